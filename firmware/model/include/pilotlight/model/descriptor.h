@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the code generator writes about one model (model_<name>.h/.c/.S) and
+ * what the model module reads. Plain C, so that a C app can use it too. All
+ * pointers refer to static storage.
+ */
+#ifndef PILOTLIGHT_MODEL_DESCRIPTOR_H_
+#define PILOTLIGHT_MODEL_DESCRIPTOR_H_
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PILOTLIGHT_MAX_RANK 8
+
+/* Same numbers as ExecuTorch's ScalarType. */
+enum pilotlight_dtype {
+  PILOTLIGHT_UINT8 = 0,
+  PILOTLIGHT_INT8 = 1,
+  PILOTLIGHT_INT16 = 2,
+  PILOTLIGHT_INT32 = 3,
+  PILOTLIGHT_INT64 = 4,
+  PILOTLIGHT_FLOAT32 = 6,
+  PILOTLIGHT_BOOL = 11
+};
+
+/* One input or output. real = (stored - zero_point) * scale; scale 0 means the
+ * tensor is not quantised. */
+typedef struct pilotlight_tensor_info {
+  const char* name;
+  uint8_t dtype; /* enum pilotlight_dtype */
+  uint8_t rank;
+  int32_t dims[PILOTLIGHT_MAX_RANK];
+  float scale;
+  int32_t zero_point;
+  uint32_t size_bytes;
+} pilotlight_tensor_info_t;
+
+/* A block of static memory. */
+typedef struct pilotlight_arena {
+  uint8_t* data;
+  uint32_t size_bytes;
+} pilotlight_arena_t;
+
+typedef struct pilotlight_model_descriptor {
+  const char* name;
+  const uint8_t* pte; /* 16-byte aligned, where the NPU can read it */
+  uint32_t pte_size_bytes;
+  uint8_t pte_sha256[32];
+  const char* npu_config; /* "ethos-u55-128", or "" when nothing is delegated */
+  const pilotlight_tensor_info_t* inputs;
+  uint32_t input_count;
+  const pilotlight_tensor_info_t* outputs;
+  uint32_t output_count;
+  const char* const* labels; /* class names in index order; NULL when there are none */
+  uint32_t label_count;
+  pilotlight_arena_t method_pool;            /* runtime structures, filled at load */
+  const pilotlight_arena_t* planned_buffers; /* ExecuTorch's memory plan, by id - 1 */
+  uint32_t planned_buffer_count;
+  pilotlight_arena_t temp_pool; /* delegate scratch, reused by each inference */
+} pilotlight_model_descriptor_t;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PILOTLIGHT_MODEL_DESCRIPTOR_H_ */

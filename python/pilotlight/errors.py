@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors this package raises, grouped by who has to act.
+
+Library code raises; only commands print. The tens digit of the exit code says who has to act
+(1x the model's author, 2x whoever configured the build, 3x whoever installs tools, 4x the
+target, 5x the link to it, 6x a wrong answer, 7x the firmware sources), the last digit says on what.
+
+>>> print(ToolMissing("qemu-system-arm is not on PATH", hint="apt-get install qemu-system-arm").report())
+qemu-system-arm is not on PATH
+  try: apt-get install qemu-system-arm
+"""
+
+
+class PilotlightError(Exception):
+    """Base class. `hint` says what to do next."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def report(self) -> str:
+        """Return the message, and the hint on a line of its own."""
+        return f"{self}\n  try: {self.hint}" if self.hint else str(self)
+
+
+class ModelError(PilotlightError):
+    """The model file raised, or does not follow either convention. Names file and line."""
+
+    exit_code = 10
+
+
+class UnsupportedOperator(ModelError):
+    """The model needs an operator that neither the NPU nor the firmware's kernels have."""
+
+    exit_code = 11
+
+
+class BadProgram(ModelError):
+    """A .pte, a delegate blob or a command stream is malformed. Names the offset."""
+
+    exit_code = 12
+
+
+class DoesNotFit(ModelError):
+    """Model or arena exceed a memory region. Names the region and the bytes over."""
+
+    exit_code = 13
+
+
+class ConfigError(PilotlightError):
+    """A file or an option the user wrote is wrong. Names file, key and value."""
+
+    exit_code = 20
+
+
+class WrongNpu(ConfigError):
+    """The image was built for another NPU configuration than the target has."""
+
+    exit_code = 21
+
+
+class ToolMissing(PilotlightError):
+    """A program that must be installed is not there. Names it and how to get it."""
+
+    exit_code = 30
+
+
+class CompilerMissing(ToolMissing):
+    """No compiler for the board."""
+
+    exit_code = 31
+
+
+class EmulatorMissing(ToolMissing):
+    """No emulator (QEMU or Arm's FVP) for the board."""
+
+    exit_code = 32
+
+
+class TargetError(PilotlightError):
+    """The target answered, and the answer was an error."""
+
+    exit_code = 40
+
+
+class TargetDied(TargetError):
+    """The target (or its emulator) ended, reset or faulted while in use."""
+
+    exit_code = 41
+
+
+class NpuFault(TargetError):
+    """The NPU (simulated or real) stopped with a fault. Carries the decoded status bits."""
+
+    exit_code = 42
+
+
+class TargetNotRunning(TargetError):
+    """Nothing is powered up, or not from this build."""
+
+    exit_code = 43
+
+
+class LinkTimeout(PilotlightError):
+    """The target did not answer in time."""
+
+    exit_code = 50
+
+
+class LinkCorrupted(PilotlightError):
+    """Bytes arrived damaged: bad COBS, bad CRC, or a frame out of order."""
+
+    exit_code = 51
+
+
+class Mismatch(PilotlightError):
+    """The target's output differs from the golden output."""
+
+    exit_code = 60
+
+
+class BuildFailed(PilotlightError):
+    """The compiler or linker refused the sources."""
+
+    exit_code = 70
