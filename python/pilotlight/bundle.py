@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder that `export` writes and that code generation, check and simulator read.
+
+model.pte      the program
+model.json     `ModelInfo`: name, target, inputs and outputs with scales, labels, hash of the .pte
+golden.npz     input_<i> [samples, ...]   what is sent to the device, in the device's dtype
+               golden_<i> [samples, ...]  what the device must answer, bit for bit
+               quantised_<i>              what quantised PyTorch answers, in the same dtype
+               fp32_<i>                   what the float model answers, float32
+               labels [samples]           int64, absent when the data set has none
+report.json    the export report
+export.log     what upstream libraries printed
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pilotlight.errors import ConfigError
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """One input or output of the program as the device sees it.
+
+    dtype is NumPy's name ("int8", "float32", ...). real = (stored - zero_point) * scale; scale 0.0
+    means that the tensor is not quantised.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """model.json."""
+
+    name: str
+    source: str
+    target: str
+    system_config: str
+    memory_mode: str
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    labels: tuple[str, ...]
+    pte_sha256: str
+
+    def save(self, folder: Path) -> None:
+        text = json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2)
+        (folder / "model.json").write_text(text + "\n", encoding="utf-8")
+
+
+def load_model_info(folder: Path) -> ModelInfo:
+    """Read model.json and check that model.pte is the one it describes.
+
+    Raises ConfigError when a file is missing, unreadable, of another schema, or not of this export.
+    """
+    path = folder / "model.json"
+    hint = "export the model again: delete the folder, then run the same command"
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        digest = hashlib.sha256((folder / "model.pte").read_bytes()).hexdigest()
+        if raw.pop("schema") != SCHEMA:
+            raise ConfigError(f"{path}: written by another version of pilotlight", hint=hint)
+        tensors = {
+            side: tuple(TensorInfo(**{**t, "shape": tuple(t["shape"])}) for t in raw.pop(side))
+            for side in ("inputs", "outputs")
+        }
+        info = ModelInfo(**{**raw, "labels": tuple(raw["labels"])}, **tensors)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{error.filename} does not exist", hint=hint) from error
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: not a model description ({error})", hint=hint) from error
+    if digest != info.pte_sha256:
+        raise ConfigError(f"{folder / 'model.pte'}: not the file that model.json describes", hint=hint)
+    return info

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model file says about itself. See python/models/ for worked examples.
+
+A model file defines one function without arguments that returns a `ModelSpec`; its name does not
+matter. Tensors are whatever the module takes, torch tensors for a torch module; this file does not
+import torch so that tools which only need the names stay quick to start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """A held-out data set.
+
+    inputs: one array [samples, ...]; each `inputs[i]` has the shape of the model's only input
+        without its batch dimension. float32, as the FP32 model takes them.
+    labels: integer array [samples], the right class of each, or None when there are none.
+    """
+
+    inputs: Any
+    labels: Any | None = None
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model, and all that is needed to quantise it and to judge it on the device.
+
+    name: C identifier; names the generated header and symbols.
+    module: `torch.nn.Module` in eval mode, weights loaded.
+    example_inputs: tuple of tensors, batch size 1; fixes shapes and dtypes.
+    calibration: sequence of input tuples like `example_inputs`; representative of real use.
+    data_set: held-out samples checked on the device; None checks the example inputs alone.
+    class_labels: names of the classes in index order, empty when the model does not classify.
+    targets: overrides per target name, for instance {"ethos-u55-128": {"memory_mode": "Sram_Only"}}.
+    float_io: keep float32 inputs and outputs on the device (quantised by CPU operators there).
+    """
+
+    name: str
+    module: Any
+    example_inputs: tuple[Any, ...]
+    calibration: Sequence[tuple[Any, ...]]
+    data_set: LabelledData | None = None
+    class_labels: tuple[str, ...] = ()
+    targets: dict[str, dict[str, str]] = field(default_factory=dict)
+    float_io: bool = False
