@@ -71,11 +71,10 @@ def load_model_info(folder: Path) -> ModelInfo:
         digest = hashlib.sha256((folder / "model.pte").read_bytes()).hexdigest()
         if raw.pop("schema") != SCHEMA:
             raise ConfigError(f"{path}: written by another version of pilotlight", hint=hint)
-        tensors = {
-            side: tuple(TensorInfo(**{**t, "shape": tuple(t["shape"])}) for t in raw.pop(side))
-            for side in ("inputs", "outputs")
-        }
-        info = ModelInfo(**{**raw, "labels": tuple(raw["labels"])}, **tensors)
+        for side in ("inputs", "outputs"):
+            raw[side] = tuple(TensorInfo(**{**t, "shape": tuple(t["shape"])}) for t in raw[side])
+        raw["labels"] = tuple(raw["labels"])
+        info = ModelInfo(**raw)
     except FileNotFoundError as error:
         raise ConfigError(f"{error.filename} does not exist", hint=hint) from error
     except (json.JSONDecodeError, KeyError, TypeError) as error:
