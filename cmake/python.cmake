@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The interpreter of the virtual environment, and where its ExecuTorch lies.
+# Sets PILOTLIGHT_PYTHON and PILOTLIGHT_EXECUTORCH_DIR.
+
+find_program(PILOTLIGHT_PYTHON NAMES python python3
+  HINTS "${CMAKE_CURRENT_LIST_DIR}/../.venv/bin" "$ENV{VIRTUAL_ENV}/bin" NO_CMAKE_FIND_ROOT_PATH)
+
+if(NOT PILOTLIGHT_EXECUTORCH_DIR)
+  # find_spec does not import the package, which would load PyTorch.
+  execute_process(
+    COMMAND "${PILOTLIGHT_PYTHON}" -c
+      "import importlib.util as u; s = u.find_spec('executorch'); print(list(s.submodule_search_locations)[0] if s else '', end='')"
+    OUTPUT_VARIABLE found RESULT_VARIABLE result)
+  if(result OR NOT found)
+    message(FATAL_ERROR "${PILOTLIGHT_PYTHON} has no executorch package\n  try: scripts/setup.sh, then configure again")
+  endif()
+  set(PILOTLIGHT_EXECUTORCH_DIR "${found}" CACHE PATH "The executorch package of the virtual environment")
+endif()

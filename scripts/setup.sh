@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs what is missing and nothing else: Debian packages, the virtual
+# environment .venv, the west workspace. Running it again costs a second.
+#
+#   scripts/setup.sh          what building and checking models needs
+#   scripts/setup.sh --test   also what the test suite needs
+#
+# Exit code 30: Debian packages are missing and this user may not install them
+# (the line to run is printed). PYTHON selects the interpreter (3.10 or newer).
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/packages.sh
+. "$root/scripts/packages.sh"
+
+say() { printf '\033[1m==\033[0m %s\n' "$*"; }
+
+packages=("${packages_build[@]}")
+[ "${1:-}" = --test ] && packages=("${packages_test[@]}")
+
+missing=()
+for package in "${packages[@]}"; do
+  state=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
+  [ "$state" = "install ok installed" ] || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  line="apt-get install -y --no-install-recommends ${missing[*]}"
+  if [ "$(id -u)" -ne 0 ]; then
+    printf 'Debian packages are missing, and installing them needs root. Run this line, then this script again:\n\n  sudo %s\n\n' "$line" >&2
+    exit 30
+  fi
+  say "installing Debian packages: ${missing[*]}"
+  log=$(mktemp)
+  if ! { apt-get update -q && DEBIAN_FRONTEND=noninteractive $line -q; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    printf 'apt-get failed; its whole output is in %s\n' "$log" >&2
+    exit 30
+  fi
+  rm -f "$log"
+fi
+
+python=${PYTHON:-python3}
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
+  printf '%s is older than Python 3.10; name a newer one: PYTHON=python3.11 %s\n' "$python" "$0" >&2
+  exit 30
+fi
+
+venv=$root/.venv
+wanted=$(cat "$root/python/requirements.txt" "$root/python/pyproject.toml" | sha256sum | cut -c1-16)
+stamp=$venv/.pilotlight-requirements
+if [ "$(cat "$stamp" 2>/dev/null || true)" != "$wanted" ]; then
+  say "setting up the virtual environment .venv (PyTorch, ExecuTorch, Vela, CMake, west: a few minutes, some 2 GB)"
+  [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$root/python/requirements.txt"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$root/python"
+  printf '%s\n' "$wanted" >"$stamp"
+fi
+
+if [ ! -e "$root/.west/config" ]; then
+  say "setting up the west workspace"
+  mkdir -p "$root/.west"
+  printf '[manifest]\npath = .\nfile = west.yml\n' >"$root/.west/config"
+fi
+say "set-up is complete; to use it in this shell: . .venv/bin/activate"

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Sets up what is missing, then runs every check and test.
+#
+#   scripts/test.sh              all that runs before each change lands
+#   scripts/test.sh --campaign   also the long runs (MobileNetV2 and the like)
+#   scripts/test.sh --lint       formatters, linters and type checks only
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+"$root/scripts/setup.sh" --test
+export PATH="$root/.venv/bin:$PATH"
+cd "$root"
+
+markers='not campaign'
+case "${1:-}" in
+  --campaign) markers='campaign or not campaign' ;;
+  --lint | '') ;;
+  *)
+    sed -n '3,9p' "$0" >&2
+    exit 2
+    ;;
+esac
+
+say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+
+say "format and lint"
+mapfile -t cpp < <(git ls-files '*.cpp' '*.h' '*.c' | grep -v '^tests/.*/golden/' || true)
+clang-format --dry-run --Werror "${cpp[@]}"
+ruff format --quiet --check --config python/pyproject.toml python tests
+ruff check --quiet --config python/pyproject.toml python tests
+mypy --no-error-summary --config-file python/pyproject.toml
+shellcheck scripts/*.sh .ci/run
+[ "${1:-}" = --lint ] && exit 0
+
+say "firmware unit tests (host)"
+cmake -S . -B build/unit-tests -G Ninja -DBOARD=host -DPILOTLIGHT_TESTS=ON -DCMAKE_BUILD_TYPE=Debug >build-unit-tests.log 2>&1 ||
+  { cat build-unit-tests.log && exit 1; }
+rm -f build-unit-tests.log
+cmake --build build/unit-tests
+ctest --test-dir build/unit-tests --output-on-failure --no-tests=error
+
+say "Python, simulator and emulator tests"
+# Two workers: one test waits for the emulator while another exports.
+pytest -c python/pyproject.toml --rootdir . -n 2 --dist loadfile -m "$markers" tests
