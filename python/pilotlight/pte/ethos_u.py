@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The blob that ExecuTorch's Arm backend packs for an Ethos-U delegate, and the driver payload in it.
+
+A blob is a list of blocks. Each has a 32-byte header (name padded with NUL to 16 bytes, u32 length, u8 flag that the
+data are a reference to named data, 11 reserved bytes) and its data padded to 16 bytes. Little endian throughout.
+
+The block `cmd_data` is the payload of Arm's driver ("COP1"): a list of actions, of which one is the command stream.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pilotlight.errors import BadProgram
+
+BACKEND = "EthosUBackend"
+
+_HEADER = struct.Struct("<16sIB11x")
+_ALIGN_BYTES = 16
+_TENSOR = struct.Struct("<9i")
+_ELEMENT_BYTES = (1, 2, 4, 8)
+_REGIONS = 8
+
+_COP1 = 0x31504F43
+_OPTIMIZER_CONFIG, _COMMAND_STREAM, _NOP = 1, 2, 5
+
+
+@dataclass(frozen=True)
+class IoTensor:
+    """Where an input or output lies. `shape` is Vela's, six dimensions, padded in front with ones."""
+
+    shape: tuple[int, ...]
+    element_bytes: int
+    offset: int
+    region: int
+
+    @property
+    def size_bytes(self) -> int:
+        size = self.element_bytes
+        for dimension in self.shape:
+            size *= dimension
+        return size
+
+
+@dataclass(frozen=True)
+class EthosUBlob:
+    """A delegate's blob. `commands` is the driver payload; region 0 is `weights`, region 1 the scratch area."""
+
+    commands: bytes
+    weights: bytes
+    scratch_size_bytes: int
+    inputs: tuple[IoTensor, ...]
+    outputs: tuple[IoTensor, ...]
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A driver payload. config and id are the words of the NPU that the stream was compiled for."""
+
+    config: int
+    id: int
+    stream: bytes
+
+
+def parse_blob(blob: bytes, named_data: Mapping[str, bytes] | None = None) -> EthosUBlob:
+    """Take a delegate's blob apart. `named_data` resolves blocks stored outside of it.
+
+    Raises BadProgram, naming the offset in the blob, for missing, repeated, cut off or inconsistent blocks.
+    """
+    blocks = _blocks(blob, named_data or {})
+    missing = {"cmd_data", "weight_data", "scratch_size", "inputs", "outputs"} - blocks.keys()
+    if missing:
+        raise BadProgram(f"Ethos-U blob: no block {sorted(missing)[0]!r}")
+    if len(blocks["scratch_size"]) != 4:
+        raise BadProgram(f"Ethos-U blob: scratch_size has {len(blocks['scratch_size'])} bytes instead of 4")
+    scratch_size_bytes = int.from_bytes(blocks["scratch_size"], "little")
+    weights = blocks["weight_data"]
+    sizes = {0: len(weights), 1: scratch_size_bytes}
+    return EthosUBlob(
+        commands=blocks["cmd_data"],
+        weights=weights,
+        scratch_size_bytes=scratch_size_bytes,
+        inputs=_tensors("inputs", blocks["inputs"], sizes),
+        outputs=_tensors("outputs", blocks["outputs"], sizes),
+    )
+
+
+def _blocks(blob: bytes, named_data: Mapping[str, bytes]) -> dict[str, bytes]:
+    blocks: dict[str, bytes] = {}
+    at = 0
+    while True:
+        if at + _HEADER.size > len(blob):
+            raise BadProgram(f"Ethos-U blob: offset {at}: the block list ends without vela_end_stream")
+        raw_name, size, external = _HEADER.unpack_from(blob, at)
+        name = raw_name.rstrip(b"\0").decode("ascii", errors="replace")
+        start = at + _HEADER.size
+        padded = -(-size // _ALIGN_BYTES) * _ALIGN_BYTES
+        if start + padded > len(blob):
+            raise BadProgram(f"Ethos-U blob: offset {at}: block {name!r} of {size} bytes exceeds the blob")
+        if (at == 0) != (name == "vela_bin_stream"):
+            raise BadProgram(f"Ethos-U blob: offset {at}: expected vela_bin_stream first and once, found {name!r}")
+        if name in blocks:
+            raise BadProgram(f"Ethos-U blob: offset {at}: block {name!r} twice")
+        data = blob[start : start + size]
+        if external > 1:
+            raise BadProgram(f"Ethos-U blob: offset {at + 20}: flag {external} of block {name!r} is not 0 or 1")
+        if external:
+            key = data.decode("ascii", errors="replace")
+            if key not in named_data:
+                raise BadProgram(f"Ethos-U blob: block {name!r} lies in named data {key!r}, which the program lacks")
+            data = named_data[key]
+        if name == "vela_end_stream":
+            return blocks
+        blocks[name] = data
+        at = start + padded
+
+
+def _tensors(side: str, data: bytes, region_sizes: Mapping[int, int]) -> tuple[IoTensor, ...]:
+    if len(data) < 4:
+        raise BadProgram(f"Ethos-U blob: block {side!r} is empty")
+    count = int.from_bytes(data[:4], "little", signed=True)
+    if count < 0 or 4 + count * _TENSOR.size != len(data):
+        raise BadProgram(f"Ethos-U blob: block {side!r} has {len(data)} bytes, which does not fit {count} tensors")
+    tensors: list[IoTensor] = []
+    for index in range(count):
+        *shape, element_bytes, offset, region = _TENSOR.unpack_from(data, 4 + index * _TENSOR.size)
+        tensor = IoTensor(tuple(shape), element_bytes, offset, region)
+        what = f"Ethos-U blob: {side}[{index}]"
+        if any(dimension < 1 for dimension in shape) or element_bytes not in _ELEMENT_BYTES:
+            raise BadProgram(f"{what}: impossible shape {tuple(shape)} of {element_bytes}-byte elements")
+        if not 0 <= region < _REGIONS or offset < 0:
+            raise BadProgram(f"{what}: region {region} offset {offset} does not exist")
+        room = region_sizes.get(region)
+        if room is not None and offset + tensor.size_bytes > room:
+            raise BadProgram(
+                f"{what}: {tensor.size_bytes} bytes at {offset} exceed the {room} bytes of region {region}"
+            )
+        tensors.append(tensor)
+    return tuple(tensors)
+
+
+def parse_payload(commands: bytes) -> Payload:
+    """Take a COP1 driver payload apart. Raises BadProgram for anything but one stream with its configuration."""
+    if len(commands) % 4 != 0 or len(commands) < 4:
+        raise BadProgram(f"driver payload: {len(commands)} bytes is not a whole number of words")
+    words = struct.unpack(f"<{len(commands) // 4}I", commands)
+    if words[0] != _COP1:
+        raise BadProgram(f"driver payload: starts with {words[0]:#010x} instead of COP1")
+    config: tuple[int, int] | None = None
+    stream: bytes | None = None
+    at = 1
+    while at < len(words):
+        word = words[at]
+        action = word & 0xFF
+        if action == _OPTIMIZER_CONFIG:
+            if at + 3 > len(words):
+                raise BadProgram(f"driver payload: word {at}: the optimizer configuration is cut off")
+            config = words[at + 1], words[at + 2]
+            at += 3
+        elif action == _COMMAND_STREAM:
+            length = (word >> 8 & 0xFF) << 16 | word >> 16
+            if at + 1 + length > len(words) or stream is not None:
+                raise BadProgram(f"driver payload: word {at}: a stream of {length} words does not fit")
+            stream = commands[4 * (at + 1) : 4 * (at + 1 + length)]
+            at += 1 + length
+        elif action == _NOP:
+            at += 1
+        else:
+            raise BadProgram(f"driver payload: word {at}: unknown action {word:#010x}")
+    if config is None or stream is None:
+        raise BadProgram(f"driver payload: no {'configuration' if config is None else 'command stream'}")
+    return Payload(*config, stream)

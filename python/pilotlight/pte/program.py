@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a .pte says, as plain data.
+
+`read_program` checks everything it returns: value, operator and delegate indices are in range, shapes match their
+dim orders, data lie inside the file. Whoever holds a `Program` need not check again.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pilotlight.errors import BadProgram, ModelError
+from pilotlight.pte.flatbuffer import FlatBuffer, Table
+from pilotlight.pte.schema import FILE_IDENTIFIER, SCALAR_TYPES, SCHEMA, UNIONS
+
+# The extended header follows the file identifier when the file has segments: magic, header length, length of the
+# FlatBuffer, offset of the first segment.
+_EXTENDED_HEADER = struct.Struct("<4sIQQ")
+_EXTENDED_MAGIC = b"eh00"
+_EXTENDED_AT = 8
+
+_MAX_RANK = 16
+_MAX_ELEMENTS = 1 << 40
+_IN_SEGMENT = 1
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of the program.
+
+    dim_order: dimensions from outermost to innermost in memory; (0, 2, 3, 1) is channels-last.
+    data: the constant's bytes, or None for a tensor that the program computes or is given.
+    memory: (memory id, byte offset) when the exporter planned its place, else None. Id 0 holds constants, so
+        planned buffer `id` has the size `Method.planned_buffer_sizes[id - 1]`.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    dim_order: tuple[int, ...]
+    size_bytes: int
+    dynamic: bool
+    data: bytes | None
+    memory: tuple[int, int] | None
+    external_name: str = ""
+
+    @property
+    def is_constant(self) -> bool:
+        return self.data is not None or self.external_name != ""
+
+
+@dataclass(frozen=True)
+class TensorList:
+    """Indices of values that are tensors; -1 is None."""
+
+    items: tuple[int, ...]
+
+
+Value = Tensor | TensorList | int | float | bool | str | tuple[int, ...] | tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class KernelCall:
+    """A call of a CPU operator: its full name, and its arguments as indices into `Method.values`."""
+
+    operator: str
+    arguments: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DelegateCall:
+    """A call of `Method.delegates[delegate]`."""
+
+    delegate: int
+    arguments: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MoveCall:
+    source: int
+    destination: int
+
+
+@dataclass(frozen=True)
+class JumpFalseCall:
+    condition: int
+    destination: int
+
+
+@dataclass(frozen=True)
+class FreeCall:
+    value: int
+
+
+Instruction = KernelCall | DelegateCall | MoveCall | JumpFalseCall | FreeCall
+
+
+@dataclass(frozen=True)
+class OperatorUse:
+    """An operator with the dtypes of its tensor arguments in order; None where an argument is no tensor."""
+
+    name: str
+    dtypes: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Delegate:
+    """A part of the program that a backend runs. `blob` is what the backend's compiler made."""
+
+    backend: str
+    compile_specs: tuple[tuple[str, bytes], ...]
+    blob: bytes
+
+
+@dataclass(frozen=True)
+class Method:
+    name: str
+    values: tuple[Value, ...]
+    input_values: tuple[int, ...]
+    output_values: tuple[int, ...]
+    operators: tuple[str, ...]
+    delegates: tuple[Delegate, ...]
+    chains: tuple[tuple[Instruction, ...], ...]
+    planned_buffer_sizes: tuple[int, ...]
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return self._tensors(self.input_values, "input")
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return self._tensors(self.output_values, "output")
+
+    def _tensors(self, indices: tuple[int, ...], side: str) -> tuple[Tensor, ...]:
+        found: list[Tensor] = []
+        for position, index in enumerate(indices):
+            value = self.values[index]
+            if not isinstance(value, Tensor):
+                raise ModelError(f"{side} {position} of method {self.name} is {value!r}, not a tensor")
+            found.append(value)
+        return tuple(found)
+
+    @property
+    def operator_uses(self) -> tuple[OperatorUse, ...]:
+        """Each operator once per combination of dtypes it is called with, in order of first use."""
+        uses: dict[OperatorUse, None] = {}
+        for chain in self.chains:
+            for instruction in chain:
+                if isinstance(instruction, KernelCall):
+                    arguments = (self.values[index] for index in instruction.arguments)
+                    dtypes = tuple(value.dtype if isinstance(value, Tensor) else None for value in arguments)
+                    uses[OperatorUse(instruction.operator, dtypes)] = None
+        return tuple(uses)
+
+
+@dataclass(frozen=True)
+class Program:
+    version: int
+    methods: dict[str, Method]
+    constants_size_bytes: int
+    named_data: dict[str, bytes]
+    size_bytes: int
+
+
+def read_program(data: bytes) -> Program:
+    """Read a .pte. Raises BadProgram, naming the offset, for anything that is not one."""
+    if len(data) < _EXTENDED_AT or data[4:8] != FILE_IDENTIFIER:
+        raise BadProgram(
+            f"offset 4: not an ExecuTorch program: file identifier {bytes(data[4:8])!r} instead of {FILE_IDENTIFIER!r}",
+            hint="give a .pte written by ExecuTorch 1.x",
+        )
+    program_bytes, segment_base = len(data), 0
+    if data[_EXTENDED_AT : _EXTENDED_AT + 4] == _EXTENDED_MAGIC:
+        if len(data) < _EXTENDED_AT + _EXTENDED_HEADER.size:
+            raise BadProgram("offset 8: the extended header is cut off")
+        _, header_bytes, program_bytes, segment_base = _EXTENDED_HEADER.unpack_from(data, _EXTENDED_AT)
+        if header_bytes < _EXTENDED_HEADER.size or program_bytes > len(data) or segment_base > len(data):
+            raise BadProgram(
+                f"offset 8: the header promises {program_bytes} bytes of program and segments at {segment_base}, "
+                f"but the file has {len(data)} bytes"
+            )
+        # Without segments the writer leaves the base at 0 and the size at the file's.
+    view = memoryview(data)
+    root = FlatBuffer(view[:program_bytes], SCHEMA, UNIONS).root("Program")
+    return _Reader(view, segment_base, root).program()
+
+
+class _Reader:
+    """Resolves what tables refer to by index: segments, constants, delegate data."""
+
+    def __init__(self, file: memoryview, segment_base: int, root: Table) -> None:
+        self._root = root
+        self._size_bytes = len(file)
+        self._segments = [self._segment(file, segment_base, entry) for entry in root.tables("segments")]
+        self._inline_data = [entry.octets("data") for entry in root.tables("backend_delegate_data")]
+        self._inline_constants = [entry.octets("storage") for entry in root.tables("constant_buffer")]
+        constant_segment = root.table("constant_segment")
+        self._constant_offsets = () if constant_segment is None else constant_segment.numbers("offsets")
+        self._constants = memoryview(b"")
+        if constant_segment is not None and len(self._constant_offsets) > 0 and self._segments:
+            self._constants = self._pick(self._segments, constant_segment.integer("segment_index"), constant_segment)
+        self._mutable = root.tables("mutable_data_segments")
+
+    @staticmethod
+    def _segment(file: memoryview, base: int, entry: Table) -> memoryview:
+        start, size = base + entry.integer("offset"), entry.integer("size")
+        if start + size > len(file):
+            raise BadProgram(f"offset {entry.offset}: segment of {size} bytes at {start} lies outside the file")
+        return file[start : start + size]
+
+    @staticmethod
+    def _pick(items: list[memoryview], index: int, table: Table) -> memoryview:
+        if not 0 <= index < len(items):
+            raise BadProgram(f"offset {table.offset}: {table.type_name} refers to entry {index} of {len(items)}")
+        return items[index]
+
+    def program(self) -> Program:
+        methods: dict[str, Method] = {}
+        for plan in self._root.tables("execution_plan"):
+            method = self._method(plan)
+            if method.name in methods:
+                raise BadProgram(f"offset {plan.offset}: two methods named {method.name!r}")
+            methods[method.name] = method
+        named = {
+            entry.text("key"): bytes(self._pick(self._segments, entry.integer("segment_index"), entry))
+            for entry in self._root.tables("named_data")
+        }
+        constants = len(self._constants) + sum(len(buffer) for buffer in self._inline_constants)
+        return Program(self._root.integer("version"), methods, constants, named, self._size_bytes)
+
+    def _method(self, plan: Table) -> Method:
+        entries = plan.tables("values")
+        values = tuple(self._value(entry, len(entries)) for entry in entries)
+        operators = tuple(_operator_name(entry) for entry in plan.tables("operators"))
+        delegates = tuple(self._delegate(entry) for entry in plan.tables("delegates"))
+        chains = tuple(_chain(chain, len(values), operators, len(delegates)) for chain in plan.tables("chains"))
+        sizes = plan.numbers("non_const_buffer_sizes")
+        if any(size < 0 for size in sizes):
+            raise BadProgram(f"offset {plan.offset}: negative size of a planned buffer")
+        for value in values:
+            if isinstance(value, Tensor) and value.memory is not None:
+                _check_place(plan, value, value.memory, sizes)
+        return Method(
+            name=plan.text("name"),
+            values=values,
+            input_values=_indices(plan, "inputs", len(values)),
+            output_values=_indices(plan, "outputs", len(values)),
+            operators=operators,
+            delegates=delegates,
+            chains=chains,
+            # Entry 0 belongs to the constants and is not used, says the schema.
+            planned_buffer_sizes=sizes[1:],
+        )
+
+    def _delegate(self, entry: Table) -> Delegate:
+        reference = entry.table("processed")
+        if reference is None:
+            raise BadProgram(f"offset {entry.offset}: a delegate has no data")
+        stores = {0: self._inline_data, _IN_SEGMENT: self._segments}
+        store = stores.get(reference.integer("location"))
+        if store is None:
+            raise BadProgram(f"offset {reference.offset}: unknown location of a delegate's data")
+        specs = tuple((spec.text("key"), bytes(spec.octets("value"))) for spec in entry.tables("compile_specs"))
+        return Delegate(entry.text("id"), specs, bytes(self._pick(store, reference.integer("index"), reference)))
+
+    def _value(self, entry: Table, value_count: int) -> Value:
+        value = entry.union("val")
+        if value is None:
+            return None
+        readers: dict[str, Callable[[Table], Value]] = {
+            "Null": lambda _: None,
+            "Int": lambda table: table.integer("int_val"),
+            "Bool": lambda table: bool(table.integer("bool_val")),
+            "Double": lambda table: table.real("double_val"),
+            "String": lambda table: table.text("string_val"),
+            # The items are indices of values too: the runtime stores each integer of a list as a value.
+            "IntList": lambda table: table.numbers("items"),
+            "DoubleList": lambda table: table.reals("items"),
+            "BoolList": lambda table: table.numbers("items"),
+            "TensorList": lambda table: TensorList(_indices(table, "items", value_count)),
+            "OptionalTensorList": lambda table: TensorList(_indices(table, "items", value_count, none=True)),
+            "Tensor": self._tensor,
+        }
+        return readers[value.type_name](value)
+
+    def _tensor(self, table: Table) -> Tensor:
+        scalar_type = table.integer("scalar_type")
+        if scalar_type not in SCALAR_TYPES:
+            raise BadProgram(f"offset {table.offset}: unknown scalar type {scalar_type}")
+        dtype, element_bytes = SCALAR_TYPES[scalar_type]
+        shape = table.numbers("sizes")
+        order = table.numbers("dim_order") or tuple(range(len(shape)))
+        if len(shape) > _MAX_RANK or any(size < 0 for size in shape) or math.prod(shape) > _MAX_ELEMENTS:
+            raise BadProgram(f"offset {table.offset}: impossible shape {shape[:_MAX_RANK]}")
+        if sorted(order) != list(range(len(shape))):
+            raise BadProgram(f"offset {table.offset}: dim order {order[:_MAX_RANK]} does not fit shape {shape}")
+        if table.integer("storage_offset") != 0:
+            raise BadProgram(f"offset {table.offset}: a tensor with a storage offset, which no runtime supports")
+        size_bytes = math.prod(shape) * element_bytes
+        place = table.table("allocation_info")
+        memory = None
+        if place is not None:
+            offset = place.integer("memory_offset_low") | place.integer("memory_offset_high") << 32
+            memory = (place.integer("memory_id"), offset)
+        extra = table.table("extra_tensor_info")
+        external = extra.text("fully_qualified_name") if extra is not None and extra.integer("location") == 1 else ""
+        index = table.integer("data_buffer_idx")
+        data = self._constant(table, index, size_bytes) if index > 0 and memory is None and not external else None
+        dynamic = table.integer("shape_dynamism") != 0
+        return Tensor(dtype, shape, order, size_bytes, dynamic, data, memory, external)
+
+    def _constant(self, table: Table, index: int, size_bytes: int) -> bytes:
+        if self._constant_offsets:
+            if index >= len(self._constant_offsets):
+                raise BadProgram(f"offset {table.offset}: constant {index} of {len(self._constant_offsets)}")
+            start = self._constant_offsets[index]
+            data = self._constants[start : start + size_bytes]
+        else:
+            data = self._pick(self._inline_constants, index, table)[:size_bytes]
+        if len(data) != size_bytes:
+            raise BadProgram(f"offset {table.offset}: constant {index} has {len(data)} of {size_bytes} bytes")
+        return bytes(data)
+
+
+def _operator_name(entry: Table) -> str:
+    overload = entry.text("overload")
+    return f"{entry.text('name')}.{overload}" if overload else entry.text("name")
+
+
+def _indices(table: Table, name: str, count: int, *, none: bool = False) -> tuple[int, ...]:
+    indices = table.numbers(name)
+    lowest = -1 if none else 0
+    for index in indices:
+        if not lowest <= index < count:
+            raise BadProgram(f"offset {table.offset}: {table.type_name}.{name} refers to value {index} of {count}")
+    return indices
+
+
+def _index(table: Table, name: str, count: int) -> int:
+    index = table.integer(name)
+    if not 0 <= index < count:
+        raise BadProgram(f"offset {table.offset}: {table.type_name}.{name} is {index}, but there are only {count}")
+    return index
+
+
+def _check_place(plan: Table, tensor: Tensor, memory: tuple[int, int], sizes: tuple[int, ...]) -> None:
+    buffer, offset = memory
+    if not 0 < buffer < len(sizes):
+        raise BadProgram(f"offset {plan.offset}: a tensor is planned into buffer {buffer} of {max(0, len(sizes) - 1)}")
+    if offset + tensor.size_bytes > sizes[buffer]:
+        raise BadProgram(
+            f"offset {plan.offset}: a tensor of {tensor.size_bytes} bytes at {offset} exceeds the "
+            f"{sizes[buffer]} bytes of planned buffer {buffer}"
+        )
+
+
+def _chain(chain: Table, value_count: int, operators: tuple[str, ...], delegate_count: int) -> tuple[Instruction, ...]:
+    entries = chain.tables("instructions")
+    instructions: list[Instruction] = []
+    for entry in entries:
+        call = entry.union("instr_args")
+        if call is None:
+            raise BadProgram(f"offset {entry.offset}: an instruction without arguments")
+        instruction: Instruction
+        if call.type_name == "KernelCall":
+            operator = operators[_index(call, "op_index", len(operators))]
+            instruction = KernelCall(operator, _indices(call, "args", value_count))
+        elif call.type_name == "DelegateCall":
+            delegate = _index(call, "delegate_index", delegate_count)
+            instruction = DelegateCall(delegate, _indices(call, "args", value_count))
+        elif call.type_name == "MoveCall":
+            instruction = MoveCall(_index(call, "move_from", value_count), _index(call, "move_to", value_count))
+        elif call.type_name == "JumpFalseCall":
+            # One past the last instruction is a jump to the end.
+            target = _index(call, "destination_instruction", len(entries) + 1)
+            instruction = JumpFalseCall(_index(call, "cond_value_index", value_count), target)
+        else:
+            instruction = FreeCall(_index(call, "value_index", value_count))
+        instructions.append(instruction)
+    return tuple(instructions)
