@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`west build` / `pilotlight build`: export a model and build the firmware for a board."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pilotlight.build.image import BuildSummary, build_image
+from pilotlight.build.settings import Settings, load_settings
+from pilotlight.errors import ConfigError
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "build",
+        help="export a model and build the firmware for a board",
+        description="Export a model and build the firmware for a board. "
+        "Options are remembered in the build folder: a bare `west build` repeats the last one.",
+    )
+    parser.add_argument("-b", "--board", help="folder under boards/")
+    parser.add_argument("-m", "--model", help="name under python/models, or path of a model file")
+    parser.add_argument("-d", "--build-dir", type=Path, default=Path("build"), help="build folder (default: build)")
+    parser.add_argument(
+        "-p",
+        "--pristine",
+        choices=["auto", "always", "never"],
+        nargs="?",
+        const="always",
+        default="auto",
+        help="empty the build folder first; auto: when board or runtime differ from last time",
+    )
+    parser.add_argument("-t", "--target", help="NPU to compile for, as Arm names it: ethos-u55-128 (default: the board's)")
+    parser.add_argument("--system-config", help="Vela system configuration (default: the board's)")
+    parser.add_argument("--memory-mode", help="Vela memory mode (default: the board's)")
+    parser.add_argument("--runtime", choices=["ours", "package"], help="ExecuTorch runtime (default: ours on Cortex-M)")
+    parser.add_argument("--float-io", action="store_true", default=None, help="float32 inputs and outputs on the device")
+    parser.add_argument(
+        "--require-full-delegation", action="store_true", default=None, help="fail when an operator stays on the CPU"
+    )
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.set_defaults(handler=_run)
+    return parser
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    """Merge what was asked now into what was asked last time."""
+    before = load_settings(args.build_dir)
+    asked = {key: value for key, value in vars(args).items() if key in Settings.__dataclass_fields__ and value is not None}
+    if before is not None:
+        return Settings(**{**before.__dict__, **asked})
+    missing = [f"-{key[0]} {key.upper()}" for key in ("board", "model") if key not in asked]
+    if missing:
+        raise ConfigError(
+            f"{args.build_dir} was not built before, so {' and '.join(missing)} must be given",
+            hint="west build -b qemu-corstone300 -m digits",
+        )
+    return Settings(**asked)
+
+
+def _run(args: argparse.Namespace) -> int:
+    console = Console(stderr=args.json)
+    summary = build_image(args.build_dir, _settings(args), pristine=args.pristine, console=console)
+    if args.json:
+        print(json.dumps(summary.as_json(), indent=2))
+    else:
+        _print_summary(console, summary)
+    return 0
+
+
+def _print_summary(console: Console, summary: BuildSummary) -> None:
+    for region in summary.regions:
+        share = region.used_bytes / region.size_bytes
+        console.print(f"  {region.name:<8} {region.used_bytes:>12,} of {region.size_bytes:>13,} bytes  {share:6.1%}", highlight=False)
+    console.print(f"[green]built[/green] {summary.elf}  build id {summary.build_id}", highlight=False)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs CMake for one build folder, and says in a sentence what went wrong when it does."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit, ToolMissing
+from pilotlight.paths import ROOT
+
+_OVERFLOW = re.compile(r"region `(?P<region>\w+)' overflowed by (?P<bytes>\d+) bytes")
+_STEP = re.compile(r"^\[(?P<done>\d+)/(?P<total>\d+)\] (?P<what>.*)")
+
+# What to change when a region is full, by what the board keeps there.
+_ROLE_HINTS = {
+    "model": "a smaller model, fewer channels, or a board whose model region is larger",
+    "tensor_arena": "a smaller input, or another memory mode (west build --memory-mode)",
+    "code": "fewer CPU operators: see the export report for what was not delegated",
+    "data": "a smaller method pool: fewer operators, or a smaller [budget] stack_bytes in board.toml",
+}
+
+Progress = Callable[[int, int, str], None]
+
+
+def require_tools(cross_compiler: str | None) -> None:
+    """Raise CompilerMissing or ToolMissing before anything is started that would fail half way."""
+    if cross_compiler and shutil.which(cross_compiler) is None:
+        raise CompilerMissing(
+            f"{cross_compiler} is not on PATH, so nothing can be built for this board",
+            hint="apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib",
+        )
+    if cross_compiler is None and shutil.which("g++") is None and shutil.which("clang++") is None:
+        raise CompilerMissing("no C++ compiler for this machine is on PATH", hint="apt-get install g++")
+    for tool in ("cmake", "ninja"):
+        if shutil.which(tool) is None:
+            raise ToolMissing(f"{tool} is not on PATH", hint=". .venv/bin/activate, or scripts/setup.sh first")
+
+
+def configure(folder: Path, definitions: dict[str, str], log: Path) -> None:
+    """Configure with CMake. Raises BuildFailed with CMake's own error text."""
+    arguments = [f"-D{key}={value}" for key, value in definitions.items()]
+    command = ["cmake", "-G", "Ninja", "-S", str(ROOT), "-B", str(folder), *arguments]
+    with log.open("w", encoding="utf-8") as file:
+        result = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
+    if result.returncode:
+        raise BuildFailed(_cmake_error(log.read_text(encoding="utf-8")), hint=f"the whole output is in {log}")
+
+
+def compile_firmware(folder: Path, regions: dict[str, Sequence[str]], log: Path, progress: Progress) -> None:
+    """Build the image. `regions` maps a memory region's name to the section groups it holds.
+
+    Raises DoesNotFit when a region overflows and BuildFailed for everything else.
+    """
+    command = ["cmake", "--build", str(folder), "--target", "firmware"]
+    output: list[str] = []
+    with (
+        log.open("a", encoding="utf-8") as file,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            file.write(line)
+            output.append(line)
+            if step := _STEP.match(line):
+                progress(int(step["done"]), int(step["total"]), step["what"])
+    if process.returncode:
+        raise _explain("".join(output), regions, log)
+
+
+def _explain(output: str, regions: dict[str, Sequence[str]], log: Path) -> BuildFailed | DoesNotFit:
+    overflows = {match["region"]: int(match["bytes"]) for match in _OVERFLOW.finditer(output)}
+    if overflows:
+        lines = [f"the image does not fit: memory region {name} is over by {over:,} bytes" for name, over in overflows.items()]
+        roles = [role for name in overflows for role in regions.get(name, ())]
+        hints = [_ROLE_HINTS[role] for role in roles if role in _ROLE_HINTS]
+        return DoesNotFit("\n".join(lines), hint="; or ".join(hints) or f"see {log}")
+    errors = [line for line in output.splitlines() if re.search(r"\b(fatal )?error\b|undefined reference|assert", line, re.I)]
+    first = "\n".join(errors[:5]) or "\n".join(output.splitlines()[-5:])
+    return BuildFailed(f"the firmware does not build:\n{first}", hint=f"the whole output is in {log}")
+
+
+def _cmake_error(output: str) -> str:
+    """Return the text of CMake's first error, without its frame of file names and rules."""
+    _, found, rest = output.partition("CMake Error")
+    if not found:
+        return "cmake failed:\n" + "\n".join(output.splitlines()[-5:])
+    text = rest.split("\n", 1)[-1].split("\n\n\n")[0].split("Call Stack")[0]
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip())

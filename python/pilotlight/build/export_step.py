@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The export as a step of a CMake build: `python -m pilotlight.build.export_step`. See cmake/model.cmake."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pilotlight.build.exports import ExportOptions, export_if_needed, write_depfile
+from pilotlight.cli import run_command
+
+
+def _run(args: argparse.Namespace) -> int:
+    options = ExportOptions(
+        model=args.model,
+        target=args.target,
+        system_config=args.system_config or None,
+        memory_mode=args.memory_mode or None,
+        float_io=args.float_io or None,
+        require_full_delegation=args.require_full_delegation,
+    )
+    export_if_needed(options, args.bundle, lambda step: print(f"export: {step}", flush=True))
+    write_depfile(args.bundle, args.bundle / "model.json", args.depfile)
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--target", required=True)
+    parser.add_argument("--system-config", default="")
+    parser.add_argument("--memory-mode", default="")
+    parser.add_argument("--float-io", action="store_true")
+    parser.add_argument("--require-full-delegation", action="store_true")
+    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--depfile", type=Path, required=True)
+    parser.set_defaults(handler=_run)
+    return run_command(parser.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds one image: settings in, firmware.elf and build_info.json out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from elftools.elf.elffile import ELFFile
+from rich.console import Console
+
+from pilotlight.boards import Board, load_board
+from pilotlight.build.compile import compile_firmware, configure, require_tools
+from pilotlight.build.exports import ExportOptions, export_if_needed
+from pilotlight.build.settings import Settings, load_settings, make_pristine, needs_pristine, save_settings
+from pilotlight.bundle import load_model_info
+from pilotlight.files import write_atomically
+
+
+@dataclass(frozen=True)
+class RegionUse:
+    """How full a memory region of the board is."""
+
+    name: str
+    used_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class BuildSummary:
+    elf: Path
+    build_id: str
+    regions: tuple[RegionUse, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "elf": str(self.elf)}
+
+
+def export_options(settings: Settings, board: Board) -> ExportOptions:
+    """Fill in the board's defaults. Vela's settings follow the board only when its own NPU is compiled for."""
+    own_npu = settings.target in ("", board.npu.config)
+    return ExportOptions(
+        model=settings.model,
+        target=settings.target or board.npu.config,
+        system_config=settings.system_config or (board.npu.system_config if own_npu else None) or None,
+        memory_mode=settings.memory_mode or (board.npu.memory_mode if own_npu else None) or None,
+        float_io=settings.float_io or None,
+        require_full_delegation=settings.require_full_delegation,
+    )
+
+
+def build_image(folder: Path, settings: Settings, *, pristine: str, console: Console) -> BuildSummary:
+    """Export, configure, compile, link; write build_info.json last.
+
+    pristine: "auto", "always" or "never", see `make_pristine`.
+    Raises ConfigError, ToolMissing, ModelError, DoesNotFit or BuildFailed.
+    """
+    folder = folder.absolute()
+    board = load_board(settings.board)
+    require_tools(None if board.platform == "host" else "arm-none-eabi-g++")
+    if pristine == "always" or (pristine == "auto" and needs_pristine(load_settings(folder), settings)):
+        make_pristine(folder)
+    save_settings(folder, settings)
+    (folder / "build_info.json").unlink(missing_ok=True)
+
+    options = export_options(settings, board)
+    _export(options, folder / "bundle", console)
+    _compile(folder, settings, options, board, console)
+    return _finish(folder, board)
+
+
+def _export(options: ExportOptions, bundle: Path, console: Console) -> None:
+    with console.status(f"exporting {options.model} for {options.target}") as status:
+        report = export_if_needed(options, bundle, lambda step: status.update(f"exporting {options.model}: {step}"))
+    if report is None:
+        console.print(f"[green]up to date[/green] export of {options.model} for {options.target}", highlight=False)
+    else:
+        from pilotlight.export import print_report
+
+        print_report(report, console)
+
+
+def _compile(folder: Path, settings: Settings, options: ExportOptions, board: Board, console: Console) -> None:
+    log = folder / "build.log"
+    definitions = {
+        "BOARD": settings.board,
+        "MODEL": settings.model,
+        "TARGET": options.target,
+        "SYSTEM_CONFIG": options.system_config or "",
+        "MEMORY_MODE": options.memory_mode or "",
+        "FLOAT_IO": "ON" if options.float_io else "OFF",
+        "REQUIRE_FULL_DELEGATION": "ON" if options.require_full_delegation else "OFF",
+    }
+    if settings.runtime:
+        definitions["PILOTLIGHT_RUNTIME"] = settings.runtime
+    regions = {name: region.holds for name, region in board.memory.items()}
+    with console.status(f"configuring for {board.name}") as status:
+        configure(folder, definitions, log)
+        compile_firmware(folder, regions, log, lambda done, total, what: status.update(f"compiling {done} of {total}"))
+
+
+def _finish(folder: Path, board: Board) -> BuildSummary:
+    elf = folder / "firmware.elf"
+    info = load_model_info(folder / "bundle")
+    build_id = (folder / "generated" / "build_id.txt").read_text(encoding="ascii").strip()
+    build_info = {"board": board.name, "model": info.name, "build_id": build_id, "target": info.target}
+    write_atomically(folder / "build_info.json", json.dumps(build_info, indent=2) + "\n")
+    return BuildSummary(elf, build_id, _region_use(elf, board))
+
+
+def _region_use(elf: Path, board: Board) -> tuple[RegionUse, ...]:
+    """Sum the allocated sections that lie in each region; a section copied at start-up counts where it runs."""
+    used = dict.fromkeys(board.memory, 0)
+    with elf.open("rb") as file:
+        for section in ELFFile(file).iter_sections():
+            if not section["sh_flags"] & 2:  # SHF_ALLOC
+                continue
+            for name, region in board.memory.items():
+                if region.origin <= section["sh_addr"] < region.origin + region.size:
+                    used[name] += section["sh_size"]
+    return tuple(RegionUse(name, used[name], region.size) for name, region in board.memory.items())

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one build folder builds: asked for once, remembered for the next `west build`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pilotlight.errors import ConfigError, PilotlightError
+from pilotlight.files import write_atomically
+
+_FILE = "settings.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of `west build` that outlive one call. None or "" means the board's default."""
+
+    board: str
+    model: str
+    target: str = ""
+    system_config: str = ""
+    memory_mode: str = ""
+    runtime: str = ""
+    float_io: bool = False
+    require_full_delegation: bool = False
+
+
+def load_settings(folder: Path) -> Settings | None:
+    """Return what `folder` was last built with, or None when it is no build folder."""
+    try:
+        return Settings(**json.loads((folder / _FILE).read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (json.JSONDecodeError, TypeError) as error:
+        raise ConfigError(
+            f"{folder / _FILE}: damaged ({error})", hint=f"build afresh: west build -p always -d {folder} -b BOARD -m MODEL"
+        ) from error
+
+
+def save_settings(folder: Path, settings: Settings) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / _FILE, json.dumps(asdict(settings), indent=2) + "\n")
+
+
+def needs_pristine(before: Settings | None, now: Settings) -> bool:
+    """Board and runtime choose compiler and libraries; a folder configured for others is of no use."""
+    return before is not None and (before.board, before.runtime) != (now.board, now.runtime)
+
+
+def make_pristine(folder: Path) -> None:
+    """Empty a build folder; refuse one that does not look like ours, which may hold somebody's files."""
+    if not folder.exists():
+        return
+    looks_ours = (folder / _FILE).exists() or (folder / "CMakeCache.txt").exists() or not any(folder.iterdir())
+    if not looks_ours:
+        raise ConfigError(f"{folder} is not a build folder, and -p would delete it", hint="name another with -d")
+    from pilotlight.targets import power_off
+
+    try:
+        power_off(folder)
+    except PilotlightError:
+        pass  # Nothing runs from it.
+    shutil.rmtree(folder)

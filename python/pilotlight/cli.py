@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `pilotlight` command: all commands by name, and how any of them ends.
+
+A command is a module with `add_parser(subparsers) -> ArgumentParser`; the parser's default `handler`
+takes the parsed arguments and returns an exit code. Modules are loaded when they are needed, and none
+may import PyTorch before its handler runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from pilotlight import __version__
+from pilotlight.errors import PilotlightError
+
+
+class CommandModule(Protocol):
+    def add_parser(self, subparsers: Any) -> argparse.ArgumentParser: ...
+
+
+def _module(name: str) -> Callable[[], CommandModule]:
+    return lambda: importlib.import_module(f"pilotlight.{name}")  # type: ignore[return-value]
+
+
+COMMANDS: dict[str, Callable[[], CommandModule]] = {
+    "export": _module("export.command"),
+    "inspect": _module("pte.command"),
+    "simulate": _module("npu.simulate_command"),
+    "disassemble": _module("npu.disassemble_command"),
+    "build": _module("build.command"),
+    "flash": _module("targets.flash_command"),
+    "poweroff": _module("targets.poweroff_command"),
+    "check": _module("check.command"),
+}
+
+
+def run_command(args: argparse.Namespace) -> int:
+    """Run a parsed command. Errors of ours become one message on stderr, or JSON, and their exit code."""
+    try:
+        return int(args.handler(args))
+    except PilotlightError as error:
+        if getattr(args, "json", False):
+            report = {"error": type(error).__name__, "message": str(error), "hint": error.hint, "exit_code": error.exit_code}
+            print(json.dumps(report, indent=2))
+        else:
+            print(f"error: {error.report()}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `pilotlight`."""
+    parser = argparse.ArgumentParser(
+        prog="pilotlight", description="From a PyTorch model to a proved Cortex-M55 + Ethos-U firmware image."
+    )
+    parser.add_argument("--version", action="version", version=f"pilotlight {__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for load in COMMANDS.values():
+        load().add_parser(subparsers)
+    return run_command(parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
