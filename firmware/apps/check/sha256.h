@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// SHA-256 (FIPS 180-4) of a block of memory. The device hashes the program it
+// really runs from, so that one flipped bit in the image shows even when it
+// changes no answer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "pilotlight/base/span.h"
+
+namespace pilotlight::check {
+
+struct Sha256Digest {
+  std::byte bytes[32];
+};
+
+Sha256Digest Sha256(Span<const std::byte> message);
+
+}  // namespace pilotlight::check
