@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PyTorch model to export bundle: quantise, lower, compile, and compute the golden outputs.
+
+This package imports torch only inside `export_model`, so that naming it costs a command nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pilotlight.export.report import ExportReport
+
+__all__ = ["ExportReport", "export_model"]
+
+
+def export_model(
+    model: str,
+    target: str,
+    out: Path,
+    *,
+    system_config: str | None = None,
+    memory_mode: str | None = None,
+    float_io: bool | None = None,
+    require_full_delegation: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> ExportReport:
+    """Export `model` for `target` and write the bundle (see bundle.py) to the folder `out`.
+
+    model: a folder's name in python/models, or the path of a model file.
+    target: the NPU as Arm names it, "ethos-u55-128".
+    system_config, memory_mode, float_io: None takes the model's override, then the target's default.
+    progress: called with one line per step.
+
+    `out` is replaced as a whole at the end, or left as it was. What upstream libraries print goes to export.log
+    in it; after a failure the log is `<out>.failed.log`.
+
+    Raises ConfigError for a wrong target, option or folder, ModelError for a model file that raises or cannot be
+    exported, UnsupportedOperator for an operator that neither the NPU nor the firmware has.
+    """
+    from pilotlight.export.pipeline import ExportOptions, run_export
+
+    options = ExportOptions(system_config, memory_mode, float_io, require_full_delegation)
+    return run_export(model, target, out, options, progress or (lambda line: None))

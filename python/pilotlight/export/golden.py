@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the device must answer: the edge program, with the TOSA reference model in place of the NPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tosa_reference_model
+import torch
+from executorch.exir.delegate import executorch_call_delegate
+from numpy.typing import NDArray
+from torch.export.graph_signature import InputKind
+from torch.utils._pytree import tree_leaves
+
+from pilotlight.errors import ModelError
+from pilotlight.export.accuracy import output_accuracy, top_one
+from pilotlight.export.lower import Lowered
+from pilotlight.export.report import OutputAccuracy, TopOne
+from pilotlight.export.tensor_io import Quantisation
+
+
+class GoldenModel:
+    """Runs one sample at a time: delegates bit for bit by the TOSA reference model, the rest by PyTorch."""
+
+    def __init__(self, lowered: Lowered) -> None:
+        program = lowered.program
+        graphs = {id(delegate.module): delegate.compilation.tosa for delegate in lowered.delegates}
+        self._interpreter = _Interpreter(program.graph_module, graphs)
+        self._state = [_held(program, spec) for spec in program.graph_signature.input_specs]
+        self._outputs = len(lowered.boundary.outputs)
+        for value in program.graph.output_node().args[0]:
+            _demand_contiguous(value.meta["val"])
+
+    def __call__(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return the outputs for inputs as the device gets them."""
+        given = iter(inputs)
+        arguments = [next(given) if held is None else held for held in self._state]
+        with torch.no_grad():
+            return list(self._interpreter.run(*arguments))[-self._outputs :]
+
+
+class Answers:
+    """Inputs and answers of all samples, as the bundle keeps them: one row per sample."""
+
+    def __init__(self, fp32_module: Any, quantised_module: Any, lowered: Lowered) -> None:
+        self._fp32 = fp32_module
+        self._quantised = quantised_module
+        self._golden = GoldenModel(lowered)
+        self._boundary = lowered.boundary
+        self._rows: dict[str, list[NDArray[Any]]] = {}
+        self.samples = 0
+
+    def add(self, sample: Sequence[Any]) -> None:
+        """Run one sample through the FP32 model, the quantised one and the golden one."""
+        boundary = self._boundary
+        with torch.no_grad():
+            fp32 = tree_leaves(self._fp32(*sample))
+            quantised = _quantise(tree_leaves(self._quantised(*sample)), boundary.output_quantisation)
+            inputs = _quantise(sample, boundary.input_quantisation)
+            golden = self._golden(inputs)
+        for kind, values in (("input", inputs), ("golden", golden), ("quantised", quantised), ("fp32", fp32)):
+            for index, value in enumerate(values):
+                self._rows.setdefault(f"{kind}_{index}", []).append(value.detach().numpy().copy())
+        self.samples += 1
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays of golden.npz. A batch of one is no dimension of its own there."""
+        arrays = {}
+        for name, rows in self._rows.items():
+            stacked = np.stack(rows)
+            arrays[name] = stacked[:, 0] if stacked.ndim > 1 and stacked.shape[1] == 1 else stacked
+        return arrays
+
+    def accuracy(self) -> tuple[OutputAccuracy, ...]:
+        arrays = self.arrays()
+        return tuple(
+            output_accuracy(info, arrays[f"fp32_{i}"], arrays[f"quantised_{i}"], arrays[f"golden_{i}"])
+            for i, info in enumerate(self._boundary.outputs)
+        )
+
+    def top_one(self, labels: NDArray[np.int64]) -> TopOne:
+        """Judge the first output as scores."""
+        arrays = self.arrays()
+        return top_one(labels, arrays["fp32_0"], arrays["quantised_0"], arrays["golden_0"])
+
+
+def _quantise(values: Sequence[Any], quantisations: Sequence[Quantisation | None]) -> list[Any]:
+    """Quantise as the quantised model does: the device gets the same integers.
+
+    For outputs this is exact, since the model's last step was the way back to float.
+    """
+    quantize = torch.ops.quantized_decomposed.quantize_per_tensor
+    return [
+        quantize(value.contiguous(), *way) if way else value
+        for value, way in zip(values, quantisations, strict=True)
+    ]
+
+
+class _Interpreter(torch.fx.Interpreter):  # type: ignore[misc]
+    def __init__(self, graph_module: Any, tosa_graphs: dict[int, bytes]) -> None:
+        super().__init__(graph_module)
+        self._tosa_graphs = tosa_graphs
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        if target is not executorch_call_delegate:
+            return super().call_function(target, args, kwargs)
+        module, *inputs = args
+        return run_tosa(self._tosa_graphs[id(module)], inputs, module)
+
+
+def run_tosa(graph: bytes, inputs: Sequence[Any], module: Any) -> list[Any]:
+    """Evaluate one delegate. The reference model gives raw shapes; the module's graph knows the tensors'."""
+    arrays = [np.ascontiguousarray(value.numpy()) for value in inputs]
+    results, status = tosa_reference_model.run(graph, arrays)
+    if status != tosa_reference_model.GraphStatus.TOSA_VALID:
+        raise RuntimeError(f"the TOSA reference model did not accept a delegate's graph: {status}")
+    expected = [node.meta["val"] for node in module.original_module.graph.output_node().args[0]]
+    outputs = []
+    for result, like in zip(results, expected, strict=True):
+        _demand_contiguous(like)
+        outputs.append(torch.from_numpy(result).reshape(like.shape).to(like.dtype))
+    return outputs
+
+
+def _held(program: Any, spec: Any) -> Any:
+    """Return the tensor that the program itself holds for an input, None for an input of the user's."""
+    if spec.kind == InputKind.USER_INPUT:
+        return None
+    if spec.target in program.state_dict:
+        return program.state_dict[spec.target]
+    return program.constants[spec.target]
+
+
+def _demand_contiguous(value: Any) -> None:
+    if isinstance(value, torch.Tensor) and not value.is_contiguous():
+        raise ModelError(
+            f"a tensor of shape {tuple(value.shape)} is not contiguous (channels last?) where the NPU hands it over",
+            hint="take memory_format=torch.channels_last out of the model; the NPU's own layout is chosen by Vela",
+        )

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The export from model file to bundle, step by step. See DESIGN.md."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pilotlight.bundle import ModelInfo
+from pilotlight.errors import ConfigError, ModelError, PilotlightError, UnsupportedOperator
+from pilotlight.export.kernels import firmware_kernels, missing_kernels
+from pilotlight.export.model_file import find_model_file, load_model
+from pilotlight.export.noise import NoiseLog
+from pilotlight.export.report import ExportReport, OperatorReport, Sizes
+from pilotlight.export.source_lines import raised_at
+from pilotlight.export.targets import Target, resolve
+from pilotlight.model_spec import ModelSpec
+
+BUNDLE_FILES = frozenset({"model.pte", "model.json", "golden.npz", "report.json", "export.log"})
+_PROGRESS_INTERVAL_S = 5.0
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """None takes the model's override, then the target's default."""
+
+    system_config: str | None = None
+    memory_mode: str | None = None
+    float_io: bool | None = None
+    require_full_delegation: bool = False
+
+
+class Steps:
+    """Runs the steps: tells the user, keeps the noise in the log, takes the time, words what goes wrong."""
+
+    def __init__(self, log: NoiseLog, progress: Callable[[str], None]) -> None:
+        self._log = log
+        self._progress = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time one part and capture its noise. An exception that is not ours becomes a ModelError."""
+        if name not in self.seconds:
+            self._log.write(f"===== {name} =====")
+        start = time.monotonic()
+        try:
+            with self._log.captured():
+                yield
+        except PilotlightError:
+            raise
+        except (Exception, SystemExit) as error:
+            self._log.write(traceback.format_exc())
+            raise _worded(name, error) from error
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
+
+    def tell(self, line: str) -> None:
+        self._progress(line)
+
+
+def run_export(
+    model: str, target_name: str, out: Path, options: ExportOptions, progress: Callable[[str], None]
+) -> ExportReport:
+    """See `pilotlight.export.export_model`."""
+    out = Path(out).absolute()
+    file = find_model_file(model)
+    resolve(target_name, options.system_config, options.memory_mode)
+    _refuse_foreign_folder(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    failed_log = out.with_name(out.name + ".failed.log")
+    failed_log.unlink(missing_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    log = NoiseLog(partial / "export.log")
+    try:
+        # Vela takes its arguments as one line cut at blanks, so its folder must not be below the user's.
+        with tempfile.TemporaryDirectory(prefix="pilotlight-vela-") as work:
+            report = _export(file, target_name, partial, options, Steps(log, progress), Path(work))
+        log.close()
+        _replace(out, partial)
+    except PilotlightError as error:
+        log.close()
+        shutil.move(log.path, failed_log)
+        error.hint = f"{error.hint}\n  log: {failed_log}".removeprefix("\n  ")
+        raise
+    finally:
+        log.close()
+        shutil.rmtree(partial, ignore_errors=True)
+    return report
+
+
+def _export(
+    file: Path, target_name: str, folder: Path, options: ExportOptions, steps: Steps, work: Path
+) -> ExportReport:
+    steps.tell(f"loading {file}")
+    with steps.step("import"):
+        # Here and not above: seconds of imports whose noise belongs in the log.
+        from pilotlight.export import golden, lower, quantise
+    with steps.step("model"):
+        spec = load_model(file)
+        spec.module(*spec.example_inputs)  # A forward that raises is best told before export wraps it.
+    override = spec.targets.get(target_name, {})
+    target = resolve(
+        target_name,
+        options.system_config or override.get("system_config"),
+        options.memory_mode or override.get("memory_mode"),
+    )
+    float_io = spec.float_io if options.float_io is None else options.float_io
+
+    steps.tell(f"quantising with {_count(len(spec.calibration), 'calibration sample')}")
+    with steps.step("quantise"):
+        compile_spec = lower.compile_spec_for(target)
+        quantised = quantise.quantise(spec, compile_spec)
+
+    steps.tell(f"compiling for {target.name}, {target.system_config}, {target.memory_mode}")
+    with steps.step("lower"):
+        lowered = lower.lower(quantised.program, compile_spec, float_io=float_io, work=work)
+    steps.seconds["lower"] -= lowered.vela_seconds
+    steps.seconds["vela"] = lowered.vela_seconds
+    if options.require_full_delegation:
+        _demand_full_delegation(lowered.on_cpu)
+    with steps.step("emit"):
+        pte, cpu_calls = lower.emit(lowered)
+    _demand_kernels(cpu_calls, lowered.on_cpu)
+
+    samples = _samples(spec)
+    steps.tell(f"computing golden outputs of {_count(len(samples), 'sample')}")
+    answers = golden.Answers(spec.module, quantised.module, lowered)
+    told = time.monotonic()
+    for done, sample in enumerate(samples, start=1):
+        with steps.step("golden"):
+            answers.add(sample)
+        if time.monotonic() - told > _PROGRESS_INTERVAL_S:
+            told = time.monotonic()
+            steps.tell(f"  {done} of {len(samples)}")
+
+    report = _report(spec, file, target, lowered, answers, len(pte), steps)
+    _write(folder, spec, report, lowered.boundary, answers, pte)
+    return report
+
+
+def _samples(spec: ModelSpec) -> list[tuple[Any, ...]]:
+    if spec.data_set is None:
+        return [spec.example_inputs]
+    import torch
+
+    dtype = spec.example_inputs[0].dtype
+    inputs = torch.as_tensor(spec.data_set.inputs, dtype=dtype)
+    return [(sample.unsqueeze(0),) for sample in inputs]
+
+
+def _demand_full_delegation(on_cpu: tuple[OperatorReport, ...]) -> None:
+    if on_cpu:
+        raise UnsupportedOperator(
+            f"full delegation is required, but {_count(len(on_cpu), 'operator')} would run on the CPU:{_listed(on_cpu)}",
+            hint="change the model at these lines, or export without --require-full-delegation",
+        )
+
+
+def _demand_kernels(calls: list[str], on_cpu: tuple[OperatorReport, ...]) -> None:
+    missing = missing_kernels(calls, firmware_kernels())
+    if missing:
+        raise _unsupported(missing, on_cpu)
+
+
+def _unsupported(missing: list[str], on_cpu: tuple[OperatorReport, ...]) -> UnsupportedOperator:
+    """Name the operators and those source lines that lead to them."""
+    stems = {name.replace("::", ".").split(".out")[0].rsplit(".", 1)[0] + "." for name in missing}
+    stems |= {name.replace("::", ".").split(".out")[0] + "." for name in missing}
+    culprits = tuple(operator for operator in on_cpu if any(operator.name.startswith(stem) for stem in stems))
+    return UnsupportedOperator(
+        f"neither the NPU nor the firmware's kernels have {', '.join(missing)}:{_listed(culprits or on_cpu)}",
+        hint="replace the operator at these lines by one that the NPU takes, or add a kernel to firmware/kernels",
+    )
+
+
+def _listed(operators: tuple[OperatorReport, ...]) -> str:
+    lines = dict.fromkeys(
+        f"\n  {operator.name} at {operator.where or 'an unknown line'}"
+        + (f": {operator.source}" if operator.source else "")
+        + (f"\n    {operator.reason}" if operator.reason else "")
+        for operator in operators
+    )
+    return "".join(lines)
+
+
+def _report(
+    spec: ModelSpec, file: Path, target: Target, lowered: Any, answers: Any, pte_bytes: int, steps: Steps
+) -> ExportReport:
+    delegates = tuple(delegate.compilation.report(len(delegate.operators)) for delegate in lowered.delegates)
+    notes = list(lowered.notes)
+    if spec.data_set is None:
+        notes.append("no data set: the golden outputs are of the example inputs alone")
+    if len(spec.calibration) == 1:
+        notes.append("calibrated on one sample: ranges may be far from real use; give more to quantise well")
+    if not delegates:
+        notes.append("nothing runs on the NPU")
+    labels = None if spec.data_set is None else spec.data_set.labels
+    accuracy = answers.accuracy()
+    return ExportReport(
+        model=spec.name,
+        source=str(file),
+        target=target.name,
+        system_config=target.system_config,
+        memory_mode=target.memory_mode,
+        operators=lowered.operators,
+        delegates=delegates,
+        samples=answers.samples,
+        outputs=accuracy,
+        top_one=None if labels is None else answers.top_one(np.asarray(labels, dtype=np.int64)),
+        sizes=Sizes(
+            pte_bytes=pte_bytes,
+            weight_bytes=sum(delegate.weight_bytes for delegate in delegates),
+            command_bytes=sum(delegate.command_bytes for delegate in delegates),
+        ),
+        seconds={name: round(seconds, 3) for name, seconds in steps.seconds.items()},
+        notes=tuple(notes),
+    )
+
+
+def _write(folder: Path, spec: ModelSpec, report: ExportReport, boundary: Any, answers: Any, pte: bytes) -> None:
+    (folder / "model.pte").write_bytes(pte)
+    ModelInfo(
+        name=report.model,
+        source=report.source,
+        target=report.target,
+        system_config=report.system_config,
+        memory_mode=report.memory_mode,
+        inputs=boundary.inputs,
+        outputs=boundary.outputs,
+        labels=tuple(spec.class_labels),
+        pte_sha256=hashlib.sha256(pte).hexdigest(),
+    ).save(folder)
+    arrays = answers.arrays()
+    if spec.data_set is not None and spec.data_set.labels is not None:
+        arrays["labels"] = np.asarray(spec.data_set.labels, dtype=np.int64)
+    np.savez_compressed(folder / "golden.npz", **arrays)
+    report.save(folder)
+
+
+def _refuse_foreign_folder(out: Path) -> None:
+    """Raise ConfigError when `out` holds anything that an export did not write, since `out` gets replaced."""
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out}: is a file, not a folder for a bundle")
+    foreign = sorted({path.name for path in out.iterdir()} - BUNDLE_FILES) if out.exists() else []
+    if foreign:
+        raise ConfigError(
+            f"{out}: holds {foreign[0]}, which is no part of a bundle; an export would replace the folder",
+            hint="name a new or empty folder",
+        )
+
+
+def _replace(out: Path, complete: Path) -> None:
+    """Put the complete bundle at `out`; between the two renames there is none, never half of one."""
+    complete.chmod(0o755)  # mkdtemp keeps others out
+    old = complete.with_name(complete.name + ".old")
+    if out.exists():
+        out.rename(old)
+    complete.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _worded(step: str, error: BaseException) -> ModelError:
+    """Say in one line what upstream says in a traceback, with the user's line when one is on the way."""
+    text = " ".join(str(error).split()) or "(no message)"
+    missing = re.search(r"Missing out variants: \{([^}]*)\}", text)
+    if missing:
+        return _unsupported(re.findall(r"[\w.]+(?:::[\w.]+)?", missing.group(1)), ())
+    if len(text) > 300:
+        text = text[:300] + " ..."
+    place = raised_at(error)
+    where = f"{place.where}: " if place else ""
+    return ModelError(f"{where}{step} failed: {type(error).__name__}: {text}", hint="the log has all of it")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)

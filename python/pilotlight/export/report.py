@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an export found out: the content of report.json.
+
+>>> Agreement(values=3600, differing=12, max_difference=1).share_equal
+0.9966666666666667
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class OperatorReport:
+    """One operator of the lowered graph and who runs it.
+
+    name: edge dialect name, "aten.convolution.default".
+    where: "file:line" of the user's source, empty when upstream kept no trace.
+    source: text of that line.
+    delegate: index of the delegate that holds it, None on the CPU.
+    reason: why it is not on the NPU, empty when it is.
+    """
+
+    name: str
+    where: str
+    source: str
+    delegate: int | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class MemoryTraffic:
+    """What one inference does with one memory, as Vela estimates it."""
+
+    memory: str
+    used_bytes: int
+    read_bytes: int
+    written_bytes: int
+    cycles: int
+    peak_bytes_per_second: float
+
+
+@dataclass(frozen=True)
+class DelegateReport:
+    """One command stream, with Vela's estimate of it. The estimate is of the NPU alone."""
+
+    command_bytes: int
+    weight_bytes: int
+    scratch_bytes: int
+    operators: int
+    macs: int
+    clock_hz: float
+    npu_cycles: int
+    total_cycles: int
+    memories: tuple[MemoryTraffic, ...]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far golden and quantised PyTorch agree; the difference is in steps of the scale, or real for a float."""
+
+    values: int
+    differing: int
+    max_difference: float
+
+    @property
+    def share_equal(self) -> float:
+        return 1.0 - self.differing / self.values if self.values else 1.0
+
+
+@dataclass(frozen=True)
+class OutputAccuracy:
+    """Errors of one output over all samples, in real units against FP32.
+
+    A signal to quantisation noise ratio is None when there is no noise at all, or no signal.
+    """
+
+    name: str
+    sqnr_quantised_db: float | None
+    sqnr_golden_db: float | None
+    max_error_quantised: float
+    max_error_golden: float
+    agreement: Agreement
+
+
+@dataclass(frozen=True)
+class TopOne:
+    """Share of samples whose largest score is at the right label."""
+
+    fp32: float
+    quantised: float
+    golden: float
+
+
+@dataclass(frozen=True)
+class Sizes:
+    pte_bytes: int
+    weight_bytes: int
+    command_bytes: int
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """report.json. `notes` are sentences the user should read; `seconds` are the parts of the export time."""
+
+    model: str
+    source: str
+    target: str
+    system_config: str
+    memory_mode: str
+    operators: tuple[OperatorReport, ...]
+    delegates: tuple[DelegateReport, ...]
+    samples: int
+    outputs: tuple[OutputAccuracy, ...]
+    top_one: TopOne | None
+    sizes: Sizes
+    seconds: dict[str, float]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def on_cpu(self) -> tuple[OperatorReport, ...]:
+        return tuple(operator for operator in self.operators if operator.delegate is None)
+
+    @property
+    def total_cycles(self) -> int:
+        return sum(delegate.total_cycles for delegate in self.delegates)
+
+    @property
+    def total_seconds(self) -> float:
+        return sum(self.seconds.values())
+
+    def to_json(self) -> str:
+        totals = {"total_cycles": self.total_cycles, "total_seconds": round(self.total_seconds, 3)}
+        return json.dumps({**asdict(self), **totals}, indent=2) + "\n"
+
+    def save(self, folder: Path) -> None:
+        (folder / "report.json").write_text(self.to_json(), encoding="utf-8")

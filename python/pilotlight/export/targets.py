@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NPU configurations, and the system descriptions that Vela estimates memory and cycles with.
+
+>>> resolve("ethos-u55-128", None, "Sram_Only")
+Target(name='ethos-u55-128', system_config='Ethos_U55_High_End_Embedded', memory_mode='Sram_Only')
+"""
+
+from __future__ import annotations
+
+import configparser
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilotlight.errors import ConfigError, ToolMissing
+
+# First the system configuration, then the memory mode that ExecuTorch takes for the family.
+_FAMILY_DEFAULTS = {
+    "ethos-u55": ("Ethos_U55_High_End_Embedded", "Shared_Sram"),
+    "ethos-u65": ("Ethos_U65_High_End", "Dedicated_Sram_384KB"),
+    "ethos-u85": ("Ethos_U85_SYS_DRAM_Mid", "Sram_Only"),
+}
+_MACS = {
+    "ethos-u55": (32, 64, 128, 256),
+    "ethos-u65": (256, 512),
+    "ethos-u85": (128, 256, 512, 1024, 2048),
+}
+TARGETS = tuple(f"{family}-{macs}" for family, sizes in _MACS.items() for macs in sizes)
+
+
+@dataclass(frozen=True)
+class Target:
+    name: str
+    system_config: str
+    memory_mode: str
+
+
+def resolve(name: str, system_config: str | None, memory_mode: str | None) -> Target:
+    """Fill in what is None with the family's default and check all three names.
+
+    Raises ConfigError that lists what there is.
+    """
+    if name not in TARGETS:
+        raise ConfigError(f"target {name!r} does not exist", hint=f"one of {', '.join(TARGETS)}")
+    family = name.rpartition("-")[0]
+    default_system, default_mode = _FAMILY_DEFAULTS[family]
+    target = Target(name, system_config or default_system, memory_mode or default_mode)
+    systems, modes = _described_by_vela()
+
+    prefix = family.replace("ethos-u", "Ethos_U")
+    own_systems = [system for system in systems if system.startswith(prefix)]
+    if target.system_config not in own_systems:
+        raise ConfigError(
+            f"system configuration {target.system_config!r} is not one for {name}",
+            hint=f"one of {', '.join(own_systems)}",
+        )
+    own_modes = [mode for mode in modes if family != "ethos-u55" or not mode.startswith("Dedicated_Sram")]
+    if target.memory_mode not in own_modes:
+        raise ConfigError(
+            f"memory mode {target.memory_mode!r} is not one for {name}", hint=f"one of {', '.join(own_modes)}"
+        )
+    return target
+
+
+def _described_by_vela() -> tuple[list[str], list[str]]:
+    spec = importlib.util.find_spec("ethosu")
+    if spec is None or not spec.submodule_search_locations:
+        raise ToolMissing("Vela is not installed", hint="scripts/setup.sh")
+    path = Path(spec.submodule_search_locations[0]) / "config_files" / "Arm" / "vela.ini"
+    parser = configparser.ConfigParser(strict=False, inline_comment_prefixes=(";",))
+    parser.read(path, encoding="utf-8")
+    names = [section.split(".", 1) for section in parser.sections() if "." in section]
+    return (
+        [name for kind, name in names if kind == "System_Config"],
+        [name for kind, name in names if kind == "Memory_Mode"],
+    )

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program's inputs and outputs: their quantisation, and int8 at the boundary instead of float.
+
+Lowering leaves quantize at each input and dequantize at each output to the CPU. `Conversions` removes them, so
+that the device takes and gives the integers themselves, and remembers what it removed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch.export.graph_signature import InputKind, OutputKind
+from torch.fx.passes.infra.pass_base import PassResult
+
+from pilotlight.bundle import TensorInfo
+
+_QUANTIZE = "quantized_decomposed.quantize_per_tensor.default"
+_DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor.default"
+
+# scale, zero point, lowest value, highest value, torch dtype: the arguments of both operators
+Quantisation = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """A program's user inputs and outputs, and how it quantises each; None where it does not."""
+
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    input_quantisation: tuple[Quantisation | None, ...]
+    output_quantisation: tuple[Quantisation | None, ...]
+
+
+class Int8Boundary:
+    """A graph pass that makes the boundary of `program` integer, once `notes` and quantisations are read from it."""
+
+    def __init__(self, program: Any) -> None:
+        self._inputs = _input_names(program)
+        self._outputs = _output_positions(program)
+        self.input_quantisation: list[Quantisation | None] = [None] * len(self._inputs)
+        self.output_quantisation: list[Quantisation | None] = [None] * len(self._outputs)
+        self.notes: list[str] = []
+
+    def __call__(self, graph_module: Any) -> PassResult:
+        graph = graph_module.graph
+        placeholders = {node.name: node for node in graph.nodes if node.op == "placeholder"}
+        for index, name in enumerate(self._inputs):
+            self._take_integers(index, placeholders[name])
+        output = graph.output_node()
+        values = list(output.args[0])
+        for index, position in enumerate(self._outputs):
+            values[position] = self._give_integers(index, values[position])
+        output.args = (tuple(values),)
+        graph.eliminate_dead_code()
+        graph_module.recompile()
+        return PassResult(graph_module, True)
+
+    def boundary(self, program: Any) -> Boundary:
+        """Describe `program`, which this pass has made."""
+        placeholders = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+        inputs = [placeholders[name] for name in _input_names(program)]
+        values = program.graph.output_node().args[0]
+        outputs = [values[position] for position in _output_positions(program)]
+        names = ["output"] if len(outputs) == 1 else [f"output_{index}" for index in range(len(outputs))]
+        return Boundary(
+            inputs=tuple(_describe(n, n.name, q) for n, q in zip(inputs, self.input_quantisation, strict=True)),
+            outputs=tuple(
+                _describe(node, name, q)
+                for node, name, q in zip(outputs, names, self.output_quantisation, strict=True)
+            ),
+            input_quantisation=tuple(self.input_quantisation),
+            output_quantisation=tuple(self.output_quantisation),
+        )
+
+    def _take_integers(self, index: int, node: Any) -> None:
+        """Turn the input itself into what every one of its users makes of it."""
+        if not node.users or not node.meta["val"].is_floating_point():
+            return
+        ways = {tuple(user.args[1:6]) if target_name(user) == _QUANTIZE else None for user in node.users}
+        way = ways.pop()
+        if way is None or ways:
+            self.notes.append(f"input {node.name!r} stays float32: not all that uses it is quantised alike")
+            return
+        users = list(node.users)
+        node.meta["val"] = users[0].meta["val"]
+        for user in users:
+            user.replace_all_uses_with(node)
+        self.input_quantisation[index] = way
+
+    def _give_integers(self, index: int, value: Any) -> Any:
+        if target_name(value) == _DEQUANTIZE:
+            self.output_quantisation[index] = tuple(value.args[1:6])
+            return value.args[0]
+        if value.meta["val"].is_floating_point():
+            self.notes.append(f"output {index} stays {dtype_name(value.meta['val'].dtype)}: it is not quantised")
+        return value
+
+
+def target_name(node: Any) -> str:
+    """Return "aten.convolution.default" for a call of an edge or ATen operator, "" for anything else."""
+    return str(getattr(node.target, "_op", node.target)) if node.op == "call_function" else ""
+
+
+def is_conversion_at_boundary(node: Any) -> bool:
+    """Whether `node` quantises an untouched input, or makes an output of what it dequantises."""
+    if target_name(node) == _QUANTIZE:
+        return bool(node.args[0].op == "placeholder")
+    return target_name(node) == _DEQUANTIZE and all(user.op == "output" for user in node.users)
+
+
+def dtype_name(dtype: Any) -> str:
+    """Return NumPy's name of a torch dtype."""
+    return str(dtype).removeprefix("torch.")
+
+
+def _input_names(program: Any) -> list[str]:
+    specs = program.graph_signature.input_specs
+    return [spec.arg.name for spec in specs if spec.kind == InputKind.USER_INPUT]
+
+
+def _output_positions(program: Any) -> list[int]:
+    specs = program.graph_signature.output_specs
+    return [position for position, spec in enumerate(specs) if spec.kind == OutputKind.USER_OUTPUT]
+
+
+def _describe(node: Any, name: str, quantisation: Quantisation | None) -> TensorInfo:
+    value = node.meta["val"]
+    scale, zero_point = (float(quantisation[0]), int(quantisation[1])) if quantisation else (0.0, 0)
+    return TensorInfo(name, dtype_name(value.dtype), tuple(int(size) for size in value.shape), scale, zero_point)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records what goes into Vela and what comes out, delegate by delegate.
+
+ExecuTorch hands the TOSA graph to Vela deep inside lowering and keeps only the packed result; we need the graph
+for the golden outputs and Vela's summary for the report. Its own dump of intermediate files writes every
+delegate over the last, so we stand in front of the one function that calls Vela instead.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from executorch.backends.arm.ethosu import backend
+
+from pilotlight.export.report import DelegateReport, MemoryTraffic
+
+# Vela's column prefixes, and the names people know.
+_MEMORIES = {
+    "sram": "SRAM",
+    "dram": "DRAM",
+    "on_chip_flash": "on-chip flash",
+    "off_chip_flash": "off-chip flash",
+}
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """tosa: the serialised graph. blob: what the .pte holds of it. folder: Vela's output."""
+
+    tosa: bytes
+    blob: bytes
+    folder: Path
+    seconds: float
+
+    def report(self, operators: int) -> DelegateReport:
+        with np.load(self.folder / "out_vela.npz") as arrays:
+            command_bytes = int(arrays["cmd_data"].nbytes)
+            weight_bytes = int(arrays["weight_data"].nbytes)
+            scratch_bytes = int(arrays["scratch_shape"][0])
+        (summary,) = self.folder.glob("*_summary_*.csv")
+        with summary.open(encoding="utf-8", newline="") as file:
+            row = next(csv.DictReader(file))
+        return DelegateReport(
+            command_bytes=command_bytes,
+            weight_bytes=weight_bytes,
+            scratch_bytes=scratch_bytes,
+            operators=operators,
+            macs=int(float(row["nn_macs"])),
+            clock_hz=float(row["core_clock"]),
+            npu_cycles=int(float(row["cycles_npu"])),
+            total_cycles=int(float(row["cycles_total"])),
+            memories=memory_traffic(row),
+        )
+
+
+def memory_traffic(row: dict[str, str]) -> tuple[MemoryTraffic, ...]:
+    """Read the memories that a row of Vela's summary uses at all."""
+    memories = []
+    for column, name in _MEMORIES.items():
+        memory = MemoryTraffic(
+            memory=name,
+            used_bytes=round(float(row[f"{column}_memory_used"]) * 1024),
+            read_bytes=_sum(row, column, "read"),
+            written_bytes=_sum(row, column, "write"),
+            cycles=int(float(row[f"cycles_{column}_access"])),
+            peak_bytes_per_second=float(row[f"{column}_bandwidth"]) * 2**30,
+        )
+        if memory.used_bytes or memory.read_bytes or memory.written_bytes:
+            memories.append(memory)
+    return tuple(memories)
+
+
+def _sum(row: dict[str, str], memory: str, direction: str) -> int:
+    return sum(int(float(row[f"{memory}_{what}_{direction}_bytes"])) for what in ("feature_map", "weight"))
+
+
+@contextmanager
+def recorded_compilations(folder: Path) -> Iterator[list[Compilation]]:
+    """Collect every call of Vela during the block. Vela's files go below `folder`, whose path has no blanks."""
+    compilations: list[Compilation] = []
+    compile_with_vela = backend.vela_compile
+
+    def compile_and_record(tosa_flatbuffer: bytes, args: list[str], **options: Any) -> Any:
+        own = folder / f"delegate{len(compilations)}"
+        own.mkdir(parents=True)
+        start = time.monotonic()
+        result = compile_with_vela(tosa_flatbuffer, args, **{**options, "intermediate_path": str(own)})
+        seconds = time.monotonic() - start
+        compilations.append(Compilation(bytes(tosa_flatbuffer), result.processed_bytes, own / "output", seconds))
+        return result
+
+    backend.vela_compile = compile_and_record
+    try:
+        yield compilations
+    finally:
+        backend.vela_compile = compile_with_vela
