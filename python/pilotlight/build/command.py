@@ -38,9 +38,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--system-config", help="Vela system configuration (default: the board's)")
     parser.add_argument("--memory-mode", help="Vela memory mode (default: the board's)")
     parser.add_argument("--runtime", choices=["ours", "package"], help="ExecuTorch runtime (default: ours on Cortex-M)")
-    parser.add_argument("--float-io", action="store_true", default=None, help="float32 inputs and outputs on the device")
     parser.add_argument(
-        "--require-full-delegation", action="store_true", default=None, help="fail when an operator stays on the CPU"
+        "--float-io", action=argparse.BooleanOptionalAction, default=None, help="float32 inputs and outputs on the device"
+    )
+    parser.add_argument(
+        "--require-full-delegation",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="fail when an operator stays on the CPU",
     )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(handler=_run)
@@ -51,6 +56,8 @@ def _settings(args: argparse.Namespace) -> Settings:
     """Merge what was asked now into what was asked last time."""
     before = load_settings(args.build_dir)
     asked = {key: value for key, value in vars(args).items() if key in Settings.__dataclass_fields__ and value is not None}
+    if "model" in asked and Path(asked["model"]).exists():
+        asked["model"] = str(Path(asked["model"]).resolve())  # The build runs elsewhere than the user.
     if before is not None:
         return Settings(**{**before.__dict__, **asked})
     missing = [f"-{key[0]} {key.upper()}" for key in ("board", "model") if key not in asked]
