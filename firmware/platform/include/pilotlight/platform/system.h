@@ -17,7 +17,8 @@ namespace pilotlight::platform {
 // after a clean boot. The record is cleared by TakeFaultRecord().
 struct FaultRecord {
   bool valid;
-  std::uint32_t kind;  // 1 HardFault, 2 MemManage, 3 BusFault, 4 UsageFault, 5 SecureFault, 6 CHECK, 7 other
+  std::uint32_t
+      kind;  // 1 HardFault, 2 MemManage, 3 BusFault, 4 UsageFault, 5 SecureFault, 6 CHECK, 7 other
   std::uint32_t pc, lr, sp, cfsr, hfsr, mmfar, bfar;
   std::uint32_t check_line;
   char check_text[64];

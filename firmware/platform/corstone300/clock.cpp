@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Time from the SSE-300's 64-bit system counter; SYSTIMER0's comparator ends a sleep. (SSE-300 TRM,
+// "System counter" and "System timer"; the register layout is that of Arm's generic timer.)
+#include "pilotlight/platform/clock.h"
+
+#include "corstone300/clock.h"
+#include "corstone300/registers.h"
+
+namespace pilotlight::platform {
+namespace {
+
+using corstone300::Register;
+
+constexpr std::uintptr_t kCntcr = PILOTLIGHT_BOARD_TIMER_COUNTER_BASE + 0x00;
+constexpr std::uint32_t kCntcrEnable = 1;
+constexpr std::uintptr_t kCntpctLow = PILOTLIGHT_BOARD_TIMER_BASE + 0x00;
+constexpr std::uintptr_t kCntpctHigh = PILOTLIGHT_BOARD_TIMER_BASE + 0x04;
+constexpr std::uintptr_t kCntpCvalLow = PILOTLIGHT_BOARD_TIMER_BASE + 0x20;
+constexpr std::uintptr_t kCntpCvalHigh = PILOTLIGHT_BOARD_TIMER_BASE + 0x24;
+constexpr std::uintptr_t kCntpCtl = PILOTLIGHT_BOARD_TIMER_BASE + 0x2C;
+constexpr std::uint32_t kCntpCtlEnable = 1;
+
+constexpr std::uint64_t kTicksPerUs = PILOTLIGHT_BOARD_TIMER_CLOCK_MHZ;
+constexpr std::uint64_t kCpuClockMhz = PILOTLIGHT_BOARD_CPU_CLOCK_HZ / 1'000'000;
+
+std::uint64_t ticks_at_boot;
+
+std::uint64_t Ticks() {
+  for (;;) {
+    const std::uint32_t high = Register(kCntpctHigh);
+    const std::uint32_t low = Register(kCntpctLow);
+    // A carry between the two reads would give a value 2^32 off.
+    if (Register(kCntpctHigh) == high) return (std::uint64_t{high} << 32) | low;
+  }
+}
+
+}  // namespace
+
+// The comparator has done its work by waking the core.
+extern "C" void TimerInterrupt() { Register(kCntpCtl) = 0; }
+
+namespace corstone300 {
+
+void StartClock() {
+  Register(kCntcr) = kCntcrEnable;
+  Register(kCntpCtl) = 0;
+  ticks_at_boot = Ticks();
+  EnableInterrupt(PILOTLIGHT_BOARD_TIMER_IRQ);
+}
+
+void SleepUntil(std::uint64_t deadline_us) {
+  if (deadline_us <= NowUs()) return;
+  // A day, so that a deadline of "never" cannot overflow; every caller loops.
+  constexpr std::uint64_t kLongestUs = 86'400'000'000;
+  const std::uint64_t wait_us = deadline_us - NowUs();
+  const std::uint64_t wake = Ticks() + (wait_us < kLongestUs ? wait_us : kLongestUs) * kTicksPerUs;
+  Register(kCntpCvalLow) = static_cast<std::uint32_t>(wake);
+  Register(kCntpCvalHigh) = static_cast<std::uint32_t>(wake >> 32);
+  Register(kCntpCtl) = kCntpCtlEnable;
+  DataSyncBarrier();
+  __asm volatile("wfi" ::: "memory");
+  Register(kCntpCtl) = 0;
+}
+
+}  // namespace corstone300
+
+std::uint64_t NowUs() { return (Ticks() - ticks_at_boot) / kTicksPerUs; }
+
+// An estimate (clock.h): the emulators have no cycle counter, and do not run at the board's speed.
+std::uint64_t CpuCycles() { return (Ticks() - ticks_at_boot) * kCpuClockMhz / kTicksPerUs; }
+
+}  // namespace pilotlight::platform

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The mailbox on an emulated Corstone-300: the page is in DDR, which the emulator keeps in a shared
+// file, and the second UART carries a byte each way.
+#include "npu/mailbox_line.h"
+
+#include "corstone300/clock.h"
+#include "corstone300/registers.h"
+#include "corstone300/system.h"
+#include "corstone300/uart.h"
+
+namespace pilotlight::platform {
+namespace {
+
+static_assert(PILOTLIGHT_BOARD_CPU_DATA_CACHE == 0, "the mailbox page would be cached");
+static_assert(PILOTLIGHT_BOARD_NPU_MAILBOX_SIZE >= sizeof(mailbox::Page));
+
+constexpr std::uint32_t kShortestDivider = 16;
+
+corstone300::Uart uart(PILOTLIGHT_BOARD_DOORBELL_BASE);
+volatile std::uint32_t interrupts;
+
+}  // namespace
+
+extern "C" void NpuInterrupt() {
+  std::byte byte;
+  while (uart.Receive(byte)) interrupts = interrupts + 1;
+}
+
+extern "C" void NpuPortStart() { uart.Start(kShortestDivider, PILOTLIGHT_BOARD_DOORBELL_IRQ); }
+
+std::uint32_t PowerUpSeed() { return mailbox::SharedPage()->seed; }
+
+namespace mailbox {
+
+Page* SharedPage() {
+  return reinterpret_cast<Page*>(static_cast<std::uintptr_t>(PILOTLIGHT_BOARD_NPU_MAILBOX_ORIGIN));
+}
+
+void RingDoorbell() {
+  corstone300::DataSyncBarrier();
+  // When nobody takes the byte, the wait for the answer ends by its own deadline.
+  (void)uart.Send(std::byte{1});
+}
+
+std::uint32_t InterruptCount() { return interrupts; }
+
+void SleepWhileInterruptCountIs(std::uint32_t seen, std::uint64_t deadline_us) {
+  const corstone300::InterruptsOff guard;
+  if (interrupts == seen) corstone300::SleepUntil(deadline_us);
+}
+
+void YieldToSimulator() {}
+
+std::uint64_t NpuAddress(const void* cpu_address) {
+  return reinterpret_cast<std::uintptr_t>(cpu_address);
+}
+
+}  // namespace mailbox
+}  // namespace pilotlight::platform

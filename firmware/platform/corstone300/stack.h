@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+namespace pilotlight::platform::corstone300 {
+
+// Fills the unused stack with a pattern, so that the deepest use can be found later.
+void PaintStack();
+
+}  // namespace pilotlight::platform::corstone300

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pilotlight/platform/clock.h"
+
+#include <time.h>
+
+#include "pilotlight/board_config.h"
+
+namespace pilotlight::platform {
+namespace {
+
+static_assert(PILOTLIGHT_BOARD_CPU_CLOCK_HZ == 1'000'000'000u, "the host's cycles are nanoseconds");
+
+std::uint64_t MonotonicNs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
+std::uint64_t CpuCycles() {
+  static const std::uint64_t boot_ns = MonotonicNs();
+  return MonotonicNs() - boot_ns;
+}
+
+std::uint64_t NowUs() { return CpuCycles() / 1000; }
+
+}  // namespace pilotlight::platform

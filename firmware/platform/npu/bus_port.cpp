@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The NPU on the bus: registers at board.toml [npu] base, and an interrupt of its own.
+#include "corstone300/cache.h"
+#include "corstone300/clock.h"
+#include "corstone300/registers.h"
+#include "corstone300/system.h"
+#include "npu/windows.h"
+#include "pilotlight/platform/clock.h"
+#include "pilotlight/platform/npu_port.h"
+
+namespace pilotlight::platform {
+namespace {
+
+using corstone300::Register;
+
+constexpr std::uintptr_t kCmd = PILOTLIGHT_BOARD_NPU_BASE + 0x008;
+constexpr std::uint32_t kCmdClearIrq = 1u << 1;
+constexpr std::uint32_t kCmdKeep = 0xC;  // clock and power permissions, as last written
+
+volatile std::uint32_t interrupts;
+
+class BusPort final : public NpuPort {
+ public:
+  std::uint32_t Read(std::uint32_t offset) override {
+    return Register(PILOTLIGHT_BOARD_NPU_BASE + offset);
+  }
+
+  void Write(std::uint32_t offset, std::uint32_t value) override {
+    // Memory the NPU is about to read is written before it is told to.
+    corstone300::DataSyncBarrier();
+    Register(PILOTLIGHT_BOARD_NPU_BASE + offset) = value;
+  }
+
+  // A bus that does not answer is a BusFault.
+  bool alive() const override { return true; }
+
+  std::uint64_t DeviceAddress(const void* cpu_address, std::size_t size_bytes) override {
+    const auto address = reinterpret_cast<std::uintptr_t>(cpu_address);
+    return NpuCanReach(address, size_bytes) ? address : kNotVisible;
+  }
+
+  void ArmIrq() override { armed_ = interrupts; }
+
+  bool WaitForIrq(std::uint64_t deadline_us) override {
+    while (interrupts == armed_) {
+      const corstone300::InterruptsOff guard;
+      if (interrupts != armed_) break;
+      if (NowUs() >= deadline_us) return false;
+      corstone300::SleepUntil(deadline_us);
+    }
+    corstone300::DataSyncBarrier();
+    return true;
+  }
+
+  void CleanDCache(Span<const std::byte> bytes) override { corstone300::CleanDataCache(bytes); }
+  void InvalidateDCache(Span<std::byte> bytes) override { corstone300::InvalidateDataCache(bytes); }
+
+ private:
+  std::uint32_t armed_ = 0;
+};
+
+BusPort port;
+
+}  // namespace
+
+// The line is a level: it stays up, and this handler would be entered for ever, until the NPU is
+// told.
+extern "C" void NpuInterrupt() {
+  Register(kCmd) = (Register(kCmd) & kCmdKeep) | kCmdClearIrq;
+  corstone300::DataSyncBarrier();
+  interrupts = interrupts + 1;
+}
+
+extern "C" void NpuPortStart() { corstone300::EnableInterrupt(PILOTLIGHT_BOARD_NPU_IRQ); }
+
+// No source of randomness: boots are told apart by their count alone.
+std::uint32_t PowerUpSeed() { return 0; }
+
+NpuPort& BoardNpuPort() { return port; }
+
+}  // namespace pilotlight::platform

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The NPU behind a shared page (MAILBOX.md). Writes are posted; a read first waits until the
+// simulator has executed them all, so it returns what the hardware would.
+#include <atomic>
+
+#include "npu/mailbox_line.h"
+#include "npu/windows.h"
+#include "pilotlight/board_config.h"
+#include "pilotlight/platform/clock.h"
+#include "pilotlight/platform/npu_port.h"
+
+namespace pilotlight::platform {
+namespace {
+
+constexpr std::uint32_t kCmd = 0x008;
+constexpr std::uint32_t kReset = 0x00C;
+
+// The simulator answers in well under a millisecond. A reset during a run restarts its process,
+// which takes up to a second or two on a busy machine. One that died is seen at once by `present`.
+constexpr std::uint64_t kAnswerDeadlineUs = 10'000'000;
+// How often a sleeper looks whether the simulator is still there.
+constexpr std::uint64_t kPresenceIntervalUs = 50'000;
+
+class MailboxPort final : public NpuPort {
+ public:
+  std::uint32_t Read(std::uint32_t offset) override {
+    if (offset >= mailbox::kRegisterBytes || !Flush()) return 0;
+    return mailbox::SharedPage()->registers[offset / 4];
+  }
+
+  void Write(std::uint32_t offset, std::uint32_t value) override {
+    if (!Present()) return;
+    mailbox::Page& page = *mailbox::SharedPage();
+    if (page.head - page.tail == mailbox::kFifoEntries && !Flush()) return;
+    mailbox::PostedWrite& entry = page.fifo[page.head % mailbox::kFifoEntries];
+    entry.offset = offset;
+    entry.value = value;
+    std::atomic_thread_fence(std::memory_order_release);
+    page.head = page.head + 1;
+    // These two act at once on hardware; everything else waits until somebody looks.
+    if (offset == kCmd || offset == kReset) Flush();
+  }
+
+  bool alive() const override { return !lost_ && IsThere(); }
+
+  std::uint64_t DeviceAddress(const void* cpu_address, std::size_t size_bytes) override {
+    const std::uint64_t address = mailbox::NpuAddress(cpu_address);
+    return NpuCanReach(address, size_bytes) ? address : kNotVisible;
+  }
+
+  void ArmIrq() override { armed_ = mailbox::InterruptCount(); }
+
+  bool WaitForIrq(std::uint64_t deadline_us) override {
+    while (mailbox::InterruptCount() == armed_) {
+      const std::uint64_t now_us = NowUs();
+      if (now_us >= deadline_us || !Present()) return false;
+      const std::uint64_t look_us = now_us + kPresenceIntervalUs;
+      mailbox::SleepWhileInterruptCountIs(armed_, look_us < deadline_us ? look_us : deadline_us);
+    }
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return true;
+  }
+
+  // Boards with a mailbox have no data cache (pilotlight.boards refuses one).
+  void CleanDCache(Span<const std::byte>) override {}
+  void InvalidateDCache(Span<std::byte>) override {}
+
+ private:
+  static bool IsThere() {
+    const mailbox::Page* page = mailbox::SharedPage();
+    return page != nullptr && page->magic == mailbox::kMagic &&
+           page->version == mailbox::kVersion && page->present != 0;
+  }
+
+  bool Present() {
+    if (!IsThere()) lost_ = true;
+    return !lost_;
+  }
+
+  // Waits until the simulator has executed every posted write.
+  bool Flush() {
+    if (!Present()) return false;
+    mailbox::Page& page = *mailbox::SharedPage();
+    if (page.tail != page.head) {
+      mailbox::RingDoorbell();
+      const std::uint64_t deadline_us = NowUs() + kAnswerDeadlineUs;
+      while (page.tail != page.head) {
+        if (!Present()) return false;
+        if (NowUs() >= deadline_us) {
+          lost_ = true;
+          return false;
+        }
+        mailbox::YieldToSimulator();
+      }
+    }
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return true;
+  }
+
+  bool lost_ = false;
+  std::uint32_t armed_ = 0;
+};
+
+MailboxPort port;
+
+}  // namespace
+
+NpuPort& BoardNpuPort() { return port; }
+
+}  // namespace pilotlight::platform
