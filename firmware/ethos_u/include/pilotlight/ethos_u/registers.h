@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Registers of Ethos-U55 and Ethos-U65: byte offsets from the NPU's base, and
+// the fields this driver uses. Names are the manuals'. The Ethos-U85 shares
+// ID..QSIZE, PROT, CONFIG, REGIONCFG and BASEP; its memory attributes and its
+// PMU lie elsewhere, so Npu::Open() refuses it (DESIGN.md, open questions).
+#pragma once
+
+#include <cstdint>
+
+namespace pilotlight::ethos_u::reg {
+
+// One bit field of a register or of a configuration word.
+struct Field {
+  std::uint32_t shift;
+  std::uint32_t width;
+
+  constexpr std::uint32_t Get(std::uint32_t word) const {
+    return (word >> shift) & ((1u << width) - 1u);
+  }
+};
+
+inline constexpr std::uint32_t kId = 0x000;
+inline constexpr Field kIdArchMajor{28, 4};
+inline constexpr Field kIdArchMinor{20, 8};
+inline constexpr Field kIdArchPatch{16, 4};
+
+inline constexpr std::uint32_t kStatus = 0x004;
+inline constexpr std::uint32_t kStatusRunning = 1u << 0;
+inline constexpr std::uint32_t kStatusIrqRaised = 1u << 1;
+inline constexpr std::uint32_t kStatusBusFault = 1u << 2;
+inline constexpr std::uint32_t kStatusResetting = 1u << 3;
+inline constexpr std::uint32_t kStatusParseFault = 1u << 4;
+inline constexpr std::uint32_t kStatusEndReached = 1u << 5;
+inline constexpr std::uint32_t kStatusWeightFault = 1u << 7;
+inline constexpr std::uint32_t kStatusEccFault = 1u << 8;
+inline constexpr std::uint32_t kStatusAnyFault =
+    kStatusBusFault | kStatusParseFault | kStatusWeightFault | kStatusEccFault;
+inline constexpr Field kStatusFaultingInterface{11, 1};
+inline constexpr Field kStatusFaultingChannel{12, 4};
+
+inline constexpr std::uint32_t kCmd = 0x008;
+inline constexpr std::uint32_t kCmdRun = 1u << 0;
+inline constexpr std::uint32_t kCmdClearIrq = 1u << 1;
+inline constexpr std::uint32_t kCmdClockMayStop = 1u << 2;
+inline constexpr std::uint32_t kCmdPowerMayStop = 1u << 3;
+
+inline constexpr std::uint32_t kReset = 0x00C;
+inline constexpr std::uint32_t kResetPrivileged = 1u << 0;
+inline constexpr std::uint32_t kResetNonSecure = 1u << 1;
+
+inline constexpr std::uint32_t kQBaseLow = 0x010;
+inline constexpr std::uint32_t kQBaseHigh = 0x014;
+inline constexpr std::uint32_t kQRead = 0x018;
+inline constexpr std::uint32_t kQConfig = 0x01C;
+inline constexpr std::uint32_t kQSize = 0x020;
+inline constexpr std::uint32_t kProt = 0x024;  // Fields as written to RESET.
+
+inline constexpr std::uint32_t kConfig = 0x028;
+inline constexpr Field kConfigMacsLog2{0, 4};
+inline constexpr Field kConfigStreamVersion{4, 4};
+inline constexpr Field kConfigCustomDma{27, 1};
+inline constexpr Field kConfigProduct{28, 4};
+inline constexpr std::uint32_t kProductU55 = 0;
+inline constexpr std::uint32_t kProductU65 = 1;
+inline constexpr std::uint32_t kProductU85 = 2;
+
+inline constexpr std::uint32_t kRegionCfg = 0x03C;  // Two bits for each region.
+
+// Limits of each of the four memory-attribute sets that REGIONCFG picks from.
+constexpr std::uint32_t AxiLimit(std::uint32_t set) { return 0x040 + 4 * set; }
+inline constexpr std::uint32_t kAxiLimitCount = 4;
+inline constexpr std::uint32_t kAxiLimitReadsShift = 16;   // Outstanding reads - 1.
+inline constexpr std::uint32_t kAxiLimitWritesShift = 24;  // Outstanding writes - 1.
+
+constexpr std::uint32_t BasePLow(std::uint32_t region) { return 0x080 + 8 * region; }
+constexpr std::uint32_t BasePHigh(std::uint32_t region) { return 0x084 + 8 * region; }
+inline constexpr std::uint32_t kRegionCount = 8;
+
+inline constexpr std::uint32_t kPmcr = 0x180;
+inline constexpr std::uint32_t kPmcrEnable = 1u << 0;
+inline constexpr std::uint32_t kPmcrResetEvents = 1u << 1;
+inline constexpr std::uint32_t kPmcrResetCycles = 1u << 2;
+inline constexpr std::uint32_t kPmCntEnSet = 0x184;  // Bit i: event counter i.
+inline constexpr std::uint32_t kPmCntEnCycles = 1u << 31;
+inline constexpr std::uint32_t kPmCcntrLow = 0x1A0;
+inline constexpr std::uint32_t kPmCcntrHigh = 0x1A4;  // Cycle counter bits 47..32.
+inline constexpr std::uint32_t kPmCcntrCfg = 0x1A8;   // 0: counts whenever PMCR enables it.
+constexpr std::uint32_t PmEvCntr(std::uint32_t counter) { return 0x300 + 4 * counter; }
+constexpr std::uint32_t PmEvTyper(std::uint32_t counter) { return 0x380 + 4 * counter; }
+inline constexpr std::uint32_t kPmEventCounters = 4;
+
+// Some PMU events; any number of the manual may be given to NpuOptions.
+inline constexpr std::uint32_t kEventNpuIdle = 32;
+inline constexpr std::uint32_t kEventNpuActive = 35;
+inline constexpr std::uint32_t kEventMacActive = 48;
+inline constexpr std::uint32_t kEventAxi0ReadBeat = 130;
+inline constexpr std::uint32_t kEventAxi1ReadBeat = 386;
+
+}  // namespace pilotlight::ethos_u::reg

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pilotlight/ethos_u/npu.h"
+
+#include "pilotlight/platform/clock.h"
+
+namespace pilotlight::ethos_u {
+namespace {
+
+// CMD bits that allow the NPU to stop its clock and power. Zero: it stays
+// awake between runs, so that its settings survive (DESIGN.md, rejected).
+constexpr std::uint32_t kStayAwake = 0;
+
+std::uintptr_t AddressOf(const std::byte* pointer) {
+  return reinterpret_cast<std::uintptr_t>(pointer);
+}
+
+}  // namespace
+
+Region Region::ReadOnly(Span<const std::byte> bytes) {
+  // The one place where const is dropped; bytes() of a region that is not
+  // written() is only cleaned and addressed.
+  return Region({const_cast<std::byte*>(bytes.data()), bytes.size()}, false);
+}
+
+Region Region::Written(Span<std::byte> bytes) { return Region(bytes, true); }
+
+Status Npu::Open() {
+  opened_ = false;
+  identity_.config = port_.Read(reg::kConfig);
+  identity_.id = port_.Read(reg::kId);
+  if (!port_.alive()) return Fail(Status::kTimeout, Cause::kNoAnswer);
+  if (identity_.product() != reg::kProductU55 && identity_.product() != reg::kProductU65) {
+    return Fail(Status::kUnsupported, Cause::kUnknownProduct);
+  }
+  PILOTLIGHT_TRY(Reset());
+  opened_ = true;
+  return Status::kOk;
+}
+
+Status Npu::Reset() {
+  const std::uint64_t deadline_us = platform::NowUs() + kResetTimeoutUs;
+  const std::uint32_t protection = (options_.privileged ? reg::kResetPrivileged : 0) |
+                                   (options_.secure ? 0 : reg::kResetNonSecure);
+  port_.Write(reg::kReset, protection);
+
+  // Only STATUS may be read until the reset has ended.
+  for (;;) {
+    const std::uint32_t status = port_.Read(reg::kStatus);
+    if (!port_.alive()) return Fail(Status::kTimeout, Cause::kNoAnswer);
+    if ((status & reg::kStatusResetting) == 0) break;
+    if (platform::NowUs() >= deadline_us) {
+      return FailRunning(Status::kTimeout, Cause::kResetStuck, status);
+    }
+  }
+  const bool protection_taken = port_.Read(reg::kProt) == protection;
+  if (!port_.alive()) return Fail(Status::kTimeout, Cause::kNoAnswer);
+  if (!protection_taken) return Fail(Status::kDeviceFault, Cause::kWrongPrivilege);
+
+  // A reset clears these, hence here and not in Open().
+  const bool u65 = identity_.product() == reg::kProductU65;
+  const std::uint32_t reads = options_.max_reads != 0 ? options_.max_reads : (u65 ? 64u : 32u);
+  const std::uint32_t writes = options_.max_writes != 0 ? options_.max_writes : (u65 ? 32u : 16u);
+  for (std::uint32_t set = 0; set < reg::kAxiLimitCount; ++set) {
+    port_.Write(reg::AxiLimit(set), (reads - 1) << reg::kAxiLimitReadsShift |
+                                        (writes - 1) << reg::kAxiLimitWritesShift);
+  }
+  port_.Write(reg::kCmd, kStayAwake);
+  return Status::kOk;
+}
+
+Result<RunStats> Npu::Run(Span<const std::byte> payload_bytes, Span<const Region> regions,
+                          std::uint64_t deadline_us) {
+  Payload payload;
+  PILOTLIGHT_TRY(ParsePayload(payload_bytes, payload, failure_));
+  // A failed recovery is tried once more, here: nothing else would.
+  if (!opened_) PILOTLIGHT_TRY(Open());
+  PILOTLIGHT_TRY(Check(payload));
+  PILOTLIGHT_TRY(CheckRegions(payload, regions));
+
+  // Constants too: a model loaded over the debug link was written by the CPU,
+  // so parts of it may exist only in dirty cache lines.
+  port_.CleanDCache(payload.stream);
+  for (const Region& region : regions) {
+    if (region.given()) port_.CleanDCache(region.bytes());
+  }
+
+  Start(payload, regions);
+  if (const Status status = WaitForEnd(deadline_us); status != Status::kOk) {
+    // Or it keeps writing into memory that the caller is about to reuse.
+    const Failure why = failure_;
+    opened_ = Reset() == Status::kOk;
+    failure_ = why;
+    failure_.recovered = opened_;
+    return status;
+  }
+  const RunStats stats = ReadCounters();
+
+  // After the run, not before: the CPU may prefetch stale lines during it.
+  for (const Region& region : regions) {
+    if (region.given() && region.written()) port_.InvalidateDCache(region.bytes());
+  }
+  return stats;
+}
+
+Status Npu::Check(const Payload& payload) {
+  if (!Runs(payload.built_for, identity_)) {
+    const Status status = Fail(Status::kWrongNpu, Cause::kOtherNpu);
+    failure_.built_for = payload.built_for;
+    return status;
+  }
+  return CheckReachable(payload.stream, Failure::kStreamRegion);
+}
+
+Status Npu::CheckReachable(Span<const std::byte> bytes, std::uint32_t region) {
+  const std::uintptr_t address = AddressOf(bytes.data());
+  const std::uint64_t device_address = port_.DeviceAddress(bytes.data(), bytes.size());
+  if (!Reachable(device_address, bytes.size())) {
+    return FailAt(Status::kBadArgument, Cause::kUnreachable, region, address);
+  }
+  if (address % kNpuAlignBytes != 0 || device_address % kNpuAlignBytes != 0) {
+    const bool stream = region == Failure::kStreamRegion;
+    return FailAt(Status::kMisaligned, stream ? Cause::kMisalignedStream : Cause::kMisalignedRegion,
+                  region, address);
+  }
+  return Status::kOk;
+}
+
+Status Npu::CheckRegions(const Payload& payload, Span<const Region> regions) {
+  if (regions.size() > reg::kRegionCount) {
+    return FailAt(Status::kBadArgument, Cause::kMissingRegion, reg::kRegionCount, 0);
+  }
+  for (std::uint32_t i = 0; i < reg::kRegionCount; ++i) {
+    const bool given = i < regions.size() && regions[i].given();
+    if (!given) {
+      if ((payload.used_regions >> i & 1u) == 0) continue;
+      return FailAt(Status::kUnsupported, Cause::kMissingRegion, i, 0);
+    }
+    const Span<std::byte> bytes = regions[i].bytes();
+    if (regions[i].written() &&
+        (AddressOf(bytes.data()) % kCacheLineBytes != 0 || bytes.size() % kCacheLineBytes != 0)) {
+      return FailAt(Status::kMisaligned, Cause::kMisalignedRegion, i, AddressOf(bytes.data()));
+    }
+    PILOTLIGHT_TRY(CheckReachable(bytes, i));
+  }
+  return Status::kOk;
+}
+
+void Npu::StartCounters() {
+  std::uint32_t counters = reg::kPmCntEnCycles;
+  for (std::uint32_t i = 0; i < reg::kPmEventCounters; ++i) {
+    port_.Write(reg::PmEvTyper(i), options_.events[i]);
+    counters |= 1u << i;
+  }
+  port_.Write(reg::kPmCcntrCfg, 0);
+  port_.Write(reg::kPmCntEnSet, counters);
+  port_.Write(reg::kPmcr, reg::kPmcrEnable | reg::kPmcrResetEvents | reg::kPmcrResetCycles);
+}
+
+RunStats Npu::ReadCounters() {
+  RunStats stats;
+  port_.Write(reg::kPmcr, 0);  // Stopped, so that the two halves below belong together.
+  stats.cycles = port_.Read(reg::kPmCcntrLow);
+  stats.cycles |= static_cast<std::uint64_t>(port_.Read(reg::kPmCcntrHigh) & 0xFFFF) << 32;
+  for (std::uint32_t i = 0; i < reg::kPmEventCounters; ++i) {
+    stats.events[i] = port_.Read(reg::PmEvCntr(i));
+  }
+  stats.queue_read = port_.Read(reg::kQRead);
+  return stats;
+}
+
+void Npu::Start(const Payload& payload, Span<const Region> regions) {
+  StartCounters();
+  Write64(reg::kQBaseLow, port_.DeviceAddress(payload.stream.data(), payload.stream.size()));
+  port_.Write(reg::kQSize, static_cast<std::uint32_t>(payload.stream.size()));
+  port_.Write(reg::kQConfig, options_.queue_config);
+  for (std::uint32_t i = 0; i < regions.size(); ++i) {
+    if (!regions[i].given()) continue;
+    const Span<std::byte> bytes = regions[i].bytes();
+    Write64(reg::BasePLow(i), port_.DeviceAddress(bytes.data(), bytes.size()));
+  }
+  port_.Write(reg::kRegionCfg, options_.region_config);
+  port_.ArmIrq();
+  port_.Write(reg::kCmd, kStayAwake | reg::kCmdRun);
+}
+
+Status Npu::WaitForEnd(std::uint64_t deadline_us) {
+  for (;;) {
+    if (!port_.WaitForIrq(deadline_us)) {
+      const std::uint32_t status = port_.Read(reg::kStatus);
+      if (!port_.alive()) return Fail(Status::kTimeout, Cause::kNoAnswer);
+      return FailRunning(Status::kTimeout, Cause::kNoInterrupt, status);
+    }
+    // In this order no interrupt is lost: one before the clear shows in STATUS,
+    // one after it is either still pending when armed or shows in STATUS too.
+    port_.Write(reg::kCmd, kStayAwake | reg::kCmdClearIrq);
+    port_.ArmIrq();
+    const std::uint32_t status = port_.Read(reg::kStatus);
+    if (!port_.alive()) return Fail(Status::kTimeout, Cause::kNoAnswer);
+    if ((status & reg::kStatusRunning) == 0 || (status & reg::kStatusAnyFault) != 0) {
+      if ((status & reg::kStatusIrqRaised) != 0) {
+        port_.Write(reg::kCmd, kStayAwake | reg::kCmdClearIrq);
+      }
+      return CheckStatus(status);
+    }
+    // Still running: an IRQ command in the middle of the stream.
+    if (platform::NowUs() >= deadline_us) {
+      return FailRunning(Status::kTimeout, Cause::kNoInterrupt, status);
+    }
+  }
+}
+
+Status Npu::CheckStatus(std::uint32_t status) {
+  Cause cause = Cause::kNone;
+  if ((status & reg::kStatusBusFault) != 0) {
+    cause = Cause::kBusFault;
+  } else if ((status & reg::kStatusParseFault) != 0) {
+    cause = Cause::kParseFault;
+  } else if ((status & reg::kStatusWeightFault) != 0) {
+    cause = Cause::kWeightFault;
+  } else if ((status & reg::kStatusEccFault) != 0) {
+    cause = Cause::kEccFault;
+  } else if ((status & reg::kStatusEndReached) == 0) {
+    cause = Cause::kStoppedEarly;
+  } else {
+    return Status::kOk;
+  }
+  return FailRunning(Status::kDeviceFault, cause, status);
+}
+
+void Npu::Write64(std::uint32_t offset_low, std::uint64_t value) {
+  port_.Write(offset_low, static_cast<std::uint32_t>(value));
+  port_.Write(offset_low + 4, static_cast<std::uint32_t>(value >> 32));
+}
+
+bool Npu::Reachable(std::uint64_t address, std::size_t size_bytes) const {
+  if (address == platform::NpuPort::kNotVisible) return false;
+  const std::uint32_t address_bits = identity_.product() == reg::kProductU55 ? 32 : 40;
+  const std::uint64_t limit = std::uint64_t{1} << address_bits;
+  return address < limit && size_bytes <= limit - address;
+}
+
+Status Npu::Fail(Status status, Cause cause) {
+  failure_ = {};
+  failure_.status = status;
+  failure_.cause = cause;
+  failure_.hardware = identity_;
+  return status;
+}
+
+Status Npu::FailAt(Status status, Cause cause, std::uint32_t region, std::uint64_t address) {
+  const Status failed = Fail(status, cause);
+  failure_.region = region;
+  failure_.address = address;
+  return failed;
+}
+
+Status Npu::FailRunning(Status status, Cause cause, std::uint32_t npu_status) {
+  // QREAD may not be read while a reset is under way.
+  const std::uint32_t queue_read = cause == Cause::kResetStuck ? 0 : port_.Read(reg::kQRead);
+  const Status failed = Fail(status, cause);
+  failure_.npu_status = npu_status;
+  failure_.queue_read = queue_read;
+  return failed;
+}
+
+}  // namespace pilotlight::ethos_u

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pilotlight/ethos_u/backend.h"
+
+#include <executorch/runtime/core/evalue.h>
+#include <executorch/runtime/core/portable_type/tensor_impl.h>
+#include <executorch/runtime/platform/runtime.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "fake_npu.h"
+#include "golden_file.h"
+
+namespace pilotlight::ethos_u {
+namespace {
+
+using executorch::aten::ScalarType;
+using executorch::aten::Tensor;
+using executorch::aten::TensorImpl;
+using executorch::runtime::BackendExecutionContext;
+using executorch::runtime::BackendInitContext;
+using executorch::runtime::Error;
+using executorch::runtime::EValue;
+using executorch::runtime::FreeableBuffer;
+using executorch::runtime::MemoryAllocator;
+using test::FakeNpu;
+using test::npu_memory;
+
+constexpr std::size_t kBlobAt = 0;
+constexpr std::size_t kTempPoolAt = 32 * 1024;
+constexpr std::size_t kScratchBytes = 1280;
+
+// Loads the golden blob into memory the NPU sees and calls the backend as a
+// runtime would.
+class BackendTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    executorch::runtime::runtime_init();
+    test::fake_now_us = 0;
+    ASSERT_EQ(npu_.Open(), Status::kOk);
+    const std::vector<std::byte> blob = test::GoldenFile("cnn_u55_128.blob");
+    blob_size_ = blob.size();
+    std::copy(blob.begin(), blob.end(), npu_memory + kBlobAt);
+    for (std::size_t i = 0; i < input_.size(); ++i) input_[i] = static_cast<std::int8_t>(i);
+    backend_.BeginInference(1'000'000);
+  }
+
+  Error Init(std::size_t blob_at = kBlobAt) {
+    FreeableBuffer processed(npu_memory + blob_at, blob_size_, nullptr);
+    BackendInitContext context(&method_pool_);
+    auto handle = backend_.init(context, &processed, {});
+    if (handle.ok()) handle_ = handle.get();
+    return handle.error();
+  }
+
+  Error Execute() {
+    TensorImpl input(ScalarType::Char, 4, input_sizes_, input_.data());
+    TensorImpl output(ScalarType::Char, 2, output_sizes_, output_.data());
+    EValue input_value{Tensor(&input)}, output_value{Tensor(&output)};
+    EValue* args[] = {&input_value, &output_value};
+    BackendExecutionContext context(nullptr, &temp_pool_);
+    return backend_.execute(context, handle_, {args, 2});
+  }
+
+  FakeNpu port_;
+  Npu npu_{port_};
+  EthosUBackend backend_{npu_};
+  std::size_t blob_size_ = 0;
+  executorch::runtime::DelegateHandle* handle_ = nullptr;
+
+  alignas(16) std::uint8_t method_bytes_[256];
+  MemoryAllocator method_pool_{sizeof(method_bytes_), method_bytes_};
+  MemoryAllocator temp_pool_{kScratchBytes,
+                             reinterpret_cast<std::uint8_t*>(npu_memory) + kTempPoolAt};
+  TensorImpl::SizesType input_sizes_[4] = {1, 1, 8, 8};
+  TensorImpl::SizesType output_sizes_[2] = {1, 10};
+  std::vector<std::int8_t> input_ = std::vector<std::int8_t>(64);
+  std::vector<std::int8_t> output_ = std::vector<std::int8_t>(10);
+};
+
+TEST_F(BackendTest, CopiesInputsInAndOutputsOutAtTheBlobsOffsets) {
+  std::vector<std::int8_t> seen(64);
+  port_.compute = [&](FakeNpu& npu) {
+    std::byte* scratch = npu.Pointer(0x088);  // BASEP1
+    std::memcpy(seen.data(), scratch + 1024, seen.size());
+    for (int i = 0; i < 10; ++i) scratch[i] = static_cast<std::byte>(100 + i);
+  };
+  ASSERT_EQ(Init(), Error::Ok) << backend_.failure().text;
+  ASSERT_EQ(Execute(), Error::Ok) << backend_.failure().text;
+  EXPECT_EQ(seen, input_);
+  EXPECT_EQ(output_, (std::vector<std::int8_t>{100, 101, 102, 103, 104, 105, 106, 107, 108, 109}));
+}
+
+TEST_F(BackendTest, WeightsAndStreamAreUsedWhereTheyLie) {
+  ASSERT_EQ(Init(), Error::Ok);
+  ASSERT_EQ(Execute(), Error::Ok);
+  EXPECT_EQ(port_.written[0x080], 0x70000000u + 1568 - 112);
+  EXPECT_EQ(port_.written[0x010], 0x70000000u + 176 - 112 + 32);
+  EXPECT_EQ(port_.written[0x020], 0x14bu * 4);
+}
+
+TEST_F(BackendTest, AddsUpWhatSeveralDelegateCallsOfOneInferenceCost) {
+  ASSERT_EQ(Init(), Error::Ok);
+  ASSERT_EQ(Execute(), Error::Ok);
+  temp_pool_.reset();
+  ASSERT_EQ(Execute(), Error::Ok);
+  EXPECT_EQ(backend_.stats().runs, 2u);
+  EXPECT_EQ(backend_.stats().npu_cycles, 2 * 0x0002'00000010u);
+  backend_.BeginInference(1);
+  EXPECT_EQ(backend_.stats().runs, 0u);
+}
+
+TEST_F(BackendTest, ScratchOfExactlyTheBlobsSizeSuffices) {
+  ASSERT_EQ(Init(), Error::Ok);
+  EXPECT_EQ(Execute(), Error::Ok);
+  EXPECT_EQ(Execute(), Error::MemoryAllocationFailed);  // Nothing was left for a second.
+  EXPECT_EQ(backend_.failure().status, Status::kNoMemory);
+  EXPECT_NE(std::string(backend_.failure().text).find("1280"), std::string::npos);
+}
+
+TEST_F(BackendTest, MethodPoolTooSmallForTheHandleIsSaid) {
+  ASSERT_NE(method_pool_.allocate(250), nullptr);
+  EXPECT_EQ(Init(), Error::MemoryAllocationFailed);
+  EXPECT_EQ(backend_.failure().status, Status::kNoMemory);
+}
+
+TEST_F(BackendTest, MalformedBlobIsRefusedAtLoad) {
+  npu_memory[kBlobAt] = std::byte{'x'};
+  EXPECT_EQ(Init(), Error::DelegateInvalidCompatibility);
+  EXPECT_STRNE(backend_.failure().text, "");
+}
+
+TEST_F(BackendTest, MalformedPayloadIsRefusedAtLoad) {
+  npu_memory[176 - 112] = std::byte{'X'};
+  EXPECT_EQ(Init(), Error::DelegateInvalidCompatibility);
+  EXPECT_EQ(backend_.failure().status, Status::kBadModel);
+  EXPECT_STREQ(backend_.failure().text, "malformed driver payload at offset 0");
+}
+
+TEST_F(BackendTest, BlobForAnotherNpuIsRefusedAtLoad) {
+  port_.config = 0x00001006;
+  ASSERT_EQ(npu_.Open(), Status::kOk);
+  EXPECT_EQ(Init(), Error::DelegateInvalidCompatibility);
+  EXPECT_EQ(backend_.failure().status, Status::kWrongNpu);
+  EXPECT_NE(std::string(backend_.failure().text).find("ethos-u55-64"), std::string::npos);
+}
+
+TEST_F(BackendTest, BlobOffItsAlignmentIsRefusedAtLoad) {
+  std::memmove(npu_memory + 8, npu_memory, blob_size_);
+  EXPECT_EQ(Init(8), Error::InvalidArgument);
+  EXPECT_EQ(backend_.failure().status, Status::kMisaligned);
+}
+
+TEST_F(BackendTest, BlobOutOfTheNpusReachIsRefusedAtLoad) {
+  port_.first_visible_offset = 1024;
+  EXPECT_EQ(Init(), Error::InvalidArgument);
+  EXPECT_EQ(backend_.failure().status, Status::kBadArgument);
+}
+
+TEST_F(BackendTest, TensorOfAnotherSizeIsNeverCopied) {
+  ASSERT_EQ(Init(), Error::Ok);
+  input_sizes_[3] = 7;
+  EXPECT_EQ(Execute(), Error::DelegateInvalidCompatibility);
+  input_sizes_[3] = 8;
+  temp_pool_.reset();
+  output_sizes_[1] = 11;
+  EXPECT_EQ(Execute(), Error::DelegateInvalidCompatibility);
+  EXPECT_EQ(port_.Order().find("run"), std::string::npos);
+}
+
+TEST_F(BackendTest, FailedRunLeavesTheOutputAlone) {
+  ASSERT_EQ(Init(), Error::Ok);
+  port_.status_after_run = reg::kStatusIrqRaised | reg::kStatusBusFault;
+  std::fill(output_.begin(), output_.end(), std::int8_t{77});
+  EXPECT_EQ(Execute(), Error::Internal);
+  EXPECT_EQ(backend_.failure().status, Status::kDeviceFault);
+  EXPECT_EQ(output_, std::vector<std::int8_t>(10, 77));
+}
+
+TEST_F(BackendTest, InferenceThatWasNeverBegunTimesOut) {
+  backend_.BeginInference(0);
+  port_.irq_arrives = false;
+  ASSERT_EQ(Init(), Error::Ok);
+  EXPECT_EQ(Execute(), Error::Internal);
+  EXPECT_EQ(backend_.failure().status, Status::kTimeout);
+}
+
+TEST(RegisterBackend, ANameIsGivenOnce) {
+  executorch::runtime::runtime_init();
+  FakeNpu port;
+  static Npu npu{port};
+  Result<EthosUBackend*> first = RegisterBackend(npu);
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(executorch::runtime::get_backend_class("EthosUBackend"), first.value());
+  EXPECT_EQ(RegisterBackend(npu).status(), Status::kBusy);
+}
+
+}  // namespace
+}  // namespace pilotlight::ethos_u

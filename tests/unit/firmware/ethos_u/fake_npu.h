@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An Ethos-U55-128 that keeps its registers, executes nothing, and fails in the
+// ways a test scripts. Time passes only when somebody looks at the clock.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "pilotlight/base/span.h"
+#include "pilotlight/ethos_u/registers.h"
+#include "pilotlight/platform/npu_port.h"
+
+namespace pilotlight::test {
+
+namespace reg = ethos_u::reg;
+
+// What platform::NowUs() answers; each look costs 10 us.
+inline std::uint64_t fake_now_us = 0;
+
+// The only memory the fake NPU can reach, at device address kDeviceBase.
+inline constexpr std::uint64_t kDeviceBase = 0x70000000;
+inline constexpr std::size_t kMemoryBytes = 64 * 1024;
+alignas(64) inline std::byte npu_memory[kMemoryBytes];
+
+inline constexpr std::uint32_t kConfigU55_128 = 0x00001807;
+inline constexpr std::uint32_t kIdU55 = 0x10066001;
+
+class FakeNpu final : public platform::NpuPort {
+ public:
+  // Scripted behaviour.
+  std::uint32_t config = kConfigU55_128;
+  std::uint32_t id = kIdU55;
+  std::uint32_t polls_in_reset = 2;  // Reads of STATUS that still say "resetting".
+  std::uint32_t status_after_run = reg::kStatusIrqRaised | reg::kStatusEndReached;
+  int interrupts_before_end = 0;  // Interrupts while the stream is still running.
+  bool irq_arrives = true;
+  bool answers = true;
+  bool dies_in_run = false;
+  bool ignores_protection = false;
+  std::uint64_t first_visible_offset = 0;
+  std::function<void(FakeNpu&)> compute = [](FakeNpu&) {};
+
+  // What was seen, in order: "clean", "invalidate", "run", "wait", "reset", "arm", "clear".
+  std::vector<std::string> events;
+  std::map<std::uint32_t, std::uint32_t> written;
+  std::vector<std::uint32_t> reads_in_reset;
+
+  std::byte* Pointer(std::uint32_t base_register) {
+    return npu_memory + (written[base_register] - kDeviceBase);
+  }
+  std::string Order() const {
+    std::string text;
+    for (const std::string& event : events) text += event + " ";
+    return text;
+  }
+
+  std::uint32_t Read(std::uint32_t offset) override {
+    if (!answers) alive_ = false;
+    if (!alive_) return 0;
+    if (resets_left_ != 0) reads_in_reset.push_back(offset);
+    switch (offset) {
+      case reg::kConfig:
+        return config;
+      case reg::kId:
+        return id;
+      case reg::kProt:
+        return ignores_protection ? ~written[reg::kReset] & 3u : written[reg::kReset];
+      case reg::kStatus:
+        if (resets_left_ != 0) {
+          --resets_left_;
+          return reg::kStatusResetting;
+        }
+        return status_;
+      case reg::kQRead:
+        return written[reg::kQSize];
+      case reg::kPmCcntrLow:
+        return 0x00000010;
+      case reg::kPmCcntrHigh:
+        return 0xABCD0002;
+      default:
+        return offset >= reg::PmEvCntr(0) && offset < reg::PmEvCntr(4) ? 100 + offset : 0;
+    }
+  }
+
+  void Write(std::uint32_t offset, std::uint32_t value) override {
+    if (!alive_) return;
+    if (offset == reg::kReset) {
+      written.clear();
+      events.push_back("reset");
+      resets_left_ = polls_in_reset;
+      status_ = 0;
+    }
+    written[offset] = value;
+    if (offset != reg::kCmd) return;
+    if ((value & reg::kCmdRun) != 0) {
+      events.push_back("run");
+      compute(*this);
+      if (dies_in_run) alive_ = false;
+      interrupts_left_ = interrupts_before_end;
+      status_ = reg::kStatusRunning;
+    }
+    if ((value & reg::kCmdClearIrq) != 0) {
+      events.push_back("clear");
+      status_ &= ~reg::kStatusIrqRaised;
+    }
+  }
+
+  bool alive() const override { return alive_; }
+
+  std::uint64_t DeviceAddress(const void* cpu_address, std::size_t size_bytes) override {
+    const auto* at = static_cast<const std::byte*>(cpu_address);
+    if (at < npu_memory + first_visible_offset || at + size_bytes > npu_memory + kMemoryBytes) {
+      return kNotVisible;
+    }
+    return kDeviceBase + static_cast<std::uint64_t>(at - npu_memory);
+  }
+
+  void ArmIrq() override { events.push_back("arm"); }
+
+  bool WaitForIrq(std::uint64_t deadline_us) override {
+    events.push_back("wait");
+    const bool runs_on = interrupts_left_-- > 0;
+    status_ = runs_on ? reg::kStatusRunning | reg::kStatusIrqRaised : status_after_run;
+    if (!irq_arrives) fake_now_us = deadline_us;
+    return irq_arrives;
+  }
+
+  void CleanDCache(Span<const std::byte>) override { events.push_back("clean"); }
+  void InvalidateDCache(Span<std::byte>) override { events.push_back("invalidate"); }
+
+ private:
+  bool alive_ = true;
+  std::uint32_t status_ = 0;
+  std::uint32_t resets_left_ = 0;
+  int interrupts_left_ = 0;
+};
+
+// `count` words, little-endian, at the start of npu_memory.
+inline Span<const std::byte> PutWords(const std::vector<std::uint32_t>& words,
+                                      std::size_t offset = 0) {
+  std::memcpy(npu_memory + offset, words.data(), 4 * words.size());
+  return {npu_memory + offset, 4 * words.size()};
+}
+
+// A payload for U55-128 around `stream`, as Vela lays it out.
+inline std::vector<std::uint32_t> PayloadAround(const std::vector<std::uint32_t>& stream) {
+  std::vector<std::uint32_t> words = {0x31504F43, 0x00100001, kConfigU55_128, kIdU55, 5, 5, 5};
+  words.push_back(static_cast<std::uint32_t>(stream.size()) << 16 | 2);
+  words.insert(words.end(), stream.begin(), stream.end());
+  return words;
+}
+
+}  // namespace pilotlight::test

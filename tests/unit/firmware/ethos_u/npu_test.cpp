@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pilotlight/ethos_u/npu.h"
+
+#include <gtest/gtest.h>
+
+#include "fake_npu.h"
+
+namespace pilotlight::ethos_u {
+namespace {
+
+using test::FakeNpu;
+using test::npu_memory;
+using test::PayloadAround;
+using test::PutWords;
+
+constexpr std::uint32_t kStop = 0xFFFF0000;
+constexpr std::uint32_t kIfmInRegion1 = 0x0001010F;
+constexpr std::uint32_t kWeightsInRegion0 = 0x00000128;
+constexpr std::uint32_t kIfmInRegion2 = 0x0002010F;
+constexpr std::uint64_t kDeadlineInUs = 1'000'000;
+
+class NpuTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    test::fake_now_us = 0;
+    payload_ = PutWords(PayloadAround({kIfmInRegion1, kWeightsInRegion0, kStop}));
+  }
+
+  // Opens, then runs `payload_` with weights and scratch.
+  Result<RunStats> Run() {
+    EXPECT_EQ(npu_.Open(), Status::kOk);
+    port_.events.clear();
+    return RunOnly();
+  }
+  Result<RunStats> RunOnly() {
+    return npu_.Run(payload_, regions_, test::fake_now_us + kDeadlineInUs);
+  }
+
+  std::string Text() {
+    char text[192];
+    Describe(npu_.failure(), text);
+    return text;
+  }
+
+  Span<const std::byte> payload_;
+  Region regions_[2] = {Region::ReadOnly({npu_memory + 1024, 48}),
+                        Region::Written({npu_memory + 4096, 1024})};
+  FakeNpu port_;
+  Npu npu_{port_};
+};
+
+TEST_F(NpuTest, OpenReadsWhichNpuThisIs) {
+  ASSERT_EQ(npu_.Open(), Status::kOk);
+  EXPECT_EQ(npu_.identity().product(), reg::kProductU55);
+  EXPECT_EQ(npu_.identity().macs(), 128u);
+}
+
+TEST_F(NpuTest, OpenReadsNothingButStatusWhileTheNpuResets) {
+  port_.polls_in_reset = 5;
+  ASSERT_EQ(npu_.Open(), Status::kOk);
+  EXPECT_EQ(port_.reads_in_reset, std::vector<std::uint32_t>(5, 0x004));
+}
+
+TEST_F(NpuTest, OpenAsksForSecurePrivilegedAccessAndSetsTheAxiLimits) {
+  ASSERT_EQ(npu_.Open(), Status::kOk);
+  EXPECT_EQ(port_.written[0x00C], 1u);
+  for (std::uint32_t offset = 0x040; offset < 0x050; offset += 4) {
+    EXPECT_EQ(port_.written[offset], 31u << 16 | 15u << 24);
+  }
+}
+
+TEST_F(NpuTest, StuckResetIsATimeoutNotAHang) {
+  port_.polls_in_reset = ~0u;
+  EXPECT_EQ(npu_.Open(), Status::kTimeout);
+  EXPECT_EQ(npu_.failure().cause, Cause::kResetStuck);
+}
+
+TEST_F(NpuTest, AbsentNpuIsATimeoutNotAHang) {
+  port_.answers = false;
+  EXPECT_EQ(npu_.Open(), Status::kTimeout);
+  EXPECT_EQ(Text(), "the NPU does not answer at its registers");
+}
+
+TEST_F(NpuTest, NpuThatKeepsAnotherSecurityStateIsRefused) {
+  port_.ignores_protection = true;
+  EXPECT_EQ(npu_.Open(), Status::kDeviceFault);
+  EXPECT_EQ(npu_.failure().cause, Cause::kWrongPrivilege);
+}
+
+TEST_F(NpuTest, UnknownProductIsRefusedByName) {
+  port_.config = 0x20000118;
+  EXPECT_EQ(npu_.Open(), Status::kUnsupported);
+  EXPECT_NE(Text().find("ethos-u85-256"), std::string::npos) << Text();
+}
+
+TEST_F(NpuTest, CleansBeforeTheRunAndInvalidatesOnlyTheWrittenRegionAfterIt) {
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(port_.Order(), "clean clean clean arm run wait clear arm invalidate ");
+}
+
+TEST_F(NpuTest, TellsTheNpuWhereStreamAndRegionsLie) {
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(port_.written[0x010], 0x70000020u);  // The stream, not the payload.
+  EXPECT_EQ(port_.written[0x014], 0u);
+  EXPECT_EQ(port_.written[0x020], 12u);
+  EXPECT_EQ(port_.written[0x01C], 2u);
+  EXPECT_EQ(port_.written[0x080], 0x70000000u + 1024);
+  EXPECT_EQ(port_.written[0x088], 0x70000000u + 4096);
+  EXPECT_EQ(port_.written[0x03C] & 0xF, 3u);  // Weights: set 3, scratch: set 0.
+}
+
+TEST_F(NpuTest, NeverGivesTheNpuLeaveToSleepWhileItsSettingsAreNeeded) {
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(port_.written[0x008] & 0xC, 0u);
+}
+
+TEST_F(NpuTest, ReportsCyclesAndEventsOfTheCounters) {
+  Result<RunStats> stats = Run();
+  ASSERT_TRUE(stats.ok());
+  EXPECT_EQ(stats.value().cycles,
+            0x0002'00000010u);  // 48 bits: the high half's upper bits are not ours.
+  EXPECT_EQ(stats.value().events[3], 100u + 0x30C);
+  EXPECT_EQ(stats.value().queue_read, 12u);
+  EXPECT_EQ(port_.written[0x380], 35u);  // NPU_ACTIVE in the first counter.
+  EXPECT_EQ(port_.written[0x184], 0x8000000Fu);
+}
+
+TEST_F(NpuTest, InterruptInTheMiddleOfTheStreamDoesNotEndTheRun) {
+  port_.interrupts_before_end = 3;
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(port_.Order(),
+            "clean clean clean arm run wait clear arm wait clear arm wait clear arm wait clear arm "
+            "invalidate ");
+}
+
+TEST_F(NpuTest, EndlessInterruptsOfARunningStreamStillMeetTheDeadline) {
+  port_.interrupts_before_end = 1'000'000'000;
+  EXPECT_EQ(Run().status(), Status::kTimeout);
+}
+
+TEST_F(NpuTest, LostInterruptIsATimeoutThatSaysSo) {
+  port_.irq_arrives = false;
+  EXPECT_EQ(Run().status(), Status::kTimeout);
+  EXPECT_EQ(npu_.failure().cause, Cause::kNoInterrupt);
+  EXPECT_NE(Text().find("interrupt was lost"), std::string::npos) << Text();
+}
+
+TEST_F(NpuTest, NpuThatVanishesInTheRunIsATimeout) {
+  port_.dies_in_run = true;
+  EXPECT_EQ(Run().status(), Status::kTimeout);
+  EXPECT_EQ(npu_.failure().cause, Cause::kNoAnswer);
+  EXPECT_FALSE(npu_.failure().recovered);
+}
+
+TEST_F(NpuTest, NpuThatVanishedBeforeTheRunIsATimeout) {
+  ASSERT_EQ(npu_.Open(), Status::kOk);
+  port_.answers = false;
+  EXPECT_EQ(RunOnly().status(), Status::kTimeout);
+}
+
+TEST_F(NpuTest, BusFaultNamesChannelAndPort) {
+  port_.status_after_run = reg::kStatusIrqRaised | reg::kStatusBusFault | 1u << 11 | 2u << 12;
+  EXPECT_EQ(Run().status(), Status::kDeviceFault);
+  EXPECT_EQ(Text(),
+            "bus fault on the weight channel of AXI port 1 at stream offset 12, STATUS 0x00002804");
+}
+
+TEST_F(NpuTest, EachFaultBitHasItsCause) {
+  const struct {
+    std::uint32_t status;
+    Cause cause;
+  } faults[] = {{1u << 4, Cause::kParseFault},
+                {1u << 7, Cause::kWeightFault},
+                {1u << 8, Cause::kEccFault},
+                {0, Cause::kStoppedEarly}};
+  for (const auto& fault : faults) {
+    port_.status_after_run = reg::kStatusIrqRaised | fault.status;
+    EXPECT_EQ(Run().status(), Status::kDeviceFault);
+    EXPECT_EQ(npu_.failure().cause, fault.cause);
+  }
+}
+
+TEST_F(NpuTest, FaultBesidesEndReachedIsStillAFault) {
+  port_.status_after_run |= reg::kStatusEccFault;
+  EXPECT_EQ(Run().status(), Status::kDeviceFault);
+}
+
+TEST_F(NpuTest, ResetsAfterAFaultAndRunsAgain) {
+  port_.status_after_run = reg::kStatusIrqRaised | reg::kStatusParseFault;
+  EXPECT_EQ(Run().status(), Status::kDeviceFault);
+  EXPECT_EQ(port_.events.back(), "reset");
+  EXPECT_TRUE(npu_.failure().recovered);
+  EXPECT_NE(port_.written[0x040], 0u);  // The AXI limits are back.
+
+  port_.status_after_run = reg::kStatusIrqRaised | reg::kStatusEndReached;
+  EXPECT_TRUE(RunOnly().ok());
+}
+
+TEST_F(NpuTest, FailedRunDoesNotInvalidateTheScratch) {
+  port_.status_after_run = reg::kStatusIrqRaised | reg::kStatusBusFault;
+  (void)Run();
+  EXPECT_EQ(port_.Order().find("invalidate"), std::string::npos);
+}
+
+TEST_F(NpuTest, StreamForAnotherNpuIsRefusedWithBothNames) {
+  port_.config = 0x00003008;
+  EXPECT_EQ(Run().status(), Status::kWrongNpu);
+  EXPECT_EQ(npu_.failure().built_for.config, 0x00001807u);
+  EXPECT_EQ(npu_.failure().hardware.config, 0x00003008u);
+  EXPECT_NE(Text().find("compiled for ethos-u55-128 "), std::string::npos) << Text();
+  EXPECT_NE(Text().find("the NPU is ethos-u55-256 "), std::string::npos) << Text();
+  EXPECT_EQ(port_.Order(), "");
+}
+
+TEST_F(NpuTest, StreamForANewerArchitectureIsRefused) {
+  port_.id = 0x10066001 - (1u << 28) + (1u << 20);
+  EXPECT_EQ(Run().status(), Status::kWrongNpu);
+}
+
+TEST_F(NpuTest, NewerMinorArchitectureRunsOlderStreams) {
+  port_.id = 0x10066001 + (3u << 20);
+  EXPECT_TRUE(Run().ok());
+}
+
+TEST_F(NpuTest, StreamThatUsesARegionNobodyGaveIsNotStarted) {
+  payload_ = PutWords(PayloadAround({kIfmInRegion2, kStop}));
+  EXPECT_EQ(Run().status(), Status::kUnsupported);
+  EXPECT_EQ(npu_.failure().region, 2u);
+  EXPECT_EQ(port_.Order(), "");
+}
+
+TEST_F(NpuTest, ScratchSharingACacheLineIsRefused) {
+  regions_[1] = Region::Written({npu_memory + 4096, 48});
+  EXPECT_EQ(Run().status(), Status::kMisaligned);
+  regions_[1] = Region::Written({npu_memory + 4096 + 16, 64});
+  EXPECT_EQ(RunOnly().status(), Status::kMisaligned);
+}
+
+TEST_F(NpuTest, MisalignedStreamIsRefused) {
+  payload_ = PutWords(PayloadAround({kIfmInRegion1, kStop}), 8);
+  EXPECT_EQ(Run().status(), Status::kMisaligned);
+  EXPECT_EQ(npu_.failure().cause, Cause::kMisalignedStream);
+}
+
+TEST_F(NpuTest, MemoryOutOfTheNpusReachIsRefused) {
+  alignas(32) static std::byte elsewhere[64];
+  regions_[1] = Region::Written(elsewhere);
+  EXPECT_EQ(Run().status(), Status::kBadArgument);
+  EXPECT_EQ(npu_.failure().cause, Cause::kUnreachable);
+  EXPECT_EQ(npu_.failure().region, 1u);
+}
+
+}  // namespace
+}  // namespace pilotlight::ethos_u
