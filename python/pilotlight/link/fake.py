@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A target in this process that speaks SPEC.md, with every way to misbehave as a config field.
+
+It is a Link: what the host writes is answered at once, what it reads is the answer. It encodes by
+itself what `messages` decodes, so that a mistake there does not cancel out here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from pilotlight.errors import TargetDied
+from pilotlight.link.frames import DamagedFrame, Frame, FrameReader, encode_frame
+from pilotlight.link.messages import DTYPE_NAMES, Reason, Request, Status, TensorDescription, Unasked
+
+_DTYPE_NUMBERS = {name: number for number, name in DTYPE_NAMES.items()}
+_REQUEST_LAYOUTS = {
+    Request.IDENTIFY: "16s",
+    Request.DESCRIBE_MODEL: "B",
+    Request.DESCRIBE_TENSOR: "BBB",
+    Request.RUN: "B3xII",
+    Request.READ_OUTPUT: "BBHI",
+    Request.STATISTICS: "B",
+    Request.END: "I",
+    Request.RESET: "I",
+    Request.READ_FAULT: "",
+}
+
+
+@dataclass(frozen=True)
+class Faults:
+    """What goes wrong. Frames and runs count from 1; 0 means never."""
+
+    corrupt_answer: int = 0  # This answer arrives with one bit flipped.
+    corrupt_request: int = 0  # This request arrives with one bit flipped.
+    drop_answer: int = 0  # This answer never arrives.
+    drop_request: int = 0  # This request never arrives.
+    silent_after_answers: int = 0
+    closed_after_answers: int = 0
+    restart_before_run: int = 0
+    announce_restart: bool = True  # False: the BOOT frame is lost too.
+    fault_text: str = ""  # The restart leaves a failed CHECK with this text.
+    stale_nonce: bool = False
+    stale_completion_nonce: bool = False
+    wrong_output_at_run: int = 0  # One bit of the output differs; its CRC agrees.
+    wrong_output_crc_at_run: int = 0
+    wrong_input_crc_at_run: int = 0
+    failing_run: int = 0
+    failure: Status = Status.DEVICE_FAULT
+    uncounted_runs: int = 0  # Missing in the completion record.
+    no_completion: bool = False
+    error_log_at_run: int = 0
+    lost_log_at_run: int = 0
+    console_lost_bytes: int = 0
+
+
+@dataclass
+class _State:
+    """What IDENTIFY starts afresh."""
+
+    buffers: list[bytearray]
+    filled: list[int]
+    results: list[bytes] | None = None
+    last_number: int = 0
+    last_answer: bytes = b""
+    runs_ok: int = 0
+    runs_failed: int = 0
+
+
+@dataclass
+class FakeDevice:
+    """One model; `compute` maps input bytes to output bytes."""
+
+    compute: Callable[[Sequence[bytes]], Sequence[bytes]]
+    inputs: Sequence[TensorDescription]
+    outputs: Sequence[TensorDescription]
+    pte: bytes = b"program"
+    model_name: str = "fake"
+    build_id: str = "0123456789abcdef"
+    npu_config: str = "ethos-u55-128"
+    built_for: str = "ethos-u55-128"
+    model_status: Status = Status.OK
+    model_text: str = ""
+    npu_status: Status = Status.OK
+    npu_text: str = ""
+    max_chunk: int = 1024
+    window: int = 2
+    faults: Faults = field(default_factory=Faults)
+    name: str = "fake"
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        self._reader = FrameReader(self.max_chunk + 64)
+        self._outbox = bytearray()
+        self._requests = self._answers = self._log_sequence = self._damaged = self._errors_logged = 0
+        self._boot_id = 0x1001
+        self._fault_text = ""
+        self._nonce: bytes | None = None
+        self._forget_session()
+
+    # --- Link ---
+
+    def read(self, max_bytes: int, timeout_s: float) -> bytes:
+        if not self._outbox and 0 < self.faults.closed_after_answers <= self._answers:
+            raise TargetDied(f"{self.name}: the target is gone")
+        taken, self._outbox = bytes(self._outbox[:max_bytes]), self._outbox[max_bytes:]
+        return taken
+
+    def write(self, data: bytes) -> None:
+        if data.strip(b"\0"):
+            self._requests += 1
+            if self._requests == self.faults.drop_request:
+                return
+            if self._requests == self.faults.corrupt_request:
+                data = _flip(data)
+        for item in self._reader.feed(data):
+            if isinstance(item, DamagedFrame):
+                self._damaged += 1
+                self._send(Unasked.NAK, 0, struct.pack("<B3xI", 4, self._damaged))
+            else:
+                self._serve(item)
+
+    def close(self) -> None:
+        self.closed = True
+
+    # --- serving ---
+
+    def log(self, level: int, text: str) -> None:
+        self._send(Unasked.LOG, self._log_sequence, bytes([level]) + text.encode())
+        self._log_sequence += 1
+        self._errors_logged += level >= 2
+
+    def _serve(self, frame: Frame) -> None:
+        try:
+            request = Request(frame.type)
+        except ValueError:
+            return self._refuse(frame, Reason.UNKNOWN_REQUEST)
+        if request is Request.SET_INPUT:
+            if len(frame.payload) < 9:
+                return self._refuse(frame, Reason.BAD_PAYLOAD)
+            arguments: tuple[int, ...] = (*struct.unpack_from("<BB2xI", frame.payload),)
+        else:
+            layout = "<" + _REQUEST_LAYOUTS[request]
+            if len(frame.payload) != struct.calcsize(layout):
+                return self._refuse(frame, Reason.BAD_PAYLOAD)
+            arguments = struct.unpack(layout, frame.payload)
+        if self._nonce is None and request not in (Request.IDENTIFY, Request.RESET, Request.READ_FAULT):
+            return self._refuse(frame, Reason.NO_SESSION)
+        answer: bytes | Reason | None = getattr(self, f"_{request.name.lower()}")(frame, *arguments)
+        if isinstance(answer, Reason):
+            self._refuse(frame, answer)
+        elif answer is not None:
+            self._answer(request, frame.sequence, answer)
+
+    def _identify(self, frame: Frame, nonce: bytes) -> bytes:
+        if nonce != self._nonce:
+            self._nonce = nonce
+            self._forget_session()
+        echo = b"\x5a" * 16 if self.faults.stale_nonce else nonce
+        head = struct.pack(
+            "<HHBBBBIIHH",
+            1,
+            self.max_chunk,
+            self.window,
+            1,
+            self.npu_status,
+            bool(self._fault_text),
+            self._boot_id,
+            25_000_000,
+            self._log_sequence,
+            0,
+        )
+        return head + echo + b"".join(map(_string, (self.build_id, "fake-board", self.npu_config, self.npu_text)))
+
+    def _describe_model(self, frame: Frame, model: int) -> bytes | Reason:
+        if model:
+            return Reason.OUT_OF_RANGE
+        head = struct.pack("<BBBBI", 0, self.model_status, len(self.inputs), len(self.outputs), len(self.pte))
+        names = (self.model_name, self.built_for, self.model_text)
+        return head + hashlib.sha256(self.pte).digest() + b"".join(map(_string, names))
+
+    def _describe_tensor(self, frame: Frame, model: int, direction: int, index: int) -> bytes | Reason:
+        tensors = (self.inputs, self.outputs)[direction]
+        if index >= len(tensors):
+            return Reason.OUT_OF_RANGE
+        about = tensors[index]
+        dtype, rank = _DTYPE_NUMBERS[about.dtype], len(about.shape)
+        head = struct.pack(
+            "<BBBBB3xfiI", model, direction, index, dtype, rank, about.scale, about.zero_point, about.size_bytes
+        )
+        return head + struct.pack(f"<{rank}i", *about.shape) + _string(about.name)
+
+    def _set_input(self, frame: Frame, model: int, index: int, offset: int) -> bytes | Reason | None:
+        if self.model_status is not Status.OK:
+            self._refuse(frame, Reason.NOT_OPEN, self.model_status, self.model_text)
+            return None
+        data = frame.payload[8:]
+        if offset > self._session.filled[index]:
+            return Reason.INPUT_INCOMPLETE
+        if offset + len(data) > self.inputs[index].size_bytes or len(data) > self.max_chunk:
+            return Reason.OUT_OF_RANGE
+        self._session.results = None
+        self._session.buffers[index][offset : offset + len(data)] = data
+        self._session.filled[index] = max(self._session.filled[index], offset + len(data))
+        return frame.payload[:8] + struct.pack("<I", len(data))
+
+    def _run(self, frame: Frame, model: int, number: int, deadline_ms: int) -> bytes | Reason | None:
+        if number == self.faults.restart_before_run and self._boot_id == 0x1001:
+            self._restart()
+            return None
+        if number and number == self._session.last_number:
+            return self._session.last_answer
+        if number != self._session.last_number + 1:
+            return Reason.RUN_NUMBER
+        if any(filled != about.size_bytes for filled, about in zip(self._session.filled, self.inputs, strict=True)):
+            return Reason.INPUT_INCOMPLETE
+        if number == self.faults.error_log_at_run:
+            self.log(2, "the sky is falling")
+        if number == self.faults.lost_log_at_run:
+            self._log_sequence += 1
+        sent = [bytes(buffer) for buffer in self._session.buffers]
+        input_crc = zlib.crc32(b"".join(sent)) ^ (number == self.faults.wrong_input_crc_at_run)
+        self._session.filled = [0] * len(self.inputs)
+        status, text, output_crc = Status.OK, "", 0
+        if number == self.faults.failing_run:
+            status, text = self.faults.failure, "it was made to fail"
+            self._session.runs_failed += 1
+        else:
+            self._session.results = [bytes(result) for result in self.compute(sent)]
+            if number == self.faults.wrong_output_at_run:
+                self._session.results[0] = _flip(self._session.results[0])
+            output_crc = zlib.crc32(b"".join(self._session.results)) ^ (number == self.faults.wrong_output_crc_at_run)
+            self._session.runs_ok += 1
+        self._session.last_number = number
+        costs = struct.pack("<QQQ", 1500, 37_500, 12_000)
+        head = struct.pack("<IBBHIIII", number, status, 1, 0, input_crc, output_crc, self._boot_id, 0)
+        self._session.last_answer = head + costs + struct.pack("<II", 35, 9_000) + _string(text)
+        return self._session.last_answer
+
+    def _read_output(self, frame: Frame, model: int, index: int, length: int, offset: int) -> bytes | Reason:
+        if self._session.results is None:
+            return Reason.NOTHING_TO_READ
+        if offset + length > len(self._session.results[index]):
+            return Reason.OUT_OF_RANGE
+        return frame.payload + self._session.results[index][offset : offset + length]
+
+    def _statistics(self, frame: Frame, model: int) -> bytes:
+        return struct.pack(
+            "<9I", 3000, 4096, 512, 1024, 2048, 1800, 8192, self.faults.console_lost_bytes, self._damaged
+        )
+
+    def _end(self, frame: Frame, runs: int) -> bytes | None:
+        if self.faults.no_completion:
+            return None
+        nonce = b"\x5a" * 16 if self.faults.stale_completion_nonce else self._nonce or b""
+        counts = (
+            self._session.runs_ok - self.faults.uncounted_runs,
+            self._session.runs_failed,
+            self._damaged,
+            self._errors_logged,
+        )
+        return nonce + struct.pack(
+            "<IIIIIIHH", self._boot_id, *counts, self.faults.console_lost_bytes, self._log_sequence, 0
+        )
+
+    def _reset(self, frame: Frame, magic: int) -> bytes | Reason:
+        return b"" if magic == 0x54455352 else Reason.BAD_PAYLOAD
+
+    def _read_fault(self, frame: Frame) -> bytes:
+        kind, line = (6, 42) if self._fault_text else (0, 0)
+        words = (kind, 0x1000, 0x2000, 0x3000_0000, 0, 0, 0, 0, line)
+        return struct.pack("<B3x9I", bool(kind), *words) + _string(self._fault_text)
+
+    def _refuse(self, frame: Frame, reason: Reason, status: Status = Status.OK, text: str = "") -> None:
+        body = struct.pack("<BBBB", frame.type, reason, status, 0) + _string(text or reason.name.lower())
+        self._send(Unasked.ERROR, frame.sequence, body)
+
+    def _restart(self) -> None:
+        self._boot_id += 1
+        self._nonce = None
+        self._fault_text = self.faults.fault_text
+        self._log_sequence = 0
+        self._forget_session()
+        if self.faults.announce_restart:
+            self._send(Unasked.BOOT, 0, struct.pack("<IH", self._boot_id, 1))
+
+    def _forget_session(self) -> None:
+        self._damaged = self._errors_logged = 0
+        sizes = [about.size_bytes for about in self.inputs]
+        self._session = _State([bytearray(size) for size in sizes], [0] * len(sizes))
+
+    def _answer(self, request: Request, sequence: int, payload: bytes) -> None:
+        self._answers += 1
+        faults = self.faults
+        if self._answers == faults.drop_answer or 0 < faults.silent_after_answers < self._answers:
+            return
+        encoded = encode_frame(Frame(request | 0x80, sequence, payload))
+        self._outbox += _flip(encoded) if self._answers == faults.corrupt_answer else encoded
+
+    def _send(self, kind: int, sequence: int, payload: bytes) -> None:
+        self._outbox += encode_frame(Frame(kind, sequence, payload))
+
+
+def _flip(data: bytes) -> bytes:
+    """Flip a bit in the middle, never making a byte 0: a new delimiter would be two damaged frames."""
+    at = len(data) // 2
+    flipped = data[at] ^ 0x10 or data[at] ^ 0x20
+    return data[:at] + bytes([flipped]) + data[at + 1 :]
+
+
+def _string(text: str) -> bytes:
+    encoded = text.encode()
+    return bytes([len(encoded)]) + encoded

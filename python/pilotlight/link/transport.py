@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Byte links to a target: a TCP or Unix socket, a serial port or pseudo terminal, a fake."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import serial
+
+from pilotlight.errors import ConfigError, TargetDied, TargetNotRunning
+from pilotlight.link.deadline import Deadline
+
+# Between two attempts to reach a target that does not listen yet.
+RECONNECT_INTERVAL_S = 0.1
+# A peer that takes no bytes for this long is gone.
+WRITE_TIMEOUT_S = 10.0
+
+
+class Link(Protocol):
+    """What a target is reached through. `name` appears in messages."""
+
+    name: str
+
+    def read(self, max_bytes: int, timeout_s: float) -> bytes:
+        """Return 1..max_bytes, or b"" when `timeout_s` passed. Raises TargetDied when the peer closed."""
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`. Raises TargetDied when the peer closed."""
+
+    def close(self) -> None: ...
+
+
+class SocketLink:
+    """An emulator's UART on a socket.
+
+    Not pyserial's `socket://`: it reads one byte per system call, and cannot tell how many wait.
+    """
+
+    def __init__(self, name: str, connected: socket.socket) -> None:
+        self.name = name
+        self._socket = connected
+
+    def read(self, max_bytes: int, timeout_s: float) -> bytes:
+        self._socket.settimeout(max(timeout_s, 1e-4))
+        try:
+            data = self._socket.recv(max_bytes)
+        except TimeoutError:
+            return b""
+        except OSError as error:
+            raise self._gone(str(error)) from error
+        if not data:
+            raise self._gone("it closed the connection")
+        return data
+
+    def write(self, data: bytes) -> None:
+        self._socket.settimeout(WRITE_TIMEOUT_S)
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise self._gone(str(error) or "it takes no more bytes") from error
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _gone(self, why: str) -> TargetDied:
+        return TargetDied(f"{self.name}: the target is gone: {why}", hint="power it up again with `west flash`")
+
+
+class SerialLink:
+    """A serial port or a pseudo terminal."""
+
+    def __init__(self, name: str, port: Any) -> None:
+        self.name = name
+        self._port = port
+
+    def read(self, max_bytes: int, timeout_s: float) -> bytes:
+        try:
+            self._port.timeout = timeout_s
+            first: bytes = self._port.read(1)
+            if not first:
+                return b""
+            rest: bytes = self._port.read(min(max_bytes - 1, self._port.in_waiting))
+            return first + rest
+        except (serial.SerialException, OSError) as error:
+            raise self._gone(error) from error
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._port.write(data)
+            self._port.flush()
+        except (serial.SerialException, OSError) as error:
+            raise self._gone(error) from error
+
+    def close(self) -> None:
+        self._port.close()
+
+    def _gone(self, error: Exception) -> TargetDied:
+        return TargetDied(f"{self.name}: the port is gone: {error}", hint="look at cable and power of the board")
+
+
+def open_link(url: str, deadline: Deadline, *, baud: int = 115_200) -> Link:
+    """Open `socket://host:port`, `unix:///path`, or whatever pyserial knows (a device path, `rfc2217://`).
+
+    A socket that refuses is tried again until `deadline`: the target may still be starting.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "socket":
+        if not parts.hostname or not parts.port:
+            raise ConfigError(f"{url}: expected socket://host:port")
+        return SocketLink(url, _connect(url, (parts.hostname, parts.port), socket.AF_INET, deadline))
+    if parts.scheme == "unix":
+        return SocketLink(url, _connect(url, parts.path, socket.AF_UNIX, deadline))
+    try:
+        return SerialLink(url, serial.serial_for_url(url, baudrate=baud, write_timeout=WRITE_TIMEOUT_S))
+    except (serial.SerialException, ValueError, OSError) as error:
+        raise TargetNotRunning(
+            f"{url}: cannot be opened: {error}", hint="is the board connected and powered?"
+        ) from error
+
+
+def _connect(url: str, address: Any, family: int, deadline: Deadline) -> socket.socket:
+    while True:
+        attempt = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            attempt.settimeout(max(deadline.remaining, 1e-4))
+            attempt.connect(address)
+            return attempt
+        except OSError as error:
+            attempt.close()
+            if deadline.passed:
+                raise TargetNotRunning(
+                    f"{url}: nobody listens ({error})", hint="power the target up with `west flash`"
+                ) from error
+        time.sleep(min(RECONNECT_INTERVAL_S, deadline.remaining))

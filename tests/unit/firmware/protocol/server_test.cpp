@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the server must never get wrong whoever the host is. The conversation as a whole is tested
+// from Python (tests/unit/python/link/test_firmware_server.py), with this same server as a process.
+#include "server.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace pilotlight::check {
+namespace {
+
+using protocol::ErrorReason;
+using protocol::Frame;
+using protocol::FrameDecoder;
+using protocol::MessageType;
+using Bytes = std::vector<std::byte>;
+
+constexpr std::uint32_t kInputBytes = 8;
+constexpr std::uint32_t kOutputBytes = 4;
+
+// Adds 1 to the first four input bytes; remembers what its memory held before the input came.
+class FakeModel final : public ModelPort {
+ public:
+  const pilotlight_model_descriptor_t& descriptor() const override { return descriptor_; }
+  Status status() const override { return open_status; }
+  const char* status_text() const override { return "it does not load"; }
+  Span<std::byte> Input(std::uint32_t) override { return {memory, kInputBytes}; }
+  Span<const std::byte> Output(std::uint32_t) override {
+    return {memory + kInputBytes, kOutputBytes};
+  }
+  void Poison(std::byte pattern) override {
+    poisons.push_back(pattern);
+    std::fill(std::begin(memory), std::end(memory), pattern);
+  }
+  Inference Run(std::uint64_t deadline_us) override {
+    ++runs;
+    last_deadline_us = deadline_us;
+    Inference inference;
+    inference.status = run_status;
+    inference.text = run_status == Status::kOk ? "" : "it was made to fail";
+    if (!writes_output) return inference;
+    for (std::uint32_t i = 0; i < kOutputBytes; ++i) {
+      memory[kInputBytes + i] = static_cast<std::byte>(std::to_integer<unsigned>(memory[i]) + 1);
+    }
+    return inference;
+  }
+  ModelMemory Memory() const override { return {{1, 2}, {3, 4}, 5}; }
+
+  std::byte memory[kInputBytes + kOutputBytes] = {};
+  Status open_status = Status::kOk;
+  Status run_status = Status::kOk;
+  bool writes_output = true;
+  int runs = 0;
+  std::uint64_t last_deadline_us = 0;
+  std::vector<std::byte> poisons;
+
+ private:
+  const pilotlight_tensor_info_t input_ = {"x", PILOTLIGHT_INT8, 1, {8}, 0.5f, -3, kInputBytes};
+  const pilotlight_tensor_info_t output_ = {"y", PILOTLIGHT_INT8, 1, {4}, 0.25f, 7, kOutputBytes};
+  const std::uint8_t pte_[4] = {'p', 't', 'e', '!'};
+  const pilotlight_model_descriptor_t descriptor_ = [this] {
+    pilotlight_model_descriptor_t about{};
+    about.name = "fake";
+    about.pte = pte_;
+    about.pte_size_bytes = sizeof pte_;
+    about.npu_config = "ethos-u55-128";
+    about.inputs = &input_;
+    about.input_count = 1;
+    about.outputs = &output_;
+    about.output_count = 1;
+    return about;
+  }();
+};
+
+struct FakeDevice final : Device {
+  std::uint64_t NowUs() override { return 5000; }
+  std::uint64_t CpuCycles() override { return 0; }
+  PoolUse Stack() override { return {100, 200}; }
+  std::uint32_t ConsoleOverruns() override { return 0; }
+};
+
+struct Answer {
+  MessageType type;
+  std::uint16_t sequence;
+  Bytes payload;
+};
+
+struct FrameSink final : protocol::ByteSink {
+  void Write(Span<const std::byte> bytes) override {
+    for (const std::byte byte : bytes) {
+      if (decoder.Feed(byte) != FrameDecoder::Event::kFrame) continue;
+      const Frame& frame = decoder.frame();
+      answers.push_back(
+          {frame.type, frame.sequence, Bytes(frame.payload.begin(), frame.payload.end())});
+    }
+  }
+  std::byte buffer[2048];
+  FrameDecoder decoder{buffer};
+  std::vector<Answer> answers;
+};
+
+struct CheckServer : testing::Test {
+  Answer Ask(MessageType type, std::initializer_list<unsigned> payload) {
+    struct Collect final : protocol::ByteSink {
+      void Write(Span<const std::byte> bytes) override {
+        wire.insert(wire.end(), bytes.begin(), bytes.end());
+      }
+      Bytes wire;
+    } collect;
+    std::byte buffer[512];
+    protocol::BodyWriter body(buffer);
+    body.Start(type, ++sequence);
+    for (const unsigned byte : payload) body.U8(static_cast<std::uint8_t>(byte));
+    protocol::WriteFrame(body.Finish(), collect);
+    server.Receive({collect.wire.data(), collect.wire.size()});
+    return sink.answers.back();
+  }
+  Answer Identify(unsigned nonce = 1) {
+    return Ask(MessageType::kIdentify, {nonce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  }
+  Answer Feed() {
+    return Ask(MessageType::kSetInput, {0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8});
+  }
+  Answer Run(unsigned number) {
+    return Ask(MessageType::kRun, {0, 0, 0, 0, number, 0, 0, 0, 10, 0, 0, 0});
+  }
+  Answer Read() { return Ask(MessageType::kReadOutput, {0, 0, kOutputBytes, 0, 0, 0, 0, 0}); }
+
+  static ErrorReason ReasonOf(const Answer& answer) {
+    EXPECT_EQ(answer.type, MessageType::kError);
+    return static_cast<ErrorReason>(answer.payload.at(1));
+  }
+
+  FakeModel model;
+  ModelPort* models[1] = {&model};
+  FakeDevice device;
+  FrameSink sink;
+  DeviceFacts facts{"0123456789abcdef", "test", "ethos-u55-128", Status::kOk, "", 77, 1000, {}};
+  Server server{facts, models, device, sink};
+  std::uint16_t sequence = 0;
+};
+
+TEST_F(CheckServer, RunsAndAnswersTheOutput) {
+  Identify();
+  Feed();
+  EXPECT_EQ(Run(1).type, protocol::AnswerTo(MessageType::kRun));
+  const Answer output = Read();
+
+  ASSERT_EQ(output.payload.size(), 12u);
+  EXPECT_EQ(output.payload[8], std::byte{2});
+  EXPECT_EQ(output.payload[11], std::byte{5});
+  EXPECT_EQ(model.last_deadline_us, 5000u + 10'000u);
+}
+
+TEST_F(CheckServer, NothingIsServedBeforeASession) {
+  EXPECT_EQ(ReasonOf(Feed()), ErrorReason::kNoSession);
+  EXPECT_EQ(ReasonOf(Run(1)), ErrorReason::kNoSession);
+  EXPECT_EQ(ReasonOf(Ask(MessageType::kEnd, {0, 0, 0, 0})), ErrorReason::kNoSession);
+}
+
+TEST_F(CheckServer, MemoryIsPoisonedBeforeEachInputAndNeverAlikeTwice) {
+  Identify();
+  for (unsigned run = 1; run <= 3; ++run) {
+    Feed();
+    Run(run);
+  }
+
+  ASSERT_EQ(model.poisons.size(), 3u);
+  EXPECT_NE(model.poisons[0], model.poisons[1]);
+  EXPECT_NE(model.poisons[1], model.poisons[2]);
+}
+
+TEST_F(CheckServer, InferenceThatWritesNothingAnswersPoisonNotTheLastResult) {
+  Identify();
+  Feed();
+  Run(1);
+  model.writes_output = false;
+  Feed();
+  Run(2);
+  const Answer output = Read();
+
+  EXPECT_EQ(output.payload.at(8), model.poisons.back());
+}
+
+TEST_F(CheckServer, RunAskedForTwiceIsDoneOnce) {
+  Identify();
+  Feed();
+  const Answer first = Run(1);
+  const Answer second = Run(1);
+
+  EXPECT_EQ(model.runs, 1);
+  EXPECT_EQ(first.payload, second.payload);
+  EXPECT_EQ(second.sequence, sequence);
+}
+
+TEST_F(CheckServer, RunNumberThatIsNeitherNextNorLastIsRefused) {
+  Identify();
+  Feed();
+  EXPECT_EQ(ReasonOf(Run(0)), ErrorReason::kRunNumber);
+  EXPECT_EQ(ReasonOf(Run(2)), ErrorReason::kRunNumber);
+  EXPECT_EQ(model.runs, 0);
+}
+
+TEST_F(CheckServer, RunWithoutItsInputIsRefused) {
+  Identify();
+  EXPECT_EQ(ReasonOf(Run(1)), ErrorReason::kInputIncomplete);
+  Ask(MessageType::kSetInput, {0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4});
+  EXPECT_EQ(ReasonOf(Run(1)), ErrorReason::kInputIncomplete);
+  Feed();
+  Run(1);
+  EXPECT_EQ(ReasonOf(Run(2)), ErrorReason::kInputIncomplete) << "the input of run 1 was used again";
+}
+
+TEST_F(CheckServer, PieceThatLeavesAGapIsRefused) {
+  Identify();
+  EXPECT_EQ(ReasonOf(Ask(MessageType::kSetInput, {0, 0, 0, 0, 4, 0, 0, 0, 5, 6, 7, 8})),
+            ErrorReason::kInputIncomplete);
+}
+
+TEST_F(CheckServer, PieceOutsideTheInputIsRefused) {
+  Identify();
+  EXPECT_EQ(ReasonOf(Ask(MessageType::kSetInput, {0, 0, 0, 0, 7, 0, 0, 0, 5, 6})),
+            ErrorReason::kOutOfRange);
+  EXPECT_EQ(ReasonOf(Ask(MessageType::kSetInput, {0, 0, 0, 0, 255, 255, 255, 255, 5, 6})),
+            ErrorReason::kOutOfRange);
+  EXPECT_EQ(ReasonOf(Ask(MessageType::kSetInput, {0, 1, 0, 0, 0, 0, 0, 0, 5})),
+            ErrorReason::kOutOfRange);
+  EXPECT_EQ(ReasonOf(Ask(MessageType::kSetInput, {1, 0, 0, 0, 0, 0, 0, 0, 5})),
+            ErrorReason::kOutOfRange);
+}
+
+TEST_F(CheckServer, OutputIsUnreadableOnceTheNextInputBegins) {
+  Identify();
+  EXPECT_EQ(ReasonOf(Read()), ErrorReason::kNothingToRead);
+  Feed();
+  Run(1);
+  EXPECT_EQ(Read().type, protocol::AnswerTo(MessageType::kReadOutput));
+  Feed();
+  EXPECT_EQ(ReasonOf(Read()), ErrorReason::kNothingToRead);
+}
+
+TEST_F(CheckServer, FailedRunHasNoOutputAndIsCounted) {
+  Identify();
+  Feed();
+  model.run_status = Status::kDeviceFault;
+  const Answer run = Run(1);
+
+  EXPECT_EQ(run.payload.at(4), static_cast<std::byte>(Status::kDeviceFault));
+  EXPECT_EQ(ReasonOf(Read()), ErrorReason::kNothingToRead);
+  const Answer end = Ask(MessageType::kEnd, {1, 0, 0, 0});
+  EXPECT_EQ(end.payload.at(20), std::byte{0}) << "successful runs";
+  EXPECT_EQ(end.payload.at(24), std::byte{1}) << "failed runs";
+}
+
+TEST_F(CheckServer, NewNonceStartsAfreshAndTheSameNonceDoesNot) {
+  Identify(1);
+  Feed();
+  Run(1);
+  Identify(1);
+  EXPECT_EQ(Ask(MessageType::kEnd, {1, 0, 0, 0}).payload.at(20), std::byte{1});
+  Identify(2);
+  EXPECT_EQ(Ask(MessageType::kEnd, {1, 0, 0, 0}).payload.at(20), std::byte{0});
+  EXPECT_EQ(ReasonOf(Read()), ErrorReason::kNothingToRead);
+}
+
+TEST_F(CheckServer, ModelThatDidNotLoadSaysWhy) {
+  model.open_status = Status::kWrongNpu;
+  Identify();
+  const Answer refusal = Feed();
+
+  EXPECT_EQ(ReasonOf(refusal), ErrorReason::kNotOpen);
+  EXPECT_EQ(refusal.payload.at(2), static_cast<std::byte>(Status::kWrongNpu));
+  EXPECT_EQ(model.poisons.size(), 0u);
+}
+
+TEST_F(CheckServer, GarbageIsAnsweredWithNakAndCounted) {
+  Identify();
+  const std::byte garbage[] = {std::byte{3}, std::byte{1}, std::byte{1}, std::byte{0}};
+  server.Receive(garbage);
+
+  EXPECT_EQ(sink.answers.back().type, MessageType::kNak);
+  EXPECT_EQ(Ask(MessageType::kEnd, {0, 0, 0, 0}).payload.at(28), std::byte{1});
+}
+
+TEST_F(CheckServer, ErrorsLoggedAreCountedAndLinesAreNumbered) {
+  Identify();
+  server.Log(1, "fine", 4);
+  server.Log(2, "bad", 3);
+  EXPECT_EQ(sink.answers.back().sequence, 1u);
+  const Answer end = Ask(MessageType::kEnd, {0, 0, 0, 0});
+
+  EXPECT_EQ(end.payload.at(32), std::byte{1}) << "errors";
+  EXPECT_EQ(end.payload.at(40), std::byte{2}) << "next log line";
+}
+
+TEST_F(CheckServer, LongLogLineIsCut) {
+  const std::string line(5000, 'x');
+  server.Log(1, line.c_str(), line.size());
+
+  EXPECT_EQ(sink.answers.back().payload.size(), 1 + kMaxLogBytes);
+}
+
+TEST_F(CheckServer, ResetNeedsItsMagicNumber) {
+  Ask(MessageType::kReset, {1, 2, 3, 4});
+  EXPECT_FALSE(server.reset_requested());
+  Ask(MessageType::kReset, {'R', 'S', 'E', 'T'});
+  EXPECT_TRUE(server.reset_requested());
+}
+
+TEST_F(CheckServer, PayloadsOfAnyLengthNeverDisturbIt) {
+  Identify();
+  for (unsigned type = 2; type < 0x20; ++type) {
+    if (type == static_cast<unsigned>(MessageType::kReset)) continue;
+    for (unsigned fill = 0; fill < 256; fill += 85) {
+      Ask(static_cast<MessageType>(type), {});
+      Ask(static_cast<MessageType>(type), {fill});
+      Ask(static_cast<MessageType>(type), {fill, fill, fill});
+      Ask(static_cast<MessageType>(type), {fill, fill, fill, fill, fill, fill, fill, fill});
+      Ask(static_cast<MessageType>(type),
+          {fill, fill, fill, fill, fill, fill, fill, fill, fill, fill, fill, fill, fill});
+    }
+  }
+  Identify(9);
+  Feed();
+  EXPECT_EQ(Run(1).payload.at(4), std::byte{0});
+}
+
+}  // namespace
+}  // namespace pilotlight::check
