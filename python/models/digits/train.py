@@ -20,7 +20,9 @@ def shifted(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Move each scan by up to one pixel and vary its ink; the writer's hand does no less."""
     padded = nn.functional.pad(pixels, (1, 1, 1, 1))
     rows, columns = torch.randint(0, 3, (2, len(pixels)), generator=generator)
-    moved = torch.stack([padded[i, :, r : r + 8, c : c + 8] for i, (r, c) in enumerate(zip(rows, columns, strict=True))])
+    moved = torch.stack(
+        [padded[i, :, r : r + 8, c : c + 8] for i, (r, c) in enumerate(zip(rows, columns, strict=True))]
+    )
     ink = 1 + 0.15 * torch.randn(len(pixels), 1, 1, 1, generator=generator)
     return (moved * ink).clamp(0, 1)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tosa_reference_model
 import torch
+import tosa_reference_model
 from executorch.exir.delegate import executorch_call_delegate
 from numpy.typing import NDArray
 from torch.export.graph_signature import InputKind
@@ -93,8 +93,7 @@ def _quantise(values: Sequence[Any], quantisations: Sequence[Quantisation | None
     """
     quantize = torch.ops.quantized_decomposed.quantize_per_tensor
     return [
-        quantize(value.contiguous(), *way) if way else value
-        for value, way in zip(values, quantisations, strict=True)
+        quantize(value.contiguous(), *way) if way else value for value, way in zip(values, quantisations, strict=True)
     ]
 
 

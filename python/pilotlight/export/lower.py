@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from pilotlight.export.vela import Compilation, recorded_compilations
 BLOB_ALIGN_BYTES = 16
 
 _QUANTISATION = ("quantized_decomposed.quantize_per_", "quantized_decomposed.dequantize_per_")
-_NO_REASON = "not in the list of operators that the NPU's partitioner takes"
+_NO_REASON = "the NPU's partitioner does not take this operator"
+_NOT_LISTED = "BaseTOSASupportList"  # Upstream's words for "I do not know this operator".
 
 
 def compile_spec_for(target: Target) -> Any:
@@ -47,7 +48,8 @@ class ReportingPartitioner(EthosUPartitioner):  # type: ignore[misc]
         result = super().partition(exported_program)
         for reporter in self._reporters:
             for node, reason in reporter._rejected_nodes.items():
-                self.reasons.setdefault(node.name, " ".join(reason.split()))
+                words = _NO_REASON if _NOT_LISTED in reason else " ".join(reason.split())
+                self.reasons.setdefault(node.name, words)
         return result
 
 
@@ -130,7 +132,7 @@ def check_alignment(pte: bytes, blob: bytes) -> None:
 
 def _delegates(program: Any, compilations: list[Compilation]) -> tuple[Delegate, ...]:
     by_blob = {compilation.blob: compilation for compilation in compilations}
-    delegates = []
+    delegates: list[Delegate] = []
     for node in program.graph.nodes:
         if node.op == "call_function" and node.target is executorch_call_delegate:
             module = getattr(program.graph_module, node.args[0].target)
@@ -144,13 +146,23 @@ def _delegates(program: Any, compilations: list[Compilation]) -> tuple[Delegate,
 
 
 def _on_cpu(program: Any, reasons: dict[str, str]) -> tuple[OperatorReport, ...]:
-    return tuple(
-        _operator(node, delegate=None, reason=reasons.get(node.name, _NO_REASON))
-        for node in program.graph.nodes
-        if _computes(node)
-        and node.target is not executorch_call_delegate
-        and not (_is_quantisation(node) and is_conversion_at_boundary(node))
-    )
+    operators = []
+    for node in program.graph.nodes:
+        if not _computes(node) or node.target is executorch_call_delegate:
+            continue
+        if not _is_quantisation(node):
+            operators.append(_operator(node, delegate=None, reason=reasons.get(node.name, _NO_REASON)))
+        elif not is_conversion_at_boundary(node):
+            operators.append(_conversion(node))
+    return tuple(operators)
+
+
+def _conversion(node: Any) -> OperatorReport:
+    """Report a change between int8 and float by the float operator that needs it."""
+    neighbours = [other for other in (*node.users, *node.all_input_nodes) if _computes(other)]
+    cause = next((other for other in neighbours if not _is_quantisation(other)), node)
+    report = _operator(cause, delegate=None, reason="")
+    return replace(report, name=target_name(node), reason=f"converts for {report.name}, which runs on the CPU")
 
 
 def _computes(node: Any) -> bool:
@@ -165,8 +177,15 @@ def _operator(node: Any, *, delegate: int | None, reason: str) -> OperatorReport
     line = user_line(node.meta.get("stack_trace"))
     return OperatorReport(
         name=target_name(node),
+        module=_module_path(node),
         where=line.where if line else "",
         source=line.text if line else "",
         delegate=delegate,
         reason=reason,
     )
+
+
+def _module_path(node: Any) -> str:
+    """Return the path of the nn.Module that called the operator, "features.0"."""
+    calls = list((node.meta.get("nn_module_stack") or {}).values())
+    return str(calls[-1][0]).removeprefix("L['self'].") if calls else ""

@@ -188,7 +188,7 @@ def _raised(file: Path, error: BaseException) -> ModelError:
 
 
 def _place(function: Callable[..., Any]) -> str:
-    code = function.__code__  # type: ignore[attr-defined]
+    code = function.__code__
     return f"{code.co_filename}:{code.co_firstlineno}"
 
 

@@ -27,7 +27,9 @@ from pilotlight.export.source_lines import raised_at
 from pilotlight.export.targets import Target, resolve
 from pilotlight.model_spec import ModelSpec
 
-BUNDLE_FILES = frozenset({"model.pte", "model.json", "golden.npz", "report.json", "export.log"})
+BUNDLE_FILES = frozenset(
+    {"model.pte", "model.json", "golden.npz", "report.json", "export.log", "inputs.json"}
+)  # build adds the last
 _PROGRESS_INTERVAL_S = 5.0
 
 
@@ -85,7 +87,7 @@ def run_export(
     log = NoiseLog(partial / "export.log")
     try:
         # Vela takes its arguments as one line cut at blanks, so its folder must not be below the user's.
-        with tempfile.TemporaryDirectory(prefix="pilotlight-vela-") as work:
+        with tempfile.TemporaryDirectory(prefix="pilotlight-vela-") as work, _one_thread():
             report = _export(file, target_name, partial, options, Steps(log, progress), Path(work))
         log.close()
         _replace(out, partial)
@@ -150,6 +152,19 @@ def _export(
     return report
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep PyTorch to one thread: on a busy machine its thread pool makes small models forty times slower."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _samples(spec: ModelSpec) -> list[tuple[Any, ...]]:
     if spec.data_set is None:
         return [spec.example_inputs]
@@ -163,7 +178,7 @@ def _samples(spec: ModelSpec) -> list[tuple[Any, ...]]:
 def _demand_full_delegation(on_cpu: tuple[OperatorReport, ...]) -> None:
     if on_cpu:
         raise UnsupportedOperator(
-            f"full delegation is required, but {_count(len(on_cpu), 'operator')} would run on the CPU:{_listed(on_cpu)}",
+            f"full delegation is required, but the CPU would run {_count(len(on_cpu), 'operator')}:{_listed(on_cpu)}",
             hint="change the model at these lines, or export without --require-full-delegation",
         )
 

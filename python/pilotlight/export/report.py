@@ -17,6 +17,7 @@ class OperatorReport:
     """One operator of the lowered graph and who runs it.
 
     name: edge dialect name, "aten.convolution.default".
+    module: path of the nn.Module that called it, "features.0"; empty for the model itself.
     where: "file:line" of the user's source, empty when upstream kept no trace.
     source: text of that line.
     delegate: index of the delegate that holds it, None on the CPU.
@@ -24,6 +25,7 @@ class OperatorReport:
     """
 
     name: str
+    module: str
     where: str
     source: str
     delegate: int | None

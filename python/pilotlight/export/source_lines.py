@@ -33,7 +33,8 @@ def user_line(stack_trace: str | None) -> SourceLine | None:
     """Return the innermost frame outside installed packages, or the innermost frame when all are inside."""
     frames = [SourceLine(file, int(line), text.strip()) for file, line, text in _FRAME.findall(stack_trace or "")]
     own = [frame for frame in frames if not _is_installed(frame.file)]
-    return (own or frames or [None])[-1]
+    found = own or frames
+    return found[-1] if found else None
 
 
 def raised_at(error: BaseException) -> SourceLine | None:

@@ -66,8 +66,7 @@ class Int8Boundary:
         return Boundary(
             inputs=tuple(_describe(n, n.name, q) for n, q in zip(inputs, self.input_quantisation, strict=True)),
             outputs=tuple(
-                _describe(node, name, q)
-                for node, name, q in zip(outputs, names, self.output_quantisation, strict=True)
+                _describe(node, name, q) for node, name, q in zip(outputs, names, self.output_quantisation, strict=True)
             ),
             input_quantisation=tuple(self.input_quantisation),
             output_quantisation=tuple(self.output_quantisation),

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pilotlight export`: a PyTorch model to a bundle, without building firmware."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pilotlight.export import export_model
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "export",
+        help="quantise and compile a model, and compute what the device must answer",
+        description="Quantise a PyTorch model, compile it for an Ethos-U, and write the .pte with golden outputs and "
+        "a report to a folder, which is replaced as a whole.",
+    )
+    parser.add_argument("model", help="name under python/models, or path of a model file")
+    parser.add_argument("-t", "--target", required=True, help="NPU as Arm names it: ethos-u55-128")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the bundle")
+    parser.add_argument("--system-config", help="Vela system configuration (default: ExecuTorch's for the target)")
+    parser.add_argument("--memory-mode", help="Vela memory mode (default: ExecuTorch's for the target)")
+    parser.add_argument(
+        "--float-io",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="float32 inputs and outputs on the device (default: int8, or what the model file says)",
+    )
+    parser.add_argument("--require-full-delegation", action="store_true", help="fail when an operator stays on the CPU")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON, and no progress")
+    parser.set_defaults(handler=_run)
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from pilotlight.export.terminal import render
+
+    console = Console(highlight=False)
+
+    def tell(line: str) -> None:
+        if not args.json:
+            console.print(line, markup=False)
+
+    report = export_model(
+        args.model,
+        args.target,
+        args.output,
+        system_config=args.system_config,
+        memory_mode=args.memory_mode,
+        float_io=args.float_io,
+        require_full_delegation=args.require_full_delegation,
+        progress=tell,
+    )
+    if args.json:
+        print(report.to_json(), end="")
+    else:
+        console.print(render(report))
+        console.print(f"written to {args.output}", markup=False)
+    return 0

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The export report for a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pilotlight.export.report import DelegateReport, ExportReport, OutputAccuracy
+
+
+def render(report: ExportReport) -> RenderableType:
+    """Return something for `rich.console.Console.print`."""
+    parts: list[RenderableType] = [
+        Text(f"{report.model} for {report.target} ({report.system_config}, {report.memory_mode})", style="bold"),
+        _operators(report),
+        _facts(report),
+    ]
+    parts += [Text(f"note: {note}", style="yellow") for note in report.notes]
+    return Group(*parts)
+
+
+def _operators(report: ExportReport) -> RenderableType:
+    delegated = Counter(operator.name for operator in report.operators if operator.delegate is not None)
+    listed = ", ".join(f"{count} {_short(name)}" for name, count in delegated.items())
+    parts: list[RenderableType] = [
+        Text(f"on the NPU: {sum(delegated.values())} operators in {len(report.delegates)} delegates ({listed})")
+    ]
+    if not report.on_cpu:
+        return Group(*parts, Text("on the CPU: none"))
+    table = Table(title="on the CPU", title_justify="left", box=None, pad_edge=False)
+    for heading in ("operator", "line", "source", "reason"):
+        table.add_column(heading, overflow="fold")
+    for operator in report.on_cpu:
+        table.add_row(
+            *(Text(cell) for cell in (_short(operator.name), _near(operator.where), operator.source, operator.reason))
+        )
+    return Group(*parts, table)
+
+
+def _facts(report: ExportReport) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column()
+    for index, delegate in enumerate(report.delegates):
+        name = f"delegate {index}" if len(report.delegates) > 1 else "Vela's estimate"
+        table.add_row(name, Text(_estimate(delegate)))
+        for memory in delegate.memories:
+            traffic = f"{memory.read_bytes:,} read, {memory.written_bytes:,} written per inference"
+            peak = f"{memory.peak_bytes_per_second / 1e9:.2f} GB/s at most"
+            table.add_row(f"  {memory.memory}", Text(f"{memory.used_bytes:,} bytes used; {traffic}; {peak}"))
+    sizes = report.sizes
+    table.add_row(
+        "sizes", f".pte {sizes.pte_bytes:,}, weights {sizes.weight_bytes:,}, commands {sizes.command_bytes:,} bytes"
+    )
+    for output in report.outputs:
+        table.add_row(output.name, Text(_accuracy(output)))
+        table.add_row("", Text(_agreement(output)))
+    if report.top_one is not None:
+        top = report.top_one
+        shares = f"FP32 {top.fp32:.2%}, quantised {top.quantised:.2%}, golden {top.golden:.2%}"
+        table.add_row("top-1", f"{shares} of {report.samples} samples")
+    longest = sorted(report.seconds.items(), key=lambda part: -part[1])
+    parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in longest if seconds >= 0.05)
+    table.add_row("export time", f"{report.total_seconds:.1f} s ({parts})")
+    return table
+
+
+def _estimate(delegate: DelegateReport) -> str:
+    milliseconds = delegate.total_cycles / delegate.clock_hz * 1e3
+    return (
+        f"{delegate.total_cycles:,} cycles ({delegate.npu_cycles:,} of computing), "
+        f"{milliseconds:.3f} ms at {delegate.clock_hz / 1e6:.0f} MHz, {delegate.macs:,} MACs, "
+        f"scratch {delegate.scratch_bytes:,} bytes"
+    )
+
+
+def _accuracy(output: OutputAccuracy) -> str:
+    def decibel(value: float | None) -> str:
+        return "no error" if value is None else f"{value:.1f} dB"
+
+    return (
+        f"against FP32: SQNR {decibel(output.sqnr_golden_db)}, max error {output.max_error_golden:.4g} "
+        f"(quantised PyTorch: {decibel(output.sqnr_quantised_db)}, {output.max_error_quantised:.4g})"
+    )
+
+
+def _agreement(output: OutputAccuracy) -> str:
+    agreement = output.agreement
+    if not agreement.differing:
+        return f"golden equals quantised PyTorch in all {agreement.values:,} values"
+    return (
+        f"golden differs from quantised PyTorch by rounding in {agreement.differing:,} of {agreement.values:,} values, "
+        f"at most by {agreement.max_difference:g}"
+    )
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("aten.").removesuffix(".default")
+
+
+def _near(where: str) -> str:
+    """Shorten a path below the working folder."""
+    path, _, line = where.rpartition(":")
+    cwd = Path.cwd()
+    return f"{Path(path).relative_to(cwd)}:{line}" if path and Path(path).is_relative_to(cwd) else where
