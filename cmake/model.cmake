@@ -60,7 +60,7 @@ function(pilotlight_generate_build_id generated pte)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS
     ${CMAKE_SOURCE_DIR}/firmware/*.cpp ${CMAKE_SOURCE_DIR}/firmware/*.c ${CMAKE_SOURCE_DIR}/firmware/*.h
     ${CMAKE_SOURCE_DIR}/firmware/*.S ${CMAKE_SOURCE_DIR}/firmware/*.ld)
-  set(inputs ${pte} ${sources} ${CMAKE_SOURCE_DIR}/boards/${BOARD}/board.toml)
+  set(inputs ${pte} ${sources} ${PILOTLIGHT_BOARD_FOLDER}/board.toml)
   string(JOIN "\n" list ${inputs})
   file(GENERATE OUTPUT ${generated}/build_id_inputs.txt CONTENT "${list}\n")
   add_custom_command(

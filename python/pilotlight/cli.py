@@ -13,7 +13,7 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from pilotlight import __version__
 from pilotlight.errors import PilotlightError
@@ -24,7 +24,7 @@ class CommandModule(Protocol):
 
 
 def _module(name: str) -> Callable[[], CommandModule]:
-    return lambda: importlib.import_module(f"pilotlight.{name}")  # type: ignore[return-value]
+    return lambda: cast(CommandModule, importlib.import_module(f"pilotlight.{name}"))
 
 
 COMMANDS: dict[str, Callable[[], CommandModule]] = {
@@ -45,7 +45,12 @@ def run_command(args: argparse.Namespace) -> int:
         return int(args.handler(args))
     except PilotlightError as error:
         if getattr(args, "json", False):
-            report = {"error": type(error).__name__, "message": str(error), "hint": error.hint, "exit_code": error.exit_code}
+            report = {
+                "error": type(error).__name__,
+                "message": str(error),
+                "hint": error.hint,
+                "exit_code": error.exit_code,
+            }
             print(json.dumps(report, indent=2))
         else:
             print(f"error: {error.report()}", file=sys.stderr)

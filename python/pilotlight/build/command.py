@@ -34,12 +34,17 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         default="auto",
         help="empty the build folder first; auto: when board or runtime differ from last time",
     )
-    parser.add_argument("-t", "--target", help="NPU to compile for, as Arm names it: ethos-u55-128 (default: the board's)")
+    parser.add_argument(
+        "-t", "--target", help="NPU to compile for, as Arm names it: ethos-u55-128 (default: the board's)"
+    )
     parser.add_argument("--system-config", help="Vela system configuration (default: the board's)")
     parser.add_argument("--memory-mode", help="Vela memory mode (default: the board's)")
     parser.add_argument("--runtime", choices=["ours", "package"], help="ExecuTorch runtime (default: ours on Cortex-M)")
     parser.add_argument(
-        "--float-io", action=argparse.BooleanOptionalAction, default=None, help="float32 inputs and outputs on the device"
+        "--float-io",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="float32 inputs and outputs on the device",
     )
     parser.add_argument(
         "--require-full-delegation",
@@ -55,7 +60,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def _settings(args: argparse.Namespace) -> Settings:
     """Merge what was asked now into what was asked last time."""
     before = load_settings(args.build_dir)
-    asked = {key: value for key, value in vars(args).items() if key in Settings.__dataclass_fields__ and value is not None}
+    asked = {
+        key: value for key, value in vars(args).items() if key in Settings.__dataclass_fields__ and value is not None
+    }
     if "model" in asked and Path(asked["model"]).exists():
         asked["model"] = str(Path(asked["model"]).resolve())  # The build runs elsewhere than the user.
     if before is not None:
@@ -82,5 +89,8 @@ def _run(args: argparse.Namespace) -> int:
 def _print_summary(console: Console, summary: BuildSummary) -> None:
     for region in summary.regions:
         share = region.used_bytes / region.size_bytes
-        console.print(f"  {region.name:<8} {region.used_bytes:>12,} of {region.size_bytes:>13,} bytes  {share:6.1%}", highlight=False)
+        console.print(
+            f"  {region.name:<8} {region.used_bytes:>12,} of {region.size_bytes:>13,} bytes  {share:6.1%}",
+            highlight=False,
+        )
     console.print(f"[green]built[/green] {summary.elf}  build id {summary.build_id}", highlight=False)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit, ToolMissing
@@ -50,7 +50,7 @@ def configure(folder: Path, definitions: dict[str, str], log: Path) -> None:
         raise BuildFailed(_cmake_error(log.read_text(encoding="utf-8")), hint=f"the whole output is in {log}")
 
 
-def compile_firmware(folder: Path, regions: dict[str, Sequence[str]], log: Path, progress: Progress) -> None:
+def compile_firmware(folder: Path, regions: Mapping[str, Sequence[str]], log: Path, progress: Progress) -> None:
     """Build the image. `regions` maps a memory region's name to the section groups it holds.
 
     Raises DoesNotFit when a region overflows and BuildFailed for everything else.
@@ -71,14 +71,19 @@ def compile_firmware(folder: Path, regions: dict[str, Sequence[str]], log: Path,
         raise _explain("".join(output), regions, log)
 
 
-def _explain(output: str, regions: dict[str, Sequence[str]], log: Path) -> BuildFailed | DoesNotFit:
+def _explain(output: str, regions: Mapping[str, Sequence[str]], log: Path) -> BuildFailed | DoesNotFit:
     overflows = {match["region"]: int(match["bytes"]) for match in _OVERFLOW.finditer(output)}
     if overflows:
-        lines = [f"the image does not fit: memory region {name} is over by {over:,} bytes" for name, over in overflows.items()]
+        lines = [
+            f"the image does not fit: memory region {name} is over by {over:,} bytes"
+            for name, over in overflows.items()
+        ]
         roles = [role for name in overflows for role in regions.get(name, ())]
         hints = [_ROLE_HINTS[role] for role in roles if role in _ROLE_HINTS]
         return DoesNotFit("\n".join(lines), hint="; or ".join(hints) or f"see {log}")
-    errors = [line for line in output.splitlines() if re.search(r"\b(fatal )?error\b|undefined reference|assert", line, re.I)]
+    errors = [
+        line for line in output.splitlines() if re.search(r"\b(fatal )?error\b|undefined reference|assert", line, re.I)
+    ]
     first = "\n".join(errors[:5]) or "\n".join(output.splitlines()[-5:])
     return BuildFailed(f"the firmware does not build:\n{first}", hint=f"the whole output is in {log}")
 

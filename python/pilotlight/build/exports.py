@@ -109,9 +109,7 @@ def is_up_to_date(options: ExportOptions, bundle: Path) -> bool:
         return False
 
 
-def export_if_needed(
-    options: ExportOptions, bundle: Path, progress: Callable[[str], None]
-) -> ExportReport | None:
+def export_if_needed(options: ExportOptions, bundle: Path, progress: Callable[[str], None]) -> ExportReport | None:
     """Export into `bundle` unless it is up to date; return the report of an export that ran.
 
     Raises what `export_model` raises; an earlier bundle is then gone, so that nothing stale is built.

@@ -16,6 +16,7 @@ from pilotlight.build.compile import compile_firmware, configure, require_tools
 from pilotlight.build.exports import ExportOptions, export_if_needed
 from pilotlight.build.settings import Settings, load_settings, make_pristine, needs_pristine, save_settings
 from pilotlight.bundle import load_model_info
+from pilotlight.export.terminal import render
 from pilotlight.files import write_atomically
 
 
@@ -59,7 +60,7 @@ def build_image(folder: Path, settings: Settings, *, pristine: str, console: Con
     """
     folder = folder.absolute()
     board = load_board(settings.board)
-    require_tools(None if board.platform == "host" else "arm-none-eabi-g++")
+    require_tools(None if board.cpu.core == "host" else "arm-none-eabi-g++")
     if pristine == "always" or (pristine == "auto" and needs_pristine(load_settings(folder), settings)):
         make_pristine(folder)
     save_settings(folder, settings)
@@ -77,9 +78,7 @@ def _export(options: ExportOptions, bundle: Path, console: Console) -> None:
     if report is None:
         console.print(f"[green]up to date[/green] export of {options.model} for {options.target}", highlight=False)
     else:
-        from pilotlight.export import print_report
-
-        print_report(report, console)
+        console.print(render(report))
 
 
 def _compile(folder: Path, settings: Settings, options: ExportOptions, board: Board, console: Console) -> None:

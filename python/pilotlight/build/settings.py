@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from dataclasses import asdict, dataclass
@@ -36,7 +37,8 @@ def load_settings(folder: Path) -> Settings | None:
         return None
     except (json.JSONDecodeError, TypeError) as error:
         raise ConfigError(
-            f"{folder / _FILE}: damaged ({error})", hint=f"build afresh: west build -p always -d {folder} -b BOARD -m MODEL"
+            f"{folder / _FILE}: damaged ({error})",
+            hint=f"build afresh: west build -p always -d {folder} -b BOARD -m MODEL",
         ) from error
 
 
@@ -59,8 +61,6 @@ def make_pristine(folder: Path) -> None:
         raise ConfigError(f"{folder} is not a build folder, and -p would delete it", hint="name another with -d")
     from pilotlight.targets import power_off
 
-    try:
+    with contextlib.suppress(PilotlightError):  # Nothing runs from it.
         power_off(folder)
-    except PilotlightError:
-        pass  # Nothing runs from it.
     shutil.rmtree(folder)
