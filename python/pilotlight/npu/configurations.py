@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The NPU configurations that are simulated, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pilotlight.errors import ConfigError
+from pilotlight.npu.isa import Product
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One build of the hardware.
+
+    config_word, id_word: what the registers CONFIG and ID hold; the words that Vela writes into a payload.
+    cores: weight streams that are decoded at the same time, each for every cores-th output channel.
+    """
+
+    name: str
+    product: Product
+    macs_per_cycle: int
+    config_word: int
+    id_word: int
+    shram_kib: int
+    ofm_microblock_depth: int
+    cores: int
+    axi_bytes_per_cycle: int
+    address_bits: int
+
+    @property
+    def lut_offset(self) -> int:
+        """Byte offset in SHRAM of the activation tables: its last two KiB."""
+        return (self.shram_kib - 2) * 1024
+
+
+_U55, _U65 = Product.U55, Product.U65
+_ID = 0x1006_6001
+
+CONFIGURATIONS = {
+    row.name: row
+    for row in (
+        Configuration("ethos-u55-32", _U55, 32, 0x0000_1005, _ID, 16, 4, 1, 8, 32),
+        Configuration("ethos-u55-64", _U55, 64, 0x0000_1006, _ID, 16, 8, 1, 8, 32),
+        Configuration("ethos-u55-128", _U55, 128, 0x0000_1807, _ID, 24, 8, 1, 8, 32),
+        Configuration("ethos-u55-256", _U55, 256, 0x0000_3008, _ID, 48, 8, 1, 8, 32),
+        Configuration("ethos-u65-256", _U65, 256, 0x1000_3008, _ID, 48, 8, 1, 16, 40),
+        Configuration("ethos-u65-512", _U65, 512, 0x1000_6009, _ID, 48, 8, 2, 16, 40),
+    )
+}
+
+
+def configuration(name: str) -> Configuration:
+    """Return the configuration with Arm's name. Raises ConfigError for one that is not simulated."""
+    try:
+        return CONFIGURATIONS[name]
+    except KeyError:
+        raise ConfigError(f"no simulator for NPU {name!r}", hint=f"use one of {', '.join(CONFIGURATIONS)}") from None
+
+
+def configuration_of(config_word: int) -> Configuration:
+    """Return the configuration whose CONFIG register holds `config_word`. Raises ConfigError when there is none."""
+    for candidate in CONFIGURATIONS.values():
+        if candidate.config_word == config_word:
+            return candidate
+    raise ConfigError(
+        f"the command stream was compiled for an NPU with CONFIG {config_word:#010x}, which is not simulated",
+        hint=f"export for one of {', '.join(CONFIGURATIONS)}",
+    )

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The NPU as its driver sees it: registers, an interrupt line, and memory behind a bus.
+
+A write of CMD.run executes the whole stream before it returns. Nothing that a stream or a driver does raises an
+exception: faults become STATUS bits, and `last_fault` says in words what happened.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from pilotlight.npu.configurations import configuration
+from pilotlight.npu.engine import Engine, Executed
+from pilotlight.npu.faults import BadWeights, BusAbort, Channel, MalformedStream, NpuStop
+from pilotlight.npu.feature_map import access
+from pilotlight.npu.isa import COMMANDS, Product
+from pilotlight.npu.memory import Memory
+from pilotlight.npu.pmu import Pmu
+from pilotlight.npu.registers import (
+    CLEAR_HISTORY_BIT,
+    CMD_RESET_VALUE,
+    FAULTING_CHANNEL_BIT,
+    FAULTS,
+    IDENTIFICATION,
+    IRQ_HISTORY_BIT,
+    PIDR0,
+    REGIONS,
+    STORED,
+    Cmd,
+    Event,
+    Reg,
+    Status,
+)
+from pilotlight.npu.weights import WeightCache
+
+_WORD = 0xFFFF_FFFF
+
+
+def _shadow_offsets() -> dict[int, tuple[str, bool]]:
+    """Map offset -> (command, whether it is the payload) for the registers that mirror NPU_SET commands."""
+    offsets: dict[int, tuple[str, bool]] = {}
+    for command in COMMANDS:
+        if command.starts_operation:
+            continue
+        if not command.has_payload:
+            bank = 0 if command.opcode < 0x180 else 0x100
+            offsets[Reg.SHADOW + bank + 4 * (command.opcode & 0x7F)] = (command.name, False)
+        else:
+            number, bank = command.opcode & 0x7F, 0x300 if command.opcode >= 0x80 else 0x200
+            low = Reg.SHADOW + bank + 0x40 * (number >> 4) + 8 * (number & 0xF)
+            offsets[low] = (command.name, True)
+            offsets[low + 4] = (command.name, False)
+    return offsets
+
+
+_SHADOW = _shadow_offsets()
+
+
+class Device:
+    """One Ethos-U.
+
+    config: Arm's name of the configuration, for instance "ethos-u55-128".
+    memory: what the bus masters see. Base pointers are absolute addresses in it.
+    reset_polls: how many reads of STATUS show reset_status after a reset. Real hardware takes a moment; a model that
+        mirrors registers elsewhere leaves it 0.
+    on_executed: told of each operation as it is done.
+    weights: decoded weights, to share between devices.
+    """
+
+    def __init__(
+        self,
+        config: str,
+        memory: Memory,
+        *,
+        reset_polls: int = 0,
+        on_executed: Callable[[Executed], None] | None = None,
+        weights: WeightCache | None = None,
+    ) -> None:
+        self.configuration = configuration(config)
+        self.last_fault = ""
+        self._memory = memory
+        self._reset_polls = reset_polls
+        self._on_executed = on_executed
+        self._engine = Engine(
+            self.configuration,
+            memory,
+            weights=weights,
+            on_executed=self._executed,
+            on_interrupt=self._raise_irq,
+        )
+        self._pmu = Pmu()
+        self._reset(0)
+
+    @property
+    def irq(self) -> bool:
+        """The interrupt line; high until the cause is cleared."""
+        return bool(self._status & Status.IRQ_RAISED) or self._pmu.irq
+
+    def read(self, offset: int) -> int:
+        """Read a 32-bit register. What is not there reads as 0."""
+        if offset == Reg.STATUS:
+            if self._polls_left:
+                self._polls_left -= 1
+                return int(Status.RESET_STATUS)
+            return self._status | (Status.PMU_IRQ_RAISED if self._pmu.irq else 0)
+        if offset in STORED:
+            return self._stored.get(offset, 0)
+        fixed = {
+            Reg.ID: self.configuration.id_word,
+            Reg.CONFIG: self.configuration.config_word,
+            Reg.CMD: self._cmd,
+            Reg.PROT: self._prot,
+            Reg.QREAD: self._qread,
+            Reg.CURRENT_QREAD: self._qread,
+            PIDR0: 0x80 if self.configuration.product is Product.U55 else 0x81,
+        }
+        if offset in fixed:
+            return fixed[offset]
+        if offset in IDENTIFICATION:
+            return IDENTIFICATION[offset]
+        if offset in _SHADOW:
+            name, payload = _SHADOW[offset]
+            return self._engine.state.words(name)[1 if payload else 0]
+        if Reg.SHRAM <= offset < Reg.SHADOW and offset % 4 == 0:
+            at = self._stored.get(Reg.DEBUG_ADDRESS, 0) + offset - Reg.SHRAM
+            return int.from_bytes(self._engine.shram[at : at + 4].tobytes(), "little")
+        return self._pmu.read(offset) or 0
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a 32-bit register. Writes to what is read-only or not there have no effect."""
+        value &= _WORD
+        if offset == Reg.RESET:
+            self._reset(value & 0x3)
+        elif offset == Reg.CMD:
+            self._command(value)
+        elif offset in STORED:
+            self._stored[offset] = value
+            if offset in (Reg.QBASE, Reg.QBASE_HI, Reg.QSIZE):
+                self._status &= ~Status.CMD_END_REACHED
+        else:
+            self._pmu.write(offset, value)
+
+    def _reset(self, protection: int) -> None:
+        self._stored: dict[int, int] = {}
+        self._status = 0
+        self._cmd = int(CMD_RESET_VALUE)
+        self._prot = protection
+        self._qread = 0
+        self._polls_left = self._reset_polls
+        self._pmu.reset()
+        self._engine.reset()
+
+    def _command(self, value: int) -> None:
+        self._cmd = value
+        if value & Cmd.CLEAR_IRQ:
+            self._status &= ~Status.IRQ_RAISED
+        self._status &= ~(value >> CLEAR_HISTORY_BIT << IRQ_HISTORY_BIT)
+        if value & Cmd.RUN and not self._status & FAULTS and self._stored.get(Reg.QSIZE, 0):
+            self._run()
+
+    def _run(self) -> None:
+        self._status &= ~Status.CMD_END_REACHED
+        self.last_fault = ""
+        self._engine.position = 0
+        try:
+            size_bytes = self._stored[Reg.QSIZE]
+            stream = access(self._memory, self._pair(Reg.QBASE), size_bytes, Channel.COMMAND, None)
+            bases = tuple(self._pair(Reg.BASEP0 + 8 * region) for region in range(REGIONS))
+            stopped = self._engine.run(stream.tobytes(), bases)
+            self._qread = stopped.position
+            self._status |= Status.CMD_END_REACHED
+            self._raise_irq(stopped.mask)
+        except NpuStop as stop:
+            self._fault(stop)
+
+    def _fault(self, stop: NpuStop) -> None:
+        self._qread = self._engine.position
+        self.last_fault = str(stop)
+        if isinstance(stop, BusAbort):
+            self._status |= Status.BUS_STATUS | stop.channel << FAULTING_CHANNEL_BIT
+            if self._interface(stop.region):
+                self._status |= Status.FAULTING_INTERFACE
+        elif isinstance(stop, MalformedStream):
+            self._status |= Status.CMD_PARSE_ERROR
+        elif isinstance(stop, BadWeights):
+            self._status |= Status.WD_FAULT
+        self._raise_irq(0)
+
+    def _raise_irq(self, mask: int) -> None:
+        self._status |= Status.IRQ_RAISED | mask << IRQ_HISTORY_BIT
+
+    def _pair(self, offset: int) -> int:
+        high = self._stored.get(offset + 4, 0) if self.configuration.address_bits > 32 else 0
+        return (high & 0xFF) << 32 | self._stored.get(offset, 0)
+
+    def _interface(self, region: int | None) -> int:
+        """Which AXI port serves a region: attribute sets 0 and 1 belong to M0, 2 and 3 to M1."""
+        if region is None:
+            attribute = self._stored.get(Reg.QCONFIG, 0) & 3
+        else:
+            attribute = self._stored.get(Reg.REGIONCFG, 0) >> 2 * region & 3
+        return attribute >> 1
+
+    def _executed(self, executed: Executed) -> None:
+        beat = self.configuration.axi_bytes_per_cycle
+        work, cycles = executed.work, executed.cycles
+        events: Counter[int] = Counter(
+            {
+                Event.CYCLE: cycles.total,
+                Event.NPU_ACTIVE: cycles.total,
+                Event.MAC_ACTIVE: cycles.mac,
+                Event.MAC_ACTIVE_8BIT: cycles.mac,
+                Event.AO_ACTIVE: cycles.output,
+                Event.WD_ACTIVE: cycles.mac,
+            }
+        )
+        reads = (Event.AXI0_RD_DATA_BEAT_RECEIVED, Event.AXI1_RD_DATA_BEAT_RECEIVED)
+        writes = (Event.AXI0_WR_DATA_BEAT_WRITTEN, Event.AXI1_WR_DATA_BEAT_WRITTEN)
+        for counters, moved in ((reads, work.read_bytes), (writes, work.written_bytes)):
+            for region, size_bytes in moved.items():
+                events[counters[self._interface(region)]] += -(-size_bytes // beat)
+        self._pmu.count(cycles.total, events, mask_enabled=self._engine.pmu_enabled)
+        if self._on_executed is not None:
+            self._on_executed(executed)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The window that convolutions and pools slide over their input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilotlight.npu.faults import MalformedStream
+from pilotlight.npu.isa import Upscale
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """height and width are those of the undilated kernel."""
+
+    height: int
+    width: int
+    stride_y: int
+    stride_x: int
+    dilation_y: int
+    dilation_x: int
+    pad_top: int
+    pad_left: int
+    pad_bottom: int
+    pad_right: int
+    part_kernel_first: bool
+
+    @property
+    def padded(self) -> bool:
+        return bool(self.pad_top or self.pad_left or self.pad_bottom or self.pad_right)
+
+    @property
+    def pointwise(self) -> bool:
+        return self.height == self.width == self.stride_y == self.stride_x == 1 and not self.padded
+
+    def input_size(self, out_height: int, out_width: int) -> tuple[int, int]:
+        """Rows and columns of the (upscaled) input: no register holds them, they follow from the output's."""
+        height = (out_height - 1) * self.stride_y + (self.height - 1) * self.dilation_y + 1
+        width = (out_width - 1) * self.stride_x + (self.width - 1) * self.dilation_x + 1
+        height -= self.pad_top + self.pad_bottom
+        width -= self.pad_left + self.pad_right
+        if height < 1 or width < 1:
+            raise MalformedStream(f"padding leaves an input of {height}x{width}")
+        return height, width
+
+    def pad(self, values: NDArray[Any], fill: int) -> NDArray[Any]:
+        if not self.padded:
+            return values
+        height, width, depth = values.shape
+        shape = (height + self.pad_top + self.pad_bottom, width + self.pad_left + self.pad_right, depth)
+        padded = np.full(shape, fill, values.dtype)
+        padded[self.pad_top : self.pad_top + height, self.pad_left : self.pad_left + width] = values
+        return padded
+
+    def windows(self, padded: NDArray[Any], out_height: int, out_width: int) -> NDArray[Any]:
+        """View as [out_height, out_width, kernel height, kernel width, channels]. Shares the data."""
+        row, column, channel = padded.strides
+        shape = (out_height, out_width, self.height, self.width, padded.shape[2])
+        strides = (
+            row * self.stride_y,
+            column * self.stride_x,
+            row * self.dilation_y,
+            column * self.dilation_x,
+            channel,
+        )
+        return np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
+
+
+def upscale(values: NDArray[Any], mode: Upscale, height: int, width: int, zero: int) -> NDArray[Any]:
+    """Double both axes, cut to height x width. ZEROS puts `zero` between the elements, which stay at even places."""
+    if mode is Upscale.NONE:
+        return values
+    if mode is Upscale.NEAREST:
+        doubled = values.repeat(2, axis=0).repeat(2, axis=1)
+    else:
+        doubled = np.full((2 * values.shape[0], 2 * values.shape[1], values.shape[2]), zero, values.dtype)
+        doubled[::2, ::2] = values
+    return doubled[:height, :width]
+
+
+def stored_size(size: int, mode: Upscale) -> int:
+    """Rows or columns in memory of an upscaled map."""
+    return size if mode is Upscale.NONE else -(-size // 2)

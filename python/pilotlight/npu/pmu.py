@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The performance monitoring unit: one cycle counter and four event counters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pilotlight.npu.registers import CYCLE_COUNTER, EVENT_COUNTERS, PMCR_COUNTERS_BIT, Pmcr, Reg
+
+_WORD = 0xFFFF_FFFF
+_CYCLE_BITS = 48
+_WRITABLE = CYCLE_COUNTER | (1 << EVENT_COUNTERS) - 1
+_EVENT_TYPE_MASK = 0x3FF
+
+
+class Pmu:
+    """Counts what it is told about. Registers outside of the PMU are none of its business."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self._control = 0
+        self._enabled = 0
+        self._overflowed = 0
+        self._interrupts = 0
+        self._cycles = 0
+        self._counts = [0] * EVENT_COUNTERS
+        self._types = [0] * EVENT_COUNTERS
+
+    @property
+    def irq(self) -> bool:
+        return bool(self._overflowed & self._interrupts)
+
+    def count(self, cycles: int, events: Mapping[int, int], *, mask_enabled: bool) -> None:
+        """Add `cycles` and `events` (by event number). mask_enabled is what NPU_OP_PMU_MASK says."""
+        if not self._control & Pmcr.CNT_EN or (self._control & Pmcr.MASK_EN and not mask_enabled):
+            return
+        if self._enabled & CYCLE_COUNTER:
+            self._cycles += cycles
+            if self._cycles >> _CYCLE_BITS:
+                self._overflowed |= CYCLE_COUNTER
+                self._cycles &= (1 << _CYCLE_BITS) - 1
+        for index in range(EVENT_COUNTERS):
+            if self._enabled >> index & 1:
+                self._counts[index] += events.get(self._types[index], 0)
+                if self._counts[index] > _WORD:
+                    self._overflowed |= 1 << index
+                    self._counts[index] &= _WORD
+
+    def read(self, offset: int) -> int | None:
+        """Return a register's value, or None when `offset` is not one of the PMU's."""
+        values: dict[int, int] = {
+            Reg.PMCR: self._control | EVENT_COUNTERS << PMCR_COUNTERS_BIT,
+            Reg.PMCNTENSET: self._enabled,
+            Reg.PMCNTENCLR: self._enabled,
+            Reg.PMOVSSET: self._overflowed,
+            Reg.PMOVSCLR: self._overflowed,
+            Reg.PMINTSET: self._interrupts,
+            Reg.PMINTCLR: self._interrupts,
+            Reg.PMCCNTR: self._cycles & _WORD,
+            Reg.PMCCNTR_HI: self._cycles >> 32,
+        }
+        for index in range(EVENT_COUNTERS):
+            values[Reg.PMEVCNTR0 + 4 * index] = self._counts[index]
+            values[Reg.PMEVTYPER0 + 4 * index] = self._types[index]
+        return values.get(offset)
+
+    def write(self, offset: int, value: int) -> bool:
+        """Write a register. Return False when `offset` is not one of the PMU's."""
+        bits = value & _WRITABLE
+        event_count, count_end = divmod(offset - Reg.PMEVCNTR0, 4)
+        event_type, type_end = divmod(offset - Reg.PMEVTYPER0, 4)
+        if offset == Reg.PMCR:
+            self._control = value & (Pmcr.CNT_EN | Pmcr.MASK_EN)
+            if value & Pmcr.EVENT_CNT_RST:
+                self._counts = [0] * EVENT_COUNTERS
+            if value & Pmcr.CYCLE_CNT_RST:
+                self._cycles = 0
+        elif offset == Reg.PMCNTENSET:
+            self._enabled |= bits
+        elif offset == Reg.PMCNTENCLR:
+            self._enabled &= ~bits
+        elif offset == Reg.PMOVSSET:
+            self._overflowed |= bits
+        elif offset == Reg.PMOVSCLR:
+            self._overflowed &= ~bits
+        elif offset == Reg.PMINTSET:
+            self._interrupts |= bits
+        elif offset == Reg.PMINTCLR:
+            self._interrupts &= ~bits
+        elif offset == Reg.PMCCNTR:
+            self._cycles = self._cycles >> 32 << 32 | value
+        elif offset == Reg.PMCCNTR_HI:
+            self._cycles = (value & 0xFFFF) << 32 | self._cycles & _WORD
+        elif 0 <= event_count < EVENT_COUNTERS and count_end == 0:
+            self._counts[event_count] = value
+        elif 0 <= event_type < EVENT_COUNTERS and type_end == 0:
+            self._types[event_type] = value & _EVENT_TYPE_MASK
+        else:
+            return False
+        return True

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pools. Both axes are reduced one after the other: a kernel of h x w costs h + w operations on whole maps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilotlight.npu.isa import RoundMode
+from pilotlight.npu.kernel import Kernel
+from pilotlight.npu.scaling import Integers, scale
+
+# Fraction bits of the hardware's reciprocal of the number of valid elements.
+_RECIPROCAL_BITS = 31
+
+
+def _reduce(values: NDArray[Any], kernel: Kernel, out_height: int, out_width: int, operator: np.ufunc) -> NDArray[Any]:
+    for axis, size, count, stride, dilation in (
+        (0, out_height, kernel.height, kernel.stride_y, kernel.dilation_y),
+        (1, out_width, kernel.width, kernel.stride_x, kernel.dilation_x),
+    ):
+        span = (size - 1) * stride + 1
+        taps = [
+            values[tap * dilation : tap * dilation + span : stride]
+            if axis == 0
+            else values[:, tap * dilation : tap * dilation + span : stride]
+            for tap in range(count)
+        ]
+        values = taps[0]
+        for tap_index, tap_values in enumerate(taps[1:]):
+            # The first result is new memory, the others accumulate in it.
+            values = operator(values, tap_values, out=None if tap_index == 0 else values)
+    return values
+
+
+def maximum(values: NDArray[Any], kernel: Kernel, out_height: int, out_width: int) -> NDArray[Any]:
+    """Maximum over the valid positions of stored integers; padding does not take part."""
+    padded = kernel.pad(values, int(np.iinfo(values.dtype).min))
+    return _reduce(padded, kernel, out_height, out_width, np.maximum)
+
+
+def window_sums(values: NDArray[Any], kernel: Kernel, out_height: int, out_width: int) -> NDArray[Any]:
+    """Sums over windows of values without their zero point; padding counts as 0."""
+    return _reduce(kernel.pad(values, 0), kernel, out_height, out_width, np.add)
+
+
+def divide_by_count(sums: NDArray[Any], kernel: Kernel, in_height: int, in_width: int) -> Integers:
+    """Divide by the number of valid positions of each window, with the hardware's rounded reciprocals."""
+    height, width, _ = sums.shape
+    rows = _valid(height, kernel.stride_y, kernel.pad_top, kernel.height, kernel.dilation_y, in_height)
+    columns = _valid(width, kernel.stride_x, kernel.pad_left, kernel.width, kernel.dilation_x, in_width)
+    counts = np.maximum(rows[:, None] * columns, 1)
+    extra = np.array([(int(count) - 1).bit_length() for count in counts.flat], np.int64).reshape(counts.shape)
+    shifts = _RECIPROCAL_BITS + extra
+    multipliers = ((1 << shifts) + (1 << extra)) // counts
+    return scale(sums.astype(np.int64), multipliers[:, :, None], shifts[:, :, None], RoundMode.NATURAL)
+
+
+def _valid(out_size: int, stride: int, pad: int, count: int, dilation: int, in_size: int) -> NDArray[np.int64]:
+    positions = np.arange(out_size)[:, None] * stride - pad + np.arange(count) * dilation
+    valid: NDArray[np.int64] = ((positions >= 0) & (positions < in_size)).sum(axis=1)
+    return valid

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decoding of weight streams, by Vela's codec behind a process boundary.
+
+The codec calls exit() on a stream that ends too early, which would take the simulator with it. So it runs in a
+worker (mlw_worker.py) that is started on first use, restarted when it ended, and gone when this process is gone: its
+standard input closes.
+"""
+
+from __future__ import annotations
+
+import select
+import struct
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilotlight.npu.faults import BadWeights
+
+_WORKER = Path(__file__).with_name("mlw_worker.py")
+# Decoding takes some 50 ns a weight; the largest streams hold a few million.
+_DEADLINE_S = 60.0
+
+
+class WeightCodec:
+    """One worker process. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def decode(self, stream: bytes) -> NDArray[np.int16]:
+        """Return the weights in stream order. Raises BadWeights when the stream is damaged."""
+        if not stream:
+            return np.empty(0, np.int16)
+        with self._lock:
+            try:
+                return self._ask(stream)
+            except (OSError, EOFError, TimeoutError) as error:
+                self._stop()
+                raise BadWeights(f"a weight stream of {len(stream)} bytes does not decode") from error
+
+    def _ask(self, stream: bytes) -> NDArray[np.int16]:
+        if self._worker is None or self._worker.poll() is not None:
+            self._worker = subprocess.Popen(
+                [sys.executable, str(_WORKER)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+            )
+        worker = self._worker
+        assert worker.stdin is not None and worker.stdout is not None
+        end = time.monotonic() + _DEADLINE_S
+        worker.stdin.write(struct.pack("<I", len(stream)))
+        worker.stdin.write(stream)
+        (count,) = struct.unpack("<I", _read(worker.stdout, 4, end))
+        return np.frombuffer(_read(worker.stdout, 2 * count, end), np.int16)
+
+    def _stop(self) -> None:
+        if self._worker is not None:
+            self._worker.kill()
+            self._worker.communicate()
+            self._worker = None
+
+
+def _read(pipe: IO[bytes], size_bytes: int, end: float) -> bytes:
+    data = bytearray()
+    while len(data) < size_bytes:
+        ready, _, _ = select.select([pipe], [], [], max(0.0, end - time.monotonic()))
+        if not ready:
+            raise TimeoutError("the weight decoder does not answer")
+        piece = pipe.read(size_bytes - len(data))
+        if not piece:
+            raise EOFError("the weight decoder ended")
+        data += piece
+    return bytes(data)

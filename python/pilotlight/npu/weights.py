@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights: from the stream's order, which follows the hardware's traversal, to a matrix.
+
+The order is a nest of ten loops over blocks, sub-kernels and micro-blocks. It depends only on a few numbers, so it
+is worked out once per combination as an array of positions, and applying it is one indexed assignment.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilotlight.npu.faults import BadWeights, MalformedStream
+from pilotlight.npu.weight_codec import WeightCodec
+
+_IFM_MICROBLOCK = 8
+_SUB_KERNEL = 8
+_SCALE_RECORD_BYTES = 10
+
+
+@dataclass(frozen=True)
+class WeightGeometry:
+    """All that the order of weights depends on. height and width are those of the undilated kernel."""
+
+    depthwise: bool
+    out_channels: int
+    in_channels: int
+    height: int
+    width: int
+    dilation_y: int
+    dilation_x: int
+    part_kernel_first: bool
+    ifm_bits: int
+    ofm_block_depth: int
+    ofm_microblock_depth: int
+
+
+@dataclass(frozen=True)
+class Weights:
+    """matrix: [height * width * in_channels, out_channels], or [height * width, channels] when depthwise.
+
+    largest_sum: the largest sum of absolute weights of one output channel; bounds the accumulator.
+    """
+
+    matrix: NDArray[np.float32]
+    largest_sum: int
+
+
+@dataclass(frozen=True)
+class ScaleRecords:
+    """The scale stream, one entry per output channel."""
+
+    bias: NDArray[np.float64]
+    multiplier: NDArray[np.int64]
+    shift: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Stream position `positions[n]` holds the weight at flat index `targets[n]`; other positions are padding."""
+
+    positions: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    length: int
+
+
+@lru_cache(maxsize=128)
+def _order(geometry: WeightGeometry) -> _Order:
+    g = geometry
+    ofm_step = g.ofm_microblock_depth
+    part, depthwise = g.part_kernel_first, g.depthwise
+    in_channels = 1 if depthwise else g.in_channels
+    in_block = 16 if part or g.ifm_bits == 16 else 32
+    multiple = 4 if depthwise else ((4 if g.ifm_bits == 8 else 2) if part else 1)
+    sub_height, sub_width = _SUB_KERNEL // g.dilation_y, _SUB_KERNEL // g.dilation_x
+    targets: list[NDArray[np.int64]] = []
+    for oz in range(0, g.out_channels, g.ofm_block_depth):
+        out_blocks = np.arange(0, min(g.ofm_block_depth, g.out_channels - oz), ofm_step)
+        for iz in range(0, in_channels, in_channels if depthwise else in_block):
+            depth = _IFM_MICROBLOCK if depthwise else min(in_block, in_channels - iz) if part else in_block
+            in_steps = np.arange(0, depth, _IFM_MICROBLOCK)
+            for sy in range(0, g.height, sub_height):
+                for sx in range(0, g.width, sub_width):
+                    rows, columns = min(sub_height, g.height - sy), min(sub_width, g.width - sx)
+                    taps = np.arange(-(-rows * columns // multiple) * multiple)
+                    # Axes in the order of the stream: io, ob, tap, ii, o, i. Part-kernel order has its steps through
+                    # the input block outside of the taps, depth-first order inside.
+                    outer, inner = (in_steps, np.zeros(1, np.int64)) if part else (np.zeros(1, np.int64), in_steps)
+                    i = np.arange(1 if depthwise else _IFM_MICROBLOCK)
+                    channel_in = iz + outer[:, None, None, None, None, None] + inner[:, None, None] + i
+                    channel_out = oz + out_blocks[:, None, None, None, None] + np.arange(ofm_step)[:, None]
+                    tap = taps[:, None, None, None]
+                    y, x = sy + tap // columns, sx + tap % columns
+                    inside = (tap < rows * columns) & (channel_in < in_channels) & (channel_out < g.out_channels)
+                    target = ((y * g.width + x) * in_channels + channel_in) * g.out_channels + channel_out
+                    targets.append(np.where(inside, target, -1).ravel())
+    order = np.concatenate(targets)
+    positions = np.flatnonzero(order >= 0)
+    return _Order(positions, order[positions], len(order))
+
+
+class WeightCache:
+    """Decoded weights and scales, by the bytes of their streams.
+
+    Content, not address, is the key: compilers copy weights through a small buffer, so that one address holds many
+    streams in turn. Beyond `limit_bytes` the oldest entries go.
+    """
+
+    def __init__(self, codec: WeightCodec | None = None, limit_bytes: int = 512 << 20) -> None:
+        self._codec = codec or WeightCodec()
+        self._limit_bytes = limit_bytes
+        self._held_bytes = 0
+        self._weights: OrderedDict[Any, Weights] = OrderedDict()
+
+    def weights(self, streams: tuple[bytes, ...], geometry: WeightGeometry) -> Weights:
+        """Decode one stream per core. Core s has every len(streams)-th output channel from s on."""
+        key = (streams, geometry)
+        found = self._weights.get(key)
+        if found is None:
+            found = self._decode(streams, geometry)
+            self._weights[key] = found
+            self._held_bytes += found.matrix.nbytes
+            while self._held_bytes > self._limit_bytes and len(self._weights) > 1:
+                _, dropped = self._weights.popitem(last=False)
+                self._held_bytes -= dropped.matrix.nbytes
+        return found
+
+    def _decode(self, streams: tuple[bytes, ...], geometry: WeightGeometry) -> Weights:
+        g = geometry
+        rows = g.height * g.width * (1 if g.depthwise else g.in_channels)
+        matrix = np.zeros((rows, g.out_channels), np.float32)
+        cores = len(streams)
+        for core, stream in enumerate(streams):
+            channels = -(-(g.out_channels - core) // cores)
+            if channels < 1:
+                continue
+            block_depth = -(-(g.ofm_block_depth - core) // cores)
+            share = WeightGeometry(**{**g.__dict__, "out_channels": channels, "ofm_block_depth": max(1, block_depth)})
+            order = _order(share)
+            values = self._codec.decode(stream)
+            if len(values) < order.length:
+                raise BadWeights(f"a weight stream holds {len(values)} weights, but the operation needs {order.length}")
+            part = np.zeros(rows * channels, np.float32)
+            part[order.targets] = values[order.positions]
+            matrix[:, core::cores] = part.reshape(rows, channels)
+        largest_sum = int(np.abs(matrix).sum(axis=0, dtype=np.float64).max())
+        return Weights(matrix, largest_sum)
+
+
+def parse_scales(streams: tuple[bytes, ...], channels: int) -> ScaleRecords:
+    """Take the scale streams apart, one per core, with the channels dealt out as for weights."""
+    cores = len(streams)
+    records = np.zeros((channels, _SCALE_RECORD_BYTES), np.uint8)
+    for core, stream in enumerate(streams):
+        count = len(range(core, channels, cores))
+        size_bytes = count * _SCALE_RECORD_BYTES
+        if len(stream) < size_bytes:
+            raise MalformedStream(f"SCALE_LENGTH {len(stream)} is too short for {count} channels of 10 bytes")
+        records[core::cores] = np.frombuffer(stream, np.uint8, size_bytes).reshape(count, _SCALE_RECORD_BYTES)
+    bias = np.zeros((channels, 8), np.uint8)
+    bias[:, 3:] = records[:, :5]
+    # Five bytes at the upper end of a 64-bit word: shifting them down again extends the sign.
+    signed_bias = bias.view("<i8")[:, 0] >> 24
+    multiplier = np.ascontiguousarray(records[:, 5:9]).view("<u4")[:, 0].astype(np.int64)
+    shift = (records[:, 9] & 0x3F).astype(np.int64)
+    return ScaleRecords(signed_bias.astype(np.float64), multiplier, shift)
