@@ -296,7 +296,8 @@ class FakeDevice:
     def _answer(self, request: Request, sequence: int, payload: bytes) -> None:
         self._answers += 1
         faults = self.faults
-        if self._answers == faults.drop_answer or 0 < faults.silent_after_answers < self._answers:
+        is_gone = any(0 < n < self._answers for n in (faults.silent_after_answers, faults.closed_after_answers))
+        if is_gone or self._answers == faults.drop_answer:
             return
         encoded = encode_frame(Frame(request | 0x80, sequence, payload))
         self._outbox += _flip(encoded) if self._answers == faults.corrupt_answer else encoded

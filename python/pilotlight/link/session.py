@@ -261,7 +261,7 @@ class Session:
                 self._ask_unanswered(unanswered, answers, deadline, answer_timeout_s)
                 return [answers[question.sequence] for question in questions]
             except _Damage as damage:
-                if self.retries_used >= self._retries:
+                if self.retries_used >= self._retries or deadline.passed:
                     raise damage.error from None
                 self.retries_used += 1
                 self._collect_stragglers(unanswered, answers, deadline)

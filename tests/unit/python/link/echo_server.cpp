@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The firmware's own server as a process, for test_firmware_server.py: frames over the descriptor
+// given as argument, one model whose output is its input reversed.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+
+#include "pilotlight/base/check.h"
+#include "server.h"
+
+void pilotlight::CheckFailed(const char*, int, const char*) { std::abort(); }
+
+namespace {
+
+using namespace pilotlight;  // NOLINT: a test program of one file
+
+constexpr std::uint32_t kBytes = 5000;
+
+class ReversingModel final : public check::ModelPort {
+ public:
+  const pilotlight_model_descriptor_t& descriptor() const override { return descriptor_; }
+  Status status() const override { return Status::kOk; }
+  const char* status_text() const override { return ""; }
+  Span<std::byte> Input(std::uint32_t) override { return input_; }
+  Span<const std::byte> Output(std::uint32_t) override { return output_; }
+  void Poison(std::byte pattern) override {
+    std::fill(std::begin(input_), std::end(input_), pattern);
+    std::fill(std::begin(output_), std::end(output_), pattern);
+  }
+  check::Inference Run(std::uint64_t) override {
+    std::reverse_copy(std::begin(input_), std::end(input_), std::begin(output_));
+    check::Inference inference;
+    inference.npu_cycles = 0x1'2345'6789;
+    inference.npu_status = 0xFFFF0020;
+    inference.events[0] = {35, 17};
+    inference.event_count = 1;
+    if (input_[0] == std::byte{0xEE}) {
+      inference.status = Status::kDeviceFault;
+      inference.text = "bus fault on AXI0";
+    }
+    return inference;
+  }
+  check::ModelMemory Memory() const override { return {{1, 2}, {3, 4}, 5}; }
+
+ private:
+  std::byte input_[kBytes] = {};
+  std::byte output_[kBytes] = {};
+  const pilotlight_tensor_info_t in_ = {"x", PILOTLIGHT_INT8, 2, {50, 100}, 0.5f, -3, kBytes};
+  const pilotlight_tensor_info_t out_ = {"y", PILOTLIGHT_UINT8, 1, {5000}, 0.25f, 7, kBytes};
+  const char pte_[8] = "program";
+  const pilotlight_model_descriptor_t descriptor_ = [this] {
+    pilotlight_model_descriptor_t about{};
+    about.name = "reverse";
+    about.pte = reinterpret_cast<const std::uint8_t*>(pte_);
+    about.pte_size_bytes = 7;
+    about.npu_config = "ethos-u55-128";
+    about.inputs = &in_;
+    about.input_count = 1;
+    about.outputs = &out_;
+    about.output_count = 1;
+    return about;
+  }();
+};
+
+struct HostDevice final : check::Device {
+  std::uint64_t NowUs() override { return now += 100; }
+  std::uint64_t CpuCycles() override { return NowUs() * 25; }
+  check::PoolUse Stack() override { return {100, 200}; }
+  std::uint32_t ConsoleOverruns() override { return 0; }
+  std::uint64_t now = 0;
+};
+
+struct DescriptorSink final : protocol::ByteSink {
+  void Write(Span<const std::byte> bytes) override {
+    if (write(descriptor, bytes.data(), bytes.size()) < 0) std::exit(1);
+  }
+  int descriptor = 0;
+};
+
+}  // namespace
+
+int main(int, char** argv) {
+  ReversingModel model;
+  check::ModelPort* models[] = {&model};
+  HostDevice device;
+  DescriptorSink sink;
+  sink.descriptor = std::atoi(argv[1]);
+  check::DeviceFacts facts{
+      "0123456789abcdef",        "here", "ethos-u55-128", Status::kOk, "", 0xB001, 1'000,
+      {true, {6, 2, 3}, "x > 0"}};
+  check::Server server(facts, models, device, sink);
+  server.Boot();
+  server.Log(1, "hello", 5);
+  std::byte bytes[64];
+  while (!server.reset_requested()) {
+    const auto count = read(sink.descriptor, bytes, sizeof bytes);
+    if (count <= 0) return 2;
+    server.Receive({bytes, static_cast<std::size_t>(count)});
+  }
+  return 0;
+}

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pilotlight.errors import LinkCorrupted, LinkTimeout, NpuFault, TargetDied, TargetError, WrongNpu
+from pilotlight.link import Deadline, Session, session
+from pilotlight.link.fake import FakeDevice
+from pilotlight.link.frames import Frame, encode_frame
+from pilotlight.link.messages import LogLevel, Status
+
+NONCE = bytes(range(16))
+DATA = bytes(i % 251 for i in range(2500))
+Devices = Callable[..., FakeDevice]
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ANSWER_TIMEOUT_S", "IDENTIFY_INTERVAL_S", "QUIET_S"):
+        monkeypatch.setattr(session, name, 0.01)
+
+
+def infer(fake: FakeDevice, runs: int = 1, retries: int = 0) -> tuple[Session, list[bytes]]:
+    deadline = Deadline(2)
+    talk = Session(fake, retries=retries)
+    talk.identify(NONCE, deadline)
+    outputs = [talk.infer(0, run, [DATA], [2500], 0.01, deadline)[1][0] for run in range(1, runs + 1)]
+    return talk, outputs
+
+
+def test_an_inference_returns_what_the_device_computed(device: Devices) -> None:
+    talk, outputs = infer(device(), runs=3)
+    assert outputs == [DATA[::-1]] * 3
+    completion = talk.end(3, Deadline(1))
+    assert (completion.runs_ok, completion.nonce, talk.lost_log_lines, talk.retries_used) == (3, NONCE, 0, 0)
+
+
+def test_tensors_are_described_as_the_device_has_them(device: Devices) -> None:
+    fake = device()
+    talk = Session(fake)
+    talk.identify(NONCE, Deadline(1))
+    model = talk.describe_model(0, Deadline(1))
+    assert model.inputs == tuple(fake.inputs) and model.outputs == tuple(fake.outputs)
+    assert model.header.npu_config == "ethos-u55-128"
+
+
+@pytest.mark.parametrize("window", [1, 2, 5])
+@pytest.mark.parametrize("max_chunk", [576, 2500, 9000])
+def test_any_chunk_and_window_carries_the_tensors(device: Devices, window: int, max_chunk: int) -> None:
+    assert infer(device(window=window, max_chunk=max_chunk))[1] == [DATA[::-1]]
+
+
+# 1 identify, 2..4 input, 5 run, 6..8 output
+@pytest.mark.parametrize("number", range(2, 9))
+@pytest.mark.parametrize("fault", ["corrupt_answer", "corrupt_request"])
+def test_a_damaged_frame_ends_a_strict_session(device: Devices, fault: str, number: int) -> None:
+    with pytest.raises(LinkCorrupted) as caught:
+        infer(device(**{fault: number}))
+    assert caught.value.exit_code == 51
+    assert "--retries" in caught.value.hint
+
+
+@pytest.mark.parametrize("number", range(2, 9))
+@pytest.mark.parametrize("fault", ["corrupt_answer", "corrupt_request", "drop_answer", "drop_request"])
+def test_with_a_budget_a_damaged_frame_is_cured_and_counted(device: Devices, fault: str, number: int) -> None:
+    talk, outputs = infer(device(**{fault: number}), runs=2, retries=1)
+    assert outputs == [DATA[::-1]] * 2
+    assert talk.retries_used == 1
+    assert talk.end(2, Deadline(1)).runs_ok == 2, "a run was done twice"
+
+
+@pytest.mark.parametrize("number", range(2, 9))
+def test_a_lost_answer_is_a_timeout_that_names_the_request(device: Devices, number: int) -> None:
+    with pytest.raises(LinkTimeout, match=r"no answer to (SET_INPUT|RUN|READ_OUTPUT) within"):
+        infer(device(drop_answer=number))
+
+
+def test_a_lost_piece_of_input_is_never_computed_on(device: Devices) -> None:
+    with pytest.raises(LinkCorrupted, match="never reached the device"):
+        infer(device(drop_request=2))
+
+
+def test_noise_before_the_session_is_not_held_against_it(device: Devices) -> None:
+    fake = device()
+    fake.write(b"half a frame of someone else")
+    fake._outbox += b"the end of an answer\0" + encode_frame(Frame(0x85, 3, b"an answer to someone else"))
+    talk, outputs = infer(fake)
+    assert outputs == [DATA[::-1]]
+    assert talk.noise_before_session == 3
+
+
+def test_a_line_that_only_makes_noise_is_corrupted_not_silent(device: Devices) -> None:
+    fake = device(silent_after_answers=1)
+    fake._answers = 1
+    fake._outbox += b"noise\0"
+    with pytest.raises(LinkCorrupted, match="no intact answer to IDENTIFY within"):
+        Session(fake).identify(NONCE, Deadline(0.05))
+
+
+def test_a_second_answer_to_a_repeated_identify_is_ignored(device: Devices) -> None:
+    fake = device(drop_answer=1)
+    assert infer(fake)[1] == [DATA[::-1]]
+
+
+def test_a_silent_target_is_a_timeout(device: Devices) -> None:
+    fake = device(silent_after_answers=1)
+    fake._answers = 1
+    with pytest.raises(LinkTimeout, match="received 0 bytes in all"):
+        Session(fake).identify(NONCE, Deadline(0.05))
+
+
+def test_a_stale_nonce_is_refused(device: Devices) -> None:
+    with pytest.raises(LinkCorrupted, match="stale"):
+        infer(device(stale_nonce=True))
+
+
+def test_an_echoing_line_is_recognised(device: Devices) -> None:
+    class Loop(FakeDevice):
+        def write(self, data: bytes) -> None:
+            self._outbox += data
+
+    with pytest.raises(LinkCorrupted, match="echoes"):
+        Session(Loop(lambda i: i, [], [])).identify(NONCE, Deadline(0.1))
+
+
+@pytest.mark.parametrize("announce_restart", [True, False])
+def test_a_restart_in_mid_run_is_a_dead_target_with_its_fault(device: Devices, announce_restart: bool) -> None:
+    fake = device(restart_before_run=2, announce_restart=announce_restart, fault_text="size <= room")
+    with pytest.raises(TargetDied, match="restarted in mid-session: failed CHECK: size <= room, line 42") as caught:
+        infer(fake, runs=3, retries=0 if announce_restart else 5)
+    assert caught.value.exit_code == 41
+
+
+def test_a_closed_connection_is_a_dead_target(device: Devices) -> None:
+    with pytest.raises(TargetDied):
+        infer(device(closed_after_answers=4))
+
+
+@pytest.mark.parametrize(
+    ("failure", "error", "code"),
+    [(Status.DEVICE_FAULT, NpuFault, 42), (Status.WRONG_NPU, WrongNpu, 21), (Status.TIMEOUT, TargetError, 40)],
+)
+def test_a_failed_inference_raises_what_its_status_means(
+    device: Devices, failure: Status, error: type[Exception], code: int
+) -> None:
+    with pytest.raises(error, match="run 2: it was made to fail") as caught:
+        infer(device(failing_run=2, failure=failure), runs=2)
+    assert caught.value.exit_code == code  # type: ignore[attr-defined]
+
+
+def test_a_model_for_another_npu_is_refused_in_the_devices_words(device: Devices) -> None:
+    with pytest.raises(WrongNpu, match="built for 256"):
+        infer(device(model_status=Status.WRONG_NPU, model_text="built for 256, here is 128"))
+
+
+@pytest.mark.parametrize("fault", ["wrong_output_crc_at_run", "wrong_input_crc_at_run"])
+def test_tensors_that_differ_from_their_crc_are_refused(device: Devices, fault: str) -> None:
+    with pytest.raises(LinkCorrupted, match="run 2"):
+        infer(device(**{fault: 2}), runs=2)
+
+
+def test_log_lines_are_heard_in_order(device: Devices) -> None:
+    heard: list[str] = []
+    fake = device(error_log_at_run=1)
+    fake.log(1, "before the session")
+    talk = Session(fake, on_log=lambda line: heard.append(line.text))
+    talk.identify(NONCE, Deadline(1))
+    talk.infer(0, 1, [DATA], [2500], 0.01, Deadline(1))
+    assert heard == ["before the session", "the sky is falling"]
+    assert [line.level for line in talk.log] == [LogLevel.ERROR]
+
+
+def test_a_log_line_that_never_arrived_shows_at_the_end(device: Devices) -> None:
+    talk, _ = infer(device(lost_log_at_run=1))
+    talk.end(1, Deadline(1))
+    assert talk.lost_log_lines == 1
+
+
+def test_an_image_of_another_protocol_version_is_named(device: Devices, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session.messages, "PROTOCOL_VERSION", 2)
+    with pytest.raises(TargetError, match="speaks protocol version 1, this host 2"):
+        infer(device())
+
+
+def test_the_deadline_bounds_everything(device: Devices) -> None:
+    fake = device(silent_after_answers=2)
+    deadline = Deadline(0.02)
+    talk = Session(fake, retries=10**6)
+    talk.identify(NONCE, Deadline(1))
+    with pytest.raises(LinkTimeout):
+        while True:
+            talk.set_input(0, 0, DATA, deadline)
