@@ -6,7 +6,7 @@
 
 #include "pilotlight/ethos_u/blob.h"
 #include "pilotlight/ethos_u/payload.h"
-#include "text.h"
+#include "pilotlight/base/text.h"
 
 namespace pilotlight::ethos_u {
 

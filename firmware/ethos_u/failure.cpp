@@ -2,7 +2,7 @@
 #include "pilotlight/ethos_u/failure.h"
 
 #include "pilotlight/ethos_u/registers.h"
-#include "text.h"
+#include "pilotlight/base/text.h"
 
 namespace pilotlight::ethos_u {
 namespace {

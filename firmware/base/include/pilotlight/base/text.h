@@ -9,7 +9,7 @@
 
 #include "pilotlight/base/span.h"
 
-namespace pilotlight::ethos_u {
+namespace pilotlight {
 
 // Text that no longer fits is cut; the buffer is NUL-terminated at all times.
 class Text {
@@ -56,4 +56,4 @@ class Text {
   std::size_t size_ = 0;
 };
 
-}  // namespace pilotlight::ethos_u
+}  // namespace pilotlight

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pilotlight/model/model.h"
+
+#include <executorch/runtime/platform/runtime.h>
+
+#include <cstring>
+
+#include "pilotlight/base/text.h"
+#include "pilotlight/platform/clock.h"
+
+namespace pilotlight::model {
+
+using executorch::runtime::Error;
+using executorch::runtime::MethodMeta;
+using executorch::runtime::Program;
+using executorch::runtime::TensorInfo;
+
+namespace {
+
+constexpr const char* kMethod = "forward";
+constexpr std::size_t kModelAlignBytes = 16;
+
+// ExecuTorch's Error as the caller of a Model has to react to it.
+Status ToStatus(Error error) {
+  switch (error) {
+    case Error::Ok:
+      return Status::kOk;
+    case Error::OperatorMissing:
+    case Error::NotSupported:
+    case Error::NotImplemented:
+    case Error::NotFound:
+    case Error::DelegateInvalidCompatibility:
+      return Status::kUnsupported;
+    case Error::MemoryAllocationFailed:
+    case Error::OutOfResources:
+    case Error::DelegateMemoryAllocationFailed:
+      return Status::kNoMemory;
+    default:
+      return Status::kBadModel;
+  }
+}
+
+Span<std::byte> BytesOf(const executorch::aten::Tensor& tensor) {
+  return {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()};
+}
+
+}  // namespace
+
+void* MarkedAllocator::allocate(std::size_t size, std::size_t alignment) {
+  void* const memory = MemoryAllocator::allocate(size, alignment);
+  if (used_size() > high_water_bytes_) high_water_bytes_ = used_size();
+  return memory;
+}
+
+Status Model::Open(const pilotlight_model_descriptor_t& descriptor, ethos_u::EthosUBackend* npu) {
+  if (open_) return Fail(Status::kBusy, "the model is open already");
+  failure_text_[0] = '\0';
+  descriptor_ = &descriptor;
+  npu_ = npu;
+  if (npu_ != nullptr) npu_->ClearFailure();
+
+  const Status status = Load();
+  open_ = status == Status::kOk;
+  if (!open_) {
+    method_.reset();
+    program_.reset();
+  }
+  return status;
+}
+
+Status Model::Load() {
+  if (reinterpret_cast<std::uintptr_t>(descriptor_->pte) % kModelAlignBytes != 0) {
+    return Fail(Status::kMisaligned, "the embedded .pte is not 16-byte aligned");
+  }
+  executorch::runtime::runtime_init();
+  loader_.emplace(descriptor_->pte, descriptor_->pte_size_bytes);
+  auto program = Program::load(&*loader_, Program::Verification::InternalConsistency);
+  if (!program.ok()) return FailRuntime("loading the program", program.error());
+  program_.emplace(std::move(program.get()));
+
+  auto meta = program_->method_meta(kMethod);
+  if (!meta.ok()) return FailRuntime("looking for method forward", meta.error());
+  PILOTLIGHT_TRY(CheckBackends(meta.get()));
+  PILOTLIGHT_TRY(PlacePlannedBuffers(meta.get()));
+
+  method_allocator_.emplace(descriptor_->method_pool.size_bytes, descriptor_->method_pool.data);
+  temp_allocator_.emplace(descriptor_->temp_pool.size_bytes, descriptor_->temp_pool.data);
+  memory_manager_.emplace(&*method_allocator_, &*planned_memory_, &*temp_allocator_);
+  auto method = program_->load_method(kMethod, &*memory_manager_);
+  if (!method.ok()) return FailRuntime("loading method forward", method.error());
+  method_.emplace(std::move(method.get()));
+
+  PILOTLIGHT_TRY(BindInputs(meta.get()));
+  return BindOutputs(meta.get());
+}
+
+Status Model::CheckBackends(const MethodMeta& meta) {
+  for (std::size_t i = 0; i < meta.num_backends(); ++i) {
+    auto name = meta.get_backend_name(i);
+    if (!name.ok()) return FailRuntime("reading the backends' names", name.error());
+    if (executorch::runtime::get_backend_class(name.get()) == nullptr) {
+      Text(failure_text_) << "the model needs backend " << name.get()
+                          << ", which this image does not register";
+      return Status::kUnsupported;
+    }
+  }
+  return Status::kOk;
+}
+
+Status Model::PlacePlannedBuffers(const MethodMeta& meta) {
+  const std::size_t count = meta.num_memory_planned_buffers();
+  if (count > kMaxPlannedBuffers) {
+    return FailAt(Status::kUnsupported, "too many planned buffers", count);
+  }
+  if (count > descriptor_->planned_buffer_count) {
+    return FailAt(Status::kBadModel, "the descriptor lacks planned buffer", count);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const pilotlight_arena_t& arena = descriptor_->planned_buffers[i];
+    const auto needed = meta.memory_planned_buffer_size(i);
+    if (!needed.ok()) return FailRuntime("reading the memory plan", needed.error());
+    if (needed.get() > arena.size_bytes) {
+      return FailAt(Status::kNoMemory, "too small: planned buffer", i + 1);
+    }
+    planned_spans_[i] = {arena.data, arena.size_bytes};
+  }
+  planned_memory_.emplace(
+      executorch::runtime::Span<executorch::runtime::Span<std::uint8_t>>(planned_spans_, count));
+  return Status::kOk;
+}
+
+Status Model::BindInputs(const MethodMeta& meta) {
+  const std::size_t count = meta.num_inputs();
+  if (count != descriptor_->input_count || count > kMaxInputs) {
+    return FailAt(Status::kBadModel, "number of inputs differs from the descriptor's", count);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto info = meta.input_tensor_meta(i);
+    if (!info.ok()) return FailAt(Status::kUnsupported, "not a tensor: input", i);
+    PILOTLIGHT_TRY(CheckTensor(info.get(), descriptor_->inputs[i], "input", i));
+    // Deprecated in favour of set_input(), which copies from a second tensor.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    inputs_[i] = BytesOf(method_->mutable_input(i).toTensor());
+#pragma GCC diagnostic pop
+    if (!IsPlanned(inputs_[i])) {
+      return FailAt(Status::kUnsupported, "the memory plan has no place for input", i);
+    }
+  }
+  return Status::kOk;
+}
+
+Status Model::BindOutputs(const MethodMeta& meta) {
+  const std::size_t count = meta.num_outputs();
+  if (count != descriptor_->output_count || count > kMaxOutputs) {
+    return FailAt(Status::kBadModel, "number of outputs differs from the descriptor's", count);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto info = meta.output_tensor_meta(i);
+    if (!info.ok()) return FailAt(Status::kUnsupported, "not a tensor: output", i);
+    PILOTLIGHT_TRY(CheckTensor(info.get(), descriptor_->outputs[i], "output", i));
+    outputs_[i] = BytesOf(method_->get_output(i).toTensor());
+    // A constant in the .pte has no place in the plan either, and cannot be poisoned.
+    if (!IsPlanned(outputs_[i])) {
+      return FailAt(Status::kUnsupported, "the memory plan has no place for output", i);
+    }
+  }
+  return Status::kOk;
+}
+
+Status Model::CheckTensor(const TensorInfo& info, const pilotlight_tensor_info_t& described,
+                          const char* side, std::size_t index) {
+  bool same = static_cast<std::uint8_t>(info.scalar_type()) == described.dtype &&
+              info.nbytes() == described.size_bytes && info.sizes().size() == described.rank;
+  for (std::size_t d = 0; same && d < described.rank; ++d) {
+    same = info.sizes()[d] == described.dims[d];
+  }
+  if (same) return Status::kOk;
+  Text(failure_text_) << "the program's " << side << " " << index
+                      << " is not the one described: generate the code again";
+  return Status::kBadModel;
+}
+
+bool Model::IsPlanned(Span<std::byte> bytes) const {
+  if (bytes.data() == nullptr) return false;
+  const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  for (const auto& buffer : planned_spans_) {
+    if (first >= buffer.begin() && first < buffer.end()) {
+      return bytes.size() <= static_cast<std::size_t>(buffer.end() - first);
+    }
+  }
+  return false;
+}
+
+void Model::Poison(std::byte pattern) {
+  if (!open_) return;
+  for (std::size_t i = 0; i < descriptor_->output_count; ++i) {
+    std::memset(outputs_[i].data(), static_cast<int>(pattern), outputs_[i].size());
+  }
+  if (descriptor_->temp_pool.size_bytes != 0) {
+    std::memset(descriptor_->temp_pool.data, static_cast<int>(pattern),
+                descriptor_->temp_pool.size_bytes);
+  }
+  for (std::size_t& filled : filled_bytes_) filled = 0;
+}
+
+Status Model::SetInput(std::size_t index, std::size_t offset, Span<const std::byte> bytes) {
+  if (!open_ || index >= descriptor_->input_count) {
+    return FailAt(Status::kBadArgument, "no such input", index);
+  }
+  const Span<std::byte> input = inputs_[index];
+  if (offset > filled_bytes_[index]) {
+    return FailAt(Status::kBadArgument, "SetInput leaves a gap at byte", filled_bytes_[index]);
+  }
+  if (bytes.size() > input.size() - offset) {
+    return FailAt(Status::kBadArgument, "SetInput reaches beyond the end; bytes in the input",
+                  input.size());
+  }
+  if (!bytes.empty()) std::memcpy(input.data() + offset, bytes.data(), bytes.size());
+  if (offset + bytes.size() > filled_bytes_[index]) filled_bytes_[index] = offset + bytes.size();
+  return Status::kOk;
+}
+
+Span<std::byte> Model::InputBuffer(std::size_t index) {
+  if (!open_ || index >= descriptor_->input_count) return {};
+  filled_bytes_[index] = inputs_[index].size();
+  return inputs_[index];
+}
+
+bool Model::AllInputsSet() const {
+  for (std::size_t i = 0; i < descriptor_->input_count; ++i) {
+    if (filled_bytes_[i] != inputs_[i].size()) return false;
+  }
+  return true;
+}
+
+Status Model::Run(std::uint64_t deadline_us) {
+  failure_text_[0] = '\0';
+  last_inference_ = {};
+  if (!open_) return Fail(Status::kBadArgument, "the model is not open");
+  if (!AllInputsSet()) return Fail(Status::kBadArgument, "an input was not set since the last run");
+  for (std::size_t& filled : filled_bytes_) filled = 0;
+  if (npu_ != nullptr) npu_->BeginInference(deadline_us);
+
+  const std::uint64_t start_us = platform::NowUs();
+  const std::uint64_t start_cycles = platform::CpuCycles();
+  const Error error = method_->execute();
+  last_inference_.cpu_cycles = platform::CpuCycles() - start_cycles;
+  last_inference_.duration_us = platform::NowUs() - start_us;
+  if (npu_ != nullptr) last_inference_.npu = npu_->stats();
+
+  if (error != Error::Ok) return FailRuntime("running method forward", error);
+  return Status::kOk;
+}
+
+Span<const std::byte> Model::OutputBuffer(std::size_t index) const {
+  if (!open_ || index >= descriptor_->output_count) return {};
+  return outputs_[index];
+}
+
+MemoryStats Model::memory() const {
+  MemoryStats stats;
+  if (!open_) return stats;
+  stats.method_pool = {method_allocator_->high_water_bytes(), method_allocator_->size()};
+  stats.temp_pool = {temp_allocator_->high_water_bytes(), temp_allocator_->size()};
+  for (std::uint32_t i = 0; i < descriptor_->planned_buffer_count; ++i) {
+    stats.planned_bytes += descriptor_->planned_buffers[i].size_bytes;
+  }
+  return stats;
+}
+
+Status Model::Fail(Status status, const char* text) {
+  Text(failure_text_) << text;
+  return status;
+}
+
+Status Model::FailAt(Status status, const char* text, std::size_t number) {
+  Text(failure_text_) << text << " " << static_cast<std::uint64_t>(number);
+  return status;
+}
+
+Status Model::FailRuntime(const char* doing, Error error) {
+  // The delegate knows the reason where ExecuTorch only has a class of errors.
+  if (npu_ != nullptr && npu_->failure().status != Status::kOk) {
+    Text(failure_text_) << npu_->failure().text;
+    return npu_->failure().status;
+  }
+  Text(failure_text_) << doing << ": " << executorch::runtime::to_string(error);
+  return ToStatus(error);
+}
+
+}  // namespace pilotlight::model

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The model API over a real program and an NPU that computes nothing, with
+// whatever ExecuTorch runtime the build uses.
+#include "pilotlight/model/model.h"
+
+#include <executorch/runtime/platform/runtime.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "../ethos_u/fake_npu.h"
+#include "../ethos_u/golden_file.h"
+
+namespace pilotlight::model {
+namespace {
+
+using test::FakeNpu;
+using test::npu_memory;
+
+// Where things lie in the memory that the fake NPU sees.
+constexpr std::size_t kPlannedAt = 32 * 1024;
+constexpr std::size_t kTempAt = 40 * 1024;
+constexpr std::size_t kScratchBytes = 1280;
+constexpr std::size_t kInputBytes = 64;
+constexpr std::size_t kOutputBytes = 10;
+
+std::uint8_t* At(std::size_t offset) {
+  return reinterpret_cast<std::uint8_t*>(npu_memory) + offset;
+}
+
+// One NPU and one delegate for the process, as in an image. Replaced NPU
+// behaviour goes through `Port()`.
+FakeNpu& Port() {
+  static FakeNpu port;
+  return port;
+}
+ethos_u::Npu& TheNpu() {
+  static ethos_u::Npu npu(Port());
+  return npu;
+}
+ethos_u::EthosUBackend* Delegate() {
+  static ethos_u::EthosUBackend* const backend = [] {
+    executorch::runtime::runtime_init();
+    return ethos_u::RegisterBackend(TheNpu()).value();
+  }();
+  return backend;
+}
+
+class ModelTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    test::fake_now_us = 0;
+    Port() = FakeNpu();
+    ASSERT_EQ(TheNpu().Open(), Status::kOk);
+    ASSERT_NE(Delegate(), nullptr);
+    Embed("cnn_u55_128.pte");
+    for (std::size_t i = 0; i < kInputBytes; ++i) sample_.push_back(static_cast<std::byte>(i * 3));
+  }
+
+  void Embed(const std::string& name) {
+    const std::vector<std::byte> pte = test::GoldenFile(name);
+    ASSERT_LE(pte.size(), kPlannedAt);
+    std::copy(pte.begin(), pte.end(), npu_memory);
+    descriptor_.pte_size_bytes = static_cast<std::uint32_t>(pte.size());
+  }
+
+  Status Open() { return model_.Open(descriptor_, Delegate()); }
+  Status SetSample() { return model_.SetInput(0, 0, {sample_.data(), sample_.size()}); }
+  Status Run() { return model_.Run(test::fake_now_us + 1'000'000); }
+  std::vector<std::byte> Output() {
+    const Span<const std::byte> output = model_.OutputBuffer(0);
+    return {output.begin(), output.end()};
+  }
+
+  pilotlight_tensor_info_t input_{
+      "x", PILOTLIGHT_INT8, 4, {1, 1, 8, 8}, 0.018F, -13, static_cast<std::uint32_t>(kInputBytes)};
+  pilotlight_tensor_info_t output_{
+      "y", PILOTLIGHT_INT8, 2, {1, 10}, 0.0016F, 3, static_cast<std::uint32_t>(kOutputBytes)};
+  pilotlight_arena_t planned_[1] = {{At(kPlannedAt), 256}};
+  alignas(16) std::uint8_t method_pool_[16 * 1024];
+  pilotlight_model_descriptor_t descriptor_{"cnn",
+                                            At(0),
+                                            0,
+                                            {},
+                                            "ethos-u55-128",
+                                            &input_,
+                                            1,
+                                            &output_,
+                                            1,
+                                            nullptr,
+                                            0,
+                                            {method_pool_, sizeof(method_pool_)},
+                                            planned_,
+                                            1,
+                                            {At(kTempAt), kScratchBytes}};
+  std::vector<std::byte> sample_;
+  Model model_;
+};
+
+TEST_F(ModelTest, GivesTheNpuTheInputAndReturnsWhatItWrote) {
+  std::vector<std::byte> seen;
+  Port().compute = [&](FakeNpu& npu) {
+    std::byte* scratch = npu.Pointer(0x088);
+    seen.assign(scratch + 1024, scratch + 1024 + kInputBytes);
+    std::fill(scratch, scratch + kOutputBytes, std::byte{42});
+  };
+  ASSERT_EQ(Open(), Status::kOk) << model_.failure_text();
+  ASSERT_EQ(SetSample(), Status::kOk);
+  ASSERT_EQ(Run(), Status::kOk) << model_.failure_text();
+  EXPECT_EQ(seen, sample_);
+  EXPECT_EQ(Output(), std::vector<std::byte>(kOutputBytes, std::byte{42}));
+}
+
+TEST_F(ModelTest, NpuThatWritesNothingLeavesThePoisonInTheOutput) {
+  Port().compute = [](FakeNpu& npu) {
+    std::fill_n(npu.Pointer(0x088), kOutputBytes, std::byte{42});
+  };
+  ASSERT_EQ(Open(), Status::kOk);
+  ASSERT_EQ(SetSample(), Status::kOk);
+  ASSERT_EQ(Run(), Status::kOk);
+
+  Port().compute = [](FakeNpu&) {};
+  model_.Poison(std::byte{0xA5});
+  ASSERT_EQ(SetSample(), Status::kOk);
+  ASSERT_EQ(Run(), Status::kOk);
+  EXPECT_EQ(Output(), std::vector<std::byte>(kOutputBytes, std::byte{0xA5}));
+}
+
+TEST_F(ModelTest, InputsHaveToBeSetForEachRun) {
+  ASSERT_EQ(Open(), Status::kOk);
+  EXPECT_EQ(Run(), Status::kBadArgument);
+  ASSERT_EQ(SetSample(), Status::kOk);
+  EXPECT_EQ(Run(), Status::kOk);
+  EXPECT_EQ(Run(), Status::kBadArgument);
+  ASSERT_EQ(SetSample(), Status::kOk);
+  model_.Poison(std::byte{1});
+  EXPECT_EQ(Run(), Status::kBadArgument);
+}
+
+TEST_F(ModelTest, InputInPartsCountsOnceItIsWhole) {
+  ASSERT_EQ(Open(), Status::kOk);
+  EXPECT_EQ(model_.SetInput(0, 0, {sample_.data(), 32}), Status::kOk);
+  EXPECT_EQ(Run(), Status::kBadArgument);
+  EXPECT_EQ(model_.SetInput(0, 33, {sample_.data(), 31}), Status::kBadArgument);  // A gap.
+  EXPECT_EQ(model_.SetInput(0, 32, {sample_.data(), 33}), Status::kBadArgument);  // Too long.
+  EXPECT_EQ(model_.SetInput(0, 32, {sample_.data(), 32}), Status::kOk);
+  EXPECT_EQ(Run(), Status::kOk) << model_.failure_text();
+}
+
+TEST_F(ModelTest, InputFilledInPlaceCountsAsSet) {
+  ASSERT_EQ(Open(), Status::kOk);
+  ASSERT_EQ(model_.InputBuffer(0).size(), kInputBytes);
+  EXPECT_EQ(Run(), Status::kOk);
+  EXPECT_TRUE(model_.InputBuffer(1).empty());
+  EXPECT_TRUE(model_.OutputBuffer(1).empty());
+  EXPECT_EQ(model_.SetInput(1, 0, {sample_.data(), 1}), Status::kBadArgument);
+}
+
+TEST_F(ModelTest, CountsMemoryAndCycles) {
+  ASSERT_EQ(Open(), Status::kOk);
+  ASSERT_EQ(SetSample(), Status::kOk);
+  ASSERT_EQ(Run(), Status::kOk);
+  EXPECT_EQ(model_.memory().temp_pool.used_bytes, kScratchBytes);
+  EXPECT_EQ(model_.memory().temp_pool.size_bytes, kScratchBytes);
+  EXPECT_GT(model_.memory().method_pool.used_bytes, 0u);
+  EXPECT_EQ(model_.memory().planned_bytes, 256u);
+  EXPECT_EQ(model_.last_inference().npu.runs, 1u);
+  EXPECT_EQ(model_.last_inference().npu.npu_cycles, 0x0002'00000010u);
+  EXPECT_GT(model_.last_inference().duration_us, 0u);
+}
+
+TEST_F(ModelTest, LostInterruptIsATimeoutAndTheNextRunWorks) {
+  ASSERT_EQ(Open(), Status::kOk);
+  ASSERT_EQ(SetSample(), Status::kOk);
+  Port().irq_arrives = false;
+  EXPECT_EQ(Run(), Status::kTimeout);
+  EXPECT_NE(std::string(model_.failure_text()).find("no NPU interrupt"), std::string::npos);
+
+  Port().irq_arrives = true;
+  ASSERT_EQ(SetSample(), Status::kOk);
+  EXPECT_EQ(Run(), Status::kOk) << model_.failure_text();
+  EXPECT_STREQ(model_.failure_text(), "");
+}
+
+TEST_F(ModelTest, ProgramForAnotherNpuIsRefusedAtOpen) {
+  Port().config = 0x00003008;
+  ASSERT_EQ(TheNpu().Open(), Status::kOk);
+  EXPECT_EQ(Open(), Status::kWrongNpu);
+  EXPECT_NE(std::string(model_.failure_text()).find("ethos-u55-256"), std::string::npos);
+  EXPECT_EQ(Run(), Status::kBadArgument);
+}
+
+TEST_F(ModelTest, PoolsThatAreTooSmallAreSaid) {
+  descriptor_.temp_pool.size_bytes = kScratchBytes - 32;
+  ASSERT_EQ(Open(), Status::kOk);
+  ASSERT_EQ(SetSample(), Status::kOk);
+  EXPECT_EQ(Run(), Status::kNoMemory);
+
+  Model second;
+  descriptor_.method_pool.size_bytes = 64;
+  EXPECT_EQ(second.Open(descriptor_, Delegate()), Status::kNoMemory);
+
+  Model third;
+  descriptor_.method_pool.size_bytes = sizeof(method_pool_);
+  planned_[0].size_bytes = 16;
+  EXPECT_EQ(third.Open(descriptor_, Delegate()), Status::kNoMemory);
+}
+
+TEST_F(ModelTest, DescriptorOfAnotherProgramIsRefused) {
+  input_.dims[3] = 7;
+  EXPECT_EQ(Open(), Status::kBadModel);
+  input_.dims[3] = 8;
+  output_.dtype = PILOTLIGHT_UINT8;
+  EXPECT_EQ(Open(), Status::kBadModel);
+  EXPECT_NE(std::string(model_.failure_text()).find("output 0"), std::string::npos);
+  output_.dtype = PILOTLIGHT_INT8;
+  descriptor_.input_count = 0;
+  EXPECT_EQ(Open(), Status::kBadModel);
+  descriptor_.input_count = 1;
+  EXPECT_EQ(Open(), Status::kOk) << model_.failure_text();
+}
+
+TEST_F(ModelTest, OperatorThatTheImageLacksIsUnsupported) {
+  Embed("cnn_float_io_u55_128.pte");
+  planned_[0].size_bytes = 320;
+  EXPECT_EQ(Open(), Status::kUnsupported) << model_.failure_text();
+}
+
+TEST_F(ModelTest, FileThatIsNoProgramIsRefused) {
+  npu_memory[4] = std::byte{'x'};
+  EXPECT_EQ(Open(), Status::kBadModel) << model_.failure_text();
+  descriptor_.pte_size_bytes = 16;
+  EXPECT_EQ(Open(), Status::kBadModel) << model_.failure_text();
+}
+
+TEST_F(ModelTest, TwoModelsTakeTurns) {
+  static std::uint8_t second_pool[16 * 1024];
+  pilotlight_arena_t second_planned[1] = {{At(48 * 1024), 256}};
+  pilotlight_model_descriptor_t second_descriptor = descriptor_;
+  second_descriptor.method_pool = {second_pool, sizeof(second_pool)};
+  second_descriptor.planned_buffers = second_planned;
+  Model second;
+  ASSERT_EQ(Open(), Status::kOk);
+  ASSERT_EQ(second.Open(second_descriptor, Delegate()), Status::kOk);
+
+  std::byte answer{1};
+  Port().compute = [&](FakeNpu& npu) { std::fill_n(npu.Pointer(0x088), kOutputBytes, answer); };
+  ASSERT_EQ(SetSample(), Status::kOk);
+  ASSERT_EQ(second.SetInput(0, 0, {sample_.data(), sample_.size()}), Status::kOk);
+  ASSERT_EQ(Run(), Status::kOk);
+  answer = std::byte{2};
+  ASSERT_EQ(second.Run(test::fake_now_us + 1000), Status::kOk);
+  EXPECT_EQ(Output()[0], std::byte{1});
+  EXPECT_EQ(second.OutputBuffer(0)[0], std::byte{2});
+}
+
+TEST_F(ModelTest, IsOpenedOnce) {
+  ASSERT_EQ(Open(), Status::kOk);
+  EXPECT_EQ(Open(), Status::kBusy);
+}
+
+}  // namespace
+}  // namespace pilotlight::model
