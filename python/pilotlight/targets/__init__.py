@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Powering an emulated board up and down, and finding its console. See DESIGN.md in this folder."""
+
+from pilotlight.targets.power import PoweredTarget, connect, power_off, power_up, status
+from pilotlight.targets.state import TargetState
+
+__all__ = ["PoweredTarget", "TargetState", "connect", "power_off", "power_up", "status"]

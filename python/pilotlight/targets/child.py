@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Child processes that cannot outlive their parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def start_child(
+    command: Sequence[str], *, log: Path, descriptors: Sequence[int] = (), environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start `command`; the kernel kills it when this process ends, by whatever means.
+
+    Its standard output and error go to `log`. `descriptors` stay open in it under the same numbers.
+    """
+    parent = os.getpid()
+
+    def tie_to_parent() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=descriptors,
+            env={**os.environ, **(environment or {})},
+            # Its process group is not the terminal's: Ctrl-C at the user's prompt is none of its business.
+            start_new_session=True,
+            preexec_fn=tie_to_parent,
+        )
+
+
+def how_it_ended(code: int) -> str:
+    """Say an exit code as a person would.
+
+    >>> how_it_ended(-9), how_it_ended(2)
+    ('killed by SIGKILL', 'exit code 2')
+    """
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"
+
+
+def last_line(log: Path) -> str:
+    """Return the last thing a child said, for a message; empty when it said nothing."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.is_file() else []
+    return lines[-1].strip() if lines else ""

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The target's console as a loopback TCP port: one client at a time, each byte passed on as it is.
+
+Standing between the two, the supervisor knows the port before the emulator starts, knows when nobody uses
+the board, and takes what the target says to nobody, as a real wire does.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from pathlib import Path
+
+# What is under way in one direction, at most; then the sender is no longer read, and waits.
+_WINDOW_BYTES = 256 * 1024
+_LOG_BYTES = 1024 * 1024
+
+
+class _Pipe:
+    """Bytes from one socket on their way to another."""
+
+    def __init__(self) -> None:
+        self.pending = bytearray()
+
+    def receive(self, source: socket.socket) -> bytes | None:
+        """Take what there is; b"" when there is nothing, None when the other side closed."""
+        try:
+            data = source.recv(_WINDOW_BYTES)
+        except BlockingIOError:
+            return b""
+        except ConnectionError:
+            return None
+        self.pending += data
+        return data or None
+
+    def send(self, sink: socket.socket) -> bool:
+        """Pass on what the sink takes now; False when it is closed."""
+        try:
+            while self.pending:
+                del self.pending[: sink.send(self.pending)]
+        except BlockingIOError:
+            pass
+        except ConnectionError:
+            return False
+        return True
+
+
+class ConsoleServer:
+    """Listens on a free loopback port and connects a client to `target`."""
+
+    def __init__(self, target: socket.socket, log: Path) -> None:
+        self._target = target
+        self._client: socket.socket | None = None
+        self._to_target, self._to_client = _Pipe(), _Pipe()
+        self._log = log.open("wb")
+        self._last_used = time.monotonic()
+        target.setblocking(False)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=4)
+        self._listener.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+
+    @property
+    def port(self) -> int:
+        return int(self._listener.getsockname()[1])
+
+    def unused_for_s(self) -> float:
+        """Seconds since the last byte or the last client; 0 while a client is connected."""
+        return 0.0 if self._client is not None else time.monotonic() - self._last_used
+
+    def serve(self, timeout_s: float) -> None:
+        """Pass on what has arrived; return after `timeout_s` at the latest."""
+        self._watch(self._target, len(self._to_client.pending) < _WINDOW_BYTES, bool(self._to_target.pending))
+        if self._client is not None:
+            self._watch(self._client, len(self._to_target.pending) < _WINDOW_BYTES, bool(self._to_client.pending))
+        events = self._selector.select(timeout_s)
+        for key, _ in events:
+            if key.fileobj is self._listener:
+                self._accept()
+            elif key.fileobj is self._target:
+                self._from_target()
+            elif key.fileobj is self._client:
+                self._from_client()
+        self._to_target.send(self._target)
+        if self._client is not None and not self._to_client.send(self._client):
+            self._drop_client()
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._drop_client()
+        self._selector.close()
+        self._listener.close()
+        self._log.close()
+
+    def _watch(self, file: socket.socket, readable: bool, writable: bool) -> None:
+        events = readable * selectors.EVENT_READ | writable * selectors.EVENT_WRITE
+        known = file in self._selector.get_map()
+        if events and known:
+            self._selector.modify(file, events)
+        elif events:
+            self._selector.register(file, events)
+        elif known:
+            self._selector.unregister(file)
+
+    def _accept(self) -> None:
+        client, _ = self._listener.accept()
+        if self._client is not None:
+            # One wire, one user: a second one learns it at once, and does not disturb the first.
+            client.close()
+            return
+        client.setblocking(False)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._client = client
+        self._selector.register(client, selectors.EVENT_READ)
+
+    def _from_client(self) -> None:
+        assert self._client is not None
+        if self._to_target.receive(self._client) is None:
+            self._drop_client()
+
+    def _from_target(self) -> None:
+        data = self._to_client.receive(self._target)
+        if data is None:
+            # The emulator closed it and is about to end; its end is what the supervisor waits for.
+            time.sleep(0.01)
+            return
+        if not data:
+            return
+        self._last_used = time.monotonic()
+        if self._log.tell() < _LOG_BYTES:
+            self._log.write(data)
+            self._log.flush()
+        if self._client is None:
+            self._to_client.pending.clear()
+
+    def _drop_client(self) -> None:
+        assert self._client is not None
+        if self._client in self._selector.get_map():
+            self._selector.unregister(self._client)
+        self._client.close()
+        self._client = None
+        self._to_client.pending.clear()
+        self._last_used = time.monotonic()

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each kind of emulator is found and started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilotlight.boards import Board
+from pilotlight.errors import ConfigError, EmulatorMissing
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """Open files that the emulator inherits: its ends of the console and of the doorbell, and the shared memory."""
+
+    console: int
+    line: int
+    shared: int
+
+
+def find_emulator(board: Board) -> Path | None:
+    """Return the emulator's executable, or None where the image itself is the program.
+
+    Raises EmulatorMissing when it is not installed, ConfigError when the board has none.
+    """
+    emulator = board.emulator
+    if emulator is None:
+        raise ConfigError(f"{board.name} is not emulated", hint="flash it with its own tool")
+    if emulator.executable is None:
+        return None
+    if emulator.kind == "fvp" and (named := os.environ.get("PILOTLIGHT_FVP")):
+        path = Path(named)
+        path = path / emulator.executable if path.is_dir() else path
+        if not os.access(path, os.X_OK):
+            raise EmulatorMissing(
+                f"PILOTLIGHT_FVP={named}: no executable {path}",
+                hint="set it to the FVP's executable or to the folder that holds it",
+            )
+        return path
+    found = shutil.which(emulator.executable)
+    if found is None:
+        if emulator.kind == "fvp":
+            hint = (
+                "install Arm's Corstone-300 Ecosystem FVP (free of charge, from Arm's developer site) and put it on "
+                "PATH, or name it in PILOTLIGHT_FVP; without it: -b qemu-corstone300"
+            )
+        else:
+            hint = f"apt-get install {emulator.debian_package or emulator.executable}"
+        raise EmulatorMissing(f"{board.name} needs {emulator.executable}, which is not on PATH", hint=hint)
+    return Path(found)
+
+
+def emulator_command(board: Board, executable: Path | None, image: Path, npu: str, inherited: Descriptors) -> list[str]:
+    """Return the command line that powers `board` up with `image` in its memory."""
+    assert board.emulator is not None
+    if board.emulator.kind == "qemu":
+        assert board.shared_memory is not None
+        return [
+            str(executable),
+            *("-machine", f"{board.emulator.machine},memory-backend=shared"),
+            "-object",
+            f"memory-backend-file,id=shared,size={board.shared_memory.size},"
+            f"mem-path=/proc/self/fd/{inherited.shared},share=on",
+            *("-display", "none", "-monitor", "none"),
+            *("-chardev", f"socket,id=console,fd={inherited.console}", "-serial", "chardev:console"),
+            *("-chardev", f"socket,id=npu,fd={inherited.line}", "-serial", "chardev:npu"),
+            *("-kernel", str(image)),
+        ]
+    if board.emulator.kind == "fvp":
+        parameters = {
+            "ethosu.num_macs": npu.rsplit("-", 1)[1],
+            "mps3_board.visualisation.disable-visualisation": "1",
+            "mps3_board.telnetterminal0.start_telnet": "0",
+            "mps3_board.telnetterminal0.mode": "raw",
+            "mps3_board.telnetterminal1.start_telnet": "0",
+            "mps3_board.telnetterminal2.start_telnet": "0",
+            "mps3_board.telnetterminal5.start_telnet": "0",
+        }
+        options = [word for key, value in parameters.items() for word in ("-C", f"{key}={value}")]
+        return [str(executable), *options, "-a", str(image)]
+    return [str(image)]
+
+
+def emulator_environment(board: Board, inherited: Descriptors) -> dict[str, str]:
+    """Return what a host process needs to know beside its command line."""
+    assert board.emulator is not None
+    if board.emulator.kind != "process":
+        return {}
+    return {
+        "PILOTLIGHT_CONSOLE_FD": str(inherited.console),
+        "PILOTLIGHT_NPU_FD": str(inherited.line),
+        "PILOTLIGHT_SHARED_FD": str(inherited.shared),
+    }

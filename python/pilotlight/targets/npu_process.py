@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process that is the NPU of an emulated board: a simulated device behind the mailbox page.
+
+Started by the supervisor, which hands over the shared file and one end of the doorbell line. A run takes
+place in a thread of its own, so that the doorbell is still heard: a reset in the middle of a run throws the
+run away by starting this process again in place, because a thread cannot be stopped.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import selectors
+import socket
+import sys
+import threading
+import traceback
+from argparse import ArgumentParser
+from typing import Protocol
+
+import numpy as np
+
+from pilotlight.targets.mailbox import CMD, CMD_RUN, RESET, STATUS, STATUS_RUNNING, Page
+
+# What is copied to the page after every batch of writes (MAILBOX.md, "Registers").
+_MIRRORED = (
+    *range(0x000, 0x0C0, 4),
+    *range(0x140, 0x158, 4),
+    *range(0x180, 0x1B4, 4),
+    *range(0x300, 0x320, 4),
+    *range(0x380, 0x3A0, 4),
+    *range(0xFC0, 0x1000, 4),
+)
+_MIRRORED_U85 = (*range(0x1180, 0x11B8, 4), *range(0x1300, 0x1320, 4), *range(0x1380, 0x13A0, 4))
+
+
+class Device(Protocol):
+    """What pilotlight.npu.Device is to this module."""
+
+    @property
+    def irq(self) -> bool: ...
+
+    def read(self, offset: int) -> int: ...
+
+    def write(self, offset: int, value: int) -> None: ...
+
+
+class Server:
+    """Executes posted writes on `device`, mirrors its registers and passes its interrupt on."""
+
+    def __init__(self, page: Page, line: socket.socket, device: Device, mirrored: tuple[int, ...]) -> None:
+        self._page, self._line, self._device, self._mirrored = page, line, device, mirrored
+        self._tail = page.tail
+        self._irq = False
+        self._run: threading.Thread | None = None
+        self._run_over, self._run_over_writer = socket.socketpair()
+
+    def serve(self) -> str:
+        """Serve until the other end of the line closes ("closed") or a run must be thrown away ("restart")."""
+        selector = selectors.DefaultSelector()
+        selector.register(self._line, selectors.EVENT_READ)
+        selector.register(self._run_over, selectors.EVENT_READ)
+        self._publish()
+        self._page.present = True
+        while True:
+            # Also before the first doorbell: after a restart there are writes that nobody rings for again.
+            if self._execute_pending() == "restart":
+                return "restart"
+            for key, _ in selector.select():
+                if not key.fileobj.recv(4096):  # type: ignore[union-attr]
+                    return "closed"
+                if key.fileobj is self._run_over:
+                    assert self._run is not None
+                    self._run.join()
+                    self._run = None
+                    self._publish()
+
+    def _execute_pending(self) -> str:
+        while writes := self._page.pending(self._tail):
+            if self._run is not None:
+                # Everything else has to wait for the run, as it would wait on the bus.
+                return "restart" if any(write.offset == RESET for write in writes) else "busy"
+            for write in writes:
+                self._tail += 1
+                if write.offset == CMD and write.value & CMD_RUN:
+                    self._start_run(write.value)
+                    break
+                self._device.write(write.offset, write.value)
+            else:
+                self._publish()
+        return "idle"
+
+    def _start_run(self, value: int) -> None:
+        """Acknowledge first: on hardware, too, the write of CMD is over long before the run is."""
+        self._mirror()
+        self._page.set_register(CMD, value)
+        self._page.set_register(STATUS, self._device.read(STATUS) | STATUS_RUNNING)
+        self._page.acknowledge(self._tail)
+        self._run = threading.Thread(target=self._execute_run, args=(value,), daemon=True)
+        self._run.start()
+
+    def _execute_run(self, value: int) -> None:
+        try:
+            self._device.write(CMD, value)
+        except BaseException:
+            # A device answers with STATUS bits, so this is a bug of the simulator. Firmware must not wait for it.
+            traceback.print_exc()
+            os._exit(70)
+        self._run_over_writer.send(b"\0")
+
+    def _publish(self) -> None:
+        """Registers first, then the acknowledgement, then the interrupt: each tells that the one before is there."""
+        self._mirror()
+        self._page.acknowledge(self._tail)
+        if self._device.irq and not self._irq:
+            self._page.count_interrupt()
+            self._line.send(b"\1")
+        self._irq = self._device.irq
+
+    def _mirror(self) -> None:
+        for offset in self._mirrored:
+            self._page.set_register(offset, self._device.read(offset))
+
+
+def main(arguments: list[str]) -> int:
+    parser = ArgumentParser(prog="python -m pilotlight.targets.npu_process")
+    parser.add_argument("--config", required=True, help="ethos-u55-128 and so on")
+    parser.add_argument("--shared-fd", type=int, required=True, help="file that holds the shared memory")
+    parser.add_argument("--shared-origin", type=int, required=True, help="address of the file's first byte")
+    parser.add_argument("--line-fd", type=int, required=True, help="doorbell in, interrupt out: a byte each")
+    parser.add_argument("--page", type=int, required=True, help="address of the mailbox page")
+    parser.add_argument(
+        "--window", action="append", default=[], help="NAME:ADDRESS:SIZE of memory that the NPU can reach"
+    )
+    args = parser.parse_args(arguments)
+
+    from pilotlight.npu import Device as SimulatedNpu
+    from pilotlight.npu.memory import MappedMemory
+
+    memory = MappedMemory()
+    for window in args.window:
+        name, address, size = window.split(":")
+        block = mmap.mmap(args.shared_fd, int(size), offset=int(address) - args.shared_origin)
+        memory.add(int(address), np.frombuffer(block, dtype=np.uint8), writable=True, name=name)
+    mirrored = _MIRRORED + (_MIRRORED_U85 if "-u85-" in args.config else ())
+    page = Page(args.shared_fd, args.page - args.shared_origin)
+    line = socket.socket(fileno=os.dup(args.line_fd))
+    if Server(page, line, SimulatedNpu(args.config, memory), mirrored).serve() == "restart":
+        print("reset during a run: starting afresh", flush=True)
+        os.execv(sys.executable, [sys.executable, "-m", "pilotlight.targets.npu_process", *arguments])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

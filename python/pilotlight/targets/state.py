@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known about a build's target: <build>/target/state.json, and whether its supervisor lives.
+
+The supervisor holds a lock on <build>/target/lock for as long as it lives, however it ends; a process
+number could have been given to somebody else in the meantime, a lock cannot.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO
+
+STARTING, RUNNING, ENDED, OFF = "starting", "running", "ended", "off"
+
+
+@dataclass(frozen=True)
+class TargetState:
+    """`phase` is starting, running, ended (`reason` says why) or off (never powered up)."""
+
+    phase: str = OFF
+    reason: str = ""
+    board: str = ""
+    model: str = ""
+    build_id: str = ""
+    npu: str = ""
+    supervisor_pid: int = 0
+    emulator_pid: int = 0
+    npu_pid: int = 0
+    """Process of the NPU simulator; 0 on a board whose emulator has the NPU itself."""
+    npu_ended: str = ""
+    """How the simulator ended, while the board stays on: its NPU is gone."""
+    console_port: int = 0
+    reboots: int = 0
+    """Times a host process asked to be started again; an emulated core resets by itself."""
+
+    @property
+    def running(self) -> bool:
+        return self.phase == RUNNING
+
+
+def target_folder(build_dir: Path) -> Path:
+    return build_dir / "target"
+
+
+def save_state(build_dir: Path, state: TargetState) -> None:
+    """Replace state.json at once: a reader sees the old one or the new one."""
+    path = target_folder(build_dir) / "state.json"
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
+    fresh.replace(path)
+
+
+def load_state(build_dir: Path) -> TargetState:
+    """Return what is true now: a supervisor that is no longer there is not running, whatever it wrote."""
+    path = target_folder(build_dir) / "state.json"
+    try:
+        state = TargetState(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return TargetState()
+    except (json.JSONDecodeError, TypeError):
+        return TargetState(phase=ENDED, reason=f"{path} is damaged")
+    if state.phase in (STARTING, RUNNING) and not supervisor_alive(build_dir):
+        return replace(state, phase=ENDED, reason="its supervisor was killed, and the emulator with it")
+    return state
+
+
+def supervisor_alive(build_dir: Path) -> bool:
+    try:
+        descriptor = os.open(target_folder(build_dir) / "lock", os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        # Shared, so that two who ask at the same time do not take each other for the supervisor.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def take_lock(build_dir: Path) -> IO[str] | None:
+    """Become the supervisor; keep the file open as long as that lasts. None when there is one already."""
+    file = (target_folder(build_dir) / "lock").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process that keeps one build's board powered up: `python -m pilotlight.targets.supervisor <build>`.
+
+It owns the NPU simulator and the emulator, passes the console on, and ends when it is told to, when nobody
+has used the board for a while, or when the emulator ends. Its children end with it, by whatever means.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from pilotlight.boards import MAILBOX_ROLE, Board, load_board
+from pilotlight.errors import PilotlightError, TargetError
+from pilotlight.paths import ROOT
+from pilotlight.targets.child import how_it_ended, last_line, start_child
+from pilotlight.targets.console import ConsoleServer
+from pilotlight.targets.machine import Descriptors, emulator_command, emulator_environment, find_emulator
+from pilotlight.targets.mailbox import Page
+from pilotlight.targets.state import ENDED, RUNNING, STARTING, TargetState, save_state, take_lock, target_folder
+
+_START_DEADLINE_S = 20.0
+_LOOK_INTERVAL_S = 0.1
+_RESET_EXIT_CODE = 3  # firmware/platform/host/system.cpp
+_FVP_PORT = re.compile(rb"telnetterminal0: Listening for serial connection on port (\d+)")
+
+
+class Supervisor:
+    def __init__(self, build_dir: Path, npu: str, idle_limit_s: float) -> None:
+        self._build_dir, self._idle_limit_s = build_dir, idle_limit_s
+        self._folder = target_folder(build_dir)
+        info = json.loads((build_dir / "build_info.json").read_text(encoding="utf-8"))
+        self._board: Board = load_board(info["board"])
+        self._state = TargetState(
+            phase=STARTING,
+            board=self._board.name,
+            model=info["model"],
+            build_id=info["build_id"],
+            npu=npu,
+            supervisor_pid=os.getpid(),
+        )
+        self._stop_reason = ""
+        self._page: Page | None = None
+        self._simulator: subprocess.Popen[bytes] | None = None
+        self._emulator: subprocess.Popen[bytes] | None = None
+        self._shared = -1
+        # Both ends are kept: a host process that resets is started again on the same ones.
+        self._console, self._emulator_console = socket.socketpair()
+        self._npu_line, self._emulator_line = socket.socketpair()
+
+    def run(self) -> None:
+        """Power up, serve, power down. state.json tells how it went."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._stop)
+        self._update()
+        try:
+            self._start_simulator()
+            self._emulator = self._start_emulator()
+            target = self._connect_fvp(self._emulator) if self._is("fvp") else self._console
+            console = ConsoleServer(target, self._folder / "console.log")
+            self._update(phase=RUNNING, emulator_pid=self._emulator.pid, console_port=console.port)
+            reason = self._serve(console)
+            console.close()
+        except (PilotlightError, OSError) as error:
+            reason = str(error)
+        for child in (self._emulator, self._simulator):
+            if child is not None:
+                child.kill()
+                child.wait()
+        self._update(phase=ENDED, reason=reason)
+
+    def _is(self, kind: str) -> bool:
+        return self._board.emulator is not None and self._board.emulator.kind == kind
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._stop_reason = "powered off"
+
+    def _update(self, **changes: object) -> None:
+        self._state = replace(self._state, **changes)  # type: ignore[arg-type]
+        save_state(self._build_dir, self._state)
+
+    def _start_simulator(self) -> None:
+        """Start it before the board, so that the NPU is there when the firmware first looks."""
+        shared = self._board.shared_memory
+        if shared is None:
+            return
+        # Anonymous memory with a descriptor: nothing on disk, and gone when the last process that has it ends.
+        self._shared = os.memfd_create("pilotlight-board-memory")
+        os.truncate(self._shared, shared.size)
+        page_address = self._board.region_of(MAILBOX_ROLE)[1].origin
+        self._page = Page(self._shared, page_address - shared.origin)
+        self._page.initialise(secrets.randbits(32))
+        regions = {name: self._board.memory[name] for name in self._board.npu.visible}
+        log = self._folder / "npu.log"
+        self._simulator = start_child(
+            [
+                *(sys.executable, "-m", "pilotlight.targets.npu_process", "--config", self._state.npu),
+                *("--shared-fd", str(self._shared), "--shared-origin", str(shared.origin)),
+                *("--line-fd", str(self._npu_line.fileno()), "--page", str(page_address)),
+                *(f"--window={name}:{region.origin}:{region.size}" for name, region in regions.items()),
+            ],
+            log=log,
+            descriptors=(self._shared, self._npu_line.fileno()),
+            environment={"PYTHONPATH": str(ROOT / "python")},
+        )
+        deadline = time.monotonic() + _START_DEADLINE_S
+        while not self._page.present and not self._stop_reason:
+            if (code := self._simulator.poll()) is not None:
+                raise TargetError(f"the NPU simulator did not start: {how_it_ended(code)}: {last_line(log)}")
+            if time.monotonic() > deadline:
+                raise TargetError(f"the NPU simulator was not ready within {_START_DEADLINE_S:g} s")
+            time.sleep(0.005)
+        self._update(npu_pid=self._simulator.pid)
+
+    def _start_emulator(self) -> subprocess.Popen[bytes]:
+        inherited = Descriptors(self._emulator_console.fileno(), self._emulator_line.fileno(), self._shared)
+        image = self._build_dir / "firmware.elf"
+        return start_child(
+            emulator_command(self._board, find_emulator(self._board), image, self._state.npu, inherited),
+            log=self._folder / "emulator.log",
+            descriptors=() if self._is("fvp") else tuple(d for d in vars(inherited).values() if d >= 0),
+            environment=emulator_environment(self._board, inherited),
+        )
+
+    def _connect_fvp(self, emulator: subprocess.Popen[bytes]) -> socket.socket:
+        """The FVP chooses a port for its terminal and prints it; there is no way to hand it a socket."""
+        log = self._folder / "emulator.log"
+        deadline = time.monotonic() + _START_DEADLINE_S
+        while time.monotonic() < deadline and not self._stop_reason:
+            if found := _FVP_PORT.search(log.read_bytes()):
+                return socket.create_connection(("127.0.0.1", int(found[1])), timeout=_START_DEADLINE_S)
+            if (code := emulator.poll()) is not None:
+                raise TargetError(f"the FVP did not start: {how_it_ended(code)}: {last_line(log)}")
+            time.sleep(0.02)
+        raise TargetError(f"the FVP named no terminal port within {_START_DEADLINE_S:g} s; see {log}")
+
+    def _serve(self, console: ConsoleServer) -> str:
+        """Return why it is over."""
+        assert self._emulator is not None
+        while not self._stop_reason:
+            console.serve(_LOOK_INTERVAL_S)
+            if (code := self._emulator.poll()) is not None:
+                if code != _RESET_EXIT_CODE or not self._is("process"):
+                    said = last_line(self._folder / "emulator.log")
+                    return f"the emulator ended: {how_it_ended(code)}" + (f": {said}" if said else "")
+                self._emulator = self._start_emulator()
+                self._update(emulator_pid=self._emulator.pid, reboots=self._state.reboots + 1)
+            if self._simulator is not None and (code := self._simulator.poll()) is not None:
+                self._report_lost_npu(how_it_ended(code))
+            if console.unused_for_s() > self._idle_limit_s:
+                return f"nobody used it for {self._idle_limit_s:g} s"
+        return self._stop_reason
+
+    def _report_lost_npu(self, how: str) -> None:
+        """Tell firmware and whoever asks; the board stays on, as a real one would with a dead peripheral."""
+        assert self._page is not None
+        self._page.present = False
+        self._simulator = None
+        said = last_line(self._folder / "npu.log")
+        self._update(npu_ended=f"the NPU simulator ended: {how}" + (f": {said}" if said else ""))
+
+
+def main(arguments: list[str]) -> int:
+    parser = ArgumentParser(prog="python -m pilotlight.targets.supervisor")
+    parser.add_argument("build_dir", type=Path)
+    parser.add_argument("--npu", required=True)
+    parser.add_argument("--idle-limit", type=float, required=True, help="seconds")
+    args = parser.parse_args(arguments)
+    lock = take_lock(args.build_dir)
+    if lock is None:
+        print("this build is powered up already", file=sys.stderr)
+        return 1
+    with lock:
+        Supervisor(args.build_dir, args.npu, args.idle_limit).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
