@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Method: inputs, outputs and attributes.
+#include <executorch/runtime/executor/method.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include <executorch/runtime/core/exec_aten/util/tensor_util.h>
+#include <executorch/runtime/executor/program.h>
+
+#include "program_schema.h"
+#include "tensor_extent.h"
+
+namespace executorch {
+namespace runtime {
+namespace {
+
+using pilotlight::executorch_runtime::CountOf;
+using pilotlight::executorch_runtime::ElementCount;
+using pilotlight::executorch_runtime::TableAt;
+
+// How the .pte stored a value; its tensors know whose memory they use.
+const executorch_flatbuffer::Tensor& StoredTensor(const executorch_flatbuffer::ExecutionPlan& plan,
+                                                  size_t value_index) {
+  return *TableAt(plan.values(), value_index)->val_as_Tensor();
+}
+
+Error SetTensor(const etensor::Tensor& own, const etensor::Tensor& given, bool planned) {
+  if (own.scalar_type() != given.scalar_type()) {
+    ET_LOG(Error, "Input has dtype %d, expected %d", static_cast<int>(given.scalar_type()),
+           static_cast<int>(own.scalar_type()));
+    return Error::InvalidArgument;
+  }
+  ET_CHECK_OK_OR_RETURN_ERROR(resize_tensor(own, given.sizes()), "Input has another shape");
+  return planned ? internal::copy_tensor_data(own, given) : internal::share_tensor_data(own, given);
+}
+
+// Scalars are compiled into the program: setting one can only confirm it.
+bool SameScalar(const EValue& own, const EValue& given) {
+  switch (own.tag) {
+    case Tag::None:
+      return true;
+    case Tag::Int:
+      return own.toInt() == given.toInt();
+    case Tag::Bool:
+      return own.toBool() == given.toBool();
+    case Tag::Double:
+      return own.toDouble() == given.toDouble();
+    case Tag::String:
+      return own.toString() == given.toString();
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Error Method::set_input(const EValue& input_evalue, size_t input_idx) {
+  if (!initialized()) {
+    ET_LOG(Error, "Method is not initialized");
+    return Error::InvalidState;
+  }
+  if (input_idx >= inputs_size()) {
+    ET_LOG(Error, "Input %zu of %zu", input_idx, inputs_size());
+    return Error::InvalidArgument;
+  }
+  const size_t value_index = get_input_index(input_idx);
+  EValue& own = values_[value_index];
+  if (own.tag != input_evalue.tag) {
+    ET_LOG(Error, "Input %zu has tag %u, expected %u", input_idx,
+           static_cast<unsigned>(input_evalue.tag), static_cast<unsigned>(own.tag));
+    return Error::InvalidArgument;
+  }
+  if (own.isTensor()) {
+    const auto& stored = StoredTensor(*serialization_plan_, value_index);
+    if (stored.allocation_info() == nullptr && stored.data_buffer_idx() != 0) {
+      ET_LOG(Error, "Input %zu is a constant of the program", input_idx);
+      return Error::InvalidArgument;
+    }
+    ET_CHECK_OK_OR_RETURN_ERROR(
+        SetTensor(own.toTensor(), input_evalue.toTensor(), stored.allocation_info() != nullptr),
+        "Input %zu cannot be set", input_idx);
+  } else if (!SameScalar(own, input_evalue)) {
+    ET_LOG(Error, "Input %zu differs from the value compiled into the program", input_idx);
+    return Error::InvalidArgument;
+  }
+  input_set_[input_idx] = true;
+  return Error::Ok;
+}
+
+Error Method::set_inputs(const executorch::aten::ArrayRef<EValue>& input_evalues) {
+  if (input_evalues.size() != inputs_size()) {
+    ET_LOG(Error, "%zu inputs given, expected %zu", input_evalues.size(), inputs_size());
+    return Error::InvalidArgument;
+  }
+  for (size_t i = 0; i < input_evalues.size(); ++i) {
+    ET_CHECK_OK_OR_RETURN_ERROR(set_input(input_evalues[i], i));
+  }
+  return Error::Ok;
+}
+
+Error Method::set_output_data_ptr(void* buffer, size_t size, size_t output_idx) {
+  if (!initialized()) {
+    ET_LOG(Error, "Method is not initialized");
+    return Error::InvalidState;
+  }
+  if (output_idx >= outputs_size()) {
+    ET_LOG(Error, "Output %zu of %zu", output_idx, outputs_size());
+    return Error::InvalidArgument;
+  }
+  const size_t value_index = get_output_index(output_idx);
+  EValue& own = values_[value_index];
+  if (!own.isTensor()) {
+    ET_LOG(Error, "Output %zu is no tensor", output_idx);
+    return Error::InvalidArgument;
+  }
+  const auto& stored = StoredTensor(*serialization_plan_, value_index);
+  if (stored.allocation_info() != nullptr || stored.data_buffer_idx() != 0) {
+    ET_LOG(Error, "Output %zu has its own memory", output_idx);
+    return Error::InvalidState;
+  }
+  return internal::set_tensor_data(own.toTensor(), buffer, size);
+}
+
+Error Method::get_outputs(EValue* output_evalues, size_t length) {
+  if (!initialized()) {
+    ET_LOG(Error, "Method is not initialized");
+    return Error::InvalidState;
+  }
+  if (length < outputs_size()) {
+    ET_LOG(Error, "Room for %zu outputs of %zu", length, outputs_size());
+    return Error::InvalidArgument;
+  }
+  for (size_t i = 0; i < length; ++i) {
+    output_evalues[i] = i < outputs_size() ? get_output(i) : EValue();
+  }
+  return Error::Ok;
+}
+
+Error Method::get_inputs(EValue* input_evalues, size_t length) {
+  if (!initialized()) {
+    ET_LOG(Error, "Method is not initialized");
+    return Error::InvalidState;
+  }
+  if (length < inputs_size()) {
+    ET_LOG(Error, "Room for %zu inputs of %zu", length, inputs_size());
+    return Error::InvalidArgument;
+  }
+  for (size_t i = 0; i < length; ++i) {
+    input_evalues[i] = i < inputs_size() ? get_value(get_input_index(i)) : EValue();
+  }
+  return Error::Ok;
+}
+
+Result<executorch::aten::Tensor> Method::get_attribute(std::string_view name) {
+  for (size_t i = 0; i < n_value_; ++i) {
+    if (!values_[i].isTensor()) continue;
+    const auto* stored = TableAt(serialization_plan_->values(), i)->val_as_Tensor();
+    if (stored == nullptr || stored->allocation_info() == nullptr) continue;
+    const auto* extra = stored->extra_tensor_info();
+    if (extra == nullptr || extra->fully_qualified_name() == nullptr) continue;
+    if (extra->fully_qualified_name()->c_str() == name) return values_[i].toTensor();
+  }
+  ET_LOG(Error, "No attribute %.*s", static_cast<int>(name.size()), name.data());
+  return Error::NotFound;
+}
+
+MethodMeta Method::method_meta() const {
+  Result<MethodMeta> meta = program_->method_meta(serialization_plan_->name()->c_str());
+  ET_CHECK_MSG(meta.ok(), "A loaded method has no metadata");
+  return *meta;
+}
+
+size_t Method::inputs_size() const { return CountOf(serialization_plan_->inputs()); }
+
+size_t Method::outputs_size() const { return CountOf(serialization_plan_->outputs()); }
+
+size_t Method::get_input_index(size_t i) const {
+  ET_CHECK_MSG(i < inputs_size(), "Input %zu of %zu", i, inputs_size());
+  return static_cast<size_t>(
+      serialization_plan_->inputs()->Get(static_cast<flatbuffers::uoffset_t>(i)));
+}
+
+size_t Method::get_output_index(size_t i) const {
+  ET_CHECK_MSG(i < outputs_size(), "Output %zu of %zu", i, outputs_size());
+  return static_cast<size_t>(
+      serialization_plan_->outputs()->Get(static_cast<flatbuffers::uoffset_t>(i)));
+}
+
+const EValue& Method::get_value(size_t i) const {
+  ET_CHECK_MSG(i < n_value_, "Value %zu of %zu", i, n_value_);
+  return values_[i];
+}
+
+EValue& Method::mutable_value(size_t i) {
+  ET_CHECK_MSG(i < n_value_, "Value %zu of %zu", i, n_value_);
+  return values_[i];
+}
+
+const EValue& Method::get_input(size_t i) const { return get_value(get_input_index(i)); }
+
+EValue& Method::mutable_input(size_t i) { return mutable_value(get_input_index(i)); }
+
+const EValue& Method::get_output(size_t i) const { return get_value(get_output_index(i)); }
+
+EValue& Method::mutable_output(size_t i) { return mutable_value(get_output_index(i)); }
+
+EventTracer* Method::get_event_tracer() { return event_tracer_; }
+
+}  // namespace runtime
+}  // namespace executorch

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Method: the run loop. Everything it follows was checked by load_method(); what
+// is left to check are values that only exist while it runs.
+#include <cstddef>
+#include <cstdint>
+
+#include <executorch/runtime/backend/backend_execution_context.h>
+#include <executorch/runtime/core/event_tracer_hooks.h>
+#include <executorch/runtime/core/exec_aten/util/tensor_util.h>
+#include <executorch/runtime/executor/method.h>
+#include <executorch/runtime/kernel/kernel_runtime_context.h>
+
+#include "backend_delegate.h"
+#include "instruction_decoder.h"
+#include "program_schema.h"
+
+// Ends a loop in the program that its author did not end.
+#ifndef ET_MAX_INSTRUCTIONS
+#define ET_MAX_INSTRUCTIONS 10000000
+#endif
+
+namespace executorch {
+namespace runtime {
+namespace {
+
+// False when every element is; a loop goes on while all of them are true.
+Result<bool> IsTrue(const EValue& condition) {
+  if (condition.isBool()) return condition.toBool();
+  if (!condition.isTensor()) {
+    ET_LOG(Error, "Jump on a value with tag %u", static_cast<unsigned>(condition.tag));
+    return Error::InvalidProgram;
+  }
+  const etensor::Tensor& tensor = condition.toTensor();
+  if (tensor.scalar_type() != etensor::ScalarType::Bool || tensor.const_data_ptr() == nullptr) {
+    ET_LOG(Error, "Jump on a tensor that is not of bools, or has no data");
+    return Error::InvalidProgram;
+  }
+  const bool* elements = tensor.const_data_ptr<bool>();
+  for (ssize_t i = 0; i < tensor.numel(); ++i) {
+    if (!elements[i]) return false;
+  }
+  return true;
+}
+
+Error RunKernel(const Instruction& instruction, EventTracer* event_tracer,
+                MemoryAllocator* temp_allocator) {
+  internal::EventTracerProfileOpScope scope(event_tracer, "OPERATOR_CALL");
+  KernelRuntimeContext context(event_tracer, temp_allocator);
+  const InstructionArgs args(instruction.args, instruction.arg_count);
+  instruction.kernel(context, args);
+#ifdef ET_EVENT_TRACER_ENABLED
+  for (EValue* arg : args) internal::event_tracer_log_evalue(event_tracer, *arg);
+#endif
+  return context.failure_state();
+}
+
+Error RunDelegate(const Instruction& instruction, EventTracer* event_tracer,
+                  MemoryAllocator* temp_allocator, const char* method_name) {
+  internal::EventTracerProfileOpScope scope(event_tracer, "DELEGATE_CALL");
+  BackendExecutionContext context(event_tracer, temp_allocator, method_name);
+  const InstructionArgs args(instruction.args, instruction.arg_count);
+  const Error error = instruction.delegate->Execute(context, args);
+#ifdef ET_EVENT_TRACER_ENABLED
+  if (error == Error::Ok) {
+    for (EValue* arg : args) internal::event_tracer_log_evalue(event_tracer, *arg);
+  }
+#endif
+  return error;
+}
+
+}  // namespace
+
+Error Method::execute_instruction() {
+  const Chain& chain = chains_[step_state_.chain_idx];
+  const Instruction& instruction = chain.instructions[step_state_.instr_idx];
+  const internal::EventTracerProfileInstructionScope scope(
+      event_tracer_, static_cast<ChainID>(step_state_.chain_idx),
+      static_cast<DebugHandle>(step_state_.instr_idx));
+  size_t next = step_state_.instr_idx + 1;
+  Error error = Error::Ok;
+  switch (instruction.kind) {
+    case Instruction::Kind::kKernel:
+      error = RunKernel(instruction, event_tracer_, temp_allocator_);
+      break;
+    case Instruction::Kind::kDelegate:
+      error = RunDelegate(instruction, event_tracer_, temp_allocator_,
+                          serialization_plan_->name()->c_str());
+      break;
+    case Instruction::Kind::kMove:
+      *instruction.move_to = *instruction.value;
+      break;
+    case Instruction::Kind::kJumpFalse: {
+      const Result<bool> condition = IsTrue(*instruction.value);
+      error = condition.error();
+      if (condition.ok() && !*condition) next = instruction.jump_to;
+      break;
+    }
+    case Instruction::Kind::kFree:
+      if (instruction.value->isTensor()) {
+        internal::reset_data_ptr(instruction.value->toTensor());
+      } else {
+        ET_LOG(Error, "Free of a value that is no tensor");
+        error = Error::InvalidProgram;
+      }
+      break;
+  }
+  // What a kernel or delegate allocated there ends with its call.
+  if (temp_allocator_ != nullptr) temp_allocator_->reset();
+  if (error == Error::Ok) {
+    step_state_.instr_idx = next;
+  } else {
+    ET_LOG(Error, "Instruction %zu:%zu failed: 0x%x", step_state_.chain_idx, step_state_.instr_idx,
+           static_cast<unsigned>(error));
+  }
+  return error;
+}
+
+Error Method::execute() {
+  internal::event_tracer_create_event_block(event_tracer_, "Execute");
+  internal::EventTracerProfileMethodScope scope(event_tracer_, "Method::execute");
+  EXECUTORCH_SCOPE_PROF("Method::execute");
+  if (!initialized()) {
+    ET_LOG(Error, "Method is not initialized");
+    return Error::NotSupported;
+  }
+  if (in_progress()) {
+    ET_LOG(Error, "Method is in the middle of step() calls");
+    return Error::InvalidState;
+  }
+  for (size_t i = 0; i < inputs_size(); ++i) {
+    if (!input_set_[i]) {
+      ET_LOG(Error, "Input %zu has not been set", i);
+      return Error::InvalidArgument;
+    }
+  }
+  size_t executed = 0;
+  step_state_ = {0, 0};  // step() may have left it at the end.
+  for (; step_state_.chain_idx < n_chains_; ++step_state_.chain_idx) {
+    step_state_.instr_idx = 0;
+    while (step_state_.instr_idx < chains_[step_state_.chain_idx].count) {
+      Error error = Error::InvalidProgram;
+      if (executed++ < ET_MAX_INSTRUCTIONS) {
+        error = execute_instruction();
+      } else {
+        ET_LOG(Error, "More than %d instructions: an endless loop?", ET_MAX_INSTRUCTIONS);
+      }
+      if (error != Error::Ok) {
+        step_state_ = {0, 0};  // So that the caller may try again.
+        return error;
+      }
+    }
+  }
+  log_outputs();
+  step_state_ = {0, 0};
+  return Error::Ok;
+}
+
+Error Method::step() {
+  EXECUTORCH_SCOPE_PROF("Method::step");
+  internal::EventTracerProfileMethodScope scope(event_tracer_, "Method::step");
+  if (!initialized()) {
+    ET_LOG(Error, "Method is not initialized");
+    return Error::InvalidState;
+  }
+  if (step_state_.chain_idx >= n_chains_) return Error::EndOfMethod;
+  if (step_state_.instr_idx < chains_[step_state_.chain_idx].count) {
+    const Error error = execute_instruction();
+    if (error != Error::Ok) return error;
+  }
+  if (step_state_.instr_idx >= chains_[step_state_.chain_idx].count) {
+    step_state_ = {step_state_.chain_idx + 1, 0};
+    if (step_state_.chain_idx == n_chains_) log_outputs();
+  }
+  return Error::Ok;
+}
+
+Error Method::experimental_step() { return step(); }
+
+bool Method::in_progress() const {
+  return step_state_.chain_idx < n_chains_ &&
+         (step_state_.chain_idx != 0 || step_state_.instr_idx != 0);
+}
+
+Error Method::reset_execution() {
+  if (step_state_.chain_idx != n_chains_) {
+    ET_LOG(Error, "Cannot reset before the end of the method");
+    return Error::InvalidState;
+  }
+  step_state_ = {0, 0};
+  return Error::Ok;
+}
+
+Error Method::experimental_reset_execution() { return reset_execution(); }
+
+void Method::log_outputs() {
+#ifdef ET_EVENT_TRACER_ENABLED
+  if (event_tracer_ == nullptr) return;
+  for (size_t i = 0; i < outputs_size(); ++i) {
+    internal::event_tracer_log_evalue_output(event_tracer_, get_output(i));
+  }
+#endif
+}
+
+}  // namespace runtime
+}  // namespace executorch

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The kernels in this image, by operator name and by the dtypes and dim orders
+// they are made for. Storage is zero-initialised, so a static constructor
+// anywhere may register, in any order.
+#include <executorch/runtime/kernel/operator_registry.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#ifndef PILOTLIGHT_EXECUTORCH_MAX_KERNELS
+#define PILOTLIGHT_EXECUTORCH_MAX_KERNELS 64
+#endif
+
+namespace executorch {
+namespace runtime {
+namespace {
+
+constexpr size_t kMaxKernels = PILOTLIGHT_EXECUTORCH_MAX_KERNELS;
+
+// Raw storage: Kernel's constructor is not trivial, and an array of them would
+// have to be constructed before the first registration.
+alignas(Kernel) std::uint8_t kernel_storage[kMaxKernels * sizeof(Kernel)];
+size_t kernel_count;
+
+Kernel* Kernels() { return reinterpret_cast<Kernel*>(kernel_storage); }
+
+// Writes text and small numbers into a buffer of fixed size; remembers overflow.
+class KeyWriter {
+ public:
+  KeyWriter(char* buffer, size_t size) : next_(buffer), left_(size) {}
+
+  void Put(char c) {
+    if (left_ <= 1) {  // One is kept for the terminator.
+      overflowed_ = true;
+      return;
+    }
+    *next_++ = c;
+    --left_;
+  }
+  void PutNumber(unsigned value) {
+    if (value >= 10) Put(static_cast<char>('0' + value / 10 % 10));
+    Put(static_cast<char>('0' + value % 10));
+  }
+  bool Finish() {
+    if (left_ > 0) *next_ = '\0';
+    return !overflowed_ && left_ > 0;
+  }
+
+ private:
+  char* next_;
+  size_t left_;
+  bool overflowed_ = false;
+};
+
+}  // namespace
+
+namespace internal {
+
+// "v1/" then "dtype;dim,dim,…" of each tensor, joined by "|"
+// (ETKernelKey.to_native_string in executorch/codegen/model.py).
+Error make_kernel_key_string(Span<const TensorMeta> key, char* buf, size_t buf_size) {
+  if (key.empty()) {
+    if (buf_size > 0) buf[0] = '\0';
+    return Error::Ok;
+  }
+  KeyWriter writer(buf, buf_size);
+  for (const char c : {'v', '1', '/'}) writer.Put(c);
+  for (size_t i = 0; i < key.size(); ++i) {
+    if (i != 0) writer.Put('|');
+    const auto dtype = static_cast<int>(key[i].dtype_);
+    if (dtype < 0 || dtype > 99) return Error::InvalidArgument;
+    writer.PutNumber(static_cast<unsigned>(dtype));
+    writer.Put(';');
+    for (size_t d = 0; d < key[i].dim_order_.size(); ++d) {
+      const unsigned dim = key[i].dim_order_[d];
+      if (dim > 99) return Error::InvalidArgument;
+      if (d != 0) writer.Put(',');
+      writer.PutNumber(dim);
+    }
+  }
+  return writer.Finish() ? Error::Ok : Error::InvalidArgument;
+}
+
+}  // namespace internal
+
+Span<const Kernel> get_registered_kernels() { return {Kernels(), kernel_count}; }
+
+Error register_kernels(const Span<const Kernel> kernels) {
+  ET_CHECK_MSG(kernels.size() <= kMaxKernels - kernel_count,
+               "No room for %zu kernels more: raise PILOTLIGHT_EXECUTORCH_MAX_KERNELS from %zu",
+               kernels.size(), kMaxKernels);
+  for (const Kernel& kernel : kernels) {
+    for (const Kernel& known : get_registered_kernels()) {
+      ET_CHECK_MSG(
+          std::strcmp(kernel.name_, known.name_) != 0 || kernel.kernel_key_ != known.kernel_key_,
+          "Kernel %s is registered already", kernel.name_);
+    }
+    new (Kernels() + kernel_count) Kernel(kernel);
+    ++kernel_count;
+  }
+  return Error::Ok;
+}
+
+Result<OpFunction> get_op_function_from_registry(const char* name, Span<const TensorMeta> meta_list,
+                                                 Span<const Kernel> kernel_list) {
+  const Kernel* fallback = nullptr;
+  char key[internal::kKernelKeyBufSize];
+  bool have_key = false;
+  for (const Kernel& kernel : kernel_list) {
+    if (std::strcmp(kernel.name_, name) != 0) continue;
+    if (kernel.kernel_key_.is_fallback()) {
+      fallback = &kernel;
+      continue;
+    }
+    // Most operators have one kernel for all dtypes, so the key is made late.
+    if (!have_key) {
+      const Error error = internal::make_kernel_key_string(meta_list, key, sizeof(key));
+      if (error != Error::Ok) return error;
+      have_key = true;
+    }
+    if (kernel.kernel_key_ == KernelKey(key)) return kernel.op_;
+  }
+  if (fallback != nullptr) return fallback->op_;
+  ET_LOG(Error, "No kernel for %s", name);
+  return Error::OperatorMissing;
+}
+
+Result<OpFunction> get_op_function_from_registry(const char* name,
+                                                 Span<const TensorMeta> meta_list) {
+  return get_op_function_from_registry(name, meta_list, get_registered_kernels());
+}
+
+bool registry_has_op_function(const char* name, Span<const TensorMeta> meta_list) {
+  return get_op_function_from_registry(name, meta_list).ok();
+}
+
+}  // namespace runtime
+}  // namespace executorch

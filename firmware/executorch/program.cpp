@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Program: opening a .pte and finding things in it. Everything read here comes
+// from the file, so every index, offset and size is checked where it is used.
+#include <executorch/runtime/executor/program.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include <c10/util/safe_numerics.h>
+#include <executorch/runtime/core/event_tracer_hooks.h>
+#include <executorch/runtime/executor/program_validation.h>
+
+#include "extended_header.h"
+#include "program_schema.h"
+
+#ifndef PILOTLIGHT_EXECUTORCH_VERIFIER
+#define PILOTLIGHT_EXECUTORCH_VERIFIER 1
+#endif
+
+namespace executorch {
+namespace runtime {
+namespace {
+
+using pilotlight::executorch_runtime::CountOf;
+using pilotlight::executorch_runtime::ExtendedHeader;
+using pilotlight::executorch_runtime::FitsSize;
+using pilotlight::executorch_runtime::TableAt;
+
+using SegmentInfo = DataLoader::SegmentInfo;
+
+// The reader dereferences scalars in place, so the buffer has to be aligned at
+// least as the widest of them, and constants as the exporter promises to kernels.
+constexpr std::size_t kProgramAlignBytes = 16;
+
+static_assert(ExtendedHeader::kHeadBytes == Program::kMinHeadBytes,
+              "check_header() and load() read the same bytes");
+
+struct FileLayout {
+  std::size_t program_size_bytes;
+  std::size_t segment_base_offset;
+};
+
+Result<FileLayout> ReadLayout(DataLoader* loader) {
+  Result<FreeableBuffer> head =
+      loader->load(0, ExtendedHeader::kHeadBytes, SegmentInfo(SegmentInfo::Type::Program));
+  if (!head.ok()) return head.error();
+  const Result<ExtendedHeader> header = ExtendedHeader::Parse(head->data(), head->size());
+  if (header.error() == Error::NotFound) {
+    const Result<size_t> file_size = loader->size();
+    if (!file_size.ok()) return file_size.error();
+    return FileLayout{*file_size, 0};
+  }
+  if (!header.ok()) return header.error();
+
+  FileLayout layout{};
+  std::size_t segment_data_size = 0;
+  std::size_t expected_size = 0;
+  if (!FitsSize(header->program_size_bytes, &layout.program_size_bytes) ||
+      !FitsSize(header->segment_base_offset, &layout.segment_base_offset) ||
+      !FitsSize(header->segment_data_size, &segment_data_size) ||
+      c10::add_overflows(layout.segment_base_offset, segment_data_size, &expected_size)) {
+    ET_LOG(Error, "Extended header: sizes overflow");
+    return Error::InvalidProgram;
+  }
+  if (segment_data_size == 0) expected_size = layout.program_size_bytes;
+  const Result<size_t> file_size = loader->size();
+  if (!file_size.ok()) return file_size.error();
+  if (*file_size < expected_size) {
+    ET_LOG(Error, "File cut short: %zu bytes, header says %zu", *file_size, expected_size);
+    return Error::InvalidProgram;
+  }
+  return layout;
+}
+
+// The root table's own position; everything behind it is the verifier's work.
+Error CheckFrame(const FreeableBuffer& data) {
+  const void* bytes = data.data();
+  constexpr std::size_t kMinBytes =
+      sizeof(flatbuffers::uoffset_t) + flatbuffers::kFileIdentifierLength;
+  if (data.size() < kMinBytes) {
+    ET_LOG(Error, "Program: %zu bytes, need %zu", data.size(), kMinBytes);
+    return Error::InvalidProgram;
+  }
+  if (reinterpret_cast<std::uintptr_t>(bytes) % kProgramAlignBytes != 0) {
+    ET_LOG(Error, "Program at %p is not aligned to %zu bytes", bytes, kProgramAlignBytes);
+    return Error::InvalidArgument;
+  }
+  if (!executorch_flatbuffer::ProgramBufferHasIdentifier(bytes)) {
+    ET_LOG(Error, "Not a program: identifier '%.4s', expected '%.4s'",
+           flatbuffers::GetBufferIdentifier(bytes), executorch_flatbuffer::ProgramIdentifier());
+    return Error::InvalidProgram;
+  }
+  const auto root = flatbuffers::ReadScalar<flatbuffers::uoffset_t>(bytes);
+  if (root < kMinBytes || root > data.size() - sizeof(flatbuffers::soffset_t)) {
+    ET_LOG(Error, "Root table at %u is outside the program", static_cast<unsigned>(root));
+    return Error::InvalidProgram;
+  }
+  return Error::Ok;
+}
+
+Error Verify(const FreeableBuffer& data, Program::Verification verification) {
+#if PILOTLIGHT_EXECUTORCH_VERIFIER
+  // On every load, whatever the caller asked for: nothing that follows a
+  // FlatBuffers offset is safe without it, and it costs one pass over the tables.
+  flatbuffers::Verifier verifier(static_cast<const std::uint8_t*>(data.data()), data.size());
+  if (!executorch_flatbuffer::VerifyProgramBuffer(verifier)) {
+    ET_LOG(Error, "Program is damaged: FlatBuffers verification failed");
+    return Error::InvalidProgram;
+  }
+  if (verification == Program::Verification::InternalConsistency) {
+    return validate_program(executorch_flatbuffer::GetProgram(data.data()));
+  }
+#else
+  (void)data;
+  if (verification == Program::Verification::InternalConsistency) {
+    ET_LOG(Info, "This build has no verifier");
+  }
+#endif
+  return Error::Ok;
+}
+
+// Where one entry of Program.segments lies in the file.
+struct SegmentExtent {
+  std::size_t offset;  // From the start of the file.
+  std::size_t size_bytes;
+};
+
+Result<SegmentExtent> ExtentOf(const executorch_flatbuffer::Program* program,
+                               std::size_t segment_base_offset, std::size_t index) {
+  const auto* segment = TableAt(program->segments(), index);
+  if (segment == nullptr) {
+    ET_LOG(Error, "Segment %zu of %zu", index, CountOf(program->segments()));
+    return Error::NotFound;
+  }
+  SegmentExtent extent{};
+  std::size_t offset = 0;
+  if (!FitsSize(segment->offset(), &offset) || !FitsSize(segment->size(), &extent.size_bytes) ||
+      c10::add_overflows(segment_base_offset, offset, &extent.offset)) {
+    ET_LOG(Error, "Segment %zu: offset or size overflows", index);
+    return Error::InvalidProgram;
+  }
+  return extent;
+}
+
+// Constants in a segment stay loaded for the life of the program.
+Result<FreeableBuffer> LoadConstants(DataLoader* loader,
+                                     const executorch_flatbuffer::Program* program,
+                                     std::size_t segment_base_offset) {
+  const auto* constants = program->constant_segment();
+  // Entry 0 stands for "no data", so a list of one means no constants.
+  if (constants == nullptr || CountOf(constants->offsets()) <= 1) return FreeableBuffer{};
+  if (CountOf(program->constant_buffer()) > 0) {
+    ET_LOG(Error, "Constants both inline and in a segment");
+    return Error::InvalidProgram;
+  }
+  const std::size_t index = constants->segment_index();
+  if (index >= CountOf(program->segments())) {
+    ET_LOG(Error, "Constant segment %zu of %zu", index, CountOf(program->segments()));
+    return Error::InvalidProgram;
+  }
+  const Result<SegmentExtent> extent = ExtentOf(program, segment_base_offset, index);
+  if (!extent.ok()) return extent.error();
+  return loader->load(extent->offset, extent->size_bytes,
+                      SegmentInfo(SegmentInfo::Type::Constant, index));
+}
+
+Result<executorch_flatbuffer::ExecutionPlan*> FindPlan(
+    const executorch_flatbuffer::Program* program, const char* method_name) {
+  const auto* plans = program->execution_plan();
+  for (std::size_t i = 0; i < CountOf(plans); ++i) {
+    const auto* plan = TableAt(plans, i);
+    if (plan->name() != nullptr && std::strcmp(plan->name()->c_str(), method_name) == 0) {
+      // Method's interface wants it mutable; nothing writes through it.
+      return const_cast<executorch_flatbuffer::ExecutionPlan*>(plan);
+    }
+  }
+  ET_LOG(Error, "No method named '%s' in program", method_name);
+  return Error::InvalidArgument;
+}
+
+}  // namespace
+
+Result<Program> Program::load(DataLoader* loader, Verification verification) {
+  EXECUTORCH_SCOPE_PROF("Program::load");
+  Result<FileLayout> layout = ReadLayout(loader);
+  if (!layout.ok()) return layout.error();
+  Result<FreeableBuffer> data =
+      loader->load(0, layout->program_size_bytes, SegmentInfo(SegmentInfo::Type::Program));
+  if (!data.ok()) return data.error();
+  ET_CHECK_OK_OR_RETURN_ERROR(CheckFrame(*data));
+  ET_CHECK_OK_OR_RETURN_ERROR(Verify(*data, verification));
+
+  const executorch_flatbuffer::Program* program = executorch_flatbuffer::GetProgram(data->data());
+  if (program->version() > kMaxSupportedSchemaVersion) {
+    ET_LOG(Error, "Schema version %u is newer than %u; update the runtime",
+           static_cast<unsigned>(program->version()),
+           static_cast<unsigned>(kMaxSupportedSchemaVersion));
+    return Error::InvalidProgram;
+  }
+  Result<FreeableBuffer> constants = LoadConstants(loader, program, layout->segment_base_offset);
+  if (!constants.ok()) return constants.error();
+
+  std::optional<internal::PteDataMap> named_data;
+  if (CountOf(program->named_data()) > 0) {
+    Result<internal::PteDataMap> map = internal::PteDataMap::create(
+        loader, layout->segment_base_offset, program->named_data(), program->segments());
+    if (!map.ok()) return map.error();
+    named_data.emplace(std::move(*map));
+  }
+  return Program(loader, layout->segment_base_offset, std::move(*data), program,
+                 std::move(*constants), std::move(named_data));
+}
+
+Result<const void*> Program::get_constant_buffer_data(size_t buffer_idx, size_t nbytes) const {
+  // The old inline form, Program.constant_buffer, is not read: no exporter of
+  // this schema's version writes it.
+  const auto* segment = internal_program_->constant_segment();
+  if (constant_segment_data_.data() == nullptr || segment == nullptr) {
+    ET_LOG(Error, "Constant %zu of a program without a constant segment", buffer_idx);
+    return Error::InvalidProgram;
+  }
+  if (buffer_idx >= CountOf(segment->offsets())) {
+    ET_LOG(Error, "Constant %zu of %zu", buffer_idx, CountOf(segment->offsets()));
+    return Error::InvalidArgument;
+  }
+  const std::uint64_t offset =
+      segment->offsets()->Get(static_cast<flatbuffers::uoffset_t>(buffer_idx));
+  const std::size_t size_bytes = constant_segment_data_.size();
+  if (offset > size_bytes || nbytes > size_bytes - offset) {
+    ET_LOG(Error, "Constant %zu: %zu bytes reach beyond the segment's %zu", buffer_idx, nbytes,
+           size_bytes);
+    return Error::InvalidArgument;
+  }
+  const auto* bytes = static_cast<const std::uint8_t*>(constant_segment_data_.data());
+  return static_cast<const void*>(bytes + offset);
+}
+
+Result<const NamedDataMap*> Program::get_named_data_map() const {
+  if (!pte_data_map_.has_value()) return Error::NotFound;
+  return static_cast<const NamedDataMap*>(&*pte_data_map_);
+}
+
+size_t Program::num_methods() const { return CountOf(internal_program_->execution_plan()); }
+
+Result<const char*> Program::get_method_name(size_t method_index) const {
+  const auto* plan = TableAt(internal_program_->execution_plan(), method_index);
+  if (plan == nullptr) {
+    ET_LOG(Error, "Method %zu of %zu", method_index, num_methods());
+    return Error::InvalidArgument;
+  }
+  if (plan->name() == nullptr) {
+    ET_LOG(Error, "Method %zu has no name", method_index);
+    return Error::InvalidProgram;
+  }
+  return plan->name()->c_str();
+}
+
+Result<Method> Program::load_method(const char* method_name, MemoryManager* memory_manager,
+                                    EventTracer* event_tracer, const NamedDataMap* named_data_map,
+                                    const LoadBackendOptionsMap* backend_options,
+                                    Span<const Kernel> kernel_registry) const {
+  EXECUTORCH_SCOPE_PROF("Program::load_method");
+  internal::event_tracer_create_event_block(event_tracer, "Default");
+  internal::EventTracerProfileMethodScope scope(event_tracer, "Program::load_method");
+  if (memory_manager == nullptr || memory_manager->method_allocator() == nullptr) {
+    ET_LOG(Error, "load_method() needs a method allocator");
+    return Error::InvalidArgument;
+  }
+  const Result<executorch_flatbuffer::ExecutionPlan*> plan =
+      FindPlan(internal_program_, method_name);
+  if (!plan.ok()) return plan.error();
+  return Method::load(*plan, this, memory_manager, event_tracer, named_data_map, backend_options,
+                      kernel_registry);
+}
+
+Result<MethodMeta> Program::method_meta(const char* method_name) const {
+  const Result<executorch_flatbuffer::ExecutionPlan*> plan =
+      FindPlan(internal_program_, method_name);
+  if (!plan.ok()) return plan.error();
+  // What MethodMeta's unchecked functions rely on.
+  if ((*plan)->name() == nullptr || (*plan)->non_const_buffer_sizes() == nullptr ||
+      (*plan)->inputs() == nullptr || (*plan)->outputs() == nullptr ||
+      (*plan)->values() == nullptr) {
+    ET_LOG(Error, "Method '%s' lacks one of its tables", method_name);
+    return Error::InvalidProgram;
+  }
+  return MethodMeta(*plan);
+}
+
+Result<const char*> Program::get_output_flattening_encoding(const char* method_name) const {
+  const Result<executorch_flatbuffer::ExecutionPlan*> plan =
+      FindPlan(internal_program_, method_name);
+  if (!plan.ok()) return plan.error();
+  const auto* container = (*plan)->container_meta_type();
+  if (container == nullptr || container->encoded_out_str() == nullptr) return Error::InvalidProgram;
+  return container->encoded_out_str()->c_str();
+}
+
+Program::HeaderStatus Program::check_header(const void* data, size_t size) {
+  if (size < kMinHeadBytes) return HeaderStatus::ShortData;
+  if (executorch_flatbuffer::ProgramBufferHasIdentifier(data)) {
+    return HeaderStatus::CompatibleVersion;
+  }
+  // Every version's identifier is "ET" and two digits.
+  const char* identifier = flatbuffers::GetBufferIdentifier(data);
+  if (identifier[0] == 'E' && identifier[1] == 'T') return HeaderStatus::IncompatibleVersion;
+  return HeaderStatus::NotPresent;
+}
+
+Error Program::get_backend_delegate_data(size_t index, const void** out_data,
+                                         size_t* out_size) const {
+  const auto* entry = TableAt(internal_program_->backend_delegate_data(), index);
+  if (entry == nullptr) {
+    ET_LOG(Error, "Delegate data %zu of %zu", index,
+           CountOf(internal_program_->backend_delegate_data()));
+    return Error::NotFound;
+  }
+  if (entry->data() == nullptr) return Error::InvalidProgram;
+  *out_data = entry->data()->data();
+  *out_size = entry->data()->size();
+  return Error::Ok;
+}
+
+Result<FreeableBuffer> Program::LoadSegment(const DataLoader::SegmentInfo& segment_info) const {
+  if (loader_ == nullptr) {
+    ET_LOG(Error, "Segment %zu of a program without segments", segment_info.segment_index);
+    return Error::NotFound;
+  }
+  const Result<SegmentExtent> extent =
+      ExtentOf(internal_program_, segment_base_offset_, segment_info.segment_index);
+  if (!extent.ok()) return extent.error();
+  return loader_->load(extent->offset, extent->size_bytes, segment_info);
+}
+
+Error Program::load_mutable_subsegment_into(size_t mutable_data_segments_index, size_t offset_index,
+                                            size_t size, void* buffer) const {
+  if (loader_ == nullptr) {
+    ET_LOG(Error, "Initial state %zu of a program without segments", mutable_data_segments_index);
+    return Error::NotFound;
+  }
+  const auto* subsegments =
+      TableAt(internal_program_->mutable_data_segments(), mutable_data_segments_index);
+  if (subsegments == nullptr || offset_index >= CountOf(subsegments->offsets())) {
+    ET_LOG(Error, "Initial state %zu:%zu does not exist", mutable_data_segments_index,
+           offset_index);
+    return Error::NotFound;
+  }
+  const std::size_t segment_index = subsegments->segment_index();
+  const Result<SegmentExtent> extent =
+      ExtentOf(internal_program_, segment_base_offset_, segment_index);
+  if (!extent.ok()) return extent.error();
+  const std::uint64_t offset =
+      subsegments->offsets()->Get(static_cast<flatbuffers::uoffset_t>(offset_index));
+  std::size_t file_offset = 0;
+  if (offset > extent->size_bytes || size > extent->size_bytes - offset ||
+      c10::add_overflows(extent->offset, static_cast<std::size_t>(offset), &file_offset)) {
+    ET_LOG(Error, "Initial state %zu:%zu: %zu bytes reach beyond the segment",
+           mutable_data_segments_index, offset_index, size);
+    return Error::InvalidProgram;
+  }
+  return loader_->load_into(file_offset, size,
+                            SegmentInfo(SegmentInfo::Type::Mutable, segment_index), buffer);
+}
+
+}  // namespace runtime
+}  // namespace executorch

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What Method does to the data pointers and shapes of tensors that it owns.
+#include <cstddef>
+#include <cstring>
+
+#include <executorch/runtime/core/exec_aten/util/tensor_util.h>
+
+namespace executorch {
+namespace runtime {
+namespace internal {
+
+// TensorImpl lets only this name resize it (portable_type/tensor_impl.h).
+class TensorResizerFriend final {
+ public:
+  static Error Resize(etensor::TensorImpl* impl, ArrayRef<int32_t> new_sizes) {
+    return impl->internal_resize_contiguous(new_sizes);
+  }
+};
+
+Error resize_tensor_impl(etensor::TensorImpl* impl, ArrayRef<int32_t> new_sizes) {
+  return TensorResizerFriend::Resize(impl, new_sizes);
+}
+
+Error share_tensor_data(const etensor::Tensor& t_dst, const etensor::Tensor& t_src) {
+  if (t_dst.nbytes() != t_src.nbytes()) {
+    ET_LOG(Error, "Cannot share %zu bytes with a tensor of %zu", t_src.nbytes(), t_dst.nbytes());
+    return Error::InvalidArgument;
+  }
+  if (t_src.mutable_data_ptr() == nullptr && t_src.nbytes() != 0) {
+    ET_LOG(Error, "The tensor to share has no data");
+    return Error::InvalidArgument;
+  }
+  t_dst.unsafeGetTensorImpl()->set_data(t_src.mutable_data_ptr());
+  return Error::Ok;
+}
+
+Error copy_tensor_data(const etensor::Tensor& t_dst, const etensor::Tensor& t_src) {
+  if (t_dst.nbytes() != t_src.nbytes()) {
+    ET_LOG(Error, "Cannot copy %zu bytes to a tensor of %zu", t_src.nbytes(), t_dst.nbytes());
+    return Error::InvalidArgument;
+  }
+  if (!t_dst.device().is_cpu() || !t_src.device().is_cpu()) {
+    ET_LOG(Error, "Cannot copy between devices");
+    return Error::InvalidArgument;
+  }
+  if (t_dst.nbytes() == 0) return Error::Ok;
+  if (t_dst.mutable_data_ptr() == nullptr || t_src.const_data_ptr() == nullptr) {
+    ET_LOG(Error, "Cannot copy from or to a tensor without data");
+    return Error::InvalidArgument;
+  }
+  // The caller may have filled the planned buffer itself.
+  if (t_dst.mutable_data_ptr() != t_src.const_data_ptr()) {
+    std::memcpy(t_dst.mutable_data_ptr(), t_src.const_data_ptr(), t_src.nbytes());
+  }
+  return Error::Ok;
+}
+
+Error set_tensor_data(const etensor::Tensor& t, void* buffer, size_t buffer_size) {
+  if (buffer_size < t.nbytes()) {
+    ET_LOG(Error, "Buffer of %zu bytes for a tensor of %zu", buffer_size, t.nbytes());
+    return Error::InvalidArgument;
+  }
+  t.unsafeGetTensorImpl()->set_data(buffer);
+  return Error::Ok;
+}
+
+void reset_data_ptr(const etensor::Tensor& tensor) {
+  tensor.unsafeGetTensorImpl()->set_data(nullptr);
+}
+
+}  // namespace internal
+}  // namespace runtime
+}  // namespace executorch

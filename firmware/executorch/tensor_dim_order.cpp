@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Questions about the order in which a tensor's dimensions lie in memory.
+#include <algorithm>
+#include <cstddef>
+
+#include <executorch/runtime/core/exec_aten/util/dim_order_util.h>
+#include <executorch/runtime/core/exec_aten/util/tensor_util.h>
+
+namespace executorch {
+namespace runtime {
+namespace {
+
+bool IsDefault(const etensor::Tensor& t) {
+  return is_contiguous_dim_order(t.dim_order().data(), t.dim_order().size());
+}
+
+bool IsChannelsLast(const etensor::Tensor& t) {
+  return is_channels_last_dim_order(t.dim_order().data(), t.dim_order().size());
+}
+
+bool SameOrder(const etensor::Tensor& a, const etensor::Tensor& b) {
+  const auto a_order = a.dim_order();
+  const auto b_order = b.dim_order();
+  return a_order.size() == b_order.size() &&
+         std::equal(a_order.begin(), a_order.end(), b_order.begin());
+}
+
+}  // namespace
+
+Error get_dim_order(const etensor::Tensor& tensor, etensor::TensorImpl::DimOrderType* out_dim_order,
+                    size_t out_dim_order_size) {
+  const auto order = tensor.dim_order();
+  if (out_dim_order_size != order.size()) {
+    ET_LOG(Error, "Room for %zu dimensions, the tensor has %zu", out_dim_order_size, order.size());
+    return Error::InvalidArgument;
+  }
+  std::copy(order.begin(), order.end(), out_dim_order);
+  return Error::Ok;
+}
+
+bool tensor_has_valid_dim_order(etensor::Tensor t) {
+  if (!validate_dim_order(t.dim_order().data(), t.dim_order().size())) {
+    ET_LOG(Error, "Dim order is not a permutation");
+    return false;
+  }
+  return true;
+}
+
+bool tensor_is_default_or_channels_last_dim_order(etensor::Tensor t) {
+  if (!IsDefault(t) && !IsChannelsLast(t)) {
+    ET_LOG(Error, "Dim order is neither the default nor channels last");
+    return false;
+  }
+  return true;
+}
+
+bool tensor_is_default_dim_order(etensor::Tensor t) {
+  if (!IsDefault(t)) {
+    ET_LOG(Error, "Dim order is not the default");
+    return false;
+  }
+  return true;
+}
+
+bool tensor_is_channels_last_dim_order(etensor::Tensor t) {
+  if (!IsChannelsLast(t)) {
+    ET_LOG(Error, "Dim order is not channels last");
+    return false;
+  }
+  return true;
+}
+
+bool tensors_have_same_dim_order(const ArrayRef<etensor::Tensor> tensor_list) {
+  if (tensor_list.size() < 2) return true;
+  bool all_default = true;
+  bool all_channels_last = true;
+  bool all_as_first = true;
+  for (const etensor::Tensor& t : tensor_list) {
+    all_default = all_default && IsDefault(t);
+    all_channels_last = all_channels_last && IsChannelsLast(t);
+    all_as_first = all_as_first && SameOrder(tensor_list[0], t);
+  }
+  if (!all_default && !all_channels_last && !all_as_first) {
+    ET_LOG(Error, "%zu tensors differ in dim order", tensor_list.size());
+    return false;
+  }
+  return true;
+}
+
+}  // namespace runtime
+}  // namespace executorch

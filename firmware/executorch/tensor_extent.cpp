@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tensor_extent.h"
+
+#include <c10/util/safe_numerics.h>
+#include <executorch/runtime/core/exec_aten/util/scalar_type_util.h>
+
+namespace pilotlight::executorch_runtime {
+namespace {
+
+using executorch::runtime::Error;
+using executorch::runtime::Result;
+
+// TensorImpl counts in ssize_t.
+constexpr std::size_t kMaxCount = SIZE_MAX / 2;
+
+// The header's elementSize() aborts on a type that it does not know; a file must
+// not be able to do that.
+std::size_t ElementSizeOrZero(executorch::aten::ScalarType scalar_type) {
+  switch (scalar_type) {
+#define PILOTLIGHT_ELEMENT_SIZE(ctype, name) \
+  case executorch::aten::ScalarType::name:   \
+    return sizeof(ctype);
+    ET_FORALL_SCALAR_TYPES(PILOTLIGHT_ELEMENT_SIZE)
+#undef PILOTLIGHT_ELEMENT_SIZE
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+Result<std::size_t> ElementCount(const std::int32_t* sizes, std::size_t rank) {
+  std::size_t elements = 1;
+  for (std::size_t i = 0; i < rank; ++i) {
+    if (sizes[i] < 0) {
+      ET_LOG(Error, "Size %d of dimension %zu is negative", static_cast<int>(sizes[i]), i);
+      return Error::InvalidProgram;
+    }
+    if (c10::mul_overflows(elements, static_cast<std::size_t>(sizes[i]), &elements) ||
+        elements > kMaxCount) {
+      ET_LOG(Error, "Element count overflows at dimension %zu", i);
+      return Error::InvalidProgram;
+    }
+  }
+  return elements;
+}
+
+Result<TensorExtent> ExtentOfTensor(const std::int32_t* sizes, std::size_t rank,
+                                    executorch::aten::ScalarType scalar_type) {
+  const std::size_t element_size = ElementSizeOrZero(scalar_type);
+  if (element_size == 0) {
+    ET_LOG(Error, "Unknown scalar type %d", static_cast<int>(scalar_type));
+    return Error::InvalidProgram;
+  }
+  const Result<std::size_t> elements = ElementCount(sizes, rank);
+  if (!elements.ok()) return elements.error();
+  TensorExtent extent{*elements, 0};
+  if (c10::mul_overflows(extent.elements, element_size, &extent.size_bytes)) {
+    ET_LOG(Error, "Byte size overflows");
+    return Error::InvalidProgram;
+  }
+  return extent;
+}
+
+}  // namespace pilotlight::executorch_runtime

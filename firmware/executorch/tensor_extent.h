@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How many elements and bytes a shape has, in arithmetic that cannot overflow
+// unseen. Every shape from a file passes through here. Private to firmware/executorch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <executorch/runtime/core/exec_aten/exec_aten.h>
+#include <executorch/runtime/core/result.h>
+
+namespace pilotlight::executorch_runtime {
+
+struct TensorExtent {
+  std::size_t elements;
+  std::size_t size_bytes;
+};
+
+// InvalidProgram  a size is negative, or the product does not fit ssize_t.
+executorch::runtime::Result<std::size_t> ElementCount(const std::int32_t* sizes, std::size_t rank);
+
+// InvalidProgram  as above, for bytes too; or the scalar type is none we know.
+executorch::runtime::Result<TensorExtent> ExtentOfTensor(const std::int32_t* sizes,
+                                                         std::size_t rank,
+                                                         executorch::aten::ScalarType scalar_type);
+
+}  // namespace pilotlight::executorch_runtime

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tensor_parser.h"
+
+#include <cstdint>
+#include <cstring>
+#include <new>
+
+#include <executorch/runtime/core/exec_aten/util/dim_order_util.h>
+#include <executorch/runtime/core/exec_aten/util/tensor_dimension_limit.h>
+#include <executorch/runtime/executor/program.h>
+
+#include "program_schema.h"
+#include "tensor_extent.h"
+
+namespace executorch {
+namespace runtime {
+namespace deserialization {
+namespace {
+
+using pilotlight::executorch_runtime::CountOf;
+using pilotlight::executorch_runtime::ExtentOfTensor;
+using pilotlight::executorch_runtime::FitsSize;
+using pilotlight::executorch_runtime::TensorExtent;
+
+// Memory 0 is reserved for constants, so planned buffers are numbered from 1.
+constexpr std::uint32_t kFirstPlannedMemory = 1;
+
+Error CheckShape(const executorch_flatbuffer::Tensor& tensor) {
+  if (tensor.storage_offset() != 0) {
+    ET_LOG(Error, "Tensor with storage offset %d", static_cast<int>(tensor.storage_offset()));
+    return Error::NotSupported;
+  }
+  if (tensor.sizes() == nullptr || tensor.dim_order() == nullptr ||
+      tensor.sizes()->size() != tensor.dim_order()->size()) {
+    ET_LOG(Error, "Tensor of %zu sizes and %zu dimensions in order", CountOf(tensor.sizes()),
+           CountOf(tensor.dim_order()));
+    return Error::InvalidProgram;
+  }
+  if (tensor.sizes()->size() > kTensorDimensionLimit) {
+    ET_LOG(Error, "Tensor of rank %u, at most %zu", static_cast<unsigned>(tensor.sizes()->size()),
+           kTensorDimensionLimit);
+    return Error::InvalidProgram;
+  }
+  const auto dynamism = static_cast<int>(tensor.shape_dynamism());
+  if (dynamism < static_cast<int>(TensorShapeDynamism::STATIC) ||
+      dynamism > static_cast<int>(TensorShapeDynamism::DYNAMIC_UNBOUND)) {
+    ET_LOG(Error, "Tensor with shape dynamism %d", dynamism);
+    return Error::InvalidProgram;
+  }
+  return Error::Ok;
+}
+
+// A device that this runtime has heard of; the .pte's numbers are the header's.
+Result<etensor::Device> DeviceOf(const executorch_flatbuffer::Tensor& tensor) {
+  const auto* extra = tensor.extra_tensor_info();
+  if (extra == nullptr) return etensor::Device(etensor::DeviceType::CPU);
+  const auto type = static_cast<int>(extra->device_type());
+  if (type < 0 || static_cast<std::size_t>(type) >= etensor::kNumDeviceTypes) {
+    ET_LOG(Error, "Tensor on unknown device type %d", type);
+    return Error::InvalidProgram;
+  }
+  return etensor::Device(static_cast<etensor::DeviceType>(type), extra->device_index());
+}
+
+}  // namespace
+
+bool IsExternal(const executorch_flatbuffer::Tensor& tensor) {
+  const auto* extra = tensor.extra_tensor_info();
+  return extra != nullptr &&
+         extra->location() == executorch_flatbuffer::TensorDataLocation::EXTERNAL;
+}
+
+bool IsExternalConstant(const executorch_flatbuffer::Tensor& tensor) {
+  return IsExternal(tensor) && tensor.allocation_info() == nullptr;
+}
+
+Error CheckLayout(const executorch_flatbuffer::Tensor& tensor, const TensorLayout& layout) {
+  const bool same_type =
+      static_cast<int>(layout.scalar_type()) == static_cast<int>(tensor.scalar_type());
+  const std::size_t rank = CountOf(tensor.sizes());
+  if (!same_type || layout.sizes().size() != rank || layout.dim_order().size() != rank ||
+      CountOf(tensor.dim_order()) != rank) {
+    ET_LOG(Error, "External data differs in type or rank");
+    return Error::InvalidExternalData;
+  }
+  for (std::size_t i = 0; i < rank; ++i) {
+    const auto at = static_cast<flatbuffers::uoffset_t>(i);
+    if (layout.sizes()[i] != tensor.sizes()->Get(at) ||
+        layout.dim_order()[i] != tensor.dim_order()->Get(at)) {
+      ET_LOG(Error, "External data differs in dimension %zu", i);
+      return Error::InvalidExternalData;
+    }
+  }
+  return Error::Ok;
+}
+
+Result<etensor::Tensor> TensorParser::Parse(const executorch_flatbuffer::Tensor& tensor) {
+  using etensor::TensorImpl;
+  ET_CHECK_OK_OR_RETURN_ERROR(CheckShape(tensor));
+  const auto scalar_type = static_cast<etensor::ScalarType>(tensor.scalar_type());
+  const std::size_t rank = tensor.sizes()->size();
+  const Result<TensorExtent> extent = ExtentOfTensor(tensor.sizes()->data(), rank, scalar_type);
+  if (!extent.ok()) return extent.error();
+  const Result<etensor::Device> device = DeviceOf(tensor);
+  if (!device.ok()) return device.error();
+
+  // Neither is written unless the tensor may be resized; TensorImpl's interface
+  // just does not say so in its types.
+  auto* sizes = const_cast<TensorImpl::SizesType*>(tensor.sizes()->data());
+  auto* dim_order = const_cast<TensorImpl::DimOrderType*>(tensor.dim_order()->data());
+
+  MemoryAllocator* pool = memory_->method_allocator();
+  auto* impl = pool->allocateInstance<TensorImpl>();
+  auto* strides = pool->allocateList<TensorImpl::StridesType>(rank);
+  if (impl == nullptr || strides == nullptr) return Error::MemoryAllocationFailed;
+  const auto dynamism = static_cast<TensorShapeDynamism>(tensor.shape_dynamism());
+  if (dynamism != TensorShapeDynamism::STATIC) {
+    sizes = pool->allocateList<TensorImpl::SizesType>(rank);
+    if (sizes == nullptr) return Error::MemoryAllocationFailed;
+    std::memcpy(sizes, tensor.sizes()->data(), rank * sizeof(*sizes));
+  }
+  if (dim_order_to_stride(sizes, dim_order, rank, strides) != Error::Ok) {
+    return Error::InvalidProgram;
+  }
+  const Result<void*> data = DataOf(tensor, extent->size_bytes);
+  if (!data.ok()) return data.error();
+  new (impl) TensorImpl(scalar_type, static_cast<ssize_t>(rank), sizes, *data, dim_order, strides,
+                        dynamism, device->type(), device->index());
+  return etensor::Tensor(impl);
+}
+
+Result<void*> TensorParser::DataOf(const executorch_flatbuffer::Tensor& tensor,
+                                   std::size_t size_bytes) {
+  if (IsExternal(tensor)) return ExternalData(tensor, size_bytes);
+  const std::uint32_t index = tensor.data_buffer_idx();
+  if (tensor.allocation_info() == nullptr) {
+    // Neither planned nor constant: the caller or an instruction lends the memory.
+    if (index == 0) return static_cast<void*>(nullptr);
+    const Result<const void*> constant = program_->get_constant_buffer_data(index, size_bytes);
+    if (!constant.ok()) return constant.error();
+    return const_cast<void*>(*constant);
+  }
+  const Result<void*> planned = PlannedMemory(tensor, size_bytes);
+  if (!planned.ok() || index == 0) {
+    if (!planned.ok()) return planned.error();
+    return *planned;
+  }
+  const auto* extra = tensor.extra_tensor_info();
+  std::size_t list = 0;
+  if (extra != nullptr && !FitsSize(extra->mutable_data_segments_idx(), &list)) {
+    return Error::InvalidProgram;
+  }
+  ET_CHECK_OK_OR_RETURN_ERROR(
+      program_->load_mutable_subsegment_into(list, index, size_bytes, *planned));
+  return *planned;
+}
+
+Result<void*> TensorParser::PlannedMemory(const executorch_flatbuffer::Tensor& tensor,
+                                          std::size_t size_bytes) {
+  const auto* allocation = tensor.allocation_info();
+  HierarchicalAllocator* planned_memory = memory_->planned_memory();
+  if (allocation->memory_id() < kFirstPlannedMemory) {
+    ET_LOG(Error, "Tensor planned in memory 0, which is for constants");
+    return Error::InvalidProgram;
+  }
+  std::size_t offset = 0;
+  if (!FitsSize(allocation->memory_offset_low() |
+                    static_cast<std::uint64_t>(allocation->memory_offset_high()) << 32,
+                &offset)) {
+    ET_LOG(Error, "Tensor planned beyond the address space");
+    return Error::InvalidProgram;
+  }
+  if (planned_memory == nullptr) {
+    ET_LOG(Error, "The method needs planned memory and was given none");
+    return Error::InvalidState;
+  }
+  return planned_memory->get_offset_address(allocation->memory_id() - kFirstPlannedMemory, offset,
+                                            size_bytes);
+}
+
+Result<void*> TensorParser::ExternalData(const executorch_flatbuffer::Tensor& tensor,
+                                         std::size_t size_bytes) {
+  const auto* name = tensor.extra_tensor_info()->fully_qualified_name();
+  if (name == nullptr) {
+    ET_LOG(Error, "External tensor without a name");
+    return Error::InvalidExternalData;
+  }
+  if (IsExternalConstant(tensor)) {
+    for (const NamedData& constant : external_constants_) {
+      if (std::strcmp(constant.key, name->c_str()) != 0) continue;
+      if (constant.buffer.size() < size_bytes) break;
+      return const_cast<void*>(constant.buffer.data());
+    }
+    ET_LOG(Error, "No data for external constant %s", name->c_str());
+    return Error::InvalidExternalData;
+  }
+  if (named_data_ == nullptr) {
+    ET_LOG(Error, "No data map for external tensor %s", name->c_str());
+    return Error::InvalidExternalData;
+  }
+  const Result<const TensorLayout> layout = named_data_->get_tensor_layout(name->c_str());
+  if (!layout.ok()) return layout.error();
+  ET_CHECK_OK_OR_RETURN_ERROR(CheckLayout(tensor, *layout));
+  const Result<void*> planned = PlannedMemory(tensor, size_bytes);
+  if (!planned.ok()) return planned.error();
+  ET_CHECK_OK_OR_RETURN_ERROR(named_data_->load_data_into(name->c_str(), *planned, size_bytes));
+  return *planned;
+}
+
+}  // namespace deserialization
+}  // namespace runtime
+}  // namespace executorch

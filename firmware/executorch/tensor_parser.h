@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the schema's Tensor to a TensorImpl in the method's pool. Shape and dim
+// order stay in the .pte; strides, and the sizes of a tensor that may be resized,
+// are allocated. Private to firmware/executorch.
+#pragma once
+
+#include <cstddef>
+
+#include <executorch/runtime/core/evalue.h>
+#include <executorch/runtime/core/freeable_buffer.h>
+#include <executorch/runtime/core/named_data_map.h>
+#include <executorch/runtime/core/result.h>
+#include <executorch/runtime/core/span.h>
+#include <executorch/runtime/executor/memory_manager.h>
+
+namespace executorch_flatbuffer {
+struct Tensor;
+}  // namespace executorch_flatbuffer
+
+namespace executorch {
+namespace runtime {
+
+class Program;
+
+namespace deserialization {
+
+// A constant that lies outside the .pte, loaded once for the method.
+struct NamedData {
+  const char* key;
+  FreeableBuffer buffer;
+};
+
+// Program befriends this name (executor/program.h).
+class TensorParser final {
+ public:
+  // What one method has at hand for its tensors. `named_data` may be null.
+  TensorParser(const Program* program, MemoryManager* memory, const NamedDataMap* named_data,
+               Span<NamedData> external_constants)
+      : program_(program),
+        memory_(memory),
+        named_data_(named_data),
+        external_constants_(external_constants) {}
+
+  // InvalidProgram          the tensor contradicts itself.
+  // NotSupported            well formed, but with a feature this runtime lacks.
+  // MemoryAllocationFailed  the method pool, or the planned memory, is too small.
+  // InvalidExternalData     external data is missing or of another layout.
+  // Others                  from the data loader.
+  Result<etensor::Tensor> Parse(const executorch_flatbuffer::Tensor& tensor);
+
+ private:
+  Result<void*> DataOf(const executorch_flatbuffer::Tensor& tensor, std::size_t size_bytes);
+  Result<void*> PlannedMemory(const executorch_flatbuffer::Tensor& tensor, std::size_t size_bytes);
+  Result<void*> ExternalData(const executorch_flatbuffer::Tensor& tensor, std::size_t size_bytes);
+
+  const Program* program_;
+  MemoryManager* memory_;
+  const NamedDataMap* named_data_;
+  Span<NamedData> external_constants_;
+};
+
+// True when the tensor's data lies outside the .pte, to be found by its name.
+bool IsExternal(const executorch_flatbuffer::Tensor& tensor);
+
+// True when it is external and never written: loaded into NamedData beforehand.
+bool IsExternalConstant(const executorch_flatbuffer::Tensor& tensor);
+
+// Refuses external data whose dtype, shape or dim order is not the tensor's.
+Error CheckLayout(const executorch_flatbuffer::Tensor& tensor, const TensorLayout& layout);
+
+}  // namespace deserialization
+}  // namespace runtime
+}  // namespace executorch

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the schema's values to EValues in the method's pool. Private to
+// firmware/executorch.
+#pragma once
+
+#include <cstddef>
+
+#include <executorch/runtime/core/evalue.h>
+#include <executorch/runtime/core/memory_allocator.h>
+
+#include "program_schema.h"
+#include "tensor_parser.h"
+
+namespace executorch {
+namespace runtime {
+
+// Builds the values of one method in place. Lists refer to other values by
+// index, before or after themselves, so they hold pointers and are checked
+// against the schema's types rather than against the values built so far.
+class ValueBuilder final {
+ public:
+  using Values = flatbuffers::Vector<flatbuffers::Offset<executorch_flatbuffer::EValue>>;
+
+  // `values` has room for all of `schema`. All arguments outlive the builder.
+  ValueBuilder(const Values& schema, EValue* values, MemoryAllocator* pool,
+               deserialization::TensorParser* tensors)
+      : schema_(schema), values_(values), pool_(pool), tensors_(tensors) {}
+
+  // Constructs values[index]; on any error it is left unconstructed.
+  //
+  // InvalidProgram          the value contradicts itself or refers to nothing.
+  // MemoryAllocationFailed  the method pool is too small.
+  // Others                  as TensorParser::Parse().
+  Error Build(std::size_t index);
+
+ private:
+  Error BuildTensor(const executorch_flatbuffer::Tensor& tensor, EValue* out);
+  Error BuildString(const flatbuffers::String* text, EValue* out);
+  template <typename T, typename Items>
+  Error BuildPlainList(const Items* items, EValue* out);
+  template <typename T, typename Items>
+  Error BuildBoxedList(const Items* items, EValue* out);
+  template <typename T>
+  bool CanHold(std::int64_t item) const;
+
+  const Values& schema_;
+  EValue* values_;
+  MemoryAllocator* pool_;
+  deserialization::TensorParser* tensors_;
+};
+
+}  // namespace runtime
+}  // namespace executorch

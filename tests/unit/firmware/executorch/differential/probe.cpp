@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Opens .pte files with whatever ExecuTorch runtime it is linked with, does with
+// them what an application may do, and prints what came of it. Linked once with
+// our runtime and once with the wheel's; test_differential.py compares the prints.
+//
+//   probe [--verify] [--operator NAME]... FILE...
+//
+// Each file runs in a child process, so a crash is one line of the print too.
+// Operators named on the command line get a kernel that prints its arguments and
+// fills its last tensor from them: it shows how values are built and passed
+// without needing a kernel of each operator.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <executorch/extension/data_loader/buffer_data_loader.h>
+#include <executorch/runtime/backend/interface.h>
+#include <executorch/runtime/executor/program.h>
+#include <executorch/runtime/kernel/kernel_runtime_context.h>
+#include <executorch/runtime/platform/runtime.h>
+
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"  // step() is "experimental".
+
+namespace {
+
+using executorch::extension::BufferDataLoader;
+using namespace executorch::runtime;  // NOLINT: this whole file is about it
+using etensor::ScalarType;
+using etensor::Tensor;
+
+unsigned Code(Error error) { return static_cast<unsigned>(error); }
+
+std::uint32_t Hash(const void* data, std::size_t size_bytes, std::uint32_t hash = 2166136261u) {
+  const auto* bytes = static_cast<const std::uint8_t*>(data);
+  for (std::size_t i = 0; i < size_bytes; ++i) hash = (hash ^ bytes[i]) * 16777619u;
+  return hash;
+}
+
+std::string Dims(const ArrayRef<std::int32_t>& values) {
+  std::string text = "[";
+  for (const std::int32_t value : values) text += std::to_string(value) + " ";
+  return text + "]";
+}
+
+void PrintTensor(const Tensor& t) {
+  std::string order;
+  for (const std::uint8_t dim : t.dim_order()) order += std::to_string(dim) + " ";
+  std::printf("tensor dtype=%d sizes=%s order=%s strides=%s nbytes=%zu dynamism=%d data=",
+              static_cast<int>(t.scalar_type()), Dims(t.sizes()).c_str(), order.c_str(),
+              Dims(t.strides()).c_str(), t.nbytes(), static_cast<int>(t.shape_dynamism()));
+  if (t.const_data_ptr() == nullptr) {
+    std::printf("null\n");
+  } else {
+    std::printf("%08x\n", Hash(t.const_data_ptr(), t.nbytes()));
+  }
+}
+
+void PrintValue(const EValue& value) {
+  switch (value.tag) {
+    case Tag::None:
+      std::printf("none\n");
+      break;
+    case Tag::Int:
+      std::printf("int %" PRId64 "\n", value.toInt());
+      break;
+    case Tag::Bool:
+      std::printf("bool %d\n", value.toBool());
+      break;
+    case Tag::Double:
+      std::printf("double %a\n", value.toDouble());
+      break;
+    case Tag::String:
+      std::printf("string '%s'\n", std::string(value.toString()).c_str());
+      break;
+    case Tag::Tensor:
+      PrintTensor(value.toTensor());
+      break;
+    case Tag::ListInt:
+      std::printf("ints");
+      for (const std::int64_t item : value.toIntList()) std::printf(" %" PRId64, item);
+      std::printf("\n");
+      break;
+    case Tag::ListDouble:
+      std::printf("doubles");
+      for (const double item : value.toDoubleList()) std::printf(" %a", item);
+      std::printf("\n");
+      break;
+    case Tag::ListBool:
+      std::printf("bools");
+      for (const bool item : value.toBoolList()) std::printf(" %d", item);
+      std::printf("\n");
+      break;
+    case Tag::ListTensor:
+      std::printf("tensors %zu\n", value.toTensorList().size());
+      for (const Tensor& item : value.toTensorList()) PrintTensor(item);
+      break;
+    case Tag::ListOptionalTensor:
+      std::printf("optional tensors %zu\n", value.toListOptionalTensor().size());
+      for (const auto& item : value.toListOptionalTensor()) {
+        if (item.has_value()) {
+          PrintTensor(*item);
+        } else {
+          std::printf("none\n");
+        }
+      }
+      break;
+    default:
+      std::printf("tag %u\n", static_cast<unsigned>(value.tag));
+  }
+}
+
+// A function of everything before it: right arguments in the right order, or
+// another output.
+void FillLastTensor(Span<EValue*> args) {
+  std::uint32_t hash = 2166136261u;
+  for (std::size_t i = 0; i + 1 < args.size(); ++i) {
+    if (args[i] == args[args.size() - 1]) continue;
+    if (args[i]->isTensor() && args[i]->toTensor().const_data_ptr() != nullptr) {
+      hash = Hash(args[i]->toTensor().const_data_ptr(), args[i]->toTensor().nbytes(), hash);
+    } else if (args[i]->isInt()) {
+      const std::int64_t value = args[i]->toInt();
+      hash = Hash(&value, sizeof(value), hash);
+    }
+  }
+  if (args.empty() || !args[args.size() - 1]->isTensor()) return;
+  const Tensor& out = args[args.size() - 1]->toTensor();
+  auto* bytes = static_cast<std::uint8_t*>(out.mutable_data_ptr());
+  if (bytes == nullptr) return;
+  for (std::size_t i = 0; i < out.nbytes(); ++i) {
+    hash = hash * 1664525u + 1013904223u;
+    bytes[i] = out.scalar_type() == ScalarType::Bool ? (hash >> 24) % 2 : std::uint8_t(hash >> 25);
+  }
+}
+
+void TracingKernel(KernelRuntimeContext& context, Span<EValue*> args) {
+  std::printf("  kernel with %zu arguments\n", args.size());
+  for (EValue* arg : args) {
+    std::printf("    ");
+    PrintValue(*arg);
+  }
+  const Result<void*> temp = context.allocate_temp(24);
+  std::printf("    temp 0x%x\n", Code(temp.error()));
+  FillLastTensor(args);
+}
+
+void FailingKernel(KernelRuntimeContext& context, Span<EValue*>) {
+  context.fail(Error::NotImplemented);
+}
+
+// Counts its first argument down and says in the second whether it is positive.
+void CountdownKernel(KernelRuntimeContext&, Span<EValue*> args) {
+  const std::int64_t left = args[0]->toInt() - 1;
+  *args[0] = EValue(left);
+  *args[1] = EValue(left > 0);
+}
+
+struct FakeBackend final : BackendInterface {
+  bool is_available() const override { return true; }
+
+  Result<DelegateHandle*> init(BackendInitContext& context, FreeableBuffer* processed,
+                               ArrayRef<CompileSpec> specs) const override {
+    std::printf("  init %s: %zu bytes %08x\n", context.get_method_name(), processed->size(),
+                Hash(processed->data(), processed->size()));
+    for (const CompileSpec& spec : specs) {
+      std::printf("    spec %s %08x\n", spec.key, Hash(spec.value.buffer, spec.value.nbytes));
+    }
+    const NamedDataMap* named = context.get_named_data_map();
+    std::printf("    named data %d\n", named != nullptr);
+    if (named != nullptr) {
+      for (std::uint32_t i = 0; i < named->get_num_keys().get(); ++i) {
+        const char* key = named->get_key(i).get();
+        Result<FreeableBuffer> data = named->get_data(key);
+        std::printf("    %s 0x%x", key, Code(data.error()));
+        if (data.ok())
+          std::printf(" %zu bytes %08x", data->size(), Hash(data->data(), data->size()));
+        std::printf("\n");
+      }
+      std::printf("    missing key 0x%x\n", Code(named->get_data("no such key").error()));
+      std::printf("    key out of range 0x%x\n", Code(named->get_key(1000000).error()));
+    }
+    if (processed->size() >= 4 && std::memcmp(processed->data(), "BAD!", 4) == 0) {
+      return Error::DelegateInvalidCompatibility;
+    }
+    return context.get_runtime_allocator()->allocate(16);
+  }
+
+  Error execute(BackendExecutionContext& context, DelegateHandle*,
+                Span<EValue*> args) const override {
+    std::printf("  delegate in %s with %zu arguments\n", context.get_method_name(), args.size());
+    for (EValue* arg : args) {
+      std::printf("    ");
+      PrintValue(*arg);
+    }
+    FillLastTensor(args);
+    return Error::Ok;
+  }
+
+  void destroy(DelegateHandle*) const override { std::printf("  destroy\n"); }
+};
+
+void PrintInfo(const char* what, std::size_t index, const Result<TensorInfo>& info) {
+  std::printf("%s %zu 0x%x", what, index, Code(info.error()));
+  if (info.ok()) {
+    std::printf(
+        " dtype=%d nbytes=%zu planned=%d name='%s' sizes=", static_cast<int>(info->scalar_type()),
+        info->nbytes(), info->is_memory_planned(), std::string(info->name()).c_str());
+    for (const std::int32_t size : info->sizes()) std::printf("%d ", size);
+    std::printf("order=");
+    for (const std::uint8_t dim : info->dim_order()) std::printf("%d ", dim);
+  }
+  std::printf("\n");
+}
+
+void PrintTag(const char* what, std::size_t index, const Result<Tag>& tag) {
+  std::printf("%s %zu 0x%x", what, index, Code(tag.error()));
+  if (tag.ok()) {
+    char name[kTagNameBufferSize];
+    tag_to_string(*tag, name, sizeof(name));
+    std::printf(" %s", name);
+  }
+  std::printf("\n");
+}
+
+void PrintMeta(const MethodMeta& meta) {
+  for (std::size_t i = 0; i <= meta.num_inputs(); ++i) {
+    PrintTag("input tag", i, meta.input_tag(i));
+    PrintInfo("input", i, meta.input_tensor_meta(i));
+  }
+  for (std::size_t i = 0; i <= meta.num_outputs(); ++i) {
+    PrintTag("output tag", i, meta.output_tag(i));
+    PrintInfo("output", i, meta.output_tensor_meta(i));
+  }
+  for (std::size_t i = 0; i <= meta.num_attributes(); ++i) {
+    PrintInfo("attribute", i, meta.attribute_tensor_meta(i));
+  }
+  for (std::size_t i = 0; i <= meta.num_memory_planned_buffers(); ++i) {
+    const Result<std::int64_t> size = meta.memory_planned_buffer_size(i);
+    const Result<etensor::Device> device = meta.memory_planned_buffer_device(i);
+    std::printf("buffer %zu 0x%x %" PRId64 " device 0x%x %d\n", i, Code(size.error()),
+                size.ok() ? *size : -1, Code(device.error()),
+                device.ok() ? static_cast<int>(device->type()) : -1);
+  }
+  for (std::size_t i = 0; i <= meta.num_backends(); ++i) {
+    const Result<const char*> name = meta.get_backend_name(i);
+    std::printf("backend %zu 0x%x %s\n", i, Code(name.error()), name.ok() ? *name : "");
+  }
+  std::printf("uses EthosUBackend %d, %zu instructions\n", meta.uses_backend("EthosUBackend"),
+              meta.num_instructions());
+}
+
+struct OwnedTensor {
+  OwnedTensor(const Tensor& like, unsigned seed)
+      : sizes(like.sizes().begin(), like.sizes().end()),
+        order(like.dim_order().begin(), like.dim_order().end()),
+        strides(like.strides().begin(), like.strides().end()),
+        data(like.nbytes() + 1),
+        impl(like.scalar_type(), like.dim(), sizes.data(), data.data(), order.data(),
+             strides.data()) {
+    for (std::size_t i = 0; i < like.nbytes(); ++i) {
+      data[i] = static_cast<std::uint8_t>(i * 37 + seed);
+    }
+    if (like.scalar_type() == ScalarType::Float) {
+      for (ssize_t i = 0; i < like.numel(); ++i) {
+        const float value =
+            static_cast<float>((i * 29 + static_cast<ssize_t>(seed)) % 200) / 50 - 2;
+        std::memcpy(&data[static_cast<std::size_t>(i) * 4], &value, 4);
+      }
+    }
+    if (like.scalar_type() == ScalarType::Bool) {
+      for (std::uint8_t& byte : data) byte %= 2;
+    }
+  }
+
+  std::vector<std::int32_t> sizes;
+  std::vector<std::uint8_t> order;
+  std::vector<std::int32_t> strides;
+  std::vector<std::uint8_t> data;
+  etensor::TensorImpl impl;
+};
+
+void SetAndPrint(Method& method, std::size_t index, const EValue& value, const char* what) {
+  const Error error = method.set_input(value, index);
+  std::printf("set_input %zu %s 0x%x\n", index, what, Code(error));
+}
+
+void TryWrongInputs(Method& method) {
+  SetAndPrint(method, method.inputs_size(), EValue(std::int64_t{1}), "out of range");
+  for (std::size_t i = 0; i < method.inputs_size(); ++i) {
+    const EValue own = method.get_input(i);
+    if (!own.isTensor()) {
+      SetAndPrint(method, i, EValue(), "none");
+      SetAndPrint(method, i, EValue(std::int64_t{987654}), "another int");
+      SetAndPrint(method, i, EValue(0.3), "another double");
+      continue;
+    }
+    SetAndPrint(method, i, EValue(std::int64_t{1}), "int for a tensor");
+    OwnedTensor good(own.toTensor(), 0);
+    if (good.sizes.empty()) continue;
+    etensor::TensorImpl other_type(
+        good.impl.scalar_type() == ScalarType::Int ? ScalarType::Float : ScalarType::Int,
+        good.impl.dim(), good.sizes.data(), good.data.data(), good.order.data(),
+        good.strides.data());
+    SetAndPrint(method, i, EValue(Tensor(&other_type)), "another dtype");
+    etensor::TensorImpl other_rank(good.impl.scalar_type(), good.impl.dim() - 1, good.sizes.data(),
+                                   good.data.data(), good.order.data(), good.strides.data());
+    SetAndPrint(method, i, EValue(Tensor(&other_rank)), "another rank");
+    good.sizes[0] += 1;
+    etensor::TensorImpl larger(good.impl.scalar_type(), good.impl.dim(), good.sizes.data(), nullptr,
+                               good.order.data(), good.strides.data());
+    SetAndPrint(method, i, EValue(Tensor(&larger)), "larger");
+  }
+}
+
+void PrintOutputs(Method& method) {
+  for (std::size_t i = 0; i < method.outputs_size(); ++i) {
+    std::printf("output %zu ", i);
+    PrintValue(method.get_output(i));
+  }
+}
+
+void RunMethod(Method& method) {
+  std::printf("%zu inputs, %zu outputs, in progress %d\n", method.inputs_size(),
+              method.outputs_size(), method.in_progress());
+  if (method.inputs_size() > 0) std::printf("execute unset 0x%x\n", Code(method.execute()));
+  TryWrongInputs(method);
+  std::vector<std::unique_ptr<OwnedTensor>> inputs;
+  for (unsigned round = 0; round < 2; ++round) {
+    for (std::size_t i = 0; i < method.inputs_size(); ++i) {
+      const EValue own = method.get_input(i);
+      if (own.isTensor()) {
+        inputs.push_back(std::make_unique<OwnedTensor>(own.toTensor(), round * 11 + unsigned(i)));
+        SetAndPrint(method, i, EValue(Tensor(&inputs.back()->impl)), "tensor");
+      } else {
+        SetAndPrint(method, i, own, "its own value");
+      }
+    }
+    std::vector<std::unique_ptr<std::uint8_t[]>> outputs;
+    for (std::size_t i = 0; i <= method.outputs_size(); ++i) {
+      outputs.emplace_back(new std::uint8_t[65536]());
+      std::printf("set_output %zu 0x%x\n", i,
+                  Code(method.set_output_data_ptr(outputs.back().get(), 65536, i)));
+    }
+    std::printf("execute 0x%x\n", Code(method.execute()));
+    PrintOutputs(method);
+    std::printf("step\n");
+    Error error = Error::Ok;
+    for (int i = 0; i < 40 && error == Error::Ok; ++i) {
+      error = method.step();
+      std::printf("step %d 0x%x in progress %d\n", i, Code(error), method.in_progress());
+      if (i == 0) std::printf("execute between steps 0x%x\n", Code(method.execute()));
+      if (i == 0) std::printf("reset between steps 0x%x\n", Code(method.reset_execution()));
+    }
+    PrintOutputs(method);
+    std::printf("reset 0x%x\n", Code(method.reset_execution()));
+  }
+  std::vector<EValue> values(method.outputs_size() + 1);
+  std::printf("get_outputs 0x%x\n", Code(method.get_outputs(values.data(), values.size())));
+  if (method.outputs_size() > 0) {
+    std::printf("get_outputs short 0x%x\n",
+                Code(method.get_outputs(values.data(), method.outputs_size() - 1)));
+  }
+  std::printf("set_inputs none 0x%x\n", Code(method.set_inputs({})));
+  std::printf("attribute 0x%x\n", Code(method.get_attribute("no such attribute").error()));
+  const MethodMeta meta = method.method_meta();
+  for (std::size_t i = 0; i < meta.num_attributes(); ++i) {
+    const std::string name(meta.attribute_tensor_meta(i)->name());
+    const Result<Tensor> attribute = method.get_attribute(name);
+    std::printf("attribute %s 0x%x ", name.c_str(), Code(attribute.error()));
+    if (attribute.ok()) PrintTensor(*attribute);
+  }
+}
+
+void LoadAndRun(const Program& program, const char* name, std::size_t pool_bytes) {
+  const Result<MethodMeta> meta = program.method_meta(name);
+  std::printf("method_meta 0x%x\n", Code(meta.error()));
+  std::vector<std::vector<std::uint8_t>> planned;
+  std::vector<Span<std::uint8_t>> spans;
+  if (meta.ok()) {
+    PrintMeta(*meta);
+    for (std::size_t i = 0; i < meta->num_memory_planned_buffers(); ++i) {
+      const Result<std::int64_t> size = meta->memory_planned_buffer_size(i);
+      planned.emplace_back(size.ok() && *size < (1 << 24) ? static_cast<std::size_t>(*size) : 0);
+    }
+    for (auto& buffer : planned) spans.emplace_back(buffer.data(), buffer.size());
+  }
+  std::vector<std::uint8_t> pool(pool_bytes);
+  std::vector<std::uint8_t> temp(4096);
+  MemoryAllocator method_allocator(static_cast<std::uint32_t>(pool.size()), pool.data());
+  MemoryAllocator temp_allocator(static_cast<std::uint32_t>(temp.size()), temp.data());
+  HierarchicalAllocator planned_memory({spans.data(), spans.size()});
+  MemoryManager memory(&method_allocator, &planned_memory, &temp_allocator);
+  Result<Method> method = program.load_method(name, &memory);
+  std::printf("load_method 0x%x\n", Code(method.error()));
+  if (method.ok()) RunMethod(*method);
+}
+
+void Probe(const char* path, Program::Verification verification) {
+  std::ifstream file(path, std::ios::binary);
+  const std::vector<char> content((std::istreambuf_iterator<char>(file)), {});
+  auto* data = static_cast<char*>(aligned_alloc(64, (content.size() + 64) / 64 * 64));
+  std::memcpy(data, content.data(), content.size());
+
+  std::printf("header %d\n", static_cast<int>(Program::check_header(data, content.size())));
+  BufferDataLoader loader(data, content.size());
+  const Result<Program> program = Program::load(&loader, verification);
+  std::printf("load 0x%x\n", Code(program.error()));
+  if (program.ok()) {
+    std::printf("%zu methods, name out of range 0x%x, unknown 0x%x\n", program->num_methods(),
+                Code(program->get_method_name(program->num_methods()).error()),
+                Code(program->method_meta("no such method").error()));
+    const Result<const NamedDataMap*> named = program->get_named_data_map();
+    std::printf("named data 0x%x\n", Code(named.error()));
+    for (std::size_t i = 0; i < 3; ++i) {
+      std::printf("constant %zu 0x%x\n", i, Code(program->get_constant_buffer_data(i, 4).error()));
+    }
+    for (std::size_t i = 0; i < program->num_methods(); ++i) {
+      const Result<const char*> name = program->get_method_name(i);
+      std::printf("method %zu 0x%x %s\n", i, Code(name.error()), name.ok() ? *name : "");
+      if (!name.ok()) continue;
+      LoadAndRun(*program, *name, 1 << 20);
+      std::printf("with a pool of 64 bytes\n");
+      LoadAndRun(*program, *name, 64);
+    }
+  }
+  free(data);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  runtime_init();
+  Program::Verification verification = Program::Verification::Minimal;
+  std::vector<const char*> files;
+  Error error = register_kernel(Kernel("probe::fail.out", FailingKernel));
+  if (error == Error::Ok) error = register_kernel(Kernel("probe::countdown", CountdownKernel));
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--verify") == 0) {
+      verification = Program::Verification::InternalConsistency;
+    } else if (std::strcmp(argv[i], "--operator") == 0 && i + 1 < argc) {
+      ++i;
+      // The file's own kernels, where the runtime has them, stay.
+      if (!registry_has_op_function(argv[i])) {
+        error = register_kernel(Kernel(argv[i], TracingKernel));
+      }
+    } else {
+      files.push_back(argv[i]);
+    }
+  }
+  static FakeBackend backend;
+  if (error == Error::Ok) error = register_backend({"EthosUBackend", &backend});
+  std::printf("registration 0x%x, twice 0x%x, unknown %d\n", Code(error),
+              Code(register_backend({"EthosUBackend", &backend})),
+              get_backend_class("no such backend") != nullptr);
+
+  for (const char* file : files) {
+    std::printf("=== %s\n", file);
+    std::fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(20);  // A loop in the file must not become a loop here.
+      Probe(file, verification);
+      std::fflush(stdout);
+      _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    if (WIFSIGNALED(status)) std::printf("crashed\n");
+  }
+  return 0;
+}
