@@ -20,9 +20,9 @@
 namespace pilotlight::check {
 
 // Most data bytes in one frame. Larger means fewer acknowledgements, and a larger
-// console buffer in platform/: it must hold kWindow frames while a run computes.
+// console buffer in platform/: it must hold kWindow frames while the server is busy.
 inline constexpr std::uint16_t kMaxChunkBytes = 1024;
-inline constexpr std::uint8_t kWindow = 2;
+inline constexpr std::uint8_t kWindow = 4;
 inline constexpr std::size_t kBodyBytes = kMaxChunkBytes + protocol::kBodyOverheadBytes;
 static_assert(kBodyBytes >= protocol::kMinBodyBytes);
 
@@ -37,20 +37,21 @@ struct Fault {
   const char* text = "";
 };
 
-// Fixed for the whole boot. All pointers refer to storage that outlives the server.
+// Fixed from the first Receive() on. All pointers refer to storage that outlives the server.
 struct DeviceFacts {
-  const char* build_id;
-  const char* board;
-  const char* npu_config;  // "" when the NPU could not be opened.
-  Status npu_status;
-  const char* npu_text;  // "" when it could.
-  std::uint32_t boot_id;
-  std::uint32_t cpu_clock_hz;
+  const char* build_id = "";
+  const char* board = "";
+  const char* npu_config = "";  // "" when the NPU could not be opened.
+  Status npu_status = Status::kOk;
+  const char* npu_text = "";  // "" when it could.
+  std::uint32_t boot_id = 0;
+  std::uint32_t cpu_clock_hz = 0;
   Fault fault;
 };
 
 class Server {
  public:
+  // All are borrowed. `facts` may be completed until the first Receive().
   Server(const DeviceFacts& facts, Span<ModelPort* const> models, Device& device,
          protocol::ByteSink& sink)
       : facts_(facts), models_(models), device_(device), sink_(sink) {}
@@ -96,7 +97,7 @@ class Server {
   // The model of that index, loaded; otherwise refuses and returns nullptr.
   ModelPort* OpenModel(const protocol::Frame& request, std::uint8_t index);
 
-  const DeviceFacts facts_;
+  const DeviceFacts& facts_;
   const Span<ModelPort* const> models_;
   Device& device_;
   protocol::ByteSink& sink_;

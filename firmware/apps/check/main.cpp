@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The check app: answers `west check` over the console with every model that is
+// linked into the image. Whatever fails on the way up, it still answers IDENTIFY
+// and says what failed.
+#include <cstring>
+
+#include "linked_model.h"
+#include "pilotlight/base/check.h"
+#include "pilotlight/base/text.h"
+#include "pilotlight/board_config.h"
+#include "pilotlight/build_id.h"
+#include "pilotlight/ethos_u/backend.h"
+#include "pilotlight/ethos_u/npu.h"
+#include "pilotlight/ethos_u/registers.h"
+#include "pilotlight/models.h"
+#include "pilotlight/platform/clock.h"
+#include "pilotlight/platform/console.h"
+#include "pilotlight/platform/npu_port.h"
+#include "pilotlight/platform/system.h"
+#include "server.h"
+
+namespace pilotlight::check {
+namespace {
+
+constexpr std::size_t kMaxModels = 4;
+constexpr std::uint64_t kIdleWakeUs = 1'000'000;
+constexpr std::uint64_t kDrainUs =
+    10'000;  // The last frame is on the wire by then, at any baud rate in use.
+
+struct BoardDevice final : Device {
+  std::uint64_t NowUs() override { return platform::NowUs(); }
+  std::uint64_t CpuCycles() override { return platform::CpuCycles(); }
+  PoolUse Stack() override {
+    return {static_cast<std::uint32_t>(platform::StackHighWaterBytes()),
+            static_cast<std::uint32_t>(platform::StackSizeBytes())};
+  }
+  std::uint32_t ConsoleOverruns() override { return platform::ConsoleOverruns(); }
+};
+
+struct ConsoleSink final : protocol::ByteSink {
+  void Write(Span<const std::byte> bytes) override { platform::ConsoleWrite(bytes); }
+};
+
+// Everything the app owns. Static storage: models refer to themselves, and the log sink is a
+// plain function that has to find the server.
+struct App {
+  ethos_u::Npu npu{platform::BoardNpuPort()};
+  LinkedModel models[kMaxModels];
+  ModelPort* ports[kMaxModels] = {};
+  platform::FaultRecord fault = platform::TakeFaultRecord();
+  char npu_config[24] = "";
+  char npu_text[protocol::kMaxStringBytes] = "";
+  DeviceFacts facts;
+  BoardDevice device;
+  ConsoleSink sink;
+  Server server{facts, {ports, pilotlight_model_count}, device, sink};
+};
+App app;
+
+void LogToServer(platform::LogLevel level, const char* text, std::size_t length) {
+  app.server.Log(static_cast<std::uint8_t>(level), text, length);
+}
+
+void Log(platform::LogLevel level, const char* text) {
+  platform::Log(level, text, std::strlen(text));
+}
+
+void NameNpu(const ethos_u::NpuIdentity& identity, Span<char> into) {
+  Text text(into);
+  switch (identity.product()) {
+    case ethos_u::reg::kProductU55:
+      text << "ethos-u55-";
+      break;
+    case ethos_u::reg::kProductU65:
+      text << "ethos-u65-";
+      break;
+    default:
+      text << "ethos-u85-";
+      break;
+  }
+  text << identity.macs();
+}
+
+void GatherFacts() {
+  DeviceFacts& facts = app.facts;
+  facts.build_id = PILOTLIGHT_BUILD_ID;
+  facts.board = PILOTLIGHT_BOARD_NAME;
+  facts.boot_id = platform::BootId();
+  facts.cpu_clock_hz = PILOTLIGHT_BOARD_CPU_CLOCK_HZ;
+  if (!app.fault.valid) return;
+  const platform::FaultRecord& from = app.fault;
+  const std::uint32_t words[] = {from.kind, from.pc,    from.lr,   from.sp,        from.cfsr,
+                                 from.hfsr, from.mmfar, from.bfar, from.check_line};
+  facts.fault.valid = true;
+  std::memcpy(facts.fault.words, words, sizeof words);
+  facts.fault.text = from.check_text;
+}
+
+// Returns the delegate, or null when the NPU could not be opened; facts say why.
+ethos_u::EthosUBackend* OpenNpu() {
+  DeviceFacts& facts = app.facts;
+  facts.npu_status = app.npu.Open();
+  if (facts.npu_status != Status::kOk) {
+    ethos_u::Describe(app.npu.failure(), app.npu_text);
+    facts.npu_text = app.npu_text;
+    Log(platform::LogLevel::kError, app.npu_text);
+    return nullptr;
+  }
+  NameNpu(app.npu.identity(), app.npu_config);
+  facts.npu_config = app.npu_config;
+  auto backend = ethos_u::RegisterBackend(app.npu);
+  if (backend.ok()) return backend.value();
+  facts.npu_status = backend.status();
+  facts.npu_text = "the runtime did not take the delegate";
+  return nullptr;
+}
+
+void OpenModels(ethos_u::EthosUBackend* backend) {
+  for (std::uint32_t i = 0; i < pilotlight_model_count; ++i) {
+    LinkedModel& model = app.models[i];
+    app.ports[i] = &model;
+    model.Open(*pilotlight_models[i], backend, app.facts.npu_status, app.facts.npu_text);
+    if (model.status() != Status::kOk) Log(platform::LogLevel::kError, model.status_text());
+  }
+}
+
+[[noreturn]] void Serve() {
+  for (;;) {
+    std::byte arrived[256];
+    const std::size_t count = platform::ConsoleRead(arrived, platform::NowUs() + kIdleWakeUs);
+    app.server.Receive({arrived, count});
+    if (app.server.reset_requested()) {
+      const std::uint64_t drained_us = platform::NowUs() + kDrainUs;
+      while (platform::NowUs() < drained_us) {
+      }
+      platform::Reset();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pilotlight::check
+
+int main() {
+  using namespace pilotlight::check;  // NOLINT: the app is this namespace
+  PILOTLIGHT_CHECK(pilotlight_model_count <= kMaxModels);
+  GatherFacts();
+  pilotlight::platform::SetLogSink(LogToServer);
+  app.server.Boot();
+  OpenModels(OpenNpu());
+  Serve();
+}
