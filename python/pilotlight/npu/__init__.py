@@ -4,5 +4,15 @@
 from pilotlight.npu.device import Device
 from pilotlight.npu.faults import BusFault
 from pilotlight.npu.memory import MappedMemory, Memory
+from pilotlight.npu.simulation import SimulationResult, Simulator, Statistics, simulate
 
-__all__ = ["BusFault", "Device", "MappedMemory", "Memory"]
+__all__ = [
+    "BusFault",
+    "Device",
+    "MappedMemory",
+    "Memory",
+    "SimulationResult",
+    "Simulator",
+    "Statistics",
+    "simulate",
+]

@@ -71,7 +71,8 @@ def combine(
         wrapped: Integers = (a << distance).astype(np.int32).astype(np.int64)
         return wrapped
     half = np.where((distance > 0) & (round_mode is RoundMode.NATURAL), np.int64(1) << np.maximum(distance - 1, 0), 0)
-    return (a + half) >> distance
+    shifted: Integers = (a + half) >> distance
+    return shifted
 
 
 def unary(mode: ElementwiseMode, a: Integers, multiplier: int, shift: int, round_mode: RoundMode) -> Integers:

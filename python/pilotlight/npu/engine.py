@@ -100,7 +100,7 @@ class Stopped:
 @lru_cache(maxsize=64)
 def _decoded(stream: bytes, product: Product) -> tuple[Instruction | MalformedStream, ...]:
     """Decode up to the first OP_STOP. A malformed command is the last entry: it faults when it is reached."""
-    words = struct.unpack(f"<{len(stream) // 4}I", stream)
+    words = struct.unpack_from(f"<{len(stream) // 4}I", stream)
     found: list[Instruction | MalformedStream] = []
     at = 0
     while at < len(words):
@@ -115,6 +115,15 @@ def _decoded(stream: bytes, product: Product) -> tuple[Instruction | MalformedSt
         at += instruction.size_words
     found.append(MalformedStream(f"word {at}: the stream ends without OP_STOP"))
     return tuple(found)
+
+
+_EXECUTED = frozenset({"OP_CONV", "OP_DEPTHWISE", "OP_POOL", "OP_ELEMENTWISE", "OP_DMA_START"})
+
+
+def count_operations(stream: bytes, product: Product) -> int:
+    """How many operations a stream executes, up to OP_STOP or the first malformed command."""
+    commands = (item.command.name for item in _decoded(stream, product) if isinstance(item, Instruction))
+    return sum(name in _EXECUTED for name in commands)
 
 
 class Engine:

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a .pte without firmware: its delegates on a `Device`, the operators at its borders in NumPy.
+
+Each region of a delegate is placed by itself, with nothing around it: an access that leaves its region faults even
+where firmware would have had other memory there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilotlight.errors import BadProgram, ConfigError, NpuFault, UnsupportedOperator, WrongNpu
+from pilotlight.npu import cpu_operators
+from pilotlight.npu.configurations import Configuration, configuration, configuration_of
+from pilotlight.npu.device import Device
+from pilotlight.npu.engine import Executed, count_operations
+from pilotlight.npu.memory import MappedMemory
+from pilotlight.npu.registers import CMD_RESET_VALUE, FAULTS, REGIONS, Cmd, Reg, Status, describe_status
+from pilotlight.npu.weights import WeightCache
+from pilotlight.pte import DelegateCall, FreeCall, KernelCall, Method, MoveCall, Program, Tensor, read_program
+from pilotlight.pte.ethos_u import BACKEND, IoTensor, parse_blob, parse_payload
+
+# Address of region i is (i + 1) * this; the command stream comes after the regions.
+_REGION_SPACING = 1 << 28
+_STREAM_ADDRESS = (REGIONS + 1) * _REGION_SPACING
+_SCRATCH = 1
+# Region 0 is served by the second AXI port, as Arm's driver has it.
+_REGIONCFG = 3
+
+# Called after each operation: how many are done, of how many.
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Statistics:
+    """What the NPU did, added up over the delegates of one inference. cycles is an estimate; see DESIGN.md."""
+
+    configuration: str
+    cycles: int = 0
+    macs: int = 0
+    operations: int = 0
+    read_bytes: int = 0
+    written_bytes: int = 0
+    executed: list[Executed] = field(default_factory=list)
+
+    def add(self, executed: Executed) -> None:
+        self.cycles += executed.cycles.total
+        self.macs += executed.work.macs
+        self.operations += 1
+        self.read_bytes += sum(executed.work.read_bytes.values())
+        self.written_bytes += sum(executed.work.written_bytes.values())
+        self.executed.append(executed)
+
+
+@dataclass(frozen=True)
+class SimulationResult:
+    outputs: tuple[NDArray[Any], ...]
+    statistics: Statistics
+
+
+class _Delegate:
+    """A delegate's blob placed in memory, with a device of its own."""
+
+    def __init__(self, blob: bytes, named_data: dict[str, bytes], config: str | None, weights: WeightCache) -> None:
+        self.blob = parse_blob(blob, named_data)
+        self.payload = parse_payload(self.blob.commands)
+        self.configuration = _choose(self.payload.config, config)
+        if max(self.blob.scratch_size_bytes, len(self.blob.weights)) > _REGION_SPACING:
+            raise BadProgram(f"a delegate needs a region of more than {_REGION_SPACING} bytes")
+        for tensor in (*self.blob.inputs, *self.blob.outputs):
+            if tensor.region != _SCRATCH:
+                raise BadProgram(
+                    f"an input or output of a delegate lies in region {tensor.region}, not in the scratch area"
+                )
+        self._scratch = np.zeros(self.blob.scratch_size_bytes, np.uint8)
+        self._on_executed: Callable[[Executed], None] = lambda _: None
+        memory = MappedMemory()
+        constants = np.frombuffer(self.blob.weights, np.uint8)
+        memory.add(_REGION_SPACING, constants, writable=False, name="region 0")
+        memory.add(2 * _REGION_SPACING, self._scratch, writable=True, name="region 1")
+        stream = np.frombuffer(self.payload.stream, np.uint8)
+        memory.add(_STREAM_ADDRESS, stream, writable=False, name="command stream")
+        self.device = Device(
+            self.configuration.name, memory, weights=weights, on_executed=lambda executed: self._on_executed(executed)
+        )
+
+    def run(
+        self, inputs: list[NDArray[Any]], outputs: list[NDArray[Any]], on_executed: Callable[[Executed], None]
+    ) -> None:
+        self._on_executed = on_executed
+        # What an inference leaves behind must not reach the next one.
+        self._scratch[:] = 0
+        for place, array in zip(self.blob.inputs, inputs, strict=True):
+            self._bytes(place)[:] = np.frombuffer(array.tobytes(), np.uint8)
+        device = self.device
+        device.write(Reg.RESET, 0)
+        device.write(Reg.QBASE, _STREAM_ADDRESS & 0xFFFF_FFFF)
+        device.write(Reg.QBASE_HI, _STREAM_ADDRESS >> 32)
+        device.write(Reg.QSIZE, len(self.payload.stream))
+        device.write(Reg.REGIONCFG, _REGIONCFG)
+        for region in range(REGIONS):
+            device.write(Reg.BASEP0 + 8 * region, (region + 1) * _REGION_SPACING)
+        device.write(Reg.CMD, CMD_RESET_VALUE | Cmd.RUN)
+        status = device.read(Reg.STATUS)
+        if status & FAULTS or not status & Status.CMD_END_REACHED:
+            raise NpuFault(
+                f"{device.last_fault or 'the NPU did not reach the end of the stream'}\n"
+                f"  {describe_status(status)}, QREAD {device.read(Reg.QREAD)}",
+                hint="export the model again; if it faults again, `pilotlight disassemble` shows the stream",
+            )
+        for place, array in zip(self.blob.outputs, outputs, strict=True):
+            array.reshape(-1).view(np.uint8)[:] = self._bytes(place)
+
+    def _bytes(self, place: IoTensor) -> NDArray[np.uint8]:
+        return self._scratch[place.offset : place.offset + place.size_bytes]
+
+
+def _choose(config_word: int, config: str | None) -> Configuration:
+    compiled_for = configuration_of(config_word)
+    if config is None:
+        return compiled_for
+    chosen = configuration(config)
+    if chosen != compiled_for:
+        raise WrongNpu(
+            f"the program was compiled for {compiled_for.name}, not for {chosen.name}",
+            hint=f"export it with target {chosen.name}, or simulate {compiled_for.name}",
+        )
+    return chosen
+
+
+class Simulator:
+    """A program, ready to run any number of times. Decoded weights are kept between runs."""
+
+    def __init__(self, pte: bytes | Path, config: str | None = None, method: str = "forward") -> None:
+        program = read_program(pte if isinstance(pte, bytes) else _read(pte))
+        if method not in program.methods:
+            known = ", ".join(program.methods)
+            raise ConfigError(f"the program has no method {method!r}", hint=f"its methods are {known}")
+        self.method: Method = program.methods[method]
+        self._check_operators(self.method)
+        weights = WeightCache()
+        self._delegates = [self._load(program, index, config, weights) for index in range(len(self.method.delegates))]
+
+    @staticmethod
+    def _check_operators(method: Method) -> None:
+        for name in method.operators:
+            if name not in cpu_operators.NAMES:
+                raise UnsupportedOperator(
+                    f"method {method.name} calls the CPU operator {name}, which the simulator does not have",
+                    hint="the export report says why it was not delegated; on a target the firmware's kernels run it",
+                )
+
+    def _load(self, program: Program, index: int, config: str | None, weights: WeightCache) -> _Delegate:
+        delegate = self.method.delegates[index]
+        if delegate.backend != BACKEND:
+            raise UnsupportedOperator(f"delegate {index} belongs to backend {delegate.backend!r}, not to {BACKEND}")
+        return _Delegate(delegate.blob, program.named_data, config, weights)
+
+    @cached_property
+    def _operation_count(self) -> int:
+        streams = (delegate.payload.stream for delegate in self._delegates)
+        product = self._delegates[0].configuration.product
+        return sum(count_operations(stream, product) for stream in streams)
+
+    @property
+    def configuration(self) -> str:
+        return self._delegates[0].configuration.name if self._delegates else "none"
+
+    def run(self, inputs: Sequence[NDArray[Any]], progress: Progress | None = None) -> SimulationResult:
+        """Run one inference.
+
+        Raises NpuFault when the NPU stops with a fault, ConfigError when inputs do not fit the program.
+        """
+        values = self._values(inputs)
+        statistics = Statistics(self.configuration)
+        for chain in self.method.chains:
+            for instruction in chain:
+                if isinstance(instruction, KernelCall):
+                    cpu_operators.call(instruction.operator, [values[index] for index in instruction.arguments])
+                elif isinstance(instruction, DelegateCall):
+                    self._call(instruction, values, statistics, progress)
+                elif isinstance(instruction, MoveCall):
+                    values[instruction.destination] = values[instruction.source]
+                elif not isinstance(instruction, FreeCall):
+                    raise UnsupportedOperator(f"method {self.method.name} has control flow, which is not simulated")
+        outputs = tuple(self._as_array(values[index]) for index in self.method.output_values)
+        return SimulationResult(outputs, statistics)
+
+    @staticmethod
+    def _as_array(value: Any) -> NDArray[Any]:
+        if not isinstance(value, np.ndarray):
+            raise BadProgram(f"an output of the program is {value!r}, not a tensor")
+        return value
+
+    def _values(self, inputs: Sequence[NDArray[Any]]) -> list[Any]:
+        values: list[Any] = [_array(value) if isinstance(value, Tensor) else value for value in self.method.values]
+        expected = self.method.inputs
+        if len(inputs) != len(expected):
+            raise ConfigError(f"the program takes {len(expected)} inputs, not {len(inputs)}")
+        for position, (array, tensor) in enumerate(zip(inputs, expected, strict=True)):
+            if array.dtype.name != tensor.dtype or array.shape != tensor.shape:
+                raise ConfigError(
+                    f"input {position} is {array.dtype.name}{list(array.shape)}, "
+                    f"but the program takes {tensor.dtype}{list(tensor.shape)}"
+                )
+            values[self.method.input_values[position]][...] = array
+        return values
+
+    def _call(self, call: DelegateCall, values: list[Any], statistics: Statistics, progress: Progress | None) -> None:
+        delegate = self._delegates[call.delegate]
+        arrays = [values[index] for index in call.arguments]
+        input_count = len(delegate.blob.inputs)
+        places = [*delegate.blob.inputs, *delegate.blob.outputs]
+        if len(arrays) != len(places):
+            raise BadProgram(f"delegate {call.delegate} takes {len(places)} tensors, not {len(arrays)}")
+        for position, (array, place) in enumerate(zip(arrays, places, strict=True)):
+            if not isinstance(array, np.ndarray) or array.nbytes != place.size_bytes:
+                raise BadProgram(f"delegate {call.delegate}: argument {position} has not {place.size_bytes} bytes")
+        flat = [_storage(array, self.method.values[index]) for array, index in zip(arrays, call.arguments, strict=True)]
+
+        def on_executed(executed: Executed) -> None:
+            statistics.add(executed)
+            if progress is not None:
+                progress(statistics.operations, self._operation_count)
+
+        delegate.run(flat[:input_count], flat[input_count:], on_executed)
+
+
+def _storage(array: NDArray[Any], value: Any) -> NDArray[Any]:
+    """View an array in the order of its elements in memory, which the delegate copies byte by byte."""
+    assert isinstance(value, Tensor)
+    return array.transpose(value.dim_order)
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    """Make the array of a value, stored in the order of its dimensions in memory."""
+    try:
+        dtype = np.dtype(tensor.dtype)
+    except TypeError:
+        raise UnsupportedOperator(f"tensors of type {tensor.dtype} are not simulated") from None
+    stored_shape = tuple(tensor.shape[axis] for axis in tensor.dim_order)
+    try:
+        stored = np.zeros(stored_shape, dtype)
+    except MemoryError:
+        raise BadProgram(f"a tensor of {tensor.size_bytes} bytes does not fit this computer's memory") from None
+    if tensor.data is not None:
+        stored[...] = np.frombuffer(tensor.data, dtype).reshape(stored_shape)
+    inverse = sorted(range(len(stored_shape)), key=tensor.dim_order.__getitem__)
+    return stored.transpose(inverse)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", hint="give the path of a .pte file") from error
+
+
+def simulate(
+    pte: bytes | str | Path,
+    inputs: Sequence[NDArray[Any]],
+    config: str | None = None,
+    *,
+    progress: Progress | None = None,
+) -> SimulationResult:
+    """Run one inference of a program. For several, keep a `Simulator`.
+
+    config: the NPU's name; by default the one that the program was compiled for.
+    """
+    return Simulator(Path(pte) if isinstance(pte, str) else pte, config).run(inputs, progress)

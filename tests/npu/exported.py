@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models through ExecuTorch to a .pte, with the TOSA graph that Vela compiled: the golden reference.
+
+Nothing here goes through pilotlight.export, so that these tests judge the simulator alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tosa_reference_model
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A program with int8 inputs and outputs, all of it in one delegate."""
+
+    pte: bytes
+    tosa: bytes
+
+    def golden(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run the TOSA reference model."""
+        outputs, status = tosa_reference_model.run(self.tosa, [np.ascontiguousarray(array) for array in inputs])
+        assert status == tosa_reference_model.GraphStatus.TOSA_VALID
+        return [np.asarray(output) for output in outputs]
+
+
+def export(module: Any, example: tuple[Any, ...], target: str, calibration: Sequence[tuple[Any, ...]] = ()) -> Exported:
+    import torch
+    from executorch.backends.arm.ethosu import EthosUCompileSpec, EthosUPartitioner
+    from executorch.backends.arm.quantizer import EthosUQuantizer, get_symmetric_quantization_config
+    from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower
+    from executorch.exir.passes.quantize_io_pass import QuantizeInputs, QuantizeOutputs
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+        spec = EthosUCompileSpec(target, system_config="Ethos_U55_High_End_Embedded", memory_mode="Shared_Sram")
+        spec.dump_intermediate_artifacts_to(folder)
+        quantizer = EthosUQuantizer(spec)
+        quantizer.set_global(get_symmetric_quantization_config())
+        graph = torch.export.export(module, example).module(check_guards=False)
+        prepared = prepare_pt2e(graph, quantizer)
+        for sample in calibration or [example]:
+            prepared(*sample)
+        program = torch.export.export(convert_pt2e(prepared), example)
+        edge = to_edge_transform_and_lower(
+            program,
+            partitioner=[EthosUPartitioner(spec)],
+            compile_config=EdgeCompileConfig(_check_ir_validity=False),
+        )
+        edge = edge.transform([QuantizeInputs(edge, list(range(len(example)))), QuantizeOutputs(edge, [0])])
+        executorch = edge.to_executorch(ExecutorchBackendConfig(extract_delegate_segments=False))
+        (tosa,) = Path(folder).glob("output_tag*.tosa")
+        return Exported(bytes(executorch.buffer), tosa.read_bytes())
