@@ -26,6 +26,10 @@ constexpr std::uint64_t kCpuClockMhz = PILOTLIGHT_BOARD_CPU_CLOCK_HZ / 1'000'000
 
 std::uint64_t ticks_at_boot;
 
+// Written with interrupts off, or by the timer's own interrupt.
+bool armed;
+std::uint64_t armed_for_us;
+
 std::uint64_t Ticks() {
   for (;;) {
     const std::uint32_t high = Register(kCntpctHigh);
@@ -38,29 +42,37 @@ std::uint64_t Ticks() {
 }  // namespace
 
 // The comparator has done its work by waking the core.
-extern "C" void TimerInterrupt() { Register(kCntpCtl) = 0; }
+extern "C" void TimerInterrupt() {
+  Register(kCntpCtl) = 0;
+  armed = false;
+}
 
 namespace corstone300 {
 
 void StartClock() {
   Register(kCntcr) = kCntcrEnable;
   Register(kCntpCtl) = 0;
+  armed = false;
   ticks_at_boot = Ticks();
   EnableInterrupt(PILOTLIGHT_BOARD_TIMER_IRQ);
 }
 
 void SleepUntil(std::uint64_t deadline_us) {
-  if (deadline_us <= NowUs()) return;
-  // A day, so that a deadline of "never" cannot overflow; every caller loops.
-  constexpr std::uint64_t kLongestUs = 86'400'000'000;
-  const std::uint64_t wait_us = deadline_us - NowUs();
-  const std::uint64_t wake = Ticks() + (wait_us < kLongestUs ? wait_us : kLongestUs) * kTicksPerUs;
-  Register(kCntpCvalLow) = static_cast<std::uint32_t>(wake);
-  Register(kCntpCvalHigh) = static_cast<std::uint32_t>(wake >> 32);
-  Register(kCntpCtl) = kCntpCtlEnable;
-  DataSyncBarrier();
+  // A sleeper that is woken for every byte arms the timer once, not once a byte.
+  if (!armed || deadline_us != armed_for_us) {
+    // "Never" must not wrap around to "at once".
+    const bool representable = deadline_us < (~std::uint64_t{0} - ticks_at_boot) / kTicksPerUs;
+    const std::uint64_t wake =
+        representable ? ticks_at_boot + deadline_us * kTicksPerUs : ~std::uint64_t{0};
+    Register(kCntpCtl) = 0;
+    Register(kCntpCvalLow) = static_cast<std::uint32_t>(wake);
+    Register(kCntpCvalHigh) = static_cast<std::uint32_t>(wake >> 32);
+    Register(kCntpCtl) = kCntpCtlEnable;
+    armed = true;
+    armed_for_us = deadline_us;
+    DataSyncBarrier();
+  }
   __asm volatile("wfi" ::: "memory");
-  Register(kCntpCtl) = 0;
 }
 
 }  // namespace corstone300

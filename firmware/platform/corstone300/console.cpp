@@ -24,6 +24,7 @@ volatile std::uint32_t overruns;
 }  // namespace
 
 extern "C" void ConsoleReceiveInterrupt() {
+  uart.ClearReceiveInterrupt();
   std::byte byte;
   while (uart.Receive(byte)) {
     if (received - taken == kCapacity) {

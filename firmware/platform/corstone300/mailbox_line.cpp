@@ -23,6 +23,7 @@ volatile std::uint32_t interrupts;
 }  // namespace
 
 extern "C" void NpuInterrupt() {
+  uart.ClearReceiveInterrupt();
   std::byte byte;
   while (uart.Receive(byte)) interrupts = interrupts + 1;
 }

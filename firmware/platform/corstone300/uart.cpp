@@ -41,9 +41,9 @@ bool Uart::Send(std::byte byte) {
   return true;
 }
 
+void Uart::ClearReceiveInterrupt() { Register(base_ + kIntClear) = kIntReceive; }
+
 bool Uart::Receive(std::byte& into) {
-  // Clear first: a byte that arrives after the last look at STATE raises the interrupt again.
-  Register(base_ + kIntClear) = kIntReceive;
   if ((Register(base_ + kState) & kStateReceiveFull) == 0) return false;
   into = static_cast<std::byte>(Register(base_ + kData));
   return true;

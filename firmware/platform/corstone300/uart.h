@@ -21,7 +21,9 @@ class Uart {
   // takes the bytes.
   bool Send(std::byte byte);
 
-  // From the receive interrupt: true with a byte in `into` as long as there are any.
+  // The receive interrupt calls the first, then the second until it returns false: a byte that
+  // arrives after that last look raises the interrupt again.
+  void ClearReceiveInterrupt();
   bool Receive(std::byte& into);
 
  private:

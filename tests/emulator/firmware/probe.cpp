@@ -7,6 +7,7 @@
 //   t N               N write-and-read-back round trips: microseconds each
 //   f KIND            fault (undefined, bus, overflow, check, interrupt)      z   reset
 //   s                 stack use     e BYTES   echo that many bytes      m   addresses the NPU sees
+//   d BYTES           take that many bytes          g BYTES          send that many
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -89,6 +90,25 @@ void Echo(std::size_t count) {
   }
 }
 
+void Take(std::size_t count) {
+  std::byte bytes[512];
+  const std::uint64_t before = NowUs();
+  std::size_t taken = 0;
+  while (taken < count) {
+    const std::size_t got = ConsoleRead({bytes, sizeof(bytes)}, NowUs() + 2'000'000);
+    if (got == 0) break;
+    taken += got;
+  }
+  Say("%u bytes in %u us, %u lost\n", static_cast<unsigned>(taken),
+      static_cast<unsigned>(NowUs() - before), static_cast<unsigned>(ConsoleOverruns()));
+}
+
+void Give(std::size_t count) {
+  const std::byte bytes[64] = {};
+  for (; count > 0; count -= count < 64 ? count : 64)
+    ConsoleWrite({bytes, count < 64 ? count : 64});
+}
+
 void Obey() {
   NpuPort& npu = BoardNpuPort();
   char* next = line + 1;
@@ -135,6 +155,12 @@ void Obey() {
       break;
     case 'e':
       Echo(first);
+      break;
+    case 'd':
+      Take(first);
+      break;
+    case 'g':
+      Give(first);
       break;
     case 'm':
       // Low words: newlib's small printf has no 64-bit conversions.
