@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the user is told when CMake, the compiler or the linker refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from pilotlight.build.compile import _cmake_error, _explain, require_tools
+from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit
+
+LOG = Path("build.log")
+
+# As GNU ld 2.40 prints it.
+OVERFLOW = """\
+[12/12] Linking CXX executable firmware.elf
+FAILED: [code=1] firmware.elf
+/usr/lib/gcc/../arm-none-eabi/bin/ld: firmware.elf section `.model' will not fit in region `ddr'
+/usr/lib/gcc/../arm-none-eabi/bin/ld: region `ddr' overflowed by 1234568 bytes
+collect2: error: ld returned 1 exit status
+ninja: build stopped: subcommand failed.
+"""
+
+
+def test_overflow_names_region_bytes_over_and_what_to_change() -> None:
+    error = _explain(OVERFLOW, {"ddr": ("model", "tensor_arena")}, LOG)
+    assert isinstance(error, DoesNotFit)
+    assert "ddr is over by 1,234,568 bytes" in str(error)
+    assert "smaller model" in error.hint and "memory mode" in error.hint
+
+
+def test_compile_error_is_quoted() -> None:
+    error = _explain("a.cpp:3:1: error: expected ';'\nninja: build stopped: subcommand failed.\n", {}, LOG)
+    assert isinstance(error, BuildFailed) and not isinstance(error, DoesNotFit)
+    assert "a.cpp:3:1: error: expected ';'" in str(error)
+    assert "build.log" in error.hint
+
+
+def test_cmake_error_loses_its_frame() -> None:
+    output = "-- ok\nCMake Error at board.cmake:31 (message):\n  BOARD=x: no such board\n\n\nCall Stack (most recent first):\n"
+    assert _cmake_error(output) == "BOARD=x: no such board"
+
+
+def test_missing_cross_compiler_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(CompilerMissing) as caught:
+        require_tools("arm-none-eabi-g++")
+    assert "apt-get install gcc-arm-none-eabi" in caught.value.hint

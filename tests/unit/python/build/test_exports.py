@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An export is repeated when something that went into it changed, and only then."""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import pytest
+
+import pilotlight.export
+from pilotlight.build.exports import ExportOptions, export_if_needed, is_up_to_date, write_depfile
+from pilotlight.bundle import ModelInfo
+
+OPTIONS = ExportOptions(model="m", target="ethos-u55-128")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model with a weights file, and an exporter that reads both and writes a minimal bundle."""
+    (tmp_path / "model.py").write_text("weights = open(__file__.replace('model.py', 'weights.bin'), 'rb').read()\n")
+    (tmp_path / "weights.bin").write_bytes(b"weights")
+
+    def export_model(model: str, target: str, out: Path, **_: object) -> str:
+        source = tmp_path / "model.py"
+        exec(compile(source.read_text(), str(source), "exec"), {"__file__": str(source)})
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "model.pte").write_bytes(b"program")
+        digest = hashlib.sha256(b"program").hexdigest()
+        ModelInfo("m", str(source), target, "", "", (), (), (), digest).save(out)
+        return "report"
+
+    monkeypatch.setattr(pilotlight.export, "export_model", export_model)
+    return tmp_path
+
+
+def export(folder: Path, options: ExportOptions = OPTIONS) -> object:
+    return export_if_needed(options, folder / "out" / "bundle", lambda line: None)
+
+
+def test_second_export_of_an_unchanged_model_does_nothing(folder: Path) -> None:
+    assert export(folder) == "report"
+    assert export(folder) is None
+
+
+@pytest.mark.parametrize("name", ["model.py", "weights.bin"])
+def test_change_of_a_file_that_the_model_read_exports_again(folder: Path, name: str) -> None:
+    export(folder)
+    path = folder / name
+    path.write_bytes(path.read_bytes() + b"\n")
+    assert export(folder) == "report"
+
+
+def test_touching_a_file_is_no_change(folder: Path) -> None:
+    export(folder)
+    (folder / "weights.bin").touch()
+    assert export(folder) is None
+
+
+def test_other_options_export_again(folder: Path) -> None:
+    export(folder)
+    assert export(folder, ExportOptions(model="m", target="ethos-u55-256")) == "report"
+
+
+def test_damaged_program_exports_again(folder: Path) -> None:
+    export(folder)
+    (folder / "out" / "bundle" / "model.pte").write_bytes(b"flipped")
+    assert not is_up_to_date(OPTIONS, folder / "out" / "bundle")
+
+
+def test_deciding_that_nothing_is_to_do_does_not_import_torch(folder: Path) -> None:
+    export(folder)
+    loaded = "torch" in sys.modules
+    assert is_up_to_date(OPTIONS, folder / "out" / "bundle")
+    assert ("torch" in sys.modules) == loaded
+
+
+def test_depfile_names_what_the_model_read(folder: Path) -> None:
+    export(folder)
+    write_depfile(folder / "out" / "bundle", Path("model.json"), folder / "export.d")
+    target, _, names = (folder / "export.d").read_text().partition(": ")
+    assert target == "model.json"
+    assert {Path(name).name for name in names.split()} == {"model.py", "weights.bin"}
