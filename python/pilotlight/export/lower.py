@@ -16,8 +16,9 @@ from pilotlight.export.source_lines import user_line
 from pilotlight.export.targets import Target
 from pilotlight.export.tensor_io import Boundary, Int8Boundary, is_conversion_at_boundary, target_name
 from pilotlight.export.vela import Compilation, recorded_compilations
+from pilotlight.pte.ethos_u import parse_blob, parse_payload
 
-# The NPU reads commands and weights where they lie in the .pte; both are multiples of this within a blob.
+# The NPU reads commands and weights where they lie in the .pte, which an image embeds at a multiple of this.
 BLOB_ALIGN_BYTES = 16
 
 _QUANTISATION = ("quantized_decomposed.quantize_per_", "quantized_decomposed.dequantize_per_")
@@ -122,12 +123,17 @@ def emit(lowered: Lowered) -> tuple[bytes, list[str]]:
 
 
 def check_alignment(pte: bytes, blob: bytes) -> None:
-    """Raise RuntimeError when `blob` does not lie in `pte` where the NPU can read it in place."""
-    offset = pte.find(blob)
-    if offset < 0:
+    """Raise RuntimeError when commands or weights of `blob` do not lie in `pte` where the NPU can take them."""
+    start = pte.find(blob)
+    if start < 0:
         raise RuntimeError("a delegate's blob is not in the .pte as Vela's packer made it")
-    if offset % BLOB_ALIGN_BYTES:
-        raise RuntimeError(f"a delegate's blob lies at offset {offset}, which is no multiple of {BLOB_ALIGN_BYTES}")
+    parts = parse_blob(blob)
+    commands = blob.index(parts.commands)
+    stream = commands + parts.commands.index(parse_payload(parts.commands).stream)
+    weights = blob.index(parts.weights, commands + len(parts.commands))
+    for what, offset in (("command stream", start + stream), ("weights", start + weights)):
+        if offset % BLOB_ALIGN_BYTES:
+            raise RuntimeError(f"{what} at offset {offset} of the .pte, no multiple of {BLOB_ALIGN_BYTES}")
 
 
 def _delegates(program: Any, compilations: list[Compilation]) -> tuple[Delegate, ...]:
@@ -159,10 +165,20 @@ def _on_cpu(program: Any, reasons: dict[str, str]) -> tuple[OperatorReport, ...]
 
 def _conversion(node: Any) -> OperatorReport:
     """Report a change between int8 and float by the float operator that needs it."""
-    neighbours = [other for other in (*node.users, *node.all_input_nodes) if _computes(other)]
-    cause = next((other for other in neighbours if not _is_quantisation(other)), node)
+    cause = next((other for other in _neighbours(node) if not _is_quantisation(other)), node)
     report = _operator(cause, delegate=None, reason="")
     return replace(report, name=target_name(node), reason=f"converts for {report.name}, which runs on the CPU")
+
+
+def _neighbours(node: Any) -> list[Any]:
+    """Return the operators next to `node`, seen through the picking of one result of several."""
+    found = []
+    for other in (*node.users, *node.all_input_nodes):
+        if other.op == "call_function" and _computes(other):
+            found.append(other)
+        elif other.op == "call_function":
+            found += [next_one for next_one in (*other.users, *other.all_input_nodes) if _computes(next_one)]
+    return [other for other in found if other is not node and other.target is not executorch_call_delegate]
 
 
 def _computes(node: Any) -> bool:

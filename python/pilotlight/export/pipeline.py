@@ -31,6 +31,8 @@ BUNDLE_FILES = frozenset(
     {"model.pte", "model.json", "golden.npz", "report.json", "export.log", "inputs.json"}
 )  # build adds the last
 _PROGRESS_INTERVAL_S = 5.0
+_LISTED_OPERATORS = 12
+_REASON_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,11 @@ def _export(
     float_io = spec.float_io if options.float_io is None else options.float_io
 
     steps.tell(f"quantising with {_count(len(spec.calibration), 'calibration sample')}")
+    with steps.step("torch.export"):
+        graph = quantise.capture(spec)
     with steps.step("quantise"):
         compile_spec = lower.compile_spec_for(target)
-        quantised = quantise.quantise(spec, compile_spec)
+        quantised = quantise.quantise(graph, spec, compile_spec)
 
     steps.tell(f"compiling for {target.name}, {target.system_config}, {target.memory_mode}")
     with steps.step("lower"):
@@ -207,7 +211,8 @@ def _listed(operators: tuple[OperatorReport, ...]) -> str:
         + (f"\n    {operator.reason}" if operator.reason else "")
         for operator in operators
     )
-    return "".join(lines)
+    rest = len(lines) - _LISTED_OPERATORS
+    return "".join(list(lines)[:_LISTED_OPERATORS]) + (f"\n  and {rest} more" if rest > 0 else "")
 
 
 def _report(
@@ -292,11 +297,12 @@ def _worded(step: str, error: BaseException) -> ModelError:
     missing = re.search(r"Missing out variants: \{([^}]*)\}", text)
     if missing:
         return _unsupported(re.findall(r"[\w.]+(?:::[\w.]+)?", missing.group(1)), ())
-    if len(text) > 300:
-        text = text[:300] + " ..."
+    if len(text) > _REASON_LENGTH:
+        text = text[:_REASON_LENGTH] + " ..."
     place = raised_at(error)
     where = f"{place.where}: " if place else ""
-    return ModelError(f"{where}{step} failed: {type(error).__name__}: {text}", hint="the log has all of it")
+    source = f"\n    {place.text}" if place and place.text else ""
+    return ModelError(f"{where}{step} failed: {type(error).__name__}: {text}{source}", hint="the log has all of it")
 
 
 def _count(number: int, noun: str) -> str:

@@ -21,16 +21,23 @@ class Quantised:
     program: Any
 
 
-def quantise(spec: ModelSpec, compile_spec: Any) -> Quantised:
+def capture(spec: ModelSpec) -> Any:
+    """Return the model as a graph of ATen operators. What raises here is the model's own code."""
+    # The guards are a call_module, which the Arm quantiser's passes refuse.
+    return torch.export.export(spec.module, _example(spec)).module(check_guards=False)
+
+
+def quantise(graph: Any, spec: ModelSpec, compile_spec: Any) -> Quantised:
     """Quantise to int8, per channel for weights, as the target's quantiser says."""
-    example = tuple(value.contiguous() for value in spec.example_inputs)
     quantiser = EthosUQuantizer(compile_spec)
     quantiser.set_global(get_symmetric_quantization_config(is_per_channel=True))
     with torch.no_grad():
-        # The guards are a call_module, which the Arm quantiser's passes refuse.
-        graph = torch.export.export(spec.module, example).module(check_guards=False)
         prepared = prepare_pt2e(graph, quantiser)
         for sample in spec.calibration:
             prepared(*sample)
         converted = convert_pt2e(prepared)
-        return Quantised(converted, torch.export.export(converted, example))
+        return Quantised(converted, torch.export.export(converted, _example(spec)))
+
+
+def _example(spec: ModelSpec) -> tuple[Any, ...]:
+    return tuple(value.contiguous() for value in spec.example_inputs)

@@ -28,7 +28,7 @@ def _operators(report: ExportReport) -> RenderableType:
     delegated = Counter(operator.name for operator in report.operators if operator.delegate is not None)
     listed = ", ".join(f"{count} {_short(name)}" for name, count in delegated.items())
     parts: list[RenderableType] = [
-        Text(f"on the NPU: {sum(delegated.values())} operators in {len(report.delegates)} delegates ({listed})")
+        Text(f"on the NPU: {sum(delegated.values())} operators in {len(report.delegates)} parts ({listed or 'none'})")
     ]
     if not report.on_cpu:
         return Group(*parts, Text("on the CPU: none"))
@@ -100,7 +100,7 @@ def _agreement(output: OutputAccuracy) -> str:
 
 
 def _short(name: str) -> str:
-    return name.removeprefix("aten.").removesuffix(".default")
+    return name.removeprefix("aten.").removesuffix(".default").removeprefix("quantized_decomposed.")
 
 
 def _near(where: str) -> str:

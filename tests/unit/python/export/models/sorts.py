@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An operator in the middle that no NPU and no kernel of ours has."""
+
+import torch
+
+
+class Sorts(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.before = torch.nn.Conv2d(1, 4, 3)
+
+    def forward(self, x):
+        x = torch.relu(self.before(x))
+        x = torch.sort(x)[0]
+        return x + 1
+
+
+ModelUnderTest = Sorts()
+ModelInputs = (torch.randn(1, 1, 8, 8),)
