@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes model_<name>.h, .c, .S and operators.txt. Same input, same bytes; unchanged files are not touched."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pilotlight.boards import Board
+from pilotlight.bundle import TensorInfo, load_model_info
+from pilotlight.codegen.arenas import Arenas, plan_arenas
+from pilotlight.errors import BadProgram, ConfigError, DoesNotFit
+from pilotlight.files import write_if_changed
+from pilotlight.pte import Method, Tensor, read_program
+
+RUNTIMES = ("ours", "package")
+METHOD = "forward"
+MAX_RANK = 8  # PILOTLIGHT_MAX_RANK of descriptor.h
+
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+# NumPy's name -> enumerator of descriptor.h, C type.
+_DTYPES = {
+    "uint8": ("PILOTLIGHT_UINT8", "uint8_t"),
+    "int8": ("PILOTLIGHT_INT8", "int8_t"),
+    "int16": ("PILOTLIGHT_INT16", "int16_t"),
+    "int32": ("PILOTLIGHT_INT32", "int32_t"),
+    "int64": ("PILOTLIGHT_INT64", "int64_t"),
+    "float32": ("PILOTLIGHT_FLOAT32", "float"),
+    "bool": ("PILOTLIGHT_BOOL", "bool"),
+}
+
+
+@dataclass(frozen=True)
+class GeneratedModel:
+    """What was written, and what went into it."""
+
+    name: str
+    header: Path
+    source: Path
+    assembly: Path
+    operators: tuple[str, ...]
+    arenas: Arenas
+
+
+@dataclass(frozen=True)
+class _CTensor:
+    """A tensor as the templates print it."""
+
+    name: str
+    dtype: str
+    c_type: str
+    shape: tuple[int, ...]
+    elements: int
+    size_bytes: int
+    scale: str
+    zero_point: int
+
+
+def generate_model(bundle: Path, board: Board, runtime: str, out: Path) -> GeneratedModel:
+    """Write the sources for the model in `bundle` to `out`.
+
+    Raises ConfigError when the bundle is incomplete, BadProgram when its program is malformed or not the one that its
+    description is about, UnsupportedOperator when it needs a backend that no firmware of ours has, and DoesNotFit when
+    a memory region of the board is too small for it.
+    """
+    if runtime not in RUNTIMES:
+        raise ConfigError(f"no runtime {runtime!r}", hint=" or ".join(RUNTIMES))
+    info = load_model_info(bundle)
+    if not _IDENTIFIER.fullmatch(info.name):
+        raise ConfigError(
+            f"{bundle / 'model.json'}: the model's name {info.name!r} is no C identifier",
+            hint="letters, digits and underscores, beginning with a letter",
+        )
+    pte_path = (bundle / "model.pte").resolve()
+    pte = pte_path.read_bytes()
+    program = read_program(pte)
+    if METHOD not in program.methods:
+        raise BadProgram(f"{pte_path}: no method {METHOD!r}")
+    method = program.methods[METHOD]
+    _check_tensors("input", info.inputs, method.inputs, pte_path)
+    _check_tensors("output", info.outputs, method.outputs, pte_path)
+
+    arenas = plan_arenas(method, pointer_bytes=8 if board.cpu.core == "host" else 4)
+    _check_fit(board, arenas, len(pte))
+    operators = _operators(method)
+    values = {
+        "name": info.name,
+        "prefix": f"PILOTLIGHT_{info.name.upper()}",
+        "symbol": f"pilotlight_model_{info.name}",
+        "target": info.target if method.delegates else "",
+        "inputs": [_c_tensor(tensor) for tensor in info.inputs],
+        "outputs": [_c_tensor(tensor) for tensor in info.outputs],
+        "labels": info.labels,
+        "arenas": arenas,
+        "pte_path": str(pte_path),
+        "pte_size_bytes": len(pte),
+        "pte_sha256": [f"0x{byte:02x}" for byte in bytes.fromhex(info.pte_sha256)],
+    }
+    # The path of the .pte is all that is said about this machine, and only to the assembler.
+    files = {suffix: out / f"model_{info.name}.{suffix}" for suffix in ("h", "c", "S")}
+    for suffix, path in files.items():
+        write_if_changed(path, _templates().get_template(f"model.{suffix}.jinja").render(values))
+    write_if_changed(out / "operators.txt", "".join(f"{operator}\n" for operator in operators))
+    return GeneratedModel(info.name, files["h"], files["c"], files["S"], operators, arenas)
+
+
+def _templates() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters["c_string"] = _c_string
+    return environment
+
+
+def _check_tensors(side: str, described: tuple[TensorInfo, ...], actual: tuple[Tensor, ...], path: Path) -> None:
+    """The description is what the user's code will be compiled against, so it has to be true."""
+    if len(described) != len(actual):
+        raise BadProgram(f"{path}: {len(actual)} {side}s, but model.json describes {len(described)}")
+    for index, (tensor, value) in enumerate(zip(described, actual, strict=True)):
+        if (tensor.dtype, tuple(tensor.shape)) != (value.dtype, value.shape):
+            raise BadProgram(
+                f"{path}: {side} {index} is {value.dtype}{list(value.shape)}, "
+                f"but model.json says {tensor.dtype}{list(tensor.shape)}",
+                hint="export the model again",
+            )
+        if tensor.dtype not in _DTYPES or len(tensor.shape) > MAX_RANK:
+            raise BadProgram(
+                f"{path}: {side} {index} is {tensor.dtype}{list(tensor.shape)}, which the firmware's interface lacks",
+                hint=f"at most {MAX_RANK} dimensions, of {', '.join(_DTYPES)}",
+            )
+        if value.memory is None:
+            raise BadProgram(
+                f"{path}: the memory plan has no place for {side} {index}",
+                hint="keep inputs and outputs in the memory plan (ExecuTorch's default); no output may be a constant",
+            )
+
+
+def _check_fit(board: Board, arenas: Arenas, pte_bytes: int) -> None:
+    """Say it here, in one line, where the linker would only know the sum of all sections."""
+    needs: dict[str, list[tuple[str, int]]] = {}
+    needs.setdefault(board.region_of("model")[0], []).append(("program", pte_bytes))
+    region = board.region_of("tensor_arena")[0]
+    planned = sum(arenas.planned)
+    needs.setdefault(region, []).extend((("activations", planned), ("NPU scratch", arenas.temp_pool)))
+    for name, parts in needs.items():
+        over = sum(size for _, size in parts) - board.memory[name].size
+        if over > 0:
+            what = ", ".join(f"{part} {size:,}" for part, size in parts)
+            raise DoesNotFit(
+                f"memory.{name} of {board.name} is {over:,} bytes too small: it has {board.memory[name].size:,}, "
+                f"the model needs {what}",
+                hint="use a smaller model or input, or a board with more memory",
+            )
+
+
+def _operators(method: Method) -> tuple[str, ...]:
+    return tuple(sorted({use.name for use in method.operator_uses}))
+
+
+def _c_tensor(tensor: TensorInfo) -> _CTensor:
+    enumerator, c_type = _DTYPES[tensor.dtype]
+    elements = 1
+    for size in tensor.shape:
+        elements *= size
+    element_bytes = {"bool": 1, "float32": 4}.get(tensor.dtype) or int(re.sub(r"\D", "", tensor.dtype)) // 8
+    return _CTensor(
+        name=tensor.name,
+        dtype=enumerator,
+        c_type=c_type,
+        shape=tuple(tensor.shape),
+        elements=elements,
+        size_bytes=elements * element_bytes,
+        scale=_c_float(tensor.scale),
+        zero_point=tensor.zero_point,
+    )
+
+
+def _c_float(value: float) -> str:
+    """Return the shortest literal that a compiler reads as the float32 nearest to `value`.
+
+    >>> _c_float(0.018268657848238945), _c_float(0.0), _c_float(1e-7)
+    ('0.018268658f', '0.0f', '1e-07f')
+    """
+    nearest = struct.unpack("<f", struct.pack("<f", value))[0]
+    for digits in range(1, 10):
+        text = f"{nearest:.{digits}g}"
+        if struct.unpack("<f", struct.pack("<f", float(text)))[0] == nearest:
+            break
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+
+
+def _c_string(text: str) -> str:
+    r"""Return `text` as a C string literal; bytes other than plain ASCII as octal escapes.
+
+    >>> print(_c_string('say "five"?'), _c_string("\u00e9"))
+    "say \"five\"\?" "\303\251"
+    """
+    escaped = ""
+    for byte in text.encode("utf-8"):
+        character = chr(byte)
+        # The question mark too: two of them begin a trigraph.
+        if character in '"\\?':
+            escaped += "\\" + character
+        else:
+            escaped += character if 32 <= byte < 127 else f"\\{byte:03o}"
+    return f'"{escaped}"'

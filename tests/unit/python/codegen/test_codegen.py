@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from pilotlight.boards import Board, load_board
+from pilotlight.codegen import generate_model
+from pilotlight.errors import BadProgram, ConfigError, DoesNotFit
+from pilotlight.paths import ROOT
+
+WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
+INCLUDE = ROOT / "firmware/model/include"
+CORTEX_M55 = ("arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard")
+
+
+@pytest.fixture(scope="module")
+def host() -> Board:
+    return load_board("host")
+
+
+def compile_sources(compiler: tuple[str, ...], folder: Path, *arguments: str) -> None:
+    command = [*compiler, *WARNINGS, "-I", str(folder), "-I", str(INCLUDE), *arguments]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+
+
+def test_sources_compile_as_c11_for_host_and_cortex_m(make_bundle, host, tmp_path):
+    generate_model(make_bundle(labels=("zero", "one")), host, "package", tmp_path)
+    for compiler in (("gcc",), CORTEX_M55):
+        compile_sources((*compiler, "-std=c11"), tmp_path, "-c", "model_cnn.c", "model_cnn.S")
+
+
+def test_header_compiles_as_cpp(make_bundle, host, tmp_path):
+    generate_model(make_bundle(), host, "package", tmp_path)
+    (tmp_path / "use.cpp").write_text(
+        '#include "model_cnn.h"\nint main() { return pilotlight_model_cnn.input_count != 1; }\n'
+    )
+    compile_sources(("g++", "-std=c++17"), tmp_path, "-fsyntax-only", "use.cpp")
+
+
+def test_an_app_reads_shapes_scales_labels_and_program_from_it(make_bundle, host, tmp_path):
+    generated = generate_model(make_bundle(labels=("zero", 'say "é"??=')), host, "package", tmp_path)
+    (tmp_path / "main.c").write_text(
+        """
+#include <stdio.h>
+#include "model_cnn.h"
+int main(void) {
+  const pilotlight_model_descriptor_t* m = &pilotlight_model_cnn;
+  printf("%s %s %.9g %d %u %u\\n", m->name, m->npu_config, (double)m->inputs[0].scale, m->inputs[0].zero_point,
+         m->inputs[0].size_bytes, m->outputs[0].size_bytes);
+  printf("%d %d %d\\n", PILOTLIGHT_CNN_INPUT_0_DIM_3, PILOTLIGHT_CNN_OUTPUT_0_ELEMENTS, PILOTLIGHT_CNN_LABEL_COUNT);
+  printf("%s|%s\\n", m->labels[0], m->labels[1]);
+  printf("%u %u %u\\n", m->planned_buffers[0].size_bytes, m->temp_pool.size_bytes, m->method_pool.size_bytes);
+  printf("%.4s %02x %d\\n", (const char*)m->pte + 4, m->pte_sha256[31], (int)((uintptr_t)m->pte % 16));
+  printf("%d\\n", (int)(((uintptr_t)m->temp_pool.data | (uintptr_t)m->planned_buffers[0].data) % 32));
+  return 0;
+}
+"""
+    )
+    compile_sources(("gcc", "-std=c11"), tmp_path, "main.c", "model_cnn.c", "model_cnn.S", "-o", "app")
+    out = subprocess.run([tmp_path / "app"], capture_output=True, text=True, timeout=10, check=True).stdout.splitlines()
+    sha256 = json.loads((tmp_path / "bundle_cnn/model.json").read_text())["pte_sha256"]
+    assert out == [
+        "cnn ethos-u55-128 0.0182686578 -13 64 10",
+        "8 10 2",
+        'zero|say "é"??=',
+        f"80 1280 {generated.arenas.method_pool}",
+        f"ET12 {sha256[-2:]} 0",
+        "0",
+    ]
+
+
+def test_memory_lies_in_its_sections_and_not_in_the_image(make_bundle, host, tmp_path):
+    generate_model(make_bundle(), host, "package", tmp_path)
+    compile_sources(CORTEX_M55, tmp_path, "-c", "model_cnn.S", "-o", "model.o")
+    with (tmp_path / "model.o").open("rb") as file:
+        sections = {section.name: section for section in ELFFile(file).iter_sections()}
+        program = sections[".model.pilotlight_model_cnn"]
+        arena = sections[".tensor_arena.pilotlight_model_cnn"]
+        assert program["sh_type"] == "SHT_PROGBITS" and program["sh_addralign"] == 16
+        assert program.data() == (tmp_path / "bundle_cnn/model.pte").read_bytes()
+        assert arena["sh_type"] == "SHT_NOBITS" and arena["sh_addralign"] == 32
+        assert arena["sh_size"] == 96 + 1280  # 80 bytes of activations up to the next 32, then the scratch
+        assert sections[".method_pool.pilotlight_model_cnn"]["sh_type"] == "SHT_NOBITS"
+
+
+def test_two_models_link_together(make_bundle, host, tmp_path):
+    generate_model(make_bundle("one"), host, "package", tmp_path)
+    generate_model(make_bundle("two", "cnn_float_io_u55_128.pte"), host, "package", tmp_path)
+    (tmp_path / "main.c").write_text(
+        '#include "model_one.h"\n#include "model_two.h"\n'
+        "int main(void) { return pilotlight_model_one.temp_pool.data == pilotlight_model_two.temp_pool.data; }\n"
+    )
+    sources = ("main.c", "model_one.c", "model_two.c", "model_one.S", "model_two.S")
+    compile_sources(("gcc", "-std=c11"), tmp_path, *sources, "-o", "app")
+    assert subprocess.run([tmp_path / "app"], timeout=10).returncode == 0
+
+
+def test_operators_are_those_that_the_program_calls(make_bundle, host, tmp_path):
+    assert generate_model(make_bundle(), host, "package", tmp_path).operators == ()
+    assert (tmp_path / "operators.txt").read_text() == ""
+    generated = generate_model(make_bundle("two", "cnn_float_io_u55_128.pte"), host, "package", tmp_path)
+    assert generated.operators == (
+        "quantized_decomposed::dequantize_per_tensor.out",
+        "quantized_decomposed::quantize_per_tensor.out",
+    )
+    assert (tmp_path / "operators.txt").read_text().splitlines() == list(generated.operators)
+
+
+def test_second_run_touches_no_file(make_bundle, host, tmp_path):
+    bundle, out = make_bundle(), tmp_path / "out"
+    generate_model(bundle, host, "package", out)
+    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    generate_model(bundle, host, "package", out)
+    assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == before
+
+
+def test_description_of_another_program_is_refused(make_bundle, host, tmp_path):
+    bundle = make_bundle()
+    description = json.loads((bundle / "model.json").read_text())
+    description["inputs"][0]["shape"] = [1, 1, 8, 9]
+    (bundle / "model.json").write_text(json.dumps(description))
+    with pytest.raises(BadProgram, match=r"input 0 is int8\[1, 1, 8, 8\], but model.json says int8\[1, 1, 8, 9\]"):
+        generate_model(bundle, host, "package", tmp_path)
+
+
+def test_name_that_is_no_identifier_is_refused(make_bundle, host, tmp_path):
+    with pytest.raises(ConfigError, match="'my-model' is no C identifier"):
+        generate_model(make_bundle("my-model"), host, "package", tmp_path)
+
+
+def test_too_small_a_region_is_named_with_the_bytes_over(make_bundle, host, tmp_path):
+    name, region = host.region_of("tensor_arena")
+    small = replace(host, memory={**host.memory, name: replace(region, size=8000)})
+    # 8368 bytes of program, 80 of activations, 1280 of scratch, in one region.
+    with pytest.raises(DoesNotFit, match=rf"memory\.{name} of host is 1,728 bytes too small"):
+        generate_model(make_bundle(), small, "package", tmp_path)
+
+
+def test_command_writes_the_same_and_fails_with_the_errors_code(make_bundle, tmp_path):
+    bundle = make_bundle()
+    command = [shutil.which("python") or "python3", "-m", "pilotlight.codegen", str(bundle)]
+    command += ["--board", "qemu-corstone300", "--runtime", "ours", "--out", str(tmp_path / "out")]
+    assert subprocess.run(command, timeout=60).returncode == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "model_cnn.h",
+        "model_cnn.c",
+        "model_cnn.S",
+        "operators.txt",
+    }
+    (bundle / "model.json").unlink()
+    assert subprocess.run(command, capture_output=True, timeout=60).returncode == ConfigError.exit_code
