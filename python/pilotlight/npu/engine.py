@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pilotlight.npu import convolution, elementwise, pooling
 from pilotlight.npu.activation import TABLE_SLOT_BYTES, ActivationTable
+from pilotlight.npu.blas import single_threaded
 from pilotlight.npu.configurations import Configuration
 from pilotlight.npu.elementwise import OperandScaling
 from pilotlight.npu.estimate import Cycles, Work, estimate
@@ -169,7 +170,11 @@ class Engine:
         self._bases = bases
         if len(stream) % 4 != 0:
             raise MalformedStream(f"a stream of {len(stream)} bytes is not a whole number of words")
-        for instruction in _decoded(stream, self._configuration.product):
+        with single_threaded():
+            return self._run(_decoded(stream, self._configuration.product))
+
+    def _run(self, instructions: tuple[Instruction | MalformedStream, ...]) -> Stopped:
+        for instruction in instructions:
             if isinstance(instruction, MalformedStream):
                 raise MalformedStream(*instruction.args)
             self.position = 4 * instruction.at

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pilotlight simulate`: run a .pte on the simulated NPU, without firmware."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pilotlight.errors import ConfigError
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "simulate",
+        help="run a .pte on the simulated NPU, without firmware",
+        description="Run one inference of an ExecuTorch program whose work is delegated to an Ethos-U.",
+    )
+    parser.add_argument("model", type=Path, help=".pte file")
+    parser.add_argument(
+        "--input", type=Path, action="append", default=[], metavar="X.npy", help="NumPy array; once per input"
+    )
+    parser.add_argument(
+        "--output", type=Path, action="append", default=[], metavar="Y.npy", help="where to write; once per output"
+    )
+    parser.add_argument("--npu", metavar="CONFIG", help="require this NPU, for instance ethos-u55-128")
+    parser.add_argument("--trace", type=Path, metavar="TRACE.json", help="write a Chrome/Perfetto trace")
+    parser.add_argument("--json", action="store_true", help="print the statistics as JSON, and no progress")
+    parser.set_defaults(handler=_run)
+    return parser
+
+
+class _ProgressLine:
+    """One line on a terminal, for runs that take more than a moment."""
+
+    _QUIET_S = 1.0
+    _INTERVAL_S = 0.2
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + self._QUIET_S
+        self._shown = False
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next, self._shown = now + self._INTERVAL_S, True
+            print(f"\roperation {done} of {total}", end="", file=sys.stderr, flush=True)
+
+    def finish(self) -> None:
+        if self._shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _run(args: argparse.Namespace) -> int:
+    import numpy as np
+
+    from pilotlight.npu.simulation import Simulator
+    from pilotlight.npu.trace import write_trace
+
+    simulator = Simulator(args.model, args.npu)
+    inputs = [_load(path) for path in args.input]
+    outputs = simulator.method.output_values
+    if len(args.output) > len(outputs):
+        raise ConfigError(f"--output: the program has {len(outputs)} outputs, not {len(args.output)}")
+    progress = None if args.json or not sys.stderr.isatty() else _ProgressLine()
+    start = time.perf_counter()
+    try:
+        result = simulator.run(inputs, progress)
+    finally:
+        if progress is not None:
+            progress.finish()
+    seconds = time.perf_counter() - start
+    try:
+        for path, array in zip(args.output, result.outputs, strict=False):
+            with path.open("wb") as file:
+                np.save(file, array)
+        if args.trace is not None:
+            write_trace(result.statistics, args.trace)
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: {error.strerror}") from error
+
+    statistics = result.statistics
+    report = {
+        "npu": statistics.configuration,
+        "operations": statistics.operations,
+        "macs": statistics.macs,
+        "estimated_cycles": statistics.cycles,
+        "read_bytes": statistics.read_bytes,
+        "written_bytes": statistics.written_bytes,
+        "simulated_in_s": round(seconds, 4),
+        "outputs": [{"dtype": array.dtype.name, "shape": list(array.shape)} for array in result.outputs],
+    }
+    if args.json:
+        print(json.dumps(report, indent=2))
+        return 0
+    print(
+        f"{statistics.configuration}: {statistics.operations} operations, {statistics.macs:,} MACs, "
+        f"about {statistics.cycles:,} cycles; simulated in {seconds:.2f} s"
+    )
+    for position, array in enumerate(result.outputs):
+        where = f" -> {args.output[position]}" if position < len(args.output) else ""
+        print(f"output {position}: {array.dtype.name}{list(array.shape)}{where}")
+        if not where:
+            print(np.array2string(array, threshold=64))
+    return 0
+
+
+def _load(path: Path) -> Any:
+    import numpy as np
+
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ConfigError(f"--input {path}: {error}", hint="give a file written by numpy.save") from error
+    if not isinstance(array, np.ndarray):
+        raise ConfigError(f"--input {path}: holds several arrays", hint="give one .npy file per input")
+    return array
