@@ -64,6 +64,9 @@ bool EthosUBackend::is_available() const { return true; }
 executorch::runtime::Result<DelegateHandle*> EthosUBackend::init(BackendInitContext& context,
                                                                  FreeableBuffer* processed,
                                                                  ArrayRef<CompileSpec>) const {
+  // The code generator sizes method pools by this (python/pilotlight/codegen/arenas.py).
+  static_assert(sizeof(Handle) <= 9 * sizeof(void*), "HANDLE_POINTERS in arenas.py is too small");
+
   Handle parsed;
   BlobError blob_error;
   const Span<const std::byte> bytes(static_cast<const std::byte*>(processed->data()),
