@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
 from pilotlight.bundle import load_model_info
 from pilotlight.errors import ConfigError, ModelError, UnsupportedOperator
-from pilotlight.export import ExportReport, export_model
+from pilotlight.export import ExportReport, export_model, pipeline
 from pilotlight.pte import Method, read_program
 
 HERE = Path(__file__).parent / "models"
@@ -136,6 +138,22 @@ def test_a_file_for_the_arm_script_exports_with_two_inputs_and_two_outputs(
     assert any("one sample" in note for note in report.notes)
 
 
+def test_float_io_leaves_the_conversions_to_kernels_of_the_firmware(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernels = [f"quantized_decomposed::{name}_per_tensor.out" for name in ("quantize", "dequantize")]
+    monkeypatch.setattr(pipeline, "firmware_kernels", lambda: frozenset(kernels))
+    bundle = tmp_path / "bundle"
+    report = export_model(str(HERE / "arm_script.py"), TARGET, bundle, float_io=True, require_full_delegation=True)
+    info = load_model_info(bundle)
+    assert {(tensor.dtype, tensor.scale) for tensor in (*info.inputs, *info.outputs)} == {("float32", 0.0)}
+    assert sorted(set(only_method(bundle).operators)) == sorted(kernels)
+    assert report.on_cpu == ()  # What float_io asks for is not held against the model.
+    golden = arrays(bundle)
+    assert golden["input_0"].dtype == golden["golden_0"].dtype == np.float32
+    assert np.abs(golden["golden_0"] - golden["fp32_0"]).max() < 0.05
+
+
 def test_commands_and_weights_lie_where_the_npu_can_read_them(
     digits: tuple[Path, ExportReport], every_layer: tuple[Path, ExportReport]
 ) -> None:
@@ -171,14 +189,15 @@ def test_report_json_says_what_vela_estimates(digits: tuple[Path, ExportReport])
 
 
 def test_terminal_report_shows_accuracy_and_rounding(digits: tuple[Path, ExportReport]) -> None:
-    from pilotlight.export.terminal import render
     from rich.console import Console
 
+    from pilotlight.export.terminal import render
+
     _, report = digits
-    console = Console(width=200, record=True, quiet=True)
-    console.print(render(report))
+    printed = io.StringIO()
+    Console(width=200, file=printed).print(render(report))
     assert report.top_one is not None
-    text = console.export_text()
+    text = printed.getvalue()
     assert f"golden {report.top_one.golden:.2%}" in text
     assert f"by rounding in {report.outputs[0].agreement.differing:,} of 3,600 values" in text
 
@@ -192,7 +211,7 @@ def test_an_operator_nobody_has_is_named_with_line_and_way_out(
         export_model(str(HERE / "sorts.py"), TARGET, out, progress=told.append)
     error = caught.value
     assert "aten::sort.values" in str(error)
-    assert f"{HERE / 'sorts.py'}:15: x = torch.sort(x)[0]" in str(error)
+    assert f"{HERE / 'sorts.py'}:14: x = torch.sort(x)[0]" in str(error)
     assert "aten.add" not in str(error)
     assert "firmware/kernels" in error.hint
     assert error.exit_code == 11
@@ -206,7 +225,7 @@ def test_an_operator_nobody_has_is_named_with_line_and_way_out(
 
 
 def test_full_delegation_fails_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedOperator, match=r"full delegation is required(.|\n)*sorts\.py:15"):
+    with pytest.raises(UnsupportedOperator, match=r"full delegation is required(.|\n)*sorts\.py:14"):
         export_model(str(HERE / "sorts.py"), TARGET, tmp_path / "bundle", require_full_delegation=True)
     assert not (tmp_path / "bundle").exists()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+
 from pilotlight.errors import ConfigError, ModelError
 from pilotlight.export.model_file import find_model_file, load_model
 from pilotlight.paths import MODELS

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from executorch.backends.arm.ethosu import EthosUCompileSpec
+
 from pilotlight.errors import ConfigError
 from pilotlight.export.kernels import firmware_kernels, missing_kernels
 from pilotlight.export.targets import TARGETS, resolve

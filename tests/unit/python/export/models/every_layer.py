@@ -2,8 +2,9 @@
 """Strided, dilated and grouped convolutions, both poolings, residual adds and a linear head, untrained."""
 
 import torch
-from pilotlight.model_spec import LabelledData, ModelSpec
 from torch import nn
+
+from pilotlight.model_spec import LabelledData, ModelSpec
 
 
 class EveryLayer(nn.Module):
