@@ -23,6 +23,7 @@ from pilotlight.targets.state import (
     OFF,
     TargetState,
     load_state,
+    process_ended,
     supervisor_alive,
     target_folder,
 )
@@ -106,7 +107,7 @@ def power_off(build_dir: Path) -> bool:
             pass
         deadline = time.monotonic() + _STOP_DEADLINE_S
         while time.monotonic() < deadline:
-            if not supervisor_alive(build_dir):
+            if not supervisor_alive(build_dir) and (process_ended(pid) or not pid):
                 return True
             time.sleep(0.01)
     raise TargetError(f"process {pid} of {build_dir} does not end", hint=f"kill -9 {pid}")

@@ -12,7 +12,6 @@ import json
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO
 
 STARTING, RUNNING, ENDED, OFF = "starting", "running", "ended", "off"
 
@@ -84,12 +83,24 @@ def supervisor_alive(build_dir: Path) -> bool:
         os.close(descriptor)
 
 
-def take_lock(build_dir: Path) -> IO[str] | None:
-    """Become the supervisor; keep the file open as long as that lasts. None when there is one already."""
-    file = (target_folder(build_dir) / "lock").open("w", encoding="utf-8")
+def take_lock(build_dir: Path) -> bool:
+    """Become the supervisor until this process ends; False when there is one already.
+
+    The descriptor is never closed by us: only the end of the process gives the lock back.
+    """
+    descriptor = os.open(target_folder(build_dir) / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
-        return None
-    return file
+        os.close(descriptor)
+        return False
+    return True
+
+
+def process_ended(pid: int) -> bool:
+    """True when there is no such process, or only its exit code is left of it."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return text.rsplit(")", 1)[1].split()[0] == "Z"

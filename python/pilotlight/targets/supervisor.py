@@ -177,12 +177,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--npu", required=True)
     parser.add_argument("--idle-limit", type=float, required=True, help="seconds")
     args = parser.parse_args(arguments)
-    lock = take_lock(args.build_dir)
-    if lock is None:
+    if not take_lock(args.build_dir):
         print("this build is powered up already", file=sys.stderr)
         return 1
-    with lock:
-        Supervisor(args.build_dir, args.npu, args.idle_limit).run()
+    Supervisor(args.build_dir, args.npu, args.idle_limit).run()
     return 0
 
 

@@ -70,10 +70,13 @@ __attribute__((noinline)) std::uint32_t Overflow(std::uint32_t depth) {
   if (std::strcmp(kind, "undefined") == 0) __asm volatile("udf #1");
   // Behind the last peripheral of the expansion area: nothing answers there.
   if (std::strcmp(kind, "bus") == 0) *reinterpret_cast<volatile std::uint32_t*>(0x5FFF0000) = 1;
-  if (std::strcmp(kind, "interrupt") == 0)
+  if (std::strcmp(kind, "interrupt") == 0) {
+    // Interrupt 52 has no handler: enable it, and make it pending.
     *reinterpret_cast<volatile std::uint32_t*>(0xE000E104) = 1u << 20;
-  if (std::strcmp(kind, "interrupt") == 0)
     *reinterpret_cast<volatile std::uint32_t*>(0xE000E204) = 1u << 20;
+    for (;;) {
+    }
+  }
 #endif
   PILOTLIGHT_CHECK(kind == nullptr);
   std::abort();

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can only be linked here: the FVP's image, and images that do not fit."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from probe_bench import PROBE
+
+# The secure aliases of Arm's Corstone-300 memory map.
+ITCM, DTCM, SRAM, DDR = 0x1000_0000, 0x3000_0000, 0x3100_0000, 0x7000_0000
+
+
+@pytest.mark.parametrize(("board", "arena"), [("qemu-corstone300", DDR), ("corstone300-fvp", SRAM)])
+def test_every_section_lies_where_the_board_says(probe_image: Callable[[str], Path], board: str, arena: int) -> None:
+    with probe_image(board).open("rb") as file:
+        sections = {s.name: s["sh_addr"] for s in ELFFile(file).iter_sections() if s["sh_addr"]}
+    assert sections[".vectors"] == ITCM
+    homes = {".text": ITCM, ".data": DTCM, ".bss": DTCM, ".stack": DTCM, ".model": DDR, ".tensor_arena": arena}
+    for name, origin in homes.items():
+        assert origin <= sections[name] < origin + 0x0100_0000, name
+
+
+def test_the_vector_table_names_the_npu_interrupt_of_the_fvp(probe_image: Callable[[str], Path]) -> None:
+    with probe_image("corstone300-fvp").open("rb") as file:
+        elf = ELFFile(file)
+        table = elf.get_section_by_name(".vectors").data()
+        (handler,) = elf.get_section_by_name(".symtab").get_symbol_by_name("NpuInterrupt")
+    assert int.from_bytes(table[4 * (16 + 56) :][:4], "little") == handler["st_value"]
+
+
+def test_an_image_too_big_names_region_and_bytes_over(tmp_path: Path) -> None:
+    board = tmp_path / "small"
+    board.mkdir()
+    text = (PROBE.parents[2] / "boards/corstone300-fvp/board.toml").read_text(encoding="utf-8")
+    text = text.replace('name = "corstone300-fvp"', 'name = "small"')
+    text = text.replace("origin = 0x3100_0000\nsize = 0x0020_0000", "origin = 0x3100_0000\nsize = 0x400")
+    (board / "board.toml").write_text(text, encoding="utf-8")
+    build = tmp_path / "build"
+    subprocess.run(
+        ["cmake", "-S", str(PROBE), "-B", str(build), "-G", "Ninja", f"-DBOARD={board}"],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    done = subprocess.run(["ninja", "-C", str(build)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode != 0
+    assert "region `sram' overflowed by 3072 bytes" in done.stdout

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The NPU as firmware sees it through the mailbox, with the NPU simulator behind it.
+
+Register numbers and values are those of Arm's Ethos-U55 register map.
+"""
+
+from __future__ import annotations
+
+import time
+
+from probe_bench import Bench, kill
+
+ID, STATUS, CMD, RESET, QBASE, QSIZE, CONFIG, LOCK = 0x0, 0x4, 0x8, 0xC, 0x10, 0x20, 0x28, 0x2C
+
+
+def test_the_npu_is_the_one_that_was_asked_for(bench: Bench) -> None:
+    bench.power_up(npu="ethos-u55-256")
+    assert int(bench.wire.ask(f"r {CONFIG}"), 16) == 0x3008
+    bench.power_up()
+    assert int(bench.wire.ask(f"r {CONFIG}"), 16) == 0x1807
+
+
+def test_a_register_reads_what_was_written_before(bench: Bench) -> None:
+    bench.power_up()
+    answer = bench.wire.ask("t 200")
+    assert answer.endswith(", 0 wrong")
+    print(f"{bench.folder}: round trip {answer}")
+
+
+def test_more_writes_than_the_fifo_holds_arrive_in_order(bench: Bench) -> None:
+    bench.power_up()
+    for value in range(150):
+        bench.wire.send(f"w {LOCK} {value}")
+    for _ in range(150):
+        assert bench.wire.read_line() == "ok"
+    assert int(bench.wire.ask(f"r {LOCK}"), 16) == 149
+
+
+def test_a_run_raises_the_interrupt_and_its_status_is_there(bench: Bench) -> None:
+    bench.power_up()
+    # A stream of zero words is NPU_OP_STOP with an empty mask. It lies in the arena, which is cleared.
+    arena = int(bench.wire.ask("m").split()[3], 16)
+    for offset, value in ((RESET, 0), (QBASE, arena + 64), (QSIZE, 4), (CMD, 1)):
+        assert bench.wire.ask(f"w {offset} {value}") == "ok"
+    answer = bench.wire.ask("i 3000")
+    assert answer.startswith("interrupt")
+    status = int(bench.wire.ask(f"r {STATUS}"), 16)
+    assert status & 0x22 == 0x22  # irq_raised, cmd_end_reached
+    assert status & 0x1D == 0  # not running, no bus fault, no reset, no parse error
+    print(f"{bench.folder}: {answer}")
+
+    bench.wire.ask(f"w {CMD} 2")
+    assert int(bench.wire.ask(f"r {STATUS}"), 16) & 2 == 0
+    assert bench.wire.ask("i 50").startswith("none")
+
+
+def test_only_memory_that_the_simulator_shares_has_an_npu_address(bench: Bench) -> None:
+    bench.power_up()
+    words = bench.wire.ask("m").split()
+    model, arena, stack = int(words[1], 16), int(words[3], 16), words[5]
+    assert model == 0x7000_0000
+    assert arena % 32 == 0 and 0x7000_0000 < arena < 0x7FFF_0000
+    assert stack == "ffffffff"
+
+
+def test_a_simulator_that_dies_is_noticed_by_the_firmware_in_its_sleep(bench: Bench) -> None:
+    state = bench.power_up()
+    assert bench.wire.ask("a") == "alive"
+    bench.wire.send("i 8000")
+    time.sleep(0.2)
+    kill(state.npu_pid)
+    answer = bench.wire.read_line(timeout_s=5)
+    assert answer.startswith("none after")
+    assert int(answer.split()[2]) < 2_000_000
+    assert bench.wire.ask("a") == "gone"
+    assert bench.wire.ask(f"r {ID}") == "00000000"
+    state = bench.wait_until(lambda s: s.npu_ended != "")
+    assert state.running
+    assert state.npu_ended == "the NPU simulator ended: killed by SIGKILL"
+
+
+def test_reset_of_the_core_leaves_a_working_npu_port(bench: Bench) -> None:
+    bench.power_up()
+    for value in (3, 7):
+        bench.wire.send(f"w {LOCK} {value}")
+        bench.wire.send("z")
+        bench.wire.read_until("probe boot")
+        assert bench.wire.ask("t 3").endswith(", 0 wrong")
