@@ -106,7 +106,7 @@ class FakeDevice:
 
     def read(self, max_bytes: int, timeout_s: float) -> bytes:
         if not self._outbox and 0 < self.faults.closed_after_answers <= self._answers:
-            raise TargetDied(f"{self.name}: the target is gone")
+            raise TargetDied(f"{self.name}: the target is gone", hint="make another one")
         taken, self._outbox = bytes(self._outbox[:max_bytes]), self._outbox[max_bytes:]
         return taken
 

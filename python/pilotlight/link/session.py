@@ -80,6 +80,7 @@ class Session:
         self.retries_used = 0
         self.noise_before_session = 0
         self.lost_log_lines = 0
+        self.damage_seen = 0
         self.log: list[LogLine] = []
         self._retries = retries
         self._on_log = on_log
@@ -261,6 +262,7 @@ class Session:
                 self._ask_unanswered(unanswered, answers, deadline, answer_timeout_s)
                 return [answers[question.sequence] for question in questions]
             except _Damage as damage:
+                self.damage_seen += 1
                 if self.retries_used >= self._retries or deadline.passed:
                     raise damage.error from None
                 self.retries_used += 1
@@ -313,9 +315,9 @@ class Session:
             item = self._next_item(deadline.within(QUIET_S))
             if item is None:
                 return
-            if isinstance(item, DamagedFrame):
-                continue
-            if item.type == Unasked.LOG:
+            if isinstance(item, DamagedFrame) or item.type == Unasked.NAK:
+                self.damage_seen += 1
+            elif item.type == Unasked.LOG:
                 self._count_log(item)
             elif item.type == Unasked.BOOT:
                 raise self._restarted()

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Comparing outputs: bit for bit against the golden ones, by class against labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Mismatched:
+    """One output of one sample that is not bit-identical."""
+
+    sample: int
+    output: int
+    differing: int
+    elements: int
+    first_index: tuple[int, ...]
+    expected: float
+    got: float
+    max_difference: float
+
+    def __str__(self) -> str:
+        return (
+            f"sample {self.sample}, output {self.output}: {self.differing} of {self.elements} elements differ, "
+            f"the first at {list(self.first_index)}: expected {self.expected:g}, got {self.got:g}; "
+            f"largest difference {self.max_difference:g}"
+        )
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """How far two references differ over a whole data set."""
+
+    differing: int
+    elements: int
+    samples_touched: int
+    max_difference: float
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How many of `samples` each got right, by the largest value of output 0."""
+
+    samples: int
+    device: int
+    golden: int
+    quantised: int
+    fp32: int
+
+    def points(self, correct: int) -> float:
+        return 100.0 * correct / self.samples
+
+
+def differing(a: Array, b: Array) -> NDArray[np.bool_]:
+    """Compare bits, not values: a NaN equals itself, and 0.0 differs from -0.0."""
+    raw = f"u{a.dtype.itemsize}"
+    different: NDArray[np.bool_] = np.ascontiguousarray(a).view(raw) != np.ascontiguousarray(b).view(raw)
+    return different
+
+
+def compare_sample(sample: int, output: int, expected: Array, got: Array) -> Mismatched | None:
+    """Return None when `got` is bit-identical to `expected`; both have the output's shape."""
+    wrong = differing(expected, got)
+    if not wrong.any():
+        return None
+    first = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+    return Mismatched(
+        sample=sample,
+        output=output,
+        differing=int(wrong.sum()),
+        elements=int(wrong.size),
+        first_index=tuple(int(i) for i in first),
+        expected=float(expected[first]),
+        got=float(got[first]),
+        max_difference=_largest(expected, got),
+    )
+
+
+def rounding(golden: tuple[Array, ...], quantised: tuple[Array, ...]) -> Rounding:
+    """Say where the TOSA reference and quantised PyTorch disagree."""
+    wrong = [differing(a, b) for a, b in zip(golden, quantised, strict=True)]
+    touched = np.zeros(len(golden[0]), dtype=bool)
+    for one in wrong:
+        touched |= one.reshape(len(one), -1).any(axis=1)
+    return Rounding(
+        differing=int(sum(one.sum() for one in wrong)),
+        elements=int(sum(one.size for one in wrong)),
+        samples_touched=int(touched.sum()),
+        max_difference=max(_largest(a, b) for a, b in zip(golden, quantised, strict=True)),
+    )
+
+
+def classes(scores: Array) -> NDArray[np.int64]:
+    """Return the class of each sample: the first largest score."""
+    return np.asarray(scores.reshape(len(scores), -1).argmax(axis=1), dtype=np.int64)
+
+
+def accuracy(labels: Array, device: Array, golden: Array, quantised: Array, fp32: Array) -> Accuracy:
+    def correct(scores: Array) -> int:
+        return int((classes(scores) == labels).sum())
+
+    return Accuracy(len(labels), correct(device), correct(golden), correct(quantised), correct(fp32))
+
+
+def _largest(a: Array, b: Array) -> float:
+    return float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0.0))

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is sent and what must come back: golden.npz of a bundle, held against its model.json."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilotlight.bundle import ModelInfo, TensorInfo
+from pilotlight.errors import ConfigError
+
+Array = NDArray[Any]
+
+_HINT = "export the model again: delete the bundle folder, then build"
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One array per input or output, [samples, ...]; see bundle.py."""
+
+    inputs: tuple[Array, ...]
+    golden: tuple[Array, ...]
+    quantised: tuple[Array, ...]
+    fp32: tuple[Array, ...]
+    labels: Array | None
+    samples: int
+
+    def input_bytes(self, sample: int) -> list[bytes]:
+        """Return the sample's inputs as the device wants them."""
+        return [little_endian(array[sample]).tobytes() for array in self.inputs]
+
+
+def little_endian(array: Array) -> Array:
+    return np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+
+
+def load_data_set(bundle: Path, info: ModelInfo) -> DataSet:
+    """Read golden.npz and check that it is complete and of this model; raises ConfigError otherwise."""
+    path = bundle / "golden.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} does not exist", hint=_HINT) from error
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise ConfigError(f"{path}: damaged ({error})", hint=_HINT) from error
+
+    def take(kind: str, tensors: tuple[TensorInfo, ...], dtype: str | None = None) -> tuple[Array, ...]:
+        return tuple(_take(path, arrays, f"{kind}_{i}", about, dtype) for i, about in enumerate(tensors))
+
+    data = DataSet(
+        inputs=take("input", info.inputs),
+        golden=take("golden", info.outputs),
+        quantised=take("quantised", info.outputs),
+        fp32=take("fp32", info.outputs, "float32"),
+        labels=arrays.get("labels"),
+        samples=len(arrays["golden_0"]) if info.outputs else 0,
+    )
+    if data.samples == 0:
+        raise ConfigError(f"{path}: there are no samples, so nothing could be proved", hint=_HINT)
+    every = (*data.inputs, *data.golden, *data.quantised, *data.fp32, *([] if data.labels is None else [data.labels]))
+    if any(len(array) != data.samples for array in every):
+        raise ConfigError(f"{path}: its arrays hold different numbers of samples", hint=_HINT)
+    return data
+
+
+def _take(path: Path, arrays: dict[str, Array], name: str, about: TensorInfo, dtype: str | None) -> Array:
+    if name not in arrays:
+        raise ConfigError(f"{path}: {name} is missing", hint=_HINT)
+    array = arrays[name]
+    expected = dtype or about.dtype
+    if array.dtype != np.dtype(expected):
+        raise ConfigError(f"{path}: {name} is {array.dtype}, model.json says {expected}", hint=_HINT)
+    if array.ndim == 0 or math.prod(array.shape[1:]) != math.prod(about.shape):
+        raise ConfigError(f"{path}: {name} is {array.shape}, model.json says samples of {about.shape}", hint=_HINT)
+    return array

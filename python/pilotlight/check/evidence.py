@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must be true besides equal outputs before a check may pass. Absence of evidence is a failure."""
+
+from __future__ import annotations
+
+import math
+
+from pilotlight.bundle import ModelInfo, TensorInfo
+from pilotlight.errors import LinkCorrupted, PilotlightError, TargetDied, TargetError, TargetNotRunning, WrongNpu
+from pilotlight.link import Session
+from pilotlight.link.messages import (
+    Completion,
+    Identity,
+    LogLevel,
+    ModelDescription,
+    Status,
+    TensorDescription,
+)
+
+
+def demand_this_build(identity: Identity, build_id: str) -> None:
+    """Raise unless the device runs the image of this build folder."""
+    if identity.build_id != build_id:
+        raise TargetNotRunning(
+            f"the target runs build {identity.build_id or '(none)'}, this folder holds {build_id}", hint="west flash"
+        )
+
+
+def demand_this_model(model: ModelDescription, identity: Identity, info: ModelInfo) -> None:
+    """Raise unless the device holds the very program of the bundle, loaded, on the NPU it was compiled for."""
+    header = model.header
+    other_npu = header.npu_config and identity.npu_config and header.npu_config != identity.npu_config
+    if header.status is Status.WRONG_NPU or other_npu:
+        raise WrongNpu(
+            f"image built for another NPU configuration: image {header.npu_config}, device {identity.npu_config}",
+            hint=f"build with `-t {identity.npu_config}`, or flash with `--npu {header.npu_config}`",
+        )
+    if header.npu_config and identity.npu_status is not Status.OK:
+        raise TargetError(
+            f"the NPU could not be opened: {identity.npu_text}", hint="power the target off and on: `west flash`"
+        )
+    if header.pte_sha256 != info.pte_sha256:
+        raise TargetError(
+            f"the program in the device's memory is not the one exported: SHA-256 {header.pte_sha256[:16]}…, "
+            f"exported {info.pte_sha256[:16]}…",
+            hint="the image is damaged: build and flash again",
+        )
+    if header.status is not Status.OK:
+        reason = header.text or header.status.name.lower()
+        raise TargetError(f"the device could not load {header.name}: {reason}", hint="build and flash again")
+    for side, described, expected in (("input", model.inputs, info.inputs), ("output", model.outputs, info.outputs)):
+        if len(described) != len(expected) or any(map(_differs, described, expected)):
+            raise TargetError(
+                f"the image describes its {side}s otherwise than the bundle", hint="build and flash again"
+            )
+
+
+def _differs(described: TensorDescription, expected: TensorInfo) -> bool:
+    # The scale travels as a float32.
+    same_scale = math.isclose(described.scale, expected.scale, rel_tol=1e-6)
+    shape, dtype, zero_point = described.shape, described.dtype, described.zero_point
+    return not same_scale or (shape, dtype, zero_point) != (expected.shape, expected.dtype, expected.zero_point)
+
+
+def objections(session: Session, completion: Completion, nonce: bytes, runs: int) -> list[PilotlightError]:
+    """Return everything in the device's own account that speaks against a PASS."""
+    found: list[PilotlightError] = []
+    if completion.nonce != nonce:
+        found.append(LinkCorrupted("the completion record is of another session", hint="run the check again"))
+    if completion.boot_id != session.identity.boot_id:
+        found.append(TargetDied("the device restarted during the check", hint="its log tells more"))
+    if completion.runs_ok != runs or completion.runs_failed:
+        found.append(
+            TargetError(
+                f"the host counted {runs} inferences, the device {completion.runs_ok} and "
+                f"{completion.runs_failed} failed ones",
+                hint="is another program using the console?",
+            )
+        )
+    if completion.damaged_frames > session.damage_seen:
+        found.append(LinkCorrupted(f"the device received {completion.damaged_frames} damaged frames", hint=_CABLE))
+    if completion.console_lost_bytes:
+        found.append(LinkCorrupted(f"the device lost {completion.console_lost_bytes} console bytes", hint=_CABLE))
+    if session.lost_log_lines:
+        found.append(LinkCorrupted(f"{session.lost_log_lines} log lines never arrived", hint=_CABLE))
+    errors = [line.text for line in session.log if line.level >= LogLevel.ERROR]
+    if errors or completion.errors_logged:
+        count = max(len(errors), completion.errors_logged)
+        found.append(
+            TargetError(
+                f"the device logged {count} errors; the first: {(errors or ['(not seen)'])[0]}", hint="see the log"
+            )
+        )
+    return found
+
+
+_CABLE = "look at cable and baud rate, then run the check again"

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a check found out, and its history: <build>/check/<time>.json, and latest.json beside it.
+
+Every check of a finished build leaves a record, those that ended in an error too. latest.json is removed when
+a check begins: a nightly job that reads it never meets the verdict of an earlier night.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilotlight.bundle import ModelInfo
+from pilotlight.check.compare import Accuracy, Mismatched, Rounding
+from pilotlight.check.data_set import DataSet
+from pilotlight.errors import Mismatch, PilotlightError
+from pilotlight.files import write_atomically
+from pilotlight.link.messages import Statistics
+
+SCHEMA = 1
+
+PASS = "pass"
+PARTIAL = "partial"  # All that were asked for are identical, but fewer than the data set holds were asked for.
+MISMATCH = "mismatch"
+ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A quantity measured once per sample."""
+
+    median: float
+    lowest: float
+    highest: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> Spread:
+        return cls(float(np.median(values)), float(min(values)), float(max(values)))
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Per inference. `device_us` by the device's clock, `host_ms` with both transfers by the host's."""
+
+    device_us: Spread
+    cpu_cycles: Spread
+    npu_cycles: Spread
+    host_ms: Spread
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What the pictures are drawn from; not part of the JSON record."""
+
+    info: ModelInfo
+    data: DataSet
+    outputs: tuple[NDArray[Any], ...]
+    device_us: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The result of one check. PASS means that every sample was proved identical by this build, now."""
+
+    verdict: str
+    board: str
+    model: str
+    target: str
+    build_id: str
+    started: datetime
+    wall_s: float = 0.0
+    npu: str = ""
+    boot_id: int = 0
+    pte_sha256: str = ""
+    samples: int = 0
+    data_set_samples: int = 0
+    identical_samples: int = 0
+    mismatched_samples: int = 0
+    mismatches: tuple[Mismatched, ...] = ()
+    accuracy: Accuracy | None = None
+    rounding: Rounding | None = None
+    latency: Latency | None = None
+    memory: Statistics | None = None
+    retries_used: int = 0
+    noise_before_session: int = 0
+    earlier_fault: str = ""
+    log: tuple[str, ...] = ()
+    objections: tuple[PilotlightError, ...] = ()
+    observations: Observations | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def failure(self) -> PilotlightError | None:
+        """What a command exits with; None for PASS and PARTIAL."""
+        if self.objections:
+            return self.objections[0]
+        if self.verdict == MISMATCH:
+            return Mismatch(
+                f"{self.mismatched_samples} of {self.samples} samples differ from the golden output; first: "
+                f"{self.mismatches[0]}",
+                hint="`pilotlight simulate` on the same .pte tells whether firmware or compiled model is to blame",
+            )
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        record = {
+            key: value
+            for key, value in asdict(_without_observations(self)).items()
+            if key not in ("observations", "objections")
+        }
+        record["started"] = self.started.isoformat()
+        failure = self.failure
+        record["exit_code"] = failure.exit_code if failure else 0
+        record["objections"] = [_error_json(error) for error in self.objections]
+        return {"schema": SCHEMA, **record}
+
+
+def forget_latest(folder: Path) -> None:
+    (folder / "latest.json").unlink(missing_ok=True)
+
+
+def save(folder: Path, report: CheckReport) -> Path:
+    """Add the report to the history in `folder` and return its file."""
+    text = json.dumps(report.to_json(), indent=2) + "\n"
+    path = folder / f"{report.started:%Y%m%dT%H%M%S.%fZ}.json"
+    write_atomically(path, text)
+    write_atomically(folder / "latest.json", text)
+    return path
+
+
+def _without_observations(report: CheckReport) -> CheckReport:
+    # asdict() copies deeply, and neither arrays nor exceptions belong in the record.
+    return replace(report, observations=None, objections=())
+
+
+def _error_json(error: PilotlightError) -> dict[str, Any]:
+    return {
+        "error": type(error).__name__,
+        "message": str(error),
+        "hint": error.hint,
+        "exit_code": error.exit_code,
+    }

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A finished build folder, and a bench to check it on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_bench import BUILD_ID, INPUT, OUTPUT, PTE, SAMPLES, Bench, Rewrite
+
+from pilotlight.bundle import ModelInfo
+from pilotlight.check import run
+from pilotlight.link import session
+
+
+@pytest.fixture
+def build_dir(tmp_path: Path) -> Path:
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "model.pte").write_bytes(PTE)
+    digest = hashlib.sha256(PTE).hexdigest()
+    labels = tuple(f"class {i}" for i in range(10))
+    info = ModelInfo("fake", "fake.py", "ethos-u55-128", "s", "m", (INPUT,), (OUTPUT,), labels, digest)
+    info.save(bundle)
+    random = np.random.default_rng(3)
+    images = random.integers(-128, 128, (SAMPLES, 1, 8, 8), dtype=np.int8)
+    golden = np.ascontiguousarray(images.reshape(SAMPLES, 64)[:, 9::-1])
+    quantised = golden.copy()
+    quantised[5, 2] ^= 1
+    truth = golden.argmax(axis=1)
+    truth[0] = (truth[0] + 1) % 10
+    arrays = {"input_0": images, "golden_0": golden, "quantised_0": quantised, "labels": truth.astype(np.int64)}
+    np.savez_compressed(bundle / "golden.npz", fp32_0=golden.astype(np.float32) * 0.25, **arrays)
+    build_info = {"board": "qemu-corstone300", "model": "fake", "build_id": BUILD_ID, "target": "ethos-u55-128"}
+    (tmp_path / "build_info.json").write_text(json.dumps(build_info))
+    return tmp_path
+
+
+@pytest.fixture
+def bench(build_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    for module, names in ((session, ("ANSWER_TIMEOUT_S", "IDENTIFY_INTERVAL_S", "QUIET_S")), (run, ("OBITUARY_S",))):
+        for name in names:
+            monkeypatch.setattr(module, name, 0.01)
+    monkeypatch.setattr(run, "CONNECT_TIMEOUT_S", 0.5)
+    return Bench(build_dir)
+
+
+@pytest.fixture
+def rewrite(build_dir: Path) -> Rewrite:
+    """Replace arrays of golden.npz; None removes one."""
+
+    def apply(**changes: Any) -> None:
+        path = build_dir / "bundle" / "golden.npz"
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in file.files}
+        arrays.update(changes)
+        np.savez_compressed(path, **{name: array for name, array in arrays.items() if array is not None})
+
+    return apply

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fake device that runs the model of the fixtures' build folder: it answers the first ten input bytes, reversed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pilotlight.bundle import TensorInfo
+from pilotlight.check import CheckReport, Target, run_check
+from pilotlight.link.fake import FakeDevice, Faults
+from pilotlight.link.messages import TensorDescription
+
+BUILD_ID = "0123456789abcdef"
+PTE = b"the program"
+SAMPLES = 12
+INPUT = TensorInfo("x", "int8", (1, 1, 8, 8), 0.5, -3)
+OUTPUT = TensorInfo("y", "int8", (1, 10), 0.25, 7)
+
+
+@dataclass
+class Bench:
+    """Runs a check on a fake device with given faults; `obituary` is what its supervisor would say."""
+
+    build_dir: Path
+    obituary: str = ""
+    device: FakeDevice | None = None
+
+    def check(self, *, samples: int | None = None, retries: int = 0, **settings: Any) -> CheckReport:
+        faults = Faults(**{key: settings.pop(key) for key in list(settings) if key in Faults.__dataclass_fields__})
+        described = [
+            TensorDescription(t.name, t.dtype, t.shape, t.scale, t.zero_point, int(np.prod(t.shape)))
+            for t in (INPUT, OUTPUT)
+        ]
+        values = {"pte": PTE, "build_id": BUILD_ID, "inputs": described[:1], "outputs": described[1:], **settings}
+        self.device = FakeDevice(lambda inputs: [inputs[0][9::-1]], faults=faults, **values)
+        target = Target(self.device, lambda: self.obituary)
+        return run_check(
+            self.build_dir, samples=samples, retries=retries, run_timeout_s=0.01, connect=lambda *_: target
+        )
+
+    def latest(self) -> dict[str, Any]:
+        latest: dict[str, Any] = json.loads((self.build_dir / "check" / "latest.json").read_text())
+        return latest
+
+
+Rewrite = Callable[..., None]

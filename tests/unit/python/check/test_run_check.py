@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A check passes when everything was proved, and never otherwise."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_bench import SAMPLES, Bench, Rewrite
+
+from pilotlight.errors import PilotlightError
+from pilotlight.link.messages import Status
+
+
+def test_every_sample_identical_is_a_pass(bench: Bench) -> None:
+    report = bench.check()
+    assert report.verdict == "pass"
+    assert report.failure is None
+    assert (report.samples, report.identical_samples, report.data_set_samples) == (SAMPLES, SAMPLES, SAMPLES)
+    assert bench.device is not None and bench.device.closed
+
+
+def test_accuracy_counts_what_each_got_right(bench: Bench) -> None:
+    report = bench.check()
+    assert report.accuracy is not None
+    assert (report.accuracy.device, report.accuracy.golden, report.accuracy.fp32) == (SAMPLES - 1,) * 3
+    assert report.accuracy.samples == SAMPLES
+
+
+def test_rounding_between_reference_and_quantised_pytorch_is_shown(bench: Bench) -> None:
+    rounding = bench.check().rounding
+    assert rounding is not None
+    assert (rounding.differing, rounding.samples_touched, rounding.max_difference) == (1, 1, 1.0)
+
+
+def test_costs_and_memory_come_from_the_device(bench: Bench) -> None:
+    report = bench.check()
+    assert report.latency is not None and report.memory is not None
+    assert report.latency.device_us.median == 1500 and report.latency.npu_cycles.highest == 12_000
+    assert (report.memory.method_pool_used, report.memory.stack_size) == (3000, 8192)
+
+
+@pytest.mark.parametrize("run", [1, 7, SAMPLES])
+def test_one_wrong_bit_is_a_mismatch_that_says_where(bench: Bench, run: int) -> None:
+    report = bench.check(wrong_output_at_run=run)
+    assert report.verdict == "mismatch"
+    assert report.failure is not None and report.failure.exit_code == 60
+    (found,) = report.mismatches
+    assert (found.sample, found.output, found.differing, found.elements) == (run - 1, 0, 1, 10)
+    assert found.first_index == (5,)
+    assert abs(found.expected - found.got) == found.max_difference == 16
+    assert f"sample {run - 1}, output 0: 1 of 10 elements differ, the first at [5]" in str(report.failure)
+
+
+# Each way in which a session can lack evidence, with the exit code it has to have.
+NEVER_A_PASS: dict[str, tuple[int, dict[str, Any]]] = {
+    "another build": (43, {"build_id": "fedcba9876543210"}),
+    "no build id": (43, {"build_id": ""}),
+    "another program": (40, {"pte": b"the progran"}),
+    "another model": (43, {"model_name": "other"}),
+    "another NPU": (21, {"model_status": Status.WRONG_NPU, "npu_config": "ethos-u55-256"}),
+    "another NPU that nobody noticed": (21, {"npu_config": "ethos-u55-256"}),
+    "NPU does not open": (40, {"npu_status": Status.TIMEOUT, "npu_config": "", "npu_text": "no answer"}),
+    "model does not load": (40, {"model_status": Status.NO_MEMORY, "model_text": "pool too small"}),
+    "stale nonce": (51, {"stale_nonce": True}),
+    "stale completion": (51, {"stale_completion_nonce": True}),
+    "no completion": (50, {"no_completion": True}),
+    "uncounted runs": (40, {"uncounted_runs": 1}),
+    "corrupted answer": (51, {"corrupt_answer": 20}),
+    "corrupted request": (51, {"corrupt_request": 20}),
+    "lost answer": (50, {"drop_answer": 20}),
+    "restart": (41, {"restart_before_run": 5}),
+    "restart nobody announced": (50, {"restart_before_run": 5, "announce_restart": False}),
+    "silence": (50, {"silent_after_answers": 30}),
+    "hang-up": (41, {"closed_after_answers": 30}),
+    "NPU fault": (42, {"failing_run": 4}),
+    "NPU timeout": (40, {"failing_run": 4, "failure": Status.TIMEOUT}),
+    "wrong CRC of the output": (51, {"wrong_output_crc_at_run": 3}),
+    "wrong CRC of the input": (51, {"wrong_input_crc_at_run": 3}),
+    "error in the log": (40, {"error_log_at_run": 3}),
+    "lost log line": (51, {"lost_log_at_run": 3}),
+    "lost console bytes": (51, {"console_lost_bytes": 4}),
+}
+
+
+@pytest.mark.parametrize("case", NEVER_A_PASS)
+def test_missing_evidence_is_never_a_pass(bench: Bench, case: str) -> None:
+    code, settings = NEVER_A_PASS[case]
+    try:
+        report = bench.check(**settings)
+    except PilotlightError as error:
+        failure: PilotlightError | None = error
+    else:
+        failure = report.failure
+        assert report.verdict == "error"
+    assert failure is not None and failure.exit_code == code, failure
+    assert failure.hint
+    latest = bench.latest()
+    assert (latest["verdict"], latest["exit_code"]) == ("error", code)
+
+
+def test_wrong_npu_names_both(bench: Bench) -> None:
+    with pytest.raises(
+        PilotlightError,
+        match="image built for another NPU configuration: image ethos-u55-128, device ethos-u55-256",
+    ):
+        bench.check(model_status=Status.WRONG_NPU, npu_config="ethos-u55-256")
+
+
+@pytest.mark.parametrize("fault", ["silent_after_answers", "closed_after_answers"])
+def test_a_dead_target_is_named_with_its_cause(bench: Bench, fault: str) -> None:
+    bench.obituary = "qemu-system-arm was killed by signal 9"
+    with pytest.raises(PilotlightError, match="the target died during the check: qemu-system-arm was killed") as caught:
+        bench.check(**{fault: 30})
+    assert caught.value.exit_code == 41
+
+
+def test_a_dead_simulator_explains_the_npus_timeout(bench: Bench) -> None:
+    bench.obituary = "the NPU simulator ended: signal 9"
+    with pytest.raises(PilotlightError, match="the NPU simulator ended") as caught:
+        bench.check(failing_run=3, failure=Status.TIMEOUT)
+    assert caught.value.exit_code == 41
+
+
+def test_a_damaged_frame_within_the_budget_is_reported_in_a_pass(bench: Bench) -> None:
+    report = bench.check(corrupt_request=20, retries=2)
+    assert (report.verdict, report.retries_used) == ("pass", 1)
+    assert bench.latest()["retries_used"] == 1
+
+
+def test_fewer_samples_are_never_called_a_pass(bench: Bench) -> None:
+    report = bench.check(samples=5)
+    assert (report.verdict, report.samples, report.data_set_samples) == ("partial", 5, SAMPLES)
+    assert report.failure is None
+
+
+@pytest.mark.parametrize("samples", [0, -1])
+def test_no_samples_are_refused(bench: Bench, samples: int) -> None:
+    with pytest.raises(PilotlightError, match="nothing would be proved") as caught:
+        bench.check(samples=samples)
+    assert caught.value.exit_code == 20
+
+
+def test_an_empty_data_set_is_refused(bench: Bench, rewrite: Rewrite) -> None:
+    rewrite(
+        **{f"{kind}_0": np.zeros((0, 10), np.int8) for kind in ("golden", "quantised")},
+        fp32_0=np.zeros((0, 10), np.float32),
+        input_0=np.zeros((0, 1, 8, 8), np.int8),
+        labels=None,
+    )
+    with pytest.raises(PilotlightError, match="there are no samples"):
+        bench.check()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"golden_0": None}, "golden_0 is missing"),
+        ({"golden_0": np.zeros((SAMPLES, 10), np.uint8)}, "golden_0 is uint8"),
+        ({"golden_0": np.zeros((SAMPLES, 9), np.int8)}, r"golden_0 is \(12, 9\)"),
+        ({"labels": np.zeros(3, np.int64)}, "different numbers of samples"),
+        ({"input_0": np.zeros((SAMPLES - 1, 1, 8, 8), np.int8)}, "different numbers of samples"),
+    ],
+)
+def test_a_data_set_that_is_not_the_models_is_refused(
+    bench: Bench, rewrite: Rewrite, changes: dict[str, Any], message: str
+) -> None:
+    rewrite(**changes)
+    with pytest.raises(PilotlightError, match=message) as caught:
+        bench.check()
+    assert caught.value.exit_code == 20
+
+
+def test_without_labels_outputs_are_compared_and_accuracy_is_not_claimed(bench: Bench, rewrite: Rewrite) -> None:
+    rewrite(labels=None)
+    report = bench.check()
+    assert report.verdict == "pass"
+    assert report.accuracy is None
+
+
+def test_every_check_stays_in_the_history(bench: Bench) -> None:
+    bench.check()
+    bench.check(wrong_output_at_run=2)
+    records = [json.loads(p.read_text()) for p in sorted((bench.build_dir / "check").glob("2*.json"))]
+    assert [r["verdict"] for r in records] == ["pass", "mismatch"]
+    assert bench.latest() == records[-1]
+    assert records[-1]["exit_code"] == 60
+    assert records[-1]["mismatches"][0]["sample"] == 1
+
+
+def test_a_check_that_cannot_begin_leaves_no_earlier_verdict(bench: Bench) -> None:
+    bench.check()
+    (bench.build_dir / "build_info.json").unlink()
+    with pytest.raises(PilotlightError, match="no finished build"):
+        bench.check()
+    assert not (bench.build_dir / "check" / "latest.json").exists()
