@@ -9,6 +9,7 @@
 #include <executorch/runtime/executor/program.h>
 
 #include "program_schema.h"
+#include "refuse.h"
 
 namespace executorch {
 namespace runtime {
@@ -25,8 +26,7 @@ Result<ArrayRef<CompileSpec>> MakeCompileSpecs(
   for (std::size_t i = 0; i < count; ++i) {
     const auto* spec = TableAt(delegate.compile_specs(), i);
     if (spec->key() == nullptr || spec->value() == nullptr) {
-      ET_LOG(Error, "Compile spec %zu lacks its key or value", i);
-      return Error::InvalidProgram;
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Compile spec %zu lacks its key or value", i);
     }
     // The interface hands out plain pointers; delegates only read them.
     specs[i] = {spec->key()->c_str(),
@@ -44,8 +44,8 @@ Error BackendDelegate::Load(const executorch_flatbuffer::BackendDelegate& delega
   const char* id = delegate.id()->c_str();
   const BackendInterface* backend = get_backend_class(id);
   if (backend == nullptr || !backend->is_available()) {
-    ET_LOG(Error, "Backend %s is not in this image, or not available", id);
-    return Error::NotFound;
+    return PILOTLIGHT_REFUSE(Error::NotFound, "Backend %s is not in this image, or not available",
+                             id);
   }
   Result<ArrayRef<CompileSpec>> specs = MakeCompileSpecs(delegate, context.get_runtime_allocator());
   if (!specs.ok()) return specs.error();
@@ -55,9 +55,9 @@ Error BackendDelegate::Load(const executorch_flatbuffer::BackendDelegate& delega
   new (out) BackendDelegate(backend, std::move(*data));
   Result<DelegateHandle*> handle = backend->init(context, &out->processed_, *specs);
   if (!handle.ok()) {
-    ET_LOG(Error, "Backend %s refused its data: 0x%x", id, static_cast<unsigned>(handle.error()));
     out->~BackendDelegate();
-    return handle.error();
+    return PILOTLIGHT_REFUSE(handle.error(), "Backend %s refused its data: 0x%x", id,
+                             static_cast<unsigned>(handle.error()));
   }
   out->handle_ = *handle;
   return Error::Ok;
@@ -79,8 +79,8 @@ Result<FreeableBuffer> BackendDelegate::LoadData(
       return program.LoadSegment(DataLoader::SegmentInfo(
           DataLoader::SegmentInfo::Type::Backend, processed->index(), delegate.id()->c_str()));
   }
-  ET_LOG(Error, "Delegate data at unknown location %d", static_cast<int>(processed->location()));
-  return Error::Internal;
+  return PILOTLIGHT_REFUSE(Error::Internal, "Delegate data at unknown location %d",
+                           static_cast<int>(processed->location()));
 }
 
 BackendDelegate::~BackendDelegate() {

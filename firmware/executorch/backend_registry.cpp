@@ -7,6 +7,8 @@
 
 #include <executorch/runtime/backend/interface.h>
 
+#include "refuse.h"
+
 #ifndef PILOTLIGHT_EXECUTORCH_MAX_BACKENDS
 #define PILOTLIGHT_EXECUTORCH_MAX_BACKENDS 4
 #endif
@@ -39,13 +41,14 @@ BackendInterface* get_backend_class(const char* name) {
 Error register_backend(const Backend& backend) {
   if (backend.name == nullptr || backend.backend == nullptr) return Error::InvalidArgument;
   if (FindBackend(backend.name) != nullptr) {
-    ET_LOG(Error, "Backend %s is registered already", backend.name);
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Backend %s is registered already",
+                             backend.name);
   }
   if (backend_count >= kMaxBackends) {
-    ET_LOG(Error, "No room for backend %s: raise PILOTLIGHT_EXECUTORCH_MAX_BACKENDS from %zu",
-           backend.name, kMaxBackends);
-    return Error::Internal;
+    return PILOTLIGHT_REFUSE(
+        Error::Internal,
+        "No room for backend %s: raise PILOTLIGHT_EXECUTORCH_MAX_BACKENDS from %zu", backend.name,
+        kMaxBackends);
   }
   backends[backend_count++] = backend;
   return Error::Ok;

@@ -7,6 +7,8 @@
 #include <executorch/runtime/core/device_allocator.h>
 #include <executorch/runtime/core/device_memory_buffer.h>
 
+#include "refuse.h"
+
 namespace executorch {
 namespace runtime {
 
@@ -43,8 +45,8 @@ Result<DeviceMemoryBuffer> DeviceMemoryBuffer::create(size_t size, etensor::Devi
                                                       size_t alignment) {
   DeviceAllocator* allocator = get_device_allocator(type);
   if (allocator == nullptr) {
-    ET_LOG(Error, "No allocator for device type %d", static_cast<int>(type));
-    return Error::NotFound;
+    return PILOTLIGHT_REFUSE(Error::NotFound, "No allocator for device type %d",
+                             static_cast<int>(type));
   }
   Result<void*> memory = allocator->allocate(size, index, alignment);
   if (!memory.ok()) return memory.error();

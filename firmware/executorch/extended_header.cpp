@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "refuse.h"
+
 namespace pilotlight::executorch_runtime {
 namespace {
 
@@ -31,17 +33,16 @@ std::uint64_t ReadLittleEndian(const std::uint8_t* bytes, std::size_t count) {
 
 Result<ExtendedHeader> ExtendedHeader::Parse(const void* head, std::size_t size_bytes) {
   if (size_bytes < kHeadBytes) {
-    ET_LOG(Error, "Program head: %zu bytes, need %zu", size_bytes, kHeadBytes);
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Program head: %zu bytes, need %zu",
+                             size_bytes, kHeadBytes);
   }
   const auto* bytes = static_cast<const std::uint8_t*>(head);
   if (std::memcmp(bytes + kMagicOffset, kMagic, sizeof(kMagic)) != 0) return Error::NotFound;
 
   const auto length = static_cast<std::uint32_t>(ReadLittleEndian(bytes + kLengthOffset, 4));
   if (length < kMinLength) {
-    ET_LOG(Error, "Extended header: length %u, need %u", static_cast<unsigned>(length),
-           static_cast<unsigned>(kMinLength));
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Extended header: length %u, need %u",
+                             static_cast<unsigned>(length), static_cast<unsigned>(kMinLength));
   }
   ExtendedHeader header{};
   header.program_size_bytes = ReadLittleEndian(bytes + kProgramSizeOffset, 8);

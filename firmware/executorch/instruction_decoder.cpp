@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "refuse.h"
+
 namespace executorch {
 namespace runtime {
 namespace {
@@ -43,8 +45,8 @@ Error CopyOperatorName(const executorch_flatbuffer::Operator& op, char (&out)[kM
   const std::size_t name_length = op.name()->size();
   const std::size_t overload_length = op.overload() == nullptr ? 0 : op.overload()->size();
   if (name_length >= kMaxOperatorName || overload_length >= kMaxOperatorName - 1 - name_length) {
-    ET_LOG(Error, "Operator name %s is too long", op.name()->c_str());
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Operator name %s is too long",
+                             op.name()->c_str());
   }
   char* end = out + name_length;
   std::memcpy(out, op.name()->c_str(), name_length);
@@ -61,8 +63,7 @@ Error CopyOperatorName(const executorch_flatbuffer::Operator& op, char (&out)[kM
 
 Error InstructionDecoder::Decode(const executorch_flatbuffer::Chain& chain, Chain* out) {
   if (chain.instructions() == nullptr) {
-    ET_LOG(Error, "A chain without instructions");
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "A chain without instructions");
   }
   const std::size_t count = chain.instructions()->size();
   auto* instructions = pool_->allocateList<Instruction>(count);
@@ -73,8 +74,7 @@ Error InstructionDecoder::Decode(const executorch_flatbuffer::Chain& chain, Chai
     if (error == Error::OperatorMissing) {
       result = error;  // Go on: the log is to name them all.
     } else if (error != Error::Ok) {
-      ET_LOG(Error, "Instruction %zu is invalid", i);
-      return error;
+      return PILOTLIGHT_REFUSE(error, "Instruction %zu is invalid", i);
     }
   }
   *out = {instructions, count};
@@ -113,8 +113,8 @@ Error InstructionDecoder::DecodeOne(const executorch_flatbuffer::Instruction& in
       out->value = ValueAt(instruction.instr_args_as_FreeCall()->value_index());
       return out->value == nullptr ? Error::InvalidProgram : Error::Ok;
     default:
-      ET_LOG(Error, "Unknown instruction %d", static_cast<int>(instruction.instr_args_type()));
-      return Error::InvalidProgram;
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Unknown instruction %d",
+                               static_cast<int>(instruction.instr_args_type()));
   }
 }
 
@@ -137,9 +137,8 @@ Error InstructionDecoder::DecodeKernel(const executorch_flatbuffer::KernelCall& 
   out->kind = Instruction::Kind::kKernel;
   ET_CHECK_OK_OR_RETURN_ERROR(DecodeArgs(call.args(), out));
   if (!InRange(call.op_index(), CountOf(plan_.operators()))) {
-    ET_LOG(Error, "Operator %d of %zu", static_cast<int>(call.op_index()),
-           CountOf(plan_.operators()));
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Operator %d of %zu",
+                             static_cast<int>(call.op_index()), CountOf(plan_.operators()));
   }
   char name[kMaxOperatorName];
   ET_CHECK_OK_OR_RETURN_ERROR(CopyOperatorName(
@@ -157,20 +156,15 @@ Error InstructionDecoder::DecodeDelegate(const executorch_flatbuffer::DelegateCa
   out->kind = Instruction::Kind::kDelegate;
   ET_CHECK_OK_OR_RETURN_ERROR(DecodeArgs(call.args(), out));
   if (!InRange(call.delegate_index(), CountOf(plan_.delegates()))) {
-    ET_LOG(Error, "Delegate %d of %zu", static_cast<int>(call.delegate_index()),
-           CountOf(plan_.delegates()));
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Delegate %d of %zu",
+                             static_cast<int>(call.delegate_index()), CountOf(plan_.delegates()));
   }
   out->delegate = delegates_ + call.delegate_index();
   return Error::Ok;
 }
 
 EValue* InstructionDecoder::ValueAt(std::int32_t index) const {
-  if (!InRange(index, CountOf(plan_.values()))) {
-    ET_LOG(Error, "Value %d of %zu", static_cast<int>(index), CountOf(plan_.values()));
-    return nullptr;
-  }
-  return values_ + index;
+  return InRange(index, CountOf(plan_.values())) ? values_ + index : nullptr;
 }
 
 }  // namespace runtime

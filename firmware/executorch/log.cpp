@@ -6,9 +6,11 @@
 
 #include <cstdarg>
 #include <cstddef>
-#include <cstdio>
 
 #include <executorch/runtime/platform/platform.h>
+
+#include "log_format.h"
+#include "refuse.h"
 
 namespace executorch {
 namespace runtime {
@@ -16,7 +18,7 @@ namespace internal {
 namespace {
 
 // Longer messages are cut; the firmware's log frames are no longer either.
-constexpr size_t kMaxMessageBytes = 256;
+constexpr size_t kMaxMessageBytes = 192;
 
 et_pal_log_level_t ToPalLevel(LogLevel level) {
   switch (level) {
@@ -40,25 +42,26 @@ et_timestamp_t get_log_timestamp() { return pal_current_ticks(); }
 
 void vlogf(LogLevel level, et_timestamp_t timestamp, const char* filename, const char* function,
            size_t line, const char* format, va_list args) {
-#if ET_LOG_ENABLED
   char message[kMaxMessageBytes];
-  const int written = std::vsnprintf(message, sizeof(message), format, args);
-  size_t length = 0;
-  if (written > 0) {
-    length = static_cast<size_t>(written);
-    if (length >= sizeof(message)) {
-      length = sizeof(message) - 1;
-      message[length - 1] = '$';  // Shows that the rest is missing.
-    }
-  }
-  message[length] = '\0';
+  const size_t length =
+      pilotlight::executorch_runtime::FormatLog(message, sizeof(message), format, args);
   pal_emit_log_message(timestamp, ToPalLevel(level), filename, function, line, message, length);
-#else
-  (void)level, (void)timestamp, (void)filename, (void)function, (void)line, (void)format,
-      (void)args;
-#endif
 }
 
 }  // namespace internal
 }  // namespace runtime
 }  // namespace executorch
+
+namespace pilotlight::executorch_runtime {
+
+executorch::runtime::Error Refuse(executorch::runtime::Error error, const char* format, ...) {
+  namespace internal = executorch::runtime::internal;
+  va_list args;
+  va_start(args, format);
+  internal::vlogf(executorch::runtime::LogLevel::Error, internal::get_log_timestamp(), "executorch",
+                  "", 0, format, args);
+  va_end(args);
+  return error;
+}
+
+}  // namespace pilotlight::executorch_runtime

@@ -11,6 +11,7 @@
 #include <executorch/runtime/executor/program.h>
 
 #include "program_schema.h"
+#include "refuse.h"
 #include "tensor_extent.h"
 
 namespace executorch {
@@ -29,9 +30,9 @@ const executorch_flatbuffer::Tensor& StoredTensor(const executorch_flatbuffer::E
 
 Error SetTensor(const etensor::Tensor& own, const etensor::Tensor& given, bool planned) {
   if (own.scalar_type() != given.scalar_type()) {
-    ET_LOG(Error, "Input has dtype %d, expected %d", static_cast<int>(given.scalar_type()),
-           static_cast<int>(own.scalar_type()));
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Input has dtype %d, expected %d",
+                             static_cast<int>(given.scalar_type()),
+                             static_cast<int>(own.scalar_type()));
   }
   ET_CHECK_OK_OR_RETURN_ERROR(resize_tensor(own, given.sizes()), "Input has another shape");
   return planned ? internal::copy_tensor_data(own, given) : internal::share_tensor_data(own, given);
@@ -59,32 +60,31 @@ bool SameScalar(const EValue& own, const EValue& given) {
 
 Error Method::set_input(const EValue& input_evalue, size_t input_idx) {
   if (!initialized()) {
-    ET_LOG(Error, "Method is not initialized");
-    return Error::InvalidState;
+    return PILOTLIGHT_REFUSE(Error::InvalidState, "Method is not initialized");
   }
   if (input_idx >= inputs_size()) {
-    ET_LOG(Error, "Input %zu of %zu", input_idx, inputs_size());
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Input %zu of %zu", input_idx, inputs_size());
   }
   const size_t value_index = get_input_index(input_idx);
   EValue& own = values_[value_index];
   if (own.tag != input_evalue.tag) {
-    ET_LOG(Error, "Input %zu has tag %u, expected %u", input_idx,
-           static_cast<unsigned>(input_evalue.tag), static_cast<unsigned>(own.tag));
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Input %zu has tag %u, expected %u", input_idx,
+                             static_cast<unsigned>(input_evalue.tag),
+                             static_cast<unsigned>(own.tag));
   }
   if (own.isTensor()) {
     const auto& stored = StoredTensor(*serialization_plan_, value_index);
     if (stored.allocation_info() == nullptr && stored.data_buffer_idx() != 0) {
-      ET_LOG(Error, "Input %zu is a constant of the program", input_idx);
-      return Error::InvalidArgument;
+      return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Input %zu is a constant of the program",
+                               input_idx);
     }
     ET_CHECK_OK_OR_RETURN_ERROR(
         SetTensor(own.toTensor(), input_evalue.toTensor(), stored.allocation_info() != nullptr),
         "Input %zu cannot be set", input_idx);
   } else if (!SameScalar(own, input_evalue)) {
-    ET_LOG(Error, "Input %zu differs from the value compiled into the program", input_idx);
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument,
+                             "Input %zu differs from the value compiled into the program",
+                             input_idx);
   }
   input_set_[input_idx] = true;
   return Error::Ok;
@@ -92,8 +92,8 @@ Error Method::set_input(const EValue& input_evalue, size_t input_idx) {
 
 Error Method::set_inputs(const executorch::aten::ArrayRef<EValue>& input_evalues) {
   if (input_evalues.size() != inputs_size()) {
-    ET_LOG(Error, "%zu inputs given, expected %zu", input_evalues.size(), inputs_size());
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "%zu inputs given, expected %zu",
+                             input_evalues.size(), inputs_size());
   }
   for (size_t i = 0; i < input_evalues.size(); ++i) {
     ET_CHECK_OK_OR_RETURN_ERROR(set_input(input_evalues[i], i));
@@ -103,35 +103,31 @@ Error Method::set_inputs(const executorch::aten::ArrayRef<EValue>& input_evalues
 
 Error Method::set_output_data_ptr(void* buffer, size_t size, size_t output_idx) {
   if (!initialized()) {
-    ET_LOG(Error, "Method is not initialized");
-    return Error::InvalidState;
+    return PILOTLIGHT_REFUSE(Error::InvalidState, "Method is not initialized");
   }
   if (output_idx >= outputs_size()) {
-    ET_LOG(Error, "Output %zu of %zu", output_idx, outputs_size());
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Output %zu of %zu", output_idx,
+                             outputs_size());
   }
   const size_t value_index = get_output_index(output_idx);
   EValue& own = values_[value_index];
   if (!own.isTensor()) {
-    ET_LOG(Error, "Output %zu is no tensor", output_idx);
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Output %zu is no tensor", output_idx);
   }
   const auto& stored = StoredTensor(*serialization_plan_, value_index);
   if (stored.allocation_info() != nullptr || stored.data_buffer_idx() != 0) {
-    ET_LOG(Error, "Output %zu has its own memory", output_idx);
-    return Error::InvalidState;
+    return PILOTLIGHT_REFUSE(Error::InvalidState, "Output %zu has its own memory", output_idx);
   }
   return internal::set_tensor_data(own.toTensor(), buffer, size);
 }
 
 Error Method::get_outputs(EValue* output_evalues, size_t length) {
   if (!initialized()) {
-    ET_LOG(Error, "Method is not initialized");
-    return Error::InvalidState;
+    return PILOTLIGHT_REFUSE(Error::InvalidState, "Method is not initialized");
   }
   if (length < outputs_size()) {
-    ET_LOG(Error, "Room for %zu outputs of %zu", length, outputs_size());
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Room for %zu outputs of %zu", length,
+                             outputs_size());
   }
   for (size_t i = 0; i < length; ++i) {
     output_evalues[i] = i < outputs_size() ? get_output(i) : EValue();
@@ -141,12 +137,11 @@ Error Method::get_outputs(EValue* output_evalues, size_t length) {
 
 Error Method::get_inputs(EValue* input_evalues, size_t length) {
   if (!initialized()) {
-    ET_LOG(Error, "Method is not initialized");
-    return Error::InvalidState;
+    return PILOTLIGHT_REFUSE(Error::InvalidState, "Method is not initialized");
   }
   if (length < inputs_size()) {
-    ET_LOG(Error, "Room for %zu inputs of %zu", length, inputs_size());
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Room for %zu inputs of %zu", length,
+                             inputs_size());
   }
   for (size_t i = 0; i < length; ++i) {
     input_evalues[i] = i < inputs_size() ? get_value(get_input_index(i)) : EValue();
@@ -163,8 +158,8 @@ Result<executorch::aten::Tensor> Method::get_attribute(std::string_view name) {
     if (extra == nullptr || extra->fully_qualified_name() == nullptr) continue;
     if (extra->fully_qualified_name()->c_str() == name) return values_[i].toTensor();
   }
-  ET_LOG(Error, "No attribute %.*s", static_cast<int>(name.size()), name.data());
-  return Error::NotFound;
+  return PILOTLIGHT_REFUSE(Error::NotFound, "No attribute %.*s", static_cast<int>(name.size()),
+                           name.data());
 }
 
 MethodMeta Method::method_meta() const {

@@ -14,6 +14,7 @@
 #include "backend_delegate.h"
 #include "instruction_decoder.h"
 #include "program_schema.h"
+#include "refuse.h"
 
 // Ends a loop in the program that its author did not end.
 #ifndef ET_MAX_INSTRUCTIONS
@@ -28,13 +29,13 @@ namespace {
 Result<bool> IsTrue(const EValue& condition) {
   if (condition.isBool()) return condition.toBool();
   if (!condition.isTensor()) {
-    ET_LOG(Error, "Jump on a value with tag %u", static_cast<unsigned>(condition.tag));
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Jump on a value with tag %u",
+                             static_cast<unsigned>(condition.tag));
   }
   const etensor::Tensor& tensor = condition.toTensor();
   if (tensor.scalar_type() != etensor::ScalarType::Bool || tensor.const_data_ptr() == nullptr) {
-    ET_LOG(Error, "Jump on a tensor that is not of bools, or has no data");
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram,
+                             "Jump on a tensor that is not of bools, or has no data");
   }
   const bool* elements = tensor.const_data_ptr<bool>();
   for (ssize_t i = 0; i < tensor.numel(); ++i) {
@@ -100,20 +101,18 @@ Error Method::execute_instruction() {
       if (instruction.value->isTensor()) {
         internal::reset_data_ptr(instruction.value->toTensor());
       } else {
-        ET_LOG(Error, "Free of a value that is no tensor");
-        error = Error::InvalidProgram;
+        error = PILOTLIGHT_REFUSE(Error::InvalidProgram, "Free of a value that is no tensor");
       }
       break;
   }
   // What a kernel or delegate allocated there ends with its call.
   if (temp_allocator_ != nullptr) temp_allocator_->reset();
-  if (error == Error::Ok) {
-    step_state_.instr_idx = next;
-  } else {
-    ET_LOG(Error, "Instruction %zu:%zu failed: 0x%x", step_state_.chain_idx, step_state_.instr_idx,
-           static_cast<unsigned>(error));
+  if (error != Error::Ok) {
+    return PILOTLIGHT_REFUSE(error, "Instruction %zu:%zu failed: 0x%x", step_state_.chain_idx,
+                             step_state_.instr_idx, static_cast<unsigned>(error));
   }
-  return error;
+  step_state_.instr_idx = next;
+  return Error::Ok;
 }
 
 Error Method::execute() {
@@ -121,17 +120,14 @@ Error Method::execute() {
   internal::EventTracerProfileMethodScope scope(event_tracer_, "Method::execute");
   EXECUTORCH_SCOPE_PROF("Method::execute");
   if (!initialized()) {
-    ET_LOG(Error, "Method is not initialized");
-    return Error::NotSupported;
+    return PILOTLIGHT_REFUSE(Error::NotSupported, "Method is not initialized");
   }
   if (in_progress()) {
-    ET_LOG(Error, "Method is in the middle of step() calls");
-    return Error::InvalidState;
+    return PILOTLIGHT_REFUSE(Error::InvalidState, "Method is in the middle of step() calls");
   }
   for (size_t i = 0; i < inputs_size(); ++i) {
     if (!input_set_[i]) {
-      ET_LOG(Error, "Input %zu has not been set", i);
-      return Error::InvalidArgument;
+      return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Input %zu has not been set", i);
     }
   }
   size_t executed = 0;
@@ -139,11 +135,13 @@ Error Method::execute() {
   for (; step_state_.chain_idx < n_chains_; ++step_state_.chain_idx) {
     step_state_.instr_idx = 0;
     while (step_state_.instr_idx < chains_[step_state_.chain_idx].count) {
-      Error error = Error::InvalidProgram;
+      Error error = Error::Ok;
       if (executed++ < ET_MAX_INSTRUCTIONS) {
         error = execute_instruction();
       } else {
-        ET_LOG(Error, "More than %d instructions: an endless loop?", ET_MAX_INSTRUCTIONS);
+        error =
+            PILOTLIGHT_REFUSE(Error::InvalidProgram, "More than %d instructions: an endless loop?",
+                              ET_MAX_INSTRUCTIONS);
       }
       if (error != Error::Ok) {
         step_state_ = {0, 0};  // So that the caller may try again.
@@ -160,8 +158,7 @@ Error Method::step() {
   EXECUTORCH_SCOPE_PROF("Method::step");
   internal::EventTracerProfileMethodScope scope(event_tracer_, "Method::step");
   if (!initialized()) {
-    ET_LOG(Error, "Method is not initialized");
-    return Error::InvalidState;
+    return PILOTLIGHT_REFUSE(Error::InvalidState, "Method is not initialized");
   }
   if (step_state_.chain_idx >= n_chains_) return Error::EndOfMethod;
   if (step_state_.instr_idx < chains_[step_state_.chain_idx].count) {
@@ -184,8 +181,7 @@ bool Method::in_progress() const {
 
 Error Method::reset_execution() {
   if (step_state_.chain_idx != n_chains_) {
-    ET_LOG(Error, "Cannot reset before the end of the method");
-    return Error::InvalidState;
+    return PILOTLIGHT_REFUSE(Error::InvalidState, "Cannot reset before the end of the method");
   }
   step_state_ = {0, 0};
   return Error::Ok;

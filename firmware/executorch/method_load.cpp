@@ -17,6 +17,7 @@
 #include "backend_delegate.h"
 #include "instruction_decoder.h"
 #include "program_schema.h"
+#include "refuse.h"
 #include "tensor_parser.h"
 #include "value_builder.h"
 
@@ -34,8 +35,8 @@ Error CheckIndices(const flatbuffers::Vector<int32_t>* list, size_t value_count)
   for (size_t i = 0; i < CountOf(list); ++i) {
     const int32_t index = list->Get(static_cast<flatbuffers::uoffset_t>(i));
     if (!InRange(index, value_count)) {
-      ET_LOG(Error, "Input or output: value %d of %zu", static_cast<int>(index), value_count);
-      return Error::InvalidProgram;
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Input or output: value %d of %zu",
+                               static_cast<int>(index), value_count);
     }
   }
   return Error::Ok;
@@ -47,8 +48,7 @@ Result<const char*> ExternalConstantName(const executorch_flatbuffer::EValue& va
   if (tensor == nullptr || !IsExternalConstant(*tensor)) return static_cast<const char*>(nullptr);
   const auto* name = tensor->extra_tensor_info()->fully_qualified_name();
   if (name == nullptr) {
-    ET_LOG(Error, "External constant without a name");
-    return Error::InvalidExternalData;
+    return PILOTLIGHT_REFUSE(Error::InvalidExternalData, "External constant without a name");
   }
   return name->c_str();
 }
@@ -112,8 +112,8 @@ Error Method::init(executorch_flatbuffer::ExecutionPlan* s_plan, const NamedData
   }
 
   if (CountOf(s_plan->chains()) == 0) {
-    ET_LOG(Error, "Method '%s' has no chains", s_plan->name()->c_str());
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method '%s' has no chains",
+                             s_plan->name()->c_str());
   }
   n_chains_ = s_plan->chains()->size();
   chains_ = pool->allocateList<Chain>(n_chains_);
@@ -131,8 +131,7 @@ Error Method::parse_values(const NamedDataMap* named_data_map) {
   const auto* s_values = serialization_plan_->values();
   if (s_values == nullptr || serialization_plan_->inputs() == nullptr ||
       serialization_plan_->outputs() == nullptr) {
-    ET_LOG(Error, "A method without values, inputs or outputs");
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "A method without values, inputs or outputs");
   }
   const size_t count = s_values->size();
   ET_CHECK_OK_OR_RETURN_ERROR(CheckIndices(serialization_plan_->inputs(), count));
@@ -152,8 +151,8 @@ Error Method::parse_values(const NamedDataMap* named_data_map) {
   for (size_t i = 0; i < count; ++i) {
     const Error error = builder.Build(i);
     if (error != Error::Ok) {
-      ET_LOG(Error, "Value %zu is invalid: 0x%x", i, static_cast<unsigned>(error));
-      return error;
+      return PILOTLIGHT_REFUSE(error, "Value %zu is invalid: 0x%x", i,
+                               static_cast<unsigned>(error));
     }
     n_value_ = i + 1;  // From here on the destructor undoes it.
   }
@@ -176,8 +175,8 @@ Error Method::parse_external_constants(const NamedDataMap* named_data_map) {
   if (!count.ok()) return count.error();
   if (*count == 0) return Error::Ok;
   if (named_data_map == nullptr) {
-    ET_LOG(Error, "%zu external constants and no data map", *count);
-    return Error::InvalidExternalData;
+    return PILOTLIGHT_REFUSE(Error::InvalidExternalData, "%zu external constants and no data map",
+                             *count);
   }
   external_constants_ = memory_manager_->method_allocator()->allocateList<NamedData>(*count);
   if (external_constants_ == nullptr) return Error::MemoryAllocationFailed;
@@ -195,8 +194,7 @@ Error Method::parse_external_constants(const NamedDataMap* named_data_map) {
     if (known) continue;
     const Result<const TensorLayout> layout = named_data_map->get_tensor_layout(*name);
     if (!layout.ok()) {
-      ET_LOG(Error, "No layout for external constant %s", *name);
-      return layout.error();
+      return PILOTLIGHT_REFUSE(layout.error(), "No layout for external constant %s", *name);
     }
     ET_CHECK_OK_OR_RETURN_ERROR(deserialization::CheckLayout(*value->val_as_Tensor(), *layout));
     Result<FreeableBuffer> data = named_data_map->get_data(*name);

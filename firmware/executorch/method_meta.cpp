@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "program_schema.h"
+#include "refuse.h"
 #include "tensor_extent.h"
 
 namespace executorch {
@@ -26,13 +27,12 @@ Result<const executorch_flatbuffer::EValue*> ValueOf(
     const executorch_flatbuffer::ExecutionPlan* plan, const flatbuffers::Vector<int32_t>* list,
     size_t index) {
   if (index >= CountOf(list)) {
-    ET_LOG(Error, "Index %zu of %zu", index, CountOf(list));
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Index %zu of %zu", index, CountOf(list));
   }
   const int32_t value_index = list->Get(static_cast<flatbuffers::uoffset_t>(index));
   if (!InRange(value_index, CountOf(plan->values()))) {
-    ET_LOG(Error, "Value %d of %zu", static_cast<int>(value_index), CountOf(plan->values()));
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Value %d of %zu",
+                             static_cast<int>(value_index), CountOf(plan->values()));
   }
   return TableAt(plan->values(), static_cast<size_t>(value_index));
 }
@@ -53,8 +53,8 @@ Result<Tag> TagOf(const Result<const executorch_flatbuffer::EValue*>& value) {
     case KernelTypes::Tensor:
       return Tag::Tensor;
     default:
-      ET_LOG(Error, "A value of type %d has no tag", static_cast<int>((*value)->val_type()));
-      return Error::Internal;
+      return PILOTLIGHT_REFUSE(Error::Internal, "A value of type %d has no tag",
+                               static_cast<int>((*value)->val_type()));
   }
 }
 
@@ -63,8 +63,8 @@ Result<const executorch_flatbuffer::Tensor*> TensorOf(
   if (!value.ok()) return value.error();
   const auto* tensor = (*value)->val_as_Tensor();
   if (tensor == nullptr) {
-    ET_LOG(Error, "Not a tensor but a value of type %d", static_cast<int>((*value)->val_type()));
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Not a tensor but a value of type %d",
+                             static_cast<int>((*value)->val_type()));
   }
   if (tensor->sizes() == nullptr || tensor->dim_order() == nullptr) return Error::InvalidProgram;
   return tensor;
@@ -179,22 +179,21 @@ Result<TensorInfo> MethodMeta::attribute_tensor_meta(size_t index) const {
                               static_cast<executorch::aten::ScalarType>(tensor->scalar_type()),
                               true, NameOf(*tensor));
   }
-  ET_LOG(Error, "Attribute %zu does not exist", index);
-  return Error::InvalidArgument;
+  return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Attribute %zu does not exist", index);
 }
 
 size_t MethodMeta::num_memory_planned_buffers() const { return PlannedCount(s_plan_); }
 
 Result<int64_t> MethodMeta::memory_planned_buffer_size(size_t index) const {
   if (index >= PlannedCount(s_plan_)) {
-    ET_LOG(Error, "Planned buffer %zu of %zu", index, PlannedCount(s_plan_));
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Planned buffer %zu of %zu", index,
+                             PlannedCount(s_plan_));
   }
   const int64_t size_bytes =
       s_plan_->non_const_buffer_sizes()->Get(static_cast<flatbuffers::uoffset_t>(index + 1));
   if (size_bytes < 0) {
-    ET_LOG(Error, "Planned buffer %zu has a negative size", index);
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Planned buffer %zu has a negative size",
+                             index);
   }
   return size_bytes;
 }
@@ -227,8 +226,7 @@ size_t MethodMeta::num_backends() const { return CountOf(s_plan_->delegates()); 
 Result<const char*> MethodMeta::get_backend_name(size_t index) const {
   const auto* delegate = TableAt(s_plan_->delegates(), index);
   if (delegate == nullptr) {
-    ET_LOG(Error, "Backend %zu of %zu", index, num_backends());
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Backend %zu of %zu", index, num_backends());
   }
   if (delegate->id() == nullptr) return Error::InvalidProgram;
   return delegate->id()->c_str();

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "refuse.h"
+
 #ifndef PILOTLIGHT_EXECUTORCH_MAX_KERNELS
 #define PILOTLIGHT_EXECUTORCH_MAX_KERNELS 64
 #endif
@@ -123,8 +125,7 @@ Result<OpFunction> get_op_function_from_registry(const char* name, Span<const Te
     if (kernel.kernel_key_ == KernelKey(key)) return kernel.op_;
   }
   if (fallback != nullptr) return fallback->op_;
-  ET_LOG(Error, "No kernel for %s", name);
-  return Error::OperatorMissing;
+  return PILOTLIGHT_REFUSE(Error::OperatorMissing, "No kernel for %s", name);
 }
 
 Result<OpFunction> get_op_function_from_registry(const char* name,

@@ -62,9 +62,6 @@ PalImpl PalImpl::create(pal_init_method init, pal_abort_method abort,
 }
 
 bool register_pal(PalImpl impl) {
-  if (pal.source_filename != nullptr) {
-    ET_LOG(Info, "register_pal() again; %s is replaced", pal.source_filename);
-  }
   Replace(pal.init, impl.init);
   Replace(pal.abort, impl.abort);
   Replace(pal.current_ticks, impl.current_ticks);

@@ -15,6 +15,7 @@
 
 #include "extended_header.h"
 #include "program_schema.h"
+#include "refuse.h"
 
 #ifndef PILOTLIGHT_EXECUTORCH_VERIFIER
 #define PILOTLIGHT_EXECUTORCH_VERIFIER 1
@@ -62,15 +63,14 @@ Result<FileLayout> ReadLayout(DataLoader* loader) {
       !FitsSize(header->segment_base_offset, &layout.segment_base_offset) ||
       !FitsSize(header->segment_data_size, &segment_data_size) ||
       c10::add_overflows(layout.segment_base_offset, segment_data_size, &expected_size)) {
-    ET_LOG(Error, "Extended header: sizes overflow");
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Extended header: sizes overflow");
   }
   if (segment_data_size == 0) expected_size = layout.program_size_bytes;
   const Result<size_t> file_size = loader->size();
   if (!file_size.ok()) return file_size.error();
   if (*file_size < expected_size) {
-    ET_LOG(Error, "File cut short: %zu bytes, header says %zu", *file_size, expected_size);
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "File cut short: %zu bytes, header says %zu",
+                             *file_size, expected_size);
   }
   return layout;
 }
@@ -81,22 +81,22 @@ Error CheckFrame(const FreeableBuffer& data) {
   constexpr std::size_t kMinBytes =
       sizeof(flatbuffers::uoffset_t) + flatbuffers::kFileIdentifierLength;
   if (data.size() < kMinBytes) {
-    ET_LOG(Error, "Program: %zu bytes, need %zu", data.size(), kMinBytes);
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Program: %zu bytes, need %zu", data.size(),
+                             kMinBytes);
   }
   if (reinterpret_cast<std::uintptr_t>(bytes) % kProgramAlignBytes != 0) {
-    ET_LOG(Error, "Program at %p is not aligned to %zu bytes", bytes, kProgramAlignBytes);
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Program at %p is not aligned to %zu bytes",
+                             bytes, kProgramAlignBytes);
   }
   if (!executorch_flatbuffer::ProgramBufferHasIdentifier(bytes)) {
-    ET_LOG(Error, "Not a program: identifier '%.4s', expected '%.4s'",
-           flatbuffers::GetBufferIdentifier(bytes), executorch_flatbuffer::ProgramIdentifier());
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(
+        Error::InvalidProgram, "Not a program: identifier '%.4s', expected '%.4s'",
+        flatbuffers::GetBufferIdentifier(bytes), executorch_flatbuffer::ProgramIdentifier());
   }
   const auto root = flatbuffers::ReadScalar<flatbuffers::uoffset_t>(bytes);
   if (root < kMinBytes || root > data.size() - sizeof(flatbuffers::soffset_t)) {
-    ET_LOG(Error, "Root table at %u is outside the program", static_cast<unsigned>(root));
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Root table at %u is outside the program",
+                             static_cast<unsigned>(root));
   }
   return Error::Ok;
 }
@@ -107,17 +107,14 @@ Error Verify(const FreeableBuffer& data, Program::Verification verification) {
   // FlatBuffers offset is safe without it, and it costs one pass over the tables.
   flatbuffers::Verifier verifier(static_cast<const std::uint8_t*>(data.data()), data.size());
   if (!executorch_flatbuffer::VerifyProgramBuffer(verifier)) {
-    ET_LOG(Error, "Program is damaged: FlatBuffers verification failed");
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram,
+                             "Program is damaged: FlatBuffers verification failed");
   }
   if (verification == Program::Verification::InternalConsistency) {
     return validate_program(executorch_flatbuffer::GetProgram(data.data()));
   }
 #else
-  (void)data;
-  if (verification == Program::Verification::InternalConsistency) {
-    ET_LOG(Info, "This build has no verifier");
-  }
+  (void)data, (void)verification;
 #endif
   return Error::Ok;
 }
@@ -132,15 +129,14 @@ Result<SegmentExtent> ExtentOf(const executorch_flatbuffer::Program* program,
                                std::size_t segment_base_offset, std::size_t index) {
   const auto* segment = TableAt(program->segments(), index);
   if (segment == nullptr) {
-    ET_LOG(Error, "Segment %zu of %zu", index, CountOf(program->segments()));
-    return Error::NotFound;
+    return PILOTLIGHT_REFUSE(Error::NotFound, "Segment %zu of %zu", index,
+                             CountOf(program->segments()));
   }
   SegmentExtent extent{};
   std::size_t offset = 0;
   if (!FitsSize(segment->offset(), &offset) || !FitsSize(segment->size(), &extent.size_bytes) ||
       c10::add_overflows(segment_base_offset, offset, &extent.offset)) {
-    ET_LOG(Error, "Segment %zu: offset or size overflows", index);
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Segment %zu: offset or size overflows", index);
   }
   return extent;
 }
@@ -153,13 +149,12 @@ Result<FreeableBuffer> LoadConstants(DataLoader* loader,
   // Entry 0 stands for "no data", so a list of one means no constants.
   if (constants == nullptr || CountOf(constants->offsets()) <= 1) return FreeableBuffer{};
   if (CountOf(program->constant_buffer()) > 0) {
-    ET_LOG(Error, "Constants both inline and in a segment");
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Constants both inline and in a segment");
   }
   const std::size_t index = constants->segment_index();
   if (index >= CountOf(program->segments())) {
-    ET_LOG(Error, "Constant segment %zu of %zu", index, CountOf(program->segments()));
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Constant segment %zu of %zu", index,
+                             CountOf(program->segments()));
   }
   const Result<SegmentExtent> extent = ExtentOf(program, segment_base_offset, index);
   if (!extent.ok()) return extent.error();
@@ -177,8 +172,7 @@ Result<executorch_flatbuffer::ExecutionPlan*> FindPlan(
       return const_cast<executorch_flatbuffer::ExecutionPlan*>(plan);
     }
   }
-  ET_LOG(Error, "No method named '%s' in program", method_name);
-  return Error::InvalidArgument;
+  return PILOTLIGHT_REFUSE(Error::InvalidArgument, "No method named '%s' in program", method_name);
 }
 
 }  // namespace
@@ -195,10 +189,10 @@ Result<Program> Program::load(DataLoader* loader, Verification verification) {
 
   const executorch_flatbuffer::Program* program = executorch_flatbuffer::GetProgram(data->data());
   if (program->version() > kMaxSupportedSchemaVersion) {
-    ET_LOG(Error, "Schema version %u is newer than %u; update the runtime",
-           static_cast<unsigned>(program->version()),
-           static_cast<unsigned>(kMaxSupportedSchemaVersion));
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram,
+                             "Schema version %u is newer than %u; update the runtime",
+                             static_cast<unsigned>(program->version()),
+                             static_cast<unsigned>(kMaxSupportedSchemaVersion));
   }
   Result<FreeableBuffer> constants = LoadConstants(loader, program, layout->segment_base_offset);
   if (!constants.ok()) return constants.error();
@@ -219,20 +213,20 @@ Result<const void*> Program::get_constant_buffer_data(size_t buffer_idx, size_t 
   // this schema's version writes it.
   const auto* segment = internal_program_->constant_segment();
   if (constant_segment_data_.data() == nullptr || segment == nullptr) {
-    ET_LOG(Error, "Constant %zu of a program without a constant segment", buffer_idx);
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram,
+                             "Constant %zu of a program without a constant segment", buffer_idx);
   }
   if (buffer_idx >= CountOf(segment->offsets())) {
-    ET_LOG(Error, "Constant %zu of %zu", buffer_idx, CountOf(segment->offsets()));
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Constant %zu of %zu", buffer_idx,
+                             CountOf(segment->offsets()));
   }
   const std::uint64_t offset =
       segment->offsets()->Get(static_cast<flatbuffers::uoffset_t>(buffer_idx));
   const std::size_t size_bytes = constant_segment_data_.size();
   if (offset > size_bytes || nbytes > size_bytes - offset) {
-    ET_LOG(Error, "Constant %zu: %zu bytes reach beyond the segment's %zu", buffer_idx, nbytes,
-           size_bytes);
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument,
+                             "Constant %zu: %zu bytes reach beyond the segment's %zu", buffer_idx,
+                             nbytes, size_bytes);
   }
   const auto* bytes = static_cast<const std::uint8_t*>(constant_segment_data_.data());
   return static_cast<const void*>(bytes + offset);
@@ -248,12 +242,11 @@ size_t Program::num_methods() const { return CountOf(internal_program_->executio
 Result<const char*> Program::get_method_name(size_t method_index) const {
   const auto* plan = TableAt(internal_program_->execution_plan(), method_index);
   if (plan == nullptr) {
-    ET_LOG(Error, "Method %zu of %zu", method_index, num_methods());
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Method %zu of %zu", method_index,
+                             num_methods());
   }
   if (plan->name() == nullptr) {
-    ET_LOG(Error, "Method %zu has no name", method_index);
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method %zu has no name", method_index);
   }
   return plan->name()->c_str();
 }
@@ -266,14 +259,20 @@ Result<Method> Program::load_method(const char* method_name, MemoryManager* memo
   internal::event_tracer_create_event_block(event_tracer, "Default");
   internal::EventTracerProfileMethodScope scope(event_tracer, "Program::load_method");
   if (memory_manager == nullptr || memory_manager->method_allocator() == nullptr) {
-    ET_LOG(Error, "load_method() needs a method allocator");
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "load_method() needs a method allocator");
   }
   const Result<executorch_flatbuffer::ExecutionPlan*> plan =
       FindPlan(internal_program_, method_name);
   if (!plan.ok()) return plan.error();
-  return Method::load(*plan, this, memory_manager, event_tracer, named_data_map, backend_options,
-                      kernel_registry);
+  Result<Method> method = Method::load(*plan, this, memory_manager, event_tracer, named_data_map,
+                                       backend_options, kernel_registry);
+  if (method.error() == Error::MemoryAllocationFailed) {
+    return PILOTLIGHT_REFUSE(Error::MemoryAllocationFailed,
+                             "Method '%s' does not fit its pool of %u bytes, or its planned memory",
+                             method_name,
+                             static_cast<unsigned>(memory_manager->method_allocator()->size()));
+  }
+  return method;
 }
 
 Result<MethodMeta> Program::method_meta(const char* method_name) const {
@@ -284,8 +283,8 @@ Result<MethodMeta> Program::method_meta(const char* method_name) const {
   if ((*plan)->name() == nullptr || (*plan)->non_const_buffer_sizes() == nullptr ||
       (*plan)->inputs() == nullptr || (*plan)->outputs() == nullptr ||
       (*plan)->values() == nullptr) {
-    ET_LOG(Error, "Method '%s' lacks one of its tables", method_name);
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method '%s' lacks one of its tables",
+                             method_name);
   }
   return MethodMeta(*plan);
 }
@@ -314,9 +313,8 @@ Error Program::get_backend_delegate_data(size_t index, const void** out_data,
                                          size_t* out_size) const {
   const auto* entry = TableAt(internal_program_->backend_delegate_data(), index);
   if (entry == nullptr) {
-    ET_LOG(Error, "Delegate data %zu of %zu", index,
-           CountOf(internal_program_->backend_delegate_data()));
-    return Error::NotFound;
+    return PILOTLIGHT_REFUSE(Error::NotFound, "Delegate data %zu of %zu", index,
+                             CountOf(internal_program_->backend_delegate_data()));
   }
   if (entry->data() == nullptr) return Error::InvalidProgram;
   *out_data = entry->data()->data();
@@ -326,8 +324,8 @@ Error Program::get_backend_delegate_data(size_t index, const void** out_data,
 
 Result<FreeableBuffer> Program::LoadSegment(const DataLoader::SegmentInfo& segment_info) const {
   if (loader_ == nullptr) {
-    ET_LOG(Error, "Segment %zu of a program without segments", segment_info.segment_index);
-    return Error::NotFound;
+    return PILOTLIGHT_REFUSE(Error::NotFound, "Segment %zu of a program without segments",
+                             segment_info.segment_index);
   }
   const Result<SegmentExtent> extent =
       ExtentOf(internal_program_, segment_base_offset_, segment_info.segment_index);
@@ -338,15 +336,14 @@ Result<FreeableBuffer> Program::LoadSegment(const DataLoader::SegmentInfo& segme
 Error Program::load_mutable_subsegment_into(size_t mutable_data_segments_index, size_t offset_index,
                                             size_t size, void* buffer) const {
   if (loader_ == nullptr) {
-    ET_LOG(Error, "Initial state %zu of a program without segments", mutable_data_segments_index);
-    return Error::NotFound;
+    return PILOTLIGHT_REFUSE(Error::NotFound, "Initial state %zu of a program without segments",
+                             mutable_data_segments_index);
   }
   const auto* subsegments =
       TableAt(internal_program_->mutable_data_segments(), mutable_data_segments_index);
   if (subsegments == nullptr || offset_index >= CountOf(subsegments->offsets())) {
-    ET_LOG(Error, "Initial state %zu:%zu does not exist", mutable_data_segments_index,
-           offset_index);
-    return Error::NotFound;
+    return PILOTLIGHT_REFUSE(Error::NotFound, "Initial state %zu:%zu does not exist",
+                             mutable_data_segments_index, offset_index);
   }
   const std::size_t segment_index = subsegments->segment_index();
   const Result<SegmentExtent> extent =
@@ -357,9 +354,9 @@ Error Program::load_mutable_subsegment_into(size_t mutable_data_segments_index, 
   std::size_t file_offset = 0;
   if (offset > extent->size_bytes || size > extent->size_bytes - offset ||
       c10::add_overflows(extent->offset, static_cast<std::size_t>(offset), &file_offset)) {
-    ET_LOG(Error, "Initial state %zu:%zu: %zu bytes reach beyond the segment",
-           mutable_data_segments_index, offset_index, size);
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram,
+                             "Initial state %zu:%zu: %zu bytes reach beyond the segment",
+                             mutable_data_segments_index, offset_index, size);
   }
   return loader_->load_into(file_offset, size,
                             SegmentInfo(SegmentInfo::Type::Mutable, segment_index), buffer);

@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include "program_schema.h"
+#include "refuse.h"
 #include "tensor_extent.h"
 
 namespace executorch {
@@ -26,8 +27,8 @@ Error ValidateTensorList(const executorch_flatbuffer::ExecutionPlan& plan,
     const int32_t index = list->items()->Get(static_cast<flatbuffers::uoffset_t>(i));
     if (!InRange(index, CountOf(plan.values())) ||
         TableAt(plan.values(), static_cast<size_t>(index))->val_type() != KernelTypes::Tensor) {
-      ET_LOG(Error, "Tensor list item %zu: value %d is no tensor", i, static_cast<int>(index));
-      return Error::InvalidProgram;
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Tensor list item %zu: value %d is no tensor",
+                               i, static_cast<int>(index));
     }
   }
   return Error::Ok;
@@ -50,8 +51,7 @@ bool IsDynamicInput(const executorch_flatbuffer::ExecutionPlan& plan, size_t val
 
 Error ValidatePlan(const executorch_flatbuffer::ExecutionPlan& plan) {
   if (plan.values() == nullptr) {
-    ET_LOG(Error, "A method without values");
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "A method without values");
   }
   for (size_t i = 0; i < plan.values()->size(); ++i) {
     const auto* value = TableAt(plan.values(), i);

@@ -9,6 +9,7 @@
 #include <c10/util/safe_numerics.h>
 
 #include "program_schema.h"
+#include "refuse.h"
 
 namespace executorch {
 namespace runtime {
@@ -25,8 +26,7 @@ Result<PteDataMap> PteDataMap::create(DataLoader* loader, size_t segment_base_of
                                       const flatbuffers::FlatbufferNamedData* named_data,
                                       const flatbuffers::FlatbufferDataSegment* segments) {
   if (loader == nullptr || named_data == nullptr || segments == nullptr) {
-    ET_LOG(Error, "Named data without a loader or segments");
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Named data without a loader or segments");
   }
   return PteDataMap(loader, segment_base_offset, named_data, segments);
 }
@@ -35,8 +35,7 @@ Result<FreeableBuffer> PteDataMap::get_data(std::string_view key) const {
   for (std::size_t i = 0; i < CountOf(named_data_); ++i) {
     const auto* entry = TableAt(named_data_, i);
     if (entry == nullptr || entry->key() == nullptr) {
-      ET_LOG(Error, "Named data %zu has no key", i);
-      return Error::InvalidArgument;
+      return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Named data %zu has no key", i);
     }
     if (std::string_view(entry->key()->c_str(), entry->key()->size()) != key) continue;
 
@@ -47,9 +46,9 @@ Result<FreeableBuffer> PteDataMap::get_data(std::string_view key) const {
     if (segment == nullptr || !FitsSize(segment->offset(), &offset) ||
         !FitsSize(segment->size(), &size_bytes) ||
         c10::add_overflows(segment_base_offset_, offset, &offset)) {
-      ET_LOG(Error, "Named data %zu: segment %zu of %zu, or out of bounds", i, index,
-             CountOf(segments_));
-      return Error::InvalidArgument;
+      return PILOTLIGHT_REFUSE(Error::InvalidArgument,
+                               "Named data %zu: segment %zu of %zu, or out of bounds", i, index,
+                               CountOf(segments_));
     }
     return loader_->load(offset, size_bytes,
                          DataLoader::SegmentInfo(DataLoader::SegmentInfo::Type::Constant, index));
@@ -64,8 +63,8 @@ Result<uint32_t> PteDataMap::get_num_keys() const {
 Result<const char*> PteDataMap::get_key(uint32_t index) const {
   const auto* entry = TableAt(named_data_, index);
   if (entry == nullptr || entry->key() == nullptr) {
-    ET_LOG(Error, "Named data %u of %zu", static_cast<unsigned>(index), CountOf(named_data_));
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Named data %u of %zu",
+                             static_cast<unsigned>(index), CountOf(named_data_));
   }
   return entry->key()->c_str();
 }

@@ -6,6 +6,8 @@
 
 #include <executorch/runtime/core/exec_aten/util/tensor_util.h>
 
+#include "refuse.h"
+
 namespace executorch {
 namespace runtime {
 namespace internal {
@@ -24,12 +26,11 @@ Error resize_tensor_impl(etensor::TensorImpl* impl, ArrayRef<int32_t> new_sizes)
 
 Error share_tensor_data(const etensor::Tensor& t_dst, const etensor::Tensor& t_src) {
   if (t_dst.nbytes() != t_src.nbytes()) {
-    ET_LOG(Error, "Cannot share %zu bytes with a tensor of %zu", t_src.nbytes(), t_dst.nbytes());
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Cannot share %zu bytes with a tensor of %zu",
+                             t_src.nbytes(), t_dst.nbytes());
   }
   if (t_src.mutable_data_ptr() == nullptr && t_src.nbytes() != 0) {
-    ET_LOG(Error, "The tensor to share has no data");
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "The tensor to share has no data");
   }
   t_dst.unsafeGetTensorImpl()->set_data(t_src.mutable_data_ptr());
   return Error::Ok;
@@ -37,17 +38,16 @@ Error share_tensor_data(const etensor::Tensor& t_dst, const etensor::Tensor& t_s
 
 Error copy_tensor_data(const etensor::Tensor& t_dst, const etensor::Tensor& t_src) {
   if (t_dst.nbytes() != t_src.nbytes()) {
-    ET_LOG(Error, "Cannot copy %zu bytes to a tensor of %zu", t_src.nbytes(), t_dst.nbytes());
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Cannot copy %zu bytes to a tensor of %zu",
+                             t_src.nbytes(), t_dst.nbytes());
   }
   if (!t_dst.device().is_cpu() || !t_src.device().is_cpu()) {
-    ET_LOG(Error, "Cannot copy between devices");
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Cannot copy between devices");
   }
   if (t_dst.nbytes() == 0) return Error::Ok;
   if (t_dst.mutable_data_ptr() == nullptr || t_src.const_data_ptr() == nullptr) {
-    ET_LOG(Error, "Cannot copy from or to a tensor without data");
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument,
+                             "Cannot copy from or to a tensor without data");
   }
   // The caller may have filled the planned buffer itself.
   if (t_dst.mutable_data_ptr() != t_src.const_data_ptr()) {
@@ -58,8 +58,8 @@ Error copy_tensor_data(const etensor::Tensor& t_dst, const etensor::Tensor& t_sr
 
 Error set_tensor_data(const etensor::Tensor& t, void* buffer, size_t buffer_size) {
   if (buffer_size < t.nbytes()) {
-    ET_LOG(Error, "Buffer of %zu bytes for a tensor of %zu", buffer_size, t.nbytes());
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Buffer of %zu bytes for a tensor of %zu",
+                             buffer_size, t.nbytes());
   }
   t.unsafeGetTensorImpl()->set_data(buffer);
   return Error::Ok;

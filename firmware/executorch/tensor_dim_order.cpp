@@ -7,6 +7,8 @@
 #include <executorch/runtime/core/exec_aten/util/dim_order_util.h>
 #include <executorch/runtime/core/exec_aten/util/tensor_util.h>
 
+#include "refuse.h"
+
 namespace executorch {
 namespace runtime {
 namespace {
@@ -32,8 +34,8 @@ Error get_dim_order(const etensor::Tensor& tensor, etensor::TensorImpl::DimOrder
                     size_t out_dim_order_size) {
   const auto order = tensor.dim_order();
   if (out_dim_order_size != order.size()) {
-    ET_LOG(Error, "Room for %zu dimensions, the tensor has %zu", out_dim_order_size, order.size());
-    return Error::InvalidArgument;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Room for %zu dimensions, the tensor has %zu",
+                             out_dim_order_size, order.size());
   }
   std::copy(order.begin(), order.end(), out_dim_order);
   return Error::Ok;
@@ -41,32 +43,29 @@ Error get_dim_order(const etensor::Tensor& tensor, etensor::TensorImpl::DimOrder
 
 bool tensor_has_valid_dim_order(etensor::Tensor t) {
   if (!validate_dim_order(t.dim_order().data(), t.dim_order().size())) {
-    ET_LOG(Error, "Dim order is not a permutation");
-    return false;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Dim order is not a permutation") == Error::Ok;
   }
   return true;
 }
 
 bool tensor_is_default_or_channels_last_dim_order(etensor::Tensor t) {
   if (!IsDefault(t) && !IsChannelsLast(t)) {
-    ET_LOG(Error, "Dim order is neither the default nor channels last");
-    return false;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument,
+                             "Dim order is neither the default nor channels last") == Error::Ok;
   }
   return true;
 }
 
 bool tensor_is_default_dim_order(etensor::Tensor t) {
   if (!IsDefault(t)) {
-    ET_LOG(Error, "Dim order is not the default");
-    return false;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Dim order is not the default") == Error::Ok;
   }
   return true;
 }
 
 bool tensor_is_channels_last_dim_order(etensor::Tensor t) {
   if (!IsChannelsLast(t)) {
-    ET_LOG(Error, "Dim order is not channels last");
-    return false;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Dim order is not channels last") == Error::Ok;
   }
   return true;
 }
@@ -82,8 +81,8 @@ bool tensors_have_same_dim_order(const ArrayRef<etensor::Tensor> tensor_list) {
     all_as_first = all_as_first && SameOrder(tensor_list[0], t);
   }
   if (!all_default && !all_channels_last && !all_as_first) {
-    ET_LOG(Error, "%zu tensors differ in dim order", tensor_list.size());
-    return false;
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "%zu tensors differ in dim order",
+                             tensor_list.size()) == Error::Ok;
   }
   return true;
 }

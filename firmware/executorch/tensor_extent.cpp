@@ -4,6 +4,8 @@
 #include <c10/util/safe_numerics.h>
 #include <executorch/runtime/core/exec_aten/util/scalar_type_util.h>
 
+#include "refuse.h"
+
 namespace pilotlight::executorch_runtime {
 namespace {
 
@@ -33,13 +35,13 @@ Result<std::size_t> ElementCount(const std::int32_t* sizes, std::size_t rank) {
   std::size_t elements = 1;
   for (std::size_t i = 0; i < rank; ++i) {
     if (sizes[i] < 0) {
-      ET_LOG(Error, "Size %d of dimension %zu is negative", static_cast<int>(sizes[i]), i);
-      return Error::InvalidProgram;
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Size %d of dimension %zu is negative",
+                               static_cast<int>(sizes[i]), i);
     }
     if (c10::mul_overflows(elements, static_cast<std::size_t>(sizes[i]), &elements) ||
         elements > kMaxCount) {
-      ET_LOG(Error, "Element count overflows at dimension %zu", i);
-      return Error::InvalidProgram;
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Element count overflows at dimension %zu",
+                               i);
     }
   }
   return elements;
@@ -49,15 +51,14 @@ Result<TensorExtent> ExtentOfTensor(const std::int32_t* sizes, std::size_t rank,
                                     executorch::aten::ScalarType scalar_type) {
   const std::size_t element_size = ElementSizeOrZero(scalar_type);
   if (element_size == 0) {
-    ET_LOG(Error, "Unknown scalar type %d", static_cast<int>(scalar_type));
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Unknown scalar type %d",
+                             static_cast<int>(scalar_type));
   }
   const Result<std::size_t> elements = ElementCount(sizes, rank);
   if (!elements.ok()) return elements.error();
   TensorExtent extent{*elements, 0};
   if (c10::mul_overflows(extent.elements, element_size, &extent.size_bytes)) {
-    ET_LOG(Error, "Byte size overflows");
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Byte size overflows");
   }
   return extent;
 }

@@ -13,6 +13,8 @@
 #include <executorch/runtime/core/exec_aten/util/scalar_type_util.h>
 #include <executorch/runtime/core/exec_aten/util/tensor_shape_to_c_string.h>
 
+#include "refuse.h"
+
 namespace executorch {
 namespace runtime {
 namespace etensor {
@@ -33,9 +35,9 @@ Result<ssize_t> safe_numel(const TensorImpl::SizesType* sizes, ssize_t dim) {
   ssize_t numel = 1;
   for (ssize_t i = 0; i < dim; ++i) {
     if (sizes[i] < 0 || c10::mul_overflows(numel, static_cast<ssize_t>(sizes[i]), &numel)) {
-      ET_LOG(Error, "Size %d of dimension %zd is negative or too large", static_cast<int>(sizes[i]),
-             i);
-      return Error::InvalidArgument;
+      return PILOTLIGHT_REFUSE(Error::InvalidArgument,
+                               "Size %d of dimension %zd is negative or too large",
+                               static_cast<int>(sizes[i]), i);
     }
   }
   return numel;
@@ -65,24 +67,25 @@ ssize_t TensorImpl::element_size() const { return static_cast<ssize_t>(elementSi
 Error TensorImpl::internal_resize_contiguous(ArrayRef<SizesType> new_sizes) {
   const auto rank = static_cast<size_t>(dim_);
   if (new_sizes.size() != rank) {
-    ET_LOG(Error, "Cannot change the rank from %zu to %zu", rank, new_sizes.size());
-    return Error::NotSupported;
+    return PILOTLIGHT_REFUSE(Error::NotSupported, "Cannot change the rank from %zu to %zu", rank,
+                             new_sizes.size());
   }
   // A static tensor's shape lies in the .pte itself: it is compared, never written.
   if (shape_dynamism_ == TensorShapeDynamism::STATIC) {
     if (!std::equal(sizes_, sizes_ + rank, new_sizes.begin())) {
-      ET_LOG(Error, "Cannot resize a static tensor of shape %s to %s",
-             tensor_shape_to_c_string(Span<const SizesType>(sizes_, rank)).data(),
-             tensor_shape_to_c_string(Span<const SizesType>(new_sizes.data(), rank)).data());
-      return Error::NotSupported;
+      return PILOTLIGHT_REFUSE(
+          Error::NotSupported, "Cannot resize a static tensor of shape %s to %s",
+          tensor_shape_to_c_string(Span<const SizesType>(sizes_, rank)).data(),
+          tensor_shape_to_c_string(Span<const SizesType>(new_sizes.data(), rank)).data());
     }
     return Error::Ok;
   }
   const Result<ssize_t> numel = safe_numel(new_sizes.data(), dim_);
   if (!numel.ok()) return numel.error();
   if (static_cast<size_t>(*numel) > numel_bound_) {
-    ET_LOG(Error, "Cannot resize a tensor of at most %zu elements to %zd", numel_bound_, *numel);
-    return Error::NotSupported;
+    return PILOTLIGHT_REFUSE(Error::NotSupported,
+                             "Cannot resize a tensor of at most %zu elements to %zd", numel_bound_,
+                             *numel);
   }
   if (strides_ != nullptr && dim_order_ != nullptr) {
     ET_CHECK_OK_OR_RETURN_ERROR(dim_order_to_stride(new_sizes.data(), dim_order_, rank, strides_));

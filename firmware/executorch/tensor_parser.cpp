@@ -10,6 +10,7 @@
 #include <executorch/runtime/executor/program.h>
 
 #include "program_schema.h"
+#include "refuse.h"
 #include "tensor_extent.h"
 
 namespace executorch {
@@ -27,25 +28,23 @@ constexpr std::uint32_t kFirstPlannedMemory = 1;
 
 Error CheckShape(const executorch_flatbuffer::Tensor& tensor) {
   if (tensor.storage_offset() != 0) {
-    ET_LOG(Error, "Tensor with storage offset %d", static_cast<int>(tensor.storage_offset()));
-    return Error::NotSupported;
+    return PILOTLIGHT_REFUSE(Error::NotSupported, "Tensor with storage offset %d",
+                             static_cast<int>(tensor.storage_offset()));
   }
   if (tensor.sizes() == nullptr || tensor.dim_order() == nullptr ||
       tensor.sizes()->size() != tensor.dim_order()->size()) {
-    ET_LOG(Error, "Tensor of %zu sizes and %zu dimensions in order", CountOf(tensor.sizes()),
-           CountOf(tensor.dim_order()));
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram,
+                             "Tensor of %zu sizes and %zu dimensions in order",
+                             CountOf(tensor.sizes()), CountOf(tensor.dim_order()));
   }
   if (tensor.sizes()->size() > kTensorDimensionLimit) {
-    ET_LOG(Error, "Tensor of rank %u, at most %zu", static_cast<unsigned>(tensor.sizes()->size()),
-           kTensorDimensionLimit);
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Tensor of rank %u, at most %zu",
+                             static_cast<unsigned>(tensor.sizes()->size()), kTensorDimensionLimit);
   }
   const auto dynamism = static_cast<int>(tensor.shape_dynamism());
   if (dynamism < static_cast<int>(TensorShapeDynamism::STATIC) ||
       dynamism > static_cast<int>(TensorShapeDynamism::DYNAMIC_UNBOUND)) {
-    ET_LOG(Error, "Tensor with shape dynamism %d", dynamism);
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Tensor with shape dynamism %d", dynamism);
   }
   return Error::Ok;
 }
@@ -56,8 +55,7 @@ Result<etensor::Device> DeviceOf(const executorch_flatbuffer::Tensor& tensor) {
   if (extra == nullptr) return etensor::Device(etensor::DeviceType::CPU);
   const auto type = static_cast<int>(extra->device_type());
   if (type < 0 || static_cast<std::size_t>(type) >= etensor::kNumDeviceTypes) {
-    ET_LOG(Error, "Tensor on unknown device type %d", type);
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Tensor on unknown device type %d", type);
   }
   return etensor::Device(static_cast<etensor::DeviceType>(type), extra->device_index());
 }
@@ -80,15 +78,14 @@ Error CheckLayout(const executorch_flatbuffer::Tensor& tensor, const TensorLayou
   const std::size_t rank = CountOf(tensor.sizes());
   if (!same_type || layout.sizes().size() != rank || layout.dim_order().size() != rank ||
       CountOf(tensor.dim_order()) != rank) {
-    ET_LOG(Error, "External data differs in type or rank");
-    return Error::InvalidExternalData;
+    return PILOTLIGHT_REFUSE(Error::InvalidExternalData, "External data differs in type or rank");
   }
   for (std::size_t i = 0; i < rank; ++i) {
     const auto at = static_cast<flatbuffers::uoffset_t>(i);
     if (layout.sizes()[i] != tensor.sizes()->Get(at) ||
         layout.dim_order()[i] != tensor.dim_order()->Get(at)) {
-      ET_LOG(Error, "External data differs in dimension %zu", i);
-      return Error::InvalidExternalData;
+      return PILOTLIGHT_REFUSE(Error::InvalidExternalData, "External data differs in dimension %zu",
+                               i);
     }
   }
   return Error::Ok;
@@ -160,30 +157,33 @@ Result<void*> TensorParser::PlannedMemory(const executorch_flatbuffer::Tensor& t
   const auto* allocation = tensor.allocation_info();
   HierarchicalAllocator* planned_memory = memory_->planned_memory();
   if (allocation->memory_id() < kFirstPlannedMemory) {
-    ET_LOG(Error, "Tensor planned in memory 0, which is for constants");
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram,
+                             "Tensor planned in memory 0, which is for constants");
   }
   std::size_t offset = 0;
   if (!FitsSize(allocation->memory_offset_low() |
                     static_cast<std::uint64_t>(allocation->memory_offset_high()) << 32,
                 &offset)) {
-    ET_LOG(Error, "Tensor planned beyond the address space");
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Tensor planned beyond the address space");
   }
   if (planned_memory == nullptr) {
-    ET_LOG(Error, "The method needs planned memory and was given none");
-    return Error::InvalidState;
+    return PILOTLIGHT_REFUSE(Error::InvalidState,
+                             "The method needs planned memory and was given none");
   }
-  return planned_memory->get_offset_address(allocation->memory_id() - kFirstPlannedMemory, offset,
-                                            size_bytes);
+  Result<void*> address = planned_memory->get_offset_address(
+      allocation->memory_id() - kFirstPlannedMemory, offset, size_bytes);
+  if (!address.ok()) {
+    return PILOTLIGHT_REFUSE(address.error(), "Planned memory %u does not hold %zu bytes at %zu",
+                             static_cast<unsigned>(allocation->memory_id()), size_bytes, offset);
+  }
+  return address;
 }
 
 Result<void*> TensorParser::ExternalData(const executorch_flatbuffer::Tensor& tensor,
                                          std::size_t size_bytes) {
   const auto* name = tensor.extra_tensor_info()->fully_qualified_name();
   if (name == nullptr) {
-    ET_LOG(Error, "External tensor without a name");
-    return Error::InvalidExternalData;
+    return PILOTLIGHT_REFUSE(Error::InvalidExternalData, "External tensor without a name");
   }
   if (IsExternalConstant(tensor)) {
     for (const NamedData& constant : external_constants_) {
@@ -191,12 +191,12 @@ Result<void*> TensorParser::ExternalData(const executorch_flatbuffer::Tensor& te
       if (constant.buffer.size() < size_bytes) break;
       return const_cast<void*>(constant.buffer.data());
     }
-    ET_LOG(Error, "No data for external constant %s", name->c_str());
-    return Error::InvalidExternalData;
+    return PILOTLIGHT_REFUSE(Error::InvalidExternalData, "No data for external constant %s",
+                             name->c_str());
   }
   if (named_data_ == nullptr) {
-    ET_LOG(Error, "No data map for external tensor %s", name->c_str());
-    return Error::InvalidExternalData;
+    return PILOTLIGHT_REFUSE(Error::InvalidExternalData, "No data map for external tensor %s",
+                             name->c_str());
   }
   const Result<const TensorLayout> layout = named_data_->get_tensor_layout(name->c_str());
   if (!layout.ok()) return layout.error();

@@ -6,6 +6,8 @@
 #include <optional>
 #include <type_traits>
 
+#include "refuse.h"
+
 namespace executorch {
 namespace runtime {
 namespace {
@@ -24,8 +26,7 @@ constexpr std::int64_t kNoneItem = -1;
 Error ValueBuilder::Build(std::size_t index) {
   const auto* value = TableAt(&schema_, index);
   if (value->val_type() != KernelTypes::Null && value->val() == nullptr) {
-    ET_LOG(Error, "Value %zu has a type and no content", index);
-    return Error::InvalidProgram;
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Value %zu has a type and no content", index);
   }
   EValue* out = values_ + index;
   switch (value->val_type()) {
@@ -56,8 +57,8 @@ Error ValueBuilder::Build(std::size_t index) {
     case KernelTypes::OptionalTensorList:
       return BuildBoxedList<OptionalTensor>(value->val_as_OptionalTensorList()->items(), out);
     default:
-      ET_LOG(Error, "Value %zu is of unknown type %d", index, static_cast<int>(value->val_type()));
-      return Error::InvalidProgram;
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Value %zu is of unknown type %d", index,
+                               static_cast<int>(value->val_type()));
   }
 }
 
@@ -114,9 +115,9 @@ Error ValueBuilder::BuildBoxedList(const Items* items, EValue* out) {
       }
     }
     if (!CanHold<T>(item)) {
-      ET_LOG(Error, "List item %zu: value %d does not exist or is of another type", i,
-             static_cast<int>(item));
-      return Error::InvalidProgram;
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram,
+                               "List item %zu: value %d does not exist or is of another type", i,
+                               static_cast<int>(item));
     }
     wrapped[i] = values_ + item;
   }

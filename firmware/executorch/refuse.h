@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How this folder says no: one log line that says what is wrong, and the error.
+// ET_LOG does the same in four times the code, for it also passes file, function,
+// line and time at each of some hundred places. Private to firmware/executorch.
+#pragma once
+
+#include <executorch/runtime/core/error.h>
+
+namespace pilotlight::executorch_runtime {
+
+// Logs the message at level Error and returns `error`.
+[[gnu::format(printf, 2, 3)]] executorch::runtime::Error Refuse(executorch::runtime::Error error,
+                                                                const char* format, ...);
+
+}  // namespace pilotlight::executorch_runtime
+
+// An expression of type Error. The text is not in the image when errors are not logged.
+#if PILOTLIGHT_EXECUTORCH_LOG_ERRORS
+#define PILOTLIGHT_REFUSE(error, ...) ::pilotlight::executorch_runtime::Refuse(error, __VA_ARGS__)
+#else
+#define PILOTLIGHT_REFUSE(error, ...) (error)
+#endif
