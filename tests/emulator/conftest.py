@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from probe_bench import PROBE, Bench, make_build
 
 from pilotlight import targets
-from probe_bench import PROBE, Bench, make_build
 
 
 @pytest.fixture(scope="session")

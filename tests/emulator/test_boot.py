@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from probe_bench import Bench
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
-
 from probe_bench import PROBE
 
 # The secure aliases of Arm's Corstone-300 memory map.

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from probe_bench import Bench, Wire, kill, make_build
 
 from pilotlight import targets
 from pilotlight.errors import TargetNotRunning
 from pilotlight.targets.state import process_ended
-from probe_bench import Bench, Wire, kill, make_build
 
 
 def test_a_board_stays_on_between_clients(bench: Bench) -> None:
