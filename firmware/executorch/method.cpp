@@ -196,7 +196,12 @@ EValue& Method::mutable_value(size_t i) {
 
 const EValue& Method::get_input(size_t i) const { return get_value(get_input_index(i)); }
 
-EValue& Method::mutable_input(size_t i) { return mutable_value(get_input_index(i)); }
+// Whoever asks for it is about to fill it: the wheel's runtime executes afterwards without set_input().
+EValue& Method::mutable_input(size_t i) {
+  EValue& input = mutable_value(get_input_index(i));
+  input_set_[i] = true;
+  return input;
+}
 
 const EValue& Method::get_output(size_t i) const { return get_value(get_output_index(i)); }
 
