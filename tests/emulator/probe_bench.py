@@ -71,8 +71,10 @@ class Bench:
         self.folder = folder
         self.wire: Wire
 
-    def power_up(self, *, npu: str | None = None, idle_limit_s: float = 60) -> targets.TargetState:
-        powered = targets.power_up(self.folder, npu=npu, idle_limit_s=idle_limit_s)
+    def power_up(
+        self, *, npu: str | None = None, idle_limit_s: float = 60, npu_faults: tuple[str, ...] = ()
+    ) -> targets.TargetState:
+        powered = targets.power_up(self.folder, npu=npu, idle_limit_s=idle_limit_s, npu_faults=npu_faults)
         self.connect()
         return powered.state
 

@@ -38,10 +38,7 @@ def test_more_writes_than_the_fifo_holds_arrive_in_order(bench: Bench) -> None:
 
 def test_a_run_raises_the_interrupt_and_its_status_is_there(bench: Bench) -> None:
     bench.power_up()
-    # A stream of zero words is NPU_OP_STOP with an empty mask. It lies in the arena, which is cleared.
-    arena = int(bench.wire.ask("m").split()[3], 16)
-    for offset, value in ((RESET, 0), (QBASE, arena + 64), (QSIZE, 4), (CMD, 1)):
-        assert bench.wire.ask(f"w {offset} {value}") == "ok"
+    _start(bench, [OP_STOP])
     answer = bench.wire.ask("i 3000")
     assert answer.startswith("interrupt")
     status = int(bench.wire.ask(f"r {STATUS}"), 16)
@@ -86,3 +83,73 @@ def test_reset_of_the_core_leaves_a_working_npu_port(bench: Bench) -> None:
         bench.wire.send("z")
         bench.wire.read_until("probe boot")
         assert bench.wire.ask("t 3").endswith(", 0 wrong")
+
+
+def test_a_dropped_interrupt_is_a_wait_that_ends(bench: Bench) -> None:
+    bench.power_up(npu_faults=("drop-interrupt",))
+    _start(bench, [OP_STOP])
+    assert bench.wire.ask("i 300").startswith("none")
+    assert bench.wire.ask("a") == "alive"
+
+
+def test_the_simulator_sees_memory_that_the_cpu_wrote_and_writes_it(bench: Bench) -> None:
+    bench.power_up()
+    # 16 bytes from word 64 of the arena to the start of the model, by the NPU's DMA; then there and back.
+    arena, model = _addresses(bench)
+    bench.wire.ask("p 64 0x600dda7a")
+    _start(bench, [*_copy(arena + 256, model, 16), OP_STOP])
+    assert bench.wire.ask("i 3000").startswith("interrupt")
+    assert int(bench.wire.ask(f"r {STATUS}"), 16) & 4 == 0
+    bench.wire.ask(f"w {CMD} 2")
+    # The copied word is a stream of one command that nobody has: the NPU now finds it at the model's address.
+    for offset, value in ((QBASE, model), (QSIZE, 16), (CMD, 1)):
+        bench.wire.ask(f"w {offset} {value}")
+    assert bench.wire.ask("i 3000").startswith("interrupt")
+    assert int(bench.wire.ask(f"r {STATUS}"), 16) & 0x10 == 0x10  # cmd_parse_error
+
+
+def test_a_reset_in_the_middle_of_a_run_is_answered(bench: Bench) -> None:
+    state = bench.power_up()
+    arena, _ = _addresses(bench)
+    # 10 s or so of copying 8 MiB again and again: far longer than the reset may take.
+    copies = _copy(arena + 0x0100_0000, arena + 0x0200_0000, 0x0080_0000) + [OP_DMA_START, OP_DMA_WAIT] * 400
+    _start(bench, [*copies, OP_STOP])
+    status = int(bench.wire.ask(f"r {STATUS}"), 16)
+    assert status & 1 == 1  # running
+    start = time.monotonic()
+    assert bench.wire.ask(f"w {RESET} 0") == "ok"
+    print(f"{bench.folder}: reset in mid-run took {time.monotonic() - start:.2f} s")
+    assert int(bench.wire.ask(f"r {STATUS}"), 16) == 0
+    assert bench.wire.ask("t 3").endswith(", 0 wrong")
+    assert "starting afresh" in (bench.folder / "target" / "npu.log").read_text(encoding="utf-8")
+
+    _start(bench, [OP_STOP])
+    assert bench.wire.ask("i 3000").startswith("interrupt")
+    assert bench.wait_until(lambda s: s.running).npu_pid == state.npu_pid
+
+
+# Command words of the stream: opcode, and parameter from bit 16 on; 0x4000 marks a payload word.
+OP_STOP, OP_DMA_START, OP_DMA_WAIT = 0x0000, 0x0010, 0x0011
+DMA0_SRC_REGION, DMA0_DST_REGION = 0x0130, 0x0131
+DMA0_SRC, DMA0_DST, DMA0_LEN = 0x4030, 0x4031, 0x4032
+
+
+def _copy(source: int, destination: int, size: int) -> list[int]:
+    addresses = [DMA0_SRC, source, DMA0_DST, destination, DMA0_LEN, size]
+    return [DMA0_SRC_REGION, DMA0_DST_REGION | 1 << 16, *addresses, OP_DMA_START, OP_DMA_WAIT]
+
+
+def _addresses(bench: Bench) -> tuple[int, int]:
+    words = bench.wire.ask("m").split()
+    return int(words[3], 16), int(words[1], 16)
+
+
+def _start(bench: Bench, stream: list[int]) -> None:
+    """Put a stream at word 128 of the arena and let the NPU, just reset, run it."""
+    arena, _ = _addresses(bench)
+    for index, word in enumerate(stream):
+        bench.wire.send(f"p {128 + index} {word}")
+    for _ in stream:
+        assert bench.wire.read_line() == "ok"
+    for offset, value in ((RESET, 0), (QBASE, arena + 512), (QSIZE, 4 * len(stream)), (CMD, 1)):
+        assert bench.wire.ask(f"w {offset} {value}") == "ok"

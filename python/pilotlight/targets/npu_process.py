@@ -33,6 +33,9 @@ _MIRRORED = (
 )
 _MIRRORED_U85 = (*range(0x1180, 0x11B8, 4), *range(0x1300, 0x1320, 4), *range(0x1380, 0x13A0, 4))
 
+# Ways in which tests let the NPU misbehave, to prove that nobody takes that for a result.
+FAULTS = ("drop-interrupt",)
+
 
 class Device(Protocol):
     """What pilotlight.npu.Device is to this module."""
@@ -48,8 +51,16 @@ class Device(Protocol):
 class Server:
     """Executes posted writes on `device`, mirrors its registers and passes its interrupt on."""
 
-    def __init__(self, page: Page, line: socket.socket, device: Device, mirrored: tuple[int, ...]) -> None:
-        self._page, self._line, self._device, self._mirrored = page, line, device, mirrored
+    def __init__(
+        self,
+        page: Page,
+        line: socket.socket,
+        device: Device,
+        mirrored: tuple[int, ...],
+        *,
+        faults: tuple[str, ...] = (),
+    ) -> None:
+        self._page, self._line, self._device, self._mirrored, self._faults = page, line, device, mirrored, faults
         self._tail = page.tail
         self._irq = False
         self._run: threading.Thread | None = None
@@ -114,7 +125,8 @@ class Server:
         self._page.acknowledge(self._tail)
         if self._device.irq and not self._irq:
             self._page.count_interrupt()
-            self._line.send(b"\1")
+            if "drop-interrupt" not in self._faults:
+                self._line.send(b"\1")
         self._irq = self._device.irq
 
     def _mirror(self) -> None:
@@ -132,6 +144,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--window", action="append", default=[], help="NAME:ADDRESS:SIZE of memory that the NPU can reach"
     )
+    parser.add_argument("--fault", action="append", default=[], choices=FAULTS, help="misbehave in this way")
     args = parser.parse_args(arguments)
 
     from pilotlight.npu import Device as SimulatedNpu
@@ -145,7 +158,7 @@ def main(arguments: list[str]) -> int:
     mirrored = _MIRRORED + (_MIRRORED_U85 if "-u85-" in args.config else ())
     page = Page(args.shared_fd, args.page - args.shared_origin)
     line = socket.socket(fileno=os.dup(args.line_fd))
-    if Server(page, line, SimulatedNpu(args.config, memory), mirrored).serve() == "restart":
+    if Server(page, line, SimulatedNpu(args.config, memory), mirrored, faults=tuple(args.fault)).serve() == "restart":
         print("reset during a run: starting afresh", flush=True)
         os.execv(sys.executable, [sys.executable, "-m", "pilotlight.targets.npu_process", *arguments])
     return 0

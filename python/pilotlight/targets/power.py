@@ -42,11 +42,18 @@ class PoweredTarget:
     state: TargetState
 
 
-def power_up(build_dir: Path, *, npu: str | None = None, idle_limit_s: float = IDLE_LIMIT_S) -> PoweredTarget:
+def power_up(
+    build_dir: Path,
+    *,
+    npu: str | None = None,
+    idle_limit_s: float = IDLE_LIMIT_S,
+    npu_faults: tuple[str, ...] = (),
+) -> PoweredTarget:
     """Power the build's board up with its image, after powering it off if it was on.
 
     `npu` is the NPU that the emulator is asked to have; by default the one the model was exported for. It
-    stays on until `power_off`, or until nobody has used it for `idle_limit_s`.
+    stays on until `power_off`, or until nobody has used it for `idle_limit_s`. `npu_faults` lets a simulated
+    NPU misbehave (npu_process.FAULTS), for tests of those who rely on it.
 
     Raises ConfigError (no such build, board or NPU), EmulatorMissing, TargetError (it did not start).
     """
@@ -71,6 +78,7 @@ def power_up(build_dir: Path, *, npu: str | None = None, idle_limit_s: float = I
             [
                 *(sys.executable, "-m", "pilotlight.targets.supervisor", str(build_dir)),
                 *("--npu", chosen, "--idle-limit", str(idle_limit_s)),
+                *(f"--npu-fault={fault}" for fault in npu_faults),
             ],
             stdin=subprocess.DEVNULL,
             stdout=output,

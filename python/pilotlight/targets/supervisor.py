@@ -37,8 +37,8 @@ _FVP_PORT = re.compile(rb"telnetterminal0: Listening for serial connection on po
 
 
 class Supervisor:
-    def __init__(self, build_dir: Path, npu: str, idle_limit_s: float) -> None:
-        self._build_dir, self._idle_limit_s = build_dir, idle_limit_s
+    def __init__(self, build_dir: Path, npu: str, idle_limit_s: float, npu_faults: list[str]) -> None:
+        self._build_dir, self._idle_limit_s, self._npu_faults = build_dir, idle_limit_s, npu_faults
         self._folder = target_folder(build_dir)
         info = json.loads((build_dir / "build_info.json").read_text(encoding="utf-8"))
         self._board: Board = load_board(info["board"])
@@ -109,6 +109,7 @@ class Supervisor:
                 *("--shared-fd", str(self._shared), "--shared-origin", str(shared.origin)),
                 *("--line-fd", str(self._npu_line.fileno()), "--page", str(page_address)),
                 *(f"--window={name}:{region.origin}:{region.size}" for name, region in regions.items()),
+                *(f"--fault={fault}" for fault in self._npu_faults),
             ],
             log=log,
             descriptors=(self._shared, self._npu_line.fileno()),
@@ -176,11 +177,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("build_dir", type=Path)
     parser.add_argument("--npu", required=True)
     parser.add_argument("--idle-limit", type=float, required=True, help="seconds")
+    parser.add_argument("--npu-fault", action="append", default=[])
     args = parser.parse_args(arguments)
     if not take_lock(args.build_dir):
         print("this build is powered up already", file=sys.stderr)
         return 1
-    Supervisor(args.build_dir, args.npu, args.idle_limit).run()
+    Supervisor(args.build_dir, args.npu, args.idle_limit, args.npu_fault).run()
     return 0
 
 

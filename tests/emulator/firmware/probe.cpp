@@ -8,6 +8,7 @@
 //   f KIND            fault (undefined, bus, overflow, check, interrupt)      z   reset
 //   s                 stack use     e BYTES   echo that many bytes      m   addresses the NPU sees
 //   d BYTES           take that many bytes          g BYTES          send that many
+//   p INDEX VALUE     set a word of the arena
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -26,7 +27,7 @@ namespace {
 using namespace pilotlight;
 using namespace pilotlight::platform;
 
-__attribute__((section(".tensor_arena"))) unsigned char probe_arena[4096];
+__attribute__((section(".tensor_arena"))) alignas(32) std::uint32_t probe_arena[1024];
 volatile std::uint32_t constructed_data = 0x1234;
 
 // Proves that constructors of static objects ran.
@@ -171,7 +172,10 @@ void Obey() {
           static_cast<std::uint32_t>(npu.DeviceAddress(probe_model, 65536)),
           static_cast<std::uint32_t>(npu.DeviceAddress(probe_arena, sizeof(probe_arena))),
           static_cast<std::uint32_t>(npu.DeviceAddress(&next, 4)));
-      std::memcpy(probe_arena, "written by the CPU", 19);
+      break;
+    case 'p':
+      if (first < 1024) probe_arena[first] = second;
+      Say("ok\n");
       break;
     default:
       Say("what?\n");
