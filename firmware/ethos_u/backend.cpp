@@ -4,9 +4,9 @@
 #include <cstring>
 #include <new>
 
+#include "pilotlight/base/text.h"
 #include "pilotlight/ethos_u/blob.h"
 #include "pilotlight/ethos_u/payload.h"
-#include "pilotlight/base/text.h"
 
 namespace pilotlight::ethos_u {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pilotlight/ethos_u/failure.h"
 
-#include "pilotlight/ethos_u/registers.h"
 #include "pilotlight/base/text.h"
+#include "pilotlight/ethos_u/registers.h"
 
 namespace pilotlight::ethos_u {
 namespace {

@@ -233,7 +233,7 @@ void Npu::Write64(std::uint32_t offset_low, std::uint64_t value) {
 }
 
 bool Npu::Reachable(std::uint64_t address, std::size_t size_bytes) const {
-  if (address == platform::NpuPort::kNotVisible) return false;
+  static_assert(platform::NpuPort::kNotVisible >> 40 != 0, "lies beyond any limit below");
   const std::uint32_t address_bits = identity_.product() == reg::kProductU55 ? 32 : 40;
   const std::uint64_t limit = std::uint64_t{1} << address_bits;
   return address < limit && size_bytes <= limit - address;

@@ -94,9 +94,10 @@ TEST_F(BackendTest, CopiesInputsInAndOutputsOutAtTheBlobsOffsets) {
   EXPECT_EQ(output_, (std::vector<std::int8_t>{100, 101, 102, 103, 104, 105, 106, 107, 108, 109}));
 }
 
-TEST_F(BackendTest, WeightsAndStreamAreUsedWhereTheyLie) {
+TEST_F(BackendTest, WeightsAndStreamAreUsedWhereTheyLieWithinTheDeadline) {
   ASSERT_EQ(Init(), Error::Ok);
   ASSERT_EQ(Execute(), Error::Ok);
+  EXPECT_EQ(port_.last_deadline_us, 1'000'000u);
   EXPECT_EQ(port_.written[0x080], 0x70000000u + 1568 - 112);
   EXPECT_EQ(port_.written[0x010], 0x70000000u + 176 - 112 + 32);
   EXPECT_EQ(port_.written[0x020], 0x14bu * 4);
@@ -155,9 +156,15 @@ TEST_F(BackendTest, BlobOffItsAlignmentIsRefusedAtLoad) {
 }
 
 TEST_F(BackendTest, BlobOutOfTheNpusReachIsRefusedAtLoad) {
-  port_.first_visible_offset = 1024;
+  port_.visible_from = 1024;
   EXPECT_EQ(Init(), Error::InvalidArgument);
   EXPECT_EQ(backend_.failure().status, Status::kBadArgument);
+}
+
+TEST_F(BackendTest, WeightsOutOfTheNpusReachAreRefusedAtLoad) {
+  port_.visible_to = 1568 - 112 + 100;  // All of the commands, some of the weights.
+  EXPECT_EQ(Init(), Error::InvalidArgument);
+  EXPECT_NE(std::string(backend_.failure().text).find("region 0"), std::string::npos);
 }
 
 TEST_F(BackendTest, TensorOfAnotherSizeIsNeverCopied) {
@@ -195,7 +202,14 @@ TEST(RegisterBackend, ANameIsGivenOnce) {
   Result<EthosUBackend*> first = RegisterBackend(npu);
   ASSERT_TRUE(first.ok());
   EXPECT_EQ(executorch::runtime::get_backend_class("EthosUBackend"), first.value());
+
+  // Nor is the backend that has it touched.
+  const std::byte garbage[16] = {};
+  FreeableBuffer processed(garbage, sizeof(garbage), nullptr);
+  BackendInitContext context(nullptr);
+  ASSERT_FALSE(first.value()->init(context, &processed, {}).ok());
   EXPECT_EQ(RegisterBackend(npu).status(), Status::kBusy);
+  EXPECT_EQ(first.value()->failure().status, Status::kBadModel);
 }
 
 }  // namespace

@@ -117,8 +117,9 @@ TEST_F(BlobTest, InputThatReachesBeyondTheScratchIsRefused) {
 }
 
 TEST_F(BlobTest, DimensionsWhoseProductOverflowsAreRefused) {
-  PutInput(0, 0x10000);
-  PutInput(1, 0x10000);
+  for (std::size_t d = 0; d < 4; ++d) PutInput(d, 0x10000);  // 2 to the 64: 0 when it wraps.
+  PutInput(4, 1);
+  PutInput(5, 1);
   EXPECT_EQ(Parse(), Status::kBadModel);
 }
 
@@ -136,6 +137,11 @@ TEST_F(BlobTest, TensorOutsideTheScratchRegionIsUnsupported) {
 
 TEST_F(BlobTest, ScratchSizeSmallerThanItsTensorsIsRefused) {
   Put(kScratchSizeAt, 1024);
+  EXPECT_EQ(Parse(), Status::kBadModel);
+}
+
+TEST_F(BlobTest, ImpossibleScratchSizeIsRefused) {
+  Put(kScratchSizeAt, 0xFFFFFFFF);  // Rounded up to a cache line it would be 0 on a 32-bit CPU.
   EXPECT_EQ(Parse(), Status::kBadModel);
 }
 

@@ -42,13 +42,16 @@ class FakeNpu final : public platform::NpuPort {
   bool answers = true;
   bool dies_in_run = false;
   bool ignores_protection = false;
-  std::uint64_t first_visible_offset = 0;
+  std::uint64_t device_base = kDeviceBase;
+  std::size_t visible_from = 0;
+  std::size_t visible_to = kMemoryBytes;
   std::function<void(FakeNpu&)> compute = [](FakeNpu&) {};
 
   // What was seen, in order: "clean", "invalidate", "run", "wait", "reset", "arm", "clear".
   std::vector<std::string> events;
   std::map<std::uint32_t, std::uint32_t> written;
   std::vector<std::uint32_t> reads_in_reset;
+  std::uint64_t last_deadline_us = 0;
 
   std::byte* Pointer(std::uint32_t base_register) {
     return npu_memory + (written[base_register] - kDeviceBase);
@@ -114,16 +117,17 @@ class FakeNpu final : public platform::NpuPort {
 
   std::uint64_t DeviceAddress(const void* cpu_address, std::size_t size_bytes) override {
     const auto* at = static_cast<const std::byte*>(cpu_address);
-    if (at < npu_memory + first_visible_offset || at + size_bytes > npu_memory + kMemoryBytes) {
+    if (at < npu_memory + visible_from || at + size_bytes > npu_memory + visible_to) {
       return kNotVisible;
     }
-    return kDeviceBase + static_cast<std::uint64_t>(at - npu_memory);
+    return device_base + static_cast<std::uint64_t>(at - npu_memory);
   }
 
   void ArmIrq() override { events.push_back("arm"); }
 
   bool WaitForIrq(std::uint64_t deadline_us) override {
     events.push_back("wait");
+    last_deadline_us = deadline_us;
     const bool runs_on = interrupts_left_-- > 0;
     status_ = runs_on ? reg::kStatusRunning | reg::kStatusIrqRaised : status_after_run;
     if (!irq_arrives) fake_now_us = deadline_us;

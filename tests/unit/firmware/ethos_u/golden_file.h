@@ -13,7 +13,7 @@ namespace pilotlight::test {
 
 // The bytes of data/`name`, see data/README.md.
 inline std::vector<std::byte> GoldenFile(const std::string& name) {
-  const auto path = std::filesystem::path(__FILE__).parent_path() / "data" / name;
+  const auto path = std::filesystem::path(PILOTLIGHT_GOLDEN_FOLDER) / name;
   std::ifstream file(path, std::ios::binary);
   EXPECT_TRUE(file.good()) << path;
   std::vector<std::byte> bytes(std::filesystem::file_size(path));

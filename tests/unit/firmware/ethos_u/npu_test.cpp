@@ -69,6 +69,12 @@ TEST_F(NpuTest, OpenAsksForSecurePrivilegedAccessAndSetsTheAxiLimits) {
   }
 }
 
+TEST_F(NpuTest, OpenKeepsTheNpuAwakeSoThatItsSettingsLast) {
+  ASSERT_EQ(npu_.Open(), Status::kOk);
+  ASSERT_EQ(port_.written.count(0x008), 1u);  // 0xC, asleep when idle, after a reset.
+  EXPECT_EQ(port_.written[0x008], 0u);
+}
+
 TEST_F(NpuTest, StuckResetIsATimeoutNotAHang) {
   port_.polls_in_reset = ~0u;
   EXPECT_EQ(npu_.Open(), Status::kTimeout);
@@ -240,6 +246,11 @@ TEST_F(NpuTest, MisalignedStreamIsRefused) {
   payload_ = PutWords(PayloadAround({kIfmInRegion1, kStop}), 8);
   EXPECT_EQ(Run().status(), Status::kMisaligned);
   EXPECT_EQ(npu_.failure().cause, Cause::kMisalignedStream);
+}
+
+TEST_F(NpuTest, AddressMisalignedOnTheNpusSideAloneIsRefused) {
+  port_.device_base += 8;
+  EXPECT_EQ(Run().status(), Status::kMisaligned);
 }
 
 TEST_F(NpuTest, MemoryOutOfTheNpusReachIsRefused) {

@@ -72,6 +72,10 @@ TEST_F(PayloadTest, PayloadThatNamesNoNpuIsRefused) {
   EXPECT_EQ(Parse({0x31504F43, 5, 5, 0x00010002, kStop}), Status::kBadModel);
 }
 
+TEST_F(PayloadTest, ConfigurationCutOffAtTheEndIsRefused) {
+  EXPECT_EQ(Parse({0x31504F43, 5, 5, 0x00010002, kStop, 0x00100001, 0x1807}), Status::kBadModel);
+}
+
 TEST_F(PayloadTest, SecondStreamIsRefused) {
   Words words = PayloadAround({kStop, kStop, kStop, kStop});
   words.insert(words.end(), {5, 5, 5, 0x00010002, kStop});

@@ -124,6 +124,7 @@ TEST_F(ModelTest, NpuThatWritesNothingLeavesThePoisonInTheOutput) {
 
   Port().compute = [](FakeNpu&) {};
   model_.Poison(std::byte{0xA5});
+  EXPECT_EQ(Output(), std::vector<std::byte>(kOutputBytes, std::byte{0xA5}));
   ASSERT_EQ(SetSample(), Status::kOk);
   ASSERT_EQ(Run(), Status::kOk);
   EXPECT_EQ(Output(), std::vector<std::byte>(kOutputBytes, std::byte{0xA5}));
@@ -207,6 +208,7 @@ TEST_F(ModelTest, PoolsThatAreTooSmallAreSaid) {
   descriptor_.method_pool.size_bytes = sizeof(method_pool_);
   planned_[0].size_bytes = 16;
   EXPECT_EQ(third.Open(descriptor_, Delegate()), Status::kNoMemory);
+  EXPECT_STREQ(third.failure_text(), "too small: planned buffer 1");
 }
 
 TEST_F(ModelTest, DescriptorOfAnotherProgramIsRefused) {
