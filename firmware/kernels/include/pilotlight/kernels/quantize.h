@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The arithmetic of quantize_per_tensor and dequantize_per_tensor, apart from
+// tensors: what the kernels do to each element, as PyTorch defines it.
+// Golden values: torch.ops.quantized_decomposed, tests/unit/firmware/executorch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pilotlight::kernels {
+
+struct Quantization {
+  double scale;             // Real value of one step; positive, as the exporter writes it.
+  std::int64_t zero_point;  // The integer that stands for 0.0.
+  std::int64_t min;         // Limits of the result, within those of its type.
+  std::int64_t max;
+};
+
+// clamp(round(value / scale) + zero_point), rounding half to even. Values beyond
+// the limits, infinities too, give the limit they lie beyond; NaN gives `min`.
+template <typename Integer>
+void Quantize(const float* values, std::size_t count, const Quantization& how, Integer* out);
+
+// (value - zero_point) * scale, in single precision.
+template <typename Integer>
+void Dequantize(const Integer* values, std::size_t count, const Quantization& how, float* out);
+
+}  // namespace pilotlight::kernels

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// quantized_decomposed::quantize_per_tensor.out and dequantize_per_tensor.out, with
+// the signatures that the wheel's code generator derives from kernels.yaml.
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+#include <executorch/runtime/kernel/kernel_includes.h>
+
+#include "pilotlight/kernels/quantize.h"
+
+namespace torch {
+namespace executor {
+namespace native {
+
+// The generator declares these in a header of the image; so that compiling this
+// file alone checks something, they are declared here too.
+Tensor& quantize_per_tensor_out(KernelRuntimeContext& context, const Tensor& input, double scale,
+                                int64_t zero_point, int64_t quant_min, int64_t quant_max,
+                                ScalarType dtype, Tensor& out);
+Tensor& dequantize_per_tensor_out(KernelRuntimeContext& context, const Tensor& input, double scale,
+                                  int64_t zero_point, int64_t quant_min, int64_t quant_max,
+                                  ScalarType dtype, std::optional<ScalarType> out_dtype,
+                                  Tensor& out);
+
+namespace {
+
+using pilotlight::kernels::Dequantize;
+using pilotlight::kernels::Quantization;
+using pilotlight::kernels::Quantize;
+
+// Calls `body` with a value of the C++ type of a quantised dtype; false for any other.
+template <typename Body>
+bool WithIntegerType(ScalarType dtype, Body body) {
+  switch (dtype) {
+    case ScalarType::Char:
+      body(std::int8_t{});
+      return true;
+    case ScalarType::Byte:
+      body(std::uint8_t{});
+      return true;
+    case ScalarType::Short:
+      body(std::int16_t{});
+      return true;
+    case ScalarType::Int:
+      body(std::int32_t{});
+      return true;
+    default:
+      return false;
+  }
+}
+
+// True when limits and zero point lie within the dtype, and the scale is usable.
+bool IsSound(const Quantization& how, ScalarType dtype) {
+  bool within = false;
+  const bool known = WithIntegerType(dtype, [&](auto type) {
+    using Limits = std::numeric_limits<decltype(type)>;
+    within = how.min >= Limits::min() && how.max <= Limits::max() && how.min <= how.max &&
+             how.zero_point >= std::numeric_limits<std::int32_t>::min() &&
+             how.zero_point <= std::numeric_limits<std::int32_t>::max();
+  });
+  return known && within && how.scale > 0;
+}
+
+// The two tensors may lie in memory in any order of dimensions, as long as it is
+// the same one: element by element is then byte by byte.
+bool PrepareOutput(KernelRuntimeContext& context, const Tensor& input, Tensor& out) {
+  if (resize_tensor(out, input.sizes()) != Error::Ok || !tensors_have_same_dim_order(input, out) ||
+      ((input.const_data_ptr() == nullptr || out.const_data_ptr() == nullptr) &&
+       input.numel() != 0)) {
+    context.fail(Error::InvalidArgument);
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Tensor& quantize_per_tensor_out(KernelRuntimeContext& context, const Tensor& input, double scale,
+                                int64_t zero_point, int64_t quant_min, int64_t quant_max,
+                                ScalarType dtype, Tensor& out) {
+  const Quantization how{scale, zero_point, quant_min, quant_max};
+  if (input.scalar_type() != ScalarType::Float || out.scalar_type() != dtype ||
+      !IsSound(how, dtype)) {
+    ET_LOG(Error, "quantize_per_tensor: dtype %d to %d, or a limit or scale out of range",
+           static_cast<int>(input.scalar_type()), static_cast<int>(dtype));
+    context.fail(Error::InvalidArgument);
+    return out;
+  }
+  if (!PrepareOutput(context, input, out)) return out;
+  WithIntegerType(dtype, [&](auto type) {
+    Quantize(input.const_data_ptr<float>(), static_cast<std::size_t>(input.numel()), how,
+             out.mutable_data_ptr<decltype(type)>());
+  });
+  return out;
+}
+
+Tensor& dequantize_per_tensor_out(KernelRuntimeContext& context, const Tensor& input, double scale,
+                                  int64_t zero_point, int64_t quant_min, int64_t quant_max,
+                                  ScalarType dtype, std::optional<ScalarType> out_dtype,
+                                  Tensor& out) {
+  const Quantization how{scale, zero_point, quant_min, quant_max};
+  if (input.scalar_type() != dtype || out.scalar_type() != ScalarType::Float ||
+      out_dtype.value_or(ScalarType::Float) != ScalarType::Float || !IsSound(how, dtype)) {
+    ET_LOG(Error, "dequantize_per_tensor: dtype %d to %d, or a limit or scale out of range",
+           static_cast<int>(input.scalar_type()), static_cast<int>(out.scalar_type()));
+    context.fail(Error::InvalidArgument);
+    return out;
+  }
+  if (!PrepareOutput(context, input, out)) return out;
+  WithIntegerType(dtype, [&](auto type) {
+    Dequantize(input.const_data_ptr<decltype(type)>(), static_cast<std::size_t>(input.numel()), how,
+               out.mutable_data_ptr<float>());
+  });
+  return out;
+}
+
+}  // namespace native
+}  // namespace executor
+}  // namespace torch
