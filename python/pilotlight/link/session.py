@@ -434,6 +434,6 @@ def _failed_run(done: RunDone) -> PilotlightError:
         return NpuFault(f"{what} (STATUS {done.npu_status:#010x})", hint="flash again; if it stays, simulate the model")
     if done.status is Status.TIMEOUT:
         return TargetError(
-            f"{what} (timeout)", hint="is the NPU (or its simulator) alive? `--timeout` allows more time"
+            f"{what} (timeout)", hint="is the NPU (or its simulator) alive? `--run-timeout` allows more time"
         )
     return TargetError(f"{what} ({name})", hint="build and flash again")

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A check in the terminal: a progress bar while it runs, then tables and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pilotlight.check import record
+from pilotlight.check.record import CheckReport
+from pilotlight.check.run import Listener
+from pilotlight.link.messages import LogLevel, LogLine
+from pilotlight.report import wording
+
+_COLOURS = {record.PASS: "bold green", record.PARTIAL: "bold yellow"}
+_MISMATCHES_SHOWN = 5
+
+
+@contextmanager
+def progress(console: Console, *, show_log: bool) -> Iterator[Listener]:
+    """Show a bar while the check runs; device log lines appear above it, errors always."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("checking", total=None)
+
+        def on_sample(done: int, samples: int) -> None:
+            bar.update(task, completed=done, total=samples)
+
+        def on_log(line: LogLine) -> None:
+            if show_log or line.level >= LogLevel.ERROR:
+                console.print(f"[dim]device {line.level.name.lower()}:[/dim] {escape(line.text)}", highlight=False)
+
+        yield Listener(on_sample, on_log)
+
+
+def render(console: Console, report: CheckReport) -> None:
+    """Print the report, the verdict last."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    table.add_row("samples", wording.samples(report))
+    if report.accuracy:
+        _add(
+            table,
+            "accuracy",
+            [(who, f"{share}  {points} points") for who, share, points in wording.accuracy_rows(report.accuracy)],
+        )
+    if report.rounding:
+        table.add_row("rounding", wording.rounding(report.rounding))
+    if report.latency:
+        _add(table, "latency", wording.latency_rows(report.latency))
+    if report.memory:
+        _add(table, "memory", wording.memory_rows(report.memory))
+    for remark in wording.remarks(report):
+        table.add_row("note", escape(remark))
+    for found in report.mismatches[:_MISMATCHES_SHOWN]:
+        table.add_row("[red]differs[/red]", escape(str(found)))
+    if report.mismatched_samples > _MISMATCHES_SHOWN:
+        table.add_row("", f"and more: {report.mismatched_samples} samples in all")
+    console.print(f"[bold]check[/bold]  {escape(wording.title(report))}", highlight=False)
+    console.print(table, highlight=False)
+    console.print(f"[{_COLOURS.get(report.verdict, 'bold red')}]{escape(wording.verdict(report))}", highlight=False)
+
+
+def _add(table: Table, name: str, rows: list[tuple[str, str]]) -> None:
+    inner = Table.grid(padding=(0, 2))
+    for row in rows:
+        inner.add_row(*row)
+    table.add_row(name, inner)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sentences of a check report, the same in the terminal and in HTML."""
+
+from __future__ import annotations
+
+from pilotlight.check import record
+from pilotlight.check.compare import Accuracy, Rounding
+from pilotlight.check.record import CheckReport, Latency, Spread
+from pilotlight.link.messages import Statistics
+
+
+def title(report: CheckReport) -> str:
+    return f"{report.model} on {report.board}, {report.npu or report.target}, build {report.build_id}"
+
+
+def verdict(report: CheckReport) -> str:
+    if report.verdict == record.PASS:
+        return f"PASS: all {report.samples} samples bit-identical, {report.wall_s:.1f} s"
+    if report.verdict == record.PARTIAL:
+        return (
+            f"PARTIAL: {report.samples} of {report.data_set_samples} samples checked, all bit-identical, "
+            f"{report.wall_s:.1f} s"
+        )
+    if report.verdict == record.MISMATCH:
+        return f"MISMATCH: {report.mismatched_samples} of {report.samples} samples differ, {report.wall_s:.1f} s"
+    return "NOT PROVED: " + "; ".join(map(str, report.objections))
+
+
+def samples(report: CheckReport) -> str:
+    return f"{report.identical_samples} of {report.samples} bit-identical to the golden outputs"
+
+
+def accuracy_rows(accuracy: Accuracy) -> list[tuple[str, str, str]]:
+    """Return (who, correct, difference to FP32 in points)."""
+    by = {
+        "device": accuracy.device,
+        "golden (TOSA reference)": accuracy.golden,
+        "quantised PyTorch": accuracy.quantised,
+        "FP32 PyTorch": accuracy.fp32,
+    }
+    reference = accuracy.points(accuracy.fp32)
+    return [
+        (who, f"{accuracy.points(n):.2f} %  ({n} of {accuracy.samples})", f"{accuracy.points(n) - reference:+.2f}")
+        for who, n in by.items()
+    ]
+
+
+def rounding(found: Rounding) -> str:
+    if not found.differing:
+        return "TOSA reference and quantised PyTorch agree in every element"
+    return (
+        f"TOSA reference and quantised PyTorch differ in {found.differing:,} of {found.elements:,} elements "
+        f"({found.samples_touched} samples), by at most {found.max_difference:g}"
+    )
+
+
+def latency_rows(latency: Latency) -> list[tuple[str, str]]:
+    return [
+        ("inference, device clock", _spread(latency.device_us, 1e-3, "ms")),
+        ("NPU cycles", _spread(latency.npu_cycles, 1, "")),
+        ("CPU cycles", _spread(latency.cpu_cycles, 1, "")),
+        ("with transfers, host clock", _spread(latency.host_ms, 1, "ms")),
+    ]
+
+
+def memory_rows(memory: Statistics) -> list[tuple[str, str]]:
+    return [
+        ("method pool", _use(memory.method_pool_used, memory.method_pool_size)),
+        ("scratch", _use(memory.temp_pool_used, memory.temp_pool_size)),
+        ("planned buffers", f"{memory.planned_size:,} bytes"),
+        ("stack", _use(memory.stack_used, memory.stack_size)),
+    ]
+
+
+def remarks(report: CheckReport) -> list[str]:
+    """Return what a careful reader would want to know besides."""
+    found = []
+    if report.retries_used:
+        found.append(f"{report.retries_used} damaged frames were sent again")
+    if report.noise_before_session:
+        found.append(f"{report.noise_before_session} frames of someone else were skipped before the session")
+    if report.earlier_fault:
+        found.append(f"an earlier boot ended in a fault: {report.earlier_fault}")
+    return found
+
+
+def _spread(spread: Spread, factor: float, unit: str) -> str:
+    low, median, high = (f"{value * factor:,.3f}" if unit else f"{value:,.0f}" for value in _three(spread))
+    return f"{median} {unit} (lowest {low}, highest {high})".replace("  ", " ")
+
+
+def _three(spread: Spread) -> tuple[float, float, float]:
+    return spread.lowest, spread.median, spread.highest
+
+
+def _use(used: int, size: int) -> str:
+    share = f" ({100 * used / size:.0f} %)" if size else ""
+    return f"{used:,} of {size:,} bytes{share}"

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import io
+import json
+import re
+from argparse import ArgumentParser
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from pilotlight.check import command, run
+from pilotlight.check.compare import Mismatched
+from pilotlight.check.record import CheckReport
+from pilotlight.cli import run_command
+from pilotlight.errors import LinkCorrupted
+from pilotlight.report import pictures, terminal
+from pilotlight.report.html import write_html
+
+Reports = Callable[..., CheckReport]
+WRONG = Mismatched(2, 0, 1, 2, (0, 1), -3.0, 4.0, 7.0)
+
+
+def text_of(report: CheckReport) -> str:
+    out = io.StringIO()
+    terminal.render(Console(file=out, width=120, color_system=None), report)
+    return out.getvalue()
+
+
+def test_the_verdict_is_the_last_line(report: Reports) -> None:
+    assert text_of(report()).splitlines()[-1].startswith("PASS: all 4 samples bit-identical")
+
+
+def test_device_accuracy_stands_beside_fp32_with_the_difference(report: Reports) -> None:
+    text = text_of(report())
+    assert re.search(r"device +75\.00 % +\(3 of 4\) +-25\.00 points", text)
+    assert re.search(r"FP32 PyTorch +100\.00 % +\(4 of 4\) +\+0\.00 points", text)
+
+
+def test_fewer_samples_than_the_data_set_do_not_read_as_a_pass(report: Reports) -> None:
+    text = text_of(report(verdict="partial", data_set_samples=10))
+    assert "PARTIAL: 4 of 10 samples" in text
+    assert "PASS" not in text
+
+
+def test_a_mismatch_says_where(report: Reports) -> None:
+    text = text_of(report(verdict="mismatch", mismatches=(WRONG,), mismatched_samples=1, identical_samples=3))
+    assert "sample 2, output 0: 1 of 2 elements differ, the first at [0, 1]: expected -3, got 4" in text
+    assert "MISMATCH: 1 of 4 samples differ" in text
+
+
+def test_objections_outweigh_equal_outputs(report: Reports) -> None:
+    text = text_of(report(verdict="error", objections=(LinkCorrupted("bytes [lost]"),)))
+    assert text.splitlines()[-1] == "NOT PROVED: bytes [lost]"
+
+
+def test_what_a_careful_reader_wants_to_know_is_noted(report: Reports) -> None:
+    text = text_of(report(retries_used=2, earlier_fault="HardFault at 0x10"))
+    assert "2 damaged frames were sent again" in text and "HardFault at 0x10" in text
+
+
+def test_the_html_report_stands_alone(report: Reports, tmp_path: Path) -> None:
+    write_html(report(log=("info: <hello>",)), tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 3
+    assert "PASS: all 4 samples" in page and "&lt;hello&gt;" in page
+    assert "http" not in page, "it must not fetch anything"
+
+
+def test_a_report_without_observations_still_has_its_verdict(report: Reports, tmp_path: Path) -> None:
+    bare = report(observations=None, accuracy=None, rounding=None, latency=None, memory=None, verdict="error")
+    write_html(bare, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "NOT PROVED" in page and "<img" not in page
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((4, 1, 8, 8), (4, 8, 8)),
+        ((4, 8, 8), (4, 8, 8)),
+        ((4, 49, 10), (4, 49, 10)),
+        ((4, 3, 8, 9), (4, 8, 9, 3)),
+        ((4, 8, 9, 3), (4, 8, 9, 3)),
+        ((4, 16), None),
+        ((4, 5, 8, 8), None),
+    ],
+)
+def test_images_are_recognised_by_their_shape(shape: tuple[int, ...], expected: tuple[int, ...] | None) -> None:
+    images = pictures.as_images(np.arange(np.prod(shape)).reshape(shape) - 100.0)
+    assert (images.shape if images is not None else None) == expected
+    assert images is None or (images.min(), images.max()) == (0.0, 1.0)
+
+
+def test_models_that_do_not_classify_have_no_confusion_matrix(report: Reports) -> None:
+    seen = report().observations
+    assert seen is not None
+    assert pictures.confusion(replace(seen, data=replace(seen.data, labels=None))) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, 0),
+        ({"verdict": "partial"}, 0),
+        ({"verdict": "mismatch", "mismatches": (WRONG,), "mismatched_samples": 1}, 60),
+        ({"verdict": "error", "objections": (LinkCorrupted("damaged"),)}, 51),
+    ],
+)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_the_command_ends_as_the_report_says(
+    report: Reports,
+    changes: dict[str, object],
+    code: int,
+    as_json: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(run, "run_check", lambda *_, **__: report(**changes))
+    parser = command.add_parser(ArgumentParser().add_subparsers())
+    page = tmp_path / "r.html"
+    arguments = parser.parse_args(["--html", str(page), *(["--json"] if as_json else [])])
+    assert run_command(arguments) == code
+    assert page.is_file()
+    output = capsys.readouterr().out
+    if as_json:
+        assert json.loads(output)["exit_code"] == code
+    else:
+        assert "check  fake on qemu-corstone300" in output
