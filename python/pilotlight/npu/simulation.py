@@ -7,7 +7,7 @@ where firmware would have had other memory there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from pilotlight.npu import cpu_operators
 from pilotlight.npu.configurations import Configuration, configuration, configuration_of
 from pilotlight.npu.device import Device
 from pilotlight.npu.engine import Executed, count_operations
+from pilotlight.npu.isa import Product
 from pilotlight.npu.memory import MappedMemory
 from pilotlight.npu.registers import CMD_RESET_VALUE, FAULTS, REGIONS, Cmd, Reg, Status, describe_status
 from pilotlight.npu.weights import WeightCache
@@ -31,6 +32,8 @@ from pilotlight.pte.ethos_u import BACKEND, IoTensor, parse_blob, parse_payload
 _REGION_SPACING = 1 << 28
 _STREAM_ADDRESS = (REGIONS + 1) * _REGION_SPACING
 _SCRATCH = 1
+# Region 2, the fast scratch area of U65. A blob does not say how much of it the stream uses.
+_FAST_SCRATCH_BYTES = 4 << 20
 # Region 0 is served by the second AXI port, as Arm's driver has it.
 _REGIONCFG = 3
 
@@ -65,10 +68,17 @@ class SimulationResult:
     statistics: Statistics
 
 
-class _Delegate:
-    """A delegate's blob placed in memory, with a device of its own."""
+class DelegateRunner:
+    """A delegate's blob placed in memory, with a device of its own. `Simulator` makes one for each delegate."""
 
-    def __init__(self, blob: bytes, named_data: dict[str, bytes], config: str | None, weights: WeightCache) -> None:
+    def __init__(
+        self,
+        blob: bytes,
+        config: str | None = None,
+        *,
+        named_data: Mapping[str, bytes] | None = None,
+        weights: WeightCache | None = None,
+    ) -> None:
         self.blob = parse_blob(blob, named_data)
         self.payload = parse_payload(self.blob.commands)
         self.configuration = _choose(self.payload.config, config)
@@ -85,6 +95,9 @@ class _Delegate:
         constants = np.frombuffer(self.blob.weights, np.uint8)
         memory.add(_REGION_SPACING, constants, writable=False, name="region 0")
         memory.add(2 * _REGION_SPACING, self._scratch, writable=True, name="region 1")
+        if self.configuration.product is Product.U65:
+            fast = np.zeros(_FAST_SCRATCH_BYTES, np.uint8)
+            memory.add(3 * _REGION_SPACING, fast, writable=True, name="region 2")
         stream = np.frombuffer(self.payload.stream, np.uint8)
         memory.add(_STREAM_ADDRESS, stream, writable=False, name="command stream")
         self.device = Device(
@@ -92,8 +105,12 @@ class _Delegate:
         )
 
     def run(
-        self, inputs: list[NDArray[Any]], outputs: list[NDArray[Any]], on_executed: Callable[[Executed], None]
+        self,
+        inputs: Sequence[NDArray[Any]],
+        outputs: Sequence[NDArray[Any]],
+        on_executed: Callable[[Executed], None] = lambda _: None,
     ) -> None:
+        """Run once. Fills `outputs`, contiguous arrays of the right size. Raises NpuFault."""
         self._on_executed = on_executed
         # What an inference leaves behind must not reach the next one.
         self._scratch[:] = 0
@@ -157,11 +174,11 @@ class Simulator:
                     hint="the export report says why it was not delegated; on a target the firmware's kernels run it",
                 )
 
-    def _load(self, program: Program, index: int, config: str | None, weights: WeightCache) -> _Delegate:
+    def _load(self, program: Program, index: int, config: str | None, weights: WeightCache) -> DelegateRunner:
         delegate = self.method.delegates[index]
         if delegate.backend != BACKEND:
             raise UnsupportedOperator(f"delegate {index} belongs to backend {delegate.backend!r}, not to {BACKEND}")
-        return _Delegate(delegate.blob, program.named_data, config, weights)
+        return DelegateRunner(delegate.blob, config, named_data=program.named_data, weights=weights)
 
     @cached_property
     def _operation_count(self) -> int:

@@ -2,8 +2,8 @@
 """Decoding of weight streams, by Vela's codec behind a process boundary.
 
 The codec calls exit() on a stream that ends too early, which would take the simulator with it. So it runs in a
-worker (mlw_worker.py) that is started on first use, restarted when it ended, and gone when this process is gone: its
-standard input closes.
+worker (mlw_worker.py) that is started on first use, restarted when it ended, and gone when this process is gone, in
+whatever way that happens: its standard input closes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -28,7 +30,7 @@ _DEADLINE_S = 60.0
 
 
 class WeightCodec:
-    """One worker process. Threads may share it."""
+    """One worker process. Threads may share it; see `shared_codec`."""
 
     def __init__(self) -> None:
         self._worker: subprocess.Popen[bytes] | None = None
@@ -54,6 +56,7 @@ class WeightCodec:
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
             )
+            weakref.finalize(self, _end, self._worker)
         worker = self._worker
         assert worker.stdin is not None and worker.stdout is not None
         end = time.monotonic() + _DEADLINE_S
@@ -64,9 +67,19 @@ class WeightCodec:
 
     def _stop(self) -> None:
         if self._worker is not None:
-            self._worker.kill()
-            self._worker.communicate()
+            _end(self._worker)
             self._worker = None
+
+
+@cache
+def shared_codec() -> WeightCodec:
+    """Return the codec that everything in this process uses unless told otherwise."""
+    return WeightCodec()
+
+
+def _end(worker: subprocess.Popen[bytes]) -> None:
+    worker.kill()
+    worker.communicate()
 
 
 def _read(pipe: IO[bytes], size_bytes: int, end: float) -> bytes:

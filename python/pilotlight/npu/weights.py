@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.npu.faults import BadWeights, MalformedStream
-from pilotlight.npu.weight_codec import WeightCodec
+from pilotlight.npu.weight_codec import WeightCodec, shared_codec
 
 _IFM_MICROBLOCK = 8
 _SUB_KERNEL = 8
@@ -112,7 +112,7 @@ class WeightCache:
     """
 
     def __init__(self, codec: WeightCodec | None = None, limit_bytes: int = 512 << 20) -> None:
-        self._codec = codec or WeightCodec()
+        self._codec = codec or shared_codec()
         self._limit_bytes = limit_bytes
         self._held_bytes = 0
         self._weights: OrderedDict[Any, Weights] = OrderedDict()

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exported models, made once per test session: an export takes some ten seconds, a sample milliseconds."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+# Tests of a folder without __init__.py import their neighbours by name.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from exported import Exported, export
+
+TARGET = "ethos-u55-128"
+
+
+@cache
+def _network(name: str) -> Exported:
+    import torch
+    from networks import NETWORKS
+
+    module = NETWORKS[name]().eval()
+    generator = torch.Generator().manual_seed(9)
+    samples = [tuple(torch.randn(tensor.shape, generator=generator) for tensor in module.example) for _ in range(4)]
+    return export(module, module.example, TARGET, samples)
+
+
+@pytest.fixture(scope="session")
+def exported_network() -> Callable[[str], Exported]:
+    return _network
+
+
+@cache
+def _compile(tosa: bytes, target: str, options: tuple[str, ...]) -> bytes:
+    from executorch.backends.arm.arm_vela import vela_compile
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        result = vela_compile(tosa, [f"--accelerator-config={target}", "--output-format=raw", *options])
+    return bytes(result.processed_bytes)
+
+
+@pytest.fixture(scope="session")
+def compile_tosa() -> Callable[..., bytes]:
+    """Vela alone, without an export: (tosa, target, *options) -> delegate blob."""
+    return lambda tosa, target, *options: _compile(tosa, target, options)
