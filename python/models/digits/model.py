@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pilotlight.model_spec import LabelledData, ModelSpec
 from sklearn.datasets import load_digits
 from torch import nn
+
+from pilotlight.model_spec import LabelledData, ModelSpec
 
 WEIGHTS = Path(__file__).with_name("weights.npz")
 HELD_OUT = 360
