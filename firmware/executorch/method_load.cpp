@@ -31,6 +31,17 @@ using pilotlight::executorch_runtime::CountOf;
 using pilotlight::executorch_runtime::InRange;
 using pilotlight::executorch_runtime::TableAt;
 
+// The host computes the size of the method pool from these
+// (python/pilotlight/codegen/method_pool.py): first 32-bit targets, then 64-bit hosts.
+constexpr bool kIs32Bit = sizeof(void*) == 4;
+static_assert(sizeof(EValue) == 16, "see above");
+static_assert(sizeof(etensor::TensorImpl) == (kIs32Bit ? 32 : 64), "see above");
+static_assert(sizeof(BackendDelegate) == (kIs32Bit ? 40 : 56), "see above");
+static_assert(sizeof(CompileSpec) == 3 * sizeof(void*), "see above");
+static_assert(sizeof(Instruction) == 3 * sizeof(void*), "see above");
+static_assert(sizeof(Chain) == 2 * sizeof(void*), "see above");
+static_assert(sizeof(NamedData) == (kIs32Bit ? 40 : 48), "see above");
+
 Error CheckIndices(const flatbuffers::Vector<int32_t>* list, size_t value_count) {
   for (size_t i = 0; i < CountOf(list); ++i) {
     const int32_t index = list->Get(static_cast<flatbuffers::uoffset_t>(i));

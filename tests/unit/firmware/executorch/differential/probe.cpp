@@ -4,7 +4,7 @@
 // them what an application may do, and prints what came of it. Linked once with
 // our runtime and once with the wheel's; test_differential.py compares the prints.
 //
-//   probe [--verify] [--operator NAME]... FILE...
+//   probe [--verify] [--pool] [--operator NAME]... FILE...
 //
 // Each file runs in a child process, so a crash is one line of the print too.
 // Operators named on the command line get a kernel that prints its arguments and
@@ -379,6 +379,9 @@ void RunMethod(Method& method) {
   }
 }
 
+// Not part of what the runtimes have to agree on.
+bool print_pool_use = false;
+
 void LoadAndRun(const Program& program, const char* name, std::size_t pool_bytes) {
   const Result<MethodMeta> meta = program.method_meta(name);
   std::printf("method_meta 0x%x\n", Code(meta.error()));
@@ -400,6 +403,7 @@ void LoadAndRun(const Program& program, const char* name, std::size_t pool_bytes
   MemoryManager memory(&method_allocator, &planned_memory, &temp_allocator);
   Result<Method> method = program.load_method(name, &memory);
   std::printf("load_method 0x%x\n", Code(method.error()));
+  if (print_pool_use && method.ok()) std::printf("pool %zu\n", method_allocator.used_size());
   if (method.ok()) RunMethod(*method);
 }
 
@@ -445,6 +449,8 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--verify") == 0) {
       verification = Program::Verification::InternalConsistency;
+    } else if (std::strcmp(argv[i], "--pool") == 0) {
+      print_pool_use = true;
     } else if (std::strcmp(argv[i], "--operator") == 0 && i + 1 < argc) {
       ++i;
       // The file's own kernels, where the runtime has them, stay.

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much `load_method` of our runtime takes from the method allocator, from the .pte alone.
+
+Follows the allocations of firmware/executorch one by one (its DESIGN.md lists them), alignment gaps included, so the
+result is exact but for what the .pte's reader does not tell apart: lists of booleans count as lists of integers, and
+lists of tensors as lists of optional ones. The sizes below are asserted by firmware/executorch/method_load.cpp.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pilotlight.pte import DelegateCall, KernelCall, Method, Tensor
+from pilotlight.pte.program import TensorList
+
+_INT64_BYTES = 8
+_STRIDE_BYTES = 4
+_SIZE_BYTES = 4
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Bytes of the C++ structures; each is aligned to 8 where a 64-bit integer is in it, else to a pointer."""
+
+    evalue: int
+    tensor_impl: int
+    backend_delegate: int
+    compile_spec: int
+    instruction: int
+    chain: int
+    named_data: int
+
+
+_SIZES = {
+    4: _Sizes(evalue=16, tensor_impl=32, backend_delegate=40, compile_spec=12, instruction=12, chain=8, named_data=40),
+    8: _Sizes(evalue=16, tensor_impl=64, backend_delegate=56, compile_spec=24, instruction=24, chain=16, named_data=48),
+}
+
+
+class _Pool:
+    """A bump allocator that only counts; the pool itself begins at a multiple of 8."""
+
+    def __init__(self) -> None:
+        self.used = 0
+
+    def take(self, size: int, alignment: int) -> None:
+        self.used = -(-self.used // alignment) * alignment + size
+
+
+def method_pool_bytes(method: Method, pointer_bytes: int = 4, *, handle_bytes: int = 0) -> int:
+    """Return the bytes that loading `method` takes on a CPU with pointers of `pointer_bytes` (4 or 8).
+
+    handle_bytes: what the backend itself allocates for each delegate; the runtime cannot know.
+    """
+    sizes = _SIZES[pointer_bytes]
+    pointer = pointer_bytes
+    pool = _Pool()
+    external = sum(isinstance(value, Tensor) and value.external_name != "" for value in method.values)
+    if external:
+        pool.take(3 * pointer, pointer)  # Map of the .pte's named data and the caller's, if both exist.
+    pool.take(len(method.values) * sizes.evalue, 8)
+    pool.take(len(method.input_values), 1)
+    if external:
+        pool.take(external * sizes.named_data, 8)
+    for value in method.values:
+        if isinstance(value, Tensor):
+            pool.take(sizes.tensor_impl, pointer)
+            pool.take(len(value.shape) * _STRIDE_BYTES, 4)
+            if value.dynamic:
+                pool.take(len(value.shape) * _SIZE_BYTES, 4)
+        elif isinstance(value, TensorList):
+            pool.take(len(value.items) * pointer, pointer)
+            pool.take(len(value.items) * 2 * pointer, pointer)
+            pool.take(3 * pointer, pointer)
+        elif isinstance(value, str) or (isinstance(value, tuple) and value and isinstance(value[0], float)):
+            pool.take(2 * pointer, pointer)  # A view of what lies in the .pte.
+        elif isinstance(value, tuple):
+            pool.take(len(value) * pointer, pointer)
+            pool.take(len(value) * _INT64_BYTES, 8)
+            pool.take(3 * pointer, pointer)
+    pool.take(len(method.delegates) * sizes.backend_delegate, 8)
+    for delegate in method.delegates:
+        pool.take(len(delegate.compile_specs) * sizes.compile_spec, pointer)
+        if handle_bytes:
+            pool.take(handle_bytes, 8)
+    pool.take(len(method.chains) * sizes.chain, pointer)
+    for chain in method.chains:
+        pool.take(len(chain) * sizes.instruction, pointer)
+        for instruction in chain:
+            if isinstance(instruction, KernelCall | DelegateCall):
+                pool.take(len(instruction.arguments) * pointer, pointer)
+    return pool.used
