@@ -36,7 +36,7 @@ def test_compile_error_is_quoted() -> None:
 
 
 def test_cmake_error_loses_its_frame() -> None:
-    output = "-- ok\nCMake Error at board.cmake:31 (message):\n  BOARD=x: no such board\n\n\nCall Stack (most recent first):\n"
+    output = "-- ok\nCMake Error at board.cmake:31 (message):\n  BOARD=x: no such board\n\n\nCall Stack:\n"
     assert _cmake_error(output) == "BOARD=x: no such board"
 
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything an image links about its model: `python -m pilotlight.build.link_step`. See cmake/model.cmake.
+
+Writes, beside what `pilotlight.codegen` generates, files whose names CMake can know before the model is exported:
+
+    linked_models.c    the model's descriptor, and the table of all models of the image
+    linked_models.S    the embedded program
+    operators.cpp      registers the CPU operators that the program names
+    include/pilotlight/models.h   declares the table
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from pilotlight.boards import load_board
+from pilotlight.cli import run_command
+from pilotlight.codegen.generate import RUNTIMES, generate_model
+from pilotlight.files import write_if_changed
+from pilotlight.paths import ROOT
+
+_TABLE_HEADER = """\
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdint.h>
+
+#include "pilotlight/model/descriptor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The models of this image. */
+extern const pilotlight_model_descriptor_t* const pilotlight_models[];
+extern const uint32_t pilotlight_model_count;
+
+#ifdef __cplusplus
+}
+#endif
+"""
+
+_TABLE = """\
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "{source}"
+
+#include "pilotlight/models.h"
+
+const pilotlight_model_descriptor_t* const pilotlight_models[] = {{&pilotlight_model_{name}}};
+const uint32_t pilotlight_model_count = 1;
+"""
+
+
+def _run(args: argparse.Namespace) -> int:
+    model = generate_model(args.bundle, load_board(args.board), args.runtime, args.out)
+    write_if_changed(args.out / "include" / "pilotlight" / "models.h", _TABLE_HEADER)
+    write_if_changed(args.out / "linked_models.c", _TABLE.format(source=model.source.name, name=model.name))
+    write_if_changed(args.out / "linked_models.S", f'#include "{model.assembly.name}"\n')
+    return _register_operators(args.out)
+
+
+def _register_operators(out: Path) -> int:
+    generator = ROOT / "firmware" / "kernels" / "generate_registration.py"
+    command = [sys.executable, str(generator), "--operators", str(out / "operators.txt"), "--out", str(out)]
+    return subprocess.run(command, check=False).returncode
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--board", required=True)
+    parser.add_argument("--runtime", required=True, choices=RUNTIMES)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.set_defaults(handler=_run)
+    return run_command(parser.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
