@@ -73,6 +73,12 @@ class Server:
         selector.register(self._run_over, selectors.EVENT_READ)
         self._publish()
         self._page.present = True
+        try:
+            return self._serve(selector)
+        except ConnectionError:  # an emulator that was killed leaves the line like this
+            return "closed"
+
+    def _serve(self, selector: selectors.BaseSelector) -> str:
         while True:
             # Also before the first doorbell: after a restart there are writes that nobody rings for again.
             if self._execute_pending() == "restart":

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""board.toml: what is accepted, what is refused and how, and what is generated from it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pilotlight import boards
+from pilotlight.errors import ConfigError
+from pilotlight.paths import BOARDS
+
+
+def changed_board(folder: Path, board: str, *changes: tuple[str, str]) -> Path:
+    """A copy of a board with pieces of its board.toml replaced."""
+    home = folder / board
+    home.mkdir()
+    text = (BOARDS / board / "board.toml").read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    (home / "board.toml").write_text(text, encoding="utf-8")
+    return home
+
+
+@pytest.mark.parametrize("name", boards.board_names())
+def test_every_board_of_the_project_is_accepted(name: str) -> None:
+    board = boards.load_board(name)
+    assert board.name == name
+    assert board.npu.config in board.npu.configurable
+
+
+def test_the_facts_of_the_emulated_board_are_those_found_by_trial() -> None:
+    board = boards.load_board("qemu-corstone300")
+    # Seen on QEMU 7.2; DESIGN.md of the project, "Facts found by trial".
+    assert board.memory["itcm"] == boards.MemoryRegion(0x1000_0000, 0x8_0000, ("vectors", "code"))
+    assert board.memory["dtcm"].origin == 0x3000_0000
+    assert board.uart["uart0"].base == 0x5930_3000
+    assert board.uart["uart1"].base == 0x5930_4000
+    assert board.shared_memory is not None
+    assert board.memory["ddr"].origin - board.shared_memory.origin == 256 * 2**20
+
+
+def test_the_fvp_differs_from_the_emulated_board_only_where_it_must() -> None:
+    qemu, fvp = boards.load_board("qemu-corstone300"), boards.load_board("corstone300-fvp")
+    assert qemu.platform == fvp.platform
+    assert qemu.console == fvp.console
+    assert qemu.budget == fvp.budget
+    assert (fvp.npu.base, fvp.npu.irq) == (0x5810_2000, 56)
+
+
+def test_an_unknown_board_is_answered_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match="no board 'qemu-corstone301'") as caught:
+        boards.load_board("qemu-corstone301")
+    assert "corstone300-fvp, host, qemu-corstone300" in caught.value.hint
+
+
+# What is changed, and what the message has to contain.
+REFUSED = [
+    (
+        ("clock_hz = 32_000_000             # [AN547]", "clock_hz = '32 MHz' #"),
+        "cpu.clock_hz = '32 MHz': must be a",
+    ),
+    (("[budget]\n", "[budget]\nheap_bytes = 1\n"), "budget.heap_bytes = 1: unknown key"),
+    (
+        ('platform = "corstone300"', 'platform = "corstone310"'),
+        "platform = 'corstone310': must be one of",
+    ),
+    (('name = "qemu-corstone300"', 'name = "other"'), "name = 'other': must be the folder's name"),
+    (('config = "ethos-u55-128"', 'config = "ethos-u55-512"'), "npu.config = 'ethos-u55-512': must be one of"),
+    (('config = "ethos-u55-128"', 'config = "ethos-u65-256"'), "must be one of npu.configurable"),
+    (('uart = "uart0"', 'uart = "uart9"'), "console.uart = 'uart9': must be one of uart0, uart1"),
+    (("irq = 3\n", "irq = 1000\n"), "timer.irq = 1000: must lie in 0..479"),
+    (('holds = ["data", "stack"]', 'holds = ["data"]'), "'stack' is held by 0 regions; it must be exactly one"),
+    (('holds = ["data", "stack"]', 'holds = ["data", "stack", "code"]'), "'code' is held by 2 regions"),
+    (("origin = 0x3000_0000", "origin = 0x1004_0000"), "'itcm' and 'dtcm' overlap"),
+    (('visible = ["ddr"] ', 'visible = ["dtcm"] '), "'model' lies in 'ddr', which npu.visible does not name"),
+    (("boot_address = 0x1000_0000", "boot_address = 0x0000_0000"), "must start at boot_address (0x0)"),
+    (("size = 0x8000_0000", "size = 0x1000_0000"), "does not contain memory.ddr"),
+    (("stack_bytes = 32_768", "stack_bytes = 32_769"), "budget.stack_bytes = 32769: must be a multiple of 32"),
+    (("[console]\n", "[console]\nuart = \n"), "not TOML"),
+    (("[memory.itcm]", '[memory."i-tcm"]'), "memory.i-tcm"),
+    (("base = 0x5930_3000\n", ""), "uart.uart0.base: missing"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), REFUSED, ids=[message for _, message in REFUSED])
+def test_a_wrong_board_is_refused_with_file_key_and_value(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    home = changed_board(tmp_path, "qemu-corstone300", change)
+    with pytest.raises(ConfigError) as caught:
+        boards.load_board(home)
+    assert str(home / "board.toml") in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_generating_again_touches_nothing(tmp_path: Path) -> None:
+    board = boards.load_board("qemu-corstone300")
+    boards.generate(board, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert len(before) == 3
+    boards.generate(board, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.parametrize("name", boards.board_names())
+def test_the_generated_header_compiles(tmp_path: Path, name: str) -> None:
+    boards.generate(boards.load_board(name), tmp_path)
+    header = tmp_path / "pilotlight" / "board_config.h"
+    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++", "-"]
+    uses = f'#include "{header}"\nstruct W {{ unsigned a, b; }} w[] = {{PILOTLIGHT_BOARD_NPU_WINDOWS}};\n'
+    subprocess.run(command, input=uses, text=True, check=True, timeout=30)
+
+
+def test_the_command_prints_one_message_and_exits_with_its_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert boards.main(["generate", "nowhere", "--out", "unused"]) == ConfigError.exit_code
+    assert capsys.readouterr().err.startswith("no board 'nowhere'\n  try: one of ")
+
+
+def test_a_missing_compiler_is_named_with_its_packages(tmp_path: Path) -> None:
+    probe = BOARDS.parent / "tests" / "emulator" / "firmware"
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("cmake", "ninja", "python3"):
+        found = shutil.which(tool)
+        assert found is not None
+        (tools / tool).write_text(f'#!/bin/sh\nexec "{found}" "$@"\n', encoding="utf-8")
+        (tools / tool).chmod(0o755)
+    configure = ["-S", str(probe), "-B", str(tmp_path / "build"), "-G", "Ninja", "-DBOARD=qemu-corstone300"]
+    done = subprocess.run(
+        [str(tools / "cmake"), *configure, "-DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF"],
+        env={"PATH": str(tools)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "arm-none-eabi-g++ is not on PATH" in done.stderr
+    assert "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi" in done.stderr.replace("\n", " ")
