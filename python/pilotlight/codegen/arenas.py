@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pilotlight.codegen.method_pool import method_pool_bytes
 from pilotlight.errors import UnsupportedOperator
 from pilotlight.pte import DelegateCall, KernelCall, Method, Tensor
 from pilotlight.pte.ethos_u import BACKEND, parse_blob
 
 # The delegate asks for whole data cache lines (firmware/ethos_u/include/pilotlight/ethos_u/npu.h).
 CACHE_LINE_BYTES = 32
+
+# The linker script aligns the method pool to this, which the structures in it need at most 8 of.
+METHOD_POOL_ALIGN_BYTES = 16
 
 # What EthosUBackend keeps for each delegate, at most; backend.cpp asserts it.
 HANDLE_POINTERS = 9
@@ -39,10 +43,10 @@ class Arenas:
         return sum(_round_up(size, CACHE_LINE_BYTES) for size in (*self.planned, self.temp_pool))
 
 
-def plan_arenas(method: Method, pointer_bytes: int) -> Arenas:
+def plan_arenas(method: Method, runtime: str, pointer_bytes: int) -> Arenas:
     """Return the sizes for `method` on a CPU with pointers of `pointer_bytes`.
 
-    Planned buffers and the temp pool are exact; the method pool is a bound that holds for any runtime.
+    All are exact, but for the method pool of a runtime other than "ours", which is a bound.
     Raises UnsupportedOperator for a program that needs a backend other than the Ethos-U's.
     """
     scratch = 0
@@ -53,8 +57,12 @@ def plan_arenas(method: Method, pointer_bytes: int) -> Arenas:
                 hint=f"export with {BACKEND} alone",
             )
         scratch = max(scratch, _round_up(parse_blob(delegate.blob).scratch_size_bytes, CACHE_LINE_BYTES))
+    if runtime == "ours":
+        method_pool = method_pool_bytes(method, pointer_bytes, handle_bytes=HANDLE_POINTERS * pointer_bytes)
+    else:
+        method_pool = _method_pool_bound(method, pointer_bytes)
     return Arenas(
-        method_pool=_method_pool_bound(method, pointer_bytes),
+        method_pool=_round_up(method_pool, METHOD_POOL_ALIGN_BYTES),
         planned=method.planned_buffer_sizes,
         temp_pool=scratch,
     )

@@ -85,7 +85,7 @@ def generate_model(bundle: Path, board: Board, runtime: str, out: Path) -> Gener
     _check_tensors("input", info.inputs, method.inputs, pte_path)
     _check_tensors("output", info.outputs, method.outputs, pte_path)
 
-    arenas = plan_arenas(method, pointer_bytes=8 if board.cpu.core == "host" else 4)
+    arenas = plan_arenas(method, runtime, pointer_bytes=8 if board.cpu.core == "host" else 4)
     _check_fit(board, arenas, len(pte))
     operators = _operators(method)
     values = {

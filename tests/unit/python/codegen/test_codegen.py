@@ -91,6 +91,16 @@ def test_memory_lies_in_its_sections_and_not_in_the_image(make_bundle, host, tmp
         assert sections[".method_pool.pilotlight_model_cnn"]["sh_type"] == "SHT_NOBITS"
 
 
+def test_method_pool_of_our_runtime_is_exact_and_of_a_package_a_bound(make_bundle, host, tmp_path):
+    bundle = make_bundle()
+    # 64 bit: what load_method took on the host from each of the two runtimes, seen by model_test's MarkedAllocator.
+    ours, package = 520, 536
+    assert 0 <= generate_model(bundle, host, "ours", tmp_path).arenas.method_pool - ours < 16
+    assert generate_model(bundle, host, "package", tmp_path).arenas.method_pool > 2 * package
+    on_target = generate_model(bundle, load_board("qemu-corstone300"), "ours", tmp_path).arenas.method_pool
+    assert on_target < ours
+
+
 def test_two_models_link_together(make_bundle, host, tmp_path):
     generate_model(make_bundle("one"), host, "package", tmp_path)
     generate_model(make_bundle("two", "cnn_float_io_u55_128.pte"), host, "package", tmp_path)
