@@ -67,7 +67,7 @@ def connect(build_dir: Path, deadline: Deadline) -> Target:
         state = targets.status(build_dir)
         if not state.running:
             return state.reason or f"it is {state.phase}"
-        return f"the NPU simulator ended: {state.npu_ended}" if state.npu_ended else ""
+        return state.npu_ended
 
     return Target(open_link(targets.connect(build_dir), deadline), obituary)
 
