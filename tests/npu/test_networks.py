@@ -20,15 +20,11 @@ SAMPLES = 16
 
 def random_inputs(simulator: Simulator, seed: int) -> list[np.ndarray]:
     generator = np.random.default_rng(seed)
-    return [
-        generator.integers(-128, 128, tensor.shape).astype(tensor.dtype) for tensor in simulator.method.inputs
-    ]
+    return [generator.integers(-128, 128, tensor.shape).astype(tensor.dtype) for tensor in simulator.method.inputs]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_program_answers_what_the_reference_answers(
-    name: str, exported_network: Callable[[str], Exported]
-) -> None:
+def test_program_answers_what_the_reference_answers(name: str, exported_network: Callable[[str], Exported]) -> None:
     network = exported_network(name)
     simulator = Simulator(network.pte)
     answers = set()

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rounding, output stage, pools and elementwise operations against plain Python integers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import floor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pilotlight.npu.elementwise import OperandScaling, combine, unary
+from pilotlight.npu.isa import ElementwiseMode, RoundMode, ScaleMode, Upscale
+from pilotlight.npu.kernel import Kernel, upscale
+from pilotlight.npu.output_stage import OutputStage
+from pilotlight.npu.pooling import divide_by_count, maximum, window_sums
+from pilotlight.npu.scaling import scale
+
+_ACCUMULATORS = st.integers(-(1 << 31), (1 << 31) - 1)
+_MULTIPLIERS = st.integers(0, (1 << 32) - 1)
+
+
+def half_up(value: Fraction) -> int:
+    return floor(value + Fraction(1, 2))
+
+
+def doubling_high_multiply(value: int, multiplier: int, shift: int) -> int:
+    """TFLite's way: round to 31 bits, half up; then to the result, half away from zero."""
+    high = half_up(Fraction(value * multiplier, 1 << 31))
+    quotient = Fraction(abs(high), 1 << shift - 31)
+    return half_up(quotient) if high >= 0 else -half_up(quotient)
+
+
+@given(_ACCUMULATORS, _MULTIPLIERS, st.integers(0, 63))
+def test_natural_rounds_half_up(value: int, multiplier: int, shift: int) -> None:
+    expected = half_up(Fraction(value * multiplier, 1 << shift))
+    assert scale(np.array([value]), multiplier, shift, RoundMode.NATURAL)[0] == expected
+
+
+@given(_ACCUMULATORS, _MULTIPLIERS, st.integers(0, 63))
+def test_truncate_rounds_towards_zero(value: int, multiplier: int, shift: int) -> None:
+    exact = Fraction(value * multiplier, 1 << shift)
+    expected = int(exact)
+    assert scale(np.array([value]), multiplier, shift, RoundMode.TRUNCATE)[0] == expected
+
+
+@given(_ACCUMULATORS, st.integers(1 << 30, (1 << 31) - 1), st.integers(32, 50))
+def test_double_rounds_twice(value: int, multiplier: int, shift: int) -> None:
+    expected = doubling_high_multiply(value, multiplier, shift)
+    assert scale(np.array([value]), multiplier, shift, RoundMode.DOUBLE)[0] == expected
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(_ACCUMULATORS, min_size=1, max_size=40),
+    _MULTIPLIERS,
+    st.integers(0, 63),
+    st.integers(-128, 127),
+    st.sampled_from([RoundMode.NATURAL, RoundMode.DOUBLE]),
+    st.sampled_from([(np.int8, -128, 127), (np.int8, -128, 6), (np.uint8, 0, 255), (np.int16, -32768, 32767)]),
+)
+def test_the_fast_output_stage_equals_integer_arithmetic(
+    values: list[int],
+    multiplier: int,
+    shift: int,
+    zero_point: int,
+    round_mode: RoundMode,
+    kind: tuple[type, int, int],
+) -> None:
+    dtype, low, high = kind
+    accumulators = np.array(values, np.int64).reshape(1, 1, -1)
+    stage = OutputStage(multiplier, shift, round_mode, zero_point, (low, high), None, dtype)
+    expected = np.clip(scale(accumulators, multiplier, shift, round_mode) + zero_point, low, high)
+    np.testing.assert_array_equal(stage.apply(accumulators), expected)
+    as_floats = stage.apply(accumulators.astype(np.float64), np.zeros(len(values)))
+    np.testing.assert_array_equal(as_floats, expected)
+
+
+def test_ties_and_their_neighbours_round_right_in_every_channel() -> None:
+    # multiplier / 2**shift = 2**-8 up to the last bit: products sit on, just below and just above one half.
+    multipliers = np.array([1 << 30, (1 << 30) - 1, (1 << 30) + 1], np.int64)
+    shifts = np.array([38, 38, 38], np.int64)
+    values = np.arange(-(1 << 16), 1 << 16)
+    accumulators = np.repeat(values[:, None], 3, axis=1)
+    stage = OutputStage(multipliers, shifts, RoundMode.NATURAL, 3, (-128, 127), None, np.int8)
+    expected = np.clip((accumulators * multipliers + (1 << 37) >> 38) + 3, -128, 127)
+    np.testing.assert_array_equal(stage.apply(accumulators.astype(np.float32)), expected)
+
+
+def tosa_mean(total: int, count: int) -> int:
+    """AVG_POOL2D of the TOSA specification: multiply by a reciprocal a little too large, so that -n.5 rounds down."""
+    bits = (count - 1).bit_length()
+    multiplier = ((1 << 30) + 1 << bits) // count
+    return total * multiplier + (1 << 29 + bits) >> 30 + bits
+
+
+def kernel(size: int, stride: int, pad: int, dilation: int = 1) -> Kernel:
+    return Kernel(size, size, stride, stride, dilation, dilation, pad, pad, pad, pad, part_kernel_first=False)
+
+
+@pytest.mark.parametrize(("size", "stride", "pad"), [(3, 1, 1), (3, 2, 1), (2, 2, 0), (5, 3, 2)])
+def test_pools_equal_loops_over_windows(size: int, stride: int, pad: int) -> None:
+    values = np.random.default_rng(0).integers(-128, 128, (11, 11, 3)).astype(np.int8)
+    window = kernel(size, stride, pad)
+    count = (11 + 2 * pad - size) // stride + 1
+    high = maximum(values, window, count, count)
+    sums = window_sums(values.astype(np.int64), window, count, count)
+    means = divide_by_count(sums, window, 11, 11)
+    for y in range(count):
+        for x in range(count):
+            top, left = y * stride - pad, x * stride - pad
+            part = values[max(0, top) : top + size, max(0, left) : left + size].astype(int)
+            np.testing.assert_array_equal(high[y, x], part.max(axis=(0, 1)))
+            np.testing.assert_array_equal(sums[y, x], part.sum(axis=(0, 1)))
+            number = part.shape[0] * part.shape[1]
+            expected = [tosa_mean(int(total), number) for total in part.sum(axis=(0, 1))]
+            np.testing.assert_array_equal(means[y, x], expected)
+
+
+def test_upscaling_repeats_or_spreads_elements() -> None:
+    values = np.array([[[1], [2]]], np.int8)
+    nearest = upscale(values, Upscale.NEAREST, 2, 3, 0)
+    np.testing.assert_array_equal(nearest[:, :, 0], [[1, 1, 2], [1, 1, 2]])
+    zeros = upscale(values, Upscale.ZEROS, 2, 3, 9)
+    np.testing.assert_array_equal(zeros[:, :, 0], [[1, 9, 2], [9, 9, 9]])
+
+
+_NO_SCALING = OperandScaling(ScaleMode.OPA_OPB_16, RoundMode.NATURAL, 1, 0, 1, 19)
+
+
+@pytest.mark.parametrize(
+    ("mode", "a", "b", "swapped", "expected"),
+    [
+        (ElementwiseMode.SUB, 7, 9, False, -2),
+        (ElementwiseMode.SUB, 7, 9, True, 2),
+        (ElementwiseMode.MUL, -7, 9, False, -63),
+        (ElementwiseMode.SHR, 7, 1, False, 4),
+        (ElementwiseMode.SHR, -7, 1, False, -3),
+        (ElementwiseMode.SHL, 1, 31, False, -(1 << 31)),
+        (ElementwiseMode.MIN, 3, -4, False, -4),
+        (ElementwiseMode.MAX, 3, -4, False, 3),
+    ],
+)
+def test_elementwise_operations(mode: ElementwiseMode, a: int, b: int, swapped: bool, expected: int) -> None:
+    result = combine(mode, np.array([a]), np.array([b]), _NO_SCALING, swapped=swapped, round_mode=RoundMode.NATURAL)
+    assert result[0] == expected
+
+
+def test_leading_zeros_of_every_length() -> None:
+    values = np.array([0, 1, 2, 3, 255, 256, (1 << 31) - 1, -1])
+    result = unary(ElementwiseMode.CLZ, values, 1, 0, RoundMode.NATURAL)
+    np.testing.assert_array_equal(result, [32, 31, 30, 30, 24, 23, 1, 0])
