@@ -141,6 +141,11 @@ def connect(build_dir: Path) -> str:
     return _url(state)
 
 
+def board_of(build_dir: Path) -> str:
+    """Return the board that the folder's image is for. Raises ConfigError when there is no finished build."""
+    return str(_build_info(build_dir.resolve())["board"])
+
+
 def _url(state: TargetState) -> str:
     return f"socket://127.0.0.1:{state.console_port}"
 

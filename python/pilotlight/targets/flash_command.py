@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`west flash` / `pilotlight flash`: put the built image on its board."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pilotlight.boards import load_board
+from pilotlight.errors import ConfigError
+from pilotlight.targets.power import IDLE_LIMIT_S, PoweredTarget, board_of, power_up
+
+_CONNECT_S = 20.0
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "flash",
+        help="put the built image on its board; an emulated board is powered up",
+        description="Put the built image on its board. An emulated board is powered up with the NPU simulator behind "
+        "it and stays on until `west poweroff`, or until nobody has used it for the idle limit.",
+    )
+    parser.add_argument("-d", "--build-dir", type=Path, default=Path("build"), help="build folder (default: build)")
+    parser.add_argument("-r", "--runner", help="how to flash; emulated boards have one runner, named like the emulator")
+    parser.add_argument("--npu", help="NPU the emulated board has (default: the one the model was exported for)")
+    parser.add_argument(
+        "--idle-limit",
+        type=float,
+        default=IDLE_LIMIT_S,
+        metavar="S",
+        help=f"power off when unused for S seconds (default: {IDLE_LIMIT_S:g})",
+    )
+    parser.add_argument("--attach", action="store_true", help="then show the target's log until Ctrl-C")
+    parser.add_argument("--json", action="store_true", help="print the target's state as JSON")
+    parser.set_defaults(handler=_run)
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    board = load_board(board_of(args.build_dir))
+    runner = board.emulator.kind if board.emulator else "host"
+    if args.runner not in (None, runner):
+        raise ConfigError(f"{board.name} has no runner {args.runner!r}", hint=f"west flash -r {runner}")
+    target = power_up(args.build_dir, npu=args.npu, idle_limit_s=args.idle_limit)
+    if args.json:
+        print(json.dumps({**asdict(target.state), "url": target.url}, indent=2))
+    else:
+        _tell(target, args.idle_limit)
+    if args.attach:
+        _attach(target)
+    return 0
+
+
+def _tell(target: PoweredTarget, idle_limit_s: float) -> None:
+    state = target.state
+    print(f"{state.board} is on, running {state.model} (build id {state.build_id}) with NPU {state.npu}")
+    print(f"console {target.url}; off after {idle_limit_s:g} s without use, or with: west poweroff", flush=True)
+
+
+def _attach(target: PoweredTarget) -> None:
+    from pilotlight.link import Deadline, open_link
+    from pilotlight.link.follow import follow
+
+    link = open_link(target.url, Deadline(_CONNECT_S))
+    try:
+        for line in follow(link):
+            print(line, flush=True)
+    except KeyboardInterrupt:
+        print("detached; the board stays on")
+    finally:
+        link.close()
