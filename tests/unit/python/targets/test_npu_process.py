@@ -141,6 +141,19 @@ def test_a_run_is_acknowledged_while_it_lasts_and_its_end_rings(cpu: Cpu) -> Non
         cpu.line.recv(8)
 
 
+def test_the_interrupt_rings_once_for_each_rise(cpu: Cpu) -> None:
+    cpu.device.finish.set()
+    for count in (1, 2):
+        cpu.post(CMD, 1)
+        cpu.flush()
+        assert cpu.line.recv(8) == b"\1"
+        cpu.post(LOCK, 1)  # the line is still up
+        cpu.flush()
+        cpu.post(CMD, 2)
+        cpu.flush()
+        assert cpu.word(INTERRUPTS) == count
+
+
 def test_writes_during_a_run_wait_for_its_end(cpu: Cpu) -> None:
     cpu.post(CMD, 1)
     cpu.post(LOCK, 9)
