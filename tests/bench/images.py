@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The images and folders that the measurements share; nothing is exported or compiled twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pilotlight.build.image import build_image
+from pilotlight.build.settings import Settings
+from pilotlight.paths import ROOT
+from rich.console import Console
+
+BENCH = ROOT / "build" / "bench"
+BOARD = "qemu-corstone300"
+
+
+def digits_image(console: Console, *, float_io: bool = False) -> Path:
+    """Build the digits for the emulated board, unless that is done; return the build folder."""
+    folder = BENCH / ("digits-float-io" if float_io else "digits")
+    build_image(folder, Settings(BOARD, "digits", float_io=float_io), pristine="auto", console=console)
+    return folder

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instructions of runtime, delegate and driver, counted on the emulated board.
+
+QEMU's `-icount` lets virtual time pass by a fixed amount for each instruction. The board's system counter follows
+virtual time, so the firmware of firmware/ reads how many instructions something took: exact, and the same each time.
+What the firmware says is calibrated by two loops of known length, and the cost of reading the counter is subtracted.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from images import BENCH, BOARD
+from pilotlight.boards import load_board
+from pilotlight.errors import TargetError
+from pilotlight.targets.child import start_child
+from pilotlight.targets.machine import find_emulator
+
+_HERE = Path(__file__).resolve().parent
+_DEADLINE_S = 120.0
+# Virtual time passes by 2^shift ns for each instruction. The largest shift: one instruction is then 32.768 ticks of
+# the counter (32 MHz), so that single instructions are resolved.
+_SHIFT = 10
+_LAST_LINE = "bench end"
+# programs.py, which is not imported here: it loads PyTorch.
+_COUNT = 16
+_LOOPS = (1000, 2000)
+_INSTRUCTIONS_A_TURN = 2
+
+
+@dataclass(frozen=True)
+class Instructions:
+    """All in instructions, except `method_pool_bytes` and what calibrates the clock.
+
+    ticks_per_instruction: of the loops; `expected_ticks_per_instruction` follows from QEMU's option and the board.
+    load_program, load_method: the digits, with the delegate's own work in the second.
+    load_method_runtime: without it.
+    load_method_per_operator, per_operator: an operator whose kernel does nothing.
+    per_delegate: a delegate call of a backend that does nothing.
+    execute: the digits, with an NPU that answers at once; `execute_runtime` without delegate and driver.
+    """
+
+    ticks_per_instruction: float
+    expected_ticks_per_instruction: float
+    load_program: int
+    load_method: int
+    load_method_runtime: int
+    load_method_per_operator: float
+    per_operator: float
+    per_delegate: float
+    execute: int
+    execute_runtime: int
+    method_pool_bytes: int
+
+
+def count_instructions(digits: Path) -> Instructions:
+    """Measure with the .pte of the build folder `digits`. Raises TargetError when the emulator does not finish."""
+    image = _build(digits / "bundle" / "model.pte")
+    said = _run(image)
+    nothing = said["clock nothing"]
+    short, long = (said[f"clock loop_{turns}"] for turns in _LOOPS)
+    per_instruction = (long - short) / ((_LOOPS[1] - _LOOPS[0]) * _INSTRUCTIONS_A_TURN)
+
+    def instructions(key: str) -> float:
+        return (said[key] - nothing) / per_instruction
+
+    def each(what: str, kind: str) -> float:
+        """What one more call costs."""
+        return (instructions(f"{kind}-{2 * _COUNT} {what}") - instructions(f"{kind}-{_COUNT} {what}")) / _COUNT
+
+    board = load_board(BOARD)
+    return Instructions(
+        ticks_per_instruction=per_instruction,
+        expected_ticks_per_instruction=(1 << _SHIFT) * board.timer.clock_hz / 1e9,
+        load_program=round(instructions("digits program")),
+        load_method=round(instructions("digits load_method")),
+        load_method_runtime=round(instructions("digits-runtime load_method")),
+        load_method_per_operator=round(each("load_method", "kernels"), 1),
+        per_operator=round(each("execute", "kernels"), 1),
+        per_delegate=round(each("execute", "delegates"), 1),
+        execute=round(instructions("digits execute")),
+        execute_runtime=round(instructions("digits-runtime execute")),
+        method_pool_bytes=said["digits method_pool_bytes"],
+    )
+
+
+def _build(digits_pte: Path) -> Path:
+    programs, folder = BENCH / "programs", BENCH / "instructions"
+    generator = _HERE / "programs.py"
+    made = programs / f"kernels-{2 * _COUNT}.pte"
+    if not made.exists() or made.stat().st_mtime < generator.stat().st_mtime:
+        _call([sys.executable, str(generator), str(programs)])
+    if not (programs / "digits.pte").exists() or (programs / "digits.pte").read_bytes() != digits_pte.read_bytes():
+        shutil.copyfile(digits_pte, programs / "digits.pte")
+    source = str(_HERE / "firmware")
+    _call(
+        ["cmake", "-G", "Ninja", "-S", source, "-B", str(folder), f"-DBOARD={BOARD}", f"-DPROGRAMS={programs}"]
+    )
+    _call(["cmake", "--build", str(folder)])
+    return folder / "firmware.elf"
+
+
+def _call(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode:
+        raise TargetError(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-2000:]}")
+
+
+def _run(image: Path) -> dict[str, int]:
+    """Run the bench to its last line; return its numbers by name."""
+    board = load_board(BOARD)
+    assert board.emulator is not None
+    console, log = image.with_name("console.txt"), image.with_name("emulator.log")
+    console.unlink(missing_ok=True)
+    command = [
+        *(str(find_emulator(board)), "-machine", str(board.emulator.machine)),
+        *("-icount", f"shift={_SHIFT},sleep=off"),
+        *("-display", "none", "-monitor", "none", "-serial", f"file:{console}"),
+        *("-kernel", str(image)),
+    ]
+    emulator = start_child(command, log=log)
+    try:
+        deadline = time.monotonic() + _DEADLINE_S
+        while True:
+            lines = console.read_text(encoding="ascii").splitlines() if console.exists() else []
+            if lines and lines[-1].startswith(_LAST_LINE):
+                break
+            if emulator.poll() is not None or time.monotonic() > deadline:
+                tail = "\n".join(lines[-3:])
+                raise TargetError(f"the bench did not finish; it said last:\n{tail}", hint=f"see {log}")
+            time.sleep(0.05)
+    finally:
+        emulator.kill()
+        emulator.wait()
+    numbers = {}
+    for line in lines:
+        name, _, value = line.rpartition(" ")
+        numbers[name] = int(value)
+    return numbers
