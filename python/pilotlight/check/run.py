@@ -91,7 +91,7 @@ def run_check(
     started = time.monotonic()
     deadline = Deadline(timeout_s)
     record.forget_latest(build_dir / "check")
-    info, build = load_model_info(build_dir / "bundle"), _build_info(build_dir)
+    build, info = _build_info(build_dir), load_model_info(build_dir / "bundle")
     blank = CheckReport(
         verdict=record.ERROR,
         board=build["board"],

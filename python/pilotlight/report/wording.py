@@ -68,7 +68,7 @@ def memory_rows(memory: Statistics) -> list[tuple[str, str]]:
         ("method pool", _use(memory.method_pool_used, memory.method_pool_size)),
         ("scratch", _use(memory.temp_pool_used, memory.temp_pool_size)),
         ("planned buffers", f"{memory.planned_size:,} bytes"),
-        ("stack", _use(memory.stack_used, memory.stack_size)),
+        ("stack", _use(memory.stack_used, memory.stack_size) if memory.stack_used else "not measured on this board"),
     ]
 
 
