@@ -45,8 +45,7 @@ Error CopyOperatorName(const executorch_flatbuffer::Operator& op, char (&out)[kM
   const std::size_t name_length = op.name()->size();
   const std::size_t overload_length = op.overload() == nullptr ? 0 : op.overload()->size();
   if (name_length >= kMaxOperatorName || overload_length >= kMaxOperatorName - 1 - name_length) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Operator name %s is too long",
-                             op.name()->c_str());
+    return PILOTLIGHT_REFUSE(Error::Internal, "Operator name %s is too long", op.name()->c_str());
   }
   char* end = out + name_length;
   std::memcpy(out, op.name()->c_str(), name_length);

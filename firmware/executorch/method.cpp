@@ -62,6 +62,9 @@ Error Method::set_input(const EValue& input_evalue, size_t input_idx) {
   if (!initialized()) {
     return PILOTLIGHT_REFUSE(Error::InvalidState, "Method is not initialized");
   }
+  if (in_progress()) {
+    return PILOTLIGHT_REFUSE(Error::InvalidState, "Method is in the middle of step() calls");
+  }
   if (input_idx >= inputs_size()) {
     return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Input %zu of %zu", input_idx, inputs_size());
   }
@@ -153,7 +156,7 @@ Result<executorch::aten::Tensor> Method::get_attribute(std::string_view name) {
   for (size_t i = 0; i < n_value_; ++i) {
     if (!values_[i].isTensor()) continue;
     const auto* stored = TableAt(serialization_plan_->values(), i)->val_as_Tensor();
-    if (stored == nullptr || stored->allocation_info() == nullptr) continue;
+    if (stored == nullptr) continue;
     const auto* extra = stored->extra_tensor_info();
     if (extra == nullptr || extra->fully_qualified_name() == nullptr) continue;
     if (extra->fully_qualified_name()->c_str() == name) return values_[i].toTensor();
@@ -196,7 +199,8 @@ EValue& Method::mutable_value(size_t i) {
 
 const EValue& Method::get_input(size_t i) const { return get_value(get_input_index(i)); }
 
-// Whoever asks for it is about to fill it: the wheel's runtime executes afterwards without set_input().
+// Whoever asks for it is about to fill it: the wheel's runtime executes afterwards without
+// set_input().
 EValue& Method::mutable_input(size_t i) {
   EValue& input = mutable_value(get_input_index(i));
   input_set_[i] = true;

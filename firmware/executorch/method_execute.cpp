@@ -101,7 +101,7 @@ Error Method::execute_instruction() {
       if (instruction.value->isTensor()) {
         internal::reset_data_ptr(instruction.value->toTensor());
       } else {
-        error = PILOTLIGHT_REFUSE(Error::InvalidProgram, "Free of a value that is no tensor");
+        error = PILOTLIGHT_REFUSE(Error::InvalidType, "Free of a value that is no tensor");
       }
       break;
   }

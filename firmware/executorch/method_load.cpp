@@ -53,15 +53,11 @@ Error CheckIndices(const flatbuffers::Vector<int32_t>* list, size_t value_count)
   return Error::Ok;
 }
 
-// The name of value `index` if it is an external constant, else null.
-Result<const char*> ExternalConstantName(const executorch_flatbuffer::EValue& value) {
+// The tensor of a value that is an external constant, else null.
+const executorch_flatbuffer::Tensor* AsExternalConstant(
+    const executorch_flatbuffer::EValue& value) {
   const auto* tensor = value.val_as_Tensor();
-  if (tensor == nullptr || !IsExternalConstant(*tensor)) return static_cast<const char*>(nullptr);
-  const auto* name = tensor->extra_tensor_info()->fully_qualified_name();
-  if (name == nullptr) {
-    return PILOTLIGHT_REFUSE(Error::InvalidExternalData, "External constant without a name");
-  }
-  return name->c_str();
+  return tensor != nullptr && IsExternalConstant(*tensor) ? tensor : nullptr;
 }
 
 }  // namespace
@@ -141,8 +137,9 @@ Error Method::init(executorch_flatbuffer::ExecutionPlan* s_plan, const NamedData
 Error Method::parse_values(const NamedDataMap* named_data_map) {
   const auto* s_values = serialization_plan_->values();
   if (s_values == nullptr || serialization_plan_->inputs() == nullptr ||
-      serialization_plan_->outputs() == nullptr) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "A method without values, inputs or outputs");
+      serialization_plan_->outputs() == nullptr ||
+      serialization_plan_->non_const_buffer_sizes() == nullptr) {
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "A method lacks one of its tables");
   }
   const size_t count = s_values->size();
   ET_CHECK_OK_OR_RETURN_ERROR(CheckIndices(serialization_plan_->inputs(), count));
@@ -174,43 +171,41 @@ Result<size_t> Method::get_num_external_constants() {
   const auto* s_values = serialization_plan_->values();
   size_t count = 0;
   for (size_t i = 0; i < CountOf(s_values); ++i) {
-    const Result<const char*> name = ExternalConstantName(*TableAt(s_values, i));
-    if (!name.ok()) return name.error();
-    if (*name != nullptr) ++count;
+    if (AsExternalConstant(*TableAt(s_values, i)) != nullptr) ++count;
   }
   return count;
 }
 
 Error Method::parse_external_constants(const NamedDataMap* named_data_map) {
   const Result<size_t> count = get_num_external_constants();
-  if (!count.ok()) return count.error();
   if (*count == 0) return Error::Ok;
   if (named_data_map == nullptr) {
-    return PILOTLIGHT_REFUSE(Error::InvalidExternalData, "%zu external constants and no data map",
-                             *count);
+    return PILOTLIGHT_REFUSE(Error::InvalidState, "%zu external constants and no data map", *count);
   }
   external_constants_ = memory_manager_->method_allocator()->allocateList<NamedData>(*count);
   if (external_constants_ == nullptr) return Error::MemoryAllocationFailed;
 
   const auto* s_values = serialization_plan_->values();
   for (size_t i = 0; i < s_values->size(); ++i) {
-    const auto* value = TableAt(s_values, i);
-    const Result<const char*> name = ExternalConstantName(*value);
-    if (!name.ok()) return name.error();
-    if (*name == nullptr) continue;
+    const auto* tensor = AsExternalConstant(*TableAt(s_values, i));
+    if (tensor == nullptr) continue;
+    if (tensor->extra_tensor_info()->fully_qualified_name() == nullptr) {
+      return PILOTLIGHT_REFUSE(Error::InvalidExternalData, "External constant without a name");
+    }
+    const char* name = tensor->extra_tensor_info()->fully_qualified_name()->c_str();
     bool known = false;  // Several values may share one constant.
     for (size_t k = 0; k < n_external_constants_ && !known; ++k) {
-      known = std::strcmp(external_constants_[k].key, *name) == 0;
+      known = std::strcmp(external_constants_[k].key, name) == 0;
     }
     if (known) continue;
-    const Result<const TensorLayout> layout = named_data_map->get_tensor_layout(*name);
+    const Result<const TensorLayout> layout = named_data_map->get_tensor_layout(name);
     if (!layout.ok()) {
-      return PILOTLIGHT_REFUSE(layout.error(), "No layout for external constant %s", *name);
+      return PILOTLIGHT_REFUSE(layout.error(), "No layout for external constant %s", name);
     }
-    ET_CHECK_OK_OR_RETURN_ERROR(deserialization::CheckLayout(*value->val_as_Tensor(), *layout));
-    Result<FreeableBuffer> data = named_data_map->get_data(*name);
+    ET_CHECK_OK_OR_RETURN_ERROR(deserialization::CheckLayout(*tensor, *layout));
+    Result<FreeableBuffer> data = named_data_map->get_data(name);
     if (!data.ok()) return data.error();
-    new (&external_constants_[n_external_constants_]) NamedData{*name, std::move(*data)};
+    new (&external_constants_[n_external_constants_]) NamedData{name, std::move(*data)};
     ++n_external_constants_;
   }
   return Error::Ok;

@@ -60,7 +60,8 @@ Result<Tag> TagOf(const Result<const executorch_flatbuffer::EValue*>& value) {
 
 Result<const executorch_flatbuffer::Tensor*> TensorOf(
     const Result<const executorch_flatbuffer::EValue*>& value) {
-  if (!value.ok()) return value.error();
+  const Result<Tag> tag = TagOf(value);
+  if (!tag.ok()) return tag.error();
   const auto* tensor = (*value)->val_as_Tensor();
   if (tensor == nullptr) {
     return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Not a tensor but a value of type %d",
@@ -76,14 +77,11 @@ std::string_view NameOf(const executorch_flatbuffer::Tensor& tensor) {
   return {extra->fully_qualified_name()->c_str(), extra->fully_qualified_name()->size()};
 }
 
-// An attribute is a tensor of the module that the program keeps and may write:
-// one with a name and with planned memory.
+// An attribute is a tensor that the exporter has kept the name of: a buffer that
+// the method writes, or data outside the .pte.
 const executorch_flatbuffer::Tensor* AsAttribute(const executorch_flatbuffer::EValue* value) {
   const auto* tensor = value->val_as_Tensor();
-  if (tensor == nullptr || tensor->allocation_info() == nullptr || NameOf(*tensor).empty()) {
-    return nullptr;
-  }
-  return tensor;
+  return tensor == nullptr || NameOf(*tensor).empty() ? nullptr : tensor;
 }
 
 // Planned buffers are counted from 1 in the file: entry 0 is reserved.
@@ -141,7 +139,7 @@ Result<TensorInfo> MethodMeta::input_tensor_meta(size_t index) const {
   return TensorInfo::create({t.sizes()->data(), t.sizes()->size()},
                             {t.dim_order()->data(), t.dim_order()->size()},
                             static_cast<executorch::aten::ScalarType>(t.scalar_type()),
-                            t.allocation_info() != nullptr || t.data_buffer_idx() != 0, NameOf(t));
+                            t.allocation_info() != nullptr || t.data_buffer_idx() != 0, "");
 }
 
 size_t MethodMeta::num_outputs() const { return CountOf(s_plan_->outputs()); }
@@ -157,7 +155,7 @@ Result<TensorInfo> MethodMeta::output_tensor_meta(size_t index) const {
   return TensorInfo::create({t.sizes()->data(), t.sizes()->size()},
                             {t.dim_order()->data(), t.dim_order()->size()},
                             static_cast<executorch::aten::ScalarType>(t.scalar_type()),
-                            t.allocation_info() != nullptr || t.data_buffer_idx() != 0, NameOf(t));
+                            t.allocation_info() != nullptr || t.data_buffer_idx() != 0, "");
 }
 
 size_t MethodMeta::num_attributes() const {
@@ -174,10 +172,11 @@ Result<TensorInfo> MethodMeta::attribute_tensor_meta(size_t index) const {
     const auto* tensor = AsAttribute(TableAt(s_plan_->values(), i));
     if (tensor == nullptr || left-- != 0) continue;
     if (tensor->sizes() == nullptr || tensor->dim_order() == nullptr) return Error::InvalidProgram;
-    return TensorInfo::create({tensor->sizes()->data(), tensor->sizes()->size()},
-                              {tensor->dim_order()->data(), tensor->dim_order()->size()},
-                              static_cast<executorch::aten::ScalarType>(tensor->scalar_type()),
-                              true, NameOf(*tensor));
+    return TensorInfo::create(
+        {tensor->sizes()->data(), tensor->sizes()->size()},
+        {tensor->dim_order()->data(), tensor->dim_order()->size()},
+        static_cast<executorch::aten::ScalarType>(tensor->scalar_type()),
+        tensor->allocation_info() != nullptr || tensor->data_buffer_idx() != 0, NameOf(*tensor));
   }
   return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Attribute %zu does not exist", index);
 }

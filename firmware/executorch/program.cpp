@@ -146,11 +146,16 @@ Result<FreeableBuffer> LoadConstants(DataLoader* loader,
                                      const executorch_flatbuffer::Program* program,
                                      std::size_t segment_base_offset) {
   const auto* constants = program->constant_segment();
-  // Entry 0 stands for "no data", so a list of one means no constants.
-  if (constants == nullptr || CountOf(constants->offsets()) <= 1) return FreeableBuffer{};
+  // Entry 0 stands for "no data", so a list of one means no constants. No list at
+  // all is the old inline form, Program.constant_buffer, which no exporter writes
+  // any more and which this runtime does not read.
+  if (constants == nullptr || CountOf(constants->offsets()) == 0) {
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "No constant segment: export the model anew");
+  }
   if (CountOf(program->constant_buffer()) > 0) {
     return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Constants both inline and in a segment");
   }
+  if (constants->offsets()->size() == 1) return FreeableBuffer{};
   const std::size_t index = constants->segment_index();
   if (index >= CountOf(program->segments())) {
     return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Constant segment %zu of %zu", index,
@@ -209,8 +214,6 @@ Result<Program> Program::load(DataLoader* loader, Verification verification) {
 }
 
 Result<const void*> Program::get_constant_buffer_data(size_t buffer_idx, size_t nbytes) const {
-  // The old inline form, Program.constant_buffer, is not read: no exporter of
-  // this schema's version writes it.
   const auto* segment = internal_program_->constant_segment();
   if (constant_segment_data_.data() == nullptr || segment == nullptr) {
     return PILOTLIGHT_REFUSE(Error::InvalidProgram,
@@ -351,12 +354,19 @@ Error Program::load_mutable_subsegment_into(size_t mutable_data_segments_index, 
   if (!extent.ok()) return extent.error();
   const std::uint64_t offset =
       subsegments->offsets()->Get(static_cast<flatbuffers::uoffset_t>(offset_index));
+  std::uint64_t end = 0;
   std::size_t file_offset = 0;
-  if (offset > extent->size_bytes || size > extent->size_bytes - offset ||
-      c10::add_overflows(extent->offset, static_cast<std::size_t>(offset), &file_offset)) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram,
+  if (c10::add_overflows(offset, static_cast<std::uint64_t>(size), &end)) {
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Initial state %zu:%zu: offset overflows",
+                             mutable_data_segments_index, offset_index);
+  }
+  if (end > extent->size_bytes) {
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument,
                              "Initial state %zu:%zu: %zu bytes reach beyond the segment",
                              mutable_data_segments_index, offset_index, size);
+  }
+  if (c10::add_overflows(extent->offset, static_cast<std::size_t>(offset), &file_offset)) {
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Segment %zu overflows", segment_index);
   }
   return loader_->load_into(file_offset, size,
                             SegmentInfo(SegmentInfo::Type::Mutable, segment_index), buffer);

@@ -22,7 +22,7 @@ using pilotlight::executorch_runtime::TableAt;
 
 Error ValidateTensorList(const executorch_flatbuffer::ExecutionPlan& plan,
                          const executorch_flatbuffer::TensorList* list) {
-  if (list == nullptr) return Error::InvalidProgram;
+  if (list == nullptr || list->items() == nullptr) return Error::InvalidProgram;
   for (size_t i = 0; i < CountOf(list->items()); ++i) {
     const int32_t index = list->items()->Get(static_cast<flatbuffers::uoffset_t>(i));
     if (!InRange(index, CountOf(plan.values())) ||

@@ -41,10 +41,13 @@ Error CheckShape(const executorch_flatbuffer::Tensor& tensor) {
     return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Tensor of rank %u, at most %zu",
                              static_cast<unsigned>(tensor.sizes()->size()), kTensorDimensionLimit);
   }
+  if (!validate_dim_order(tensor.dim_order()->data(), tensor.dim_order()->size())) {
+    return PILOTLIGHT_REFUSE(Error::Internal, "Dim order is not a permutation");
+  }
   const auto dynamism = static_cast<int>(tensor.shape_dynamism());
-  if (dynamism < static_cast<int>(TensorShapeDynamism::STATIC) ||
-      dynamism > static_cast<int>(TensorShapeDynamism::DYNAMIC_UNBOUND)) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Tensor with shape dynamism %d", dynamism);
+  if (dynamism != static_cast<int>(TensorShapeDynamism::STATIC) &&
+      dynamism != static_cast<int>(TensorShapeDynamism::DYNAMIC_BOUND)) {
+    return PILOTLIGHT_REFUSE(Error::NotSupported, "Tensor with shape dynamism %d", dynamism);
   }
   return Error::Ok;
 }
@@ -116,9 +119,7 @@ Result<etensor::Tensor> TensorParser::Parse(const executorch_flatbuffer::Tensor&
     if (sizes == nullptr) return Error::MemoryAllocationFailed;
     std::memcpy(sizes, tensor.sizes()->data(), rank * sizeof(*sizes));
   }
-  if (dim_order_to_stride(sizes, dim_order, rank, strides) != Error::Ok) {
-    return Error::InvalidProgram;
-  }
+  dim_order_to_stride_nocheck(sizes, dim_order, rank, strides);
   const Result<void*> data = DataOf(tensor, extent->size_bytes);
   if (!data.ok()) return data.error();
   new (impl) TensorImpl(scalar_type, static_cast<ssize_t>(rank), sizes, *data, dim_order, strides,
@@ -157,7 +158,7 @@ Result<void*> TensorParser::PlannedMemory(const executorch_flatbuffer::Tensor& t
   const auto* allocation = tensor.allocation_info();
   HierarchicalAllocator* planned_memory = memory_->planned_memory();
   if (allocation->memory_id() < kFirstPlannedMemory) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram,
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument,
                              "Tensor planned in memory 0, which is for constants");
   }
   std::size_t offset = 0;

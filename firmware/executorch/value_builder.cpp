@@ -51,11 +51,12 @@ Error ValueBuilder::Build(std::size_t index) {
     case KernelTypes::BoolList:
       return BuildPlainList<bool>(value->val_as_BoolList()->items(), out);
     case KernelTypes::IntList:
-      return BuildBoxedList<int64_t>(value->val_as_IntList()->items(), out);
+      return BuildBoxedList<int64_t>(value->val_as_IntList()->items(), index, out);
     case KernelTypes::TensorList:
-      return BuildBoxedList<etensor::Tensor>(value->val_as_TensorList()->items(), out);
+      return BuildBoxedList<etensor::Tensor>(value->val_as_TensorList()->items(), index, out);
     case KernelTypes::OptionalTensorList:
-      return BuildBoxedList<OptionalTensor>(value->val_as_OptionalTensorList()->items(), out);
+      return BuildBoxedList<OptionalTensor>(value->val_as_OptionalTensorList()->items(), index,
+                                            out);
     default:
       return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Value %zu is of unknown type %d", index,
                                static_cast<int>(value->val_type()));
@@ -96,7 +97,7 @@ Error ValueBuilder::BuildPlainList(const Items* items, EValue* out) {
 
 // Items that are indices of values, which may change while the method runs.
 template <typename T, typename Items>
-Error ValueBuilder::BuildBoxedList(const Items* items, EValue* out) {
+Error ValueBuilder::BuildBoxedList(const Items* items, std::size_t index, EValue* out) {
   if (items == nullptr) return Error::InvalidProgram;
   const std::size_t count = items->size();
   auto** wrapped = pool_->allocateList<EValue*>(count);
@@ -114,9 +115,12 @@ Error ValueBuilder::BuildBoxedList(const Items* items, EValue* out) {
         continue;
       }
     }
-    if (!CanHold<T>(item)) {
-      return PILOTLIGHT_REFUSE(Error::InvalidProgram,
-                               "List item %zu: value %d does not exist or is of another type", i,
+    if (!InRange(item, schema_.size())) {
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "List item %zu: value %d of %zu", i,
+                               static_cast<int>(item), static_cast<std::size_t>(schema_.size()));
+    }
+    if (!CanHold<T>(static_cast<std::size_t>(item), index)) {
+      return PILOTLIGHT_REFUSE(Error::InvalidType, "List item %zu: value %d is of another type", i,
                                static_cast<int>(item));
     }
     wrapped[i] = values_ + item;
@@ -125,13 +129,13 @@ Error ValueBuilder::BuildBoxedList(const Items* items, EValue* out) {
   return Error::Ok;
 }
 
+// Tensors have to come before the lists that name them, as the exporter writes them.
 template <typename T>
-bool ValueBuilder::CanHold(std::int64_t item) const {
-  if (!InRange(item, schema_.size())) return false;
-  const KernelTypes type = TableAt(&schema_, static_cast<std::size_t>(item))->val_type();
+bool ValueBuilder::CanHold(std::size_t item, std::size_t list) const {
+  const KernelTypes type = TableAt(&schema_, item)->val_type();
   if (std::is_same_v<T, std::int64_t>) return type == KernelTypes::Int;
-  return type == KernelTypes::Tensor ||
-         (std::is_same_v<T, OptionalTensor> && type == KernelTypes::Null);
+  const bool may_be_none = std::is_same_v<T, OptionalTensor> && type == KernelTypes::Null;
+  return item < list && (type == KernelTypes::Tensor || may_be_none);
 }
 
 }  // namespace runtime

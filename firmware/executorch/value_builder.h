@@ -15,9 +15,8 @@
 namespace executorch {
 namespace runtime {
 
-// Builds the values of one method in place. Lists refer to other values by
-// index, before or after themselves, so they hold pointers and are checked
-// against the schema's types rather than against the values built so far.
+// Builds the values of one method in place, in order. Lists refer to other values
+// by index and hold pointers to them.
 class ValueBuilder final {
  public:
   using Values = flatbuffers::Vector<flatbuffers::Offset<executorch_flatbuffer::EValue>>;
@@ -40,9 +39,9 @@ class ValueBuilder final {
   template <typename T, typename Items>
   Error BuildPlainList(const Items* items, EValue* out);
   template <typename T, typename Items>
-  Error BuildBoxedList(const Items* items, EValue* out);
+  Error BuildBoxedList(const Items* items, std::size_t index, EValue* out);
   template <typename T>
-  bool CanHold(std::int64_t item) const;
+  bool CanHold(std::size_t item, std::size_t list) const;
 
   const Values& schema_;
   EValue* values_;
