@@ -64,6 +64,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
         self._update()
+        console: ConsoleServer | None = None
         try:
             self._start_simulator()
             self._emulator = self._start_emulator()
@@ -71,14 +72,16 @@ class Supervisor:
             console = ConsoleServer(target, self._folder / "console.log")
             self._update(phase=RUNNING, emulator_pid=self._emulator.pid, console_port=console.port)
             reason = self._serve(console)
-            console.close()
         except (PilotlightError, OSError) as error:
             reason = str(error)
         for child in (self._emulator, self._simulator):
             if child is not None:
                 child.kill()
                 child.wait()
+        # The state first: who then finds the console closed can read there why.
         self._update(phase=ENDED, reason=reason)
+        if console is not None:
+            console.close()
 
     def _is(self, kind: str) -> bool:
         return self._board.emulator is not None and self._board.emulator.kind == kind

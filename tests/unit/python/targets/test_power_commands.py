@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import socket
 import time
@@ -13,6 +14,7 @@ import pytest
 
 from pilotlight import targets
 from pilotlight.errors import ConfigError, EmulatorMissing, TargetError, TargetNotRunning
+from pilotlight.targets import flash_command, poweroff_command
 from pilotlight.targets.state import process_ended
 
 FVP = "FVP_Corstone_SSE-300_Ethos-U55"
@@ -153,3 +155,32 @@ def test_a_damaged_state_file_is_not_a_running_target(build: Path) -> None:
     (build / "target").mkdir()
     (build / "target" / "state.json").write_text('{"phase": "run', encoding="utf-8")
     assert not targets.status(build).running
+
+
+def test_flash_and_poweroff_report_what_they_did(build: Path, tools: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    describe(build, "corstone300-fvp")
+    install(tools / FVP, FAKE_FVP)
+    assert command("flash", "-d", str(build), "-r", "fvp", "--npu", "ethos-u55-32", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["board"], shown["npu"], shown["phase"]) == ("corstone300-fvp", "ethos-u55-32", "running")
+    assert shown["url"] == targets.connect(build)
+    assert command("poweroff", "-d", str(build)) == 0
+    assert capsys.readouterr().out == "powered off\n"
+    assert command("poweroff", "-d", str(build)) == 0
+    assert capsys.readouterr().out == "it was off\n"
+
+
+def test_an_unknown_runner_is_answered_with_the_one_there_is(build: Path) -> None:
+    describe(build, "qemu-corstone300")
+    with pytest.raises(ConfigError, match="no runner 'jlink'") as caught:
+        command("flash", "-d", str(build), "-r", "jlink")
+    assert caught.value.hint.startswith("-r qemu")
+
+
+def command(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    subparsers = parser.add_subparsers()
+    for module in (flash_command, poweroff_command):
+        module.add_parser(subparsers)
+    args = parser.parse_args(words)
+    return int(args.handler(args))
