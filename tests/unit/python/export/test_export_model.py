@@ -132,9 +132,10 @@ def test_a_file_for_the_arm_script_exports_with_two_inputs_and_two_outputs(
     assert [tensor.shape for tensor in info.outputs] == [(1, 6), (1, 20)]
     golden = arrays(bundle)
     for index in (0, 1):
-        # No pooling here: nothing but the last bit of a requantisation may differ.
+        # No pooling here: nothing but the last bit of a rare requantisation may differ.
         difference = np.abs(golden[f"golden_{index}"].astype(int) - golden[f"quantised_{index}"].astype(int))
         assert difference.max() <= 1
+        assert np.mean(difference == 0) > 0.9
     assert any("one sample" in note for note in report.notes)
 
 
