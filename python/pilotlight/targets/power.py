@@ -101,14 +101,6 @@ def power_up(
     raise TargetError(f"{board.name} did not power up within {_START_DEADLINE_S:g} s", hint=f"see the logs in {folder}")
 
 
-def runner_of(build_dir: Path) -> str:
-    """Return how the build's image gets onto its board: qemu, fvp or process. Raises ConfigError."""
-    board = load_board(_build_info(build_dir.resolve())["board"])
-    if board.emulator is None:
-        raise ConfigError(f"{board.name} is not emulated, and there is no runner for it yet")
-    return board.emulator.kind
-
-
 def power_off(build_dir: Path) -> bool:
     """Power the build's board off; return False when it was off. No process is left when this returns."""
     build_dir = build_dir.resolve()

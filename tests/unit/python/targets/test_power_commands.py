@@ -167,14 +167,14 @@ def test_flash_and_poweroff_report_what_they_did(build: Path, tools: Path, capsy
     assert command("poweroff", "-d", str(build)) == 0
     assert capsys.readouterr().out == "powered off\n"
     assert command("poweroff", "-d", str(build)) == 0
-    assert capsys.readouterr().out == "it was off\n"
+    assert capsys.readouterr().out.startswith("nothing was running")
 
 
 def test_an_unknown_runner_is_answered_with_the_one_there_is(build: Path) -> None:
     describe(build, "qemu-corstone300")
     with pytest.raises(ConfigError, match="no runner 'jlink'") as caught:
         command("flash", "-d", str(build), "-r", "jlink")
-    assert caught.value.hint.startswith("-r qemu")
+    assert caught.value.hint == "west flash -r qemu"
 
 
 def command(*words: str) -> int:
