@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.console import Console
+
 from pilotlight.build.image import build_image
 from pilotlight.build.settings import Settings
 from pilotlight.paths import ROOT
-from rich.console import Console
 
 BENCH = ROOT / "build" / "bench"
 BOARD = "qemu-corstone300"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from images import BENCH, BOARD
+
 from pilotlight.boards import load_board
 from pilotlight.errors import TargetError
 from pilotlight.targets.child import start_child
@@ -73,10 +74,11 @@ def count_instructions(digits: Path) -> Instructions:
         """What one more call costs."""
         return (instructions(f"{kind}-{2 * _COUNT} {what}") - instructions(f"{kind}-{_COUNT} {what}")) / _COUNT
 
-    board = load_board(BOARD)
+    timer = load_board(BOARD).timer
+    assert timer is not None
     return Instructions(
         ticks_per_instruction=per_instruction,
-        expected_ticks_per_instruction=(1 << _SHIFT) * board.timer.clock_hz / 1e9,
+        expected_ticks_per_instruction=(1 << _SHIFT) * timer.clock_hz / 1e9,
         load_program=round(instructions("digits program")),
         load_method=round(instructions("digits load_method")),
         load_method_runtime=round(instructions("digits-runtime load_method")),
@@ -98,9 +100,7 @@ def _build(digits_pte: Path) -> Path:
     if not (programs / "digits.pte").exists() or (programs / "digits.pte").read_bytes() != digits_pte.read_bytes():
         shutil.copyfile(digits_pte, programs / "digits.pte")
     source = str(_HERE / "firmware")
-    _call(
-        ["cmake", "-G", "Ninja", "-S", source, "-B", str(folder), f"-DBOARD={BOARD}", f"-DPROGRAMS={programs}"]
-    )
+    _call(["cmake", "-G", "Ninja", "-S", source, "-B", str(folder), f"-DBOARD={BOARD}", f"-DPROGRAMS={programs}"])
     _call(["cmake", "--build", str(folder)])
     return folder / "firmware.elf"
 

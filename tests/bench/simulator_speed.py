@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import statistics
 import sys
 import time
@@ -16,11 +15,11 @@ from typing import Any
 import numpy as np
 from images import BENCH
 from numpy.typing import NDArray
+
 from pilotlight.npu import Simulator
 from pilotlight.paths import ROOT
 
 _NETWORKS = ROOT / "tests" / "npu"
-_TARGET = "ethos-u55-256"
 _SHAPE = (1, 3, 224, 224)
 
 
@@ -42,22 +41,21 @@ class Speed:
 
 
 def mobilenet_speed(runs: int = 5) -> Speed:
-    pte, tosa = _mobilenet()
-    return _measure("MobileNetV2 1.0 224, ethos-u55-256", pte, tosa, _SHAPE, runs)
+    pte, tosa = _exported("mobilenet-v2", [_NETWORKS / "mobilenet_v2.py"], _export_mobilenet)
+    return _measure("MobileNetV2 1.0 224, ethos-u55-256", pte, tosa, runs)
 
 
-def digits_speed(digits: Path, runs: int = 50) -> Speed:
-    """Measure the digits of a build folder."""
-    bundle = digits / "bundle"
-    shape = tuple(json.loads((bundle / "model.json").read_text(encoding="utf-8"))["inputs"][0]["shape"])
-    (tosa,) = bundle.rglob("*.tosa")
-    return _measure("digits, ethos-u55-128", (bundle / "model.pte").read_bytes(), tosa.read_bytes(), shape, runs)
+def digits_speed(runs: int = 50) -> Speed:
+    folder = ROOT / "python" / "models" / "digits"
+    pte, tosa = _exported("digits", [folder / "model.py", folder / "weights.npz"], _export_digits)
+    return _measure("digits, ethos-u55-128", pte, tosa, runs)
 
 
-def _measure(network: str, pte: bytes, tosa: bytes, shape: Sequence[int], runs: int) -> Speed:
+def _measure(network: str, pte: bytes, tosa: bytes, runs: int) -> Speed:
     import tosa_reference_model
 
     simulator = Simulator(pte)
+    (shape,) = (tensor.shape for tensor in simulator.method.inputs)
 
     def simulate(x: NDArray[np.int8]) -> NDArray[Any]:
         return simulator.run([x]).outputs[0]
@@ -87,27 +85,36 @@ def _timed(run: Callable[[NDArray[np.int8]], NDArray[Any]], x: NDArray[np.int8])
     return time.perf_counter() - start, output
 
 
-def _mobilenet() -> tuple[bytes, bytes]:
-    """Export, once for each version of architecture, export and pinned packages; return .pte and TOSA graph."""
+def _exported(name: str, inputs: Sequence[Path], export: Callable[[], Any]) -> tuple[bytes, bytes]:
+    """Export, once for each version of the model, of the exporter and of the pinned packages; return .pte and TOSA."""
     digest = hashlib.sha256()
-    for path in (_NETWORKS / "mobilenet_v2.py", _NETWORKS / "exported.py", ROOT / "python" / "requirements.txt"):
+    for path in (*inputs, _NETWORKS / "exported.py", ROOT / "python" / "requirements.txt"):
         digest.update(path.read_bytes())
-    folder = BENCH / f"mobilenet-v2-{digest.hexdigest()[:12]}"
+    folder = BENCH / "exports" / f"{name}-{digest.hexdigest()[:12]}"
     pte, tosa = folder / "model.pte", folder / "model.tosa"
     if not tosa.exists():
-        _export_mobilenet(pte, tosa)
+        sys.path.insert(0, str(_NETWORKS))
+        exported = export()
+        folder.mkdir(parents=True, exist_ok=True)
+        pte.write_bytes(exported.pte)
+        tosa.write_bytes(exported.tosa)  # Last: its presence says that both are whole.
     return pte.read_bytes(), tosa.read_bytes()
 
 
-def _export_mobilenet(pte: Path, tosa: Path) -> None:
-    sys.path.insert(0, str(_NETWORKS))
+def _export_mobilenet() -> Any:
     import torch
     from exported import export
     from mobilenet_v2 import MobileNetV2
 
     generator = torch.Generator().manual_seed(1)
     samples = [(torch.randn(_SHAPE, generator=generator),) for _ in range(2)]
-    exported = export(MobileNetV2().eval(), samples[0], _TARGET, samples)
-    pte.parent.mkdir(parents=True, exist_ok=True)
-    pte.write_bytes(exported.pte)
-    tosa.write_bytes(exported.tosa)  # Last: its presence says that both are whole.
+    return export(MobileNetV2().eval(), samples[0], "ethos-u55-256", samples)
+
+
+def _export_digits() -> Any:
+    from exported import export
+
+    from pilotlight.export.model_file import find_model_file, load_model
+
+    spec = load_model(find_model_file("digits"))
+    return export(spec.module, spec.example_inputs, "ethos-u55-128", spec.calibration)

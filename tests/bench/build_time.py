@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a build costs: the first one, and after each kind of change. In a scratch copy of the checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from images import BENCH, BOARD
+
+from pilotlight.errors import BuildFailed
+from pilotlight.paths import ROOT
+
+_DEADLINE_S = 1200.0
+_STEP = re.compile(r"^\[\d+/(\d+)\] ", re.MULTILINE)
+# A source that every image links.
+_SOURCE = Path("firmware", "executorch", "method_execute.cpp")
+_WEIGHTS = Path("python", "models", "digits", "weights.npz")
+
+
+@dataclass(frozen=True)
+class Build:
+    """steps: of the build tool (a file compiled, an image linked). exported_s: 0 when the export was up to date."""
+
+    change: str
+    seconds: float
+    steps: int
+    exported_s: float
+
+
+def time_builds() -> tuple[Build, ...]:
+    """Build the digits for the emulated board: from nothing, then after each change. Raises BuildFailed."""
+    checkout = BENCH / "checkout"
+    _copy_checkout(checkout)
+    builds = [_build(checkout, "clean"), _build(checkout, "nothing changed")]
+
+    source = checkout / _SOURCE
+    source.write_text(source.read_text(encoding="utf-8") + "\n// Changed.\n", encoding="utf-8")
+    builds.append(_build(checkout, "one source of the runtime"))
+
+    with np.load(checkout / _WEIGHTS) as file:
+        weights = dict(file)
+    name = next(iter(weights))
+    weights[name] = weights[name] * np.float32(0.5)
+    np.savez(checkout / _WEIGHTS, **weights)
+    builds.append(_build(checkout, "the model's weights"))
+    return tuple(builds)
+
+
+def _copy_checkout(to: Path) -> None:
+    """Copy what git knows or would add, as it lies in the working tree; share the virtual environment."""
+    shutil.rmtree(to, ignore_errors=True)
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listing.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+    (to / ".venv").symlink_to(ROOT / ".venv")
+
+
+def _build(checkout: Path, change: str) -> Build:
+    folder = checkout / "build"
+    command = [sys.executable, "-m", "pilotlight", "build", "-b", BOARD, "-m", "digits", "-d", str(folder)]
+    report = folder / "bundle" / "report.json"
+    before = report.stat().st_mtime_ns if report.exists() else 0
+    start = time.monotonic()
+    _run(command, checkout, {"PYTHONPATH": str(checkout / "python")})
+    seconds = time.monotonic() - start
+    totals = _STEP.findall((folder / "build.log").read_text(encoding="utf-8"))
+    exported_s = 0.0
+    if report.stat().st_mtime_ns != before:
+        exported_s = sum(json.loads(report.read_text(encoding="utf-8"))["seconds"].values())
+    return Build(change, seconds, int(totals[-1]) if totals else 0, exported_s)
+
+
+def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    # A session of its own, so that the compilers end with it when time is up.
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=_DEADLINE_S)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    if process.returncode:
+        raise BuildFailed(f"{' '.join(command)} failed:\n{output[-2000:]}")

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of the bench: each measures, and says what it found as figures. README.md says what each means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from footprint import DATA, OTHER, RUNTIME, Use, by_component, runtime_code_elsewhere, sections_of
+from images import digits_image
+from results import Figure
+from rich.console import Console
+
+_RUNTIME_GOAL_BYTES = 24 * 1024
+_METHOD_POOL_GOAL_BYTES = 4 * 1024
+_SPEED_GOAL = 2.0
+_CHECKED_SAMPLES = 8
+
+
+def footprint(console: Console) -> list[Figure]:
+    int8, float_io = digits_image(console), digits_image(console, float_io=True)
+    return [*_code(int8, "int8"), *_code(float_io, "float I/O"), *_ram(int8), *_pools(int8), *_pool(float_io)]
+
+
+def _code(folder: Path, image: str) -> list[Figure]:
+    linker_map = folder / "firmware.map"
+    uses = by_component(linker_map)
+    for name in ("kernels", OTHER):  # Of note when there is nothing, too.
+        uses.setdefault(name, Use(0, 0))
+    figures = []
+    for name, use in uses.items():
+        goal = _RUNTIME_GOAL_BYTES if name == RUNTIME else None
+        figures.append(Figure(f"code, {image}: {name}", use.code, "bytes", at_most=goal))
+    total = sum(use.code for use in uses.values())
+    inline = runtime_code_elsewhere(linker_map)
+    figures.append(Figure(f"code, {image}: all", total, "bytes", note=f"{inline:,} are ExecuTorch's inline functions"))
+    return figures
+
+
+def _ram(folder: Path) -> list[Figure]:
+    uses = by_component(folder / "firmware.map")
+    figures = [
+        Figure(f"RAM, int8: {name}", use.ram, "bytes")
+        for name, use in sorted(uses.items(), key=lambda item: -item[1].ram)
+        if use.ram
+    ]
+    sizes = sections_of(folder / "firmware.elf")
+    total = sum(sizes.get(name, 0) for name in DATA) + sizes.get(".method_pool", 0)
+    figures.append(Figure("RAM, int8: all beyond planned buffers", total, "bytes", note="with method pool; no stack"))
+    return figures
+
+
+def _pools(folder: Path) -> list[Figure]:
+    """Computed sizes, and what a check on the powered board found used."""
+    from pilotlight import targets
+    from pilotlight.check.run import run_check
+
+    targets.power_up(folder, idle_limit_s=60)
+    try:
+        report = run_check(folder, samples=_CHECKED_SAMPLES, timeout_s=300)
+    finally:
+        targets.power_off(folder)
+    if report.failure:
+        raise report.failure
+    memory = report.memory
+    assert memory is not None
+    return [
+        Figure("method pool, int8: computed", memory.method_pool_size, "bytes", at_most=_METHOD_POOL_GOAL_BYTES),
+        Figure(
+            "method pool, int8: used",
+            memory.method_pool_used,
+            "bytes",
+            at_most=_METHOD_POOL_GOAL_BYTES,
+            note=f"high-water mark of a check ({_CHECKED_SAMPLES} samples)",
+        ),
+        Figure("temp pool, int8: used", memory.temp_pool_used, "bytes", note=f"of {memory.temp_pool_size:,}"),
+        Figure("stack, int8: used", memory.stack_used, "bytes", note=f"of {memory.stack_size:,}"),
+    ]
+
+
+def _pool(folder: Path) -> list[Figure]:
+    size = sections_of(folder / "firmware.elf")[".method_pool"]
+    return [Figure("method pool, float I/O: computed", size, "bytes", at_most=_METHOD_POOL_GOAL_BYTES)]
+
+
+def instructions(console: Console) -> list[Figure]:
+    from instructions import count_instructions
+
+    counted = count_instructions(digits_image(console))
+    ticks = (
+        f"{counted.ticks_per_instruction:g} ticks each; QEMU's option says {counted.expected_ticks_per_instruction:g}"
+    )
+    unit = "instructions"
+    return [
+        Figure("calibration: two known loops", counted.ticks_per_instruction, "ticks", note=ticks),
+        Figure("digits: Program::load", counted.load_program, unit, note="verifies the whole file"),
+        Figure("digits: load_method", counted.load_method, unit),
+        Figure("digits: load_method, runtime alone", counted.load_method_runtime, unit, note="delegate does nothing"),
+        Figure("load_method, each further operator", counted.load_method_per_operator, unit),
+        Figure("execute, each operator call", counted.per_operator, unit, note="kernel does nothing"),
+        Figure("execute, each delegate call", counted.per_delegate, unit, note="backend does nothing"),
+        Figure("digits: execute", counted.execute, unit, note="NPU answers at once: all of the CPU's work"),
+        Figure("digits: execute, runtime alone", counted.execute_runtime, unit, note="delegate does nothing"),
+    ]
+
+
+def simulator(console: Console) -> list[Figure]:
+    from simulator_speed import digits_speed, mobilenet_speed
+
+    figures = []
+    for measure in (mobilenet_speed, digits_speed):
+        with console.status("simulating"):
+            speed = measure()
+        goal = _SPEED_GOAL if measure is mobilenet_speed else None
+        runs = f"median of {speed.runs}"
+        figures += [
+            Figure(f"{speed.network}: speed against the TOSA reference", speed.ratio, "x", at_least=goal, note=runs),
+            Figure(f"{speed.network}: simulated", speed.simulated_s, "s", orientation=True),
+            Figure(f"{speed.network}: TOSA reference", speed.reference_s, "s", orientation=True),
+            Figure(
+                f"{speed.network}: decoding the weights",
+                max(0.0, speed.first_s - speed.simulated_s),
+                "s",
+                orientation=True,
+                note="the first inference's excess",
+            ),
+        ]
+    return figures
+
+
+def export(console: Console) -> list[Figure]:
+    report = json.loads((digits_image(console) / "bundle" / "report.json").read_text(encoding="utf-8"))
+    seconds: dict[str, float] = report["seconds"]
+    total = sum(seconds.values())
+    figures = [Figure("digits: export", total, "s", orientation=True)]
+    for name, value in sorted(seconds.items(), key=lambda item: -item[1]):
+        figures.append(
+            Figure(f"digits: {name}", value, "s", orientation=True, note=f"{value / total:.0%} of the export")
+        )
+    return figures
+
+
+def build(console: Console) -> list[Figure]:
+    from build_time import time_builds
+
+    with console.status("building a copy of the checkout"):
+        builds = time_builds()
+    figures = []
+    for one in builds:
+        exported = f"exported in {one.exported_s:.1f} s" if one.exported_s else "not exported again"
+        figures += [
+            Figure(f"{one.change}: build steps", one.steps, "steps", note=exported),
+            Figure(f"{one.change}: time", one.seconds, "s", orientation=True),
+        ]
+    return figures
+
+
+PARTS: dict[str, Callable[[Console], list[Figure]]] = {
+    "footprint": footprint,
+    "instructions": instructions,
+    "simulator": simulator,
+    "export": export,
+    "build": build,
+}

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A measurement as it stands in the table and in the JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table.
+
+    at_most, at_least: the goal, if there is one; it is shown, and never fails the run.
+    orientation: true of seconds, which say something about this machine at this moment only.
+    """
+
+    name: str
+    value: float
+    unit: str
+    at_most: float | None = None
+    at_least: float | None = None
+    orientation: bool = False
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """None without a goal."""
+        if self.at_most is not None:
+            return self.value <= self.at_most
+        if self.at_least is not None:
+            return self.value >= self.at_least
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        record: dict[str, Any] = {"name": self.name, "value": self.value, "unit": self.unit}
+        if self.met is not None:
+            goal = {"at_most": self.at_most} if self.at_most is not None else {"at_least": self.at_least}
+            record |= {"goal": goal, "met": self.met}
+        if self.orientation:
+            record["orientation"] = True
+        return record | ({"note": self.note} if self.note else {})
+
+
+@dataclass(frozen=True)
+class Part:
+    """The figures of one part of the bench; `failed` says why there are none."""
+
+    name: str
+    figures: tuple[Figure, ...] = ()
+    failed: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        if self.failed:
+            return {"failed": self.failed}
+        return {"figures": [figure.as_json() for figure in self.figures]}
+
+
+def print_table(console: Console, parts: list[Part], machine: dict[str, Any]) -> None:
+    table = Table(title="Pilotlight bench", title_justify="left", show_edge=False, pad_edge=False)
+    table.add_column("figure")
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("unit")
+    table.add_column("goal", no_wrap=True)
+    table.add_column("note")
+    for part in parts:
+        table.add_section()
+        table.add_row(Text(part.name, style="bold"), "", "", "", Text(part.failed, style="red"))
+        for figure in part.figures:
+            style = "dim" if figure.orientation else ""
+            value = _number(figure.value, figure.unit)
+            table.add_row("  " + figure.name, value, figure.unit, _goal(figure), figure.note, style=style)
+    console.print(table)
+    console.print(
+        f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_average']}; {machine['date']}, "
+        f"commit {machine['commit']}. Lines in seconds are for orientation.",
+        style="dim",
+        highlight=False,
+    )
+
+
+def _goal(figure: Figure) -> Text:
+    if figure.met is None:
+        return Text()
+    goal = f"<= {figure.at_most:,.0f}" if figure.at_most is not None else f">= {figure.at_least:g}"
+    return Text(f"{goal} met" if figure.met else f"{goal} MISSED", style="green" if figure.met else "red")
+
+
+def _number(value: float, unit: str) -> str:
+    if unit == "s":
+        return f"{value:,.3f}" if value < 1 else f"{value:,.1f}"
+    if unit == "x":
+        return f"{value:.2f}"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures what the project promises: `python tests/bench/run.py [--only PART] [--json FILE]`. See README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from images import BENCH
+from machine import machine_facts
+from parts import PARTS
+from results import Part, print_table
+from rich.console import Console
+
+from pilotlight.errors import PilotlightError
+from pilotlight.files import write_atomically
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure this part; may be given several times")
+    parser.add_argument("--json", type=Path, help="where to keep the figures (default: build/bench/results.json)")
+    return parser.parse_args()
+
+
+def _measure(name: str, console: Console) -> Part:
+    """A part that cannot be measured must not take the others with it."""
+    console.rule(name, align="left")
+    try:
+        return Part(name, tuple(PARTS[name](console)))
+    except PilotlightError as error:
+        console.print(f"error: {error.report()}", style="red", highlight=False)
+        return Part(name, failed=str(error))
+
+
+def main() -> int:
+    args = _arguments()
+    names = [name for name in PARTS if not args.only or name in args.only]
+    default = "results.json" if not args.only else f"results-{'-'.join(names)}.json"
+    file: Path = args.json or BENCH / default
+    # The table is for reading, and goes to files and pipes in full width.
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    machine = machine_facts()
+    parts = [_measure(name, console) for name in names]
+    print_table(console, parts, machine)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    record = {"schema": 1, "machine": machine, "parts": {part.name: part.as_json() for part in parts}}
+    write_atomically(file, json.dumps(record, indent=2) + "\n")
+    console.print(f"kept in {file}", highlight=False)
+    return 1 if any(part.failed for part in parts) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
