@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes golden_frames.h: frames as PyPI's `cobs` and Python's zlib make them, for the C++ codec to match.
 
-    python golden_frames.py > golden_frames.h
+python golden_frames.py > golden_frames.h
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def main() -> None:
     print("// SPDX-License-Identifier: Apache-2.0\n//\n// Written by golden_frames.py; do not edit.")
     print("#pragma once\n\n#include <cstddef>\n#include <cstdint>\n\n// clang-format off\nnamespace golden {\n")
     print(
-        "struct Frame {\n  const char* name;\n  std::uint8_t type;\n  std::uint16_t sequence;\n  const std::uint8_t* payload;\n"
+        "struct Frame {\n  const char* name;\n  std::uint8_t type;\n  std::uint16_t sequence;\n"
+        "  const std::uint8_t* payload;\n"
         "  std::size_t payload_size;\n  const std::uint8_t* wire;\n  std::size_t wire_size;\n};\n"
     )
     rows = []
