@@ -58,7 +58,7 @@ def test_fields_are_cut_out_where_the_architecture_puts_them(words: tuple[int, .
     ],
 )
 def test_what_the_table_does_not_define_is_malformed(words: tuple[int, ...]) -> None:
-    with pytest.raises(MalformedStream, match="^word 0: "):
+    with pytest.raises(MalformedStream, match=r"^word 0: "):
         decode(words, 0, Product.U55)
 
 
