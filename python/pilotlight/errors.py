@@ -125,3 +125,17 @@ class BuildFailed(PilotlightError):
     """The compiler or linker refused the sources."""
 
     exit_code = 70
+
+
+def error_classes() -> tuple[type[PilotlightError], ...]:
+    """Every class above that has an exit code of its own, with which a sub-process tells what it ended with.
+
+    >>> next(error for error in error_classes() if error.exit_code == 13).__name__
+    'DoesNotFit'
+    """
+    pending, found = [PilotlightError], []
+    while pending:
+        error = pending.pop()
+        pending += error.__subclasses__()
+        found.append(error)
+    return tuple(found[1:])

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit, ToolMissing
+from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit, PilotlightError, ToolMissing, error_classes
 from pilotlight.paths import ROOT
 
 _OVERFLOW = re.compile(r"region `(?P<region>\w+)' overflowed by (?P<bytes>\d+) bytes")
@@ -68,7 +68,18 @@ def compile_firmware(folder: Path, regions: Mapping[str, Sequence[str]], log: Pa
             if step := _STEP.match(line):
                 progress(int(step["done"]), int(step["total"]), step["what"])
     if process.returncode:
-        raise _explain("".join(output), regions, log)
+        text = "".join(output)
+        raise _error_of_a_step(process.returncode, text) or _explain(text, regions, log)
+
+
+def _error_of_a_step(code: int, output: str) -> PilotlightError | None:
+    """Return the error with which one of our own steps ended: its class by the code, its words from the output."""
+    error = next((error for error in error_classes() if error.exit_code == code), None)
+    _, found, words = f"\n{output}".partition("\nerror: ")
+    if error is None or not found:
+        return None
+    message, _, rest = words.partition("\nninja: ")[0].partition("\n  try: ")
+    return error(message.strip(), hint=rest.partition("\n")[0])
 
 
 def _explain(output: str, regions: Mapping[str, Sequence[str]], log: Path) -> BuildFailed | DoesNotFit:

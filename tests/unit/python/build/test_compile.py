@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pilotlight.build.compile import _cmake_error, _explain, require_tools
+from pilotlight.build.compile import _cmake_error, _error_of_a_step, _explain, require_tools
 from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit
 
 LOG = Path("build.log")
@@ -45,3 +45,19 @@ def test_missing_cross_compiler_names_the_packages(monkeypatch: pytest.MonkeyPat
     with pytest.raises(CompilerMissing) as caught:
         require_tools("arm-none-eabi-g++")
     assert "apt-get install gcc-arm-none-eabi" in caught.value.hint
+
+
+def test_error_of_a_build_step_keeps_its_class_words_and_hint() -> None:
+    output = (
+        "[3/9] Generating code for digits\nFAILED: [code=13] generated/linked_models.c\n"
+        "error: region ddr is over by 9 bytes:\n  model 17\n  try: a smaller model\n"
+        "ninja: build stopped: subcommand failed.\n"
+    )
+    error = _error_of_a_step(13, output)
+    assert isinstance(error, DoesNotFit)
+    assert str(error) == "region ddr is over by 9 bytes:\n  model 17"
+    assert error.hint == "a smaller model"
+
+
+def test_code_of_the_compiler_is_no_error_of_a_step() -> None:
+    assert _error_of_a_step(1, "a.cpp:3:1: error: expected ';'\n") is None

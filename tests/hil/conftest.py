@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds and powered benches for the tests of the whole way."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from workflow import Bench, build, run
+
+
+@pytest.fixture(scope="session")
+def digits_build() -> Path:
+    return build("digits", "-b", "qemu-corstone300", "-m", "digits")
+
+
+@pytest.fixture
+def digits(digits_build: Path, tmp_path: Path) -> Iterator[Bench]:
+    """The digits image in a folder of this test's own, so that it may be tampered with."""
+    folder = tmp_path / "build"
+    folder.mkdir()
+    for name in ("firmware.elf", "build_info.json"):
+        shutil.copy(digits_build / name, folder)
+    shutil.copytree(digits_build / "bundle", folder / "bundle")
+    yield Bench(folder)
+    run("poweroff", "-d", folder)

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole way, as its user goes it: commands in, exit codes and words out.
+
+Builds are kept under build/hil, so that a second run exports nothing again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILDS = ROOT / "build" / "hil"
+DEADLINE_S = 420
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads(self.out)
+        return loaded
+
+
+def run(*arguments: str | Path, env: dict[str, str] | None = None) -> Outcome:
+    """Run a `pilotlight` command. No command may end in a traceback, whatever it was given."""
+    command = [sys.executable, "-m", "pilotlight", *map(str, arguments)]
+    result = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert "Traceback" not in result.stderr + result.stdout, result.stderr + result.stdout
+    return Outcome(result.returncode, result.stdout, result.stderr)
+
+
+def build(name: str, *arguments: str | Path) -> Path:
+    """Build into build/hil/<name> and return the folder."""
+    folder = BUILDS / name
+    outcome = run("build", "-d", folder, *arguments)
+    assert outcome.code == 0, outcome.out + outcome.err
+    return folder
+
+
+@dataclass
+class Bench:
+    """A build folder with power: switched off whatever the test does."""
+
+    folder: Path
+
+    def flash(self, *arguments: str | Path) -> Outcome:
+        return run("flash", "-d", self.folder, *arguments)
+
+    def check(self, *arguments: str | Path) -> Outcome:
+        return run("check", "-d", self.folder, *arguments)
+
+    def state(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads((self.folder / "target" / "state.json").read_text(encoding="utf-8"))
+        return loaded
