@@ -14,9 +14,9 @@ namespace pilotlight::executorch_runtime {
 // were written. A message that does not fit ends in '$'. `size_bytes` >= 2.
 //
 // Conversions: d i u x X p c s f a g e %, flags 0 and -, width, precision (of s),
-// lengths hh h l ll z t j. Floating point is printed rounded to six decimals.
-// Any other conversion ends the message at its place: its argument's size is
-// unknown.
+// lengths hh h l ll z t j. Floating point is printed as '?': no message of the
+// runtime has any, and it would take half as much code again. Any other conversion ends the message
+// at its place: its argument's size is unknown.
 [[gnu::format(printf, 3, 0)]] std::size_t FormatLog(char* out, std::size_t size_bytes,
                                                     const char* format, va_list args);
 

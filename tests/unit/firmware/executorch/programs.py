@@ -513,13 +513,19 @@ def damaged(pte: bytes, segmented: bytes) -> Iterator[tuple[str, bytes]]:
     yield "root_zero", b"\0\0\0\0" + pte[4:]
     yield "empty", b""
     yield "one_byte", b"\x18"
-    for size in (4, 8, 63, 64, 65, len(pte) // 2, len(pte) - 1):
+    for size in (4, 8, 63, 64, 65):
         yield f"cut_to_{size}", pte[:size]
-    for size in (64, 128, len(segmented) // 2, len(segmented) - 1):
+    yield "cut_to_half", pte[: len(pte) // 2]
+    yield "cut_to_nearly_all", pte[:-1]
+    for size in (64, 128):
         yield f"segments_cut_to_{size}", segmented[:size]
+    yield "segments_cut_to_half", segmented[: len(segmented) // 2]
+    yield "segments_cut_to_nearly_all", segmented[:-1]
 
     def header(**fields: int) -> bytes:
-        values = dict(zip(("length", "program", "base", "data"), struct.unpack_from("<IQQQ", segmented, 12), strict=True))
+        values = dict(
+            zip(("length", "program", "base", "data"), struct.unpack_from("<IQQQ", segmented, 12), strict=True)
+        )
         values.update(fields)
         packed = struct.pack("<IQQQ", values["length"], values["program"], values["base"], values["data"])
         return segmented[:12] + packed + segmented[40:]

@@ -177,7 +177,12 @@ struct FakeBackend final : BackendInterface {
     std::printf("    named data %d\n", named != nullptr);
     if (named != nullptr) {
       for (std::uint32_t i = 0; i < named->get_num_keys().get(); ++i) {
-        const char* key = named->get_key(i).get();
+        const Result<const char*> entry = named->get_key(i);
+        if (!entry.ok()) {
+          std::printf("    key %u 0x%x\n", static_cast<unsigned>(i), Code(entry.error()));
+          continue;
+        }
+        const char* key = *entry;
         Result<FreeableBuffer> data = named->get_data(key);
         std::printf("    %s 0x%x", key, Code(data.error()));
         if (data.ok())

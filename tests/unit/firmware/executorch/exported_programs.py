@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that upstream's exporter makes: `python exported_programs.py <folder>` writes <name>.pte files.
+
+A process of its own, because it imports torch. No delegate: every operator stays a call whose arguments the probe
+prints.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from executorch.exir import ExecutorchBackendConfig, to_edge
+from executorch.exir.passes import MemoryPlanningPass
+
+
+class Accumulator(torch.nn.Module):
+    """A mutable buffer with an initial state, constants, and a list of tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear = torch.nn.Linear(4, 4).requires_grad_(False)
+        self.register_buffer("total", torch.arange(4, dtype=torch.float32))
+        self.register_buffer("count", torch.zeros(1, dtype=torch.int32))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.total.add_(self.linear(x)[0])
+        self.count.add_(1)
+        return torch.cat([self.total.unsqueeze(0), x * 2, torch.ones(1, 4)], dim=0)
+
+
+class Indexing(torch.nn.Module):
+    """A list of optional tensors, lists of integers, channels-last memory, two outputs, a scalar."""
+
+    def forward(self, image: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        picked = image[:, :, rows]
+        last = (image + 1.5).contiguous(memory_format=torch.channels_last)
+        return picked.permute(0, 2, 3, 1).reshape(2, -1), last
+
+
+class Encode(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.softmax(x, dim=-1).to(torch.int8)
+
+
+class Decode(torch.nn.Module):
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return x.to(torch.float32) * y
+
+
+def main(folder: Path) -> None:
+    config = ExecutorchBackendConfig(emit_mutable_buffer_names=True)
+    borrowed = ExecutorchBackendConfig(
+        memory_planning_pass=MemoryPlanningPass(alloc_graph_input=False, alloc_graph_output=False)
+    )
+    accumulator = torch.export.export(Accumulator(), (torch.ones(2, 4),))
+    indexing = torch.export.export(Indexing(), (torch.ones(1, 2, 4, 4), torch.tensor([2, 0])))
+    two = {
+        "encode": torch.export.export(Encode(), (torch.ones(3, 5),)),
+        "decode": torch.export.export(Decode(), (torch.ones(3, 5, dtype=torch.int8), torch.ones(5))),
+    }
+    results = {
+        "accumulator": to_edge(accumulator).to_executorch(config),
+        "indexing": to_edge(indexing).to_executorch(),
+        "indexing_in_memory_of_the_caller": to_edge(indexing).to_executorch(borrowed),
+        "two_methods": to_edge(two).to_executorch(),
+    }
+    for name, program in results.items():
+        (folder / f"{name}.pte").write_bytes(program.buffer)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
