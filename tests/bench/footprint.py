@@ -84,12 +84,11 @@ class Section:
 
 
 def parse_map(text: str) -> dict[str, Section]:
-    """Return the output sections of a GNU ld map by name; what was discarded is listed before the mark."""
-    _, _, placed = text.partition("Linker script and memory map")
+    """Return the output sections of a GNU ld map by name; what was discarded stands before the first of them."""
     sections: dict[str, Section] = {}
     section: Section | None = None
     pending = ""
-    for line in placed.splitlines():
+    for line in text.splitlines():
         if _NAME_ALONE.match(line):
             pending = line
             continue
