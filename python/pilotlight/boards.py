@@ -423,10 +423,12 @@ def _check_placement(top: _Table, board: Board) -> None:
 def memory_script(board: Board) -> str:
     """memory.ld: the MEMORY command, an alias per section group, and the budgets."""
     lines = [f"/* Generated from {board.name}/board.toml. */", "MEMORY", "{"]
-    for name, region in board.memory.items():
+    # Nothing is linked into the mailbox page.
+    linked = {name: region for name, region in board.memory.items() if region.holds != (MAILBOX_ROLE,)}
+    for name, region in linked.items():
         lines.append(f"  {name} (rwx) : ORIGIN = {region.origin:#010x}, LENGTH = {region.size:#010x}")
     lines.append("}")
-    for name, region in board.memory.items():
+    for name, region in linked.items():
         # REGION_ALIAS refuses a second region of the same name.
         lines += [f'REGION_ALIAS("{role}", {name})' for role in region.holds if role != name]
     lines += [f"__budget_{field.name} = {getattr(board.budget, field.name) or 0};" for field in fields(board.budget)]

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -33,6 +34,8 @@ from pilotlight.targets.state import ENDED, RUNNING, STARTING, TargetState, save
 _START_DEADLINE_S = 20.0
 _LOOK_INTERVAL_S = 0.1
 _RESET_EXIT_CODE = 3  # firmware/platform/host/system.cpp
+# A process that resets as soon as it runs would otherwise be started for ever.
+_MOST_REBOOTS, _REBOOT_PERIOD_S = 10, 5.0
 _FVP_PORT = re.compile(rb"telnetterminal0: Listening for serial connection on port (\d+)")
 
 
@@ -51,6 +54,7 @@ class Supervisor:
             supervisor_pid=os.getpid(),
         )
         self._stop_reason = ""
+        self._reboots: deque[float] = deque(maxlen=_MOST_REBOOTS)
         self._page: Page | None = None
         self._simulator: subprocess.Popen[bytes] | None = None
         self._emulator: subprocess.Popen[bytes] | None = None
@@ -158,6 +162,10 @@ class Supervisor:
                 if code != _RESET_EXIT_CODE or not self._is("process"):
                     said = last_line(self._folder / "emulator.log")
                     return f"the emulator ended: {how_it_ended(code)}" + (f": {said}" if said else "")
+                self._reboots.append(time.monotonic())
+                if len(self._reboots) == _MOST_REBOOTS and self._reboots[-1] - self._reboots[0] < _REBOOT_PERIOD_S:
+                    said = last_line(self._folder / "emulator.log")
+                    return "the firmware resets again and again" + (f": {said}" if said else "")
                 self._emulator = self._start_emulator()
                 self._update(emulator_pid=self._emulator.pid, reboots=self._state.reboots + 1)
             if self._simulator is not None and (code := self._simulator.poll()) is not None:
