@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from pilotlight.bundle import ModelInfo
-from pilotlight.errors import ConfigError, ModelError, PilotlightError, UnsupportedOperator
+from pilotlight.errors import ConfigError, ModelError, PilotlightError, ToolMissing, UnsupportedOperator
 from pilotlight.export.kernels import firmware_kernels, missing_kernels
 from pilotlight.export.model_file import find_model_file, load_model
 from pilotlight.export.noise import NoiseLog
@@ -82,15 +82,22 @@ def run_export(
     file = find_model_file(model)
     resolve(target_name, options.system_config, options.memory_mode)
     _refuse_foreign_folder(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
     failed_log = out.with_name(out.name + ".failed.log")
-    failed_log.unlink(missing_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        failed_log.unlink(missing_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be written ({error.strerror})", hint="name another folder") from error
     log = NoiseLog(partial / "export.log")
     try:
+        steps = Steps(log, progress)
+        steps.tell(f"loading {file}")
+        with steps.step("import"):
+            _import_upstream()
         # Vela takes its arguments as one line cut at blanks, so its folder must not be below the user's.
         with tempfile.TemporaryDirectory(prefix="pilotlight-vela-") as work, _one_thread():
-            report = _export(file, target_name, partial, options, Steps(log, progress), Path(work))
+            report = _export(file, target_name, partial, options, steps, Path(work))
         log.close()
         _replace(out, partial)
     except PilotlightError as error:
@@ -107,10 +114,8 @@ def run_export(
 def _export(
     file: Path, target_name: str, folder: Path, options: ExportOptions, steps: Steps, work: Path
 ) -> ExportReport:
-    steps.tell(f"loading {file}")
-    with steps.step("import"):
-        # Here and not above: seconds of imports whose noise belongs in the log.
-        from pilotlight.export import golden, lower, quantise
+    from pilotlight.export import golden, lower, quantise
+
     with steps.step("model"):
         spec = load_model(file)
         spec.module(*spec.example_inputs)  # A forward that raises is best told before export wraps it.
@@ -154,6 +159,14 @@ def _export(
     report = _report(spec, file, target, lowered, answers, len(pte), steps)
     _write(folder, spec, report, lowered.boundary, answers, pte)
     return report
+
+
+def _import_upstream() -> None:
+    """Load what takes seconds, and prints: not when this module is imported, and into the log."""
+    try:
+        from pilotlight.export import golden, lower, quantise  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ToolMissing(f"the Python package {error.name!r} is not installed", hint="scripts/setup.sh") from error
 
 
 @contextmanager

@@ -27,9 +27,11 @@ def render(report: ExportReport) -> RenderableType:
 def _operators(report: ExportReport) -> RenderableType:
     delegated = Counter(operator.name for operator in report.operators if operator.delegate is not None)
     listed = ", ".join(f"{count} {_short(name)}" for name, count in delegated.items())
-    parts: list[RenderableType] = [
-        Text(f"on the NPU: {sum(delegated.values())} operators in {len(report.delegates)} parts ({listed or 'none'})")
-    ]
+    streams = len(report.delegates)
+    where = f"{streams} command stream" + "s" * (streams != 1)
+    parts: list[RenderableType] = [Text(f"on the NPU: {sum(delegated.values())} operators in {where} ({listed})")]
+    if not delegated:
+        parts = [Text("on the NPU: none")]
     if not report.on_cpu:
         return Group(*parts, Text("on the CPU: none"))
     table = Table(title="on the CPU", title_justify="left", box=None, pad_edge=False)
