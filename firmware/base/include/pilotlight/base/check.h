@@ -11,7 +11,7 @@ namespace pilotlight {
 
 }  // namespace pilotlight
 
-#define PILOTLIGHT_CHECK(expression)                                      \
-  do {                                                                    \
+#define PILOTLIGHT_CHECK(expression)                                               \
+  do {                                                                             \
     if (!(expression)) ::pilotlight::CheckFailed(__FILE__, __LINE__, #expression); \
   } while (0)

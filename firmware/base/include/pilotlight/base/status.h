@@ -50,12 +50,11 @@ class [[nodiscard]] Result {
 #define PILOTLIGHT_CONCAT(a, b) PILOTLIGHT_CONCAT_(a, b)
 
 // Returns early from the enclosing function when `expr` is not kOk.
-#define PILOTLIGHT_TRY(expr)                          \
-  do {                                                \
-    if (const ::pilotlight::Status status_ = (expr);  \
-        status_ != ::pilotlight::Status::kOk) {       \
-      return status_;                                 \
-    }                                                 \
+#define PILOTLIGHT_TRY(expr)                                                                 \
+  do {                                                                                       \
+    if (const ::pilotlight::Status status_ = (expr); status_ != ::pilotlight::Status::kOk) { \
+      return status_;                                                                        \
+    }                                                                                        \
   } while (0)
 
 // Same, for a Result; binds the value to `lhs` on success.
