@@ -22,7 +22,7 @@ function(pilotlight_link_model)
     OUTPUT ${bundle}/model.json
     BYPRODUCTS ${bundle}/model.pte
     COMMAND ${PILOTLIGHT_PYTHON} -m pilotlight.build.export_step
-            --model ${arg_MODEL} --target ${arg_TARGET}
+            --board ${BOARD} --model ${arg_MODEL} "--target=${arg_TARGET}"
             "--system-config=${SYSTEM_CONFIG}" "--memory-mode=${MEMORY_MODE}"
             $<$<BOOL:${FLOAT_IO}>:--float-io>
             $<$<BOOL:${REQUIRE_FULL_DELEGATION}>:--require-full-delegation>
@@ -31,7 +31,7 @@ function(pilotlight_link_model)
     DEPFILE ${CMAKE_BINARY_DIR}/export.d
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
     COMMAND_EXPAND_LISTS VERBATIM
-    COMMENT "Exporting ${arg_MODEL} for ${arg_TARGET}")
+    COMMENT "Exporting ${arg_MODEL}")
 
   add_custom_command(
     OUTPUT ${generated}/linked_models.c ${generated}/linked_models.S ${generated}/operators.cpp

@@ -7,28 +7,34 @@ import argparse
 import sys
 from pathlib import Path
 
-from pilotlight.build.exports import ExportOptions, export_if_needed, write_depfile
+from pilotlight.boards import load_board
+from pilotlight.build.exports import export_if_needed, write_depfile
+from pilotlight.build.settings import Settings, export_options
 from pilotlight.cli import run_command
 
 
 def _run(args: argparse.Namespace) -> int:
-    options = ExportOptions(
+    settings = Settings(
+        board=args.board,
         model=args.model,
         target=args.target,
-        system_config=args.system_config or None,
-        memory_mode=args.memory_mode or None,
-        float_io=args.float_io or None,
+        system_config=args.system_config,
+        memory_mode=args.memory_mode,
+        float_io=args.float_io,
         require_full_delegation=args.require_full_delegation,
     )
-    export_if_needed(options, args.bundle, lambda step: print(f"export: {step}", flush=True))
+    export_if_needed(
+        export_options(settings, load_board(args.board)), args.bundle, lambda step: print(f"export: {step}", flush=True)
+    )
     write_depfile(args.bundle, args.bundle / "model.json", args.depfile)
     return 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--board", required=True)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--target", required=True)
+    parser.add_argument("--target", default="")
     parser.add_argument("--system-config", default="")
     parser.add_argument("--memory-mode", default="")
     parser.add_argument("--float-io", action="store_true")

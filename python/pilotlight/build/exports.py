@@ -35,6 +35,8 @@ class ExportOptions:
     memory_mode: str | None = None
     float_io: bool | None = None
     require_full_delegation: bool = False
+    board_system_config: str | None = None
+    board_memory_mode: str | None = None
 
 
 class _OpenedFiles:
@@ -112,7 +114,7 @@ def is_up_to_date(options: ExportOptions, bundle: Path) -> bool:
 def export_if_needed(options: ExportOptions, bundle: Path, progress: Callable[[str], None]) -> ExportReport | None:
     """Export into `bundle` unless it is up to date; return the report of an export that ran.
 
-    Raises what `export_model` raises; an earlier bundle is then gone, so that nothing stale is built.
+    Raises what `export_model` raises; an earlier bundle is then still there, and no longer up to date.
     """
     if is_up_to_date(options, bundle):
         return None

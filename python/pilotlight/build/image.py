@@ -14,7 +14,14 @@ from rich.console import Console
 from pilotlight.boards import Board, load_board
 from pilotlight.build.compile import compile_firmware, configure, require_tools
 from pilotlight.build.exports import ExportOptions, export_if_needed
-from pilotlight.build.settings import Settings, load_settings, make_pristine, needs_pristine, save_settings
+from pilotlight.build.settings import (
+    Settings,
+    export_options,
+    load_settings,
+    make_pristine,
+    needs_pristine,
+    save_settings,
+)
 from pilotlight.bundle import load_model_info
 from pilotlight.export.terminal import render
 from pilotlight.files import write_atomically
@@ -39,19 +46,6 @@ class BuildSummary:
         return {**asdict(self), "elf": str(self.elf)}
 
 
-def export_options(settings: Settings, board: Board) -> ExportOptions:
-    """Fill in the board's defaults. Vela's settings follow the board only when its own NPU is compiled for."""
-    own_npu = settings.target in ("", board.npu.config)
-    return ExportOptions(
-        model=settings.model,
-        target=settings.target or board.npu.config,
-        system_config=settings.system_config or (board.npu.system_config if own_npu else None) or None,
-        memory_mode=settings.memory_mode or (board.npu.memory_mode if own_npu else None) or None,
-        float_io=settings.float_io or None,
-        require_full_delegation=settings.require_full_delegation,
-    )
-
-
 def build_image(folder: Path, settings: Settings, *, pristine: str, console: Console) -> BuildSummary:
     """Export, configure, compile, link; write build_info.json last.
 
@@ -68,7 +62,7 @@ def build_image(folder: Path, settings: Settings, *, pristine: str, console: Con
 
     options = export_options(settings, board)
     _export(options, folder / "bundle", console)
-    _compile(folder, settings, options, board, console)
+    _compile(folder, settings, board, console)
     return _finish(folder, board)
 
 
@@ -81,16 +75,16 @@ def _export(options: ExportOptions, bundle: Path, console: Console) -> None:
         console.print(render(report))
 
 
-def _compile(folder: Path, settings: Settings, options: ExportOptions, board: Board, console: Console) -> None:
+def _compile(folder: Path, settings: Settings, board: Board, console: Console) -> None:
     log = folder / "build.log"
     definitions = {
         "BOARD": settings.board,
         "MODEL": settings.model,
-        "TARGET": options.target,
-        "SYSTEM_CONFIG": options.system_config or "",
-        "MEMORY_MODE": options.memory_mode or "",
-        "FLOAT_IO": "ON" if options.float_io else "OFF",
-        "REQUIRE_FULL_DELEGATION": "ON" if options.require_full_delegation else "OFF",
+        "TARGET": settings.target,
+        "SYSTEM_CONFIG": settings.system_config,
+        "MEMORY_MODE": settings.memory_mode,
+        "FLOAT_IO": "ON" if settings.float_io else "OFF",
+        "REQUIRE_FULL_DELEGATION": "ON" if settings.require_full_delegation else "OFF",
     }
     if settings.runtime:
         definitions["PILOTLIGHT_RUNTIME"] = settings.runtime

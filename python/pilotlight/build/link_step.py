@@ -12,6 +12,7 @@ Writes, beside what `pilotlight.codegen` generates, files whose names CMake can 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -43,8 +44,11 @@ extern const uint32_t pilotlight_model_count;
 #endif
 """
 
+# Ninja looks at included files before it starts; one that a step of the same build writes is missed then. With
+# `digest`, which stands for the included file, the file that ninja knows the step writes changes too.
 _TABLE = """\
 /* SPDX-License-Identifier: Apache-2.0 */
+/* {digest} */
 #include "{source}"
 
 #include "pilotlight/models.h"
@@ -53,12 +57,24 @@ const pilotlight_model_descriptor_t* const pilotlight_models[] = {{&pilotlight_m
 const uint32_t pilotlight_model_count = 1;
 """
 
+_ASSEMBLY = """\
+/* SPDX-License-Identifier: Apache-2.0 */
+/* {digest} */
+#include "{source}"
+"""
+
+
+def _digest(*files: Path) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
 
 def _run(args: argparse.Namespace) -> int:
     model = generate_model(args.bundle, load_board(args.board), args.runtime, args.out)
     write_if_changed(args.out / "include" / "pilotlight" / "models.h", _TABLE_HEADER)
-    write_if_changed(args.out / "linked_models.c", _TABLE.format(source=model.source.name, name=model.name))
-    write_if_changed(args.out / "linked_models.S", f'#include "{model.assembly.name}"\n')
+    table = _TABLE.format(digest=_digest(model.source, model.header), source=model.source.name, name=model.name)
+    write_if_changed(args.out / "linked_models.c", table)
+    assembly = _ASSEMBLY.format(digest=_digest(model.assembly), source=model.assembly.name)
+    write_if_changed(args.out / "linked_models.S", assembly)
     return _register_operators(args.out)
 
 

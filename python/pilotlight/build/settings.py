@@ -9,6 +9,8 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pilotlight.boards import Board
+from pilotlight.build.exports import ExportOptions
 from pilotlight.errors import ConfigError, PilotlightError
 from pilotlight.files import write_atomically
 
@@ -27,6 +29,21 @@ class Settings:
     runtime: str = ""
     float_io: bool = False
     require_full_delegation: bool = False
+
+
+def export_options(settings: Settings, board: Board) -> ExportOptions:
+    """Return what the export depends on. Vela's settings follow the board only when its own NPU is compiled for."""
+    own_npu = settings.target in ("", board.npu.config)
+    return ExportOptions(
+        model=settings.model,
+        target=settings.target or board.npu.config,
+        system_config=settings.system_config or None,
+        memory_mode=settings.memory_mode or None,
+        float_io=settings.float_io or None,
+        require_full_delegation=settings.require_full_delegation,
+        board_system_config=board.npu.system_config if own_npu else None,
+        board_memory_mode=board.npu.memory_mode if own_npu else None,
+    )
 
 
 def load_settings(folder: Path) -> Settings | None:

@@ -23,13 +23,16 @@ def export_model(
     memory_mode: str | None = None,
     float_io: bool | None = None,
     require_full_delegation: bool = False,
+    board_system_config: str | None = None,
+    board_memory_mode: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> ExportReport:
     """Export `model` for `target` and write the bundle (see bundle.py) to the folder `out`.
 
     model: a folder's name in python/models, or the path of a model file.
     target: the NPU as Arm names it, "ethos-u55-128".
-    system_config, memory_mode, float_io: None takes the model's override, then the target's default.
+    system_config, memory_mode, float_io: None takes the model's override, then the board's default, then the target's.
+    board_system_config, board_memory_mode: that board's default.
     progress: called with one line per step.
 
     `out` is replaced as a whole at the end, or left as it was. What upstream libraries print goes to export.log
@@ -40,5 +43,7 @@ def export_model(
     """
     from pilotlight.export.pipeline import ExportOptions, run_export
 
-    options = ExportOptions(system_config, memory_mode, float_io, require_full_delegation)
+    options = ExportOptions(
+        system_config, memory_mode, float_io, require_full_delegation, board_system_config, board_memory_mode
+    )
     return run_export(model, target, out, options, progress or (lambda line: None))

@@ -37,12 +37,14 @@ _REASON_LENGTH = 200
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """None takes the model's override, then the target's default."""
+    """None takes the model's override, then the board's default, then the target's."""
 
     system_config: str | None = None
     memory_mode: str | None = None
     float_io: bool | None = None
     require_full_delegation: bool = False
+    board_system_config: str | None = None
+    board_memory_mode: str | None = None
 
 
 class Steps:
@@ -80,7 +82,11 @@ def run_export(
     """See `pilotlight.export.export_model`."""
     out = Path(out).absolute()
     file = find_model_file(model)
-    resolve(target_name, options.system_config, options.memory_mode)
+    resolve(
+        target_name,
+        options.system_config or options.board_system_config,
+        options.memory_mode or options.board_memory_mode,
+    )
     _refuse_foreign_folder(out)
     failed_log = out.with_name(out.name + ".failed.log")
     try:
@@ -122,8 +128,8 @@ def _export(
     override = spec.targets.get(target_name, {})
     target = resolve(
         target_name,
-        options.system_config or override.get("system_config"),
-        options.memory_mode or override.get("memory_mode"),
+        options.system_config or override.get("system_config") or options.board_system_config,
+        options.memory_mode or override.get("memory_mode") or options.board_memory_mode,
     )
     float_io = spec.float_io if options.float_io is None else options.float_io
 
