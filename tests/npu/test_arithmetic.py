@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pilotlight.npu.activation import ActivationTable
 from pilotlight.npu.elementwise import OperandScaling, combine, unary
 from pilotlight.npu.isa import ElementwiseMode, RoundMode, ScaleMode, Upscale
 from pilotlight.npu.kernel import Kernel, upscale
@@ -146,6 +147,32 @@ _NO_SCALING = OperandScaling(ScaleMode.OPA_OPB_16, RoundMode.NATURAL, 1, 0, 1, 1
 def test_elementwise_operations(mode: ElementwiseMode, a: int, b: int, swapped: bool, expected: int) -> None:
     result = combine(mode, np.array([a]), np.array([b]), _NO_SCALING, swapped=swapped, round_mode=RoundMode.NATURAL)
     assert result[0] == expected
+
+
+@pytest.mark.parametrize(("round_mode", "expected"), [(RoundMode.DOUBLE, [1, -1]), (RoundMode.NATURAL, [0, 0])])
+@pytest.mark.parametrize("mode", [ScaleMode.OPA_32, ScaleMode.OPB_32])
+def test_operand_scaling_rounds_eight_bit_data_first_to_eleven_bits(
+    mode: ScaleMode, round_mode: RoundMode, expected: list[int]
+) -> None:
+    # One unit below a half: only the first of two roundings lifts it to the half.
+    scaling = OperandScaling(mode, round_mode, (1 << 19) - 1, 20, 0, 19)
+    scaled, shifted = scaling.apply(np.array([1, -1]), np.array([1, -1]))
+    if mode is ScaleMode.OPB_32:
+        scaled, shifted = shifted, scaled
+    np.testing.assert_array_equal(scaled, expected)
+    np.testing.assert_array_equal(shifted, [1 << 19, -(1 << 19)])
+
+
+def test_tables_for_sixteen_bits_interpolate() -> None:
+    entries = np.zeros((512, 2), np.int16)
+    entries[256] = 10, 1
+    entries[257] = -5, -300
+    # Position 0 is entry 256: half a step up rounds up, and so does half a step down.
+    values = np.array([0, 63, 64, 127, 128, 128 + 64, 128 + 127])
+    narrow = ActivationTable(entries.view(np.uint8).ravel(), signed=True, wide_index=True, result_bytes=2)
+    np.testing.assert_array_equal(narrow.look_up(values), [10, 10, 11, 11, -5, -155, -303])
+    wide = ActivationTable(entries.view(np.uint8).ravel(), signed=True, wide_index=True, result_bytes=4)
+    np.testing.assert_array_equal(wide.look_up(values), [1280, 1343, 1344, 1407, -640, -19840, -38740])
 
 
 def test_leading_zeros_of_every_length() -> None:

@@ -215,12 +215,38 @@ def test_a_counter_that_overflows_raises_the_interrupt() -> None:
     assert not bench.device.irq
 
 
-def test_a_rolling_buffer_wraps_to_its_second_tile() -> None:
-    # One row in tile 0, the rest from tile 2, which starts one row before: both output rows are row 0.
-    bench = Bench(POOL[:-4] + word(0x10B, 0) + long(0x002, 0) + POOL[-4:] + END)
+def test_a_rolling_buffer_wraps_to_its_lower_tile() -> None:
+    # The first row comes from tile 0, which starts at row 1; the second from tile 2, which starts at row 0.
+    bench = Bench(POOL[:-4] + word(0x10B, 0) + long(0x000, WIDTH * DEPTH) + POOL[-4:] + END)
     bench.run()
-    row = bench.ifm[: WIDTH * DEPTH]
-    np.testing.assert_array_equal(bench.ofm, np.concatenate((row, row)))
+    np.testing.assert_array_equal(bench.ofm, np.roll(bench.ifm, WIDTH * DEPTH))
+
+
+def test_tiles_beside_each_other_split_a_row() -> None:
+    # Columns 0 and 1 from tile 0, column 2 from tile 1, whose base is the map's second column.
+    bench = Bench(POOL[:-4] + word(0x10A, 1) + long(0x001, DEPTH) + POOL[-4:] + END)
+    bench.run()
+    pixels = bench.ifm.reshape(HEIGHT, WIDTH, DEPTH)
+    np.testing.assert_array_equal(bench.ofm.reshape(pixels.shape), pixels[:, [0, 1, 1]])
+
+
+@pytest.mark.parametrize(("stride", "word_value"), [(1, 0), (2, 0x1), (3, 0x40), (4, 0x41)])
+def test_strides_along_x(stride: int, word_value: int) -> None:
+    settings = word(0x111, 1) + word(0x112, 0) + word(0x122, word_value) + word(0x10A, 29)
+    bench = Bench(POOL[:-4] + settings + POOL[-4:] + END)
+    bench.run()
+    pixels = bench.ifm.reshape(-1, DEPTH)
+    np.testing.assert_array_equal(bench.ofm[: 2 * DEPTH].reshape(2, DEPTH), pixels[[0, stride]])
+
+
+@pytest.mark.parametrize(("stride", "word_value"), [(1, 0), (2, 0x2), (3, 0x200), (4, 0x202)])
+def test_strides_along_y(stride: int, word_value: int) -> None:
+    settings = word(0x111, 0) + word(0x112, 1) + word(0x122, word_value) + word(0x10B, 29)
+    strides = long(0x005, DEPTH) + long(0x015, DEPTH)
+    bench = Bench(POOL[:-4] + settings + strides + POOL[-4:] + END)
+    bench.run()
+    pixels = bench.ifm.reshape(-1, DEPTH)
+    np.testing.assert_array_equal(bench.ofm[: 2 * DEPTH].reshape(2, DEPTH), pixels[[0, stride]])
 
 
 def test_lookup_table_copied_by_dma_is_applied() -> None:
