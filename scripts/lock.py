@@ -50,7 +50,9 @@ def main() -> None:
         if name in pins:
             lines.append(f'{name}=={pins[name]} ; python_version >= "{newest}"')
         lines += [f'{name}=={found} ; python_version == "{version}"' for version, found in older.items()]
-    head = "# Written by scripts/lock.py from requirements.in: every package at the version the project is tested with.\n"
+    head = (
+        "# Written by scripts/lock.py from requirements.in: every package at the version the project is tested with.\n"
+    )
     (PYTHON / "requirements.txt").write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
 
 
