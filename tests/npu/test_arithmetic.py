@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilotlight.npu.activation import ActivationTable
+from pilotlight.npu.convolution import accumulator_dtype, convolve
 from pilotlight.npu.elementwise import OperandScaling, combine, unary
 from pilotlight.npu.isa import ElementwiseMode, RoundMode, ScaleMode, Upscale
 from pilotlight.npu.kernel import Kernel, upscale
 from pilotlight.npu.output_stage import OutputStage
 from pilotlight.npu.pooling import divide_by_count, maximum, window_sums
 from pilotlight.npu.scaling import scale
+from pilotlight.npu.weights import Weights
 
 _ACCUMULATORS = st.integers(-(1 << 31), (1 << 31) - 1)
 _MULTIPLIERS = st.integers(0, (1 << 32) - 1)
@@ -95,6 +97,18 @@ def tosa_mean(total: int, count: int) -> int:
     bits = (count - 1).bit_length()
     multiplier = ((1 << 30) + 1 << bits) // count
     return total * multiplier + (1 << 29 + bits) >> 30 + bits
+
+
+@pytest.mark.parametrize("depth", [300, 1200])
+def test_sums_are_exact_on_both_sides_of_what_float32_holds(depth: int) -> None:
+    # Odd products in every place: beyond 2**24 a float32 would drop their last bit.
+    inputs = np.full((2, 2, depth), -255, np.int64)
+    matrix = np.full((depth, 2), 127, np.int64)
+    matrix[0, 1] = 126
+    weights = Weights(matrix.astype(np.float32), largest_sum=127 * depth)
+    values = inputs.astype(accumulator_dtype(weights, largest_input=255))
+    window = Kernel(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, part_kernel_first=False)
+    np.testing.assert_array_equal(convolve(values, weights, window, 2, 2), inputs @ matrix)
 
 
 def kernel(size: int, stride: int, pad: int, dilation: int = 1) -> Kernel:
