@@ -99,6 +99,12 @@ def tosa_mean(total: int, count: int) -> int:
     return total * multiplier + (1 << 29 + bits) >> 30 + bits
 
 
+def test_a_product_too_long_for_a_double_still_rounds_right() -> None:
+    # (2**29 + 1) * (2**30 - 2) = 2**59 - 2, just below one half of 2**60; as a double it is one half.
+    stage = OutputStage((1 << 29) + 1, 60, RoundMode.NATURAL, 0, (-128, 127), None, np.int8)
+    assert stage.apply(np.array([[[(1 << 30) - 2]]])).item() == 0
+
+
 @pytest.mark.parametrize("depth", [300, 1200])
 def test_sums_are_exact_on_both_sides_of_what_float32_holds(depth: int) -> None:
     # Odd products in every place: beyond 2**24 a float32 would drop their last bit.
