@@ -15,6 +15,11 @@ alignas(8) std::uint8_t method_pool[4096];
 alignas(32) std::uint8_t planned[4096];
 alignas(32) std::uint8_t temp[4096];
 
+// As a platform has to: the tables of virtual functions name operator delete, and
+// the C++ library's own would bring the heap with it.
+void operator delete(void*) noexcept { __builtin_trap(); }
+void operator delete(void*, std::size_t) noexcept { __builtin_trap(); }
+
 extern "C" int Run(const EValue& input);
 int Run(const EValue& input) {
   runtime_init();

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image registers the CPU operators that its program names, and no others."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from programs import schema_folder
+
+ROOT = Path(__file__).resolve().parents[4]
+GENERATOR = ROOT / "firmware" / "kernels" / "generate_registration.py"
+QUANTIZE = "quantized_decomposed::quantize_per_tensor.out"
+DEQUANTIZE = "quantized_decomposed::dequantize_per_tensor.out"
+
+
+def _generate(folder: Path, *operators: str) -> subprocess.CompletedProcess[str]:
+    (folder / "operators.txt").write_text("".join(f"{operator}\n" for operator in operators), encoding="utf-8")
+    command = [sys.executable, str(GENERATOR), "--operators", str(folder / "operators.txt"), "--out", str(folder)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+
+
+def _registered(folder: Path) -> set[str]:
+    source = (folder / "registration" / "RegisterCodegenUnboxedKernelsEverything.cpp").read_text(encoding="utf-8")
+    return set(re.findall(r'Kernel\(\s*"([^"]+)"', source))
+
+
+def test_only_the_operators_of_the_program_are_registered(tmp_path: Path) -> None:
+    assert _generate(tmp_path, QUANTIZE).returncode == 0
+    assert _registered(tmp_path) == {QUANTIZE}
+    assert _generate(tmp_path, QUANTIZE, DEQUANTIZE).returncode == 0
+    assert _registered(tmp_path) == {QUANTIZE, DEQUANTIZE}
+
+
+def test_an_unchanged_list_leaves_the_source_untouched(tmp_path: Path) -> None:
+    _generate(tmp_path, QUANTIZE)
+    before = (tmp_path / "operators.cpp").stat().st_mtime_ns
+    _generate(tmp_path, QUANTIZE)
+    assert (tmp_path / "operators.cpp").stat().st_mtime_ns == before
+
+
+def test_a_program_without_cpu_operators_has_nothing_to_register(tmp_path: Path) -> None:
+    assert _generate(tmp_path).returncode == 0
+    assert "register_kernels" not in (tmp_path / "operators.cpp").read_text(encoding="utf-8")
+
+
+def test_an_operator_without_kernel_is_named_with_those_that_have_one(tmp_path: Path) -> None:
+    result = _generate(tmp_path, QUANTIZE, "aten::add.out")
+    assert result.returncode == 11
+    assert "aten::add.out" in result.stderr
+    assert DEQUANTIZE in result.stderr
+    assert "try: " in result.stderr
+
+
+def test_the_schemas_of_our_kernels_are_upstreams() -> None:
+    ours = (ROOT / "firmware" / "kernels" / "kernels.yaml").read_text(encoding="utf-8")
+    upstream = (schema_folder().parent / "kernels" / "quantized" / "quantized.yaml").read_text(encoding="utf-8")
+    schemas = re.findall(r"^- func: .*$", ours, re.MULTILINE)
+    assert len(schemas) == 2
+    assert [schema for schema in schemas if schema not in upstream] == []
