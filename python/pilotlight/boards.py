@@ -21,10 +21,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
 
-import tomllib
-
 from pilotlight.errors import ConfigError, PilotlightError
 from pilotlight.paths import BOARDS
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 NPU_CONFIGS = (
     *(f"ethos-u55-{macs}" for macs in (32, 64, 128, 256)),

@@ -63,8 +63,10 @@ def _settings(args: argparse.Namespace) -> Settings:
     asked = {
         key: value for key, value in vars(args).items() if key in Settings.__dataclass_fields__ and value is not None
     }
-    if "model" in asked and Path(asked["model"]).exists():
-        asked["model"] = str(Path(asked["model"]).resolve())  # The build runs elsewhere than the user.
+    for key in ("board", "model"):
+        is_path = "/" in asked.get(key, "") or asked.get(key, "").endswith(".py")
+        if is_path:
+            asked[key] = str(Path(asked[key]).resolve())  # The build runs elsewhere than the user.
     if before is not None:
         return Settings(**{**before.__dict__, **asked})
     missing = [f"-{key[0]} {key.upper()}" for key in ("board", "model") if key not in asked]

@@ -63,7 +63,7 @@ def build_image(folder: Path, settings: Settings, *, pristine: str, console: Con
     options = export_options(settings, board)
     _export(options, folder / "bundle", console)
     _compile(folder, settings, board, console)
-    return _finish(folder, board)
+    return _finish(folder, settings, board)
 
 
 def _export(options: ExportOptions, bundle: Path, console: Console) -> None:
@@ -94,11 +94,11 @@ def _compile(folder: Path, settings: Settings, board: Board, console: Console) -
         compile_firmware(folder, regions, log, lambda done, total, what: status.update(f"compiling {done} of {total}"))
 
 
-def _finish(folder: Path, board: Board) -> BuildSummary:
+def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:
     elf = folder / "firmware.elf"
     info = load_model_info(folder / "bundle")
     build_id = (folder / "generated" / "build_id.txt").read_text(encoding="ascii").strip()
-    build_info = {"board": board.name, "model": info.name, "build_id": build_id, "target": info.target}
+    build_info = {"board": settings.board, "model": info.name, "build_id": build_id, "target": info.target}
     write_atomically(folder / "build_info.json", json.dumps(build_info, indent=2) + "\n")
     return BuildSummary(elf, build_id, _region_use(elf, board))
 

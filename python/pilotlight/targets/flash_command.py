@@ -44,6 +44,8 @@ def _run(args: argparse.Namespace) -> int:
     runner = board.emulator.kind if board.emulator else "host"
     if args.runner not in (None, runner):
         raise ConfigError(f"{board.name} has no runner {args.runner!r}", hint=f"west flash -r {runner}")
+    if args.idle_limit <= 0:
+        raise ConfigError(f"--idle-limit {args.idle_limit:g}: must be more than 0 seconds", hint="--idle-limit 900")
     target = power_up(args.build_dir, npu=args.npu, idle_limit_s=args.idle_limit)
     if args.json:
         print(json.dumps({**asdict(target.state), "url": target.url}, indent=2))

@@ -13,6 +13,8 @@ import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from pilotlight.files import write_atomically
+
 STARTING, RUNNING, ENDED, OFF = "starting", "running", "ended", "off"
 
 
@@ -48,9 +50,7 @@ def target_folder(build_dir: Path) -> Path:
 def save_state(build_dir: Path, state: TargetState) -> None:
     """Replace state.json at once: a reader sees the old one or the new one."""
     path = target_folder(build_dir) / "state.json"
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    write_atomically(path, json.dumps(asdict(state), indent=2) + "\n")
 
 
 def load_state(build_dir: Path) -> TargetState:
