@@ -92,7 +92,9 @@ def _goal(figure: Figure) -> Text:
 
 def _number(value: float, unit: str) -> str:
     if unit == "s":
-        return f"{value:,.3f}" if value < 1 else f"{value:,.1f}"
+        return f"{value:,.1f}" if value >= 1 else f"{value:.3f}" if value >= 0.1 else f"{value:.4f}"
+    if unit == "ticks":
+        return f"{value:.3f}"
     if unit == "x":
         return f"{value:.2f}"
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"

@@ -42,13 +42,13 @@ class Speed:
 
 def mobilenet_speed(runs: int = 5) -> Speed:
     pte, tosa = _exported("mobilenet-v2", [_NETWORKS / "mobilenet_v2.py"], _export_mobilenet)
-    return _measure("MobileNetV2 1.0 224, ethos-u55-256", pte, tosa, runs)
+    return _measure("MobileNetV2, U55-256", pte, tosa, runs)
 
 
 def digits_speed(runs: int = 50) -> Speed:
     folder = ROOT / "python" / "models" / "digits"
     pte, tosa = _exported("digits", [folder / "model.py", folder / "weights.npz"], _export_digits)
-    return _measure("digits, ethos-u55-128", pte, tosa, runs)
+    return _measure("digits, U55-128", pte, tosa, runs)
 
 
 def _measure(network: str, pte: bytes, tosa: bytes, runs: int) -> Speed:
