@@ -163,6 +163,15 @@ def test_the_region_s_attributes_choose_the_faulting_interface() -> None:
     assert bench.run() == 1 << 12 | 1 << 11 | 0x6
 
 
+def test_qread_points_at_the_command_to_blame() -> None:
+    bench = Bench(long(0x000, 0) + word(0x3FF) + END)
+    bench.run()
+    assert bench.device.read(QREAD) == 8
+    bench = Bench(POOL[:-4] + word(0x10F, 5) + POOL[-4:] + END)
+    bench.run()
+    assert bench.device.read(QREAD) == len(POOL)
+
+
 def test_a_faulted_device_runs_nothing_until_reset() -> None:
     bench = Bench(word(0x3FF) + POOL + END)
     bench.run()

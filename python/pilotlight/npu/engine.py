@@ -189,6 +189,8 @@ class Engine:
                 self._on_interrupt(instruction.fields["mask"])
             elif command.name == "OP_PMU_MASK":
                 self.pmu_enabled = bool(instruction.fields["enable"])
+            # So that it points at the next command, should that be malformed.
+            self.position += 4 * instruction.size_words
         raise AssertionError("a decoded stream ends with OP_STOP or an error")
 
     def _execute(self, instruction: Instruction) -> None:
