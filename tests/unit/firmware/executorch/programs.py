@@ -380,6 +380,7 @@ def bad() -> dict[str, tuple[Json, Sequence[bytes]]]:
     tensor_case("storage_offset", storage_offset=1)
     tensor_case("rank_17", sizes=[1] * 17, dim_order=list(range(17)))
     tensor_case("negative_size", sizes=[2, -3])
+    tensor_case("negative_size_after_zero", sizes=[0, -3])
     tensor_case("numel_overflow", sizes=[2**31 - 1] * 3, dim_order=[0, 1, 2])
     tensor_case("nbytes_overflow", sizes=[2**31 - 1, 2**31 - 1], scalar_type="DOUBLE")
     tensor_case("dim_order_short", dim_order=[0])

@@ -37,7 +37,7 @@ REFUSED_EARLIER = {
 STRICTER = {"input_is_a_list": "a refused set_input() does not count as having set the input"}
 
 # With lists that the .pte's reader does not tell apart, so the computed pool is a little larger than the real one.
-BOUNDED = {"every_kind_of_value", "scalar_inputs"}
+BOUNDED = {"every_kind_of_value", "scalar_inputs", "accumulator"}
 
 
 class Probes:

@@ -401,7 +401,8 @@ void LoadAndRun(const Program& program, const char* name, std::size_t pool_bytes
     for (auto& buffer : planned) spans.emplace_back(buffer.data(), buffer.size());
   }
   std::vector<std::uint8_t> pool(pool_bytes);
-  std::vector<std::uint8_t> temp(4096);
+  std::vector<std::uint8_t> temp(
+      40);  // Enough for one call, so that it has to be reset after each.
   MemoryAllocator method_allocator(static_cast<std::uint32_t>(pool.size()), pool.data());
   MemoryAllocator temp_allocator(static_cast<std::uint32_t>(temp.size()), temp.data());
   HierarchicalAllocator planned_memory({spans.data(), spans.size()});

@@ -16,7 +16,8 @@ alignas(32) std::uint8_t planned[4096];
 alignas(32) std::uint8_t temp[4096];
 
 // As a platform has to: the tables of virtual functions name operator delete, and
-// the C++ library's own would bring the heap with it.
+// the libraries' own, as their abort(), would bring the heap with them.
+extern "C" [[noreturn]] void abort() { __builtin_trap(); }
 void operator delete(void*) noexcept { __builtin_trap(); }
 void operator delete(void*, std::size_t) noexcept { __builtin_trap(); }
 
