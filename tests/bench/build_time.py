@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -103,9 +104,11 @@ def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
     )
     try:
         output, _ = process.communicate(timeout=_DEADLINE_S)
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
+    except subprocess.TimeoutExpired:
+        raise BuildFailed(f"{' '.join(command)} took more than {_DEADLINE_S:g} s") from None
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # All have ended, as they should.
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        raise
     if process.returncode:
         raise BuildFailed(f"{' '.join(command)} failed:\n{output[-2000:]}")

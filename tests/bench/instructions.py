@@ -24,6 +24,7 @@ from pilotlight.targets.machine import find_emulator
 
 _HERE = Path(__file__).resolve().parent
 _DEADLINE_S = 120.0
+_BUILD_DEADLINE_S = 600.0
 # Virtual time passes by 2^shift ns for each instruction. The largest shift: one instruction is then 32.768 ticks of
 # the counter (32 MHz), so that single instructions are resolved.
 _SHIFT = 10
@@ -106,7 +107,10 @@ def _build(digits_pte: Path) -> Path:
 
 
 def _call(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_DEADLINE_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise TargetError(f"{' '.join(command)} took more than {_BUILD_DEADLINE_S:g} s") from None
     if done.returncode:
         raise TargetError(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-2000:]}")
 
@@ -131,8 +135,10 @@ def _run(image: Path) -> dict[str, int]:
             if lines and lines[-1].startswith(_LAST_LINE):
                 break
             if emulator.poll() is not None or time.monotonic() > deadline:
-                tail = "\n".join(lines[-3:])
-                raise TargetError(f"the bench did not finish; it said last:\n{tail}", hint=f"see {log}")
+                last = lines[-1] if lines else "nothing"
+                raise TargetError(
+                    f"the bench did not finish within {_DEADLINE_S:g} s; the last it said: {last}", hint=f"see {log}"
+                )
             time.sleep(0.05)
     finally:
         emulator.kill()
