@@ -41,7 +41,7 @@ Result<ArrayRef<OptionalTensor>> BoxedEvalueList<OptionalTensor>::tryGet() const
 }
 
 size_t tag_to_string(Tag tag, char* buffer, size_t buffer_size) {
-  const char* name = "Unknown";
+  const char* name = "Unknown";  // NOLINT(clang-analyzer-deadcode.DeadStores): for a tag of no name
   switch (tag) {
 #define PILOTLIGHT_TAG_NAME(x) \
   case Tag::x:                 \

@@ -51,16 +51,10 @@ void PutNumber(Line& line, const Conversion& how, bool negative, std::uint64_t v
   char text[24];
   char* const end = text + sizeof(text);
   char* next = end;
-  // In 32 bits where they suffice: a 64-bit division costs the target a call.
-  while (value > UINT32_MAX) {
+  do {
     *--next = "0123456789abcdef"[value % base];
     value /= base;
-  }
-  auto small = static_cast<std::uint32_t>(value);
-  do {
-    *--next = "0123456789abcdef"[small % base];
-    small /= base;
-  } while (small != 0);
+  } while (value != 0);
   if (negative) *--next = '-';
   PutPadded(line, how, next, static_cast<std::size_t>(end - next));
 }

@@ -19,7 +19,6 @@ namespace runtime {
 namespace {
 
 using pilotlight::executorch_runtime::CountOf;
-using pilotlight::executorch_runtime::ElementCount;
 using pilotlight::executorch_runtime::TableAt;
 
 // How the .pte stored a value; its tensors know whose memory they use.
