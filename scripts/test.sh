@@ -40,6 +40,9 @@ rm -f build-unit-tests.log
 cmake --build build/unit-tests
 ctest --test-dir build/unit-tests --output-on-failure --no-tests=error
 
+say "lint of the firmware"
+python scripts/tidy.py build/unit-tests
+
 say "Python, simulator and emulator tests"
 # Two workers: one test waits for the emulator while another exports.
 pytest -c python/pyproject.toml --rootdir . -n 2 --dist loadfile -m "$markers" tests

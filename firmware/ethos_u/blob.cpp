@@ -88,8 +88,9 @@ class Parser {
   }
 
   Status ScratchSize(const Block& block, std::uint32_t& size_bytes) {
-    if (block.data.size() != sizeof(std::uint32_t))
+    if (block.data.size() != sizeof(std::uint32_t)) {
       return Bad("scratch size is not a word", block.at);
+    }
     size_bytes = LoadU32(block.data.data());
     if (size_bytes > kMaxBytes) return Bad("scratch size is impossible", block.at);
     return Status::kOk;

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MobileNetV2 1.0 at 224x224: the largest network we promise, and the one whose speed we measure."""
+"""MobileNetV2 1.0 at 224x224: the largest network we promise. Its speed is measured by tests/bench."""
 
 from __future__ import annotations
-
-import time
 
 import numpy as np
 import pytest
@@ -26,18 +24,10 @@ def mobilenet() -> Exported:
     return export(module, samples[0], TARGET, samples)
 
 
-def test_mobilenet_answers_what_the_reference_answers_in_less_than_half_the_time(mobilenet: Exported) -> None:
+def test_mobilenet_answers_what_the_reference_answers(mobilenet: Exported) -> None:
     simulator = Simulator(mobilenet.pte)
-    simulated_s: list[float] = []
-    reference_s: list[float] = []
-    for seed in range(4):
+    for seed in range(2):
         inputs = [np.random.default_rng(seed).integers(-128, 128, SHAPE).astype(np.int8)]
-        start = time.perf_counter()
         (output,) = simulator.run(inputs).outputs
-        simulated_s.append(time.perf_counter() - start)
-        start = time.perf_counter()
         (golden,) = mobilenet.golden(inputs)
-        reference_s.append(time.perf_counter() - start)
         np.testing.assert_array_equal(output, golden)
-    # The first run decodes the weights. The fastest of several is what the machine can do when others use it too.
-    assert 2 * min(simulated_s) < min(reference_s), (simulated_s, reference_s)

@@ -30,7 +30,7 @@ std::uint32_t LoadBig(const std::byte* from) {
 
 void Compress(std::uint32_t (&state)[8], const std::byte* block) {
   std::uint32_t w[64];
-  for (int t = 0; t < 16; ++t) w[t] = LoadBig(block + 4 * t);
+  for (std::size_t t = 0; t < 16; ++t) w[t] = LoadBig(block + 4 * t);
   for (int t = 16; t < 64; ++t) {
     const std::uint32_t s0 =
         RotateRight(w[t - 15], 7) ^ RotateRight(w[t - 15], 18) ^ (w[t - 15] >> 3);
@@ -56,8 +56,9 @@ Sha256Digest Sha256(Span<const std::byte> message) {
   std::uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                             0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   std::size_t at = 0;
-  for (; message.size() - at >= kBlockBytes; at += kBlockBytes)
+  for (; message.size() - at >= kBlockBytes; at += kBlockBytes) {
     Compress(state, message.data() + at);
+  }
 
   // Padding: a one bit, zeros, and the length in bits as 64 bits big endian.
   std::byte tail[2 * kBlockBytes] = {};

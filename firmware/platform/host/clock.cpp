@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pilotlight/platform/clock.h"
 
-#include <time.h>
+#include <ctime>
 
 #include "pilotlight/board_config.h"
 

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 
@@ -70,7 +71,12 @@ __attribute__((constructor(101))) void StartSharedMemory() {
 
 int InheritedDescriptor(const char* name) {
   const char* const text = std::getenv(name);
-  return text != nullptr ? std::atoi(text) : -1;
+  if (text == nullptr) return -1;
+  char* end = nullptr;
+  const long number = std::strtol(text, &end, 10);
+  return *text != '\0' && *end == '\0' && number >= 0 && number <= INT_MAX
+             ? static_cast<int>(number)
+             : -1;
 }
 
 void* SharedAddress(std::uint64_t address) {
