@@ -25,7 +25,7 @@ esac
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 
 say "format and lint"
-mapfile -t cpp < <(git ls-files '*.cpp' '*.h' '*.c' | grep -v '^tests/.*/golden/' || true)
+mapfile -t cpp < <(git ls-files '*.cpp' '*.h' '*.c' | grep -v '/templates/')
 clang-format --dry-run --Werror "${cpp[@]}"
 ruff format --quiet --check --config python/pyproject.toml python tests
 ruff check --quiet --config python/pyproject.toml python tests
