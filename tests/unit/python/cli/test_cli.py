@@ -49,3 +49,18 @@ def test_help_of_all_commands_loads_neither_torch_nor_matplotlib() -> None:
     assert result.stdout.splitlines()[-1] == "[]"
     for name in COMMANDS:
         assert f"\n    {name} " in result.stdout or f"\n    {name}\n" in result.stdout
+
+
+def test_a_reader_that_stops_reading_sees_no_traceback() -> None:
+    program = (
+        "import argparse, sys; from pilotlight.cli import run_command\n"
+        "def handler(args):\n"
+        "    while True: print('line', flush=True)\n"
+        "sys.exit(run_command(argparse.Namespace(handler=handler)))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=30) == 0
