@@ -9,6 +9,7 @@ golden.npz     input_<i> [samples, ...]   what is sent to the device, in the dev
                fp32_<i>                   what the float model answers, float32
                labels [samples]           int64, absent when the data set has none
 report.json    the export report
+debug.json     operators and source lines behind the NPU's commands, see debug_info.py
 export.log     what upstream libraries printed
 """
 

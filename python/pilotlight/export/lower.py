@@ -15,6 +15,7 @@ from pilotlight.export.report import OperatorReport
 from pilotlight.export.source_lines import user_line
 from pilotlight.export.targets import Target
 from pilotlight.export.tensor_io import Boundary, Int8Boundary, is_conversion_at_boundary, target_name
+from pilotlight.export.tosa_origins import module_path
 from pilotlight.export.vela import Compilation, recorded_compilations
 from pilotlight.pte.ethos_u import parse_blob, parse_payload
 
@@ -193,15 +194,9 @@ def _operator(node: Any, *, delegate: int | None, reason: str) -> OperatorReport
     line = user_line(node.meta.get("stack_trace"))
     return OperatorReport(
         name=target_name(node),
-        module=_module_path(node),
+        module=module_path(node),
         where=line.where if line else "",
         source=line.text if line else "",
         delegate=delegate,
         reason=reason,
     )
-
-
-def _module_path(node: Any) -> str:
-    """Return the path of the nn.Module that called the operator, "features.0"."""
-    calls = list((node.meta.get("nn_module_stack") or {}).values())
-    return str(calls[-1][0]).removeprefix("L['self'].") if calls else ""

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from pilotlight.bundle import ModelInfo
+from pilotlight.debug_info import DebugInfo
 from pilotlight.errors import ConfigError, ModelError, PilotlightError, ToolMissing, UnsupportedOperator
 from pilotlight.export.kernels import firmware_kernels, missing_kernels
 from pilotlight.export.model_file import find_model_file, load_model
@@ -28,7 +29,7 @@ from pilotlight.export.targets import Target, resolve
 from pilotlight.model_spec import ModelSpec
 
 BUNDLE_FILES = frozenset(
-    {"model.pte", "model.json", "golden.npz", "report.json", "export.log", "inputs.json"}
+    {"model.pte", "model.json", "golden.npz", "report.json", "debug.json", "export.log", "inputs.json"}
 )  # build adds the last
 _PROGRESS_INTERVAL_S = 5.0
 _LISTED_OPERATORS = 12
@@ -164,6 +165,11 @@ def _export(
 
     report = _report(spec, file, target, lowered, answers, len(pte), steps)
     _write(folder, spec, report, lowered.boundary, answers, pte)
+    DebugInfo(
+        pte_sha256=hashlib.sha256(pte).hexdigest(),
+        system_config=target.system_config,
+        streams=tuple(delegate.compilation.debug() for delegate in lowered.delegates),
+    ).save(folder)
     return report
 
 

@@ -19,7 +19,10 @@ from typing import Any
 import numpy as np
 from executorch.backends.arm.ethosu import backend
 
+from pilotlight.debug_info import StreamDebug
 from pilotlight.export.report import DelegateReport, MemoryTraffic
+from pilotlight.export.tosa_origins import Origins, recorded_origins
+from pilotlight.export.vela_debug import stream_debug
 
 # Vela's column prefixes, and the names people know.
 _MEMORIES = {
@@ -32,12 +35,24 @@ _MEMORIES = {
 
 @dataclass(frozen=True)
 class Compilation:
-    """tosa: the serialised graph. blob: what the .pte holds of it. folder: Vela's output."""
+    """tosa: the serialised graph. blob: what the .pte holds of it. folder: Vela's output.
+
+    origins: what the operators of the graph came from.
+    """
 
     tosa: bytes
     blob: bytes
     folder: Path
     seconds: float
+    origins: Origins
+
+    def debug(self) -> StreamDebug | None:
+        """Return the operators behind the commands; None when Vela's database is not as we know it."""
+        try:
+            (database,) = self.folder.glob("*_debug.xml")
+            return stream_debug(database, self.origins)
+        except (ValueError, KeyError, SyntaxError):  # ElementTree's ParseError is a SyntaxError.
+            return None
 
     def report(self, operators: int) -> DelegateReport:
         with np.load(self.folder / "out_vela.npz") as arrays:
@@ -91,13 +106,18 @@ def recorded_compilations(folder: Path) -> Iterator[list[Compilation]]:
         own = folder / f"delegate{len(compilations)}"
         own.mkdir(parents=True)
         start = time.monotonic()
-        result = compile_with_vela(tosa_flatbuffer, args, **{**options, "intermediate_path": str(own)})
+        result = compile_with_vela(
+            tosa_flatbuffer, [*args, "--enable-debug-db"], **{**options, "intermediate_path": str(own)}
+        )
         seconds = time.monotonic() - start
-        compilations.append(Compilation(bytes(tosa_flatbuffer), result.processed_bytes, own / "output", seconds))
+        compilations.append(
+            Compilation(bytes(tosa_flatbuffer), result.processed_bytes, own / "output", seconds, graphs[-1])
+        )
         return result
 
-    backend.vela_compile = compile_and_record
-    try:
-        yield compilations
-    finally:
-        backend.vela_compile = compile_with_vela
+    with recorded_origins() as graphs:
+        backend.vela_compile = compile_and_record
+        try:
+            yield compilations
+        finally:
+            backend.vela_compile = compile_with_vela

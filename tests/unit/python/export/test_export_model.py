@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pilotlight.bundle import load_model_info
+from pilotlight.debug_info import find_debug_info
 from pilotlight.errors import ConfigError, ModelError, UnsupportedOperator
 from pilotlight.export import ExportReport, export_model
 from pilotlight.pte import Method, read_program
@@ -59,6 +60,29 @@ def test_digits_takes_and_gives_int8_and_runs_on_the_npu_alone(digits: tuple[Pat
     assert method.operators == ()
     assert report.on_cpu == ()
     assert len(method.delegates) == len(report.delegates) == 1
+
+
+def test_debug_information_leads_from_commands_to_operators_and_source(digits: tuple[Path, ExportReport]) -> None:
+    bundle, report = digits
+    pte = (bundle / "model.pte").read_bytes()
+    debug = find_debug_info(bundle / "model.pte", pte)
+    assert debug is not None and debug.system_config == report.system_config
+    (stream,) = debug.streams
+    assert stream is not None
+    found = [(row.operator, row.module) for row in stream.operators if row.operator != "TRANSPOSE"]
+    # The layers of python/models/digits/model.py, in order.
+    assert found == [
+        ("DEPTHWISE_CONV2D", "features.0"),
+        ("CONV2D", "features.2"),
+        ("MAX_POOL2D", "features.4"),
+        ("CONV2D", "features.5"),
+        ("AVG_POOL2D", "features.7"),
+        ("CONV2D", "classifier"),
+    ]
+    assert all("digits/model.py:" in row.where and "features" in row.source for row in stream.operators)
+    assert sum(row.vela_cycles for row in stream.operators) == report.total_cycles
+    assert stream.operator_of(stream.operators[1].last_command + 4) is stream.operators[2]
+    assert find_debug_info(bundle / "model.pte", pte + b"another program") is None
 
 
 def test_digits_golden_outputs_cover_the_held_out_scans_and_are_right(digits: tuple[Path, ExportReport]) -> None:

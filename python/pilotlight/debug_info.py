@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""debug.json of a bundle: which operator of the user's model each NPU command belongs to.
+
+The export writes it from what Vela and the TOSA lowering tell; `pilotlight simulate --layers` reads it. It describes
+one .pte, named by its hash, and is of no use for another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_left
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pilotlight.errors import ConfigError
+
+SCHEMA = 1
+FILE_NAME = "debug.json"
+
+
+@dataclass(frozen=True)
+class CompiledOperator:
+    """One operator as Vela scheduled it, for which the stream holds one or more commands.
+
+    last_command: byte offset in the stream of its last NPU_OP command; those after the operator before are its own.
+    operator, tensor: TOSA name of the operator it stems from and of the tensor it computes ("" when Vela made it up).
+    module, where, source: the nn.Module's path, "file:line" and text of the user's line; empty when not known.
+    vela_cycles: Vela's estimate of its time, vela_npu_cycles without waiting for memory.
+    """
+
+    last_command: int
+    operator: str
+    tensor: str
+    module: str
+    where: str
+    source: str
+    vela_cycles: int
+    vela_npu_cycles: int
+
+
+@dataclass(frozen=True)
+class StreamDebug:
+    """The operators of one command stream, in the order of their commands."""
+
+    operators: tuple[CompiledOperator, ...]
+
+    def operator_of(self, offset: int) -> CompiledOperator | None:
+        """Return the operator that the NPU_OP command at byte `offset` belongs to."""
+        index = bisect_left(self.operators, offset, key=lambda operator: operator.last_command)
+        return self.operators[index] if index < len(self.operators) else None
+
+
+@dataclass(frozen=True)
+class DebugInfo:
+    """streams: one per delegate, in the order of the .pte; None where Vela's database could not be had."""
+
+    pte_sha256: str
+    system_config: str
+    streams: tuple[StreamDebug | None, ...]
+
+    def save(self, folder: Path) -> None:
+        (folder / FILE_NAME).write_text(json.dumps({"schema": SCHEMA, **asdict(self)}) + "\n", encoding="utf-8")
+
+
+def find_debug_info(pte_path: Path, pte: bytes) -> DebugInfo | None:
+    """Read debug.json beside a .pte. None when there is none, or when it describes another program.
+
+    Raises ConfigError when the file is damaged.
+    """
+    path = pte_path.with_name(FILE_NAME)
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if raw["schema"] != SCHEMA or raw["pte_sha256"] != hashlib.sha256(pte).hexdigest():
+            return None
+        streams = tuple(
+            None if stream is None else StreamDebug(tuple(CompiledOperator(**row) for row in stream["operators"]))
+            for stream in raw["streams"]
+        )
+        return DebugInfo(raw["pte_sha256"], raw["system_config"], streams)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{path}: not readable as debug information ({error})", hint="delete it, or export the model again"
+        ) from error

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads Vela's debug database (`--enable-debug-db`): tables of CSV inside XML.
+
+queue      byte offset in the stream of an operation's last command -> scheduled operation
+perf       scheduled operation -> source operation, name of its tensor, cycles
+source     source operation -> index in the TOSA graph ("ext_key")
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from xml.etree import ElementTree
+
+from pilotlight.debug_info import CompiledOperator, StreamDebug
+from pilotlight.export.tosa_origins import Origins, TosaOrigin
+
+_UNKNOWN = TosaOrigin(operator="", tensor="", module="", where="", source="")
+
+Rows = list[dict[str, str]]
+
+
+def stream_debug(database: Path, origins: Origins) -> StreamDebug:
+    """Join Vela's tables with what the TOSA lowering recorded.
+
+    Raises KeyError or ValueError when the database is not as this reader knows it.
+    """
+    tables = _tables(database)
+    scheduled = {row["id"]: row for row in tables["perf"]}
+    graph_index = {row["id"]: int(row["ext_key"]) for row in tables["source"]}
+    operators = []
+    for row in sorted(tables["queue"], key=lambda row: int(row["offset"])):
+        operation = scheduled[row["scheduled_id"]]
+        origin = origins.get(graph_index.get(operation["source_id"], -1), _UNKNOWN)
+        operators.append(
+            CompiledOperator(
+                last_command=int(row["offset"]),
+                operator=origin.operator or operation["operator"],
+                # Vela numbers the tensors it makes up.
+                tensor="" if operation["name"].startswith("#") else operation["name"],
+                module=origin.module,
+                where=origin.where,
+                source=origin.source,
+                vela_cycles=int(float(operation["op_cycles"])),
+                vela_npu_cycles=int(float(operation["npu_cycles"])),
+            )
+        )
+    return StreamDebug(tuple(operators))
+
+
+def _tables(database: Path) -> dict[str, Rows]:
+    root = ElementTree.parse(database).getroot()
+    tables: dict[str, Rows] = {}
+    for table in root.iter("table"):
+        lines = (table.text or "").strip().splitlines()
+        tables[table.attrib["name"]] = list(csv.DictReader(lines))
+    return tables
