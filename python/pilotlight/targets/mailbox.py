@@ -68,6 +68,13 @@ class Page:
         slots = (_FIFO + 2 * ((tail + i) % FIFO_ENTRIES) for i in range(count))
         return [PostedWrite(self._words[slot], self._words[slot + 1]) for slot in slots]
 
+    def post(self, write: PostedWrite) -> None:
+        """Post a write as firmware does; only before there is firmware."""
+        head = self._words[_HEAD]
+        slot = _FIFO + 2 * (head % FIFO_ENTRIES)
+        self._words[slot], self._words[slot + 1] = write.offset, write.value
+        self._words[_HEAD] = (head + 1) & 0xFFFF_FFFF
+
     def set_register(self, offset: int, value: int) -> None:
         self._words[_REGISTERS + offset // 4] = value
 

@@ -16,6 +16,8 @@ import sys
 import threading
 import traceback
 from argparse import ArgumentParser
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -140,6 +142,38 @@ class Server:
             self._page.set_register(offset, self._device.read(offset))
 
 
+@dataclass(frozen=True)
+class Window:
+    """Memory that the NPU can reach."""
+
+    name: str
+    address: int
+    size_bytes: int
+
+
+def serve_board(
+    config: str,
+    shared: int,
+    shared_origin: int,
+    page: Page,
+    line: socket.socket,
+    windows: Sequence[Window],
+    *,
+    faults: tuple[str, ...] = (),
+) -> str:
+    """Be the simulated NPU `config` of a board whose memory is the file `shared`; returns as Server.serve() does."""
+    # Here, so that an emulator can be started before they are loaded.
+    from pilotlight.npu import Device as SimulatedNpu
+    from pilotlight.npu.memory import MappedMemory
+
+    memory = MappedMemory()
+    for window in windows:
+        block = mmap.mmap(shared, window.size_bytes, offset=window.address - shared_origin)
+        memory.add(window.address, np.frombuffer(block, dtype=np.uint8), writable=True, name=window.name)
+    mirrored = _MIRRORED + (_MIRRORED_U85 if "-u85-" in config else ())
+    return Server(page, line, SimulatedNpu(config, memory), mirrored, faults=faults).serve()
+
+
 def main(arguments: list[str]) -> int:
     parser = ArgumentParser(prog="python -m pilotlight.targets.npu_process")
     parser.add_argument("--config", required=True, help="ethos-u55-128 and so on")
@@ -153,18 +187,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--fault", action="append", default=[], choices=FAULTS, help="misbehave in this way")
     args = parser.parse_args(arguments)
 
-    from pilotlight.npu import Device as SimulatedNpu
-    from pilotlight.npu.memory import MappedMemory
-
-    memory = MappedMemory()
-    for window in args.window:
-        name, address, size = window.split(":")
-        block = mmap.mmap(args.shared_fd, int(size), offset=int(address) - args.shared_origin)
-        memory.add(int(address), np.frombuffer(block, dtype=np.uint8), writable=True, name=name)
-    mirrored = _MIRRORED + (_MIRRORED_U85 if "-u85-" in args.config else ())
     page = Page(args.shared_fd, args.page - args.shared_origin)
     line = socket.socket(fileno=os.dup(args.line_fd))
-    if Server(page, line, SimulatedNpu(args.config, memory), mirrored, faults=tuple(args.fault)).serve() == "restart":
+    windows = [Window(name, int(address), int(size)) for name, address, size in (w.split(":") for w in args.window)]
+    how = serve_board(args.config, args.shared_fd, args.shared_origin, page, line, windows, faults=tuple(args.fault))
+    if how == "restart":
         print("reset during a run: starting afresh", flush=True)
         os.execv(sys.executable, [sys.executable, "-m", "pilotlight.targets.npu_process", *arguments])
     return 0

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A generic image: the host names a program and its inputs by semihosting, this runs it once and
+// ends the emulator. What goes wrong is told on the console in a line that starts with "E " or
+// "F ", as upstream's test harness looks for them, and by the exit code.
+#include <executorch/runtime/platform/platform.h>
+
+#include <cstring>
+#include <optional>
+
+#include "command_line.h"
+#include "pilotlight/base/text.h"
+#include "pilotlight/board_config.h"
+#include "pilotlight/ethos_u/backend.h"
+#include "pilotlight/ethos_u/npu.h"
+#include "pilotlight/platform/clock.h"
+#include "pilotlight/platform/console.h"
+#include "pilotlight/platform/npu_port.h"
+#include "pilotlight/platform/system.h"
+#include "program_run.h"
+#include "semihosting.h"
+
+namespace pilotlight::executor_runner {
+namespace {
+
+constexpr std::uint32_t kExitFailed = 1;
+constexpr std::uint32_t kExitFault = 2;
+
+// Nothing is linked there, so all of it is free. The linker's own section would be cleared by the
+// emulator's loader, which takes longer than everything else.
+Span<std::byte> Ddr() {
+  return {
+      reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(PILOTLIGHT_BOARD_MEMORY_DDR_ORIGIN)),
+      PILOTLIGHT_BOARD_MEMORY_DDR_SIZE};
+}
+
+// Static storage: a loaded program refers to itself.
+ethos_u::Npu npu{platform::BoardNpuPort()};
+std::optional<ProgramRun> program_run;
+
+void Print(const char* text) {
+  platform::ConsoleWrite({reinterpret_cast<const std::byte*>(text), std::strlen(text)});
+}
+
+void PrintLine(const char* level, const char* text) {
+  Print(level);
+  Print(" executor_runner: ");
+  Print(text);
+  Print("\n");
+}
+
+[[noreturn]] void Fail(const char* text) {
+  PrintLine("E", text);
+  semihosting::Exit(kExitFailed);
+}
+
+// The boot after a fault or a failed CHECK.
+[[noreturn]] void ReportFault(const platform::FaultRecord& fault) {
+  char line[256];
+  Text text(line);
+  if (fault.check_line != 0) {
+    text << "Assertion failed: " << fault.check_text << ", line " << fault.check_line;
+  } else {
+    text << "Hard fault of kind " << fault.kind << " " << fault.check_text << ": pc ";
+    text.Hex(fault.pc) << ", lr ";
+    text.Hex(fault.lr) << ", cfsr ";
+    text.Hex(fault.cfsr) << ", bfar ";
+    text.Hex(fault.bfar);
+  }
+  PrintLine("F", line);
+  semihosting::Exit(kExitFault);
+}
+
+void Run() {
+  static char text[1024];
+  if (!semihosting::ReadCommandLine(text)) Fail("no command line, or one beyond 1023 characters");
+  CommandLine command_line;
+  if (const char* wrong = Parse(text, command_line)) Fail(wrong);
+
+  if (npu.Open() != Status::kOk) {
+    static char why[192];
+    ethos_u::Describe(npu.failure(), why);
+    Fail(why);
+  }
+  auto backend = ethos_u::RegisterBackend(npu);
+  if (!backend.ok()) Fail("the runtime did not take the delegate");
+
+  const std::uint64_t start_us = platform::NowUs();
+  program_run.emplace(Ddr(), *backend.value());
+  if (!program_run->Run(command_line)) Fail(program_run->failure());
+  char line[128];
+  Text(line) << "ran " << command_line.program << ": " << backend.value()->stats().runs
+             << " NPU runs, " << platform::NowUs() - start_us << " us with files";
+  PrintLine("I", line);
+}
+
+}  // namespace
+}  // namespace pilotlight::executor_runner
+
+// Where the runtime says why it refuses a program, such as an operator that has no kernel. Its
+// levels are the letters.
+void et_pal_emit_log_message(et_timestamp_t, et_pal_log_level_t level, const char*, const char*,
+                             std::size_t, const char* message, std::size_t) {
+  const char letter[] = {static_cast<char>(level), '\0'};
+  pilotlight::executor_runner::PrintLine(letter, message);
+}
+
+int main() {
+  using namespace pilotlight;                   // NOLINT: the app is this file
+  using namespace pilotlight::executor_runner;  // NOLINT: likewise
+  if (const platform::FaultRecord fault = platform::TakeFaultRecord(); fault.valid) {
+    ReportFault(fault);
+  }
+  Run();
+  semihosting::Exit(0);
+}

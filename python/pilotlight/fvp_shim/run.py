@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of an image: the emulator as a child, and this process itself as its NPU.
+
+Everything ends with this process, and this process ends with the one that started it, however either does. The
+emulator starts before the simulator is loaded, and its firmware waits for the first answer: the two overlap.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+from pilotlight.boards import MAILBOX_ROLE, Board, load_board
+from pilotlight.errors import TargetDied
+from pilotlight.fvp_shim.parameters import Parameters
+from pilotlight.targets.child import how_it_ended, start_child
+from pilotlight.targets.machine import Descriptors, emulator_command, find_emulator
+from pilotlight.targets.mailbox import RESET, Page, PostedWrite
+
+BOARD = "qemu-corstone300"
+EXIT_TIME_LIMIT = 3
+
+_PR_SET_PDEATHSIG = 1
+_END_DEADLINE_S = 10.0
+
+
+def run_image(parameters: Parameters) -> int:
+    """Run it and return its exit code. Raises TargetDied when the emulator ended by itself."""
+    _end_with_parent()
+    board = load_board(BOARD)
+    machine = _Machine(board, parameters)
+    if parameters.time_limit_s is not None:
+        signal.signal(signal.SIGALRM, machine.end_at_time_limit)
+        signal.setitimer(signal.ITIMER_REAL, parameters.time_limit_s)
+    return machine.run()
+
+
+def semihosting_option(command_line: tuple[str, ...]) -> str:
+    """Return QEMU's option value; a comma inside an argument is doubled.
+
+    >>> semihosting_option(("run", "a,b"))
+    'enable=on,target=native,arg=run,arg=a,,b'
+    """
+    return ",".join(["enable=on,target=native", *(f"arg={word.replace(',', ',,')}" for word in command_line)])
+
+
+class _Machine:
+    def __init__(self, board: Board, parameters: Parameters) -> None:
+        assert board.shared_memory is not None
+        self._board, self._parameters, self._memory = board, parameters, board.shared_memory
+        self._shared = os.memfd_create("pilotlight-board-memory")
+        os.truncate(self._shared, self._memory.size)
+        page_address = board.region_of(MAILBOX_ROLE)[1].origin
+        self._page = Page(self._shared, page_address - self._memory.origin)
+        self._page.initialise(secrets.randbits(32))
+        # Nobody answers yet, and somebody will. A write is under way, so the firmware's first read waits for it.
+        self._page.post(PostedWrite(RESET, 0))
+        self._page.present = True
+        self._line, emulator_line = socket.socketpair()
+        self._console, emulator_console = socket.socketpair()
+        self._log = os.memfd_create("pilotlight-emulator-log")
+        os.chdir(parameters.folder)
+        inherited = Descriptors(emulator_console.fileno(), emulator_line.fileno(), self._shared)
+        self._emulator: subprocess.Popen[bytes] = start_child(
+            [
+                *emulator_command(board, find_emulator(board), parameters.image, parameters.npu, inherited),
+                *("-semihosting-config", semihosting_option(parameters.command_line)),
+            ],
+            log=Path(f"/proc/self/fd/{self._log}"),
+            descriptors=(inherited.console, inherited.line, inherited.shared),
+        )
+        # With our copies of its ends closed, the end of the emulator is the end of both lines.
+        emulator_line.close()
+        emulator_console.close()
+
+    def run(self) -> int:
+        printer = threading.Thread(target=self._print_console, daemon=True)
+        printer.start()
+        self._be_the_npu()
+        printer.join(_END_DEADLINE_S)
+        code = self._emulator.wait(_END_DEADLINE_S)
+        said = os.pread(self._log, 4096, 0).decode(errors="replace").strip()
+        if code < 0 or (code and said):
+            raise TargetDied(f"the emulator ended: {how_it_ended(code)}" + (f": {said}" if said else ""))
+        return code
+
+    def end_at_time_limit(self, number: int, frame: FrameType | None) -> None:
+        # Not an exception: the simulator may be at work in another thread, which nothing else stops.
+        self._emulator.kill()
+        os.write(1, f"E pilotlight: still running after {self._parameters.time_limit_s:g} s\n".encode())
+        os._exit(EXIT_TIME_LIMIT)
+
+    def _be_the_npu(self) -> None:
+        """Return when the emulator has closed the line."""
+        from pilotlight.targets.npu_process import Window, serve_board
+
+        regions = {name: self._board.memory[name] for name in self._board.npu.visible}
+        windows = [Window(name, region.origin, region.size) for name, region in regions.items()]
+        how = serve_board(self._parameters.npu, self._shared, self._memory.origin, self._page, self._line, windows)
+        if how != "closed":
+            self._emulator.kill()
+
+    def _print_console(self) -> None:
+        console = self._parameters.console
+        descriptor = 1 if console is None else os.open(console, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        while text := self._receive():
+            while text:
+                text = text[os.write(descriptor, text) :]
+
+    def _receive(self) -> bytes:
+        try:
+            return self._console.recv(65536)
+        except ConnectionError:
+            return b""
+
+
+def _end_with_parent() -> None:
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(1)
