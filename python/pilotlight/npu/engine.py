@@ -38,7 +38,7 @@ from pilotlight.npu.isa import (
 from pilotlight.npu.kernel import Kernel, stored_size, upscale
 from pilotlight.npu.memory import Memory
 from pilotlight.npu.output_stage import OutputStage
-from pilotlight.npu.weights import WeightCache, WeightGeometry, parse_scales
+from pilotlight.npu.weights import ScaleRecords, WeightCache, WeightGeometry, parse_scales
 
 _FIRST_TABLE = 16
 _TANH, _SIGMOID = 3, 4
@@ -356,8 +356,20 @@ class Engine:
             raise MalformedStream(f"activation table {slot} of {table.size_bytes} bytes exceeds the table memory")
         return table
 
+    @property
+    def _cores(self) -> int:
+        """How many weight and scale streams there are."""
+        return self._configuration.cores if self.state.get("SET_PARALLEL_MODE", "parallel_mode") else 1
+
+    def _scales(self, channels: int) -> ScaleRecords:
+        return parse_scales(self._stream("SCALE", Channel.SCALE, self._cores), channels)
+
+    @property
+    def _scaled_globally(self) -> bool:
+        return bool(self.state.get("SET_OFM_PRECISION", "scale_mode"))
+
     def _global_scale(self) -> tuple[int, int]:
-        if self.state.get("SET_OFM_PRECISION", "scale_mode") == 0:
+        if not self._scaled_globally:
             return 1, 0
         word = self.state.fields("SET_OFM_SCALE")
         return word["scale"], word["shift"]
@@ -375,8 +387,7 @@ class Engine:
         source = self._input_map("IFM")
         stored = self._upscaled_input(source, kernel, height, width, in_depth)
 
-        cores = configuration.cores if state.get("SET_PARALLEL_MODE", "parallel_mode") else 1
-        scales = parse_scales(self._stream("SCALE", Channel.SCALE, cores), depth)
+        scales = self._scales(depth)
         geometry = WeightGeometry(
             depthwise=depthwise,
             out_channels=depth,
@@ -390,7 +401,7 @@ class Engine:
             ofm_block_depth=state.get("SET_OFM_BLK_DEPTH_M1", "depth_m1") + 1,
             ofm_microblock_depth=configuration.ofm_microblock_depth,
         )
-        weights = self._weights.weights(self._stream("WEIGHT", Channel.WEIGHTS, cores), geometry)
+        weights = self._weights.weights(self._stream("WEIGHT", Channel.WEIGHTS, self._cores), geometry)
 
         type_limits = np.iinfo(source.dtype)
         largest = max(type_limits.max - source.zero_point, source.zero_point - type_limits.min)
@@ -399,7 +410,7 @@ class Engine:
         convolve = convolution.convolve_depthwise if depthwise else convolution.convolve
         accumulators = convolve(values, weights, kernel, height, width)
 
-        if state.get("SET_OFM_PRECISION", "scale_mode"):
+        if self._scaled_globally:
             stage = self._output_stage(*self._global_scale())
         else:
             stage = self._output_stage(scales.multiplier, scales.shift)
@@ -408,12 +419,17 @@ class Engine:
     def _pool(self, mode: PoolingMode) -> tuple[int, int]:
         height, width, depth = self._ofm_shape()
         source = self._input_map("IFM")
-        stage = self._output_stage(*self._global_scale())
+        bias: NDArray[np.float64] | None = None
+        if self._scaled_globally:
+            stage = self._output_stage(*self._global_scale())
+        else:
+            scales = self._scales(depth)
+            stage, bias = self._output_stage(scales.multiplier, scales.shift), scales.bias
         if mode is PoolingMode.REDUCE_SUM:
             in_depth = self.state.get("SET_IFM_DEPTH_M1", "depth_m1") + 1
             stored = self._read_map(source, (height, width, in_depth))
             sums = stored.sum(axis=2, keepdims=True, dtype=np.int64) - in_depth * source.zero_point
-            self._write(stage.apply(np.broadcast_to(sums, (height, width, depth))))
+            self._write(stage.apply(np.broadcast_to(sums, (height, width, depth)), bias))
             return 0, stored.size
         kernel = self._kernel()
         if height * width * depth * (kernel.height + kernel.width) > _MAX_MACS:
@@ -429,7 +445,7 @@ class Engine:
             accumulators = pooling.window_sums(values, kernel, height, width)
             if kernel.padded:
                 accumulators = pooling.divide_by_count(accumulators, kernel, stored.shape[0], stored.shape[1])
-        elements = self._write(stage.apply(accumulators))
+        elements = self._write(stage.apply(accumulators, bias))
         return 0, elements * kernel.height * kernel.width
 
     def _elementwise(self, mode: ElementwiseMode) -> tuple[int, int]:

@@ -38,12 +38,15 @@ class Kernel:
         return self.height == self.width == self.stride_y == self.stride_x == 1 and not self.padded
 
     def input_size(self, out_height: int, out_width: int) -> tuple[int, int]:
-        """Rows and columns of the (upscaled) input: no register holds them, they follow from the output's."""
+        """Rows and columns of the (upscaled) input: no register holds them, they follow from the output's.
+
+        Either may be 0: compilers cut outputs into stripes, and one of them may see nothing but padding.
+        """
         height = (out_height - 1) * self.stride_y + (self.height - 1) * self.dilation_y + 1
         width = (out_width - 1) * self.stride_x + (self.width - 1) * self.dilation_x + 1
         height -= self.pad_top + self.pad_bottom
         width -= self.pad_left + self.pad_right
-        if height < 1 or width < 1:
+        if height < 0 or width < 0:
             raise MalformedStream(f"padding leaves an input of {height}x{width}")
         return height, width
 
