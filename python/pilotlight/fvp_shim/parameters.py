@@ -70,7 +70,7 @@ def parse_arguments(executable: str, arguments: Sequence[str]) -> Parameters:
         raise ConfigError(f"-C ethosu.num_macs={macs_text}: {executable} has {allowed}")
     if not options.application:
         raise ConfigError("no image to run", hint="-a IMAGE.elf")
-    folder = Path(values.pop("cpu0.semihosting-cwd", None) or ".").absolute()
+    folder = Path(values.pop("cpu0.semihosting-cwd", "")).absolute()
     if not folder.is_dir():
         raise ConfigError(f"-C cpu0.semihosting-cwd={folder}: no such folder")
     # The FVP takes "cpu0=image.elf" too.

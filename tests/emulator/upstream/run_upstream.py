@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs ExecuTorch's own test suite for Arm, as the wheel ships it, on our firmware and simulator.
+
+    python tests/emulator/upstream/run_upstream.py                      every u55_INT operator case
+    python tests/emulator/upstream/run_upstream.py --sample 40 --seed 1 some of them
+    python tests/emulator/upstream/run_upstream.py models/test_mobilenet_v2_arm.py
+    python tests/emulator/upstream/run_upstream.py --resume             go on where the last one was stopped
+
+Each case exports a small model, starts "Arm's FVP" (python/pilotlight/fvp_shim) with the executor runner image
+and compares the outputs. Results are added to <out>/results.jsonl as they come; at the end, and with
+--table at any time, <out>/table.txt and table.json sum them up. Exit code 1 when a case failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import queue
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from pilotlight.fvp_shim.command import install_executables
+from pilotlight.paths import ROOT
+from pilotlight.targets.child import start_child
+
+OUTCOMES = ("passed", "failed", "xfailed", "xpassed", "skipped")
+# Where upstream's harness looks below $EXECUTORCH_ROOT (runner_utils.py, _elf_path_candidates).
+RUNNER_FOLDERS = tuple(
+    f"arm_test/arm_semihosting_executor_runner_{operators}{board}"
+    for board in ("corstone-300", "corstone-300-u65")
+    for operators in ("", "portable-ops_")
+)
+# A process is replaced after so many cases: PyTorch keeps something of each graph.
+BATCH = 150
+
+
+@dataclass
+class Campaign:
+    out: Path
+    suite: Path
+    environment: dict[str, str]
+    case_limit_s: float
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def results(self) -> Path:
+        return self.out / "results.jsonl"
+
+
+def suite_folder() -> Path:
+    spec = find_spec("executorch")
+    assert spec is not None and spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0]) / "backends" / "arm" / "test"
+
+
+def build_runner(folder: Path) -> Path:
+    """Build the executor runner and return its image."""
+    configure = ["cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja"]
+    options = ["-DBOARD=qemu-corstone300", "-DAPP=executor_runner", "-DMODEL="]
+    for command in ([*configure, *options], ["cmake", "--build", str(folder), "-j", "2"]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    return folder / "firmware.elf"
+
+
+def set_up(out: Path, image: Path, case_limit_s: float) -> Campaign:
+    """Make the folders that upstream expects, and the environment that points there."""
+    install_executables(out / "bin")
+    for folder in RUNNER_FOLDERS:
+        link = out / "root" / folder / "arm_executor_runner"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(image)
+    temporary = out / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    environment = {
+        **os.environ,
+        "PATH": f"{out / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "EXECUTORCH_ROOT": str(out / "root"),
+        "PYTHONPATH": str(Path(__file__).parent),
+        "TMPDIR": str(temporary),
+        # One thread each: the cases are small, and several run at a time.
+        "OMP_NUM_THREADS": "1",
+    }
+    return Campaign(out, suite_folder(), environment, case_limit_s)
+
+
+def pytest_command(campaign: Campaign, *arguments: str) -> list[str]:
+    # As upstream's own instructions have it; its conftest.py applies, our pytest configuration does not.
+    fixed = ["-c", os.devnull, "--rootdir", str(campaign.suite), "-p", "no:cacheprovider", "-q"]
+    return [sys.executable, "-m", "pytest", *fixed, *arguments]
+
+
+def collect(campaign: Campaign, paths: Sequence[str], match: str) -> list[str]:
+    """Return the node ids of the cases in `paths` that pytest's -k `match` selects."""
+    command = pytest_command(campaign, "--collect-only", "-k", match, *(str(campaign.suite / path) for path in paths))
+    done = subprocess.run(
+        command, env=campaign.environment, cwd=campaign.out, capture_output=True, text=True, check=False
+    )
+    cases = [line for line in done.stdout.splitlines() if "::" in line and not line.startswith(("ERROR", " "))]
+    if done.returncode != 0 or not cases:
+        sys.exit(f"upstream's suite does not collect:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return cases
+
+
+def read_results(path: Path) -> dict[str, dict[str, object]]:
+    """Return the last record of each case."""
+    records: dict[str, dict[str, object]] = {}
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # the last line of a run that was killed
+            records[record["case"]] = record
+    return records
+
+
+def take_over(campaign: Campaign) -> dict[str, dict[str, object]]:
+    """Add what a campaign that was killed had under way to its results, and return them all."""
+    for own in sorted(campaign.out.glob("results-*.jsonl")):
+        finish(campaign, read_results(own))
+        own.unlink()
+    return read_results(campaign.results)
+
+
+def finish(campaign: Campaign, records: dict[str, dict[str, object]]) -> set[str]:
+    """Keep the records of the cases that ended, and return these cases."""
+    done = {case: record for case, record in records.items() if record["outcome"] != "started"}
+    with campaign.results.open("a", encoding="utf-8") as results:
+        results.writelines(json.dumps(record) + "\n" for record in done.values())
+    return set(done)
+
+
+def run_batch(campaign: Campaign, cases: list[str], name: str) -> None:
+    """Run `cases`; a case that takes its process with it, or takes too long, is a failed one."""
+    batch = campaign.out / f"batch-{name}.txt"
+    own = campaign.out / f"results-{name}.jsonl"
+    while cases and not campaign.stop.is_set():
+        batch.write_text("\n".join(cases), encoding="utf-8")
+        own.write_text("", encoding="utf-8")
+        files = sorted({case.split("::")[0] for case in cases})
+        environment = {
+            **campaign.environment,
+            "PILOTLIGHT_UPSTREAM_BATCH": str(batch),
+            "PILOTLIGHT_UPSTREAM_RESULTS": str(own),
+        }
+        limit = f"--timeout={campaign.case_limit_s:g}"
+        command = pytest_command(campaign, "-p", "recorder", limit, *(str(campaign.suite / file) for file in files))
+        # In the campaign's folder, because some cases leave files behind.
+        log = campaign.out / f"log-{name}.txt"
+        process = start_child(["env", "-C", str(campaign.out), *command], log=log, environment=environment)
+        how = wait_for(campaign, process, own)
+        records = read_results(own)
+        for case, record in records.items():
+            if record["outcome"] == "started" and not campaign.stop.is_set():
+                records[case] = {"case": case, "outcome": "failed", "seconds": 0, "reason": how}
+        done = finish(campaign, records)
+        if not done:
+            if not campaign.stop.is_set():
+                print(f"no case of a batch ran: see {campaign.out / f'log-{name}.txt'}", file=sys.stderr)
+            return
+        cases = [case for case in cases if case not in done]
+
+
+def wait_for(campaign: Campaign, process: subprocess.Popen[bytes], results: Path) -> str:
+    """Wait for the end of a batch, and end it when a case overruns so far that pytest cannot stop it."""
+    deadline_s = 3 * campaign.case_limit_s + 120
+    size, since = 0, time.monotonic()
+    while process.poll() is None:
+        time.sleep(0.2)
+        if (now := results.stat().st_size) != size:
+            size, since = now, time.monotonic()
+        overrun = time.monotonic() - since > deadline_s
+        if overrun or campaign.stop.is_set():
+            # Its session is its own, so this reaches what it started, too.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return f"took more than {deadline_s:g} s"
+    return f"ended the test process: exit code {process.returncode}"
+
+
+def run_cases(campaign: Campaign, cases: list[str], workers: int) -> None:
+    work: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+    size = max(1, min(BATCH, -(-len(cases) // workers)))
+    for start in range(0, len(cases), size):
+        work.put(cases[start : start + size])
+
+    def serve(name: str) -> None:
+        while not campaign.stop.is_set():
+            try:
+                batch = work.get_nowait()
+            except queue.Empty:
+                return
+            run_batch(campaign, batch, name)
+
+    threads = [threading.Thread(target=serve, args=(str(number),)) for number in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def operator(case: str) -> str:
+    """Name what a case is about.
+
+    >>> operator("ops/test_add.py::test_add_tensor_u55_INT[5d_float]")
+    'ops/add'
+    """
+    return case.split("::")[0].removesuffix(".py").replace("test_", "", 1)
+
+
+def summarise(records: dict[str, dict[str, object]], expected: int) -> tuple[str, dict[str, object]]:
+    """Return the table as text and as data."""
+    by_operator: dict[str, Counter[str]] = {}
+    seconds: Counter[str] = Counter()
+    for case, record in sorted(records.items()):
+        by_operator.setdefault(operator(case), Counter())[str(record["outcome"])] += 1
+        seconds[operator(case)] += float(str(record.get("seconds", 0)))  # type: ignore[assignment]
+    total: Counter[str] = sum(by_operator.values(), Counter())
+    judged = total["passed"] + total["failed"]
+    lines = [f"{'operator':32}" + "".join(f"{outcome:>9}" for outcome in OUTCOMES) + f"{'s a case':>10}"]
+    for name, counts in [*by_operator.items(), ("all", total)]:
+        spent = seconds[name] if name in by_operator else seconds.total()
+        cells = "".join(f"{counts[outcome] or '-':>9}" for outcome in OUTCOMES)
+        lines.append(f"{name:32}{cells}{spent / max(1, counts.total()):>10.2f}")
+    share = 100 * total["passed"] / judged if judged else 0.0
+    lines.append(
+        f"\n{len(records)} of {expected} cases ran; {total['passed']} of {judged} that upstream expects to pass"
+    )
+    lines[-1] += f" did: {share:.1f} %"
+    for outcome in ("failed", "xpassed"):
+        chosen = [record for _, record in sorted(records.items()) if record["outcome"] == outcome]
+        if chosen:
+            lines.append(f"\n{outcome}:")
+        for record in chosen:
+            reason = " ".join(str(record.get("reason", "")).split())
+            lines.append(f"  {record['case']}\n      {reason[:300]}")
+    data = {
+        "cases": expected,
+        "ran": len(records),
+        "total": dict(total),
+        "passed_of_expected_percent": round(share, 2),
+        "operators": {name: {**counts, "seconds": round(seconds[name], 1)} for name, counts in by_operator.items()},
+        "results": list(records.values()),
+    }
+    return "\n".join(lines) + "\n", data
+
+
+def run(campaign: Campaign, args: argparse.Namespace) -> tuple[list[str], dict[str, dict[str, object]]]:
+    """Run what the options ask for; return the cases, and all results there are."""
+    records = take_over(campaign)
+    if not args.resume:
+        campaign.results.unlink(missing_ok=True)
+        records = {}
+    cases = collect(campaign, args.paths, args.match)
+    # In no order, so that a campaign that is not over yet says something about all of it.
+    random.Random(args.seed).shuffle(cases)
+    cases = cases[: args.sample]
+    (campaign.out / "cases.txt").write_text("\n".join(cases), encoding="utf-8")
+    kept = {case for case in records if not (args.rerun_failed and records[case]["outcome"] == "failed")}
+    signal.signal(signal.SIGTERM, lambda *_: campaign.stop.set())
+    signal.signal(signal.SIGINT, lambda *_: campaign.stop.set())
+    run_cases(campaign, [case for case in cases if case not in kept], args.workers)
+    shutil.rmtree(campaign.out / "tmp", ignore_errors=True)
+    return cases, take_over(campaign)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paths", nargs="*", default=["ops"], help="files or folders of the suite (default: ops)")
+    parser.add_argument("--match", default="u55_INT", help="pytest's -k (default: u55_INT)")
+    parser.add_argument("--sample", type=int, help="run so many cases, chosen by --seed")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("-n", "--workers", type=int, default=2)
+    parser.add_argument("--case-limit", type=float, default=120, metavar="SECONDS")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "upstream")
+    parser.add_argument("--resume", action="store_true", help="keep the results there are, run the rest")
+    parser.add_argument("--rerun-failed", action="store_true", help="with --resume: the failed ones, too")
+    parser.add_argument("--table", action="store_true", help="only sum up the results so far")
+    args = parser.parse_args()
+
+    out: Path = args.out.absolute()
+    if args.table:
+        cases = (out / "cases.txt").read_text(encoding="utf-8").splitlines()
+        # A campaign may be running: its files are only read.
+        records = read_results(out / "results.jsonl")
+        for own in sorted(out.glob("results-*.jsonl")):
+            records |= {case: each for case, each in read_results(own).items() if each["outcome"] != "started"}
+    else:
+        campaign = set_up(out, build_runner(out / "runner"), args.case_limit)
+        cases, records = run(campaign, args)
+    records = {case: record for case, record in records.items() if case in set(cases)}
+    text, data = summarise(records, len(cases))
+    (out / "table.txt").write_text(text, encoding="utf-8")
+    (out / "table.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    print(text, end="")
+    return 1 if len(records) < len(cases) or data["total"].get("failed") else 0  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
