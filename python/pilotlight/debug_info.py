@@ -24,13 +24,11 @@ FILE_NAME = "debug.json"
 class CompiledOperator:
     """One operator as Vela scheduled it, for which the stream holds one or more commands.
 
-    last_command: byte offset in the stream of its last NPU_OP command; those after the operator before are its own.
     operator, tensor: TOSA name of the operator it stems from and of the tensor it computes ("" when Vela made it up).
     module, where, source: the nn.Module's path, "file:line" and text of the user's line; empty when not known.
     vela_cycles: Vela's estimate of its time, vela_npu_cycles without waiting for memory.
     """
 
-    last_command: int
     operator: str
     tensor: str
     module: str
@@ -42,14 +40,20 @@ class CompiledOperator:
 
 @dataclass(frozen=True)
 class StreamDebug:
-    """The operators of one command stream, in the order of their commands."""
+    """The operators of one command stream.
+
+    parts: (byte offset of a part's last NPU_OP command, index of its operator), ascending. An operator has several
+        parts when Vela splits or interleaves it. All commands after the part before belong to a part, so a copy
+        counts as its first reader's, which is right as long as nothing is fetched further ahead.
+    """
 
     operators: tuple[CompiledOperator, ...]
+    parts: tuple[tuple[int, int], ...]
 
     def operator_of(self, offset: int) -> CompiledOperator | None:
         """Return the operator that the NPU_OP command at byte `offset` belongs to."""
-        index = bisect_left(self.operators, offset, key=lambda operator: operator.last_command)
-        return self.operators[index] if index < len(self.operators) else None
+        part = bisect_left(self.parts, (offset, 0))
+        return self.operators[self.parts[part][1]] if part < len(self.parts) else None
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,17 @@ def find_debug_info(pte_path: Path, pte: bytes) -> DebugInfo | None:
         if raw["schema"] != SCHEMA or raw["pte_sha256"] != hashlib.sha256(pte).hexdigest():
             return None
         streams = tuple(
-            None if stream is None else StreamDebug(tuple(CompiledOperator(**row) for row in stream["operators"]))
+            None
+            if stream is None
+            else StreamDebug(
+                tuple(CompiledOperator(**row) for row in stream["operators"]),
+                tuple((int(offset), int(operator)) for offset, operator in stream["parts"]),
+            )
             for stream in raw["streams"]
         )
+        for stream in filter(None, streams):
+            if any(not 0 <= operator < len(stream.operators) for _, operator in stream.parts):
+                raise ValueError("a part has no operator")
         return DebugInfo(raw["pte_sha256"], raw["system_config"], streams)
     except (FileNotFoundError, NotADirectoryError):
         return None

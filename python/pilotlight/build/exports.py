@@ -92,7 +92,8 @@ def _sha256(path: Path) -> str:
 def _exporter_hash() -> str:
     """Changes when the exporter or a pinned version changes."""
     digest = hashlib.sha256((ROOT / "python" / "requirements.txt").read_bytes())
-    for path in [*sorted((_PACKAGE / "export").rglob("*.py")), _PACKAGE / "bundle.py", _PACKAGE / "model_spec.py"]:
+    parts = [_PACKAGE / name for name in ("bundle.py", "debug_info.py", "model_spec.py")]
+    for path in [*sorted((_PACKAGE / "export").rglob("*.py")), *parts]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads Vela's debug database (`--enable-debug-db`): tables of CSV inside XML.
 
-queue      byte offset in the stream of an operation's last command -> scheduled operation
+queue      byte offset in the stream of a part's last command ->  scheduled operation
 perf       scheduled operation -> source operation, name of its tensor, cycles
 source     source operation -> index in the TOSA graph ("ext_key")
 """
@@ -28,24 +28,29 @@ def stream_debug(database: Path, origins: Origins) -> StreamDebug:
     tables = _tables(database)
     scheduled = {row["id"]: row for row in tables["perf"]}
     graph_index = {row["id"]: int(row["ext_key"]) for row in tables["source"]}
-    operators = []
+    operators: dict[str, CompiledOperator] = {}
+    parts: list[tuple[int, int]] = []
     for row in sorted(tables["queue"], key=lambda row: int(row["offset"])):
-        operation = scheduled[row["scheduled_id"]]
-        origin = origins.get(graph_index.get(operation["source_id"], -1), _UNKNOWN)
-        operators.append(
-            CompiledOperator(
-                last_command=int(row["offset"]),
-                operator=origin.operator or operation["operator"],
-                # Vela numbers the tensors it makes up.
-                tensor="" if operation["name"].startswith("#") else operation["name"],
-                module=origin.module,
-                where=origin.where,
-                source=origin.source,
-                vela_cycles=int(float(operation["op_cycles"])),
-                vela_npu_cycles=int(float(operation["npu_cycles"])),
-            )
-        )
-    return StreamDebug(tuple(operators))
+        number = row["scheduled_id"]
+        if number not in operators:
+            operation = scheduled[number]
+            origin = origins.get(graph_index.get(operation["source_id"], -1), _UNKNOWN)
+            operators[number] = _operator(operation, origin)
+        parts.append((int(row["offset"]), list(operators).index(number)))
+    return StreamDebug(tuple(operators.values()), tuple(parts))
+
+
+def _operator(operation: dict[str, str], origin: TosaOrigin) -> CompiledOperator:
+    return CompiledOperator(
+        operator=origin.operator or operation["operator"],
+        # Vela numbers the tensors it makes up.
+        tensor="" if operation["name"].startswith("#") else operation["name"],
+        module=origin.module,
+        where=origin.where,
+        source=origin.source,
+        vela_cycles=int(float(operation["op_cycles"])),
+        vela_npu_cycles=int(float(operation["npu_cycles"])),
+    )
 
 
 def _tables(database: Path) -> dict[str, Rows]:

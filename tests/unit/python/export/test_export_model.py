@@ -81,7 +81,9 @@ def test_debug_information_leads_from_commands_to_operators_and_source(digits: t
     ]
     assert all("digits/model.py:" in row.where and "features" in row.source for row in stream.operators)
     assert sum(row.vela_cycles for row in stream.operators) == report.total_cycles
-    assert stream.operator_of(stream.operators[1].last_command + 4) is stream.operators[2]
+    last_of_second = stream.parts[1][0]
+    assert stream.operator_of(last_of_second) is stream.operators[1]
+    assert stream.operator_of(last_of_second + 4) is stream.operators[2]
     assert find_debug_info(bundle / "model.pte", pte + b"another program") is None
 
 
