@@ -41,6 +41,15 @@ Span<std::byte> BytesOf(const Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()};
 }
 
+// None when the bytes are not one number of this type.
+template <typename T>
+EValue NumberFrom(Span<const std::byte> bytes) {
+  T number{};
+  if (bytes.size() != sizeof number) return EValue();
+  std::memcpy(&number, bytes.data(), sizeof number);
+  return EValue(number);
+}
+
 }  // namespace
 
 ProgramRun::ProgramRun(Span<std::byte> memory, ethos_u::EthosUBackend& npu)
@@ -135,16 +144,7 @@ bool ProgramRun::ReadInput(std::size_t index, const char* path) {
   const Span<std::byte> bytes = ReadFile(path);
   if (bytes.data() == nullptr) return false;
   EValue& input = method_->mutable_input(index);
-  if (!input.isTensor()) {
-    // A Python number, which the host wrote as 64 bits; a plain program takes no others.
-    std::int64_t number = 0;
-    if (!input.isInt() || bytes.size() != sizeof number) {
-      return FailAt("neither a tensor nor an integer: input", index);
-    }
-    std::memcpy(&number, bytes.data(), sizeof number);
-    const Error error = method_->set_input(EValue(number), index);
-    return error == Error::Ok || FailRuntime("setting an integer input", error);
-  }
+  if (!input.isTensor()) return SetNumber(index, input, bytes);
   const Tensor tensor = input.toTensor();
   if (tensor.nbytes() != bytes.size()) {
     Text(failure_) << path << " has " << static_cast<std::uint64_t>(bytes.size())
@@ -159,6 +159,19 @@ bool ProgramRun::ReadInput(std::size_t index, const char* path) {
     std::memcpy(tensor.mutable_data_ptr(), bytes.data(), bytes.size());
   }
   return true;
+}
+
+// A Python number as NumPy stores it. The program was compiled for one value, and the runtime
+// refuses another; None, whose bytes mean nothing, is what it is.
+bool ProgramRun::SetNumber(std::size_t index, const EValue& input, Span<const std::byte> bytes) {
+  if (input.isNone()) return true;
+  EValue given;
+  if (input.isInt()) given = NumberFrom<std::int64_t>(bytes);
+  if (input.isDouble()) given = NumberFrom<double>(bytes);
+  if (input.isBool()) given = NumberFrom<bool>(bytes);
+  if (given.isNone()) return FailAt("neither a tensor nor a number of its type: input", index);
+  const Error error = method_->set_input(given, index);
+  return error == Error::Ok || FailRuntime("setting a number", error);
 }
 
 bool ProgramRun::Execute() {

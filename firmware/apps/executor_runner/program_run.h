@@ -37,6 +37,8 @@ class ProgramRun {
   bool PlaceBuffers();
   bool LoadMethod();
   bool ReadInput(std::size_t index, const char* path);
+  bool SetNumber(std::size_t index, const executorch::runtime::EValue& input,
+                 Span<const std::byte> bytes);
   bool Execute();
   bool WriteOutputs(const char* base);
   bool RemoveOutputs(const char* base);

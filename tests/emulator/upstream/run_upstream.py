@@ -18,6 +18,7 @@ import json
 import os
 import queue
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -222,6 +223,16 @@ def operator(case: str) -> str:
     return case.split("::")[0].removesuffix(".py").replace("test_", "", 1)
 
 
+def explain(reason: str) -> str:
+    """Return what the image said, or else the beginning of the exception.
+
+    >>> explain("RuntimeError: Failed running command x\\nStdout: E runner: No kernel for a\\nE runner: loading")
+    'runner: No kernel for a; runner: loading'
+    """
+    said = dict.fromkeys(re.findall(r"(?:^|^Stdout: )[EF] (.*)", reason, re.MULTILINE))
+    return "; ".join(said) if said else " ".join(reason.split())[:300]
+
+
 def summarise(records: dict[str, dict[str, object]], expected: int) -> tuple[str, dict[str, object]]:
     """Return the table as text and as data."""
     by_operator: dict[str, Counter[str]] = {}
@@ -246,8 +257,7 @@ def summarise(records: dict[str, dict[str, object]], expected: int) -> tuple[str
         if chosen:
             lines.append(f"\n{outcome}:")
         for record in chosen:
-            reason = " ".join(str(record.get("reason", "")).split())
-            lines.append(f"  {record['case']}\n      {reason[:300]}")
+            lines.append(f"  {record['case']}\n      {explain(str(record.get('reason', '')))}")
     data = {
         "cases": expected,
         "ran": len(records),

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stand-in for Arm's FVP with the executor runner: results, failures, time limits, and what is left over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pilotlight.fvp_shim.command import install_executables
+from pilotlight.targets.state import process_ended
+
+U55 = "FVP_Corstone_SSE-300_Ethos-U55"
+
+
+@pytest.fixture
+def start(runner_image: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    install_executables(tmp_path / "bin")
+    (tmp_path / "work").mkdir()
+
+    def start(*inputs: str, limit_s: str = "60", macs: int = 128) -> subprocess.Popen[str]:
+        line = "executor_runner -m program.pte -o out" + "".join(f" -i {name}" for name in inputs)
+        command = [str(tmp_path / "bin" / U55), "-C", f"ethosu.num_macs={macs}", "-a", str(runner_image)]
+        command += ["-C", f"cpu0.semihosting-cwd={tmp_path / 'work'}", "-C", f"cpu0.semihosting-cmd_line='{line}'"]
+        command += ["--timelimit", limit_s]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def addition(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A program for ethos-u55-128 that adds its float32[16] input to itself."""
+    import torch
+    from executorch.backends.arm.ethosu import EthosUCompileSpec, EthosUPartitioner
+    from executorch.backends.arm.quantizer import EthosUQuantizer, get_symmetric_quantization_config
+    from executorch.exir import to_edge_transform_and_lower
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    class Double(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + x
+
+    example = (torch.linspace(-1, 1, 16),)
+    spec = EthosUCompileSpec("ethos-u55-128", system_config="Ethos_U55_High_End_Embedded", memory_mode="Shared_Sram")
+    quantizer = EthosUQuantizer(spec)
+    quantizer.set_global(get_symmetric_quantization_config())
+    prepared = prepare_pt2e(torch.export.export(Double(), example).module(check_guards=False), quantizer)
+    prepared(*example)
+    program = torch.export.export(convert_pt2e(prepared), example)
+    return bytes(to_edge_transform_and_lower(program, partitioner=[EthosUPartitioner(spec)]).to_executorch().buffer)
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
+def wait_until(condition: Callable[[], object], limit_s: float = 20) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_program_is_run_and_its_output_written(
+    start: Callable[..., subprocess.Popen[str]], addition: bytes, tmp_path: Path
+) -> None:
+    data = np.linspace(-1, 1, 16, dtype=np.float32)
+    (tmp_path / "work" / "program.pte").write_bytes(addition)
+    (tmp_path / "work" / "i0.bin").write_bytes(data.tobytes())
+
+    run = start("i0.bin")
+    said, _ = run.communicate(timeout=60)
+
+    assert run.returncode == 0, said
+    assert "1 NPU runs" in said
+    output = np.fromfile(tmp_path / "work" / "out-0.bin", np.float32)
+    np.testing.assert_allclose(output, 2 * data, atol=4 / 255)
+
+
+def test_program_for_another_npu_is_refused(
+    start: Callable[..., subprocess.Popen[str]], addition: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "work" / "program.pte").write_bytes(addition)
+    (tmp_path / "work" / "out-0.bin").write_bytes(b"of an earlier run")
+    run = start("i0.bin", macs=64)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode != 0
+    assert any(line.startswith("E ") and "128" in line for line in said.splitlines()), said
+
+
+def test_output_of_an_earlier_run_does_not_survive_a_failed_one(
+    start: Callable[..., subprocess.Popen[str]], addition: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "work" / "program.pte").write_bytes(addition)
+    (tmp_path / "work" / "i0.bin").write_bytes(b"too short")
+    (tmp_path / "work" / "out-0.bin").write_bytes(b"of an earlier run")
+    run = start("i0.bin")
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "E executor_runner: i0.bin has 9 bytes, and the program's input 64" in said
+    assert not (tmp_path / "work" / "out-0.bin").exists()
+
+
+@pytest.mark.parametrize(
+    ("program", "message"), [(None, "cannot open program.pte"), (bytes(100), "loading the program")]
+)
+def test_program_that_is_none_is_an_error_line(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path, program: bytes | None, message: str
+) -> None:
+    if program is not None:
+        (tmp_path / "work" / "program.pte").write_bytes(program)
+    run = start()
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert any(line.startswith("E ") and message in line for line in said.splitlines()), said
+
+
+def test_time_limit_ends_the_emulator_with_an_error(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "work" / "program.pte")  # opening it waits for a writer that never comes
+    run = start(limit_s="1.5")
+    wait_until(lambda: children(run.pid))
+    (emulator, *_) = children(run.pid)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 3
+    assert "E pilotlight: still running after 1.5 s" in said
+    wait_until(lambda: process_ended(emulator))
+
+
+def test_killed_stand_in_leaves_no_emulator(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "work" / "program.pte")
+    run = start()
+    wait_until(lambda: children(run.pid))
+    (emulator, *_) = children(run.pid)
+    run.send_signal(signal.SIGKILL)
+    run.communicate(timeout=60)
+    wait_until(lambda: process_ended(emulator))
