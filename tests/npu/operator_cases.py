@@ -108,7 +108,7 @@ class Maker(TosaGraph):
         multipliers, shifts = [], []
         for value in factor * self.generator.uniform(0.5, 2.0, count):
             mantissa, exponent = np.frexp(value)
-            multipliers.append(min(int(round(mantissa * (1 << 31))), (1 << 31) - 1))
+            multipliers.append(min(round(mantissa * (1 << 31)), (1 << 31) - 1))
             shifts.append(31 - int(exponent))
         return multipliers, shifts
 
