@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,11 @@ _SEGMENTS = 512
 _SEGMENT_BITS = 7
 
 
-@dataclass(frozen=True)
+@dataclass
 class ActivationTable:
     """A table in the NPU's own memory.
 
-    data: bytes from the start of the table to the end of that memory.
+    data: bytes from the start of the table to the end of that memory. They may change from one look-up to the next.
     wide_index: indexed by 16-bit values, with interpolation; otherwise by 8-bit ones.
     """
 
@@ -28,23 +28,38 @@ class ActivationTable:
     signed: bool
     wide_index: bool
     result_bytes: int
+    _content: bytes = field(default=b"", init=False)
+    _entries: Integers = field(default_factory=lambda: np.empty(0, np.int64), init=False)
 
     @property
     def size_bytes(self) -> int:
         return _SEGMENTS * 4 if self.wide_index else 256 * self.result_bytes
 
+    @property
+    def content(self) -> bytes:
+        """What the table holds now."""
+        return self.data[: self.size_bytes].tobytes()
+
     def look_up(self, values: Integers) -> Integers:
         """`values` are within the index's range: the clip before saw to it."""
-        raw = self.data[: self.size_bytes].tobytes()
+        entries = self._current_entries()
         if self.wide_index:
-            words = np.frombuffer(raw, "<i2").reshape(_SEGMENTS, 2).astype(np.int64)
             position = values + (1 << 15 if self.signed else 0)
-            base, slope = words[position >> _SEGMENT_BITS].transpose(-1, *range(position.ndim))
+            base, slope = entries[position >> _SEGMENT_BITS].transpose(-1, *range(position.ndim))
             rise = slope * (position & (1 << _SEGMENT_BITS) - 1)
             exact: Integers = base * (1 << _SEGMENT_BITS) + rise
             rounded: Integers = base + (rise + (1 << _SEGMENT_BITS - 1) >> _SEGMENT_BITS)
             return exact if self.result_bytes == 4 else rounded
-        dtype = {(1, True): "i1", (1, False): "u1"}.get((self.result_bytes, self.signed), f"<i{self.result_bytes}")
-        entries: Integers = np.frombuffer(raw, dtype).astype(np.int64)
-        found: Integers = entries[values + (128 if self.signed else 0)]
-        return found
+        return entries.take(values + (128 if self.signed else 0))
+
+    def _current_entries(self) -> Integers:
+        content = self.content
+        if content != self._content:
+            self._content = content
+            if self.wide_index:
+                self._entries = np.frombuffer(content, "<i2").reshape(_SEGMENTS, 2).astype(np.int64)
+            else:
+                signed_bytes = "i1" if self.signed else "u1"
+                dtype = signed_bytes if self.result_bytes == 1 else f"<i{self.result_bytes}"
+                self._entries = np.frombuffer(content, dtype).astype(np.int64)
+        return self._entries

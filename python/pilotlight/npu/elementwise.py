@@ -4,16 +4,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pilotlight.npu.isa import ElementwiseMode, RoundMode, ScaleMode
-from pilotlight.npu.scaling import Integers, scale
+from pilotlight.npu.scaling import Integers, Scaling, scale
 
 UNARY = frozenset({ElementwiseMode.LRELU, ElementwiseMode.ABS, ElementwiseMode.CLZ})
 
+# Operations that bring their operands to one scale first.
+SCALED_OPERANDS = frozenset({ElementwiseMode.ADD, ElementwiseMode.SUB})
+
 # Operations whose result is stored as it is, whatever OFM_SCALE holds.
 UNSCALED = frozenset({ElementwiseMode.SHR, ElementwiseMode.SHL, ElementwiseMode.CLZ, ElementwiseMode.LRELU})
+
+SHIFTS = frozenset({ElementwiseMode.SHR, ElementwiseMode.SHL})
+
+_ARITHMETIC = {
+    ElementwiseMode.MUL: np.multiply,
+    ElementwiseMode.ADD: np.add,
+    ElementwiseMode.SUB: np.subtract,
+    ElementwiseMode.MIN: np.minimum,
+    ElementwiseMode.MAX: np.maximum,
+}
 
 
 @dataclass(frozen=True)
@@ -30,48 +46,42 @@ class OperandScaling:
     b_scale: int
     fraction_bits: int
 
-    def apply(self, a: Integers, b: Integers) -> tuple[Integers, Integers]:
+    def first(self, a: Integers) -> Integers:
         if self.mode is ScaleMode.OPA_OPB_16:
-            return a * (self.a_scale & 0xFFFF), b * self.b_scale
-        if self.mode is ScaleMode.OPA_32:
-            return self._wide(a), b << self.fraction_bits
-        return a << self.fraction_bits, self._wide(b)
+            return a * (self.a_scale & 0xFFFF)
+        return self._wide.apply(a) if self.mode is ScaleMode.OPA_32 else a << self.fraction_bits
 
-    def _wide(self, values: Integers) -> Integers:
-        return scale(values, self.a_scale, self.a_shift, self.round_mode, self.fraction_bits + 1)
+    def second(self, b: Integers) -> Integers:
+        if self.mode is ScaleMode.OPA_OPB_16:
+            return b * self.b_scale
+        return self._wide.apply(b) if self.mode is ScaleMode.OPB_32 else b << self.fraction_bits
+
+    @cached_property
+    def _wide(self) -> Scaling:
+        return Scaling(self.a_scale, self.a_shift, self.round_mode, self.fraction_bits + 1)
 
 
 def combine(
-    mode: ElementwiseMode,
-    a: Integers,
-    b: Integers,
-    scaling: OperandScaling,
-    *,
-    swapped: bool,
-    round_mode: RoundMode,
-) -> Integers:
-    """Combine two operands, which broadcast, without their zero points."""
-    if mode in (ElementwiseMode.ADD, ElementwiseMode.SUB):
-        a, b = scaling.apply(a, b)
+    mode: ElementwiseMode, a: NDArray[Any], b: NDArray[Any], *, swapped: bool, round_mode: RoundMode
+) -> NDArray[Any]:
+    """Combine two operands, which broadcast, without their zero points and at one scale.
+
+    Any numeric type that holds operands and result exactly; shifts want 64-bit integers.
+    """
     if swapped:
         a, b = b, a
-    if mode is ElementwiseMode.MUL:
-        return a * b
-    if mode is ElementwiseMode.ADD:
-        return a + b
-    if mode is ElementwiseMode.SUB:
-        return a - b
-    if mode is ElementwiseMode.MIN:
-        return np.minimum(a, b)
-    if mode is ElementwiseMode.MAX:
-        return np.maximum(a, b)
+    if mode in _ARITHMETIC:
+        result: NDArray[Any] = _ARITHMETIC[mode](a, b)
+        return result
     # Shifts by what is no number of bits do not occur; masked, they cannot fail.
     distance = b & 63
     if mode is ElementwiseMode.SHL:
         wrapped: Integers = (a << distance).astype(np.int32).astype(np.int64)
         return wrapped
-    half = np.where((distance > 0) & (round_mode is RoundMode.NATURAL), np.int64(1) << np.maximum(distance - 1, 0), 0)
-    shifted: Integers = (a + half) >> distance
+    if round_mode is RoundMode.NATURAL:
+        # Half of the last bit that stays: 1 << distance - 1, and 0 when nothing is shifted out.
+        a = a + (np.int64(1) << distance >> 1)
+    shifted: Integers = a >> distance
     return shifted
 
 

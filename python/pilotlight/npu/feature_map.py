@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -56,27 +57,17 @@ class FeatureMap:
     bricks: bool
     zero_point: int
 
+    def bind(self, memory: Memory, shape: Shape, *, writable: bool = False) -> BoundMap:
+        """Find the map in memory. Raises BusAbort where there is none."""
+        self._check_size(shape)
+        pieces: list[Piece] = []
+        for window in self._windows(shape):
+            pieces += self._pieces(memory, window, shape[2], writable=writable)
+        return BoundMap(shape, self.dtype, tuple(pieces))
+
     def read(self, memory: Memory, shape: Shape) -> NDArray[Any]:
         """Return the stored elements; a view of the memory where the layout allows."""
-        self._check_size(shape)
-        windows = list(self._windows(shape))
-        if not self.bricks and len(windows) == 1:
-            return self._view(memory, windows[0].address, shape, (self.stride_y, self.stride_x, self.dtype.itemsize))
-        values = np.empty(shape, self.dtype)
-        for window in windows:
-            target = values[window.top : window.bottom, window.left : window.right]
-            for part, stored in self._parts(memory, window, target, writable=False):
-                part[...] = stored
-        return values
-
-    def write(self, memory: Memory, values: NDArray[Any]) -> None:
-        self._check_size(values.shape)
-        height, width, depth = values.shape
-        values = np.ascontiguousarray(values)
-        for window in self._windows((height, width, depth)):
-            source = values[window.top : window.bottom, window.left : window.right]
-            for part, stored in self._parts(memory, window, source, writable=True):
-                stored[...] = part
+        return self.bind(memory, shape).read()
 
     def _check_size(self, shape: tuple[int, ...]) -> None:
         if int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
@@ -92,31 +83,29 @@ class FeatureMap:
                         raise MalformedStream(f"NHCWB16 base {base:#x} is not a multiple of 16")
                     yield Window(top, bottom, left, right, self.region_base + base)
 
-    def _parts(
-        self, memory: Memory, window: Window, dense: NDArray[Any], *, writable: bool
-    ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        """Pair parts of `dense` with the memory they are stored in, so that either can be assigned to the other."""
-        height, width, depth = dense.shape
+    def _pieces(self, memory: Memory, window: Window, depth: int, *, writable: bool) -> Iterator[Piece]:
+        height, width = window.bottom - window.top, window.right - window.left
+        rows, columns = slice(window.top, window.bottom), slice(window.left, window.right)
         item = self.dtype.itemsize
+        strides = (self.stride_y, self.stride_x, item)
         if not self.bricks:
-            strides = (self.stride_y, self.stride_x, item)
-            yield dense, self._view(memory, window.address, (height, width, depth), strides, writable=writable)
+            stored = self._view(memory, window.address, (height, width, depth), strides, writable=writable)
+            yield Piece((rows, columns), 0, stored)
             return
         if self.stride_x != BRICK_CHANNELS * item:
             raise MalformedStream(f"NHCWB16 stride_x {self.stride_x} is not {BRICK_CHANNELS} elements")
         full, rest = divmod(depth, BRICK_CHANNELS)
         if full:
-            part = dense[:, :, : full * BRICK_CHANNELS]
             strides4 = (self.stride_y, self.stride_x, self.stride_c, item)
             shape4 = (height, width, full, BRICK_CHANNELS)
             stored = self._view(memory, window.address, shape4, strides4, writable=writable)
             # 16 bytes at a time: NumPy moves a complex128 as one piece. No arithmetic happens on it.
-            yield _in_sixteens(part, full), stored.view(np.complex128)
+            selected = (rows, columns, slice(0, full * BRICK_CHANNELS))
+            yield Piece(selected, full, stored.view(np.complex128))
         if rest:
             address = window.address + full * self.stride_c
-            strides = (self.stride_y, self.stride_x, item)
             tail = self._view(memory, address, (height, width, rest), strides, writable=writable)
-            yield dense[:, :, full * BRICK_CHANNELS :], tail
+            yield Piece((rows, columns, slice(full * BRICK_CHANNELS, None)), 0, tail)
 
     def _view(
         self,
@@ -132,6 +121,51 @@ class FeatureMap:
         size_bytes = address - lowest + sum(max(0, reach) for reach in reaches) + self.dtype.itemsize
         data = access(memory, lowest, size_bytes, self.channel, self.region, writable=writable)
         return np.ndarray(shape, self.dtype, data, address - lowest, strides)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a dense array, and the memory it is stored in. bricks: how many full ones, seen 16 bytes at a time."""
+
+    selected: tuple[slice, ...]
+    bricks: int
+    stored: NDArray[Any]
+
+    def of(self, dense: NDArray[Any]) -> NDArray[Any]:
+        """Select the part, so that either can be assigned to the other."""
+        part = dense[self.selected]
+        return _in_sixteens(part, self.bricks) if self.bricks else part
+
+
+@dataclass(frozen=True, slots=True)
+class BoundMap:
+    """A feature map and the memory that holds it, ready to be read or written any number of times."""
+
+    shape: Shape
+    dtype: np.dtype[Any]
+    pieces: tuple[Piece, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def dense(self) -> NDArray[Any] | None:
+        """The memory itself, where the layout is that of an array."""
+        return self.pieces[0].stored if len(self.pieces) == 1 and not self.pieces[0].bricks else None
+
+    def read(self) -> NDArray[Any]:
+        """Return the stored elements; the memory itself where the layout allows."""
+        if self.dense is not None:
+            return self.dense
+        values = np.empty(self.shape, self.dtype)
+        for piece in self.pieces:
+            piece.of(values)[...] = piece.stored
+        return values
+
+    def write(self, values: NDArray[Any]) -> None:
+        for piece in self.pieces:
+            piece.stored[...] = piece.of(values)
 
 
 def _in_sixteens(part: NDArray[Any], bricks: int) -> NDArray[np.complex128]:

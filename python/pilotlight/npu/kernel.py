@@ -53,14 +53,23 @@ class Kernel:
     def pad(self, values: NDArray[Any], fill: int) -> NDArray[Any]:
         if not self.padded:
             return values
-        height, width, depth = values.shape
-        shape = (height + self.pad_top + self.pad_bottom, width + self.pad_left + self.pad_right, depth)
-        padded = np.full(shape, fill, values.dtype)
-        padded[self.pad_top : self.pad_top + height, self.pad_left : self.pad_left + width] = values
+        padded = np.empty(self.padded_shape(*values.shape), values.dtype)
+        self.pad_into(padded, values, fill)
         return padded
 
+    def pad_into(self, padded: NDArray[Any], values: NDArray[Any], fill: int) -> None:
+        """As `pad`, converting to the type of `padded`, which has the right shape."""
+        top, left = self.pad_top, self.pad_left
+        bottom, right = top + values.shape[0], left + values.shape[1]
+        padded[:top], padded[bottom:] = fill, fill
+        padded[top:bottom, :left], padded[top:bottom, right:] = fill, fill
+        padded[top:bottom, left:right] = values
+
+    def padded_shape(self, height: int, width: int, depth: int) -> tuple[int, int, int]:
+        return height + self.pad_top + self.pad_bottom, width + self.pad_left + self.pad_right, depth
+
     def windows(self, padded: NDArray[Any], out_height: int, out_width: int) -> NDArray[Any]:
-        """View as [out_height, out_width, kernel height, kernel width, channels]. Shares the data."""
+        """View contiguous data as [out_height, out_width, kernel height, kernel width, channels]."""
         row, column, channel = padded.strides
         shape = (out_height, out_width, self.height, self.width, padded.shape[2])
         strides = (
@@ -70,7 +79,7 @@ class Kernel:
             column * self.dilation_x,
             channel,
         )
-        return np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
+        return np.ndarray(shape, padded.dtype, padded, 0, strides)
 
 
 def upscale(values: NDArray[Any], mode: Upscale, height: int, width: int, zero: int) -> NDArray[Any]:

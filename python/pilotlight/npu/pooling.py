@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pilotlight.npu.isa import RoundMode
 from pilotlight.npu.kernel import Kernel
-from pilotlight.npu.scaling import Integers, scale
+from pilotlight.npu.scaling import Scaling
 
 # Fraction bits of the hardware's reciprocal of the number of valid elements.
 _RECIPROCAL_BITS = 31
@@ -46,16 +46,15 @@ def window_sums(values: NDArray[Any], kernel: Kernel, out_height: int, out_width
     return _reduce(kernel.pad(values, 0), kernel, out_height, out_width, np.add)
 
 
-def divide_by_count(sums: NDArray[Any], kernel: Kernel, in_height: int, in_width: int) -> Integers:
-    """Divide by the number of valid positions of each window, with the hardware's rounded reciprocals."""
-    height, width, _ = sums.shape
-    rows = _valid(height, kernel.stride_y, kernel.pad_top, kernel.height, kernel.dilation_y, in_height)
-    columns = _valid(width, kernel.stride_x, kernel.pad_left, kernel.width, kernel.dilation_x, in_width)
+def mean_scaling(kernel: Kernel, out_height: int, out_width: int, in_height: int, in_width: int) -> Scaling:
+    """Division by the number of valid positions of each window, with the hardware's rounded reciprocals."""
+    rows = _valid(out_height, kernel.stride_y, kernel.pad_top, kernel.height, kernel.dilation_y, in_height)
+    columns = _valid(out_width, kernel.stride_x, kernel.pad_left, kernel.width, kernel.dilation_x, in_width)
     counts = np.maximum(rows[:, None] * columns, 1)
     extra = np.array([(int(count) - 1).bit_length() for count in counts.flat], np.int64).reshape(counts.shape)
     shifts = _RECIPROCAL_BITS + extra
     multipliers = ((1 << shifts) + (1 << extra)) // counts
-    return scale(sums.astype(np.int64), multipliers[:, :, None], shifts[:, :, None], RoundMode.NATURAL)
+    return Scaling(multipliers[:, :, None], shifts[:, :, None], RoundMode.NATURAL)
 
 
 def _valid(out_size: int, stride: int, pad: int, count: int, dilation: int, in_size: int) -> NDArray[np.int64]:

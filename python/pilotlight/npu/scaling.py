@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Multiply, shift, round: exactly as the NPU does, on whole arrays.
 
-`scale` is the definition, in integers. `OutputStage.apply` (output_stage.py) has a faster way for the common case
+`Scaling` is the definition, in integers. `OutputStage.apply` (output_stage.py) has a faster way for the common case
 and says why it is equal; tests compare the two.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,40 +20,64 @@ Integers = NDArray[np.int64]
 _INT64_LIMIT = 1 << 63
 
 
-def scale(
-    values: Integers,
-    multiplier: Integers | int,
-    shift: Integers | int,
-    mode: RoundMode,
-    double_bits: int = 0,
-) -> Integers:
-    """Return values * multiplier / 2**shift, rounded.
+class Scaling:
+    """values * multiplier / 2**shift, rounded.
 
     multiplier and shift are numbers or arrays that broadcast (one per channel). DOUBLE rounds as if first to
     31 - double_bits fraction bits and then to the result. The product is exact: where it may exceed 64 bits, Python's
     integers do the work.
     """
-    multipliers, shifts = np.asarray(multiplier, np.int64), np.asarray(shift, np.int64)
-    if values.size == 0:
-        return values
-    magnitude = max(-int(values.min()), int(values.max())) * int(multipliers.max(initial=0))
-    if magnitude + (2 << int(shifts.max(initial=0))) >= _INT64_LIMIT:
-        big = _round(values.astype(object), multipliers.astype(object), shifts.astype(object), mode, double_bits)
-        # The result is at most 48 bits wide on legal streams; on others it saturates instead of failing.
-        saturated: Integers = np.clip(big, -_INT64_LIMIT, _INT64_LIMIT - 1).astype(np.int64)
-        return saturated
-    result: Integers = _round(values, multipliers, shifts, mode, double_bits)
-    return result
+
+    def __init__(
+        self, multiplier: Integers | int, shift: Integers | int, mode: RoundMode, double_bits: int = 0
+    ) -> None:
+        self._multipliers, self._shifts = np.asarray(multiplier, np.int64), np.asarray(shift, np.int64)
+        self._mode = mode
+        self._double_bits = double_bits
+        largest = max(1, int(self._multipliers.max(initial=0)))
+        # Values of at most this magnitude cannot exceed 64 bits on the way.
+        self.safe_magnitude = (_INT64_LIMIT - (2 << int(self._shifts.max(initial=0))) - 1) // largest
+
+    @cached_property
+    def _is_identity(self) -> bool:
+        return bool((self._multipliers == 1).all() and (self._shifts == 0).all())
+
+    @cached_property
+    def _half(self) -> Integers:
+        one = np.int64(1)
+        return np.where(self._shifts > 0, one << np.maximum(self._shifts - 1, 0), 0)
+
+    @cached_property
+    def _first_half(self) -> Integers:
+        return np.where(self._shifts > 31 - self._double_bits, np.int64(1) << (30 - self._double_bits), 0)
+
+    def apply(self, values: Integers, largest: int | None = None) -> Integers:
+        """largest: the magnitude that no value exceeds, where it is known."""
+        if values.size == 0 or self._is_identity:
+            return values
+        if largest is None or largest > self.safe_magnitude:
+            largest = max(-int(values.min()), int(values.max()))
+        if largest > self.safe_magnitude:
+            # The result is at most 48 bits wide on legal streams; on others it saturates instead of failing.
+            big = self._round(values.astype(object), self._multipliers.astype(object), self._shifts.astype(object))
+            saturated: Integers = np.clip(big, -_INT64_LIMIT, _INT64_LIMIT - 1).astype(np.int64)
+            return saturated
+        result: Integers = self._round(values, self._multipliers, self._shifts)
+        return result
+
+    def _round(self, values: Any, multipliers: Any, shifts: Any) -> Any:
+        products = values * multipliers
+        if self._mode is RoundMode.NATURAL:
+            products += self._half
+        elif self._mode is RoundMode.TRUNCATE:
+            products += np.where(values >= 0, 0, (np.asarray(1, shifts.dtype) << shifts) - 1)
+        else:
+            products += self._half + np.where(values >= 0, self._first_half, -self._first_half)
+        return products >> shifts
 
 
-def _round(values: Any, multipliers: Any, shifts: Any, mode: RoundMode, double_bits: int) -> Any:
-    one = np.asarray(1, shifts.dtype)
-    half = np.where(shifts > 0, one << np.maximum(shifts - 1, 0), 0)
-    if mode is RoundMode.NATURAL:
-        add = half
-    elif mode is RoundMode.TRUNCATE:
-        add = np.where(values >= 0, 0, (one << shifts) - 1)
-    else:
-        first = np.where(shifts > 31 - double_bits, one << (30 - double_bits), 0)
-        add = half + np.where(values >= 0, first, -first)
-    return (values * multipliers + add) >> shifts
+def scale(
+    values: Integers, multiplier: Integers | int, shift: Integers | int, mode: RoundMode, double_bits: int = 0
+) -> Integers:
+    """Apply a `Scaling` once."""
+    return Scaling(multiplier, shift, mode, double_bits).apply(values)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,12 @@ class Weights:
 
     matrix: NDArray[np.float32]
     largest_sum: int
+
+    @cached_property
+    def sums(self) -> NDArray[np.float64]:
+        """Sum of weights of each output channel."""
+        total: NDArray[np.float64] = self.matrix.sum(axis=0, dtype=np.float64)
+        return total
 
 
 @dataclass(frozen=True)

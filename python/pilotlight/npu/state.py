@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The registers that NPU_SET commands write, and what a stream makes of them: a list of steps.
+
+A stream has no branches, so the registers at each of its operations follow from the stream and from the registers
+before it, whatever memory holds.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+from pilotlight.npu.faults import MalformedStream
+from pilotlight.npu.isa import BY_NAME, Instruction, Product, decode
+
+
+@dataclass(frozen=True)
+class CommandState:
+    """Each register holds its last command. Zero after reset. A value: it does not change."""
+
+    registers: dict[str, Instruction] = field(default_factory=dict)
+
+    def get(self, name: str, field_name: str) -> int:
+        instruction = self.registers.get(name)
+        return 0 if instruction is None else instruction.fields[field_name]
+
+    def fields(self, name: str) -> Mapping[str, int]:
+        instruction = self.registers.get(name)
+        if instruction is None:
+            return {item.name: 0 for item in BY_NAME[name].fields}
+        return instruction.fields
+
+    def words(self, name: str) -> tuple[int, int]:
+        """Return (param, payload) as last written."""
+        instruction = self.registers.get(name)
+        return (0, 0) if instruction is None else (instruction.param, instruction.payload)
+
+    @cached_property
+    def key(self) -> frozenset[tuple[str, int, int]]:
+        """Equal for states that hold the same."""
+        return frozenset((name, item.param, item.payload) for name, item in self.registers.items())
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command that is not NPU_SET, or what is wrong with the stream, and the registers when it is reached.
+
+    position: byte offset in the stream.
+    """
+
+    position: int
+    command: Instruction | MalformedStream
+    state: CommandState
+
+    @property
+    def name(self) -> str:
+        return self.command.command.name if isinstance(self.command, Instruction) else ""
+
+
+@lru_cache(maxsize=64)
+def decoded(stream: bytes, product: Product) -> tuple[Instruction | MalformedStream, ...]:
+    """Decode up to the first OP_STOP. A malformed command is the last entry: it faults when it is reached."""
+    words = struct.unpack_from(f"<{len(stream) // 4}I", stream)
+    found: list[Instruction | MalformedStream] = []
+    at = 0
+    while at < len(words):
+        try:
+            instruction = decode(words, at, product)
+        except MalformedStream as error:
+            found.append(error)
+            return tuple(found)
+        found.append(instruction)
+        if instruction.command.name == "OP_STOP":
+            return tuple(found)
+        at += instruction.size_words
+    found.append(MalformedStream(f"word {at}: the stream ends without OP_STOP"))
+    return tuple(found)
+
+
+def steps_of(stream: bytes, product: Product, state: CommandState) -> list[Step]:
+    """Follow the registers through a stream, from `state` on."""
+    steps: list[Step] = []
+    registers = dict(state.registers)
+    position = 0
+    for command in decoded(stream, product):
+        if isinstance(command, Instruction) and not command.command.starts_operation:
+            registers[command.command.name] = command
+        else:
+            steps.append(Step(position, command, CommandState(dict(registers))))
+        if isinstance(command, Instruction):
+            position = 4 * (command.at + command.size_words)
+    return steps
