@@ -3,12 +3,14 @@
 
 from pilotlight.npu.device import Device
 from pilotlight.npu.faults import BusFault
+from pilotlight.npu.layers import Layer
 from pilotlight.npu.memory import MappedMemory, Memory
 from pilotlight.npu.simulation import SimulationResult, Simulator, Statistics, simulate
 
 __all__ = [
     "BusFault",
     "Device",
+    "Layer",
     "MappedMemory",
     "Memory",
     "SimulationResult",

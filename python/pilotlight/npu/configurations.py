@@ -14,6 +14,7 @@ class Configuration:
     """One build of the hardware.
 
     config_word, id_word: what the registers CONFIG and ID hold; the words that Vela writes into a payload.
+    ofm_microblock_size: rows and columns of output that are computed at the same time, ofm_microblock_depth channels.
     cores: weight streams that are decoded at the same time, each for every cores-th output channel.
     """
 
@@ -23,10 +24,15 @@ class Configuration:
     config_word: int
     id_word: int
     shram_kib: int
+    ofm_microblock_size: tuple[int, int]
     ofm_microblock_depth: int
     cores: int
     axi_bytes_per_cycle: int
     address_bits: int
+
+    @property
+    def ofm_microblock(self) -> tuple[int, int, int]:
+        return (*self.ofm_microblock_size, self.ofm_microblock_depth)
 
     @property
     def lut_offset(self) -> int:
@@ -40,12 +46,12 @@ _ID = 0x1006_6001
 CONFIGURATIONS = {
     row.name: row
     for row in (
-        Configuration("ethos-u55-32", _U55, 32, 0x0000_1005, _ID, 16, 4, 1, 8, 32),
-        Configuration("ethos-u55-64", _U55, 64, 0x0000_1006, _ID, 16, 8, 1, 8, 32),
-        Configuration("ethos-u55-128", _U55, 128, 0x0000_1807, _ID, 24, 8, 1, 8, 32),
-        Configuration("ethos-u55-256", _U55, 256, 0x0000_3008, _ID, 48, 8, 1, 8, 32),
-        Configuration("ethos-u65-256", _U65, 256, 0x1000_3008, _ID, 48, 8, 1, 16, 40),
-        Configuration("ethos-u65-512", _U65, 512, 0x1000_6009, _ID, 48, 8, 2, 16, 40),
+        Configuration("ethos-u55-32", _U55, 32, 0x0000_1005, _ID, 16, (1, 1), 4, 1, 8, 32),
+        Configuration("ethos-u55-64", _U55, 64, 0x0000_1006, _ID, 16, (1, 1), 8, 1, 8, 32),
+        Configuration("ethos-u55-128", _U55, 128, 0x0000_1807, _ID, 24, (1, 2), 8, 1, 8, 32),
+        Configuration("ethos-u55-256", _U55, 256, 0x0000_3008, _ID, 48, (2, 2), 8, 1, 8, 32),
+        Configuration("ethos-u65-256", _U65, 256, 0x1000_3008, _ID, 48, (2, 2), 8, 1, 16, 40),
+        Configuration("ethos-u65-512", _U65, 512, 0x1000_6009, _ID, 48, (2, 2), 8, 2, 16, 40),
     )
 }
 

@@ -8,9 +8,11 @@ exception: faults become STATUS bits, and `last_fault` says in words what happen
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from pilotlight.npu.configurations import configuration
+from pilotlight.npu.cycle_model import DEFAULT_SPEED, Datapath, MemorySpeed, datapaths_of, estimate
 from pilotlight.npu.engine import Engine, Executed
 from pilotlight.npu.faults import BadWeights, BusAbort, Channel, MalformedStream, NpuStop
 from pilotlight.npu.feature_map import access
@@ -35,6 +37,7 @@ from pilotlight.npu.registers import (
 from pilotlight.npu.weights import WeightCache
 
 _WORD = 0xFFFF_FFFF
+_NOTHING = Datapath(0, 0, 0)
 
 
 def _shadow_offsets() -> dict[int, tuple[str, bool]]:
@@ -66,6 +69,7 @@ class Device:
         mirrors registers elsewhere leaves it 0.
     on_executed: told of each operation as it is done.
     weights: decoded weights, to share between devices.
+    memory_speed: what the cycle estimate takes the memories for; None is the usual of the product.
     """
 
     def __init__(
@@ -76,12 +80,16 @@ class Device:
         reset_polls: int = 0,
         on_executed: Callable[[Executed], None] | None = None,
         weights: WeightCache | None = None,
+        memory_speed: MemorySpeed | None = None,
     ) -> None:
         self.configuration = configuration(config)
         self.last_fault = ""
         self._memory = memory
         self._reset_polls = reset_polls
         self._on_executed = on_executed
+        self._memory_speed = memory_speed or DEFAULT_SPEED[self.configuration.product]
+        self._datapaths: Mapping[int, Datapath] = {}
+        self._ports = (0,) * REGIONS
         self._engine = Engine(
             self.configuration,
             memory,
@@ -165,9 +173,11 @@ class Device:
         self._engine.position = 0
         try:
             size_bytes = self._stored[Reg.QSIZE]
-            stream = access(self._memory, self._pair(Reg.QBASE), size_bytes, Channel.COMMAND, None)
+            stream = access(self._memory, self._pair(Reg.QBASE), size_bytes, Channel.COMMAND, None).tobytes()
+            self._datapaths = datapaths_of(stream, self.configuration)
+            self._ports = tuple(map(self._interface, range(REGIONS)))
             bases = tuple(self._pair(Reg.BASEP0 + 8 * region) for region in range(REGIONS))
-            stopped = self._engine.run(stream.tobytes(), bases)
+            stopped = self._engine.run(stream, bases)
             self._qread = stopped.position
             self._status |= Status.CMD_END_REACHED
             self._raise_irq(stopped.mask)
@@ -204,7 +214,9 @@ class Device:
 
     def _executed(self, executed: Executed) -> None:
         beat = self.configuration.axi_bytes_per_cycle
-        work, cycles = executed.work, executed.cycles
+        work = executed.work
+        cycles = estimate(self._datapaths.get(executed.at, _NOTHING), work, self._ports, self._memory_speed)
+        executed = replace(executed, cycles=cycles)
         events: Counter[int] = Counter(
             {
                 Event.CYCLE: cycles.total,

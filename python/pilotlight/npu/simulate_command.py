@@ -7,10 +7,17 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pilotlight.errors import ConfigError
+from pilotlight.errors import BadProgram, ConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pilotlight.npu.hazards import Hazard
+    from pilotlight.npu.layers import Layer
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -28,6 +35,22 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("--npu", metavar="CONFIG", help="require this NPU, for instance ethos-u55-128")
     parser.add_argument("--trace", type=Path, metavar="TRACE.json", help="write a Chrome/Perfetto trace")
+    parser.add_argument(
+        "--layers", action="store_true", help="print a table of the NPU's commands; cycles are estimates"
+    )
+    parser.add_argument(
+        "--dump-layer",
+        action="append",
+        nargs=2,
+        default=[],
+        metavar=("N", "OUT.npy"),
+        help="write what command N of the table computes, height x width x channels; may be repeated",
+    )
+    parser.add_argument(
+        "--check-hazards",
+        action="store_true",
+        help="also report missing waits, and reads of memory that nothing wrote; exit code 12 if there are any",
+    )
     parser.add_argument("--json", action="store_true", help="print the statistics as JSON, and no progress")
     parser.set_defaults(handler=_run)
     return parser
@@ -54,9 +77,40 @@ class _ProgressLine:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
+class _Dumps:
+    """An observer that keeps the outputs that were asked for."""
+
+    def __init__(self, wanted: Sequence[tuple[str, str]]) -> None:
+        self.taken: list[tuple[Path, NDArray[Any]]] = []
+        self._wanted: dict[int, list[Path]] = {}
+        for number, path in wanted:
+            if not number.isdecimal() or int(number) == 0:
+                raise ConfigError(f"--dump-layer {number}: not the number of a command, which count from 1")
+            self._wanted.setdefault(int(number), []).append(Path(path))
+
+    def __call__(self, layer: Layer, output: Callable[[], NDArray[Any]]) -> None:
+        for path in self._wanted.get(layer.number, ()):
+            self.taken.append((path, output()))
+
+    def check(self, operations: int) -> None:
+        for number in self._wanted:
+            if number > operations:
+                raise ConfigError(
+                    f"--dump-layer {number}: the program has {operations} commands", hint="--layers lists them"
+                )
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    import numpy as np
+
+    with path.open("wb") as file:
+        np.save(file, array)
+
+
 def _run(args: argparse.Namespace) -> int:
     import numpy as np
 
+    from pilotlight.npu.layers import layer_records, layer_table
     from pilotlight.npu.simulation import Simulator
     from pilotlight.npu.trace import write_trace
 
@@ -65,25 +119,28 @@ def _run(args: argparse.Namespace) -> int:
     outputs = simulator.method.output_values
     if len(args.output) > len(outputs):
         raise ConfigError(f"--output: the program has {len(outputs)} outputs, not {len(args.output)}")
+    dumps = _Dumps(args.dump_layer)
     progress = None if args.json or not sys.stderr.isatty() else _ProgressLine()
     start = time.perf_counter()
     try:
-        result = simulator.run(inputs, progress)
+        result = simulator.run(inputs, progress, dumps)
     finally:
         if progress is not None:
             progress.finish()
     seconds = time.perf_counter() - start
+    dumps.check(result.statistics.operations)
     try:
+        for path, array in dumps.taken:
+            _save(path, array)
         for path, array in zip(args.output, result.outputs, strict=False):
-            with path.open("wb") as file:
-                np.save(file, array)
+            _save(path, array)
         if args.trace is not None:
             write_trace(result.statistics, args.trace)
     except OSError as error:
         raise ConfigError(f"{error.filename}: {error.strerror}") from error
 
     statistics = result.statistics
-    report = {
+    report: dict[str, Any] = {
         "npu": statistics.configuration,
         "operations": statistics.operations,
         "macs": statistics.macs,
@@ -93,19 +150,42 @@ def _run(args: argparse.Namespace) -> int:
         "simulated_in_s": round(seconds, 4),
         "outputs": [{"dtype": array.dtype.name, "shape": list(array.shape)} for array in result.outputs],
     }
+    if args.layers:
+        report["layers"] = layer_records(statistics.layers)
+    hazards = simulator.hazards() if args.check_hazards else ()
+    if args.check_hazards:
+        report["hazards"] = [str(hazard) for hazard in hazards]
     if args.json:
         print(json.dumps(report, indent=2))
+        _refuse(hazards)
         return 0
     print(
         f"{statistics.configuration}: {statistics.operations} operations, {statistics.macs:,} MACs, "
         f"about {statistics.cycles:,} cycles; simulated in {seconds:.2f} s"
     )
+    if args.layers:
+        print(layer_table(statistics.layers))
+        if simulator.debug is None:
+            print("no debug.json of this program beside it: operators and source lines are not known")
     for position, array in enumerate(result.outputs):
         where = f" -> {args.output[position]}" if position < len(args.output) else ""
         print(f"output {position}: {array.dtype.name}{list(array.shape)}{where}")
         if not where:
             print(np.array2string(array, threshold=64))
+    for hazard in hazards:
+        print(hazard)
+    _refuse(hazards)
+    if args.check_hazards:
+        print("no hazards")
     return 0
+
+
+def _refuse(hazards: Sequence[Hazard]) -> None:
+    if hazards:
+        raise BadProgram(
+            f"{len(hazards)} hazards in the command stream; the first: {hazards[0]}",
+            hint="`pilotlight disassemble` shows the commands around it",
+        )
 
 
 def _load(path: Path) -> Any:

@@ -8,7 +8,7 @@ where firmware would have had other memory there.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pilotlight.debug_info import DebugInfo, StreamDebug, find_debug_info
 from pilotlight.errors import BadProgram, ConfigError, NpuFault, UnsupportedOperator, WrongNpu
 from pilotlight.npu import cpu_operators
 from pilotlight.npu.configurations import Configuration, configuration, configuration_of
+from pilotlight.npu.cycle_model import MEMORY_SPEEDS, MemorySpeed
 from pilotlight.npu.device import Device
 from pilotlight.npu.engine import Executed, count_operations
+from pilotlight.npu.hazards import Extent, Hazard, find_hazards
 from pilotlight.npu.isa import Product
+from pilotlight.npu.layers import Layer
 from pilotlight.npu.memory import MappedMemory
+from pilotlight.npu.operations import Operation, operations_of
 from pilotlight.npu.registers import CMD_RESET_VALUE, FAULTS, REGIONS, Cmd, Reg, Status, describe_status
 from pilotlight.npu.weights import WeightCache
 from pilotlight.pte import DelegateCall, FreeCall, KernelCall, Method, MoveCall, Program, Tensor, read_program
@@ -32,13 +37,16 @@ from pilotlight.pte.ethos_u import BACKEND, IoTensor, parse_blob, parse_payload
 _REGION_SPACING = 1 << 28
 _STREAM_ADDRESS = (REGIONS + 1) * _REGION_SPACING
 _SCRATCH = 1
-# Region 2, the fast scratch area of U65. A blob does not say how much of it the stream uses.
+# The fast scratch area of U65. A blob does not say how much of it the stream uses.
+_FAST_SCRATCH = 2
 _FAST_SCRATCH_BYTES = 4 << 20
 # Region 0 is served by the second AXI port, as Arm's driver has it.
 _REGIONCFG = 3
 
 # Called after each operation: how many are done, of how many.
 Progress = Callable[[int, int], None]
+# Called after each operation with what it was, and with a function that reads what it wrote.
+Observer = Callable[[Layer, Callable[[], NDArray[Any]]], None]
 
 
 @dataclass
@@ -51,21 +59,25 @@ class Statistics:
     operations: int = 0
     read_bytes: int = 0
     written_bytes: int = 0
-    executed: list[Executed] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
 
-    def add(self, executed: Executed) -> None:
+    def add(self, layer: Layer) -> None:
+        executed = layer.executed
         self.cycles += executed.cycles.total
         self.macs += executed.work.macs
         self.operations += 1
         self.read_bytes += sum(executed.work.read_bytes.values())
         self.written_bytes += sum(executed.work.written_bytes.values())
-        self.executed.append(executed)
+        self.layers.append(layer)
 
 
 @dataclass(frozen=True)
 class SimulationResult:
+    """hazards: what the streams leave to luck, when that was asked for; see hazards.py."""
+
     outputs: tuple[NDArray[Any], ...]
     statistics: Statistics
+    hazards: tuple[Hazard, ...] = ()
 
 
 class DelegateRunner:
@@ -78,6 +90,7 @@ class DelegateRunner:
         *,
         named_data: Mapping[str, bytes] | None = None,
         weights: WeightCache | None = None,
+        memory_speed: MemorySpeed | None = None,
     ) -> None:
         self.blob = parse_blob(blob, named_data)
         self.payload = parse_payload(self.blob.commands)
@@ -91,7 +104,7 @@ class DelegateRunner:
                 )
         self._scratch = np.zeros(self.blob.scratch_size_bytes, np.uint8)
         self._on_executed: Callable[[Executed], None] = lambda _: None
-        memory = MappedMemory()
+        self._memory = memory = MappedMemory()
         constants = np.frombuffer(self.blob.weights, np.uint8)
         memory.add(_REGION_SPACING, constants, writable=False, name="region 0")
         memory.add(2 * _REGION_SPACING, self._scratch, writable=True, name="region 1")
@@ -101,7 +114,11 @@ class DelegateRunner:
         stream = np.frombuffer(self.payload.stream, np.uint8)
         memory.add(_STREAM_ADDRESS, stream, writable=False, name="command stream")
         self.device = Device(
-            self.configuration.name, memory, weights=weights, on_executed=lambda executed: self._on_executed(executed)
+            self.configuration.name,
+            memory,
+            weights=weights,
+            on_executed=lambda executed: self._on_executed(executed),
+            memory_speed=memory_speed,
         )
 
     def run(
@@ -135,6 +152,31 @@ class DelegateRunner:
         for place, array in zip(self.blob.outputs, outputs, strict=True):
             array.reshape(-1).view(np.uint8)[:] = self._bytes(place)
 
+    @cached_property
+    def operations(self) -> dict[int, Operation]:
+        """What the stream's commands are, by word index."""
+        described = operations_of(self.payload.stream, self.configuration.product)
+        return {operation.at: operation for operation in described}
+
+    def output_of(self, operation: Operation) -> NDArray[Any]:
+        """Copy the output map of an operation, height x width x channels, as memory holds it now."""
+        target = operation.output
+        if target is None:
+            raise ConfigError(f"{operation.name} at byte {operation.offset} copies bytes; it has no feature map")
+        placed = replace(target.map, region_base=(target.map.region + 1) * _REGION_SPACING)
+        return placed.read(self._memory, target.shape).copy()
+
+    def hazards(self) -> list[Hazard]:
+        """Look for missing waits and reads of what nothing wrote, without running."""
+        writable = {_SCRATCH: self.blob.scratch_size_bytes}
+        if self.configuration.product is Product.U65:
+            writable[_FAST_SCRATCH] = _FAST_SCRATCH_BYTES
+        inputs, outputs = (
+            [Extent(place.region, place.offset, place.size_bytes) for place in places]
+            for places in (self.blob.inputs, self.blob.outputs)
+        )
+        return find_hazards(self.payload.stream, self.configuration, writable, inputs, outputs)
+
     def _bytes(self, place: IoTensor) -> NDArray[np.uint8]:
         return self._scratch[place.offset : place.offset + place.size_bytes]
 
@@ -153,10 +195,15 @@ def _choose(config_word: int, config: str | None) -> Configuration:
 
 
 class Simulator:
-    """A program, ready to run any number of times. Decoded weights are kept between runs."""
+    """A program, ready to run any number of times. Decoded weights are kept between runs.
+
+    pte: the program, or the path of the file; beside a file, the export's debug.json is picked up.
+    """
 
     def __init__(self, pte: bytes | Path, config: str | None = None, method: str = "forward") -> None:
-        program = read_program(pte if isinstance(pte, bytes) else _read(pte))
+        data = pte if isinstance(pte, bytes) else _read(pte)
+        self.debug = None if isinstance(pte, bytes) else find_debug_info(pte, data)
+        program = read_program(data)
         if method not in program.methods:
             known = ", ".join(program.methods)
             raise ConfigError(f"the program has no method {method!r}", hint=f"its methods are {known}")
@@ -178,7 +225,8 @@ class Simulator:
         delegate = self.method.delegates[index]
         if delegate.backend != BACKEND:
             raise UnsupportedOperator(f"delegate {index} belongs to backend {delegate.backend!r}, not to {BACKEND}")
-        return DelegateRunner(delegate.blob, config, named_data=program.named_data, weights=weights)
+        speed = None if self.debug is None else MEMORY_SPEEDS.get(self.debug.system_config)
+        return DelegateRunner(delegate.blob, config, named_data=program.named_data, weights=weights, memory_speed=speed)
 
     @cached_property
     def _operation_count(self) -> int:
@@ -190,8 +238,15 @@ class Simulator:
     def configuration(self) -> str:
         return self._delegates[0].configuration.name if self._delegates else "none"
 
-    def run(self, inputs: Sequence[NDArray[Any]], progress: Progress | None = None) -> SimulationResult:
+    def run(
+        self,
+        inputs: Sequence[NDArray[Any]],
+        progress: Progress | None = None,
+        observer: Observer | None = None,
+    ) -> SimulationResult:
         """Run one inference.
+
+        observer: told of each operation right after it, while memory holds its output.
 
         Raises NpuFault when the NPU stops with a fault, ConfigError when inputs do not fit the program.
         """
@@ -202,7 +257,7 @@ class Simulator:
                 if isinstance(instruction, KernelCall):
                     cpu_operators.call(instruction.operator, [values[index] for index in instruction.arguments])
                 elif isinstance(instruction, DelegateCall):
-                    self._call(instruction, values, statistics, progress)
+                    self._call(instruction, values, statistics, progress, observer)
                 elif isinstance(instruction, MoveCall):
                     values[instruction.destination] = values[instruction.source]
                 elif not isinstance(instruction, FreeCall):
@@ -230,7 +285,18 @@ class Simulator:
             values[self.method.input_values[position]][...] = array
         return values
 
-    def _call(self, call: DelegateCall, values: list[Any], statistics: Statistics, progress: Progress | None) -> None:
+    def hazards(self) -> tuple[Hazard, ...]:
+        """What the streams of all delegates leave to luck; see hazards.py."""
+        return tuple(hazard for delegate in self._delegates for hazard in delegate.hazards())
+
+    def _call(
+        self,
+        call: DelegateCall,
+        values: list[Any],
+        statistics: Statistics,
+        progress: Progress | None,
+        observer: Observer | None,
+    ) -> None:
         delegate = self._delegates[call.delegate]
         arrays = [values[index] for index in call.arguments]
         input_count = len(delegate.blob.inputs)
@@ -242,12 +308,24 @@ class Simulator:
                 raise BadProgram(f"delegate {call.delegate}: argument {position} has not {place.size_bytes} bytes")
         flat = [_storage(array, self.method.values[index]) for array, index in zip(arrays, call.arguments, strict=True)]
 
+        operations = delegate.operations
+        stream_debug = _stream_debug(self.debug, call.delegate)
+
         def on_executed(executed: Executed) -> None:
-            statistics.add(executed)
+            operation = operations[executed.at]
+            operator = None if stream_debug is None else stream_debug.operator_of(operation.offset)
+            layer = Layer(statistics.operations + 1, call.delegate, operation, executed, operator)
+            statistics.add(layer)
+            if observer is not None:
+                observer(layer, lambda: delegate.output_of(operation))
             if progress is not None:
                 progress(statistics.operations, self._operation_count)
 
         delegate.run(flat[:input_count], flat[input_count:], on_executed)
+
+
+def _stream_debug(debug: DebugInfo | None, delegate: int) -> StreamDebug | None:
+    return debug.streams[delegate] if debug is not None and delegate < len(debug.streams) else None
 
 
 def _storage(array: NDArray[Any], value: Any) -> NDArray[Any]:
@@ -286,9 +364,19 @@ def simulate(
     config: str | None = None,
     *,
     progress: Progress | None = None,
+    observer: Observer | None = None,
+    check_hazards: bool = False,
 ) -> SimulationResult:
     """Run one inference of a program. For several, keep a `Simulator`.
 
+    pte: the program as bytes, or the path of its file.
+    inputs: arrays of the program's dtypes and shapes, as firmware would take them.
     config: the NPU's name; by default the one that the program was compiled for.
+    progress, observer: called after each operation of the NPU.
+    check_hazards: also look for missing waits and reads of what nothing wrote.
+
+    Raises ConfigError, BadProgram, UnsupportedOperator or WrongNpu for what cannot be run, NpuFault when the NPU stops.
     """
-    return Simulator(Path(pte) if isinstance(pte, str) else pte, config).run(inputs, progress)
+    simulator = Simulator(Path(pte) if isinstance(pte, str) else pte, config)
+    result = simulator.run(inputs, progress, observer)
+    return replace(result, hazards=simulator.hazards()) if check_hazards else result

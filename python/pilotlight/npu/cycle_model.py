@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long an operation takes: an estimate that follows Vela's, block by block.
+
+Hardware works through the output in blocks. Per block the multipliers fill accumulators, then the output unit scales
+and stores them while the multipliers are at the next block; so an operation takes the slower of the two for all its
+blocks, and the faster one once. Memory works beside them: the operation takes no less than its bytes take on the port
+that is busiest. What Vela knows and this does not: bursts, inputs that are read more than once. DESIGN.md
+says how far the two are apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pilotlight.npu.configurations import Configuration
+from pilotlight.npu.estimate import Cycles, Work
+from pilotlight.npu.isa import Product
+from pilotlight.npu.operations import Operation, operations_of
+
+# A micro-block of output takes four cycles for each step of the kernel.
+_STEP_CYCLES = 4
+# Kernels beyond this are taken apart; in elements of each axis.
+_SUB_KERNEL = 8
+_IFM_MICRO_BLOCK_DEPTH = 8
+# Steps of the kernel are taken four at a time when the kernel comes before the depth, and in depthwise.
+_PACKED_STEPS = {1: 4, 2: 2, 4: 2}
+_BRICK_CHANNELS = 16
+# Of a read and a write in SRAM, together.
+_LATENCY_CYCLES = 64
+
+
+@dataclass(frozen=True)
+class OutputRates:
+    """Cycles that the output unit takes per element; from Vela's tables and its estimates of single operations."""
+
+    elementwise_32_bit: float
+    multiply: float
+    add: float
+    max_pool: float
+    others: float
+
+
+# By MAC units.
+_OUTPUT_RATES = {
+    32: OutputRates(3.0, 3.0, 6.0, 1.0, 2.0),
+    64: OutputRates(1.5, 1.5, 3.0, 1.0, 1.0),
+    128: OutputRates(1.25, 1.0, 1.5, 1.0, 1.0),
+    256: OutputRates(1.125, 1.0, 1.0, 1.0, 1.0),
+    512: OutputRates(0.5625, 0.5, 0.5, 0.5, 0.5),
+}
+
+
+@dataclass(frozen=True)
+class MemorySpeed:
+    """Bytes per NPU cycle of the two AXI ports: the first serves SRAM, the second flash or DRAM."""
+
+    first: float
+    second: float
+
+    def of(self, port: int) -> float:
+        return self.second if port else self.first
+
+
+# The ports of Vela's system configurations (its vela.ini): bus width times the memory's share of the core clock.
+MEMORY_SPEEDS = {
+    "Ethos_U55_Deep_Embedded": MemorySpeed(8.0, 0.5),
+    "Ethos_U55_High_End_Embedded": MemorySpeed(8.0, 1.0),
+    "Ethos_U65_Embedded": MemorySpeed(16.0, 1.0),
+    "Ethos_U65_Mid_End": MemorySpeed(16.0, 7.5),
+    "Ethos_U65_High_End": MemorySpeed(16.0, 3.75),
+    "Ethos_U65_Client_Server": MemorySpeed(16.0, 12.0),
+}
+# What an export takes when nobody says otherwise.
+DEFAULT_SPEED = {
+    Product.U55: MEMORY_SPEEDS["Ethos_U55_High_End_Embedded"],
+    Product.U65: MEMORY_SPEEDS["Ethos_U65_High_End"],
+}
+
+
+@dataclass(frozen=True)
+class Datapath:
+    """Cycles that the multipliers and the output unit are busy, and those that the two take together."""
+
+    mac: int
+    output: int
+    total: int
+
+
+def estimate(datapath: Datapath, work: Work, ports: tuple[int, ...], speed: MemorySpeed) -> Cycles:
+    """Estimate an operation that moves `work`. ports: the AXI port that serves each region."""
+    moved = [0, 0]
+    for sizes in (work.read_bytes, work.written_bytes):
+        for region, size_bytes in sizes.items():
+            moved[ports[region]] += size_bytes
+    memory = max(math.ceil(size / speed.of(port)) for port, size in enumerate(moved))
+    return Cycles(max(datapath.total, memory, 1), datapath.mac, datapath.output)
+
+
+@lru_cache(maxsize=64)
+def datapaths_of(stream: bytes, configuration: Configuration) -> Mapping[int, Datapath]:
+    """Return the datapath's share of each operation in a stream, by word index."""
+    operations = operations_of(stream, configuration.product)
+    return {operation.at: datapath(operation, configuration) for operation in operations}
+
+
+def datapath(operation: Operation, configuration: Configuration) -> Datapath:
+    if operation.output is None:
+        return Datapath(0, 0, 0)
+    height, width, depth = operation.output.shape
+    rate = _output_cycles_per_element(operation, configuration)
+    if operation.name.startswith("ELEMENTWISE"):
+        stored_depth = _round_up(depth, _BRICK_CHANNELS) if operation.output.map.bricks else depth
+        cycles = math.ceil(rate * height * width * stored_depth)
+        return Datapath(0, cycles, cycles)
+    block = tuple(min(have, size) for have, size in zip(operation.block, operation.output.shape, strict=True))
+    block_elements = block[0] * block[1] * block[2]
+    blocks = height * width * depth / block_elements
+    mac = _block_mac_cycles(operation, configuration, (block[0], block[1], block[2])) / configuration.cores
+    output = rate * block_elements
+    kernel = operation.kernel
+    kernel_size = (kernel.height, kernel.width) if kernel is not None else (1, 1)
+    fill = _fill_cycles(operation, kernel_size, (block[0], block[1], block[2]), configuration)
+    total = max(mac, output) * blocks + min(mac, output) + fill
+    return Datapath(math.ceil(mac * blocks), math.ceil(output * blocks), math.ceil(total))
+
+
+def _output_cycles_per_element(operation: Operation, configuration: Configuration) -> float:
+    rates = _OUTPUT_RATES[configuration.macs_per_cycle]
+    if operation.name.startswith("ELEMENTWISE") and operation.inputs[0].map.dtype.itemsize == 4:
+        return rates.elementwise_32_bit
+    if operation.name in ("ELEMENTWISE ADD", "ELEMENTWISE SUB"):
+        return rates.add
+    if operation.name == "ELEMENTWISE MUL" or operation.accumulator_bits == 40:
+        return rates.multiply
+    return rates.max_pool if operation.name == "POOL MAX" else rates.others
+
+
+def _fill_cycles(
+    operation: Operation, kernel_size: tuple[int, int], block: tuple[int, int, int], configuration: Configuration
+) -> float:
+    """The first block of input has to be read before anything can start, the last of output to be written."""
+    source, target = operation.inputs[0], operation.output
+    assert target is not None
+    stride_y, stride_x = (operation.kernel.stride_y, operation.kernel.stride_x) if operation.kernel else (1, 1)
+    height = min(source.shape[0], (block[0] - 1) * stride_y + kernel_size[0])
+    width = min(source.shape[1], (block[1] - 1) * stride_x + kernel_size[1])
+    depth = min(source.shape[2], _input_block_depth(operation))
+    read = height * width * depth * source.map.dtype.itemsize
+    written = block[0] * block[1] * block[2] * target.map.dtype.itemsize
+    return _LATENCY_CYCLES + (read + written) / configuration.axi_bytes_per_cycle
+
+
+def _input_block_depth(operation: Operation) -> int:
+    if operation.name == "DEPTHWISE" or operation.name in ("POOL MAX", "POOL AVERAGE"):
+        return operation.block[2]
+    part_kernel_first = operation.kernel is not None and operation.kernel.part_kernel_first
+    return 16 if part_kernel_first or operation.inputs[0].map.dtype.itemsize > 1 else 32
+
+
+def _block_mac_cycles(operation: Operation, configuration: Configuration, block: tuple[int, int, int]) -> int:
+    micro_height, micro_width, micro_depth = configuration.ofm_microblock
+    across = -(-block[0] // micro_height) * -(-block[1] // micro_width)
+    deep = -(-block[2] // micro_depth)
+    source = operation.inputs[0]
+    in_depth = source.shape[2]
+    item = source.map.dtype.itemsize
+    kernel = operation.kernel
+    kernel_height, kernel_width = (kernel.height, kernel.width) if kernel is not None else (1, 1)
+    if operation.name in ("POOL MAX", "POOL AVERAGE"):
+        return _STEP_CYCLES * kernel_height * kernel_width * across * deep * (2 if item == 2 else 1)
+    step = max(_STEP_CYCLES * across, _STEP_CYCLES * micro_depth)
+    cycles = 0
+    for size in _sub_kernels(kernel_height, kernel_width):
+        if operation.name == "DEPTHWISE":
+            cycles += step * -(-size // 4) * deep * (2 if item == 2 else 1)
+        elif kernel is not None and kernel.part_kernel_first:
+            # As Vela counts: whole blocks of input, even when the last is not full.
+            input_blocks = -(-in_depth // _input_block_depth(operation))
+            passes = input_blocks * -(-min(in_depth, _input_block_depth(operation)) // _IFM_MICRO_BLOCK_DEPTH)
+            cycles += step * -(-size // _PACKED_STEPS[item]) * deep * passes
+        else:
+            cycles += step * size * deep * -(-in_depth // _input_block_depth(operation))
+    return cycles
+
+
+def _sub_kernels(height: int, width: int) -> list[int]:
+    rows = [min(_SUB_KERNEL, height - top) for top in range(0, height, _SUB_KERNEL)]
+    columns = [min(_SUB_KERNEL, width - left) for left in range(0, width, _SUB_KERNEL)]
+    return [row * column for row in rows for column in columns]
+
+
+def _round_up(value: int, step: int) -> int:
+    return -(-value // step) * step

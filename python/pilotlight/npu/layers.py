@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of an inference as a table: what each did, its estimated cost, and whose operator it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pilotlight.debug_info import CompiledOperator
+from pilotlight.npu.engine import Executed
+from pilotlight.npu.operations import Operation
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One executed command.
+
+    number: counts from 1 through the whole inference. delegate: index of the delegate in the program.
+    operation: what the command stream says about it; executed: what it did.
+    operator: the user's operator, None without debug information.
+    """
+
+    number: int
+    delegate: int
+    operation: Operation
+    executed: Executed
+    operator: CompiledOperator | None
+
+    @property
+    def read_bytes(self) -> int:
+        return sum(self.executed.work.read_bytes.values())
+
+    @property
+    def written_bytes(self) -> int:
+        return sum(self.executed.work.written_bytes.values())
+
+
+def layer_records(layers: Sequence[Layer]) -> list[dict[str, Any]]:
+    """Describe layers as JSON takes it. `share` is that of the estimated cycles."""
+    total = sum(layer.executed.cycles.total for layer in layers) or 1
+    return [_record(layer, total) for layer in layers]
+
+
+def _record(layer: Layer, total: int) -> dict[str, Any]:
+    operation, work, cycles = layer.operation, layer.executed.work, layer.executed.cycles
+    record: dict[str, Any] = {
+        "number": layer.number,
+        "delegate": layer.delegate,
+        "command": layer.executed.name,
+        "stream_offset": operation.offset,
+        "inputs": [{"shape": list(item.shape), "dtype": item.dtype} for item in operation.inputs],
+        "output": None
+        if operation.output is None
+        else {"shape": list(operation.output.shape), "dtype": operation.output.dtype},
+        "macs": work.macs,
+        "estimated_cycles": cycles.total,
+        "share": round(cycles.total / total, 6),
+        "read_bytes": _by_region(work.read_bytes),
+        "written_bytes": _by_region(work.written_bytes),
+    }
+    operator = layer.operator
+    if operator is not None:
+        record["operator"] = {
+            "tosa": operator.operator,
+            "tensor": operator.tensor,
+            "module": operator.module,
+            "where": operator.where,
+            "source": operator.source,
+            "vela_cycles": operator.vela_cycles,
+        }
+    return record
+
+
+def _by_region(sizes: Mapping[int, int]) -> dict[str, int]:
+    return {f"region {region}": size for region, size in sorted(sizes.items())}
+
+
+def layer_table(layers: Sequence[Layer]) -> str:
+    """Lay layers out for a terminal. Cycles are estimates."""
+    total = sum(layer.executed.cycles.total for layer in layers) or 1
+    regions = sorted({region for layer in layers for region in _moved(layer)})
+    known = any(layer.operator is not None for layer in layers)
+    head = ["#", "command", "in", "out", "MACs", "est. cycles", "share", *(f"r{region} bytes" for region in regions)]
+    rows = [[*head, "operator", "module", "source line"] if known else head]
+    for layer in layers:
+        operation, cycles = layer.operation, layer.executed.cycles.total
+        moved = _moved(layer)
+        row = [
+            str(layer.number),
+            layer.executed.name,
+            " + ".join(map(str, operation.inputs)) or f"{operation.copied_bytes} bytes",
+            str(operation.output or ""),
+            f"{layer.executed.work.macs:,}",
+            f"{cycles:,}",
+            f"{cycles / total:.1%}",
+            *(f"{moved.get(region, 0):,}" for region in regions),
+        ]
+        if known:
+            operator = layer.operator
+            row += ["", "", ""] if operator is None else [operator.operator, operator.module, _short(operator.where)]
+        rows.append(row)
+    rows.append(_sum(layers, regions, len(rows[0])))
+    left = {1, 2, 3, *range(7 + len(regions), len(rows[0]))}
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = (
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _sum(layers: Sequence[Layer], regions: Sequence[int], columns: int) -> list[str]:
+    moved = [sum(_moved(layer).get(region, 0) for layer in layers) for region in regions]
+    macs = sum(layer.executed.work.macs for layer in layers)
+    cycles = sum(layer.executed.cycles.total for layer in layers)
+    row = ["", "total", "", "", f"{macs:,}", f"{cycles:,}", "100.0%", *(f"{size:,}" for size in moved)]
+    return row + [""] * (columns - len(row))
+
+
+def _moved(layer: Layer) -> dict[int, int]:
+    work = layer.executed.work
+    regions = {*work.read_bytes, *work.written_bytes}
+    return {region: work.read_bytes.get(region, 0) + work.written_bytes.get(region, 0) for region in regions}
+
+
+def _short(where: str) -> str:
+    """Shorten "/home/me/nets/digits/model.py:38" to the last folder, file and line."""
+    return "/".join(Path(where).parts[-2:]) if where else ""
