@@ -34,7 +34,10 @@ _ARITHMETIC = {
 
 @dataclass(frozen=True)
 class OperandScaling:
-    """How ADD and SUB bring their operands to one scale; a and b are IFM and IFM2, before any swap.
+    """How ADD and SUB bring their operands to one scale; a is left of the sign and b right of it, after any swap.
+
+    Inferred: Vela names the other operand when it swaps them (register_command_stream_generator.py,
+    generate_scaling_for_elementwise), and upstream's test_rsub and test_scalar_tensor pass on the FVP.
 
     fraction_bits: how far the operand that is not scaled by 32 bits is shifted left: 19 for 8-bit data, 14 for 16.
     """

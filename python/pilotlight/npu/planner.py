@@ -420,6 +420,8 @@ class Planner:
         first, second = (
             (scaling.first, scaling.second) if mode in elementwise.SCALED_OPERANDS else (_unchanged, _unchanged)
         )
+        if swapped:
+            first, second = second, first
         if broadcast["broadcast_constant"]:
             constant = second(np.full((1, 1, 1), self._scalar(), np.int64))
             target = self._target(shape)
