@@ -417,10 +417,11 @@ class Planner:
             b_scale=state.get("SET_OPB_SCALE", "scale"),
             fraction_bits=19 if source.where.dtype.itemsize == 1 else 14,
         )
-        first, second = (
-            (scaling.first, scaling.second) if mode in elementwise.SCALED_OPERANDS else (_unchanged, _unchanged)
-        )
-        if swapped:
+        first: Callable[[NDArray[np.int64]], NDArray[np.int64]] = scaling.first
+        second: Callable[[NDArray[np.int64]], NDArray[np.int64]] = scaling.second
+        if mode not in elementwise.SCALED_OPERANDS:
+            first = second = _unchanged
+        elif swapped:
             first, second = second, first
         if broadcast["broadcast_constant"]:
             constant = second(np.full((1, 1, 1), self._scalar(), np.int64))
