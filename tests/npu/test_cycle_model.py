@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from pilotlight.npu.configurations import configuration
-from pilotlight.npu.cycle_model import MEMORY_SPEEDS, Datapath, MemorySpeed, datapath, estimate
-from pilotlight.npu.estimate import Work
+from pilotlight.npu.cycle_model import MEMORY_SPEEDS, Datapath, MemorySpeed, Work, datapath, estimate
 from pilotlight.npu.faults import Channel
 from pilotlight.npu.feature_map import FeatureMap
 from pilotlight.npu.kernel import Kernel

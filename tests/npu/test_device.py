@@ -18,6 +18,7 @@ RUN, CLEAR_IRQ, POWER_BITS = 1, 2, 0xC
 HEIGHT, WIDTH, DEPTH = 2, 3, 5
 POOL = copying_pool(HEIGHT, WIDTH, DEPTH)
 END = word(0x000, 0xFFFF)
+STREAM_BEATS = -(-len(POOL + END) // 8)
 
 
 class Bench:
@@ -187,6 +188,42 @@ def test_op_irq_raises_the_interrupt_without_stopping() -> None:
     np.testing.assert_array_equal(bench.ofm, bench.ifm)
 
 
+def test_status_and_qread_show_a_stream_at_work() -> None:
+    bench = Bench(POOL + word(0x001, 0x0001) + POOL + END)
+    seen: list[tuple[int, int]] = []
+    bench.device = Device(
+        "ethos-u55-128",
+        bench.memory,
+        on_executed=lambda _: seen.append((bench.device.read(STATUS), bench.device.read(QREAD))),
+    )
+    bench.prepare(2 * len(POOL) + 8)
+    assert bench.run() & 0x1 == 0
+    assert seen == [(0x1, len(POOL) - 4), (0x0001_0003, 2 * len(POOL))]
+    assert bench.device.read(QREAD) == 2 * len(POOL) + 8
+
+
+def test_clearing_the_irq_history_clears_the_bits_asked_for() -> None:
+    bench = Bench(word(0x001, 0x0005) + POOL + word(0x000, 0x0100))
+    bench.run()
+    bench.device.write(CMD, 0x0001_0000 | POWER_BITS)
+    assert bench.device.read(STATUS) >> 16 == 0x0104
+    assert bench.device.irq, "the history is not the interrupt"
+
+
+def test_axi_beats_are_the_bytes_of_each_port() -> None:
+    counts = {}
+    for event in (130, 135, 386, 391):
+        bench = Bench(POOL + END)
+        bench.device.write(REGIONCFG, 3 << 4)
+        bench.device.write(PMEVTYPER0, event)
+        bench.device.write(PMCNTENSET, 1)
+        bench.device.write(PMCR, 1)
+        bench.run()
+        counts[event] = bench.device.read(PMEVCNTR0)
+    # Region 1 is read through M0, as is the stream; region 2 is written through M1.
+    assert counts == {130: 4 + STREAM_BEATS, 135: 0, 386: 0, 391: 4}
+
+
 def test_counters_count_only_when_enabled() -> None:
     bench = Bench(POOL + END)
     bench.device.write(PMEVTYPER0, 130)
@@ -198,8 +235,8 @@ def test_counters_count_only_when_enabled() -> None:
     bench.run()
     cycles = bench.device.read(PMCCNTR)
     assert cycles > 0
-    # 30 bytes are four beats of eight.
-    assert bench.device.read(PMEVCNTR0) == 4
+    # 30 bytes are four beats of eight; the stream is read besides.
+    assert bench.device.read(PMEVCNTR0) == 4 + STREAM_BEATS
     bench.run()
     assert bench.device.read(PMCCNTR) == 2 * cycles
     bench.device.write(PMCR, 1 | 2 | 4)
@@ -217,7 +254,7 @@ def test_a_counter_that_overflows_raises_the_interrupt() -> None:
     status = bench.run()
     assert status & 0x40
     assert bench.device.read(PMOVSSET) == 1
-    assert bench.device.read(PMEVCNTR0) == 3
+    assert bench.device.read(PMEVCNTR0) == 3 + STREAM_BEATS
     bench.device.write(CMD, POWER_BITS | CLEAR_IRQ)
     assert bench.device.irq, "clear_irq does not clear the PMU's interrupt"
     bench.device.write(0x190, 1)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pilotlight.npu.configurations import Configuration
-from pilotlight.npu.estimate import Cycles, Work
 from pilotlight.npu.isa import Product
 from pilotlight.npu.operations import Operation, operations_of
 
@@ -54,6 +53,28 @@ _OUTPUT_RATES = {
 
 
 @dataclass(frozen=True)
+class Work:
+    """What an operation did. Bytes are per region index."""
+
+    macs: int
+    elements: int
+    read_bytes: Mapping[int, int]
+    written_bytes: Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """An estimate. mac, output: how long the multipliers and the output unit are busy."""
+
+    total: int
+    mac: int
+    output: int
+
+
+NO_CYCLES = Cycles(0, 0, 0)
+
+
+@dataclass(frozen=True)
 class MemorySpeed:
     """Bytes per NPU cycle of the two AXI ports: the first serves SRAM, the second flash or DRAM."""
 
@@ -82,11 +103,15 @@ DEFAULT_SPEED = {
 
 @dataclass(frozen=True)
 class Datapath:
-    """Cycles that the multipliers and the output unit are busy, and those that the two take together."""
+    """Cycles that the multipliers and the output unit are busy, and those that the two take together.
+
+    ifm_bytes: size of an element of the input.
+    """
 
     mac: int
     output: int
     total: int
+    ifm_bytes: int = 1
 
 
 def estimate(datapath: Datapath, work: Work, ports: tuple[int, ...], speed: MemorySpeed) -> Cycles:
@@ -110,11 +135,12 @@ def datapath(operation: Operation, configuration: Configuration) -> Datapath:
     if operation.output is None:
         return Datapath(0, 0, 0)
     height, width, depth = operation.output.shape
+    ifm_bytes = operation.inputs[0].map.dtype.itemsize
     rate = _output_cycles_per_element(operation, configuration)
     if operation.name.startswith("ELEMENTWISE"):
         stored_depth = _round_up(depth, _BRICK_CHANNELS) if operation.output.map.bricks else depth
         cycles = math.ceil(rate * height * width * stored_depth)
-        return Datapath(0, cycles, cycles)
+        return Datapath(0, cycles, cycles, ifm_bytes)
     block = tuple(min(have, size) for have, size in zip(operation.block, operation.output.shape, strict=True))
     block_elements = block[0] * block[1] * block[2]
     blocks = height * width * depth / block_elements
@@ -124,7 +150,7 @@ def datapath(operation: Operation, configuration: Configuration) -> Datapath:
     kernel_size = (kernel.height, kernel.width) if kernel is not None else (1, 1)
     fill = _fill_cycles(operation, kernel_size, (block[0], block[1], block[2]), configuration)
     total = max(mac, output) * blocks + min(mac, output) + fill
-    return Datapath(math.ceil(mac * blocks), math.ceil(output * blocks), math.ceil(total))
+    return Datapath(math.ceil(mac * blocks), math.ceil(output * blocks), math.ceil(total), ifm_bytes)
 
 
 def _output_cycles_per_element(operation: Operation, configuration: Configuration) -> float:

@@ -38,6 +38,7 @@ from pilotlight.npu.weights import WeightCache
 
 _WORD = 0xFFFF_FFFF
 _NOTHING = Datapath(0, 0, 0)
+_MAC_ACTIVE_BY_BYTES = {1: Event.MAC_ACTIVE_8BIT, 2: Event.MAC_ACTIVE_16BIT, 4: Event.MAC_ACTIVE_32BIT}
 
 
 def _shadow_offsets() -> dict[int, tuple[str, bool]]:
@@ -111,7 +112,8 @@ class Device:
             if self._polls_left:
                 self._polls_left -= 1
                 return int(Status.RESET_STATUS)
-            return self._status | (Status.PMU_IRQ_RAISED if self._pmu.irq else 0)
+            running = Status.RUNNING if self._running else 0
+            return self._status | running | (Status.PMU_IRQ_RAISED if self._pmu.irq else 0)
         if offset in STORED:
             return self._stored.get(offset, 0)
         fixed = {
@@ -119,8 +121,8 @@ class Device:
             Reg.CONFIG: self.configuration.config_word,
             Reg.CMD: self._cmd,
             Reg.PROT: self._prot,
-            Reg.QREAD: self._qread,
-            Reg.CURRENT_QREAD: self._qread,
+            Reg.QREAD: self._position(),
+            Reg.CURRENT_QREAD: self._position(),
             PIDR0: 0x80 if self.configuration.product is Product.U55 else 0x81,
         }
         if offset in fixed:
@@ -155,9 +157,14 @@ class Device:
         self._cmd = int(CMD_RESET_VALUE)
         self._prot = protection
         self._qread = 0
+        self._running = False
         self._polls_left = self._reset_polls
         self._pmu.reset()
         self._engine.reset()
+
+    def _position(self) -> int:
+        """QREAD: byte offset of the command at work, for those who look while a stream runs."""
+        return self._engine.position if self._running else self._qread
 
     def _command(self, value: int) -> None:
         self._cmd = value
@@ -171,6 +178,7 @@ class Device:
         self._status &= ~Status.CMD_END_REACHED
         self.last_fault = ""
         self._engine.position = 0
+        self._running = True
         try:
             size_bytes = self._stored[Reg.QSIZE]
             stream = access(self._memory, self._pair(Reg.QBASE), size_bytes, Channel.COMMAND, None).tobytes()
@@ -183,6 +191,9 @@ class Device:
             self._raise_irq(stopped.mask)
         except NpuStop as stop:
             self._fault(stop)
+        finally:
+            self._running = False
+        self._count_commands(self._qread)
 
     def _fault(self, stop: NpuStop) -> None:
         self._qread = self._engine.position
@@ -215,16 +226,17 @@ class Device:
     def _executed(self, executed: Executed) -> None:
         beat = self.configuration.axi_bytes_per_cycle
         work = executed.work
-        cycles = estimate(self._datapaths.get(executed.at, _NOTHING), work, self._ports, self._memory_speed)
+        path = self._datapaths.get(executed.at, _NOTHING)
+        cycles = estimate(path, work, self._ports, self._memory_speed)
         executed = replace(executed, cycles=cycles)
         events: Counter[int] = Counter(
             {
                 Event.CYCLE: cycles.total,
                 Event.NPU_ACTIVE: cycles.total,
                 Event.MAC_ACTIVE: cycles.mac,
-                Event.MAC_ACTIVE_8BIT: cycles.mac,
+                _MAC_ACTIVE_BY_BYTES[path.ifm_bytes]: cycles.mac,
                 Event.AO_ACTIVE: cycles.output,
-                Event.WD_ACTIVE: cycles.mac,
+                Event.WD_ACTIVE: cycles.mac if work.macs else 0,
             }
         )
         reads = (Event.AXI0_RD_DATA_BEAT_RECEIVED, Event.AXI1_RD_DATA_BEAT_RECEIVED)
@@ -235,3 +247,9 @@ class Device:
         self._pmu.count(cycles.total, events, mask_enabled=self._engine.pmu_enabled)
         if self._on_executed is not None:
             self._on_executed(executed)
+
+    def _count_commands(self, fetched_bytes: int) -> None:
+        """Count the fetch of the stream itself, which takes no time of its own."""
+        beats = -(-fetched_bytes // self.configuration.axi_bytes_per_cycle)
+        event = Event.AXI1_RD_DATA_BEAT_RECEIVED if self._interface(None) else Event.AXI0_RD_DATA_BEAT_RECEIVED
+        self._pmu.count(0, {event: beats}, mask_enabled=self._engine.pmu_enabled)
