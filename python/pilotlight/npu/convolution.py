@@ -22,7 +22,6 @@ _FLOAT32_EXACT = 1 << 24
 # than this many positions: each product reads all weights.
 _WINDOW_ELEMENTS = 1 << 18
 _WINDOW_POSITIONS = 256
-_DEPTHWISE_ELEMENTS = 1 << 15
 
 
 def accumulator_dtype(weights: Weights, largest_input: int) -> type[np.float32] | type[np.float64]:
@@ -52,17 +51,28 @@ def convolve(
 def convolve_depthwise(
     values: NDArray[Any], weights: Weights, kernel: Kernel, out_height: int, out_width: int, scratch: Scratch
 ) -> NDArray[Any]:
-    """As `convolve`, with one kernel per channel: one multiplication of whole maps per tap."""
-    matrix = weights.matrix.astype(values.dtype, copy=False)
-    windows = kernel.windows(values, out_height, out_width)
-    result = scratch.array("sums", (out_height, out_width, values.shape[2]), values.dtype)
-    rows = max(1, _DEPTHWISE_ELEMENTS // (out_width * values.shape[2]))
-    product = np.empty((min(rows, out_height), *result.shape[1:]), values.dtype)
-    for top in range(0, out_height, rows):
-        part = windows[top : top + rows]
-        sums = result[top : top + rows]
-        np.multiply(part[:, :, 0, 0], matrix[0], out=sums)
-        for tap in range(1, kernel.height * kernel.width):
-            tap_values = part[:, :, tap // kernel.width, tap % kernel.width]
-            sums += np.multiply(tap_values, matrix[tap], out=product[: len(part)])
+    """As `convolve`, with one kernel per channel.
+
+    Each row of the output is one sum over the taps of rows of columns x channels, so that the inner loop is long
+    even where channels are few.
+    """
+    row, column, item = values.strides
+    channels = values.shape[2]
+    if kernel.stride_x == 1:
+        tap_row, tap_column = row, column * kernel.dilation_x
+    else:
+        # Bring the columns that one tap meets side by side.
+        shape = (values.shape[0], kernel.width, out_width, channels)
+        strides = (row, column * kernel.dilation_x, column * kernel.stride_x, item)
+        spread = np.ndarray(shape, values.dtype, values, 0, strides)
+        values = scratch.array("columns", shape, values.dtype)
+        np.copyto(values, spread)
+        tap_row, tap_column = values.strides[:2]
+    lanes = out_width * channels
+    shape = (out_height, kernel.height, kernel.width, lanes)
+    strides = (tap_row * kernel.stride_y, tap_row * kernel.dilation_y, tap_column, item)
+    taps = np.ndarray(shape, values.dtype, values, 0, strides)
+    factors = weights.repeated(out_width, values.dtype).reshape(kernel.height, kernel.width, lanes)
+    result = scratch.array("sums", (out_height, out_width, channels), values.dtype)
+    np.einsum("hyxl,yxl->hl", taps, factors, out=result.reshape(out_height, lanes))
     return result

@@ -8,7 +8,7 @@ is worked out once per combination as an array of positions, and applying it is 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -49,12 +49,20 @@ class Weights:
 
     matrix: NDArray[np.float32]
     largest_sum: int
+    _repeated: dict[Any, NDArray[Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def sums(self) -> NDArray[np.float64]:
         """Sum of weights of each output channel."""
         total: NDArray[np.float64] = self.matrix.sum(axis=0, dtype=np.float64)
         return total
+
+    def repeated(self, times: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return the rows of the matrix, each as many times over, in `dtype`."""
+        found = self._repeated.get((times, dtype))
+        if found is None:
+            found = self._repeated[times, dtype] = np.tile(self.matrix.astype(dtype), (1, times))
+        return found
 
 
 @dataclass(frozen=True)
