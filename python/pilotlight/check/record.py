@@ -66,7 +66,10 @@ class Observations:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The result of one check. PASS means that every sample was proved identical by this build, now."""
+    """The result of one check. PASS means that every sample was proved identical by this build, now.
+
+    npu_is_simulated: the NPU's cycles are then the simulator's estimate, not a measurement.
+    """
 
     verdict: str
     board: str
@@ -76,6 +79,7 @@ class CheckReport:
     started: datetime
     wall_s: float = 0.0
     npu: str = ""
+    npu_is_simulated: bool = False
     boot_id: int = 0
     pte_sha256: str = ""
     samples: int = 0

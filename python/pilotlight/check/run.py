@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight import targets
+from pilotlight.boards import load_board
 from pilotlight.bundle import ModelInfo, load_model_info
 from pilotlight.check import record
 from pilotlight.check.compare import Mismatched, accuracy, compare_sample, rounding
@@ -98,6 +99,7 @@ def run_check(
         model=info.name,
         target=info.target,
         build_id=build["build_id"],
+        npu_is_simulated=_npu_is_simulated(build["board"]),
         started=datetime.now(timezone.utc),
     )
     try:
@@ -251,6 +253,14 @@ def _cause_of_death(target: Target, error: PilotlightError) -> PilotlightError:
     if not reason:
         return error
     return TargetDied(f"the target died during the check: {reason}\n  noticed by: {error}", hint="west flash")
+
+
+def _npu_is_simulated(board: str) -> bool:
+    """Whether the board's NPU is a simulator behind a mailbox. A board that is gone since says nothing."""
+    try:
+        return load_board(board).npu.port == "mailbox"
+    except ConfigError:
+        return False
 
 
 def _build_info(build_dir: Path) -> dict[str, str]:

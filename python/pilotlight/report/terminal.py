@@ -60,7 +60,8 @@ def render(console: Console, report: CheckReport) -> None:
     if report.rounding:
         table.add_row("rounding", wording.rounding(report.rounding))
     if report.latency:
-        _add(table, "latency", wording.latency_rows(report.latency))
+        rows = wording.latency_rows(report.latency, npu_is_simulated=report.npu_is_simulated)
+        _add(table, "latency", rows)
     if report.memory:
         _add(table, "memory", wording.memory_rows(report.memory))
     for remark in wording.remarks(report):

@@ -54,10 +54,11 @@ def rounding(found: Rounding) -> str:
     )
 
 
-def latency_rows(latency: Latency) -> list[tuple[str, str]]:
+def latency_rows(latency: Latency, *, npu_is_simulated: bool) -> list[tuple[str, str]]:
+    npu_cycles = "NPU cycles, simulator's estimate" if npu_is_simulated else "NPU cycles"
     return [
         ("inference, device clock", _spread(latency.device_us, 1e-3, "ms")),
-        ("NPU cycles", _spread(latency.npu_cycles, 1, "")),
+        (npu_cycles, _spread(latency.npu_cycles, 1, "")),
         ("CPU cycles", _spread(latency.cpu_cycles, 1, "")),
         ("with transfers, host clock", _spread(latency.host_ms, 1, "ms")),
     ]

@@ -41,6 +41,14 @@ def test_device_accuracy_stands_beside_fp32_with_the_difference(report: Reports)
     assert re.search(r"FP32 PyTorch +100\.00 % +\(4 of 4\) +\+0\.00 points", text)
 
 
+def test_cycles_of_a_simulated_npu_are_called_an_estimate(report: Reports, tmp_path: Path) -> None:
+    simulated = report(npu_is_simulated=True)
+    write_html(simulated, tmp_path / "check.html")
+    assert "NPU cycles, simulator's estimate" in text_of(simulated)
+    assert "simulator&#39;s estimate" in (tmp_path / "check.html").read_text()
+    assert "estimate" not in text_of(report(npu_is_simulated=False))
+
+
 def test_fewer_samples_than_the_data_set_do_not_read_as_a_pass(report: Reports) -> None:
     text = text_of(report(verdict="partial", data_set_samples=10))
     assert "PARTIAL: 4 of 10 samples" in text
