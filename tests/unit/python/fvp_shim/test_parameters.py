@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import doctest
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from pilotlight.errors import ConfigError
+from pilotlight.fvp_shim import parameters, run
 from pilotlight.fvp_shim.parameters import parse_arguments
 from pilotlight.fvp_shim.run import semihosting_option
 
@@ -37,15 +40,15 @@ def test_the_command_line_of_upstreams_harness_is_understood_in_full(image: Path
     line += ["-C", "cpu0.semihosting-cmd_line='executor_runner -m program.pte -o out -i i0.bin'"]
     line += ["-a", str(image), "--timelimit", "120"]
 
-    parameters = parse_arguments(U65, line)
+    read = parse_arguments(U65, line)
 
-    assert parameters.npu == "ethos-u65-256"
-    assert parameters.image == image
-    assert parameters.folder == tmp_path
-    assert parameters.command_line == ("executor_runner", "-m", "program.pte", "-o", "out", "-i", "i0.bin")
-    assert parameters.time_limit_s == 120
-    assert parameters.console is None
-    assert parameters.ignored == ()
+    assert read.npu == "ethos-u65-256"
+    assert read.image == image
+    assert read.folder == tmp_path
+    assert read.command_line == ("executor_runner", "-m", "program.pte", "-o", "out", "-i", "i0.bin")
+    assert read.time_limit_s == 120
+    assert read.console is None
+    assert read.ignored == ()
 
 
 def test_npu_is_the_fvps_default_unless_told(image: Path) -> None:
@@ -93,3 +96,9 @@ def test_what_is_wrong_is_named(line: list[str], message: str) -> None:
 
 def test_comma_in_an_argument_survives_the_emulators_option_syntax() -> None:
     assert semihosting_option(("run", "-i", "a,b")) == "enable=on,target=native,arg=run,arg=-i,arg=a,,b"
+
+
+@pytest.mark.parametrize("module", [parameters, run])
+def test_the_documentation_s_examples_are_true(module: ModuleType) -> None:
+    result = doctest.testmod(module)
+    assert result.attempted and not result.failed
