@@ -64,14 +64,14 @@ def convolve_depthwise(
         # Bring the columns that one tap meets side by side.
         shape = (values.shape[0], kernel.width, out_width, channels)
         strides = (row, column * kernel.dilation_x, column * kernel.stride_x, item)
-        spread = np.ndarray(shape, values.dtype, values, 0, strides)
+        spread: NDArray[Any] = np.ndarray(shape, values.dtype, values, 0, strides)
         values = scratch.array("columns", shape, values.dtype)
         np.copyto(values, spread)
         tap_row, tap_column = values.strides[:2]
     lanes = out_width * channels
     shape = (out_height, kernel.height, kernel.width, lanes)
     strides = (tap_row * kernel.stride_y, tap_row * kernel.dilation_y, tap_column, item)
-    taps = np.ndarray(shape, values.dtype, values, 0, strides)
+    taps: NDArray[Any] = np.ndarray(shape, values.dtype, values, 0, strides)
     factors = weights.repeated(out_width, values.dtype).reshape(kernel.height, kernel.width, lanes)
     result = scratch.array("sums", (out_height, out_width, channels), values.dtype)
     np.einsum("hyxl,yxl->hl", taps, factors, out=result.reshape(out_height, lanes))

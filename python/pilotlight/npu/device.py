@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pilotlight.npu.configurations import configuration
 from pilotlight.npu.cycle_model import DEFAULT_SPEED, Datapath, MemorySpeed, datapaths_of, estimate
@@ -61,6 +61,15 @@ def _shadow_offsets() -> dict[int, tuple[str, bool]]:
 _SHADOW = _shadow_offsets()
 
 
+@dataclass(frozen=True)
+class _Account:
+    """What an operation adds to the counters. The engine reuses `executed` from run to run."""
+
+    executed: Executed
+    timed: Executed
+    events: Mapping[int, int]
+
+
 class Device:
     """One Ethos-U.
 
@@ -91,6 +100,7 @@ class Device:
         self._memory_speed = memory_speed or DEFAULT_SPEED[self.configuration.product]
         self._datapaths: Mapping[int, Datapath] = {}
         self._ports = (0,) * REGIONS
+        self._accounts: dict[int, _Account] = {}
         self._engine = Engine(
             self.configuration,
             memory,
@@ -182,8 +192,7 @@ class Device:
         try:
             size_bytes = self._stored[Reg.QSIZE]
             stream = access(self._memory, self._pair(Reg.QBASE), size_bytes, Channel.COMMAND, None).tobytes()
-            self._datapaths = datapaths_of(stream, self.configuration)
-            self._ports = tuple(map(self._interface, range(REGIONS)))
+            self._prepare_accounts(stream)
             bases = tuple(self._pair(Reg.BASEP0 + 8 * region) for region in range(REGIONS))
             stopped = self._engine.run(stream, bases)
             self._qread = stopped.position
@@ -194,6 +203,12 @@ class Device:
         finally:
             self._running = False
         self._count_commands(self._qread)
+
+    def _prepare_accounts(self, stream: bytes) -> None:
+        ports = tuple(map(self._interface, range(REGIONS)))
+        datapaths = datapaths_of(stream, self.configuration)
+        if ports != self._ports or datapaths is not self._datapaths:
+            self._ports, self._datapaths, self._accounts = ports, datapaths, {}
 
     def _fault(self, stop: NpuStop) -> None:
         self._qread = self._engine.position
@@ -224,11 +239,18 @@ class Device:
         return attribute >> 1
 
     def _executed(self, executed: Executed) -> None:
+        account = self._accounts.get(executed.at)
+        if account is None or account.executed is not executed:
+            account = self._accounts[executed.at] = self._account(executed)
+        self._pmu.count(account.timed.cycles.total, account.events, mask_enabled=self._engine.pmu_enabled)
+        if self._on_executed is not None:
+            self._on_executed(account.timed)
+
+    def _account(self, executed: Executed) -> _Account:
         beat = self.configuration.axi_bytes_per_cycle
         work = executed.work
         path = self._datapaths.get(executed.at, _NOTHING)
         cycles = estimate(path, work, self._ports, self._memory_speed)
-        executed = replace(executed, cycles=cycles)
         events: Counter[int] = Counter(
             {
                 Event.CYCLE: cycles.total,
@@ -243,10 +265,8 @@ class Device:
         writes = (Event.AXI0_WR_DATA_BEAT_WRITTEN, Event.AXI1_WR_DATA_BEAT_WRITTEN)
         for counters, moved in ((reads, work.read_bytes), (writes, work.written_bytes)):
             for region, size_bytes in moved.items():
-                events[counters[self._interface(region)]] += -(-size_bytes // beat)
-        self._pmu.count(cycles.total, events, mask_enabled=self._engine.pmu_enabled)
-        if self._on_executed is not None:
-            self._on_executed(executed)
+                events[counters[self._ports[region]]] += -(-size_bytes // beat)
+        return _Account(executed, replace(executed, cycles=cycles), events)
 
     def _count_commands(self, fetched_bytes: int) -> None:
         """Count the fetch of the stream itself, which takes no time of its own."""

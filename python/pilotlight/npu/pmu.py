@@ -34,6 +34,8 @@ class Pmu:
 
     def count(self, cycles: int, events: Mapping[int, int], *, mask_enabled: bool) -> None:
         """Add `cycles` and `events` (by event number). mask_enabled is what NPU_OP_PMU_MASK says."""
+        if not self._enabled:
+            return
         if not self._control & Pmcr.CNT_EN or (self._control & Pmcr.MASK_EN and not mask_enabled):
             return
         if self._enabled & CYCLE_COUNTER:
