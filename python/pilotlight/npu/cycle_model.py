@@ -4,8 +4,8 @@
 Hardware works through the output in blocks. Per block the multipliers fill accumulators, then the output unit scales
 and stores them while the multipliers are at the next block; so an operation takes the slower of the two for all its
 blocks, and the faster one once. Memory works beside them: the operation takes no less than its bytes take on the port
-that is busiest. What Vela knows and this does not: bursts, inputs that are read more than once. DESIGN.md
-says how far the two are apart.
+that is busiest. A copy runs beside the operation before it, and costs what is then left of it. What Vela knows and
+this does not: bursts, inputs that are read more than once. SPEC.md says how far the two are apart.
 """
 
 from __future__ import annotations
@@ -64,11 +64,17 @@ class Work:
 
 @dataclass(frozen=True)
 class Cycles:
-    """An estimate. mac, output: how long the multipliers and the output unit are busy."""
+    """An estimate.
+
+    total: by how much the operation delays the next one, at least 1.
+    mac, output: how long the multipliers and the output unit are busy.
+    hidden: how long a copy runs beside the operation before it, which is not in `total`.
+    """
 
     total: int
     mac: int
     output: int
+    hidden: int = 0
 
 
 NO_CYCLES = Cycles(0, 0, 0)
@@ -105,13 +111,14 @@ DEFAULT_SPEED = {
 class Datapath:
     """Cycles that the multipliers and the output unit are busy, and those that the two take together.
 
-    ifm_bytes: size of an element of the input.
+    ifm_bytes: size of an element of the input. beside: cycles of the operation that a copy runs beside.
     """
 
     mac: int
     output: int
     total: int
     ifm_bytes: int = 1
+    beside: int = 0
 
 
 def estimate(datapath: Datapath, work: Work, ports: tuple[int, ...], speed: MemorySpeed) -> Cycles:
@@ -121,14 +128,20 @@ def estimate(datapath: Datapath, work: Work, ports: tuple[int, ...], speed: Memo
         for region, size_bytes in sizes.items():
             moved[ports[region]] += size_bytes
     memory = max(math.ceil(size / speed.of(port)) for port, size in enumerate(moved))
-    return Cycles(max(datapath.total, memory, 1), datapath.mac, datapath.output)
+    hidden = min(memory, datapath.beside)
+    return Cycles(max(datapath.total, memory - hidden, 1), datapath.mac, datapath.output, hidden)
 
 
 @lru_cache(maxsize=64)
 def datapaths_of(stream: bytes, configuration: Configuration) -> Mapping[int, Datapath]:
     """Return the datapath's share of each operation in a stream, by word index."""
-    operations = operations_of(stream, configuration.product)
-    return {operation.at: datapath(operation, configuration) for operation in operations}
+    paths: dict[int, Datapath] = {}
+    for operation in operations_of(stream, configuration.product):
+        if operation.beside is not None:
+            paths[operation.at] = Datapath(0, 0, 0, beside=paths[operation.beside].total)
+        else:
+            paths[operation.at] = datapath(operation, configuration)
+    return paths
 
 
 def datapath(operation: Operation, configuration: Configuration) -> Datapath:

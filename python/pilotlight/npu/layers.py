@@ -56,6 +56,7 @@ def _record(layer: Layer, total: int) -> dict[str, Any]:
         else {"shape": list(operation.output.shape), "dtype": operation.output.dtype},
         "macs": work.macs,
         "estimated_cycles": cycles.total,
+        "hidden_cycles": cycles.hidden,
         "share": round(cycles.total / total, 6),
         "read_bytes": _by_region(work.read_bytes),
         "written_bytes": _by_region(work.written_bytes),

@@ -48,6 +48,7 @@ class Operation:
     at: word index of the command. name: as in `Executed`.
     inputs: IFM and, of binary elementwise operations, IFM2 unless it is a constant of the command.
     output: None for a copy; copied_bytes is None for all else.
+    beside: of a copy, word index of the operation before it, which it need not wait for.
     block: height, width and channels of the piece of output that hardware works on at a time.
     table: whether the activation is a table. accumulator_bits: 16 stands for the floating point format.
     """
@@ -61,6 +62,7 @@ class Operation:
     accumulator_bits: int = 32
     table: bool = False
     copied_bytes: int | None = None
+    beside: int | None = None
 
     @property
     def offset(self) -> int:
@@ -99,6 +101,7 @@ def operations_of(stream: bytes, product: Product) -> tuple[Operation, ...]:
 def _operations(words: tuple[int, ...], product: Product) -> Iterator[Operation]:
     registers = _Registers()
     at = 0
+    under_way: int | None = None
     while at < len(words):
         instruction = decode(words, at, product)
         name = instruction.command.name
@@ -107,8 +110,12 @@ def _operations(words: tuple[int, ...], product: Product) -> Iterator[Operation]
         if not instruction.command.starts_operation:
             registers.accept(instruction)
         elif name == "OP_DMA_START":
-            yield Operation(at, "DMA_START", copied_bytes=registers.value("DMA0_LEN"))
+            yield Operation(at, "DMA_START", copied_bytes=registers.value("DMA0_LEN"), beside=under_way)
+            under_way = None
+        elif name == "OP_KERNEL_WAIT" and instruction.fields["outstanding"] == 0:
+            under_way = None
         elif name in _DESCRIBED:
+            under_way = at
             yield _DESCRIBED[name](instruction, registers)
         at += instruction.size_words
 

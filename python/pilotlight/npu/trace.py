@@ -76,7 +76,8 @@ def _slice(thread: int, name: str, start: int, cycles: int, args: dict[str, Any]
 
 
 def _bandwidth(layer: Layer, regions: list[int], start: int) -> dict[str, Any]:
-    work, cycles = layer.executed.work, layer.executed.cycles.total
+    work = layer.executed.work
+    cycles = layer.executed.cycles.total + layer.executed.cycles.hidden
     rates = {
         _region(region): round((work.read_bytes.get(region, 0) + work.written_bytes.get(region, 0)) / cycles, 3)
         for region in regions
