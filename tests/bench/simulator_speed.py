@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulator's speed against the TOSA reference model, on the same graph and in the same process."""
+"""The simulator's speed: against the TOSA reference model on the same graph, against PyTorch's float32 doing the same
+products, over the size of an operation, and in commands that hardly compute.
+
+Both sides of a ratio run in turns in one process. The simulator and PyTorch have one thread each; the reference model
+takes what it likes.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +22,8 @@ from numpy.typing import NDArray
 
 from pilotlight.errors import Mismatch
 from pilotlight.npu import Simulator
+from pilotlight.npu.engine import Executed
+from pilotlight.npu.simulation import DelegateRunner
 from pilotlight.paths import ROOT
 
 _NETWORKS = ROOT / "tests" / "npu"
@@ -26,10 +32,12 @@ _SHAPE = (1, 3, 224, 224)
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds of one inference; the medians are of `runs` runs after the first, taken in turns.
+    """Seconds of one inference; the others are the fastest of `runs` after the first, taken in turns: other
+    work on the machine only ever adds.
 
     first_s: the first simulated inference, which also decodes the weights.
     ratio: how many times faster than the reference model the simulator is.
+    float_s: PyTorch's float32 on one thread, where the network is at hand.
     """
 
     network: str
@@ -39,11 +47,30 @@ class Speed:
     simulated_s: float
     reference_s: float
     ratio: float
+    float_s: float | None = None
 
 
-def mobilenet_speed(runs: int = 5) -> Speed:
+@dataclass(frozen=True)
+class Growth:
+    """Seconds by multiplications, of convolutions that differ in size alone; `exponent` is that of the best fit."""
+
+    seconds: dict[int, float]
+    exponent: float
+
+
+@dataclass(frozen=True)
+class SmallCommands:
+    """Seconds of an inference in which no command has much to compute."""
+
+    network: str
+    commands: int
+    macs: int
+    seconds: float
+
+
+def mobilenet_speed(runs: int = 9) -> Speed:
     pte, tosa = _exported("mobilenet-v2", [_NETWORKS / "mobilenet_v2.py"], _export_mobilenet)
-    return _measure("MobileNetV2, U55-256", pte, tosa, runs)
+    return _measure("MobileNetV2, U55-256", pte, tosa, runs, _float_mobilenet())
 
 
 def digits_speed(runs: int = 50) -> Speed:
@@ -52,7 +79,51 @@ def digits_speed(runs: int = 50) -> Speed:
     return _measure("digits, U55-128", pte, tosa, runs)
 
 
-def _measure(network: str, pte: bytes, tosa: bytes, runs: int) -> Speed:
+def transformer_commands(runs: int = 100) -> SmallCommands:
+    """A transformer whose largest tensor has some 600 elements."""
+    pte, _ = _exported("transformer", [_NETWORKS / "networks.py"], _export_transformer)
+    simulator = Simulator(pte)
+    inputs = [np.zeros(tensor.shape, tensor.dtype) for tensor in simulator.method.inputs]
+    done = simulator.run(inputs).statistics
+    seconds = min(_timed(simulator.run, inputs)[0] for _ in range(runs))
+    return SmallCommands("transformer, U55-128", done.operations, done.macs, seconds)
+
+
+# Height and width of a map of 64 channels, for which a 3x3 convolution takes about 1 M, 10 M, 100 M and 1 G products.
+_GROWTH_SIZES = (5, 16, 52, 165)
+
+
+def convolution_growth(runs: int = 7) -> Growth:
+    seconds: dict[int, float] = {}
+    for size in _GROWTH_SIZES:
+        runner = DelegateRunner(_convolution(size))
+        shape = (1, size, size, 64)
+        x, out = np.random.default_rng(0).integers(-128, 128, shape).astype(np.int8), np.zeros(shape, np.int8)
+        done: list[Executed] = []
+        runner.run([x], [out], done.append)
+        macs = sum(executed.work.macs for executed in done)
+        seconds[macs] = min(_timed(runner.run, [x], [out])[0] for _ in range(runs))
+    exponent, _ = np.polyfit(np.log(list(seconds)), np.log(list(seconds.values())), 1)
+    return Growth(seconds, float(exponent))
+
+
+def _convolution(size: int) -> bytes:
+    """A 3x3 convolution of `size` x `size` x 64 to as much, compiled to a delegate's blob."""
+    sys.path.insert(0, str(_NETWORKS))
+    from tosa_graph import TosaGraph
+    from vela_compiler import compile_tosa
+
+    generator = np.random.default_rng(size)
+    graph = TosaGraph()
+    x = graph.input((1, size, size, 64), "int8")
+    weights = generator.integers(-127, 128, (64, 3, 3, 64)).astype(np.int8)
+    bias = generator.integers(-1000, 1000, 64)
+    sums = graph.conv2d(x, weights, bias, pad=(1, 1, 1, 1))
+    graph.output(graph.rescale(sums, "int8", [1 << 30], [43]))
+    return compile_tosa(graph.serialize(), "ethos-u55-256")
+
+
+def _measure(network: str, pte: bytes, tosa: bytes, runs: int, float_model: Callable[[], Any] | None = None) -> Speed:
     import tosa_reference_model
 
     simulator = Simulator(pte)
@@ -74,16 +145,19 @@ def _measure(network: str, pte: bytes, tosa: bytes, runs: int) -> Speed:
     # A simulator that computes something else may be as fast as it likes.
     if not np.array_equal(output, golden):
         raise Mismatch(f"{network}: the simulator does not compute what the TOSA reference model computes")
-    times = [(_timed(simulate, x)[0], _timed(reference, x)[0]) for x in map(samples, range(1, runs + 1))]
-    simulated_s = statistics.median(simulated for simulated, _ in times)
-    reference_s = statistics.median(reference for _, reference in times)
+    times = []
+    for x in map(samples, range(1, runs + 1)):
+        float_s = _timed(float_model)[0] if float_model else 0.0
+        times.append((_timed(simulate, x)[0], _timed(reference, x)[0], float_s))
+    simulated_s, reference_s, float_s = (min(column) for column in zip(*times, strict=True))
     macs = simulator.run([samples(0)]).statistics.macs
-    return Speed(network, macs, runs, first_s, simulated_s, reference_s, reference_s / simulated_s)
+    ratio = reference_s / simulated_s
+    return Speed(network, macs, runs, first_s, simulated_s, reference_s, ratio, float_s if float_model else None)
 
 
-def _timed(run: Callable[[NDArray[np.int8]], NDArray[Any]], x: NDArray[np.int8]) -> tuple[float, NDArray[Any]]:
+def _timed(run: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
     start = time.perf_counter()
-    output = run(x)
+    output = run(*arguments)
     return time.perf_counter() - start, output
 
 
@@ -111,6 +185,37 @@ def _export_mobilenet() -> Any:
     generator = torch.Generator().manual_seed(1)
     samples = [(torch.randn(_SHAPE, generator=generator),) for _ in range(2)]
     return export(MobileNetV2().eval(), samples[0], "ethos-u55-256", samples)
+
+
+def _float_mobilenet() -> Callable[[], Any]:
+    """Return what runs the network in PyTorch, float32, on one thread."""
+    sys.path.insert(0, str(_NETWORKS))
+    import torch
+    from mobilenet_v2 import MobileNetV2
+
+    torch.set_num_threads(1)
+    # Batch normalisation is folded into the convolutions, as in what the NPU runs.
+    x = torch.randn(_SHAPE)
+    model = torch.jit.optimize_for_inference(torch.jit.trace(MobileNetV2().eval(), x))
+
+    def run() -> Any:
+        with torch.no_grad():
+            return model(x)
+
+    for _ in range(3):
+        run()
+    return run
+
+
+def _export_transformer() -> Any:
+    import torch
+    from exported import export
+    from networks import NETWORKS
+
+    module = NETWORKS["transformer"]().eval()
+    generator = torch.Generator().manual_seed(9)
+    samples = [tuple(torch.randn(tensor.shape, generator=generator) for tensor in module.example) for _ in range(4)]
+    return export(module, module.example, "ethos-u55-128", samples)
 
 
 def _export_digits() -> Any:
