@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Breaks the simulator on purpose, one line at a time, and shows that the fixed set of cases notices each time.
+
+    python tests/npu/mutations.py
+
+Each mutation is made in a copy of the package in a temporary folder. One that no longer applies is an error: when the
+simulator's source moves, its mutations move along.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "python" / "pilotlight"
+JUDGE_TIMEOUT_S = 180
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """before must occur exactly once in npu/<file>."""
+
+    what: str
+    file: str
+    before: str
+    after: str
+
+
+MUTATIONS = (
+    Mutation("rounding: down instead of to nearest", "output_stage.py", "self.zero_point + 0.5", "self.zero_point"),
+    Mutation(
+        "rounding: ties down instead of up",
+        "scaling.py",
+        "products += self._half\n",
+        "products += np.maximum(self._half - 1, 0)\n",
+    ),
+    Mutation(
+        "double rounding: like natural rounding",
+        "scaling.py",
+        "products += self._half + np.where(values >= 0, self._first_half, -self._first_half)",
+        "products += self._half",
+    ),
+    Mutation(
+        "output zero point: wrong sign",
+        "output_stage.py",
+        "values = values + self.zero_point",
+        "values = values - self.zero_point",
+    ),
+    Mutation(
+        "input zero point: left out of convolutions",
+        "planner.py",
+        "bias = scales.bias - zero_point * weights.sums",
+        "bias = scales.bias",
+    ),
+    Mutation(
+        "input zero point: left out of the padding",
+        "planner.py",
+        "kernel.pad_into(values, read(), zero_point)",
+        "kernel.pad_into(values, read(), 0)",
+    ),
+    Mutation("broadcast: rows and columns exchanged", "planner.py", 'zip("hwc", shape', 'zip("whc", shape'),
+    Mutation(
+        "clip: to the type instead of the limits", "output_stage.py", "values.clip(*self.limits, out=values)", "0"
+    ),
+    Mutation(
+        "weights: input blocks of 32 channels for 16-bit data too",
+        "weights.py",
+        "16 if part or g.ifm_bits == 16 else 32",
+        "16 if part else 32",
+    ),
+    Mutation("weights: kernels as wide when dilated", "weights.py", "_SUB_KERNEL // g.dilation_x", "_SUB_KERNEL"),
+    Mutation(
+        "weights: kernels column by column",
+        "weights.py",
+        "y, x = sy + tap // columns, sx + tap % columns",
+        "y, x = sy + tap % rows, sx + tap // rows",
+    ),
+    Mutation(
+        "weights: part-kernel order taken for depth-first",
+        "planner.py",
+        'part_kernel_first=word["weight_order"] == _PART_KERNEL_FIRST',
+        "part_kernel_first=False",
+    ),
+    Mutation(
+        "weights: the second core's block as deep as both",
+        "weights.py",
+        "block_depth = -(-(g.ofm_block_depth - core) // cores)",
+        "block_depth = g.ofm_block_depth",
+    ),
+    Mutation("stride: three is one", "planner.py", ' + 2 * word["stride_y_msb"]', ""),
+    Mutation("dilation: none in x", "kernel.py", "column * self.dilation_x", "column"),
+    Mutation(
+        "padding: top and left exchanged",
+        "kernel.py",
+        "top, left = self.pad_top, self.pad_left",
+        "top, left = self.pad_left, self.pad_top",
+    ),
+    Mutation("up-scaling: elements at odd places", "kernel.py", "doubled[::2, ::2]", "doubled[1::2, 1::2]"),
+    Mutation(
+        "average pool: padding counts",
+        "pooling.py",
+        "np.maximum(rows[:, None] * columns, 1)",
+        "np.full_like(rows[:, None] * columns, kernel.height * kernel.width)",
+    ),
+    Mutation("max pool: padding counts as 0", "pooling.py", "int(np.iinfo(values.dtype).min)", "0"),
+    Mutation(
+        "table of 16 bits: interpolation rounds down",
+        "activation.py",
+        "(rise + (1 << _SEGMENT_BITS - 1) >> _SEGMENT_BITS)",
+        "(rise >> _SEGMENT_BITS)",
+    ),
+    Mutation("elementwise: operands never swapped", "elementwise.py", "    if swapped:", "    if False:"),
+    Mutation("elementwise: shifts do not round", "elementwise.py", "a = a + (np.int64(1) << distance >> 1)", "pass"),
+    Mutation("elementwise: leading zeros off by one", "elementwise.py", "32 - bits", "31 - bits"),
+    Mutation(
+        "bricks: the last one at the wrong stride",
+        "feature_map.py",
+        "address = window.address + full * self.stride_c",
+        "address = window.address + full * self.stride_x",
+    ),
+    Mutation("tiles: the lower one ignored", "feature_map.py", "self.bases[tile + 2]", "self.bases[tile]"),
+)
+
+
+def judge() -> int:
+    """Run the fixed set against whatever package is on the path. Prints the first case that notices."""
+    from campaign import Ending, run_case
+    from fixed_cases import FIXED
+    from operator_cases import make_case
+
+    import pilotlight
+
+    print(Path(pilotlight.__file__).parent, flush=True)
+    for name in FIXED:
+        family, number = name.rsplit("-", 1)
+        outcome = run_case(make_case(family, int(number)), samples=3)
+        if outcome.ending is not Ending.EQUAL:
+            print(f"{name}: {outcome.detail}")
+            return 1
+    return 0
+
+
+def apply(mutation: Mutation, package: Path) -> None:
+    path = package / "npu" / mutation.file
+    source = path.read_text()
+    count = source.count(mutation.before)
+    if count != 1:
+        raise ValueError(f"{mutation.what}: {mutation.before!r} occurs {count} times in {mutation.file}")
+    path.write_text(source.replace(mutation.before, mutation.after))
+
+
+def notices(package: Path) -> str:
+    """Return the case that finds the package wrong, or "" when none does."""
+    environment = {**os.environ, "PYTHONPATH": f"{package.parent}{os.pathsep}{Path(__file__).parent}"}
+    command = [sys.executable, __file__, "--judge"]
+    try:
+        run = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=JUDGE_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"no end within {JUDGE_TIMEOUT_S} s"
+    lines = run.stdout.splitlines()
+    if not lines or Path(lines[0]) != package:
+        raise ValueError(f"the package judged is not the copy: {run.stdout}{run.stderr}")
+    if run.returncode == 0:
+        return ""
+    return lines[1] if len(lines) > 1 else run.stderr.strip().splitlines()[-1]
+
+
+def run_mutations(say: Callable[[str], None] = print) -> list[Mutation]:
+    """Return the mutations that nothing noticed."""
+    survivors = []
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder, "pilotlight")
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(PACKAGE, package, ignore=ignore)
+        if noticed := notices(package):
+            raise ValueError(f"the unbroken simulator fails: {noticed}")
+        for mutation in MUTATIONS:
+            apply(mutation, package)
+            noticed = notices(package)
+            say(f"{mutation.what:55} {noticed[:120] or 'SURVIVES'}")
+            if not noticed:
+                survivors.append(mutation)
+            shutil.copyfile(PACKAGE / "npu" / mutation.file, package / "npu" / mutation.file)
+    say(f"{len(MUTATIONS) - len(survivors)} of {len(MUTATIONS)} mutations noticed")
+    return survivors
+
+
+if __name__ == "__main__":
+    sys.exit(judge() if "--judge" in sys.argv else bool(run_mutations()))

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole architectures, bit for bit against the TOSA reference model, on every NPU; and free of hazards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from architectures import ARCHITECTURES
+from exported import Exported, export
+
+from pilotlight.npu.simulation import DelegateRunner, Simulator
+
+TARGETS = ("ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u65-512")
+SAMPLES = 4
+
+
+def exported(name: str) -> Exported:
+    import torch
+
+    module = ARCHITECTURES[name]().eval()
+    generator = torch.Generator().manual_seed(5)
+    samples = [tuple(torch.randn(tensor.shape, generator=generator) for tensor in module.example) for _ in range(3)]
+    return export(module, module.example, "ethos-u55-128", samples)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_architecture_answers_what_the_reference_answers(name: str, compile_tosa: Callable[..., bytes]) -> None:
+    network = exported(name)
+    simulator = Simulator(network.pte)
+    assert simulator.hazards() == ()
+    samples, golden, answers = [], [], set()
+    for seed in range(SAMPLES):
+        generator = np.random.default_rng(seed)
+        inputs = [
+            generator.integers(-128, 128, tensor.shape).astype(tensor.dtype) for tensor in simulator.method.inputs
+        ]
+        expected = network.golden(inputs)
+        np.testing.assert_array_equal(simulator.run(inputs).outputs[0], expected[0])
+        samples.append(inputs)
+        golden.append(expected)
+        answers.add(expected[0].tobytes())
+    assert len(answers) == SAMPLES, "the network does not react to its input, so equality proves little"
+    for target in TARGETS:
+        runner = DelegateRunner(compile_tosa(network.tosa, target), target)
+        assert runner.hazards() == []
+        for inputs, expected in zip(samples, golden, strict=True):
+            outputs = [np.empty_like(array) for array in expected]
+            runner.run(inputs, outputs)
+            for output, array in zip(outputs, expected, strict=True):
+                np.testing.assert_array_equal(output, array, err_msg=target)
