@@ -72,3 +72,12 @@ def test_a_copy_costs_what_the_operation_before_it_does_not_hide() -> None:
         estimate(Datapath(0, 0, 0, beside=cycles), work, (1, 0), MemorySpeed(8.0, 1.0)) for cycles in (0, 1000, 9000)
     ]
     assert [(cycles.total, cycles.hidden) for cycles in beside] == [(3000, 0), (2000, 1000), (1, 3000)]
+
+
+@pytest.mark.parametrize("size", [1, 8, 9, 65536])
+def test_kernels_are_taken_apart_without_a_loop_over_their_pieces(size: int) -> None:
+    """A damaged stream may claim any size. A kernel of n x 1 has n steps, in however many pieces."""
+    window = Kernel(size, 1, 1, 1, 1, 1, 0, 0, 0, 0, False)
+    operation = Operation(0, "CONV", (operand((size, 1, 8)),), operand((1, 1, 8)), window, (1, 1, 8))
+    # 32 cycles for each step: the eight channels of the micro-block.
+    assert datapath(operation, configuration("ethos-u55-128")).mac == 32 * size

@@ -212,23 +212,32 @@ def _block_mac_cycles(operation: Operation, configuration: Configuration, block:
         return _STEP_CYCLES * kernel_height * kernel_width * across * deep * (2 if item == 2 else 1)
     step = max(_STEP_CYCLES * across, _STEP_CYCLES * micro_depth)
     cycles = 0
-    for size in _sub_kernels(kernel_height, kernel_width):
+    for size, count in _sub_kernels(kernel_height, kernel_width):
         if operation.name == "DEPTHWISE":
-            cycles += step * -(-size // 4) * deep * (2 if item == 2 else 1)
+            cycles += count * step * -(-size // 4) * deep * (2 if item == 2 else 1)
         elif kernel is not None and kernel.part_kernel_first:
             # As Vela counts: whole blocks of input, even when the last is not full.
             input_blocks = -(-in_depth // _input_block_depth(operation))
             passes = input_blocks * -(-min(in_depth, _input_block_depth(operation)) // _IFM_MICRO_BLOCK_DEPTH)
-            cycles += step * -(-size // _PACKED_STEPS[item]) * deep * passes
+            cycles += count * step * -(-size // _PACKED_STEPS[item]) * deep * passes
         else:
-            cycles += step * size * deep * -(-in_depth // _input_block_depth(operation))
+            cycles += count * step * size * deep * -(-in_depth // _input_block_depth(operation))
     return cycles
 
 
-def _sub_kernels(height: int, width: int) -> list[int]:
-    rows = [min(_SUB_KERNEL, height - top) for top in range(0, height, _SUB_KERNEL)]
-    columns = [min(_SUB_KERNEL, width - left) for left in range(0, width, _SUB_KERNEL)]
-    return [row * column for row in rows for column in columns]
+def _sub_kernels(height: int, width: int) -> list[tuple[int, int]]:
+    """Return (elements, how many) of the pieces of a kernel: whole ones, and those at its edges."""
+    return [
+        (rows * columns, down * across)
+        for rows, down in _pieces(height)
+        for columns, across in _pieces(width)
+        if down and across
+    ]
+
+
+def _pieces(size: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    whole, rest = divmod(size, _SUB_KERNEL)
+    return (_SUB_KERNEL, whole), (rest, 1 if rest else 0)
 
 
 def _round_up(value: int, step: int) -> int:
