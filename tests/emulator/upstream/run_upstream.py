@@ -3,7 +3,8 @@
 
     python tests/emulator/upstream/run_upstream.py                      every u55_INT operator case
     python tests/emulator/upstream/run_upstream.py --sample 40 --seed 1 some of them
-    python tests/emulator/upstream/run_upstream.py models/test_mobilenet_v2_arm.py
+    python tests/emulator/upstream/run_upstream.py models/test_ds_cnn.py models/test_resnet8.py
+    python tests/emulator/upstream/run_upstream.py models/test_mobilenet_v2_arm.py --without-torchvision
     python tests/emulator/upstream/run_upstream.py --resume             go on where the last one was stopped
 
 Each case exports a small model, starts "Arm's FVP" (python/pilotlight/fvp_shim) with the executor runner image
@@ -296,6 +297,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-n", "--workers", type=int, default=2)
     parser.add_argument("--case-limit", type=float, default=120, metavar="SECONDS")
+    parser.add_argument(
+        "--without-torchvision",
+        action="store_true",
+        help="MobileNetV2 with random weights, for cases that want torchvision's",
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "upstream")
     parser.add_argument("--resume", action="store_true", help="keep the results there are, run the rest")
     parser.add_argument("--rerun-failed", action="store_true", help="with --resume: the failed ones, too")
@@ -311,6 +317,9 @@ def main() -> int:
             records |= {case: each for case, each in read_results(own).items() if each["outcome"] != "started"}
     else:
         campaign = set_up(out, build_runner(out / "runner"), args.case_limit)
+        if args.without_torchvision:
+            stand_in = Path(__file__).parent / "without_torchvision"
+            campaign.environment["PYTHONPATH"] += f"{os.pathsep}{stand_in}"
         cases, records = run(campaign, args)
     records = {case: record for case, record in records.items() if case in set(cases)}
     text, data = summarise(records, len(cases))
