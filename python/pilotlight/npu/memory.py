@@ -14,7 +14,10 @@ Bytes = NDArray[np.uint8]
 
 
 class Memory(Protocol):
-    """The bus. Views share the memory itself: a write through a writable view is seen by everybody."""
+    """The bus. Views share the memory itself: a write through a writable view is seen by everybody.
+
+    A device keeps views from run to run, so what is once mapped at an address stays there.
+    """
 
     def view(self, address: int, size_bytes: int, *, writable: bool) -> Bytes:
         """Return `size_bytes` contiguous bytes at `address`; raise BusFault when they are not all there."""

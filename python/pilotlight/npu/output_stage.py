@@ -86,6 +86,11 @@ class OutputStage:
         bounds = np.iinfo(self.dtype)
         return int(bounds.min), int(bounds.max)
 
+    @cached_property
+    def _limits_are_storable(self) -> bool:
+        low, high = self._storable
+        return self.limits is not None and all(low <= limit <= high for limit in self.limits)
+
     def apply(self, accumulators: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return stored elements in the shape of `accumulators`, whose last axis is the channel.
 
@@ -147,6 +152,8 @@ class OutputStage:
             values = values + self.zero_point
         if self.limits is not None:
             values = values.clip(*self.limits)
+            if self.table is None and self._limits_are_storable:
+                return values
         if self.table is not None:
             values = self.table.look_up(values)
         return self._store(values)
