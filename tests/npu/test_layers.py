@@ -115,12 +115,15 @@ def test_a_dump_of_a_command_that_is_not_there_is_one_message(
 
 def test_an_observer_sees_each_output_before_it_is_overwritten(model: Path) -> None:
     seen: list[tuple[Layer, NDArray[Any]]] = []
+    bytes_then: list[bytes] = []
 
     def keep(layer: Layer, output: Callable[[], NDArray[Any]]) -> None:
         if layer.operation.output is not None:
             seen.append((layer, output()))
+            bytes_then.append(seen[-1][1].tobytes())
 
     Simulator(model).run([INPUT], observer=keep)
+    assert [written.tobytes() for _, written in seen] == bytes_then, "they are copies"
     for layer, written in seen:
         target = layer.operation.output
         assert target is not None and written.shape == target.shape and written.dtype == np.dtype(target.dtype)
