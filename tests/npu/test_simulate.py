@@ -15,6 +15,8 @@ from exported import Exported
 from pilotlight.cli import run_command
 from pilotlight.npu import Simulator, cpu_operators, disassemble_command, simulate, simulate_command
 from pilotlight.pte import command as inspect_command
+from pilotlight.pte import read_program
+from pilotlight.pte.ethos_u import parse_blob, parse_payload
 
 
 @pytest.fixture
@@ -134,3 +136,19 @@ def test_border_operators_compute_what_pytorch_computes() -> None:
     cpu_operators.call(name, [quantised, scale, zero_point, -128, 127, 1, None, real, real])
     expected = operators.dequantize_per_tensor(expected, scale, zero_point, -128, 127, torch.int8)
     np.testing.assert_array_equal(real, expected.numpy())
+
+
+def test_simulate_reports_hazards(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("simulate", model, "--input", model.parent / "x.npy", "--check-hazards")
+    assert run(*arguments) == 0
+    assert capsys.readouterr().out.endswith("no hazards\n")
+    pte = model.read_bytes()
+    blob = parse_blob(read_program(pte).methods["forward"].delegates[0].blob)
+    stream = parse_payload(blob.commands).stream
+    words = np.frombuffer(stream, "<u4").copy()
+    words[words == 0x011] = 0x013  # DMA_WAIT 0 becomes PMU_MASK 0.
+    model.write_bytes(pte.replace(stream, words.tobytes()))
+    assert run(*arguments) == 12
+    captured = capsys.readouterr()
+    assert "no DMA_WAIT between" in captured.out
+    assert "hazards in the command stream; the first: word " in captured.err
