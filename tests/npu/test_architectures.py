@@ -26,6 +26,7 @@ def exported(name: str) -> Exported:
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_architecture_answers_what_the_reference_answers(name: str, compile_tosa: Callable[..., bytes]) -> None:
     network = exported(name)

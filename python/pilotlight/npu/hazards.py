@@ -82,7 +82,7 @@ class _Bytes:
 class _Kernel:
     """A kernel as far as its memory goes.
 
-    spoils: what holds nothing of use afterwards. late_writes: what its last n blocks write. job: what it reads at the
+    spoils: internal memory that it may write while it runs. late_writes: what its last n blocks write. job: what it reads at the
     start of job j, or None when it has fewer.
     """
 
@@ -230,7 +230,6 @@ class _Follower:
         spoilt = self.regions[kernel.spoils.region]
         self._clash(kernel.at, kernel.name, kernel.spoils, spoilt.dma_wrote, self._dmas, "overwrites", "writes")
         spoilt.kernel_wrote[kernel.spoils.offsets] = number
-        spoilt.known[kernel.spoils.offsets] = False
         if self._before is not None and self._kernels.done < number - 1:
             self._overlap(self._before, kernel)
         self._before = kernel
