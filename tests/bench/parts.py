@@ -131,10 +131,10 @@ def simulator(console: Console) -> list[Figure]:
     noise.close()
     mobilenet, digits = speeds
     figures = _speed(mobilenet, _SPEED_GOAL)
-    if mobilenet.float_s is not None:
-        ratio = mobilenet.simulated_s / mobilenet.float_s
+    if mobilenet.float_s is not None and mobilenet.float_ratio is not None:
         name = f"{mobilenet.network}: our time over PyTorch's float32"
-        figures.insert(1, Figure(name, ratio, "x", at_most=_FLOAT_GOAL, note="one thread each"))
+        note = "one thread each"
+        figures.insert(1, Figure(name, mobilenet.float_ratio, "x", at_most=_FLOAT_GOAL, note=note))
         figures.append(Figure(f"{mobilenet.network}: PyTorch, float32", mobilenet.float_s, "s", orientation=True))
     figures += _speed(digits)
     for macs, seconds in growth.seconds.items():
