@@ -82,8 +82,8 @@ class _Bytes:
 class _Kernel:
     """A kernel as far as its memory goes.
 
-    spoils: internal memory that it may write while it runs. late_writes: what its last n blocks write. job: what it reads at the
-    start of job j, or None when it has fewer.
+    spoils: internal memory that it may write while it runs. late_writes: what its last n blocks write.
+    job: what it reads at the start of job j, or None when it has fewer.
     """
 
     at: int
