@@ -141,7 +141,7 @@ Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
 
   const Region regions[] = {
       handle.blob.weights.empty() ? Region() : Region::ReadOnly(handle.blob.weights),
-      Region::Written(scratch)};
+      Region::Written(scratch), fast_scratch_.empty() ? Region() : Region::Written(fast_scratch_)};
   Result<RunStats> ran = npu_.Run(handle.blob.payload, regions, deadline_us_);
   if (!ran.ok()) return FailNpu(ran.status());
   ++stats_.runs;

@@ -28,6 +28,9 @@ constexpr std::size_t kAlignBytes = 32;
 constexpr std::uint32_t kMethodPoolBytes = 16u << 20;
 // Whoever started the emulator limits the time; this only bounds the wait.
 constexpr std::uint64_t kDeadlineUs = 3600ull * 1'000'000;
+// For programs compiled with a Dedicated_Sram memory mode: at least what Vela's own files name
+// (vela.ini, arena_cache_size: up to 512 KiB).
+constexpr std::size_t kFastScratchBytes = 2u << 20;
 
 // "<base>-<index>.bin"
 struct OutputPath {
@@ -126,6 +129,10 @@ bool ProgramRun::LoadMethod() {
   void* const method_pool = memory_.allocate(kMethodPoolBytes, kAlignBytes);
   if (method_pool == nullptr) return Fail("no room in DDR for the runtime's structures");
   method_pool_.emplace(kMethodPoolBytes, static_cast<std::uint8_t*>(method_pool));
+
+  void* const fast_scratch = memory_.allocate(kFastScratchBytes, kAlignBytes);
+  if (fast_scratch == nullptr) return Fail("no room in DDR for the NPU's fast scratch area");
+  npu_.SetFastScratch({static_cast<std::byte*>(fast_scratch), kFastScratchBytes});
 
   // What inputs and outputs without a place in the plan may take comes out of memory_ later.
   const std::uint32_t left = (memory_.size() - memory_.used_size()) / 2 & ~(kAlignBytes - 1);

@@ -43,6 +43,11 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
   // call every run times out at once.
   void BeginInference(std::uint64_t deadline_us);
 
+  // Memory near the NPU for programs compiled with a Dedicated_Sram memory mode (region 2); they
+  // are refused without. Whole cache lines, as large as the mode was told: a program does not say
+  // how much it uses. Borrowed until the next call.
+  void SetFastScratch(Span<std::byte> memory) { fast_scratch_ = memory; }
+
   // The last failure since BeginInference() or ClearFailure().
   const BackendFailure& failure() const { return failure_; }
   void ClearFailure() { failure_ = {}; }
@@ -76,6 +81,7 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
       executorch::runtime::Span<executorch::runtime::EValue*> args) const;
 
   Npu& npu_;
+  Span<std::byte> fast_scratch_;
   // The interface is const throughout; these are its results, not its state.
   mutable std::uint64_t deadline_us_ = 0;
   mutable BackendFailure failure_;
