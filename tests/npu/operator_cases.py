@@ -267,6 +267,20 @@ def matmul(make: Maker) -> None:
     make.output(make.requantise(sums, dtype, _deviation(dtype, inner)))
 
 
+def matmul_of_slice(make: Maker) -> None:
+    """As in attention where one projection makes query, key and value."""
+    rows, inner, columns = make.choose(4, 9, 17), make.choose(4, 16, 20), make.choose(5, 16)
+    operand, axis, place = make.choose("first", "second"), make.choose(1, 2), make.integer(0, 2)
+    make.what = f"{operand} operand sliced along axis {axis}"
+    shape = (1, rows, inner) if operand == "first" else (1, inner, columns)
+    whole = make.activation([size * 3 if index == axis else size for index, size in enumerate(shape)])
+    part = make.slice(whole, [place * size if index == axis else 0 for index, size in enumerate(shape)], shape)
+    a = part if operand == "first" else make.activation((1, rows, inner))
+    b = part if operand == "second" else make.activation((1, inner, columns))
+    sums = make.matmul(a, b, make.zero_point(), make.zero_point())
+    make.output(make.requantise(sums, "int8", _deviation("int8", inner)))
+
+
 def avg_pool2d(make: Maker) -> None:
     dtype = make.choose("int8", "int8", "int16")
     x, kernel, stride, pad = _pooled(make, dtype, largest=8)
@@ -636,6 +650,7 @@ FAMILIES: dict[str, Callable[[Maker], None]] = {
         depthwise_conv2d,
         transpose_conv2d,
         matmul,
+        matmul_of_slice,
         avg_pool2d,
         max_pool2d,
         reduce_sum,

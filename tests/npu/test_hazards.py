@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 import pytest
-from fixed_cases import FIXED
+from fixed_cases import FIXED, MIS_COMPILED
 from operator_cases import make_case
 from vela_compiler import compile_tosa
 
@@ -102,3 +102,20 @@ def test_an_unwritten_output_is_reported() -> None:
     )
     (found,) = with_word(made, only.at, PMU_MASK_OFF)
     assert found.command == "OP_STOP" and "leaves an output unwritten" in found.message
+
+
+def test_an_output_whose_elements_overlap_is_reported() -> None:
+    made = runner("conv2d-7")
+    stride = next(
+        item
+        for item in instructions(made.payload.stream, made.configuration.name)
+        if item.command.name == "SET_OFM_STRIDE_Y"
+    )
+    # The distance is the word after the command's: rows now lie on top of each other.
+    found = with_word(made, stride.at + 1, 0)
+    assert "for two elements of its output" in found[0].message
+
+
+def test_the_matrix_product_of_a_slice_that_vela_gets_wrong_is_reported() -> None:
+    for name in MIS_COMPILED:
+        assert "for two elements of its output" in runner(name).hazards()[0].message

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from campaign import Ending, run_campaign, run_case, table
-from fixed_cases import FIXED
+from fixed_cases import FIXED, MIS_COMPILED
 from operator_cases import make_case
 
 
@@ -14,6 +14,12 @@ def test_operator_answers_what_the_reference_answers(name: str) -> None:
     family, number = name.rsplit("-", 1)
     outcome = run_case(make_case(family, int(number)), samples=3)
     assert outcome.ending is Ending.EQUAL, outcome.detail
+
+
+@pytest.mark.xfail(strict=True, reason="Vela 5.1 multiplies the whole tensor where MATMUL's first operand is a slice")
+@pytest.mark.parametrize("name", MIS_COMPILED)
+def test_operator_that_vela_gets_wrong_answers_what_the_reference_answers(name: str) -> None:
+    test_operator_answers_what_the_reference_answers(name)
 
 
 @pytest.mark.campaign

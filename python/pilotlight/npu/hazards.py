@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what a command stream leaves to luck: reads of memory nobody wrote, and waits that are missing.
+"""Finds what a command stream leaves to luck: reads of memory nobody wrote, outputs whose elements overlap, and waits
+that are missing.
 
 The NPU runs DMA beside kernels, and the end of a kernel beside the begin of the next; the simulator runs everything
 in order, so a stream with a wait too few computes the right answer here and a wrong one on silicon now and then. This
@@ -227,6 +228,7 @@ class _Follower:
             self._clash(kernel.at, kernel.name, target, region.dma_read, self._dmas, "overwrites", "reads")
             region.kernel_wrote[target.offsets] = number
             region.known[target.offsets] = True
+            self._collisions(kernel, target, region, number)
         spoilt = self.regions[kernel.spoils.region]
         self._clash(kernel.at, kernel.name, kernel.spoils, spoilt.dma_wrote, self._dmas, "overwrites", "writes")
         spoilt.kernel_wrote[kernel.spoils.offsets] = number
@@ -262,6 +264,15 @@ class _Follower:
             return None
         inside = (access.offsets >= 0) & (access.offsets < len(region.known))
         return access if inside.all() else _Bytes(access.region, access.offsets[inside])
+
+    def _collisions(self, kernel: _Kernel, target: _Bytes, region: _Region, number: int) -> None:
+        """A map that writes a byte for two of its elements is none that a compiler meant."""
+        if target.offsets.size:
+            span = region.kernel_wrote[target.offsets.min() : target.offsets.max() + 1]
+            twice = target.offsets.size - np.count_nonzero(span == number)
+            if twice:
+                where = _where(target.region, target.offsets)
+                self._report(kernel.at, kernel.name, f"writes {where}, {twice} of them for two elements of its output")
 
     def _unknown(self, at: int, name: str, access: _Bytes, problem: str) -> None:
         unknown = access.offsets[~self.regions[access.region].known[access.offsets]]
