@@ -65,6 +65,15 @@ class Answers:
                 self._rows.setdefault(f"{kind}_{index}", []).append(value.detach().numpy().copy())
         self.samples += 1
 
+    def sample(self, number: int) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        """Return inputs and golden outputs of one sample, shaped as the program has them."""
+
+        def of(kind: str) -> list[NDArray[Any]]:
+            count = sum(name.startswith(f"{kind}_") for name in self._rows)
+            return [self._rows[f"{kind}_{index}"][number] for index in range(count)]
+
+        return of("input"), of("golden")
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of golden.npz. A batch of one is no dimension of its own there."""
         arrays = {}

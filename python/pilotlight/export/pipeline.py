@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy as np
 from pilotlight.bundle import ModelInfo
 from pilotlight.debug_info import DebugInfo
 from pilotlight.errors import ConfigError, ModelError, PilotlightError, ToolMissing, UnsupportedOperator
+from pilotlight.export.confirm import confirm
 from pilotlight.export.kernels import firmware_kernels, missing_kernels
 from pilotlight.export.model_file import find_model_file, load_model
 from pilotlight.export.noise import NoiseLog
@@ -27,11 +28,14 @@ from pilotlight.export.report import ExportReport, OperatorReport, Sizes
 from pilotlight.export.source_lines import raised_at
 from pilotlight.export.targets import Target, resolve
 from pilotlight.model_spec import ModelSpec
+from pilotlight.npu.configurations import CONFIGURATIONS
 
 BUNDLE_FILES = frozenset(
     {"model.pte", "model.json", "golden.npz", "report.json", "debug.json", "export.log", "inputs.json"}
 )  # build adds the last
 _PROGRESS_INTERVAL_S = 5.0
+# Each shows whether the commands compute the model; a second one, whether that holds for other inputs.
+_CONFIRMED_SAMPLES = 2
 _LISTED_OPERATORS = 12
 _REASON_LENGTH = 200
 
@@ -163,7 +167,15 @@ def _export(
             told = time.monotonic()
             steps.tell(f"  {done} of {len(samples)}")
 
+    unconfirmed = ""
+    if lowered.delegates and target.name in CONFIGURATIONS:
+        steps.tell("confirming Vela's commands on the NPU simulator")
+        with steps.step("confirm"):
+            unconfirmed = confirm(pte, [answers.sample(i) for i in range(min(_CONFIRMED_SAMPLES, answers.samples))])
+
     report = _report(spec, file, target, lowered, answers, len(pte), steps)
+    if unconfirmed:
+        report = replace(report, notes=(*report.notes, unconfirmed))
     _write(folder, spec, report, lowered.boundary, answers, pte)
     DebugInfo(
         pte_sha256=hashlib.sha256(pte).hexdigest(),
