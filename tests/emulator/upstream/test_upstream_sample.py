@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A seeded sample of upstream's own u55_INT operator cases.
 
-Twelve, because a case takes some three seconds of export and this file two minutes as it is; all of them, or any
-other sample: run_upstream.py.
+Each costs some three seconds of export; all of them, or any other sample: run_upstream.py.
 """
 
 from __future__ import annotations
@@ -12,15 +11,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).with_name("run_upstream.py")
 
 
+SAMPLE = 40
+LIMIT_S = 1500
+
+
+@pytest.mark.timeout(LIMIT_S + 100)
 def test_sample_of_upstreams_operator_cases_passes(tmp_path: Path) -> None:
-    options = ["--sample", "12", "--seed", "1", "--workers", "1", "--out", str(tmp_path)]
+    options = ["--sample", str(SAMPLE), "--seed", "1", "--workers", "1", "--out", str(tmp_path)]
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), *options], capture_output=True, text=True, timeout=550, check=False
+        [sys.executable, str(SCRIPT), *options], capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     table = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
-    # A case that finds no FVP is an expected failure of upstream's: without this, twelve of them would do.
-    assert table["total"].get("passed", 0) >= 8, done.stdout
+    # A case that finds no FVP is an expected failure of upstream's: without this, forty of them would do.
+    assert table["total"].get("passed", 0) >= SAMPLE * 3 // 4, done.stdout
