@@ -2,7 +2,7 @@
 //
 // dim_order_ops::_to_dim_order_copy.out: a copy of another dtype, another order of
 // dimensions in memory, or both. Signature derived from kernels.yaml.
-#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -58,7 +58,7 @@ To Convert(From value) {
     return value != From{};
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     using Limits = std::numeric_limits<To>;
-    if (value != value) return 0;
+    if (std::isnan(value)) return 0;
     if (value >= static_cast<From>(Limits::max())) return Limits::max();
     if (value <= static_cast<From>(Limits::min())) return Limits::min();
     return static_cast<To>(value);
