@@ -87,6 +87,9 @@ std::size_t Describe(const Failure& failure, Span<char> into) {
       text << "the driver does not know this NPU: ";
       Name(text, failure.hardware);
       break;
+    case Cause::kBadBlob:
+      text << "malformed delegate: " << failure.reason << " at offset " << failure.offset;
+      break;
     case Cause::kBadPayload:
       text << "malformed driver payload at offset " << failure.offset;
       break;

@@ -28,6 +28,7 @@ enum class Cause : std::uint8_t {
   kResetStuck,        // STATUS.reset_status never fell.
   kWrongPrivilege,    // PROT after reset is not what was asked for.
   kUnknownProduct,    // CONFIG names a product this driver does not know.
+  kBadBlob,           // `reason`, `offset` in the delegate's blob.
   kBadPayload,        // `offset`: where the driver payload stops making sense.
   kForeignPayload,    // `offset`: a driver action this driver does not know.
   kOtherNpu,          // `built_for` and `hardware` differ.
@@ -48,7 +49,8 @@ struct Failure {
 
   Status status = Status::kOk;
   Cause cause = Cause::kNone;
-  bool recovered = false;  // The NPU was reset after the failure and is usable.
+  bool recovered = false;   // The NPU was reset after the failure and is usable.
+  const char* reason = "";  // A literal.
   std::uint32_t region = 0;
   std::uint32_t offset = 0;
   std::uint64_t address = 0;
