@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A kernel against PyTorch: `check("aten::add.out", a, b, alpha=2)`.
+
+The operator's schema gives the order of arguments and their defaults; the golden result is PyTorch's own functional
+operator (aten::add.Tensor for aten::add.out), and its results say which outputs to preallocate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import kernel_library
+import torch
+import yaml
+from kernel_library import Error, KernelLibrary, Output
+
+# Where a functional overload has options that an output's dtype and layout already say.
+_FACTORY_OPTIONS = {"dtype", "layout", "device", "pin_memory", "memory_format"}
+
+
+def schemas() -> dict[str, torch.FunctionSchema]:
+    """Return every operator of kernels.yaml with its schema."""
+    text = (kernel_library.ROOT / "firmware" / "kernels" / "kernels.yaml").read_text(encoding="utf-8")
+    found = {}
+    for entry in yaml.safe_load(text):
+        schema = re.sub(r"\bScalarType\b|\bLayout\b|\bMemoryFormat\b", "int", entry["func"])
+        name = entry["func"].partition("(")[0]
+        found[name] = torch._C.parse_schema(schema)
+    return found
+
+
+def functional(operator: str, schema: torch.FunctionSchema) -> Callable[..., Any]:
+    """Return PyTorch's operator of the same name and arguments that returns its results."""
+    namespace, _, name = operator.partition("::")
+    packet = getattr(getattr(torch.ops, namespace), name.partition(".")[0])
+    wanted = [argument.name for argument in schema.arguments if not argument.is_out]
+    for overload in packet.overloads():
+        arguments = getattr(packet, overload)._schema.arguments
+        names = [argument.name for argument in arguments]
+        types = [str(argument.type) for argument in arguments]
+        if any(argument.is_out for argument in arguments) or names[: len(wanted)] != wanted:
+            continue
+        same = [str(argument.type) for argument in schema.arguments if not argument.is_out]
+        if types[: len(wanted)] == same and set(names[len(wanted) :]) <= _FACTORY_OPTIONS:
+            return getattr(packet, overload)  # type: ignore[no-any-return]
+    raise AssertionError(f"{operator} has no functional counterpart: give golden=")
+
+
+class Check:
+    def __init__(self, library: KernelLibrary) -> None:
+        self._library = library
+        self._schemas = schemas()
+        self.count = 0
+
+    def __call__(
+        self,
+        operator: str,
+        *args: Any,
+        golden: Any = None,
+        float64: bool = False,
+        rtol: float = 0.0,
+        atol: float = 0.0,
+        out_dtype: torch.dtype | None = None,
+        out_order: Sequence[int] | None = None,
+        temp_bytes: int = 1 << 20,
+        **kwargs: Any,
+    ) -> None:
+        """Assert that the kernel gives PyTorch's result, into outputs of that shape and into larger, resizable ones.
+
+        golden     the results (a tensor or a sequence), where there is no functional counterpart to compute them.
+        float64    compute them in double precision: for sums, whose order PyTorch does not promise.
+        rtol, atol as torch.testing.assert_close; 0: equal in every bit, but for the sign of 0 and NaN's payload.
+        out_dtype  of the (first) output; default: the golden result's. out_order: its order of dimensions in memory.
+        """
+        schema = self._schemas[operator]
+        if golden is None:
+            function = functional(operator, schema)
+            promoted = [_promoted(value) for value in args] if float64 else args
+            golden = function(*promoted, **({k: _promoted(v) for k, v in kwargs.items()} if float64 else kwargs))
+        expected = [golden] if isinstance(golden, torch.Tensor) else list(golden)
+        if float64:
+            narrow = next((a.dtype for a in _flat(args) if a.is_floating_point()), torch.float32)
+            expected = [e.to(narrow) if e.dtype == torch.float64 and narrow != torch.float64 else e for e in expected]
+        if out_dtype is not None:
+            expected[0] = expected[0].to(out_dtype)
+        orders = [tuple(out_order) if out_order is not None else kernel_library.dim_order(e) for e in expected]
+        what = f"{operator}({', '.join(_describe(v) for v in (*args, *kwargs.values()))})"
+        for grow in (0, 1):
+            outputs = [
+                Output(tuple(e.shape), e.dtype, order, tuple(s + 1 for s in e.shape) if grow and e.dim() else None)
+                for e, order in zip(expected, orders, strict=True)
+            ]
+            error, results = self._call(operator, schema, args, kwargs, outputs, temp_bytes)
+            assert error == Error.Ok, f"{what} failed with {error.name}"
+            for index, (result, wanted) in enumerate(zip(results, expected, strict=True)):
+                assert result.shape == wanted.shape, f"{what}: output {index} has shape {tuple(result.shape)}"
+                torch.testing.assert_close(
+                    result,
+                    wanted,
+                    rtol=rtol,
+                    atol=atol,
+                    equal_nan=True,
+                    check_stride=False,
+                    msg=lambda text, i=index: f"{what}: output {i}: {text}",  # type: ignore[misc]
+                )
+        self.count += 1
+
+    def refuses(
+        self,
+        operator: str,
+        *args: Any,
+        outputs: Sequence[Output],
+        error: Error = Error.InvalidArgument,
+        temp_bytes: int = 1 << 20,
+        **kwargs: Any,
+    ) -> None:
+        """Assert that the kernel fails with `error` and leaves its outputs alone."""
+        found, results = self._call(operator, self._schemas[operator], args, kwargs, outputs, temp_bytes)
+        what = f"{operator}({', '.join(_describe(v) for v in (*args, *kwargs.values()))})"
+        assert found == error, f"{what} gave {found.name}, not {error.name}"
+        for result in results:
+            untouched = result.contiguous().view(-1).view(torch.uint8) if result.numel() else result
+            assert result.numel() == 0 or bool((untouched == kernel_library.POISON).all()), f"{what} wrote its output"
+
+    def _call(
+        self,
+        operator: str,
+        schema: torch.FunctionSchema,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        outputs: Sequence[Output],
+        temp_bytes: int,
+    ) -> tuple[Error, list[torch.Tensor]]:
+        inputs = [argument for argument in schema.arguments if not argument.is_out]
+        given = dict(zip((argument.name for argument in inputs), args, strict=False)) | kwargs
+        unknown = given.keys() - {argument.name for argument in inputs}
+        assert not unknown and len(args) <= len(inputs), f"{operator} has no argument {unknown or len(args)}"
+        pairs = [(given.get(argument.name, argument.default_value), str(argument.type)) for argument in inputs]
+        as_list = any(argument.is_out and "List" in str(argument.type) for argument in schema.arguments)
+        return self._library.call(operator, pairs, outputs, outputs_are_a_list=as_list, temp_bytes=temp_bytes)
+
+
+def _flat(values: Sequence[Any]) -> list[torch.Tensor]:
+    flat = []
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            flat.append(value)
+        elif isinstance(value, (list, tuple)):
+            flat += _flat(value)
+    return flat
+
+
+def _promoted(value: Any) -> Any:
+    if isinstance(value, torch.Tensor) and value.is_floating_point():
+        return value.double()
+    if isinstance(value, (list, tuple)):
+        return [_promoted(item) for item in value]
+    return value
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        order = kernel_library.dim_order(value)
+        layout = "" if order == tuple(range(value.dim())) else f" order {order}"
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}{layout}"
+    return repr(value)

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The firmware's kernels as a shared library of the host: built, loaded, and called by operator name.
+
+The structs are those of library/call_kernel.cpp.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[3]
+
+GUARD_BYTES = 64
+POISON = 0xA5
+
+# c10's codes, which the .pte uses too.
+DTYPES = {
+    torch.uint8: 0,
+    torch.int8: 1,
+    torch.int16: 2,
+    torch.int32: 3,
+    torch.int64: 4,
+    torch.float16: 5,
+    torch.float32: 6,
+    torch.float64: 7,
+    torch.bool: 11,
+    torch.bfloat16: 15,
+}
+
+
+class Error(enum.IntEnum):
+    """What a kernel fails with (executorch/runtime/core/error.h)."""
+
+    Ok = 0x00
+    Internal = 0x01
+    NotSupported = 0x10
+    InvalidArgument = 0x12
+    OperatorMissing = 0x14
+    NotFound = 0x20
+    MemoryAllocationFailed = 0x21
+    InvalidProgram = 0x23
+
+
+class _Tensor(ctypes.Structure):
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("sizes", ctypes.POINTER(ctypes.c_int32)),
+        ("dim_order", ctypes.POINTER(ctypes.c_uint8)),
+        ("rank", ctypes.c_int32),
+        ("dtype", ctypes.c_int32),
+        ("dynamism", ctypes.c_int32),
+    )
+
+
+class _Argument(ctypes.Structure):
+    _fields_ = (
+        ("kind", ctypes.c_int32),
+        ("count", ctypes.c_int32),
+        ("integer", ctypes.c_int64),
+        ("number", ctypes.c_double),
+        ("integers", ctypes.POINTER(ctypes.c_int64)),
+        ("numbers", ctypes.POINTER(ctypes.c_double)),
+        ("flags", ctypes.POINTER(ctypes.c_bool)),
+        ("tensors", ctypes.POINTER(ctypes.POINTER(_Tensor))),
+    )
+
+
+(_NONE, _INT, _DOUBLE, _BOOL, _TENSOR, _INT_LIST, _DOUBLE_LIST, _BOOL_LIST, _TENSOR_LIST, _OPTIONAL_TENSOR_LIST) = (
+    range(10)
+)
+_STATIC, _DYNAMIC_BOUND = 0, 1
+
+
+def dim_order(tensor: torch.Tensor) -> tuple[int, ...]:
+    """Return the order of dimensions in memory that a .pte would give `tensor`; contiguous where strides leave it open.
+
+    A tensor that is not dense in any order is contiguous: it gets copied.
+    """
+    contiguous = tuple(range(tensor.dim()))
+    if tensor.is_contiguous() or tensor.numel() == 0:
+        return contiguous
+    order = tuple(sorted(contiguous, key=lambda d: (-tensor.stride(d), d)))
+    return order if tensor.permute(order).is_contiguous() else contiguous
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output to be preallocated: `bound` is its planned shape, which the kernel resizes; None: it has its shape."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    order: tuple[int, ...] | None = None
+    bound: tuple[int, ...] | None = None
+
+
+class _Lowered:
+    """Tensors as the library takes them, kept alive for one call."""
+
+    def __init__(self) -> None:
+        self._alive: list[object] = []
+        self._guarded: list[tuple[torch.Tensor, int]] = []
+
+    def input(self, tensor: torch.Tensor) -> _Tensor:
+        order = dim_order(tensor)
+        memory = tensor.permute(order).contiguous().clone()
+        self._alive.append(memory)
+        return self._tensor(memory.data_ptr(), tuple(tensor.shape), order, tensor.dtype, _STATIC)
+
+    def output(self, output: Output) -> _Tensor:
+        planned = output.shape if output.bound is None else output.bound
+        size = output.dtype.itemsize
+        for extent in planned:
+            size *= extent
+        memory = torch.full((size + 2 * GUARD_BYTES,), POISON, dtype=torch.uint8)
+        self._guarded.append((memory, size))
+        order = output.order if output.order is not None else tuple(range(len(planned)))
+        dynamism = _STATIC if output.bound is None else _DYNAMIC_BOUND
+        return self._tensor(memory.data_ptr() + GUARD_BYTES, planned, order, output.dtype, dynamism)
+
+    def _tensor(
+        self, data: int, shape: tuple[int, ...], order: tuple[int, ...], dtype: torch.dtype, dynamism: int
+    ) -> _Tensor:
+        sizes = (ctypes.c_int32 * len(shape))(*shape)
+        orders = (ctypes.c_uint8 * len(shape))(*order)
+        self._alive += [sizes, orders]
+        return _Tensor(data, sizes, orders, len(shape), DTYPES[dtype], dynamism)
+
+    def results(self, outputs: Sequence[Output], tensors: Sequence[_Tensor]) -> list[torch.Tensor]:
+        found = []
+        for output, tensor, (memory, size) in zip(outputs, tensors, self._guarded, strict=True):
+            guards = torch.cat((memory[:GUARD_BYTES], memory[GUARD_BYTES + size :]))
+            assert bool((guards == POISON).all()), "the kernel wrote outside its output"
+            shape = tuple(tensor.sizes[: tensor.rank])
+            order = output.order if output.order is not None else tuple(range(len(shape)))
+            count = torch.Size(shape).numel()
+            values = memory[GUARD_BYTES : GUARD_BYTES + count * output.dtype.itemsize].clone().view(output.dtype)
+            inverse = [order.index(d) for d in range(len(order))]
+            found.append(values.reshape([shape[d] for d in order]).permute(inverse))
+        return found
+
+    def argument(self, value: object, type_name: str) -> _Argument:
+        """Lower one argument of the schema's type `type_name` ("Tensor", "Optional[List[int]]", "number", …)."""
+        if value is None:
+            return _Argument(kind=_NONE)
+        if isinstance(value, (torch.dtype, torch.layout, torch.memory_format)):
+            codes = {torch.strided: 0, torch.contiguous_format: 0, torch.preserve_format: 1, torch.channels_last: 2}
+            code = DTYPES[value] if isinstance(value, torch.dtype) else codes[value]
+            return _Argument(kind=_INT, integer=code)
+        if isinstance(value, _Tensor):
+            return self._tensors(_TENSOR, [value])
+        if isinstance(value, torch.Tensor):
+            return self._tensors(_TENSOR, [self.input(value)])
+        if isinstance(value, (list, tuple)):
+            return self._list(list(value), type_name)
+        if isinstance(value, bool):
+            return _Argument(kind=_BOOL, integer=int(value))
+        if isinstance(value, int) and "float" not in type_name:
+            return _Argument(kind=_INT, integer=value)
+        assert isinstance(value, (int, float)), f"no argument of the firmware's can be {value!r}"
+        return _Argument(kind=_DOUBLE, number=float(value))
+
+    def _list(self, items: list[object], type_name: str) -> _Argument:
+        if "Tensor" in type_name:
+            kind = _OPTIONAL_TENSOR_LIST if "Optional[Tensor]" in type_name else _TENSOR_LIST
+            lowered = [self.input(item) if isinstance(item, torch.Tensor) else item for item in items]
+            return self._tensors(kind, lowered)
+        if "float" in type_name:
+            numbers = (ctypes.c_double * len(items))(*items)
+            self._alive.append(numbers)
+            return _Argument(kind=_DOUBLE_LIST, count=len(items), numbers=numbers)
+        if "bool" in type_name:
+            flags = (ctypes.c_bool * len(items))(*items)
+            self._alive.append(flags)
+            return _Argument(kind=_BOOL_LIST, count=len(items), flags=flags)
+        integers = (ctypes.c_int64 * len(items))(*items)
+        self._alive.append(integers)
+        return _Argument(kind=_INT_LIST, count=len(items), integers=integers)
+
+    def _tensors(self, kind: int, tensors: Sequence[object]) -> _Argument:
+        pointers = (ctypes.POINTER(_Tensor) * len(tensors))()
+        for i, tensor in enumerate(tensors):
+            if isinstance(tensor, _Tensor):
+                pointers[i] = ctypes.pointer(tensor)
+        self._alive.append(pointers)
+        return _Argument(kind=kind, count=len(tensors), tensors=pointers)
+
+
+class KernelLibrary:
+    def __init__(self, path: Path) -> None:
+        self._library = ctypes.CDLL(str(path))
+        self._library.start_kernels()
+
+    def call(
+        self,
+        operator: str,
+        arguments: Sequence[tuple[object, str]],
+        outputs: Sequence[Output],
+        *,
+        outputs_are_a_list: bool = False,
+        temp_bytes: int = 1 << 20,
+    ) -> tuple[Error, list[torch.Tensor]]:
+        """Call `operator` with (value, type name) pairs in the schema's order, outputs last.
+
+        Returns the kernel's Error and what it left in the outputs. `temp_bytes` below 0: no temp allocator.
+        As in a program, the outputs follow once more as results; a list of them does not.
+        """
+        lowered = _Lowered()
+        tensors = [lowered.output(output) for output in outputs]
+        stack = [lowered.argument(value, type_name) for value, type_name in arguments]
+        if outputs_are_a_list:
+            stack.append(lowered.argument(tensors, "List[Tensor]"))
+        else:
+            stack += [lowered.argument(tensor, "Tensor") for tensor in (*tensors, *tensors)]
+        error = self._library.call_kernel(
+            operator.encode(), (_Argument * len(stack))(*stack), len(stack), ctypes.c_int64(temp_bytes)
+        )
+        return Error(error), lowered.results(outputs, tensors)
+
+
+def build(sanitizers: str) -> KernelLibrary:
+    """Build the library with -fsanitize=`sanitizers`, anew where sources changed, and load it."""
+    folder = ROOT / "build" / f"kernel-library-{sanitizers.replace(',', '-')}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Test workers build side by side.
+        settings = ("-DCMAKE_BUILD_TYPE=Debug", f"-DSANITIZE={sanitizers}", f"-DPILOTLIGHT_PYTHON={sys.executable}")
+        for command in (
+            ("cmake", "-G", "Ninja", "-S", str(HERE / "library"), "-B", str(folder), *settings),
+            ("ninja", "-j2", "-C", str(folder), "kernel_library"),
+        ):
+            # The compiler's own run must not be slowed down by a sanitizer that the tests run under.
+            environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+            result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=900, env=environment)
+            assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
+    return KernelLibrary(folder / "libkernel_library.so")
