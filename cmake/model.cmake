@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # From a model file to what an image links: `pilotlight::linked_models` (the
-# embedded .pte, descriptor and arenas, and the registration of exactly the CPU
-# operators that the program names) and the generated header pilotlight/build_id.h.
+# embedded .pte, descriptor and arenas, and exactly the CPU operators that the
+# program calls, on the dtypes it calls them with) and the generated header pilotlight/build_id.h.
 
 set(SYSTEM_CONFIG "" CACHE STRING "Vela system configuration; empty: Arm's default for the target")
 set(MEMORY_MODE "" CACHE STRING "Vela memory mode; empty: Arm's default for the target")
@@ -33,21 +33,24 @@ function(pilotlight_link_model)
     COMMAND_EXPAND_LISTS VERBATIM
     COMMENT "Exporting ${arg_MODEL}")
 
+  pilotlight_kernel_registration(kernels ${generated})
+  get_property(kernel_generator GLOBAL PROPERTY PILOTLIGHT_KERNEL_GENERATOR)
   add_custom_command(
-    OUTPUT ${generated}/linked_models.c ${generated}/linked_models.S ${generated}/operators.cpp
+    OUTPUT ${generated}/linked_models.c ${generated}/linked_models.S ${kernels}
     COMMAND ${PILOTLIGHT_PYTHON} -m pilotlight.build.link_step
             --bundle ${bundle} --board ${BOARD} --runtime ${PILOTLIGHT_RUNTIME} --out ${generated}
-    DEPENDS ${bundle}/model.json ${bundle}/model.pte ${generator}
+    DEPENDS ${bundle}/model.json ${bundle}/model.pte ${generator} ${kernel_generator}
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
     VERBATIM
     COMMENT "Generating code for ${arg_MODEL}")
 
   set_source_files_properties(${generated}/linked_models.S PROPERTIES OBJECT_DEPENDS ${bundle}/model.pte)
   add_library(pilotlight_linked_models OBJECT
-    ${generated}/linked_models.c ${generated}/linked_models.S ${generated}/operators.cpp)
+    ${generated}/linked_models.c ${generated}/linked_models.S ${kernels})
+  pilotlight_select_kernels(pilotlight_linked_models ${generated})
   target_include_directories(pilotlight_linked_models PUBLIC ${generated} ${generated}/include)
   target_link_libraries(pilotlight_linked_models
-    PUBLIC pilotlight::model pilotlight::kernels pilotlight::runtime
+    PUBLIC pilotlight::model pilotlight::runtime
     PRIVATE pilotlight::build_flags)
   add_library(pilotlight::linked_models ALIAS pilotlight_linked_models)
   pilotlight_generate_build_id(${generated} ${bundle}/model.pte)

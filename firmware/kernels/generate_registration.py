@@ -1,36 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the C++ source that registers exactly the CPU operators which a program names.
+"""Writes the C++ sources that hold exactly the CPU operators which a program calls.
 
     python firmware/kernels/generate_registration.py --operators operators.txt --out <folder>
 
-operators.txt holds one full operator name a line ("quantized_decomposed::quantize_per_tensor.out"), none when the
-program is delegated completely. Writes <folder>/operators.cpp, to be compiled into the image itself (in a static
-library the linker would drop it) and linked with pilotlight::kernels; what the wheel's code generator
-(`executorch.codegen.gen`) makes lies beside it in <folder>/registration. Same input, same bytes.
+operators.txt holds one operator a line and the dtypes it is called with ("aten::add.out float32 int64"; without
+dtypes, all that its kernel takes), none when the program is delegated completely. Writes
 
-Exit code 11, with the operator's name and the kernels there are, when kernels.yaml has no kernel for one of them.
+    <folder>/operators.cpp                 registers the operators; compiled into the image itself, as the linker would
+                                           drop it from a library
+    <folder>/selected/selected_operators.h which operators and dtypes there are, for the kernels' sources
+    <folder>/selected/selected_<x>.cpp     for each source of this folder: includes it if the program needs it
+
+What the wheel's code generator (`executorch.codegen.gen`) makes lies in <folder>/registration. Same input, same bytes.
+
+Exit code 11 when there is no kernel for an operator, or none for a dtype of it: both are named, with what there is.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from pilotlight.errors import BuildFailed, PilotlightError, UnsupportedOperator
+from kernel_list import FOLDER, Kernel, read_kernels
+from selection import Selection, everything, read_selection, selected_sources, selection_header
 
-FOLDER = Path(__file__).resolve().parent
-KERNELS = FOLDER / "kernels.yaml"
+from pilotlight.errors import BuildFailed, PilotlightError
+from pilotlight.files import write_if_changed
+
 TEMPLATES = FOLDER / "templates"
-
-_FUNCTION = re.compile(r"^- func: ([\w:.]+)\(", re.MULTILINE)
 
 _NO_OPERATORS = """\
 // SPDX-License-Identifier: Apache-2.0
-// The program names no CPU operator: there is nothing to register.
+// The program calls no CPU operator: there is nothing to register.
 """
 
 # The generator's code is not ours to mend.
@@ -43,68 +47,71 @@ _OPERATORS = """\
 """
 
 
-def kernels() -> tuple[str, ...]:
-    """Return the names of the operators that the firmware has a kernel for."""
-    return tuple(_FUNCTION.findall(KERNELS.read_text(encoding="utf-8")))
+def generate(operators: Path | None, out: Path) -> None:
+    """Write what belongs to the list in the file `operators` (None: all there are) to folder `out`.
 
-
-def generate(operators: Sequence[str], out: Path) -> Path:
-    """Write the registration of `operators` into folder `out` and return the source to compile.
-
-    Raises UnsupportedOperator when one of them has no kernel.
+    Raises UnsupportedOperator.
     """
-    known = kernels()
-    missing = [operator for operator in operators if operator not in known]
-    if missing:
-        raise UnsupportedOperator(
-            f"the program calls {', '.join(missing)} on the CPU, and the firmware has no kernel for it; "
-            f"it has {', '.join(known)}",
-            hint="change the model so that the NPU takes the operator (the export report names its line), "
-            f"or add a kernel to {KERNELS.parent}",
-        )
-    source = out / "operators.cpp"
-    if not operators:
-        _write(source, _NO_OPERATORS)
-        return source
-    generated = out / "registration"
-    generated.mkdir(parents=True, exist_ok=True)
-    selection = generated / "selected_operators.yaml"
-    _write(selection, _selection(operators))
-    _run_generator(selection, generated)
-    _write(source, _OPERATORS)
-    return source
+    kernels = read_kernels()
+    selection = read_selection(operators, kernels) if operators else everything(kernels)
+    write_if_changed(out / "selected" / "selected_operators.h", selection_header(selection))
+    for name, text in selected_sources(selection, kernels, sorted(FOLDER.glob("*.cpp"))).items():
+        write_if_changed(out / "selected" / name, text)
+    if not selection:
+        write_if_changed(out / "operators.cpp", _NO_OPERATORS)
+        return
+    registration = out / "registration"
+    write_if_changed(registration / "kernels.yaml", _functions(selection, kernels))
+    write_if_changed(registration / "selected_operators.yaml", _selected(selection))
+    _run_generator(registration)
+    write_if_changed(out / "operators.cpp", _OPERATORS)
 
 
-def _selection(operators: Sequence[str]) -> str:
+def _functions(selection: Selection, kernels: Mapping[str, Kernel]) -> str:
+    """Return the entries of `selection` in upstream's format."""
+    import yaml  # type: ignore[import-untyped]
+
+    entries = [
+        {
+            **kernels[operator].declaration,
+            **({"variants": "function"} if "func" in kernels[operator].declaration else {}),
+            "kernels": [{"arg_meta": None, "kernel_name": f"torch::executor::{kernels[operator].function}"}],
+        }
+        for operator in sorted(selection)
+    ]
+    return str(yaml.safe_dump(entries, sort_keys=False, width=1000))
+
+
+def _selected(selection: Selection) -> str:
     lines = ["include_all_non_op_selectives: false", "include_all_operators: false", "operators:"]
-    for operator in sorted(set(operators)):
+    for operator in sorted(selection):
         lines += [
             f"  {operator}:",
             "    is_root_operator: true",
             "    is_used_for_training: false",
             "    include_all_overloads: false",
         ]
-    # By dtype and dim order, were there kernels made for one; ours take any.
+    # The registry's own selection by dtype and dim order; our kernels are one function for all that they take.
     lines += ["et_kernel_metadata:"]
-    for operator in sorted(set(operators)):
+    for operator in sorted(selection):
         lines += [f"  {operator}:", "    - default"]
     return "\n".join(lines) + "\n"
 
 
-def _run_generator(selection: Path, out: Path) -> None:
+def _run_generator(out: Path) -> None:
     # In a process of its own: it imports half of PyTorch's build tools and parses sys.argv.
     command = [
         *(sys.executable, "-m", "executorch.codegen.gen"),
         *("--source-path", str(TEMPLATES.parent)),
         *("--install-dir", str(out)),
-        *("--functions-yaml-path", str(KERNELS)),
-        *("--op-selection-yaml-path", str(selection)),
+        *("--functions-yaml-path", str(out / "kernels.yaml")),
+        *("--op-selection-yaml-path", str(out / "selected_operators.yaml")),
         *("--tags-path", str(_torchgen_data("tags.yaml"))),
         *("--aten-yaml-path", str(_torchgen_data("native_functions.yaml"))),
     ]
     result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     if result.returncode != 0:
-        raise BuildFailed(f"executorch.codegen.gen failed on {KERNELS}:\n{result.stderr.strip()[-2000:]}")
+        raise BuildFailed(f"executorch.codegen.gen failed on {out / 'kernels.yaml'}:\n{result.stderr.strip()[-2000:]}")
 
 
 def _torchgen_data(name: str) -> Path:
@@ -113,20 +120,15 @@ def _torchgen_data(name: str) -> Path:
     return Path(torchgen.__file__).parent / "packaged" / "ATen" / "native" / name
 
 
-def _write(path: Path, text: str) -> None:
-    """Leave an unchanged file alone, so that nothing is compiled anew."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--operators", type=Path, required=True, help="file with one operator name a line")
-    parser.add_argument("--out", type=Path, required=True, help="folder for operators.cpp")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--operators", type=Path, help="file with an operator and its dtypes on each line")
+    which.add_argument("--all", action="store_true", help="every operator of kernels.yaml")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the sources")
     args = parser.parse_args()
     try:
-        generate(args.operators.read_text(encoding="utf-8").split(), args.out)
+        generate(args.operators, args.out)
     except PilotlightError as error:
         print(error.report(), file=sys.stderr)
         return error.exit_code

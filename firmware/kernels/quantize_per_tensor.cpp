@@ -8,21 +8,12 @@
 
 #include <executorch/runtime/kernel/kernel_includes.h>
 
+#include "pilotlight/kernels/dtype.h"
 #include "pilotlight/kernels/quantize.h"
 
 namespace torch {
 namespace executor {
 namespace native {
-
-// The generator declares these in a header of the image; so that compiling this
-// file alone checks something, they are declared here too.
-Tensor& quantize_per_tensor_out(KernelRuntimeContext& context, const Tensor& input, double scale,
-                                int64_t zero_point, int64_t quant_min, int64_t quant_max,
-                                ScalarType dtype, Tensor& out);
-Tensor& dequantize_per_tensor_out(KernelRuntimeContext& context, const Tensor& input, double scale,
-                                  int64_t zero_point, int64_t quant_min, int64_t quant_max,
-                                  ScalarType dtype, std::optional<ScalarType> out_dtype,
-                                  Tensor& out);
 
 namespace {
 
@@ -30,31 +21,23 @@ using pilotlight::kernels::Dequantize;
 using pilotlight::kernels::Quantization;
 using pilotlight::kernels::Quantize;
 
-// Calls `body` with a value of the C++ type of a quantised dtype; false for any other.
-template <typename Body>
-bool WithIntegerType(ScalarType dtype, Body body) {
-  switch (dtype) {
-    case ScalarType::Char:
-      body(std::int8_t{});
-      return true;
-    case ScalarType::Byte:
-      body(std::uint8_t{});
-      return true;
-    case ScalarType::Short:
-      body(std::int16_t{});
-      return true;
-    case ScalarType::Int:
-      body(std::int32_t{});
-      return true;
-    default:
-      return false;
-  }
-}
+using pilotlight::kernels::DtypeSet;
+using pilotlight::kernels::Selected;
+using pilotlight::kernels::SetOf;
+using pilotlight::kernels::WithDtype;
+
+constexpr DtypeSet kQuantised =
+    SetOf(ScalarType::Byte, ScalarType::Char, ScalarType::Short, ScalarType::Int);
+constexpr DtypeSet kToDtypes =
+    kQuantised & Selected("quantized_decomposed::quantize_per_tensor.out");
+constexpr DtypeSet kFromDtypes =
+    kQuantised & Selected("quantized_decomposed::dequantize_per_tensor.out");
 
 // True when limits and zero point lie within the dtype, and the scale is usable.
+template <DtypeSet kDtypes>
 bool IsSound(const Quantization& how, ScalarType dtype) {
   bool within = false;
-  const bool known = WithIntegerType(dtype, [&](auto type) {
+  const bool known = WithDtype<kDtypes>(dtype, [&](auto type) {
     using Limits = std::numeric_limits<decltype(type)>;
     within = how.min >= Limits::min() && how.max <= Limits::max() && how.min <= how.max &&
              how.zero_point >= std::numeric_limits<std::int32_t>::min() &&
@@ -82,14 +65,14 @@ Tensor& quantize_per_tensor_out(KernelRuntimeContext& context, const Tensor& inp
                                 ScalarType dtype, Tensor& out) {
   const Quantization how{scale, zero_point, quant_min, quant_max};
   if (input.scalar_type() != ScalarType::Float || out.scalar_type() != dtype ||
-      !IsSound(how, dtype)) {
+      !IsSound<kToDtypes>(how, dtype)) {
     ET_LOG(Error, "quantize_per_tensor: dtype %d to %d, or a limit or scale out of range",
            static_cast<int>(input.scalar_type()), static_cast<int>(dtype));
     context.fail(Error::InvalidArgument);
     return out;
   }
   if (!PrepareOutput(context, input, out)) return out;
-  WithIntegerType(dtype, [&](auto type) {
+  WithDtype<kToDtypes>(dtype, [&](auto type) {
     Quantize(input.const_data_ptr<float>(), static_cast<std::size_t>(input.numel()), how,
              out.mutable_data_ptr<decltype(type)>());
   });
@@ -102,14 +85,15 @@ Tensor& dequantize_per_tensor_out(KernelRuntimeContext& context, const Tensor& i
                                   Tensor& out) {
   const Quantization how{scale, zero_point, quant_min, quant_max};
   if (input.scalar_type() != dtype || out.scalar_type() != ScalarType::Float ||
-      out_dtype.value_or(ScalarType::Float) != ScalarType::Float || !IsSound(how, dtype)) {
+      out_dtype.value_or(ScalarType::Float) != ScalarType::Float ||
+      !IsSound<kFromDtypes>(how, dtype)) {
     ET_LOG(Error, "dequantize_per_tensor: dtype %d to %d, or a limit or scale out of range",
            static_cast<int>(input.scalar_type()), static_cast<int>(out.scalar_type()));
     context.fail(Error::InvalidArgument);
     return out;
   }
   if (!PrepareOutput(context, input, out)) return out;
-  WithIntegerType(dtype, [&](auto type) {
+  WithDtype<kFromDtypes>(dtype, [&](auto type) {
     Dequantize(input.const_data_ptr<decltype(type)>(), static_cast<std::size_t>(input.numel()), how,
                out.mutable_data_ptr<float>());
   });

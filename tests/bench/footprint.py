@@ -24,7 +24,7 @@ RUNTIME = "runtime core"
 # First match wins; the pattern is searched in the object's path as the map prints it.
 COMPONENTS = (
     (RUNTIME, r"libpilotlight_executorch\.a"),
-    ("kernels", r"libpilotlight_kernels\.a|generated/operators"),
+    ("kernels", r"libpilotlight_kernels\.a|generated/(operators|selected)"),
     ("delegate", r"libpilotlight_ethos_u\.a\((backend|blob)"),
     ("driver", r"libpilotlight_ethos_u\.a"),
     ("model API", r"libpilotlight_model\.a|pilotlight_linked_models"),

@@ -15,11 +15,14 @@ from pilotlight.bundle import TensorInfo, load_model_info
 from pilotlight.codegen.arenas import Arenas, plan_arenas
 from pilotlight.errors import BadProgram, ConfigError, DoesNotFit
 from pilotlight.files import write_if_changed
-from pilotlight.pte import Method, Tensor, read_program
+from pilotlight.pte import KernelCall, Method, Tensor, TensorList, read_program
 
 RUNTIMES = ("ours", "package")
 METHOD = "forward"
 MAX_RANK = 8  # PILOTLIGHT_MAX_RANK of descriptor.h
+
+# Operators that are part of any runtime, not of firmware/kernels.
+_RUNTIMES_OWN = "executorch_prim::"
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -43,7 +46,7 @@ class GeneratedModel:
     header: Path
     source: Path
     assembly: Path
-    operators: tuple[str, ...]
+    operators: dict[str, tuple[str, ...]]  # Each with the dtypes of its tensor arguments.
     arenas: Arenas
 
 
@@ -105,7 +108,9 @@ def generate_model(bundle: Path, board: Board, runtime: str, out: Path) -> Gener
     files = {suffix: out / f"model_{info.name}.{suffix}" for suffix in ("h", "c", "S")}
     for suffix, path in files.items():
         write_if_changed(path, _templates().get_template(f"model.{suffix}.jinja").render(values))
-    write_if_changed(out / "operators.txt", "".join(f"{operator}\n" for operator in operators))
+    write_if_changed(
+        out / "operators.txt", "".join(f"{' '.join((name, *dtypes))}\n" for name, dtypes in operators.items())
+    )
     return GeneratedModel(info.name, files["h"], files["c"], files["S"], operators, arenas)
 
 
@@ -163,8 +168,18 @@ def _check_fit(board: Board, arenas: Arenas, pte_bytes: int) -> None:
             )
 
 
-def _operators(method: Method) -> tuple[str, ...]:
-    return tuple(sorted({use.name for use in method.operator_uses}))
+def _operators(method: Method) -> dict[str, tuple[str, ...]]:
+    """Return the operators that run on the CPU, each with the dtypes of all tensors it is called with."""
+    dtypes: dict[str, set[str]] = {}
+    for call in (step for chain in method.chains for step in chain if isinstance(step, KernelCall)):
+        if not call.operator.startswith(_RUNTIMES_OWN):
+            found = dtypes.setdefault(call.operator, set())
+            for index in call.arguments:
+                value = method.values[index]
+                items = value.items if isinstance(value, TensorList) else (index,)
+                tensors = (method.values[item] for item in items if item >= 0)
+                found.update(tensor.dtype for tensor in tensors if isinstance(tensor, Tensor))
+    return {name: tuple(sorted(found)) for name, found in sorted(dtypes.items())}
 
 
 def _c_tensor(tensor: TensorInfo) -> _CTensor:

@@ -102,13 +102,17 @@ TEST(ToDimOrderCopy, FloatsBeyondTheIntegersAreItsLimitsAndNanIsZero) {
   EXPECT_EQ((Converted<float, std::int32_t>(ScalarType::Float, std::nanf(""), ScalarType::Int)), 0);
 }
 
-TEST(ToDimOrderCopy, HalfPrecisionAndNonBlockingAreRefused) {
+TEST(ToDimOrderCopy, FloatIsRoundedToHalf) {
+  EXPECT_EQ((Converted<float, std::uint16_t>(ScalarType::Float, 1.0f / 3, ScalarType::Half)),
+            0x3555);
+}
+
+TEST(ToDimOrderCopy, NonBlockingAndOtherDtypesAreRefused) {
   std::int32_t sizes[4] = {1, 1, 1, 1};
   std::int32_t strides[4] = {1, 1, 1, 1};
   float data = 1;
-  std::uint16_t half = 0;
   Given from(ScalarType::Float, &data, sizes, contiguous, strides);
-  Given to(ScalarType::Half, &half, sizes, contiguous, strides);
+  Given to(ScalarType::BFloat16, &data, sizes, contiguous, strides);
   EXPECT_EQ(CopyTo(from.tensor, to.tensor), Error::InvalidArgument);
   EXPECT_EQ(CopyTo(from.tensor, from.tensor, /*non_blocking=*/true), Error::InvalidArgument);
 }

@@ -113,15 +113,18 @@ def test_two_models_link_together(make_bundle, host, tmp_path):
     assert subprocess.run([tmp_path / "app"], timeout=10).returncode == 0
 
 
-def test_operators_are_those_that_the_program_calls(make_bundle, host, tmp_path):
-    assert generate_model(make_bundle(), host, "package", tmp_path).operators == ()
+def test_operators_and_dtypes_are_those_that_the_program_calls(make_bundle, host, tmp_path):
+    assert generate_model(make_bundle(), host, "package", tmp_path).operators == {}
     assert (tmp_path / "operators.txt").read_text() == ""
     generated = generate_model(make_bundle("two", "cnn_float_io_u55_128.pte"), host, "package", tmp_path)
-    assert generated.operators == (
-        "quantized_decomposed::dequantize_per_tensor.out",
-        "quantized_decomposed::quantize_per_tensor.out",
-    )
-    assert (tmp_path / "operators.txt").read_text().splitlines() == list(generated.operators)
+    assert generated.operators == {
+        "quantized_decomposed::dequantize_per_tensor.out": ("float32", "int8"),
+        "quantized_decomposed::quantize_per_tensor.out": ("float32", "int8"),
+    }
+    assert (tmp_path / "operators.txt").read_text().splitlines() == [
+        "quantized_decomposed::dequantize_per_tensor.out float32 int8",
+        "quantized_decomposed::quantize_per_tensor.out float32 int8",
+    ]
 
 
 def test_second_run_touches_no_file(make_bundle, host, tmp_path):

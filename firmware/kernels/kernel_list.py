@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads kernels.yaml: which operators the firmware has a kernel for, on which dtypes, in which source.
+
+An entry has the operator as upstream's functions.yaml spells it ("op" for one of ATen's, "func" with its schema for any
+other), the C++ function, the source in this folder, and the dtypes that any tensor argument of it may have: names, or
+one of the groups below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent
+KERNELS = FOLDER / "kernels.yaml"
+
+# Name in a .pte's reader -> enumerator of executorch::aten::ScalarType and its number.
+SCALAR_TYPES = {
+    "uint8": ("Byte", 0),
+    "int8": ("Char", 1),
+    "int16": ("Short", 2),
+    "int32": ("Int", 3),
+    "int64": ("Long", 4),
+    "float16": ("Half", 5),
+    "float32": ("Float", 6),
+    "float64": ("Double", 7),
+    "bool": ("Bool", 11),
+}
+
+_INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
+_FLOATS = ("float16", "float32", "float64")
+_GROUPS = {
+    "any": (*_INTEGERS, *_FLOATS, "bool"),
+    "numbers": (*_INTEGERS, *_FLOATS),
+    "integers": _INTEGERS,
+    "integral": (*_INTEGERS, "bool"),
+    "floats": _FLOATS,
+}
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One entry. `operator` is the full name; `declaration` is its "op" or "func", as the code generator reads it."""
+
+    operator: str
+    declaration: dict[str, str]
+    function: str
+    source: str
+    dtypes: tuple[str, ...]
+
+
+def read_kernels(path: Path = KERNELS) -> dict[str, Kernel]:
+    """Return the entries of kernels.yaml by the operator's full name ("aten::add.out")."""
+    import yaml  # type: ignore[import-untyped]
+
+    kernels: dict[str, Kernel] = {}
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
+        kernel = _kernel(entry, path)
+        if kernel.operator in kernels:
+            raise ValueError(f"{path}: {kernel.operator} twice")
+        kernels[kernel.operator] = kernel
+    return kernels
+
+
+def _kernel(entry: dict[str, Any], path: Path) -> Kernel:
+    key = "op" if "op" in entry else "func"
+    name = str(entry[key]).partition("(")[0]
+    dtypes = entry["dtypes"]
+    names = [dtypes] if isinstance(dtypes, str) else dtypes
+    expanded = [dtype for name_or_group in names for dtype in _GROUPS.get(name_or_group, (name_or_group,))]
+    unknown = set(expanded) - SCALAR_TYPES.keys()
+    if unknown:
+        raise ValueError(f"{path}: {name}: no dtype or group {', '.join(sorted(unknown))}")
+    source = FOLDER / entry["source"]
+    if not source.is_file():
+        raise ValueError(f"{path}: {name}: no source {source}")
+    return Kernel(
+        operator=name if "::" in name else f"aten::{name}",
+        declaration={key: entry[key]},
+        function=entry["function"],
+        source=source.name,
+        dtypes=tuple(dict.fromkeys(expanded)),
+    )
