@@ -61,11 +61,19 @@ Status Model::Open(const pilotlight_model_descriptor_t& descriptor, ethos_u::Eth
 
   const Status status = Load();
   open_ = status == Status::kOk;
-  if (!open_) {
-    method_.reset();
-    program_.reset();
-  }
+  if (!open_) Destroy();
   return status;
+}
+
+void Model::Close() {
+  if (!open_) return;
+  open_ = false;
+  Destroy();
+}
+
+void Model::Destroy() {
+  method_.reset();
+  program_.reset();
 }
 
 Status Model::Load() {
@@ -109,6 +117,7 @@ Status Model::CheckBackends(const MethodMeta& meta) {
 
 Status Model::PlacePlannedBuffers(const MethodMeta& meta) {
   const std::size_t count = meta.num_memory_planned_buffers();
+  planned_use_bytes_ = 0;
   if (count > kMaxPlannedBuffers) {
     return FailAt(Status::kUnsupported, "too many planned buffers", count);
   }
@@ -123,6 +132,7 @@ Status Model::PlacePlannedBuffers(const MethodMeta& meta) {
       return FailAt(Status::kNoMemory, "too small: planned buffer", i + 1);
     }
     planned_spans_[i] = {arena.data, arena.size_bytes};
+    planned_use_bytes_ += static_cast<std::size_t>(needed.get());
   }
   planned_memory_.emplace(
       executorch::runtime::Span<executorch::runtime::Span<std::uint8_t>>(planned_spans_, count));
@@ -194,8 +204,11 @@ bool Model::IsPlanned(Span<std::byte> bytes) const {
 
 void Model::Poison(std::byte pattern) {
   if (!open_) return;
-  for (std::size_t i = 0; i < descriptor_->output_count; ++i) {
-    std::memset(outputs_[i].data(), static_cast<int>(pattern), outputs_[i].size());
+  for (std::uint32_t i = 0; i < descriptor_->planned_buffer_count; ++i) {
+    const pilotlight_arena_t& buffer = descriptor_->planned_buffers[i];
+    if (buffer.size_bytes != 0) {
+      std::memset(buffer.data, static_cast<int>(pattern), buffer.size_bytes);
+    }
   }
   if (descriptor_->temp_pool.size_bytes != 0) {
     std::memset(descriptor_->temp_pool.data, static_cast<int>(pattern),
@@ -238,7 +251,9 @@ Status Model::Run(std::uint64_t deadline_us) {
   failure_text_[0] = '\0';
   last_inference_ = {};
   if (!open_) return Fail(Status::kBadArgument, "the model is not open");
-  if (!AllInputsSet()) return Fail(Status::kBadArgument, "an input was not set since the last run");
+  if (!AllInputsSet()) {
+    return Fail(Status::kBadArgument, "an input was not asked for, or not set, since the last run");
+  }
   for (std::size_t& filled : filled_bytes_) filled = 0;
   if (npu_ != nullptr) npu_->BeginInference(deadline_us);
 
@@ -264,9 +279,20 @@ MemoryStats Model::memory() const {
   stats.method_pool = {method_allocator_->high_water_bytes(), method_allocator_->size()};
   stats.temp_pool = {temp_allocator_->high_water_bytes(), temp_allocator_->size()};
   for (std::uint32_t i = 0; i < descriptor_->planned_buffer_count; ++i) {
-    stats.planned_bytes += descriptor_->planned_buffers[i].size_bytes;
+    stats.planned.size_bytes += descriptor_->planned_buffers[i].size_bytes;
   }
+  stats.planned.used_bytes = planned_use_bytes_;
   return stats;
+}
+
+Span<const pilotlight_tensor_info_t> Model::inputs() const {
+  if (!open_) return {};
+  return {descriptor_->inputs, descriptor_->input_count};
+}
+
+Span<const pilotlight_tensor_info_t> Model::outputs() const {
+  if (!open_) return {};
+  return {descriptor_->outputs, descriptor_->output_count};
 }
 
 Status Model::Fail(Status status, const char* text) {

@@ -7,16 +7,12 @@
 
 #include "linked_model.h"
 #include "pilotlight/base/check.h"
-#include "pilotlight/base/text.h"
 #include "pilotlight/board_config.h"
 #include "pilotlight/build_id.h"
-#include "pilotlight/ethos_u/backend.h"
-#include "pilotlight/ethos_u/npu.h"
-#include "pilotlight/ethos_u/registers.h"
 #include "pilotlight/models.h"
+#include "pilotlight/pilotlight.h"
 #include "pilotlight/platform/clock.h"
 #include "pilotlight/platform/console.h"
-#include "pilotlight/platform/npu_port.h"
 #include "pilotlight/platform/system.h"
 #include "server.h"
 
@@ -45,12 +41,9 @@ struct ConsoleSink final : protocol::ByteSink {
 // Everything the app owns. Static storage: models refer to themselves, and the log sink is a
 // plain function that has to find the server.
 struct App {
-  ethos_u::Npu npu{platform::BoardNpuPort()};
   LinkedModel models[kMaxModels];
   ModelPort* ports[kMaxModels] = {};
   platform::FaultRecord fault = platform::TakeFaultRecord();
-  char npu_config[24] = "";
-  char npu_text[protocol::kMaxStringBytes] = "";
   DeviceFacts facts;
   BoardDevice device;
   ConsoleSink sink;
@@ -64,22 +57,6 @@ void LogToServer(platform::LogLevel level, const char* text, std::size_t length)
 
 void Log(platform::LogLevel level, const char* text) {
   platform::Log(level, text, std::strlen(text));
-}
-
-void NameNpu(const ethos_u::NpuIdentity& identity, Span<char> into) {
-  Text text(into);
-  switch (identity.product()) {
-    case ethos_u::reg::kProductU55:
-      text << "ethos-u55-";
-      break;
-    case ethos_u::reg::kProductU65:
-      text << "ethos-u65-";
-      break;
-    default:
-      text << "ethos-u85-";
-      break;
-  }
-  text << identity.macs();
 }
 
 void GatherFacts() {
@@ -97,30 +74,19 @@ void GatherFacts() {
   facts.fault.text = from.check_text;
 }
 
-// Returns the delegate, or null when the NPU could not be opened; facts say why.
-ethos_u::EthosUBackend* OpenNpu() {
+void OpenNpu() {
   DeviceFacts& facts = app.facts;
-  facts.npu_status = app.npu.Open();
-  if (facts.npu_status != Status::kOk) {
-    ethos_u::Describe(app.npu.failure(), app.npu_text);
-    facts.npu_text = app.npu_text;
-    Log(platform::LogLevel::kError, app.npu_text);
-    return nullptr;
-  }
-  NameNpu(app.npu.identity(), app.npu_config);
-  facts.npu_config = app.npu_config;
-  auto backend = ethos_u::RegisterBackend(app.npu);
-  if (backend.ok()) return backend.value();
-  facts.npu_status = backend.status();
-  facts.npu_text = "the runtime did not take the delegate";
-  return nullptr;
+  facts.npu_status = static_cast<Status>(pilotlight_init(nullptr));
+  facts.npu_config = pilotlight_npu();
+  facts.npu_text = pilotlight_init_failure();
+  if (facts.npu_status != Status::kOk) Log(platform::LogLevel::kError, facts.npu_text);
 }
 
-void OpenModels(ethos_u::EthosUBackend* backend) {
+void OpenModels() {
   for (std::uint32_t i = 0; i < pilotlight_model_count; ++i) {
     LinkedModel& model = app.models[i];
     app.ports[i] = &model;
-    model.Open(*pilotlight_models[i], backend, app.facts.npu_status, app.facts.npu_text);
+    model.Open(*pilotlight_models[i]);
     if (model.status() != Status::kOk) Log(platform::LogLevel::kError, model.status_text());
   }
 }
@@ -148,6 +114,7 @@ int main() {
   GatherFacts();
   pilotlight::platform::SetLogSink(LogToServer);
   app.server.Boot();
-  OpenModels(OpenNpu());
+  OpenNpu();
+  OpenModels();
   Serve();
 }

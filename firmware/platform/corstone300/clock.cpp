@@ -6,6 +6,8 @@
 
 #include "corstone300/clock.h"
 #include "corstone300/registers.h"
+#include "pilotlight/interrupts.h"
+#include "pilotlight/platform/hooks.h"
 
 namespace pilotlight::platform {
 namespace {
@@ -42,7 +44,7 @@ std::uint64_t Ticks() {
 }  // namespace
 
 // The comparator has done its work by waking the core.
-extern "C" void TimerInterrupt() {
+extern "C" void pilotlight_timer_interrupt(void) {
   Register(kCntpCtl) = 0;
   armed = false;
 }
@@ -60,10 +62,13 @@ void StartClock() {
 void SleepUntil(std::uint64_t deadline_us) {
   // A sleeper that is woken for every byte arms the timer once, not once a byte.
   if (!armed || deadline_us != armed_for_us) {
-    // "Never" must not wrap around to "at once".
-    const bool representable = deadline_us < (~std::uint64_t{0} - ticks_at_boot) / kTicksPerUs;
-    const std::uint64_t wake =
-        representable ? ticks_at_boot + deadline_us * kTicksPerUs : ~std::uint64_t{0};
+    // Relative, because the app's clock may count from elsewhere. "Never" must not wrap around to
+    // "at once".
+    const std::uint64_t now_us = NowUs();
+    const std::uint64_t now = Ticks();
+    const std::uint64_t left_us = deadline_us > now_us ? deadline_us - now_us : 0;
+    const bool representable = left_us < (~std::uint64_t{0} - now) / kTicksPerUs;
+    const std::uint64_t wake = representable ? now + left_us * kTicksPerUs : ~std::uint64_t{0};
     Register(kCntpCtl) = 0;
     Register(kCntpCvalLow) = static_cast<std::uint32_t>(wake);
     Register(kCntpCvalHigh) = static_cast<std::uint32_t>(wake >> 32);
@@ -77,7 +82,11 @@ void SleepUntil(std::uint64_t deadline_us) {
 
 }  // namespace corstone300
 
-std::uint64_t NowUs() { return (Ticks() - ticks_at_boot) / kTicksPerUs; }
+std::uint64_t NowUs() {
+  const pilotlight_hooks_t& hooks = Hooks();
+  if (hooks.now_us != nullptr) return hooks.now_us(hooks.context);
+  return (Ticks() - ticks_at_boot) / kTicksPerUs;
+}
 
 // An estimate (clock.h): the emulators have no cycle counter, and do not run at the board's speed.
 std::uint64_t CpuCycles() { return (Ticks() - ticks_at_boot) * kCpuClockMhz / kTicksPerUs; }

@@ -8,6 +8,8 @@
 #include "corstone300/registers.h"
 #include "corstone300/system.h"
 #include "corstone300/uart.h"
+#include "pilotlight/interrupts.h"
+#include "pilotlight/platform/hooks.h"
 
 namespace pilotlight::platform {
 namespace {
@@ -22,10 +24,11 @@ volatile std::uint32_t interrupts;
 
 }  // namespace
 
-extern "C" void NpuInterrupt() {
+extern "C" void pilotlight_npu_interrupt(void) {
   uart.ClearReceiveInterrupt();
   std::byte byte;
   while (uart.Receive(byte)) interrupts = interrupts + 1;
+  SignalWaiter();
 }
 
 extern "C" void NpuPortStart() { uart.Start(kShortestDivider, PILOTLIGHT_BOARD_DOORBELL_IRQ); }
@@ -47,6 +50,7 @@ void RingDoorbell() {
 std::uint32_t InterruptCount() { return interrupts; }
 
 void SleepWhileInterruptCountIs(std::uint32_t seen, std::uint64_t deadline_us) {
+  if (WaitForSignal(deadline_us)) return;
   const corstone300::InterruptsOff guard;
   if (interrupts == seen) corstone300::SleepUntil(deadline_us);
 }

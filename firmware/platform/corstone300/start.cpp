@@ -5,12 +5,12 @@
 #include <cstring>
 
 #include "corstone300/cache.h"
-#include "corstone300/clock.h"
 #include "corstone300/console.h"
 #include "corstone300/registers.h"
 #include "corstone300/stack.h"
 #include "corstone300/system.h"
 #include "pilotlight/base/check.h"
+#include "pilotlight/platform/port.h"
 
 extern "C" {
 extern std::uint8_t __data_start[], __data_end[], __data_load[];
@@ -19,7 +19,6 @@ using Constructor = void (*)();
 extern const Constructor __init_array_start[], __init_array_end[];
 
 const void* VectorTableAddress();  // vectors.cpp
-void NpuPortStart();               // mailbox_line.cpp or bus_port.cpp
 int main();
 
 // The compiler may use vector registers in any C++ function, so the coprocessors are switched on
@@ -54,8 +53,7 @@ __attribute__((naked, used)) void Reset_Handler() {
   DataSyncBarrier();
   InstructionSyncBarrier();
 
-  StartClock();
-  NpuPortStart();
+  pilotlight::platform::StartPort();
   StartSystem();
   StartConsole();
   for (const Constructor* each = __init_array_start; each != __init_array_end; ++each) (*each)();

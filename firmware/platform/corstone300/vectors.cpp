@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "corstone300/registers.h"
+#include "pilotlight/interrupts.h"
 
 extern "C" {
 extern std::uint32_t __stack_top[];
@@ -13,8 +14,6 @@ void Reset_Handler();
 void FaultEntry();  // fault.cpp: every exception that is nobody's business
 
 void ConsoleReceiveInterrupt();  // console.cpp
-void TimerInterrupt();           // clock.cpp
-void NpuInterrupt();             // mailbox_line.cpp or bus_port.cpp
 }
 
 namespace pilotlight::platform::corstone300 {
@@ -46,8 +45,8 @@ constexpr VectorTable MakeVectors() {
   for (Handler& handler : table.interrupts) handler = FaultEntry;
   table.system[0] = Reset_Handler;
   table.interrupts[PILOTLIGHT_BOARD_CONSOLE_IRQ] = ConsoleReceiveInterrupt;
-  table.interrupts[PILOTLIGHT_BOARD_TIMER_IRQ] = TimerInterrupt;
-  table.interrupts[kNpuIrq] = NpuInterrupt;
+  table.interrupts[PILOTLIGHT_BOARD_TIMER_IRQ] = pilotlight_timer_interrupt;
+  table.interrupts[kNpuIrq] = pilotlight_npu_interrupt;
   return table;
 }
 

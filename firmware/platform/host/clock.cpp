@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "pilotlight/board_config.h"
+#include "pilotlight/platform/hooks.h"
 
 namespace pilotlight::platform {
 namespace {
@@ -24,6 +25,9 @@ std::uint64_t CpuCycles() {
   return MonotonicNs() - boot_ns;
 }
 
-std::uint64_t NowUs() { return CpuCycles() / 1000; }
+std::uint64_t NowUs() {
+  const pilotlight_hooks_t& hooks = Hooks();
+  return hooks.now_us != nullptr ? hooks.now_us(hooks.context) : CpuCycles() / 1000;
+}
 
 }  // namespace pilotlight::platform

@@ -6,7 +6,9 @@
 #include "corstone300/registers.h"
 #include "corstone300/system.h"
 #include "npu/windows.h"
+#include "pilotlight/interrupts.h"
 #include "pilotlight/platform/clock.h"
+#include "pilotlight/platform/hooks.h"
 #include "pilotlight/platform/npu_port.h"
 
 namespace pilotlight::platform {
@@ -44,10 +46,10 @@ class BusPort final : public NpuPort {
 
   bool WaitForIrq(std::uint64_t deadline_us) override {
     while (interrupts == armed_) {
-      const corstone300::InterruptsOff guard;
-      if (interrupts != armed_) break;
       if (NowUs() >= deadline_us) return false;
-      corstone300::SleepUntil(deadline_us);
+      if (WaitForSignal(deadline_us)) continue;
+      const corstone300::InterruptsOff guard;
+      if (interrupts == armed_) corstone300::SleepUntil(deadline_us);
     }
     corstone300::DataSyncBarrier();
     return true;
@@ -66,10 +68,11 @@ BusPort port;
 
 // The line is a level: it stays up, and this handler would be entered for ever, until the NPU is
 // told.
-extern "C" void NpuInterrupt() {
+extern "C" void pilotlight_npu_interrupt(void) {
   Register(kCmd) = (Register(kCmd) & kCmdKeep) | kCmdClearIrq;
   corstone300::DataSyncBarrier();
   interrupts = interrupts + 1;
+  SignalWaiter();
 }
 
 extern "C" void NpuPortStart() { corstone300::EnableInterrupt(PILOTLIGHT_BOARD_NPU_IRQ); }

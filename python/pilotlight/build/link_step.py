@@ -6,7 +6,6 @@ Writes, beside what `pilotlight.codegen` generates, files whose names CMake can 
     linked_models.c    the model's descriptor, and the table of all models of the image
     linked_models.S    the embedded program
     operators.cpp      registers the CPU operators that the program names
-    include/pilotlight/models.h   declares the table
 """
 
 from __future__ import annotations
@@ -22,27 +21,6 @@ from pilotlight.cli import run_command
 from pilotlight.codegen.generate import RUNTIMES, generate_model
 from pilotlight.files import write_if_changed
 from pilotlight.paths import ROOT
-
-_TABLE_HEADER = """\
-/* SPDX-License-Identifier: Apache-2.0 */
-#pragma once
-
-#include <stdint.h>
-
-#include "pilotlight/model/descriptor.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-/* The models of this image. */
-extern const pilotlight_model_descriptor_t* const pilotlight_models[];
-extern const uint32_t pilotlight_model_count;
-
-#ifdef __cplusplus
-}
-#endif
-"""
 
 # Ninja looks at included files before it starts; one that a step of the same build writes is missed then. With
 # `digest`, which stands for the included file, the file that ninja knows the step writes changes too.
@@ -70,7 +48,6 @@ def _digest(*files: Path) -> str:
 
 def _run(args: argparse.Namespace) -> int:
     model = generate_model(args.bundle, load_board(args.board), args.runtime, args.out)
-    write_if_changed(args.out / "include" / "pilotlight" / "models.h", _TABLE_HEADER)
     table = _TABLE.format(digest=_digest(model.source, model.header), source=model.source.name, name=model.name)
     write_if_changed(args.out / "linked_models.c", table)
     assembly = _ASSEMBLY.format(digest=_digest(model.assembly), source=model.assembly.name)

@@ -61,7 +61,7 @@ struct PoolUse {
 struct MemoryStats {
   PoolUse method_pool;
   PoolUse temp_pool;
-  std::size_t planned_bytes = 0;
+  PoolUse planned;  // All planned buffers together.
 };
 
 class Model {
@@ -83,9 +83,13 @@ class Model {
   // failure_text() says which.
   Status Open(const pilotlight_model_descriptor_t& descriptor, ethos_u::EthosUBackend* npu);
 
-  // Fills outputs and scratch with `pattern`, so that nothing of an earlier
-  // inference can pass for a result. Outputs may share memory with inputs (the
-  // memory plan decides), so all inputs must be set again after it.
+  // Destroys what Open() built and leaves the pools to others. Does nothing when
+  // not open.
+  void Close();
+
+  // Fills scratch and the whole memory plan, inputs and outputs with it, with
+  // `pattern`, so that nothing of an earlier inference can pass for a result. All
+  // inputs must be set again after it. Not for a program that keeps state.
   // Only when open; does nothing otherwise.
   void Poison(std::byte pattern);
 
@@ -114,6 +118,11 @@ class Model {
   Span<const std::byte> OutputBuffer(std::size_t index) const;
 
   bool is_open() const { return open_; }
+
+  // As described; empty when not open.
+  Span<const pilotlight_tensor_info_t> inputs() const;
+  Span<const pilotlight_tensor_info_t> outputs() const;
+
   const InferenceStats& last_inference() const { return last_inference_; }
   MemoryStats memory() const;
 
@@ -122,6 +131,7 @@ class Model {
 
  private:
   Status Load();
+  void Destroy();
   Status CheckBackends(const executorch::runtime::MethodMeta& meta);
   Status PlacePlannedBuffers(const executorch::runtime::MethodMeta& meta);
   Status BindInputs(const executorch::runtime::MethodMeta& meta);
@@ -151,6 +161,7 @@ class Model {
   std::optional<executorch::runtime::Program> program_;
   std::optional<MarkedAllocator> method_allocator_;
   std::optional<MarkedAllocator> temp_allocator_;
+  std::size_t planned_use_bytes_ = 0;
   executorch::runtime::Span<std::uint8_t> planned_spans_[kMaxPlannedBuffers];
   std::optional<executorch::runtime::HierarchicalAllocator> planned_memory_;
   std::optional<executorch::runtime::MemoryManager> memory_manager_;
