@@ -6,8 +6,8 @@
 operators.txt holds one operator a line and the dtypes it is called with ("aten::add.out float32 int64"; without
 dtypes, all that its kernel takes), none when the program is delegated completely. Writes
 
-    <folder>/operators.cpp                 registers the operators; compiled into the image itself, as the linker would
-                                           drop it from a library
+    <folder>/operators.cpp                 pilotlight_register_operators(), which registers them; pilotlight_init()
+                                           calls it
     <folder>/selected/selected_operators.h which operators and dtypes there are, for the kernels' sources
     <folder>/selected/selected_<x>.cpp     for each source of this folder: includes it if the program needs it
 
@@ -35,6 +35,8 @@ TEMPLATES = FOLDER / "templates"
 _NO_OPERATORS = """\
 // SPDX-License-Identifier: Apache-2.0
 // The program calls no CPU operator: there is nothing to register.
+extern "C" void pilotlight_register_operators(void);
+extern "C" void pilotlight_register_operators(void) {}
 """
 
 # The generator's code is not ours to mend.

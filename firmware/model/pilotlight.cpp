@@ -204,12 +204,12 @@ void pilotlight_close(pilotlight_model_t* model) {
 
 uint32_t pilotlight_input_count(const pilotlight_model_t* model) {
   const OpenModel* const opened = Find(model);
-  return opened != nullptr ? opened->model.inputs().size() : 0;
+  return opened != nullptr ? static_cast<std::uint32_t>(opened->model.inputs().size()) : 0;
 }
 
 uint32_t pilotlight_output_count(const pilotlight_model_t* model) {
   const OpenModel* const opened = Find(model);
-  return opened != nullptr ? opened->model.outputs().size() : 0;
+  return opened != nullptr ? static_cast<std::uint32_t>(opened->model.outputs().size()) : 0;
 }
 
 pilotlight_tensor_t pilotlight_input(pilotlight_model_t* model, uint32_t index) {
@@ -245,7 +245,7 @@ void pilotlight_poison(pilotlight_model_t* model, uint8_t pattern) {
   }
 }
 
-pilotlight_statistics_t pilotlight_statistics(const pilotlight_model_t* model) {
+pilotlight_statistics_t pilotlight_stats(const pilotlight_model_t* model) {
   pilotlight_statistics_t statistics{};
   const OpenModel* const opened = Find(model);
   if (opened == nullptr || !opened->model.is_open()) return statistics;

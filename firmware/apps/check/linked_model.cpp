@@ -39,7 +39,7 @@ Inference LinkedModel::Run(std::uint64_t deadline_us) {
   inference.status = static_cast<Status>(pilotlight_run(
       &model_, left_us < UINT32_MAX ? static_cast<std::uint32_t>(left_us) : UINT32_MAX));
   inference.text = pilotlight_failure(&model_);
-  const pilotlight_statistics_t statistics = pilotlight_statistics(&model_);
+  const pilotlight_statistics_t statistics = pilotlight_stats(&model_);
   inference.npu_cycles = statistics.npu_cycles;
   inference.npu_status = statistics.npu_status;
   if (statistics.npu_runs == 0) return inference;
@@ -51,7 +51,7 @@ Inference LinkedModel::Run(std::uint64_t deadline_us) {
 }
 
 ModelMemory LinkedModel::Memory() const {
-  const pilotlight_statistics_t statistics = pilotlight_statistics(&model_);
+  const pilotlight_statistics_t statistics = pilotlight_stats(&model_);
   return {ToPoolUse(statistics.method_pool), ToPoolUse(statistics.temp_pool),
           statistics.planned.size_bytes};
 }

@@ -20,6 +20,8 @@
 #include "program_run.h"
 #include "semihosting.h"
 
+extern "C" void pilotlight_register_operators(void);  // generated, operators.cpp
+
 namespace pilotlight::executor_runner {
 namespace {
 
@@ -85,6 +87,7 @@ void Run() {
   auto backend = ethos_u::RegisterBackend(npu);
   if (!backend.ok()) Fail("the runtime did not take the delegate");
 
+  pilotlight_register_operators();
   const std::uint64_t start_us = platform::NowUs();
   program_run.emplace(Ddr(), *backend.value());
   if (!program_run->Run(command_line)) Fail(program_run->failure());

@@ -77,9 +77,9 @@ const char* pilotlight_init_failure(void);
 /* The NPU that answered, as Arm names it ("ethos-u55-128"); "" when none did. */
 const char* pilotlight_npu(void);
 
-#define PILOTLIGHT_MODEL_WORDS 176
+#define PILOTLIGHT_MODEL_WORDS 288
 
-/* One open model. Place it in static storage (some 700 bytes on Cortex-M) and
+/* One open model. Place it in static storage (1,152 bytes on Cortex-M) and
  * leave it where it is while open. All zero is closed. */
 typedef struct pilotlight_model {
   union {
@@ -163,7 +163,7 @@ typedef struct pilotlight_statistics {
 } pilotlight_statistics_t;
 
 /* All zero when the model is not open. */
-pilotlight_statistics_t pilotlight_statistics(const pilotlight_model_t* model);
+pilotlight_statistics_t pilotlight_stats(const pilotlight_model_t* model);
 
 #ifdef __cplusplus
 }

@@ -167,7 +167,7 @@ TEST_F(ModelTest, CountsMemoryAndCycles) {
   EXPECT_EQ(model_.memory().temp_pool.used_bytes, kScratchBytes);
   EXPECT_EQ(model_.memory().temp_pool.size_bytes, kScratchBytes);
   EXPECT_GT(model_.memory().method_pool.used_bytes, 0u);
-  EXPECT_EQ(model_.memory().planned_bytes, 256u);
+  EXPECT_EQ(model_.memory().planned.size_bytes, 256u);
   EXPECT_EQ(model_.last_inference().npu.runs, 1u);
   EXPECT_EQ(model_.last_inference().npu.npu_cycles, 0x0002'00000010u);
   EXPECT_GT(model_.last_inference().duration_us, 0u);

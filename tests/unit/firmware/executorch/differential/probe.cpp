@@ -446,8 +446,15 @@ void Probe(const char* path, Program::Verification verification) {
 
 }  // namespace
 
+#if defined(REGISTER_OPERATORS)  // The wheel's register themselves.
+extern "C" void pilotlight_register_operators(void);
+#endif
+
 int main(int argc, char** argv) {
   runtime_init();
+#if defined(REGISTER_OPERATORS)
+  pilotlight_register_operators();
+#endif
   Program::Verification verification = Program::Verification::Minimal;
   std::vector<const char*> files;
   Error error = register_kernel(Kernel("probe::fail.out", FailingKernel));

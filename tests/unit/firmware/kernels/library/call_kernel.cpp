@@ -176,4 +176,9 @@ extern "C" std::int32_t call_kernel(const char* operator_name, const Argument* a
   return static_cast<std::int32_t>(context.failure_state());
 }
 
-extern "C" void start_kernels() { executorch::runtime::runtime_init(); }
+extern "C" void pilotlight_register_operators(void);  // generated, operators.cpp
+
+extern "C" void start_kernels() {
+  executorch::runtime::runtime_init();
+  pilotlight_register_operators();
+}
