@@ -5,8 +5,7 @@
 #include <new>
 
 #include "pilotlight/base/text.h"
-#include "pilotlight/ethos_u/blob.h"
-#include "pilotlight/ethos_u/payload.h"
+#include "pilotlight/ethos_u/program.h"
 
 namespace pilotlight::ethos_u {
 
@@ -26,6 +25,7 @@ Error ToError(Status status) {
     case Status::kOk:
       return Error::Ok;
     case Status::kBadModel:
+      return Error::InvalidProgram;
     case Status::kUnsupported:
     case Status::kWrongNpu:
       return Error::DelegateInvalidCompatibility;
@@ -42,15 +42,18 @@ Error ToError(Status status) {
   return Error::Internal;
 }
 
+constexpr std::uint32_t kFastScratchRegion = 2;
+
 std::size_t RoundUp(std::size_t size, std::size_t multiple) {
   return (size + multiple - 1) / multiple * multiple;
 }
 
 }  // namespace
 
-// One delegate of a loaded method. The blob was checked in full by init().
+// One delegate of a loaded method, verified by init().
 struct EthosUBackend::Handle {
-  Blob blob;
+  Program program;
+  std::uint32_t fast_scratch_bytes = 0;  // What it was verified for; 0 when it uses none.
 };
 
 void EthosUBackend::BeginInference(std::uint64_t deadline_us) {
@@ -67,27 +70,20 @@ executorch::runtime::Result<DelegateHandle*> EthosUBackend::init(BackendInitCont
   // The code generator sizes method pools by this (python/pilotlight/codegen/arenas.py).
   static_assert(sizeof(Handle) <= 9 * sizeof(void*), "HANDLE_POINTERS in arenas.py is too small");
 
-  Handle parsed;
-  BlobError blob_error;
-  const Span<const std::byte> bytes(static_cast<const std::byte*>(processed->data()),
-                                    processed->size());
-  if (const Status status = ParseBlob(bytes, parsed.blob, blob_error); status != Status::kOk) {
-    const Error error = FailAt(status, blob_error.reason, blob_error.offset);
-    return error;
-  }
-
-  Payload payload;
+  Handle verified;
+  const bool there = processed != nullptr && processed->data() != nullptr;
+  const Span<const std::byte> blob(
+      there ? static_cast<const std::byte*>(processed->data()) : nullptr,
+      there ? processed->size() : 0);
+  const auto fast_scratch_bytes = static_cast<std::uint32_t>(fast_scratch_.size());
   Failure why;
-  if (const Status status = ParsePayload(parsed.blob.payload, payload, why);
-      status != Status::kOk) {
-    failure_.status = status;
-    Describe(why, failure_.text);
-    return ToError(status);
+  if (VerifyProgram(blob, npu_.identity(), fast_scratch_bytes, verified.program, why) !=
+      Status::kOk) {
+    return Refuse(why);
   }
-  if (const Status status = npu_.Check(payload); status != Status::kOk) return FailNpu(status);
-  if (!parsed.blob.weights.empty()) {
-    const Status status = npu_.CheckReachable(parsed.blob.weights, 0);
-    if (status != Status::kOk) return FailNpu(status);
+  if (npu_.CheckPlace(verified.program) != Status::kOk) return Refuse(npu_.failure());
+  if ((verified.program.used_regions >> kFastScratchRegion & 1) != 0) {
+    verified.fast_scratch_bytes = fast_scratch_bytes;
   }
 
   Handle* handle = context.get_runtime_allocator()->allocateInstance<Handle>();
@@ -95,7 +91,7 @@ executorch::runtime::Result<DelegateHandle*> EthosUBackend::init(BackendInitCont
     return FailAt(Status::kNoMemory, "method pool is too small for a delegate handle; bytes needed",
                   sizeof(Handle));
   }
-  return new (handle) Handle(parsed);
+  return new (handle) Handle(verified);
 }
 
 Error EthosUBackend::execute(BackendExecutionContext& context, DelegateHandle* opaque,
@@ -104,7 +100,7 @@ Error EthosUBackend::execute(BackendExecutionContext& context, DelegateHandle* o
   const Handle& handle = *static_cast<const Handle*>(opaque);
 
   // Whole cache lines of our own, or invalidation would drop a neighbour's data.
-  const std::size_t size = RoundUp(handle.blob.scratch_size_bytes, kCacheLineBytes);
+  const std::size_t size = RoundUp(handle.program.scratch_size_bytes, kCacheLineBytes);
   void* scratch = context.allocate(size, kCacheLineBytes);
   if (scratch == nullptr) {
     return FailAt(Status::kNoMemory, "temp pool is too small for the NPU's scratch; bytes needed",
@@ -115,8 +111,8 @@ Error EthosUBackend::execute(BackendExecutionContext& context, DelegateHandle* o
 
 Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
                          executorch::runtime::Span<EValue*> args) const {
-  const IoTable& inputs = handle.blob.inputs;
-  const IoTable& outputs = handle.blob.outputs;
+  const IoTable& inputs = handle.program.inputs;
+  const IoTable& outputs = handle.program.outputs;
   if (args.size() != inputs.size() + outputs.size()) {
     return FailAt(Status::kBadModel, "the delegate call's number of arguments is wrong",
                   args.size());
@@ -134,16 +130,21 @@ Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
     }
   }
 
+  if (fast_scratch_.size() < handle.fast_scratch_bytes) {
+    return FailAt(Status::kNoMemory, "fast scratch shrank since the model was loaded; bytes needed",
+                  handle.fast_scratch_bytes);
+  }
+
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const IoTensor io = inputs[i];
     std::memcpy(scratch.data() + io.offset, args[i]->toTensor().const_data_ptr(), io.size_bytes);
   }
 
   const Region regions[] = {
-      handle.blob.weights.empty() ? Region() : Region::ReadOnly(handle.blob.weights),
+      handle.program.weights.empty() ? Region() : Region::ReadOnly(handle.program.weights),
       Region::Written(scratch), fast_scratch_.empty() ? Region() : Region::Written(fast_scratch_)};
-  Result<RunStats> ran = npu_.Run(handle.blob.payload, regions, deadline_us_);
-  if (!ran.ok()) return FailNpu(ran.status());
+  Result<RunStats> ran = npu_.Run(handle.program, regions, deadline_us_);
+  if (!ran.ok()) return Refuse(npu_.failure());
   ++stats_.runs;
   stats_.npu_cycles += ran.value().cycles;
   for (std::size_t i = 0; i < reg::kPmEventCounters; ++i) {
@@ -168,10 +169,10 @@ Error EthosUBackend::FailAt(Status status, const char* text, std::uint64_t numbe
   return ToError(status);
 }
 
-Error EthosUBackend::FailNpu(Status status) const {
-  failure_.status = status;
-  Describe(npu_.failure(), failure_.text);
-  return ToError(status);
+Error EthosUBackend::Refuse(const Failure& why) const {
+  failure_.status = why.status;
+  Describe(why, failure_.text);
+  return ToError(why.status);
 }
 
 Result<EthosUBackend*> RegisterBackend(Npu& npu) {

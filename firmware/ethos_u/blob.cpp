@@ -107,7 +107,7 @@ class Parser {
       const std::size_t record = kCountBytes + i * kRecordBytes;
       PILOTLIGHT_TRY(Record(block.data.data() + record, block.at + record, scratch_size_bytes));
     }
-    table = IoTable(block.data.subspan(kCountBytes, block.data.size() - kCountBytes));
+    table = IoTable(block.data.data());
     return Status::kOk;
   }
 
@@ -159,10 +159,10 @@ class Parser {
 
 }  // namespace
 
-std::size_t IoTable::size() const { return records_.size() / kRecordBytes; }
+std::size_t IoTable::size() const { return block_ == nullptr ? 0 : LoadU32(block_); }
 
 IoTensor IoTable::operator[](std::size_t index) const {
-  const std::byte* record = records_.data() + index * kRecordBytes;
+  const std::byte* record = block_ + kCountBytes + index * kRecordBytes;
   IoTensor tensor{};
   tensor.element_bytes = LoadU32(record + kElementBytesAt);
   tensor.offset = LoadU32(record + kOffsetAt);

@@ -37,9 +37,16 @@ const char* ChannelName(std::uint32_t channel) {
       return "OFM";
     case 9:
       return "DMA write";
+    case Failure::kIfm2Channel:
+      return "IFM2";
     default:
       return "unknown";
   }
+}
+
+void Signed(Text& text, std::int64_t number) {
+  if (number < 0) text << "-";
+  text << static_cast<std::uint64_t>(number < 0 ? -number : number);
 }
 
 void Name(Text& text, const NpuIdentity& npu) {
@@ -95,6 +102,17 @@ std::size_t Describe(const Failure& failure, Span<char> into) {
       break;
     case Cause::kForeignPayload:
       text << "driver action at payload offset " << failure.offset << " is not supported";
+      break;
+    case Cause::kBadCommand:
+      text << "command at stream offset " << failure.offset << " " << failure.reason;
+      break;
+    case Cause::kBadAccess:
+      text << "command at stream offset " << failure.offset << ": " << ChannelName(failure.channel)
+           << " bytes ";
+      Signed(text, failure.begin);
+      text << " to ";
+      Signed(text, failure.end);
+      text << " of region " << failure.region << ", which has " << failure.size_bytes;
       break;
     case Cause::kOtherNpu:
       text << "compiled for ";

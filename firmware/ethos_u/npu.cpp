@@ -68,23 +68,21 @@ Status Npu::Reset() {
   return Status::kOk;
 }
 
-Result<RunStats> Npu::Run(Span<const std::byte> payload_bytes, Span<const Region> regions,
+Result<RunStats> Npu::Run(const Program& program, Span<const Region> regions,
                           std::uint64_t deadline_us) {
-  Payload payload;
-  PILOTLIGHT_TRY(ParsePayload(payload_bytes, payload, failure_));
   // A failed recovery is tried once more, here: nothing else would.
   if (!opened_) PILOTLIGHT_TRY(Open());
-  PILOTLIGHT_TRY(Check(payload));
-  PILOTLIGHT_TRY(CheckRegions(payload, regions));
+  Places places;
+  PILOTLIGHT_TRY(LocateAll(program, regions, places));
 
   // Constants too: a model loaded over the debug link was written by the CPU,
   // so parts of it may exist only in dirty cache lines.
-  port_.CleanDCache(payload.stream);
+  port_.CleanDCache(program.stream);
   for (const Region& region : regions) {
     if (region.given()) port_.CleanDCache(region.bytes());
   }
 
-  Start(payload, regions);
+  Start(program, places, regions);
   if (const Status status = WaitForEnd(deadline_us); status != Status::kOk) {
     // Or it keeps writing into memory that the caller is about to reuse.
     const Failure why = failure_;
@@ -102,45 +100,45 @@ Result<RunStats> Npu::Run(Span<const std::byte> payload_bytes, Span<const Region
   return stats;
 }
 
-Status Npu::Check(const Payload& payload) {
-  if (!Runs(payload.built_for, identity_)) {
-    const Status status = Fail(Status::kWrongNpu, Cause::kOtherNpu);
-    failure_.built_for = payload.built_for;
-    return status;
-  }
-  return CheckReachable(payload.stream, Failure::kStreamRegion);
+Status Npu::CheckPlace(const Program& program) {
+  std::uint64_t address = 0;
+  if (!program.weights.empty()) PILOTLIGHT_TRY(Locate(program.weights, 0, address));
+  return Locate(program.stream, Failure::kStreamRegion, address);
 }
 
-Status Npu::CheckReachable(Span<const std::byte> bytes, std::uint32_t region) {
-  const std::uintptr_t address = AddressOf(bytes.data());
-  const std::uint64_t device_address = port_.DeviceAddress(bytes.data(), bytes.size());
-  if (!Reachable(device_address, bytes.size())) {
-    return FailAt(Status::kBadArgument, Cause::kUnreachable, region, address);
+Status Npu::Locate(Span<const std::byte> bytes, std::uint32_t region, std::uint64_t& address) {
+  const std::uintptr_t cpu_address = AddressOf(bytes.data());
+  address = port_.DeviceAddress(bytes.data(), bytes.size());
+  if (!Reachable(address, bytes.size())) {
+    return FailAt(Status::kBadArgument, Cause::kUnreachable, region, cpu_address);
   }
-  if (address % kNpuAlignBytes != 0 || device_address % kNpuAlignBytes != 0) {
+  if (cpu_address % kNpuAlignBytes != 0 || address % kNpuAlignBytes != 0) {
     const bool stream = region == Failure::kStreamRegion;
     return FailAt(Status::kMisaligned, stream ? Cause::kMisalignedStream : Cause::kMisalignedRegion,
-                  region, address);
+                  region, cpu_address);
   }
   return Status::kOk;
 }
 
-Status Npu::CheckRegions(const Payload& payload, Span<const Region> regions) {
+Status Npu::LocateAll(const Program& program, Span<const Region> regions, Places& places) {
+  PILOTLIGHT_TRY(Locate(program.stream, Failure::kStreamRegion, places.stream));
   if (regions.size() > reg::kRegionCount) {
     return FailAt(Status::kBadArgument, Cause::kMissingRegion, reg::kRegionCount, 0);
   }
-  for (std::uint32_t i = 0; i < reg::kRegionCount; ++i) {
-    const bool given = i < regions.size() && regions[i].given();
-    if (!given) {
-      if ((payload.used_regions >> i & 1u) == 0) continue;
-      return FailAt(Status::kUnsupported, Cause::kMissingRegion, i, 0);
-    }
+  std::uint32_t given = 0;
+  for (std::uint32_t i = 0; i < regions.size(); ++i) {
+    if (!regions[i].given()) continue;
+    given |= 1u << i;
     const Span<std::byte> bytes = regions[i].bytes();
     if (regions[i].written() &&
         (AddressOf(bytes.data()) % kCacheLineBytes != 0 || bytes.size() % kCacheLineBytes != 0)) {
       return FailAt(Status::kMisaligned, Cause::kMisalignedRegion, i, AddressOf(bytes.data()));
     }
-    PILOTLIGHT_TRY(CheckReachable(bytes, i));
+    PILOTLIGHT_TRY(Locate(bytes, i, places.regions[i]));
+  }
+  for (std::uint32_t i = 0; i < reg::kRegionCount; ++i) {
+    if ((program.used_regions >> i & ~(given >> i) & 1u) == 0) continue;
+    return FailAt(Status::kUnsupported, Cause::kMissingRegion, i, 0);
   }
   return Status::kOk;
 }
@@ -168,15 +166,13 @@ RunStats Npu::ReadCounters() {
   return stats;
 }
 
-void Npu::Start(const Payload& payload, Span<const Region> regions) {
+void Npu::Start(const Program& program, const Places& places, Span<const Region> regions) {
   StartCounters();
-  Write64(reg::kQBaseLow, port_.DeviceAddress(payload.stream.data(), payload.stream.size()));
-  port_.Write(reg::kQSize, static_cast<std::uint32_t>(payload.stream.size()));
+  Write64(reg::kQBaseLow, places.stream);
+  port_.Write(reg::kQSize, static_cast<std::uint32_t>(program.stream.size()));
   port_.Write(reg::kQConfig, options_.queue_config);
   for (std::uint32_t i = 0; i < regions.size(); ++i) {
-    if (!regions[i].given()) continue;
-    const Span<std::byte> bytes = regions[i].bytes();
-    Write64(reg::BasePLow(i), port_.DeviceAddress(bytes.data(), bytes.size()));
+    if (regions[i].given()) Write64(reg::BasePLow(i), places.regions[i]);
   }
   port_.Write(reg::kRegionCfg, options_.region_config);
   port_.ArmIrq();

@@ -18,44 +18,6 @@ enum Action : std::uint32_t {
   kNop = 5,
 };
 
-// Command words that choose a region (opcode and mode bits of one word), with
-// the region in param[2:0]. For the two DMA commands param[8] means internal
-// memory instead of a region.
-constexpr std::uint32_t kSetIfmRegion = 0x10F;
-constexpr std::uint32_t kSetOfmRegion = 0x11F;
-constexpr std::uint32_t kSetWeightRegion = 0x128;
-constexpr std::uint32_t kSetScaleRegion = 0x129;
-constexpr std::uint32_t kSetDma0SrcRegion = 0x130;
-constexpr std::uint32_t kSetDma0DstRegion = 0x131;
-constexpr std::uint32_t kSetIfm2Region = 0x18F;
-constexpr std::uint32_t kCommandMask = 0xC3FF;
-constexpr std::uint32_t kHasPayloadWord = 1u << 14;
-
-std::uint8_t UsedRegions(Span<const std::byte> stream) {
-  std::uint32_t used = 0;
-  for (std::size_t at = 0; at < stream.size(); at += kWordBytes) {
-    const std::uint32_t word = LoadU32(stream.data() + at);
-    const std::uint32_t param = word >> 16;
-    switch (word & kCommandMask) {
-      case kSetDma0SrcRegion:
-      case kSetDma0DstRegion:
-        if ((param >> 8 & 1u) != 0) break;
-        [[fallthrough]];
-      case kSetIfmRegion:
-      case kSetOfmRegion:
-      case kSetWeightRegion:
-      case kSetScaleRegion:
-      case kSetIfm2Region:
-        used |= 1u << (param & 7u);
-        break;
-      default:
-        break;
-    }
-    if ((word & kHasPayloadWord) != 0) at += kWordBytes;
-  }
-  return static_cast<std::uint8_t>(used);
-}
-
 }  // namespace
 
 Status ParsePayload(Span<const std::byte> bytes, Payload& payload, Failure& failure) {
@@ -110,7 +72,6 @@ Status ParsePayload(Span<const std::byte> bytes, Payload& payload, Failure& fail
     }
   }
   if (payload.stream.empty() || !has_config) return fail(Status::kBadModel, Cause::kBadPayload);
-  payload.used_regions = UsedRegions(payload.stream);
   return Status::kOk;
 }
 

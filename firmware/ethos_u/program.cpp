@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pilotlight/ethos_u/program.h"
 
+#include "pilotlight/ethos_u/command_stream.h"
 #include "pilotlight/ethos_u/payload.h"
 
 namespace pilotlight::ethos_u {
 
 Status VerifyProgram(Span<const std::byte> bytes, const NpuIdentity& npu,
-                     std::size_t fast_scratch_bytes, Program& program, Failure& failure) {
+                     std::uint32_t fast_scratch_bytes, Program& program, Failure& failure) {
   failure = {};
   Blob blob;
   BlobError blob_error;
@@ -26,9 +27,14 @@ Status VerifyProgram(Span<const std::byte> bytes, const NpuIdentity& npu,
     failure.hardware = npu;
     return failure.status;
   }
-  (void)fast_scratch_bytes;
-  program = {payload.stream,       blob.weights, blob.scratch_size_bytes,
-             payload.used_regions, blob.inputs,  blob.outputs};
+  RegionSizes sizes;
+  sizes.bytes[0] = static_cast<std::uint32_t>(blob.weights.size());
+  sizes.bytes[1] = blob.scratch_size_bytes;
+  sizes.bytes[2] = fast_scratch_bytes;
+  std::uint8_t used = 0;
+  PILOTLIGHT_TRY(VerifyStream(payload.stream, payload.built_for, sizes, used, failure));
+  program = {payload.stream, blob.weights, blob.scratch_size_bytes,
+             used,           blob.inputs,  blob.outputs};
   return Status::kOk;
 }
 

@@ -129,14 +129,14 @@ TEST_F(BackendTest, MethodPoolTooSmallForTheHandleIsSaid) {
 }
 
 TEST_F(BackendTest, MalformedBlobIsRefusedAtLoad) {
-  npu_memory[kBlobAt] = std::byte{'x'};
-  EXPECT_EQ(Init(), Error::DelegateInvalidCompatibility);
+  npu_memory[kBlobAt + 18] = std::byte{1};  // The first block's length.
+  EXPECT_EQ(Init(), Error::InvalidProgram);
   EXPECT_STRNE(backend_.failure().text, "");
 }
 
 TEST_F(BackendTest, MalformedPayloadIsRefusedAtLoad) {
   npu_memory[176 - 112] = std::byte{'X'};
-  EXPECT_EQ(Init(), Error::DelegateInvalidCompatibility);
+  EXPECT_EQ(Init(), Error::InvalidProgram);
   EXPECT_EQ(backend_.failure().status, Status::kBadModel);
   EXPECT_STREQ(backend_.failure().text, "malformed driver payload at offset 0");
 }
@@ -170,11 +170,11 @@ TEST_F(BackendTest, WeightsOutOfTheNpusReachAreRefusedAtLoad) {
 TEST_F(BackendTest, TensorOfAnotherSizeIsNeverCopied) {
   ASSERT_EQ(Init(), Error::Ok);
   input_sizes_[3] = 7;
-  EXPECT_EQ(Execute(), Error::DelegateInvalidCompatibility);
+  EXPECT_EQ(Execute(), Error::InvalidProgram);
   input_sizes_[3] = 8;
   temp_pool_.reset();
   output_sizes_[1] = 11;
-  EXPECT_EQ(Execute(), Error::DelegateInvalidCompatibility);
+  EXPECT_EQ(Execute(), Error::InvalidProgram);
   EXPECT_EQ(port_.Order().find("run"), std::string::npos);
 }
 

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "golden_file.h"
-#include "pilotlight/ethos_u/payload.h"
 
 namespace pilotlight::ethos_u {
 namespace {
@@ -42,15 +41,6 @@ TEST_F(BlobTest, ReadsWhatTheExporterWrote) {
   ASSERT_EQ(blob_.outputs.size(), 1u);
   EXPECT_EQ(blob_.outputs[0].offset, 0u);
   EXPECT_EQ(blob_.outputs[0].size_bytes, 10u);
-}
-
-TEST_F(BlobTest, ItsPayloadUsesWeightsAndScratchAlone) {
-  ASSERT_EQ(Parse(), Status::kOk);
-  Payload payload;
-  Failure failure;
-  ASSERT_EQ(ParsePayload(blob_.payload, payload, failure), Status::kOk);
-  EXPECT_EQ(payload.used_regions, 0b11);
-  EXPECT_EQ(payload.stream.size(), 0x14bu * 4);
 }
 
 TEST_F(BlobTest, EveryTruncationIsRefused) {

@@ -95,23 +95,5 @@ TEST_F(PayloadTest, OtherFormatIsRefused) {
   EXPECT_EQ(Parse(words), Status::kBadModel);
 }
 
-TEST_F(PayloadTest, CollectsTheRegionsOfEveryCommandThatNamesOne) {
-  ASSERT_EQ(Parse(PayloadAround({0x0000010F, 0x0001011F, 0x00020128, 0x00030129, 0x00040130,
-                                 0x00050131, 0x0006018F, kStop})),
-            Status::kOk);
-  EXPECT_EQ(payload_.used_regions, 0x7F);
-}
-
-TEST_F(PayloadTest, InternalMemoryOfADmaIsNotARegion) {
-  ASSERT_EQ(Parse(PayloadAround({0x01050131, kStop})), Status::kOk);
-  EXPECT_EQ(payload_.used_regions, 0);
-}
-
-TEST_F(PayloadTest, DataWordOfACommandIsNotTakenForACommand) {
-  // 0x4000: SET_IFM_BASE0, whose second word happens to look like SET_IFM_REGION.
-  ASSERT_EQ(Parse(PayloadAround({0x00004000, 0x0003010F, kStop})), Status::kOk);
-  EXPECT_EQ(payload_.used_regions, 0);
-}
-
 }  // namespace
 }  // namespace pilotlight::ethos_u

@@ -44,8 +44,8 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
   void BeginInference(std::uint64_t deadline_us);
 
   // Memory near the NPU for programs compiled with a Dedicated_Sram memory mode (region 2); they
-  // are refused without. Whole cache lines, as large as the mode was told: a program does not say
-  // how much it uses. Borrowed until the next call.
+  // are refused without, and when they leave it. Whole cache lines, as large as the mode was told.
+  // Call before models are loaded: they are verified for this size. Borrowed until the next call.
   void SetFastScratch(Span<std::byte> memory) { fast_scratch_ = memory; }
 
   // The last failure since BeginInference() or ClearFailure().
@@ -54,10 +54,10 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
   const BackendStats& stats() const { return stats_; }
 
   // ExecuTorch's side. Errors:
-  //   DelegateInvalidCompatibility    malformed, unsupported, or for another NPU
+  //   InvalidProgram                  malformed, or tensors that the blob does not describe
+  //   DelegateInvalidCompatibility    unsupported, or for another NPU
   //   MemoryAllocationFailed          method pool or temp pool too small
   //   InvalidArgument                 misaligned or unreachable memory
-  //   InvalidProgram                  tensors that the blob does not describe
   //   Internal                        the NPU failed
   // The Status and text behind each are in failure().
   bool is_available() const override;
@@ -75,7 +75,7 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
   struct Handle;
 
   executorch::runtime::Error FailAt(Status status, const char* text, std::uint64_t number) const;
-  executorch::runtime::Error FailNpu(Status status) const;
+  executorch::runtime::Error Refuse(const Failure& why) const;
   executorch::runtime::Error Run(
       const Handle& handle, Span<std::byte> scratch,
       executorch::runtime::Span<executorch::runtime::EValue*> args) const;

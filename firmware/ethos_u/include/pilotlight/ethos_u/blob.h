@@ -33,13 +33,13 @@ struct IoTensor {
 class IoTable {
  public:
   IoTable() = default;
-  explicit IoTable(Span<const std::byte> records) : records_(records) {}
+  explicit IoTable(const std::byte* block) : block_(block) {}  // A checked block's data.
 
   std::size_t size() const;
   IoTensor operator[](std::size_t index) const;
 
  private:
-  Span<const std::byte> records_;
+  const std::byte* block_ = nullptr;
 };
 
 // Pointers into the blob.

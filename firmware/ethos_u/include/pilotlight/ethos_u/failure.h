@@ -31,8 +31,10 @@ enum class Cause : std::uint8_t {
   kBadBlob,           // `reason`, `offset` in the delegate's blob.
   kBadPayload,        // `offset`: where the driver payload stops making sense.
   kForeignPayload,    // `offset`: a driver action this driver does not know.
+  kBadCommand,        // `reason`, `offset` in the command stream.
+  kBadAccess,         // `channel`, `begin`, `end`, `region`, `size_bytes`, `offset` in the stream.
   kOtherNpu,          // `built_for` and `hardware` differ.
-  kMissingRegion,     // `region`: used by the stream, not given by the caller.
+  kMissingRegion,     // `region`: used by the stream (at `offset`), not given by the caller.
   kMisalignedStream,  // `address`.
   kMisalignedRegion,  // `region`, `address`.
   kUnreachable,       // `region` (or kStreamRegion), `address`: outside what the NPU sees.
@@ -47,6 +49,9 @@ enum class Cause : std::uint8_t {
 struct Failure {
   static constexpr std::uint32_t kStreamRegion = ~0u;  // `region`: the stream itself.
 
+  // `channel` is a number of STATUS.faulting_channel, or this one.
+  static constexpr std::uint8_t kIfm2Channel = 16;
+
   Status status = Status::kOk;
   Cause cause = Cause::kNone;
   bool recovered = false;   // The NPU was reset after the failure and is usable.
@@ -54,6 +59,10 @@ struct Failure {
   std::uint32_t region = 0;
   std::uint32_t offset = 0;
   std::uint64_t address = 0;
+  std::int64_t begin = 0;  // Bytes that a command accesses, relative to the region,
+  std::int64_t end = 0;    // up to this one, which it does not.
+  std::uint32_t size_bytes = 0;
+  std::uint8_t channel = 0;
   std::uint32_t npu_status = 0;  // STATUS when the failure was seen.
   std::uint32_t queue_read = 0;  // QREAD: byte offset in the command stream.
   NpuIdentity built_for;

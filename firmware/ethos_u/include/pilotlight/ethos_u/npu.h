@@ -18,7 +18,7 @@
 #include "pilotlight/base/span.h"
 #include "pilotlight/base/status.h"
 #include "pilotlight/ethos_u/failure.h"
-#include "pilotlight/ethos_u/payload.h"
+#include "pilotlight/ethos_u/program.h"
 #include "pilotlight/ethos_u/registers.h"
 #include "pilotlight/platform/npu_port.h"
 
@@ -99,26 +99,25 @@ class Npu {
   // kDeviceFault  the NPU does not take the security state asked for.
   Status Open();
 
-  // Runs one driver payload (payload.h) to completion; `regions[i]` is region i.
-  // `deadline_us` is a platform::NowUs() value. Blocks.
+  // Runs one verified program (program.h) to completion; `regions[i]` is region i,
+  // as large as it was verified for. `deadline_us` is a platform::NowUs() value. Blocks.
   //
   // After any failure the NPU is stopped and reset: it no longer touches the
   // regions (unless even the reset failed, see Failure::recovered).
   //
-  // kBadModel     the payload is malformed.
-  // kUnsupported  unknown driver action, or the stream uses a region not given.
-  // kWrongNpu     compiled for another configuration; failure() has both.
+  // kUnsupported  the stream uses a region not given.
   // kMisaligned   see kNpuAlignBytes and kCacheLineBytes.
-  // kBadArgument  a region lies where the NPU cannot reach, or Open() was never called.
+  // kBadArgument  something lies where the NPU cannot reach, or Open() was never called.
   // kTimeout      no completion interrupt before the deadline, or no answer.
   // kDeviceFault  bus, parse, weight or ECC fault.
-  Result<RunStats> Run(Span<const std::byte> payload, Span<const Region> regions,
+  Result<RunStats> Run(const Program& program, Span<const Region> regions,
                        std::uint64_t deadline_us);
 
-  // The checks Run() makes before it touches the hardware, for a payload and
-  // for read-only data that will not change between runs.
-  Status Check(const Payload& payload);
-  Status CheckReachable(Span<const std::byte> bytes, std::uint32_t region);
+  // Whether the NPU can read stream and weights where they lie: what Run() would
+  // find out only when it is too late to choose another place.
+  //
+  // kMisaligned, kBadArgument  as Run().
+  Status CheckPlace(const Program& program);
 
   const NpuIdentity& identity() const { return identity_; }
 
@@ -127,10 +126,17 @@ class Npu {
 
  private:
   Status Reset();
-  Status CheckRegions(const Payload& payload, Span<const Region> regions);
+  // Where the NPU finds a program's parts; a region that is not given has no address.
+  struct Places {
+    std::uint64_t stream = 0;
+    std::uint64_t regions[reg::kRegionCount] = {};
+  };
+
+  Status Locate(Span<const std::byte> bytes, std::uint32_t region, std::uint64_t& address);
+  Status LocateAll(const Program& program, Span<const Region> regions, Places& places);
   void StartCounters();
   RunStats ReadCounters();
-  void Start(const Payload& payload, Span<const Region> regions);
+  void Start(const Program& program, const Places& places, Span<const Region> regions);
   Status WaitForEnd(std::uint64_t deadline_us);
   Status CheckStatus(std::uint32_t status);
   void Write64(std::uint32_t offset_low, std::uint64_t value);

@@ -2,7 +2,7 @@
 //
 // The driver payload that Vela writes ("COP1"): little-endian words, a magic
 // number, then actions. One names the NPU that the stream was compiled for, one
-// carries the stream, NOPs pad it to a multiple of 16 bytes.
+// carries the stream (command_stream.h), NOPs pad it to a multiple of 16 bytes.
 #pragma once
 
 #include <cstddef>
@@ -16,9 +16,6 @@ namespace pilotlight::ethos_u {
 struct Payload {
   NpuIdentity built_for;
   Span<const std::byte> stream;
-  // Bit i: the stream addresses region i. The driver refuses to start a stream
-  // whose base pointers it was not given: the NPU would write to address 0.
-  std::uint8_t used_regions = 0;
 };
 
 // Checks every length; the payload may come from a damaged file. Result parts

@@ -37,6 +37,6 @@ struct Program {
 //               this driver does not provide.
 // kWrongNpu     compiled for another configuration than `npu`.
 Status VerifyProgram(Span<const std::byte> blob, const NpuIdentity& npu,
-                     std::size_t fast_scratch_bytes, Program& program, Failure& failure);
+                     std::uint32_t fast_scratch_bytes, Program& program, Failure& failure);
 
 }  // namespace pilotlight::ethos_u

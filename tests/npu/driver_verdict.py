@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asks the firmware's driver what it thinks of programs: its own sources, compiled for this computer."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilotlight.npu.configurations import Configuration
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("blob", "command_stream", "failure", "payload", "program")
+_REGIONS = 8
+
+# failure.h
+BAD_BLOB, BAD_COMMAND, BAD_ACCESS, MISSING_REGION = "bad blob", "bad command", "bad access", "missing region"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """accepted, or why not. at: byte offset; begin, end: the bytes of `region` that `channel` would access."""
+
+    accepted: bool
+    used_regions: int = 0
+    status: int = 0
+    at: int = 0
+    channel: int = 0
+    region: int = 0
+    begin: int = 0
+    end: int = 0
+    text: str = ""
+
+    @property
+    def is_access(self) -> bool:
+        return self.end > self.begin
+
+
+@dataclass(frozen=True)
+class StreamRequest:
+    configuration: Configuration
+    sizes: Mapping[int, int]
+    stream: bytes
+
+    def encoded(self) -> bytes:
+        sizes = (self.sizes.get(region, 0) for region in range(_REGIONS))
+        words = (ord("s"), self.configuration.config_word, self.configuration.id_word, *sizes, len(self.stream))
+        return struct.pack(f"<{len(words)}I", *words) + self.stream
+
+
+@dataclass(frozen=True)
+class BlobRequest:
+    configuration: Configuration
+    blob: bytes
+    fast_scratch_bytes: int = 0
+
+    def encoded(self) -> bytes:
+        npu = self.configuration
+        words = (ord("b"), npu.config_word, npu.id_word, self.fast_scratch_bytes, len(self.blob))
+        return struct.pack(f"<{len(words)}I", *words) + self.blob
+
+
+class Judge:
+    """The driver's verification as a program on this computer, built in `folder`, with sanitizers."""
+
+    def __init__(self, folder: Path, driver: Path = ROOT / "firmware" / "ethos_u") -> None:
+        self._program = folder / "judge"
+        build = subprocess.run(
+            [
+                *("c++", "-std=c++17", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
+                *("-I", str(driver / "include"), "-I", str(ROOT / "firmware" / "base" / "include")),
+                *("-I", str(ROOT / "firmware" / "platform" / "include"), "-o", str(self._program)),
+                str(Path(__file__).parent / "driver" / "judge.cpp"),
+                *(str(driver / f"{name}.cpp") for name in SOURCES),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        if build.returncode:
+            raise RuntimeError(build.stderr[-4000:])
+
+    def judge(self, requests: Iterable[StreamRequest | BlobRequest]) -> list[Verdict]:
+        encoded = b"".join(request.encoded() for request in requests)
+        run = subprocess.run([str(self._program)], input=encoded, capture_output=True, timeout=300, check=False)
+        if run.returncode:
+            raise RuntimeError(run.stderr.decode(errors="replace")[-4000:])
+        return [_verdict(line) for line in run.stdout.decode().splitlines()]
+
+
+def _verdict(line: str) -> Verdict:
+    if line.startswith("ok "):
+        return Verdict(True, used_regions=int(line[3:]))
+    status, _, at, channel, region, begin, end, text = line.split(" ", 7)
+    return Verdict(False, 0, int(status), int(at), int(channel), int(region), int(begin), int(end), text)
