@@ -9,8 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import kernel_library  # noqa: E402
-from kernel_check import Check  # noqa: E402
+import kernel_library
+from kernel_check import Check
 
 
 @pytest.fixture(scope="session")
