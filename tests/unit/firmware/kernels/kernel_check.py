@@ -25,9 +25,12 @@ def schemas() -> dict[str, torch.FunctionSchema]:
     text = (kernel_library.ROOT / "firmware" / "kernels" / "kernels.yaml").read_text(encoding="utf-8")
     found = {}
     for entry in yaml.safe_load(text):
-        schema = re.sub(r"\bScalarType\b|\bLayout\b|\bMemoryFormat\b", "int", entry["func"])
-        name = entry["func"].partition("(")[0]
-        found[name] = torch._C.parse_schema(schema)
+        if "op" in entry:
+            name, _, overload = entry["op"].partition(".")
+            found[f"aten::{entry['op']}"] = getattr(getattr(torch.ops.aten, name), overload)._schema
+        else:
+            schema = re.sub(r"\bScalarType\b|\bLayout\b|\bMemoryFormat\b", "int", entry["func"])
+            found[entry["func"].partition("(")[0]] = torch._C.parse_schema(schema)
     return found
 
 
