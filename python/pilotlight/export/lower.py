@@ -3,19 +3,32 @@
 
 from __future__ import annotations
 
+import copy
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from executorch.backends.arm.ethosu import EthosUCompileSpec, EthosUPartitioner
+from executorch.backends.arm._passes.arm_pass_manager import (
+    clear_registered_pass_insertions,
+    register_pass_insertions_before,
+)
+from executorch.backends.arm._passes.insert_table_ops import InsertTableOpsPass
+from executorch.backends.arm._passes.rewrite_avg_pool2d_pass import RewriteAvgPool2dPass
+from executorch.backends.arm.ethosu import EthosUBackend, EthosUCompileSpec, EthosUPartitioner
 from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower
 from executorch.exir.delegate import executorch_call_delegate
+from torch.fx.passes.operator_support import OperatorSupportBase
 
+from pilotlight.export import reasons
+from pilotlight.export.demands import unsupported
 from pilotlight.export.report import OperatorReport
 from pilotlight.export.source_lines import user_line
 from pilotlight.export.targets import Target
 from pilotlight.export.tensor_io import Boundary, Int8Boundary, is_conversion_at_boundary, target_name
-from pilotlight.export.tosa_origins import module_path
+from pilotlight.export.user_operators import UserOperators, module_path, number_of
 from pilotlight.export.vela import Compilation, recorded_compilations
 from pilotlight.pte.ethos_u import parse_blob, parse_payload
 
@@ -23,23 +36,31 @@ from pilotlight.pte.ethos_u import parse_blob, parse_payload
 BLOB_ALIGN_BYTES = 16
 
 _QUANTISATION = ("quantized_decomposed.quantize_per_", "quantized_decomposed.dequantize_per_")
-_NO_REASON = "the NPU's partitioner does not take this operator"
-_NOT_LISTED = "BaseTOSASupportList"  # Upstream's words for "I do not know this operator".
 
 
 def compile_spec_for(target: Target) -> Any:
     return EthosUCompileSpec(target.name, system_config=target.system_config, memory_mode=target.memory_mode)
 
 
+class LoweringFailed(Exception):
+    """Upstream raised. numbers: the user's operators in the delegate it was compiling, all when it had not begun."""
+
+    def __init__(self, numbers: tuple[int, ...]) -> None:
+        super().__init__("lowering failed")
+        self.numbers = numbers
+
+
 class ReportingPartitioner(EthosUPartitioner):  # type: ignore[misc]
     """Upstream's partitioner, which logs its reasons as a table; this one keeps them.
 
-    reasons: node name to why it stays on the CPU.
+    kept: numbers of the user's operators that must stay on the CPU, and why.
+    reasons: node name to why it stays there.
     """
 
-    def __init__(self, compile_spec: Any) -> None:
-        super().__init__(compile_spec)
+    def __init__(self, compile_spec: Any, kept: Mapping[int, str]) -> None:
+        super().__init__(compile_spec, additional_checks=[_KeptOff(kept)])
         self.reasons: dict[str, str] = {}
+        self._kept = kept
         self._reporters: list[Any] = []
 
     def _create_operator_support(self, containing_program: Any, reporter: Any) -> Any:
@@ -50,9 +71,27 @@ class ReportingPartitioner(EthosUPartitioner):  # type: ignore[misc]
         result = super().partition(exported_program)
         for reporter in self._reporters:
             for node, reason in reporter._rejected_nodes.items():
-                words = _NO_REASON if _NOT_LISTED in reason else " ".join(reason.split())
-                self.reasons.setdefault(node.name, words)
+                number = number_of(node)
+                why = "" if number is None else self._kept.get(number, "")
+                self.reasons.setdefault(node.name, why or reasons.plain(reason))
         return result
+
+    def ops_to_not_decompose(self, ep: Any) -> tuple[list[Any], Callable[[Any], bool] | None]:
+        operators, keep_whole = super().ops_to_not_decompose(ep)
+
+        def keep_whole_unless_kept(node: Any) -> bool:
+            return number_of(node) not in self._kept and (keep_whole is None or bool(keep_whole(node)))
+
+        return operators, keep_whole_unless_kept
+
+
+class _KeptOff(OperatorSupportBase):  # type: ignore[misc]
+    def __init__(self, kept: Mapping[int, str]) -> None:
+        self._kept = kept
+
+    def is_node_supported(self, submodules: Any, node: Any) -> bool:
+        del submodules
+        return number_of(node) not in self._kept
 
 
 @dataclass(frozen=True)
@@ -69,6 +108,8 @@ class Lowered:
     """edge: EdgeProgramManager with one method, "forward".
 
     on_cpu: operators outside the delegates, the conversions at a float boundary excepted.
+    needlessly_quantised: numbers of the user's operators that compute in float between conversions which quantising
+        them has brought, and why they are on the CPU.
     """
 
     edge: Any
@@ -77,6 +118,7 @@ class Lowered:
     boundary: Boundary
     notes: tuple[str, ...]
     vela_seconds: float
+    needlessly_quantised: dict[int, str]
 
     @property
     def program(self) -> Any:
@@ -87,34 +129,91 @@ class Lowered:
         return (*(operator for delegate in self.delegates for operator in delegate.operators), *self.on_cpu)
 
 
-def lower(program: Any, compile_spec: Any, *, float_io: bool, work: Path) -> Lowered:
-    """Partition, compile with Vela, and make inputs and outputs int8 unless `float_io`."""
-    partitioner = ReportingPartitioner(compile_spec)
-    with recorded_compilations(work) as compilations:
-        edge = to_edge_transform_and_lower(
-            program,
-            partitioner=[partitioner],
-            compile_config=EdgeCompileConfig(_check_ir_validity=False),
-        )
+def lower(
+    program: Any,
+    compile_spec: Any,
+    operators: UserOperators,
+    kept: Mapping[int, str],
+    *,
+    float_io: bool,
+    work: Path,
+) -> Lowered:
+    """Partition, compile with Vela, and make inputs and outputs int8 unless `float_io`.
+
+    kept: numbers of those operators that stay on the CPU whatever the partitioner says, and why.
+
+    Raises LoweringFailed from whatever upstream raised.
+    """
+    partitioner = ReportingPartitioner(compile_spec, kept)
+    with recorded_compilations(work) as compilations, _told_delegate() as delegate, _tables_before_average_pools():
+        try:
+            edge = to_edge_transform_and_lower(
+                copy.deepcopy(program),
+                partitioner=[partitioner],
+                compile_config=EdgeCompileConfig(_check_ir_validity=False),
+            )
+        except (Exception, SystemExit) as error:
+            raise LoweringFailed(tuple(delegate) or tuple(operators)) from error
     int8_boundary = Int8Boundary(edge.exported_program())
     if not float_io:
         edge = edge.transform([int8_boundary])
     lowered_program = edge.exported_program()
-    delegates = _delegates(lowered_program, compilations)
+    delegates = _delegates(lowered_program, compilations, operators)
     return Lowered(
         edge=edge,
         delegates=delegates,
-        on_cpu=_on_cpu(lowered_program, partitioner.reasons),
+        on_cpu=_on_cpu(lowered_program, partitioner.reasons, operators),
         boundary=int8_boundary.boundary(lowered_program),
         notes=tuple(int8_boundary.notes),
         vela_seconds=sum(compilation.seconds for compilation in compilations),
+        needlessly_quantised=_needlessly_quantised(lowered_program, partitioner.reasons, delegates),
     )
+
+
+@contextmanager
+def _told_delegate() -> Iterator[list[int]]:
+    """Keep the numbers of the user's operators in the delegate that is being compiled."""
+    numbers: list[int] = []
+    preprocess = EthosUBackend.preprocess
+
+    def preprocess_and_tell(edge_program: Any, compile_specs: Any) -> Any:
+        found = (number_of(node) for node in edge_program.graph.nodes if node.op == "call_function")
+        numbers[:] = dict.fromkeys(number for number in found if number is not None)
+        result = preprocess(edge_program, compile_specs)
+        numbers.clear()
+        return result
+
+    EthosUBackend.preprocess = staticmethod(preprocess_and_tell)
+    try:
+        yield numbers
+    finally:
+        EthosUBackend.preprocess = staticmethod(preprocess)
+
+
+@contextmanager
+def _tables_before_average_pools() -> Iterator[None]:
+    """Turn tanh, sigmoid and their like into tables of int8 before upstream looks at an average pool.
+
+    Its own order is the other way round; to its trace tanh of int8 is a float, which an average pool is not made of.
+    """
+    # The pass manager hands the pass the program of each delegate.
+    register_pass_insertions_before(RewriteAvgPool2dPass, [InsertTableOpsPass(None)])
+    try:
+        yield
+    finally:
+        clear_registered_pass_insertions()
 
 
 def emit(lowered: Lowered) -> tuple[bytes, list[str]]:
     """Return the .pte and the names of the operators it calls on the CPU ("aten::add.out")."""
     config = ExecutorchBackendConfig(extract_delegate_segments=False, delegate_alignment=BLOB_ALIGN_BYTES)
-    executorch_program = lowered.edge.to_executorch(config)
+    try:
+        executorch_program = lowered.edge.to_executorch(config)
+    except RuntimeError as error:
+        missing = re.search(r"Missing out variants: \{([^}]*)\}", str(error))
+        if missing is None:
+            raise
+        raise unsupported(re.findall(r"[\w.]+(?:::[\w.]+)?", missing.group(1)), lowered.on_cpu) from error
     pte = bytes(executorch_program.buffer)
     for delegate in lowered.delegates:
         check_alignment(pte, delegate.compilation.blob)
@@ -137,14 +236,14 @@ def check_alignment(pte: bytes, blob: bytes) -> None:
             raise RuntimeError(f"{what} at offset {offset} of the .pte, no multiple of {BLOB_ALIGN_BYTES}")
 
 
-def _delegates(program: Any, compilations: list[Compilation]) -> tuple[Delegate, ...]:
+def _delegates(program: Any, compilations: list[Compilation], names: UserOperators) -> tuple[Delegate, ...]:
     by_blob = {compilation.blob: compilation for compilation in compilations}
     delegates: list[Delegate] = []
     for node in program.graph.nodes:
         if node.op == "call_function" and node.target is executorch_call_delegate:
             module = getattr(program.graph_module, node.args[0].target)
             operators = tuple(
-                _operator(inner, delegate=len(delegates), reason="")
+                _operator(inner, names, delegate=len(delegates), reason="")
                 for inner in module.original_module.graph.nodes
                 if _computes(inner) and not _is_quantisation(inner)
             )
@@ -152,23 +251,41 @@ def _delegates(program: Any, compilations: list[Compilation]) -> tuple[Delegate,
     return tuple(delegates)
 
 
-def _on_cpu(program: Any, reasons: dict[str, str]) -> tuple[OperatorReport, ...]:
+def _on_cpu(program: Any, why: Mapping[str, str], names: UserOperators) -> tuple[OperatorReport, ...]:
     operators = []
     for node in program.graph.nodes:
         if not _computes(node) or node.target is executorch_call_delegate:
             continue
         if not _is_quantisation(node):
-            operators.append(_operator(node, delegate=None, reason=reasons.get(node.name, _NO_REASON)))
+            reason = why.get(node.name, reasons.UNKNOWN_OPERATOR)
+            operators.append(_operator(node, names, delegate=None, reason=reason))
         elif not is_conversion_at_boundary(node):
-            operators.append(_conversion(node))
+            operators.append(_conversion(node, names))
     return tuple(operators)
 
 
-def _conversion(node: Any) -> OperatorReport:
+def _conversion(node: Any, names: UserOperators) -> OperatorReport:
     """Report a change between int8 and float by the float operator that needs it."""
     cause = next((other for other in _neighbours(node) if not _is_quantisation(other)), node)
-    report = _operator(cause, delegate=None, reason="")
+    report = _operator(cause, names, delegate=None, reason="")
     return replace(report, name=target_name(node), reason=f"converts for {report.name}, which runs on the CPU")
+
+
+def _needlessly_quantised(program: Any, why: Mapping[str, str], delegates: tuple[Delegate, ...]) -> dict[int, str]:
+    """Find what takes constants as integers, or a float that the CPU has just turned into integers and back."""
+    user_inputs = set(program.graph_signature.user_inputs)
+    inside = {number_of(node) for delegate in delegates for node in delegate.module.original_module.graph.nodes}
+    found: dict[int, str] = {}
+    for node in program.graph.nodes:
+        number = number_of(node)
+        if not _computes(node) or _is_quantisation(node) or number is None:
+            continue
+        origins = [source.args[0] for source in node.all_input_nodes if _is_quantisation(source)]
+        constants = any(origin.op == "placeholder" and origin.name not in user_inputs for origin in origins)
+        there_and_back = any(_is_quantisation(origin) for origin in origins) and number not in inside
+        if constants or there_and_back:
+            found[number] = why.get(node.name, reasons.UNKNOWN_OPERATOR)
+    return found
 
 
 def _neighbours(node: Any) -> list[Any]:
@@ -190,13 +307,15 @@ def _is_quantisation(node: Any) -> bool:
     return target_name(node).startswith(_QUANTISATION)
 
 
-def _operator(node: Any, *, delegate: int | None, reason: str) -> OperatorReport:
+def _operator(node: Any, names: UserOperators, *, delegate: int | None, reason: str) -> OperatorReport:
+    number = number_of(node)
+    called = None if number is None else names.get(number)
     line = user_line(node.meta.get("stack_trace"))
     return OperatorReport(
         name=target_name(node),
-        module=module_path(node),
-        where=line.where if line else "",
-        source=line.text if line else "",
+        module=called.module if called else module_path(node),
+        where=called.where if called else line.where if line else "",
+        source=called.source if called else line.text if line else "",
         delegate=delegate,
         reason=reason,
     )

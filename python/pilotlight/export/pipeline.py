@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,13 +17,14 @@ import numpy as np
 
 from pilotlight.bundle import ModelInfo
 from pilotlight.debug_info import DebugInfo
-from pilotlight.errors import ConfigError, ModelError, PilotlightError, ToolMissing, UnsupportedOperator
+from pilotlight.errors import ConfigError, PilotlightError, ToolMissing
 from pilotlight.export.confirm import confirm
+from pilotlight.export.demands import demand_full_delegation, unsupported
 from pilotlight.export.kernels import firmware_kernels, missing_kernels
 from pilotlight.export.model_file import find_model_file, load_model
 from pilotlight.export.noise import NoiseLog
-from pilotlight.export.report import ExportReport, OperatorReport, Sizes
-from pilotlight.export.source_lines import raised_at
+from pilotlight.export.report import ExportReport, Sizes
+from pilotlight.export.steps import Steps
 from pilotlight.export.targets import Target, resolve
 from pilotlight.model_spec import ModelSpec
 from pilotlight.npu.configurations import CONFIGURATIONS
@@ -36,8 +35,6 @@ BUNDLE_FILES = frozenset(
 _PROGRESS_INTERVAL_S = 5.0
 # Each shows whether the commands compute the model; a second one, whether that holds for other inputs.
 _CONFIRMED_SAMPLES = 2
-_LISTED_OPERATORS = 12
-_REASON_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -50,35 +47,6 @@ class ExportOptions:
     require_full_delegation: bool = False
     board_system_config: str | None = None
     board_memory_mode: str | None = None
-
-
-class Steps:
-    """Runs the steps: tells the user, keeps the noise in the log, takes the time, words what goes wrong."""
-
-    def __init__(self, log: NoiseLog, progress: Callable[[str], None]) -> None:
-        self._log = log
-        self._progress = progress
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Time one part and capture its noise. An exception that is not ours becomes a ModelError."""
-        if name not in self.seconds:
-            self._log.write(f"===== {name} =====")
-        start = time.monotonic()
-        try:
-            with self._log.captured():
-                yield
-        except PilotlightError:
-            raise
-        except (Exception, SystemExit) as error:
-            self._log.write(traceback.format_exc())
-            raise _worded(name, error) from error
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
-
-    def tell(self, line: str) -> None:
-        self._progress(line)
 
 
 def run_export(
@@ -126,6 +94,7 @@ def _export(
     file: Path, target_name: str, folder: Path, options: ExportOptions, steps: Steps, work: Path
 ) -> ExportReport:
     from pilotlight.export import golden, lower, quantise
+    from pilotlight.export.attempts import Attempts
 
     with steps.step("model"):
         spec = load_model(file)
@@ -140,21 +109,20 @@ def _export(
 
     steps.tell(f"quantising with {_count(len(spec.calibration), 'calibration sample')}")
     with steps.step("torch.export"):
-        graph = quantise.capture(spec)
-    with steps.step("quantise"):
-        compile_spec = lower.compile_spec_for(target)
-        quantised = quantise.quantise(graph, spec, compile_spec)
-
+        captured = quantise.capture(spec)
+    compile_spec = lower.compile_spec_for(target)
     steps.tell(f"compiling for {target.name}, {target.system_config}, {target.memory_mode}")
-    with steps.step("lower"):
-        lowered = lower.lower(quantised.program, compile_spec, float_io=float_io, work=work)
+    attempt = Attempts(captured, spec, compile_spec, float_io, work, steps).run()
+    quantised, lowered = attempt.quantised, attempt.lowered
     steps.seconds["lower"] -= lowered.vela_seconds
     steps.seconds["vela"] = lowered.vela_seconds
     if options.require_full_delegation:
-        _demand_full_delegation(lowered.on_cpu)
+        demand_full_delegation(lowered.on_cpu)
     with steps.step("emit"):
         pte, cpu_calls = lower.emit(lowered)
-    _demand_kernels(cpu_calls, lowered.on_cpu)
+    missing = missing_kernels(cpu_calls, firmware_kernels())
+    if missing:
+        raise unsupported(missing, lowered.on_cpu)
 
     samples = _samples(spec)
     steps.tell(f"computing golden outputs of {_count(len(samples), 'sample')}")
@@ -214,42 +182,6 @@ def _samples(spec: ModelSpec) -> list[tuple[Any, ...]]:
     dtype = spec.example_inputs[0].dtype
     inputs = torch.as_tensor(spec.data_set.inputs, dtype=dtype)
     return [(sample.unsqueeze(0),) for sample in inputs]
-
-
-def _demand_full_delegation(on_cpu: tuple[OperatorReport, ...]) -> None:
-    if on_cpu:
-        raise UnsupportedOperator(
-            f"full delegation is required, but the CPU would run {_count(len(on_cpu), 'operator')}:{_listed(on_cpu)}",
-            hint="change the model at these lines, or export without --require-full-delegation",
-        )
-
-
-def _demand_kernels(calls: list[str], on_cpu: tuple[OperatorReport, ...]) -> None:
-    missing = missing_kernels(calls, firmware_kernels())
-    if missing:
-        raise _unsupported(missing, on_cpu)
-
-
-def _unsupported(missing: list[str], on_cpu: tuple[OperatorReport, ...]) -> UnsupportedOperator:
-    """Name the operators and those source lines that lead to them."""
-    stems = {name.replace("::", ".").split(".out")[0].rsplit(".", 1)[0] + "." for name in missing}
-    stems |= {name.replace("::", ".").split(".out")[0] + "." for name in missing}
-    culprits = tuple(operator for operator in on_cpu if any(operator.name.startswith(stem) for stem in stems))
-    return UnsupportedOperator(
-        f"neither the NPU nor the firmware's kernels have {', '.join(missing)}:{_listed(culprits or on_cpu)}",
-        hint="replace the operator at these lines by one that the NPU takes, or add a kernel to firmware/kernels",
-    )
-
-
-def _listed(operators: tuple[OperatorReport, ...]) -> str:
-    lines = dict.fromkeys(
-        f"\n  {operator.name} at {operator.where or 'an unknown line'}"
-        + (f": {operator.source}" if operator.source else "")
-        + (f"\n    {operator.reason}" if operator.reason else "")
-        for operator in operators
-    )
-    rest = len(lines) - _LISTED_OPERATORS
-    return "".join(list(lines)[:_LISTED_OPERATORS]) + (f"\n  and {rest} more" if rest > 0 else "")
 
 
 def _report(
@@ -326,20 +258,6 @@ def _replace(out: Path, complete: Path) -> None:
         out.rename(old)
     complete.rename(out)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _worded(step: str, error: BaseException) -> ModelError:
-    """Say in one line what upstream says in a traceback, with the user's line when one is on the way."""
-    text = " ".join(str(error).split()) or "(no message)"
-    missing = re.search(r"Missing out variants: \{([^}]*)\}", text)
-    if missing:
-        return _unsupported(re.findall(r"[\w.]+(?:::[\w.]+)?", missing.group(1)), ())
-    if len(text) > _REASON_LENGTH:
-        text = text[:_REASON_LENGTH] + " ..."
-    place = raised_at(error)
-    where = f"{place.where}: " if place else ""
-    source = f"\n    {place.text}" if place and place.text else ""
-    return ModelError(f"{where}{step} failed: {type(error).__name__}: {text}{source}", hint="the log has all of it")
 
 
 def _count(number: int, noun: str) -> str:

@@ -3,14 +3,31 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from executorch.backends.arm.quantizer import EthosUQuantizer, get_symmetric_quantization_config
+from executorch.backends.cortex_m.quantizer.node_finders import NodeFinder
+from torch.utils._pytree import tree_leaves
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
+from pilotlight.errors import ModelError
+from pilotlight.export.user_operators import UserOperators, number_of, number_operators, number_replacements
 from pilotlight.model_spec import ModelSpec
+
+# Folding batch normalisation into a convolution rounds anew; more than this share of an output's range is an error.
+_TOLERANCE_OF_CAPTURE = 1e-3
+
+
+@dataclass(frozen=True)
+class Captured:
+    """graph: the model as ATen operators, each with its number. operators: what the numbers mean."""
+
+    graph: Any
+    operators: UserOperators
 
 
 @dataclass(frozen=True)
@@ -21,22 +38,88 @@ class Quantised:
     program: Any
 
 
-def capture(spec: ModelSpec) -> Any:
+def capture(spec: ModelSpec) -> Captured:
     """Return the model as a graph of ATen operators. What raises here is the model's own code."""
+    program = torch.export.export(spec.module, _example(spec))
+    if any(_writes_aside(node) for node in program.graph.nodes):
+        program = program.run_decompositions({})
     # The guards are a call_module, which the Arm quantiser's passes refuse.
-    return torch.export.export(spec.module, _example(spec)).module(check_guards=False)
+    graph = program.module(check_guards=False)
+    return Captured(graph, number_operators(graph))
 
 
-def quantise(graph: Any, spec: ModelSpec, compile_spec: Any) -> Quantised:
-    """Quantise to int8, per channel for weights, as the target's quantiser says."""
-    quantiser = EthosUQuantizer(compile_spec)
+def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: Collection[int] = ()) -> Quantised:
+    """Quantise to int8, per channel for weights, as the target's quantiser says.
+
+    in_float: numbers of the user's operators that are not to be quantised.
+
+    Raises ModelError when the graph that the quantiser made of the model does not compute the model.
+    """
+    quantiser = _Quantiser(compile_spec, captured.operators)
     quantiser.set_global(get_symmetric_quantization_config(is_per_channel=True))
+    quantiser.set_node_finder(None, _Numbered(in_float))
     with torch.no_grad():
-        prepared = prepare_pt2e(graph, quantiser)
+        # The quantiser works in place.
+        prepared = prepare_pt2e(copy.deepcopy(captured.graph), quantiser)
         for sample in spec.calibration:
-            prepared(*sample)
+            _demand_same(spec.module(*sample), prepared(*sample))
         converted = convert_pt2e(prepared)
         return Quantised(converted, torch.export.export(converted, _example(spec)))
+
+
+class _Quantiser(EthosUQuantizer):  # type: ignore[misc]
+    """Upstream's quantiser, whose rewritings keep the numbers of the user's operators."""
+
+    def __init__(self, compile_spec: Any, operators: UserOperators) -> None:
+        super().__init__(compile_spec)
+        self._operators = operators
+
+    def transform_for_annotation(self, model: Any) -> Any:
+        transformed = super().transform_for_annotation(model)
+        number_replacements(transformed, self._operators)
+        return transformed
+
+
+class _Numbered(NodeFinder):  # type: ignore[misc]
+    def __init__(self, numbers: Collection[int]) -> None:
+        self._numbers = frozenset(numbers)
+
+    def find_nodes(self, model: Any) -> Iterator[Any]:
+        return (node for node in model.graph.nodes if number_of(node) in self._numbers)
+
+
+def _writes_aside(node: Any) -> bool:
+    """Whether `node` changes a tensor that others see otherwise than as its result: `y[:, 0] = 0`, for one.
+
+    Upstream's passes drop such a node, since nobody uses what it returns.
+    """
+    schema = getattr(node.target, "_schema", None)
+    if node.op != "call_function" or schema is None or not schema.is_mutable:
+        return False
+    for argument, value in zip(schema.arguments, node.args, strict=False):
+        if argument.alias_info is not None and argument.alias_info.is_write and isinstance(value, torch.fx.Node):
+            others = [user for user in value.users if user is not node]
+            is_view = value.op == "call_function" and any(
+                result.alias_info is not None for result in value.target._schema.returns
+            )
+            if not node.users or others or is_view:
+                return True
+    return False
+
+
+def _demand_same(expected: Any, got: Any) -> None:
+    for index, (want, have) in enumerate(zip(tree_leaves(expected), tree_leaves(got), strict=True)):
+        if not want.is_floating_point():
+            continue
+        finite = torch.isfinite(want)
+        span = float(want[finite].abs().max()) if finite.any() else 0.0
+        error = float((want[finite] - have[finite]).abs().max()) if finite.any() else 0.0
+        if error > _TOLERANCE_OF_CAPTURE * max(span, 1.0):
+            raise ModelError(
+                f"the graph that upstream's quantiser makes of the model computes something else: output {index} is "
+                f"off by {error:.3g} before anything is rounded",
+                hint="does forward change a tensor in place, or depend on chance? Write that another way",
+            )
 
 
 def _example(spec: ModelSpec) -> tuple[Any, ...]:

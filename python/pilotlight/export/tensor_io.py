@@ -8,6 +8,7 @@ that the device takes and gives the integers themselves, and remembers what it r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import BuiltinFunctionType
 from typing import Any
 
 from torch.export.graph_signature import InputKind, OutputKind
@@ -98,7 +99,10 @@ class Int8Boundary:
 
 def target_name(node: Any) -> str:
     """Return "aten.convolution.default" for a call of an edge or ATen operator, "" for anything else."""
-    return str(getattr(node.target, "_op", node.target)) if node.op == "call_function" else ""
+    if node.op != "call_function":
+        return ""
+    target = getattr(node.target, "_op", node.target)
+    return str(getattr(target, "__name__", target) if isinstance(target, BuiltinFunctionType) else target)
 
 
 def is_conversion_at_boundary(node: Any) -> bool:

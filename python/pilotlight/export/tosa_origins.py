@@ -15,6 +15,7 @@ from typing import Any
 from executorch.backends.arm.operators.node_visitor import NodeVisitor
 
 from pilotlight.export.source_lines import user_line
+from pilotlight.export.user_operators import module_path
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,6 @@ class TosaOrigin:
 
 # By index of the operator in the graph, constants included: what Vela's debug database calls the external key.
 Origins = dict[int, TosaOrigin]
-
-
-def module_path(node: Any) -> str:
-    """Return the path of the nn.Module that called the operator, "features.0"."""
-    calls = list((node.meta.get("nn_module_stack") or {}).values())
-    return str(calls[-1][0]).removeprefix("L['self'].") if calls else ""
 
 
 @contextmanager

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quantises and lowers until it works: what does not compile for the NPU is found, and stays on the CPU.
+
+Upstream raises for a whole model where one operator is to blame. The operator is read off the exception, which
+passed through the code that was looking at it; where it did not, halves of the delegate are compiled until one
+operator makes the difference. Each attempt keeps at least one operator more on the CPU, and the last one all.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from pilotlight.errors import PilotlightError
+from pilotlight.export import reasons
+from pilotlight.export.lower import Lowered, LoweringFailed, lower
+from pilotlight.export.quantise import Captured, Quantised, quantise
+from pilotlight.export.steps import Steps
+from pilotlight.export.user_operators import number_of
+from pilotlight.model_spec import ModelSpec
+
+# Attempts after which all that is left of the model goes to the CPU, and compilations spent on searching.
+_MAX_ATTEMPTS = 16
+_MAX_PROBES = 24
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The attempt that worked."""
+
+    quantised: Quantised
+    lowered: Lowered
+
+
+@dataclass
+class Attempts:
+    """kept: numbers of operators that must not go to the NPU, and why. in_float: those that are not quantised."""
+
+    captured: Captured
+    spec: ModelSpec
+    compile_spec: Any
+    float_io: bool
+    work: Path
+    steps: Steps
+    kept: dict[int, str] = field(default_factory=dict)
+    in_float: set[int] = field(default_factory=set)
+    _attempts: int = 0
+    _probes: int = 0
+
+    def run(self) -> Attempt:
+        """Raise what is the model's own fault; whatever upstream raises ends in another attempt."""
+        attempt = self._until_it_works()
+        for _ in range(2):
+            needless = {
+                number: why
+                for number, why in attempt.lowered.needlessly_quantised.items()
+                if number not in self.in_float
+            }
+            if not needless:
+                break
+            self.steps.tell(f"  again, with what stays on the CPU in float: {self._listed(needless)}")
+            before = dict(self.kept), set(self.in_float)
+            self.kept |= needless
+            self.in_float |= set(needless)
+            better = self._attempt()
+            if isinstance(better, _Failure):
+                self.kept, self.in_float = before
+                break
+            attempt = better
+        return attempt
+
+    def _until_it_works(self) -> Attempt:
+        while True:
+            outcome = self._attempt()
+            if isinstance(outcome, Attempt):
+                return outcome
+            if len(self.kept) == len(self.captured.operators):
+                raise outcome.error
+            found = self._culprits(outcome)
+            self.kept |= found
+            self.in_float |= set(found)
+            self.steps.tell(f"  does not compile for the NPU, stays on the CPU: {self._listed(found)}")
+
+    def _attempt(self) -> Attempt | _Failure:
+        self._attempts += 1
+        try:
+            with self.steps.step("quantise"):
+                quantised = self._guarded(lambda: quantise(self.captured, self.spec, self.compile_spec, self.in_float))
+            if isinstance(quantised, _Failure):
+                return quantised
+            with self.steps.step("lower"):
+                lowered = self._guarded(lambda: self._lower(quantised, self.kept))
+            if isinstance(lowered, _Failure):
+                return _Failure(lowered.error, lowered.numbers, quantised)
+            return Attempt(quantised, lowered)
+        finally:
+            self.steps.seconds.setdefault("quantise", 0.0)
+
+    def _lower(self, quantised: Quantised, kept: dict[int, str]) -> Lowered:
+        work = self.work / f"attempt{self._attempts}-{self._probes}"
+        return lower(
+            quantised.program, self.compile_spec, self.captured.operators, kept, float_io=self.float_io, work=work
+        )
+
+    def _guarded(self, function: Callable[[], Any]) -> Any:
+        """Return what `function` does, or how it failed."""
+        try:
+            return function()
+        except PilotlightError:
+            raise
+        except LoweringFailed as failed:
+            assert failed.__cause__ is not None
+            self.steps.log_exception()
+            return _Failure(failed.__cause__, failed.numbers)
+        except (Exception, SystemExit) as error:
+            self.steps.log_exception()
+            return _Failure(error, tuple(self.captured.operators))
+
+    def _culprits(self, failure: _Failure) -> dict[int, str]:
+        """Return at least one operator that is not kept yet."""
+        why = f"it does not compile for the NPU: {reasons.of_failure(failure.error)}"
+        left = [number for number in failure.numbers if number not in self.kept] or [
+            number for number in self.captured.operators if number not in self.kept
+        ]
+        if self._attempts >= _MAX_ATTEMPTS:
+            return dict.fromkeys((n for n in self.captured.operators if n not in self.kept), why)
+        named = looked_at(failure.error)
+        if named in left:
+            return {named: why}
+        if failure.quantised is None:
+            return dict.fromkeys(left, why)
+        return dict.fromkeys(self._search(failure.quantised, left), why)
+
+    def _search(self, quantised: Quantised, suspects: list[int]) -> list[int]:
+        """Find the operator with which the delegate stops compiling, in the order of computation; all if none does.
+
+        The first `working` suspects compile, the first `failing` do not.
+        """
+        self.steps.tell(f"  looking for the operator that does not compile, among {len(suspects)}")
+        working, failing = 0, len(suspects)
+        while failing - working > 1:
+            if self._probes == _MAX_PROBES:
+                return suspects[working:failing]
+            self._probes += 1
+            middle = (working + failing) // 2
+            others = set(self.captured.operators) - set(suspects[:middle])
+            kept = {number: self.kept.get(number, "not tried") for number in others}
+            with self.steps.step("lower"):
+                outcome = self._guarded(functools.partial(self._lower, quantised, kept))
+            if isinstance(outcome, _Failure):
+                failing = middle
+            else:
+                working = middle
+        return suspects[working:failing]
+
+    def _listed(self, numbers: dict[int, str]) -> str:
+        names = [str(self.captured.operators[number]) for number in numbers]
+        return names[0] if len(names) == 1 else f"{len(names)} operators, from {names[0]}"
+
+
+@dataclass(frozen=True)
+class _Failure:
+    error: BaseException
+    numbers: tuple[int, ...]
+    quantised: Quantised | None = None
+
+
+def looked_at(error: BaseException) -> int | None:
+    """Return the number of the operator that the code was at which raised, None when no frame tells."""
+    chain = [error]
+    while chain[-1].__cause__ is not None:
+        chain.append(chain[-1].__cause__)
+    for link in reversed(chain):
+        for frame in reversed(list(_frames(link.__traceback__))):
+            for value in (frame.f_locals.get(name) for name in ("node", "n", "meta")):
+                number = _number_in(value)
+                if number is not None:
+                    return number
+    return None
+
+
+def _frames(traceback: TracebackType | None) -> Any:
+    while traceback is not None:
+        yield traceback.tb_frame
+        traceback = traceback.tb_next
+
+
+def _number_in(value: Any) -> int | None:
+    if isinstance(value, torch.fx.Node):
+        return number_of(value)
+    data = getattr(value, "data", None)  # NodeMetadata of ExecuTorch's passes
+    return number_of(_WithMeta(data)) if isinstance(data, dict) else None
+
+
+@dataclass(frozen=True)
+class _WithMeta:
+    meta: dict[str, Any]

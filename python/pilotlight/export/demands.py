@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an export may be refused for, once it is known who would run what."""
+
+from __future__ import annotations
+
+from pilotlight.errors import UnsupportedOperator
+from pilotlight.export.report import OperatorReport
+from pilotlight.export.user_operators import short_name
+
+_LISTED_OPERATORS = 12
+
+
+def demand_full_delegation(on_cpu: tuple[OperatorReport, ...]) -> None:
+    if on_cpu:
+        number = f"{len(on_cpu)} operator" + "s" * (len(on_cpu) != 1)
+        raise UnsupportedOperator(
+            f"full delegation is required, but the CPU would run {number}:{_listed(on_cpu, len(on_cpu))}",
+            hint="change the model at these lines, or export without --require-full-delegation",
+        )
+
+
+def unsupported(missing: list[str], on_cpu: tuple[OperatorReport, ...]) -> UnsupportedOperator:
+    """Name the operators ("aten::topk.values") and those source lines that lead to them."""
+    stems = {name.replace("::", ".").split(".out")[0].rsplit(".", 1)[0] + "." for name in missing}
+    stems |= {name.replace("::", ".").split(".out")[0] + "." for name in missing}
+    culprits = tuple(operator for operator in on_cpu if any(operator.name.startswith(stem) for stem in stems))
+    return UnsupportedOperator(
+        f"neither the NPU nor the firmware's kernels have {', '.join(missing)}:"
+        f"{_listed(culprits or on_cpu, _LISTED_OPERATORS)}",
+        hint="replace the operator at these lines by one that the NPU takes, or add a kernel to firmware/kernels",
+    )
+
+
+def _listed(operators: tuple[OperatorReport, ...], most: int) -> str:
+    lines = dict.fromkeys(
+        f"\n  {short_name(operator.name)} at {operator.where or 'an unknown line'}"
+        + (f": {operator.source}" if operator.source else "")
+        + (f"\n    {operator.reason}" if operator.reason else "")
+        for operator in operators
+    )
+    rest = len(lines) - most
+    return "".join(list(lines)[:most]) + (f"\n  and {rest} more" if rest > 0 else "")

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the steps of an export: tells the user, keeps the noise in the log, takes the time, words what goes wrong."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pilotlight.errors import ModelError, PilotlightError
+from pilotlight.export import reasons
+from pilotlight.export.noise import NoiseLog
+from pilotlight.export.source_lines import raised_at
+
+_REASON_LENGTH = 200
+
+
+class Steps:
+    """One export's steps. seconds: name to time, in the order in which they began."""
+
+    def __init__(self, log: NoiseLog, progress: Callable[[str], None]) -> None:
+        self._log = log
+        self._progress = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time one part and capture its noise. An exception that is not ours becomes a ModelError."""
+        if name not in self.seconds:
+            self._log.write(f"===== {name} =====")
+        start = time.monotonic()
+        try:
+            with self._log.captured():
+                yield
+        except PilotlightError:
+            raise
+        except (Exception, SystemExit) as error:
+            self._log.write(traceback.format_exc())
+            raise worded(name, error) from error
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
+
+    def tell(self, line: str) -> None:
+        self._progress(line)
+
+    def log_exception(self) -> None:
+        """Keep the exception that is being handled in the log."""
+        self._log.write(traceback.format_exc())
+
+
+def worded(step: str, error: BaseException) -> ModelError:
+    """Say in one line what upstream says in a traceback, with the user's line when one is on the way."""
+    text = reasons.shortened(str(error), _REASON_LENGTH) or "(no message)"
+    place = raised_at(error)
+    where = f"{place.where}: " if place else ""
+    source = f"\n    {place.text}" if place and place.text else ""
+    return ModelError(f"{where}{step} failed: {type(error).__name__}: {text}{source}", hint="the log has all of it")

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operators that the user's code calls, each with a number that survives quantisation and lowering.
+
+Names do not survive: one operator becomes several, several become one, and every pass names anew. What PyTorch
+copies from node to node is the dictionary `custom` of a node's metadata.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pilotlight.export.source_lines import user_line
+
+_FIELD = "pilotlight_operator"
+
+
+@dataclass(frozen=True)
+class UserOperator:
+    """name: "leaky_relu". module: path of the nn.Module that called it. where, source: "file:line" and its text."""
+
+    name: str
+    module: str
+    where: str
+    source: str
+
+    def __str__(self) -> str:
+        place = f" at {self.where}" if self.where else ""
+        return f"{self.name}{place}" + (f": {self.source}" if self.source else "")
+
+
+UserOperators = dict[int, UserOperator]
+
+
+def number_operators(graph_module: Any) -> UserOperators:
+    """Give each call in a captured graph its number, and return what each number means."""
+    found: UserOperators = {}
+    for number, node in enumerate(graph_module.graph.nodes):
+        if node.op == "call_function":
+            set_number(node, number)
+            line = user_line(node.meta.get("stack_trace"))
+            found[number] = UserOperator(
+                name=short_name(str(node.target)),
+                module=module_path(node),
+                where=line.where if line else "",
+                source=line.text if line else "",
+            )
+    return found
+
+
+def number_of(node: Any) -> int | None:
+    """Return the number of the user's operator that `node` came from, None when that is not known."""
+    number = node.meta.get("custom", {}).get(_FIELD)
+    return int(number) if number is not None else None
+
+
+def set_number(node: Any, number: int) -> None:
+    node.meta["custom"] = {**node.meta.get("custom", {}), _FIELD: number}
+
+
+def number_replacements(graph_module: Any, operators: UserOperators) -> None:
+    """Number what passes put in place of the user's operators without taking the number over.
+
+    Such a node belongs to an operator that is gone, the last one before the next that is still there.
+    """
+    calls = [node for node in graph_module.graph.nodes if node.op == "call_function"]
+    gone = set(operators) - {number_of(node) for node in calls}
+    following = max(operators, default=0) + 1
+    for node in reversed(calls):
+        number = number_of(node)
+        if number is not None:
+            following = number
+            continue
+        before = [candidate for candidate in gone if candidate < following]
+        if before:
+            set_number(node, max(before))
+        elif following in operators:
+            set_number(node, following)
+
+
+def module_path(node: Any) -> str:
+    """Return the path of the nn.Module that called the operator, "features.0"."""
+    calls = list((node.meta.get("nn_module_stack") or {}).values())
+    return str(calls[-1][0]).removeprefix("L['self'].") if calls else ""
+
+
+def short_name(target: str) -> str:
+    """Return an operator's name as its user knows it.
+
+    >>> short_name("aten.leaky_relu.default")
+    'leaky_relu'
+    >>> short_name("zoo.mystery.default")
+    'zoo.mystery'
+    """
+    return target.removeprefix("aten.").removesuffix(".default")
