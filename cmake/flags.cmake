@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What every source of ours is compiled with: `pilotlight::build_flags`.
+include_guard(GLOBAL)
 
-if(NOT CMAKE_BUILD_TYPE)
+# Somebody else's project keeps its own choice, and that it made none.
+if(NOT CMAKE_BUILD_TYPE AND PROJECT_IS_TOP_LEVEL AND PROJECT_NAME MATCHES "^pilotlight")
   set(CMAKE_BUILD_TYPE MinSizeRel CACHE STRING "" FORCE)
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 endif()
-set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
+cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH pilotlight_root)
 add_library(pilotlight_build_flags INTERFACE)
 add_library(pilotlight::build_flags ALIAS pilotlight_build_flags)
 target_compile_features(pilotlight_build_flags INTERFACE c_std_11 cxx_std_17)
 target_compile_options(pilotlight_build_flags INTERFACE
   -Wall -Wextra -Wconversion -Wshadow -Werror
   -ffunction-sections -fdata-sections
+  "$<$<CONFIG:>:-Os;-DNDEBUG>"
   # Same objects wherever the checkout lies: no machine path in an image.
-  "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/="
+  "-ffile-prefix-map=${pilotlight_root}/="
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti>)

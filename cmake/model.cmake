@@ -1,35 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# From a model file to what an image links: `pilotlight::linked_models` (the
-# embedded .pte, descriptor and arenas, and exactly the CPU operators that the
-# program calls, on the dtypes it calls them with) and the generated header pilotlight/build_id.h.
+# pilotlight_add_model(): from a model file to what an image links.
+if(POLICY CMP0174)
+  cmake_policy(SET CMP0174 NEW) # an empty string is a value
+endif()
 
-set(SYSTEM_CONFIG "" CACHE STRING "Vela system configuration; empty: Arm's default for the target")
-set(MEMORY_MODE "" CACHE STRING "Vela memory mode; empty: Arm's default for the target")
-option(FLOAT_IO "float32 inputs and outputs on the device" OFF)
-option(REQUIRE_FULL_DELEGATION "Fail when an operator stays on the CPU" OFF)
+# pilotlight_add_model(TARGET
+#   MODEL model       name under python/models, or path of a model file
+#   BOARD board       name under boards/, or path of a board's folder
+#   [NPU npu]         to compile for, as Arm names it (default: the board's)
+#   [SYSTEM_CONFIG s] [MEMORY_MODE m]   of Vela (default: the board's)
+#   [FLOAT_IO]        float32 inputs and outputs on the device
+#   [REQUIRE_FULL_DELEGATION]           fail when an operator stays on the CPU
+# )
+# Links into TARGET the embedded .pte with its descriptor and arenas, exactly the
+# CPU operators that it calls, the runtime, the delegate, the driver, and the C API
+# (pilotlight/pilotlight.h). The target can include model_<name>.h and
+# pilotlight/build_id.h. One call for an image; one board for a build folder.
+function(pilotlight_add_model target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "FLOAT_IO;REQUIRE_FULL_DELEGATION"
+    "MODEL;BOARD;NPU;SYSTEM_CONFIG;MEMORY_MODE" "")
+  foreach(required MODEL BOARD)
+    if(NOT arg_${required})
+      message(FATAL_ERROR "pilotlight_add_model(${target}): ${required} is missing\n"
+        "  try: pilotlight_add_model(${target} MODEL digits BOARD qemu-corstone300)")
+    endif()
+  endforeach()
+  if(arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "pilotlight_add_model(${target}): unknown: ${arg_UNPARSED_ARGUMENTS}")
+  endif()
+  pilotlight_load_firmware("${arg_BOARD}")
 
-function(pilotlight_link_model)
-  cmake_parse_arguments(arg "" "MODEL;TARGET" "" ${ARGN})
-  set(bundle ${CMAKE_BINARY_DIR}/bundle)
-  set(generated ${CMAKE_BINARY_DIR}/generated)
-  file(GLOB exporter CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/python/pilotlight/export/*.py)
-  file(GLOB generator CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/python/pilotlight/codegen/*)
+  cmake_path(GET CMAKE_CURRENT_FUNCTION_LIST_DIR PARENT_PATH root)
+  set(run ${CMAKE_COMMAND} -E env "PYTHONPATH=${root}/python" ${PILOTLIGHT_PYTHON})
+  set(bundle ${CMAKE_CURRENT_BINARY_DIR}/bundle)
+  set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated)
+  file(GLOB exporter CONFIGURE_DEPENDS ${root}/python/pilotlight/export/*.py)
+  file(GLOB generator CONFIGURE_DEPENDS ${root}/python/pilotlight/codegen/*)
 
   # Does nothing when the bundle is up to date, which the step itself decides by
   # content (python/pilotlight/build/DESIGN.md).
   add_custom_command(
     OUTPUT ${bundle}/model.json
     BYPRODUCTS ${bundle}/model.pte
-    COMMAND ${PILOTLIGHT_PYTHON} -m pilotlight.build.export_step
-            --board ${BOARD} --model ${arg_MODEL} "--target=${arg_TARGET}"
-            "--system-config=${SYSTEM_CONFIG}" "--memory-mode=${MEMORY_MODE}"
-            $<$<BOOL:${FLOAT_IO}>:--float-io>
-            $<$<BOOL:${REQUIRE_FULL_DELEGATION}>:--require-full-delegation>
-            --bundle ${bundle} --depfile ${CMAKE_BINARY_DIR}/export.d
+    COMMAND ${run} -m pilotlight.build.export_step
+            --board ${arg_BOARD} --model ${arg_MODEL} "--target=${arg_NPU}"
+            "--system-config=${arg_SYSTEM_CONFIG}" "--memory-mode=${arg_MEMORY_MODE}"
+            $<$<BOOL:${arg_FLOAT_IO}>:--float-io>
+            $<$<BOOL:${arg_REQUIRE_FULL_DELEGATION}>:--require-full-delegation>
+            --bundle ${bundle} --depfile ${CMAKE_CURRENT_BINARY_DIR}/export.d
     DEPENDS ${exporter}
-    DEPFILE ${CMAKE_BINARY_DIR}/export.d
-    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+    DEPFILE ${CMAKE_CURRENT_BINARY_DIR}/export.d
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
     COMMAND_EXPAND_LISTS VERBATIM
     COMMENT "Exporting ${arg_MODEL}")
 
@@ -37,46 +59,70 @@ function(pilotlight_link_model)
   get_property(kernel_generator GLOBAL PROPERTY PILOTLIGHT_KERNEL_GENERATOR)
   add_custom_command(
     OUTPUT ${generated}/linked_models.c ${generated}/linked_models.S ${kernels}
-    COMMAND ${PILOTLIGHT_PYTHON} -m pilotlight.build.link_step
-            --bundle ${bundle} --board ${BOARD} --runtime ${PILOTLIGHT_RUNTIME} --out ${generated}
+    COMMAND ${run} -m pilotlight.build.link_step
+            --bundle ${bundle} --board ${arg_BOARD} --runtime ${PILOTLIGHT_RUNTIME} --out ${generated}
     DEPENDS ${bundle}/model.json ${bundle}/model.pte ${generator} ${kernel_generator}
-    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
     VERBATIM
     COMMENT "Generating code for ${arg_MODEL}")
 
   set_source_files_properties(${generated}/linked_models.S PROPERTIES OBJECT_DEPENDS ${bundle}/model.pte)
-  add_library(pilotlight_linked_models OBJECT
-    ${generated}/linked_models.c ${generated}/linked_models.S ${kernels})
-  pilotlight_select_kernels(pilotlight_linked_models ${generated})
-  target_include_directories(pilotlight_linked_models PUBLIC ${generated} ${generated}/include)
-  target_link_libraries(pilotlight_linked_models
+  set(models ${target}_models)
+  add_library(${models} OBJECT ${generated}/linked_models.c ${generated}/linked_models.S ${kernels})
+  pilotlight_select_kernels(${models} ${generated})
+  target_include_directories(${models} PUBLIC ${generated} ${generated}/include)
+  target_link_libraries(${models}
     PUBLIC pilotlight::model pilotlight::runtime
     PRIVATE pilotlight::build_flags)
-  add_library(pilotlight::linked_models ALIAS pilotlight_linked_models)
-  pilotlight_generate_build_id(${generated} ${bundle}/model.pte)
+  pilotlight_generate_build_id(${models} ${generated} ${bundle}/model.pte)
+  target_link_libraries(${target} PRIVATE ${models})
+
+  # Where `west build` finds what was built.
+  file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/image.txt CONTENT "$<TARGET_FILE:${target}>\n")
 endfunction()
+
+# Adds the firmware's libraries for `board`, once a build folder.
+macro(pilotlight_load_firmware board)
+  if(NOT TARGET pilotlight_base)
+    set(BOARD "${board}")
+    include("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/python.cmake")
+    include("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/board.cmake")
+    if(NOT PILOTLIGHT_BOARD_CORE STREQUAL "host" AND NOT CMAKE_CROSSCOMPILING)
+      message(FATAL_ERROR "${PILOTLIGHT_BOARD_NAME} is a ${PILOTLIGHT_BOARD_CORE}, and this project was set up for this "
+        "machine's own compiler\n  try: -DCMAKE_TOOLCHAIN_FILE=${PILOTLIGHT_ROOT}/cmake/toolchain/arm-none-eabi.cmake, "
+        "in an empty build folder")
+    endif()
+    add_subdirectory("${PILOTLIGHT_ROOT}/firmware" "${CMAKE_BINARY_DIR}/pilotlight" EXCLUDE_FROM_ALL)
+  else()
+    get_property(loaded GLOBAL PROPERTY PILOTLIGHT_LOADED_BOARD)
+    if(NOT "${board}" STREQUAL loaded)
+      message(FATAL_ERROR "pilotlight_add_model: ${board}, but this build folder is for ${loaded}\n"
+        "  try: a build folder for each board")
+    endif()
+    include("${PILOTLIGHT_BOARD_GENERATED_DIR}/board.cmake")
+  endif()
+endmacro()
 
 # The build id is a hash of everything that goes into the image: program, our
 # sources, the board's facts, compiler and options. A target that answers with
 # another one runs another image.
-function(pilotlight_generate_build_id generated pte)
+function(pilotlight_generate_build_id models generated pte)
+  cmake_path(GET CMAKE_CURRENT_FUNCTION_LIST_DIR PARENT_PATH root)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS
-    ${CMAKE_SOURCE_DIR}/firmware/*.cpp ${CMAKE_SOURCE_DIR}/firmware/*.c ${CMAKE_SOURCE_DIR}/firmware/*.h
-    ${CMAKE_SOURCE_DIR}/firmware/*.S ${CMAKE_SOURCE_DIR}/firmware/*.ld)
+    ${root}/firmware/*.cpp ${root}/firmware/*.c ${root}/firmware/*.h ${root}/firmware/*.S ${root}/firmware/*.ld)
   set(inputs ${pte} ${sources} ${PILOTLIGHT_BOARD_FOLDER}/board.toml)
   string(JOIN "\n" list ${inputs})
   file(GENERATE OUTPUT ${generated}/build_id_inputs.txt CONTENT "${list}\n")
   add_custom_command(
     OUTPUT ${generated}/include/pilotlight/build_id.h
     BYPRODUCTS ${generated}/build_id.txt
-    COMMAND ${PILOTLIGHT_PYTHON} -m pilotlight.build.build_id
-            --inputs ${generated}/build_id_inputs.txt --root ${CMAKE_SOURCE_DIR}
+    COMMAND ${CMAKE_COMMAND} -E env "PYTHONPATH=${root}/python" ${PILOTLIGHT_PYTHON} -m pilotlight.build.build_id
+            --inputs ${generated}/build_id_inputs.txt --root ${root}
             "--toolchain=${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_BUILD_TYPE} ${PILOTLIGHT_RUNTIME}"
             --out ${generated}
     DEPENDS ${inputs} ${generated}/build_id_inputs.txt ${generated}/linked_models.c
-    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
     VERBATIM
     COMMENT "Hashing what goes into the image")
-  add_custom_target(pilotlight_build_id DEPENDS ${generated}/include/pilotlight/build_id.h)
-  add_dependencies(pilotlight_linked_models pilotlight_build_id)
+  add_custom_target(${models}_build_id DEPENDS ${generated}/include/pilotlight/build_id.h)
+  add_dependencies(${models} ${models}_build_id)
 endfunction()
