@@ -2,8 +2,8 @@
 """Reads kernels.yaml: which operators the firmware has a kernel for, on which dtypes, in which source.
 
 An entry has the operator as upstream's functions.yaml spells it ("op" for one of ATen's, "func" with its schema for any
-other), the C++ function, the source in this folder, and the dtypes that any tensor argument of it may have: names, or
-one of the groups below.
+other) and what else that file says of it, the C++ function, the source in this folder, and the dtypes that any tensor
+argument of it may have: names, or one of the groups below.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _GROUPS = {
 
 @dataclass(frozen=True)
 class Kernel:
-    """One entry. `operator` is the full name; `declaration` is its "op" or "func", as the code generator reads it."""
+    """One entry. `operator` is the full name; `declaration` is what the code generator reads of it."""
 
     operator: str
-    declaration: dict[str, str]
+    declaration: dict[str, Any]
     function: str
     source: str
     dtypes: tuple[str, ...]
@@ -77,7 +77,7 @@ def _kernel(entry: dict[str, Any], path: Path) -> Kernel:
         raise ValueError(f"{path}: {name}: no source {source}")
     return Kernel(
         operator=name if "::" in name else f"aten::{name}",
-        declaration={key: entry[key]},
+        declaration={key: value for key, value in entry.items() if key not in ("function", "source", "dtypes")},
         function=entry["function"],
         source=source.name,
         dtypes=tuple(dict.fromkeys(expanded)),

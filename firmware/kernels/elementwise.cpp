@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pilotlight/kernels/elementwise.h"
+
+#include <algorithm>
+#include <type_traits>
+
+namespace pilotlight::kernels {
+namespace {
+
+// Long enough that the calls for each run do not count, short enough for the stack:
+// 5 arrays of 8 bytes each make 1,280 bytes.
+constexpr std::size_t kRun = 32;
+
+using Load = void (*)(const std::byte* from, std::int32_t stride, std::size_t count, void* to);
+using Store = void (*)(const void* from, std::size_t count, std::byte* to, std::int32_t stride);
+
+template <typename C, typename T>
+void LoadRun(const std::byte* from, std::int32_t stride, std::size_t count, void* to) {
+  // A bool's byte comes from a file, and may be any.
+  using Stored = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;
+  const auto* source = reinterpret_cast<const Stored*>(from);
+  for (std::size_t i = 0; i < count; ++i) {
+    static_cast<C*>(to)[i] = Convert<C>(Convert<T>(*source));
+    source += stride;
+  }
+}
+
+template <typename C, typename T>
+void StoreRun(const void* from, std::size_t count, std::byte* to, std::int32_t stride) {
+  auto* target = reinterpret_cast<T*>(to);
+  for (std::size_t i = 0; i < count; ++i) {
+    *target = Convert<T>(static_cast<const C*>(from)[i]);
+    target += stride;
+  }
+}
+
+// Floats are only loaded where the result is one.
+template <typename C>
+constexpr DtypeSet kLoadable =
+    SelectedByAny() & (std::is_same_v<C, std::int64_t> ? kIntegral : kAnyDtype);
+
+template <typename C>
+bool IsOf(ScalarType dtype) {
+  return dtype == (std::is_same_v<C, float>    ? ScalarType::Float
+                   : std::is_same_v<C, double> ? ScalarType::Double
+                                               : ScalarType::Long);
+}
+
+int Kind(ScalarType dtype) {
+  if (::executorch::runtime::isFloatingType(dtype)) return 2;
+  return dtype == ScalarType::Bool ? 0 : 1;
+}
+
+// Among dtypes that have code here, a higher number is wider, but for bool and for
+// uint8 with int8.
+ScalarType Promote(ScalarType a, ScalarType b) {
+  if (a == ScalarType::Bool) return b;
+  if (b == ScalarType::Bool) return a;
+  const ScalarType wider = std::max(a, b);
+  return wider == ScalarType::Char && a != b ? ScalarType::Short : wider;
+}
+
+// A dtype found so far, or none.
+struct Found {
+  bool any = false;
+  ScalarType dtype = ScalarType::Bool;
+
+  void Add(ScalarType other) {
+    dtype = any ? Promote(dtype, other) : other;
+    any = true;
+  }
+  void AddLesser(const Found& lesser) {
+    if (lesser.any && (!any || Kind(lesser.dtype) > Kind(dtype))) Add(lesser.dtype);
+  }
+};
+
+ScalarType DtypeOf(const Operand& number) {
+  if (number.is_bool()) return ScalarType::Bool;
+  return number.is_integral() ? ScalarType::Long : ScalarType::Float;
+}
+
+// Where each array of a run comes from.
+struct Source {
+  const std::byte* data;
+  Load load;           // Null: used where it lies.
+  bool same;           // The same number throughout, loaded once.
+  std::int32_t bytes;  // Of an element.
+};
+
+}  // namespace
+
+Operand::Operand(const Scalar& scalar)
+    : is_integral_(scalar.isIntegral(/*includeBool=*/true)), is_bool_(scalar.isBoolean()) {
+  if (is_bool_) {
+    integer_ = scalar.to<bool>() ? 1 : 0;
+  } else if (is_integral_) {
+    integer_ = scalar.to<std::int64_t>();
+  } else {
+    number_ = scalar.to<double>();
+  }
+}
+
+ScalarType ResultType(const Operands& operands) {
+  Found tensors;
+  Found zero_dim;
+  Found numbers;
+  for (std::size_t i = 0; i < operands.count; ++i) {
+    const Operand& operand = operands.items[i];
+    if (operand.tensor() == nullptr) {
+      numbers.Add(DtypeOf(operand));
+    } else if (operand.tensor()->dim() > 0) {
+      tensors.Add(operand.tensor()->scalar_type());
+    } else {
+      zero_dim.Add(operand.tensor()->scalar_type());
+    }
+  }
+  zero_dim.AddLesser(numbers);
+  tensors.AddLesser(zero_dim);
+  return tensors.dtype;
+}
+
+ScalarType FloatResultType(const Operands& operands) {
+  const ScalarType dtype = ResultType(operands);
+  return ::executorch::runtime::isFloatingType(dtype) ? dtype : ScalarType::Float;
+}
+
+bool CanCast(ScalarType from, ScalarType to) { return Kind(from) <= Kind(to); }
+
+template <typename C>
+bool Compute(KernelRuntimeContext& context, Function<C> function, const Operands& operands,
+             Tensor& out) {
+  Shape shape;
+  bool sound = true;
+  for (std::size_t i = 0; i < operands.count; ++i) {
+    const Tensor* tensor = operands.items[i].tensor();
+    sound = sound && (tensor == nullptr || (Broadcast(shape, *tensor) && HasData(*tensor)));
+  }
+  Store store = nullptr;
+  WithDtype<SelectedByAny()>(out.scalar_type(),
+                             [&](auto zero) { store = StoreRun<C, decltype(zero)>; });
+  C buffers[kMaxOperands + 1][kRun];
+  Source sources[kMaxOperands] = {};
+  for (std::size_t i = 0; sound && i < operands.count; ++i) {
+    Source& source = sources[i];
+    const Tensor* tensor = operands.items[i].tensor();
+    source.same = tensor == nullptr || tensor->numel() == 1;
+    if (tensor == nullptr) {
+      std::fill_n(buffers[i], kRun, operands.items[i].template Value<C>());
+      continue;
+    }
+    source.data = static_cast<const std::byte*>(tensor->const_data_ptr());
+    source.bytes = static_cast<std::int32_t>(tensor->element_size());
+    sound = WithDtype<kLoadable<C>>(tensor->scalar_type(),
+                                    [&](auto zero) { source.load = LoadRun<C, decltype(zero)>; });
+    if (sound && source.same) source.load(source.data, 0, kRun, buffers[i]);
+  }
+  if (!sound || store == nullptr || !Resize(shape, out)) return Refuse(context);
+  if (out.numel() == 0) return true;
+
+  // One nest of loops over all operands and the output; neighbours are joined where no
+  // array jumps between them. The last row of strides is the output's.
+  const std::size_t count = operands.count;
+  SizesType sizes[kMaxRank];
+  std::int32_t strides[kMaxRank][kMaxOperands + 1];
+  std::size_t rank = 0;
+  for (std::size_t d = 0; d < shape.rank; ++d) {
+    const SizesType size = shape.sizes[d];
+    if (size == 1) continue;
+    std::int32_t own[kMaxOperands + 1] = {};
+    bool joins = rank > 0;
+    for (std::size_t i = 0; i <= count; ++i) {
+      const Tensor* tensor = i == count ? &out : operands.items[i].tensor();
+      if (tensor != nullptr) {
+        const auto missing = shape.rank - static_cast<std::size_t>(tensor->dim());
+        const bool repeated = d < missing || tensor->sizes()[d - missing] == 1;
+        own[i] = repeated ? 0 : tensor->strides()[d - missing];
+      }
+      joins = joins && strides[rank - 1][i] == own[i] * size;
+    }
+    if (joins) {
+      sizes[rank - 1] *= size;
+    } else {
+      sizes[rank++] = size;
+    }
+    std::copy_n(own, kMaxOperands + 1, strides[rank - 1]);
+  }
+  if (rank == 0) {
+    sizes[rank] = 1;
+    std::fill_n(strides[rank++], kMaxOperands + 1, 0);
+  }
+
+  const std::size_t inner = rank - 1;
+  const auto total = static_cast<std::size_t>(sizes[inner]);
+  std::size_t limit = total;  // Of one call of the function.
+  for (std::size_t i = 0; i < count; ++i) {
+    const Tensor* tensor = operands.items[i].tensor();
+    if (sources[i].same) {
+      limit = std::min(limit, kRun);
+    } else if (IsOf<C>(tensor->scalar_type()) && strides[inner][i] == 1) {
+      sources[i].load = nullptr;
+    } else {
+      limit = std::min(limit, kRun);
+    }
+  }
+  const bool stores = !IsOf<C>(out.scalar_type()) || (strides[inner][count] != 1 && total > 1);
+  if (stores) limit = std::min(limit, kRun);
+
+  auto* target = static_cast<std::byte*>(out.mutable_data_ptr());
+  const auto out_bytes = static_cast<std::int32_t>(out.element_size());
+  SizesType index[kMaxRank] = {};
+  for (;;) {
+    for (std::size_t done = 0; done < total; done += limit) {
+      const std::size_t now = std::min(limit, total - done);
+      const C* in[kMaxOperands];
+      for (std::size_t i = 0; i < count; ++i) {
+        const Source& source = sources[i];
+        in[i] = buffers[i];
+        if (source.same) continue;
+        const std::byte* at =
+            source.data + static_cast<std::ptrdiff_t>(done) * strides[inner][i] * source.bytes;
+        if (source.load == nullptr) {
+          in[i] = reinterpret_cast<const C*>(at);
+        } else {
+          source.load(at, strides[inner][i], now, buffers[i]);
+        }
+      }
+      std::byte* to =
+          target + static_cast<std::ptrdiff_t>(done) * strides[inner][count] * out_bytes;
+      C* result = stores ? buffers[count] : reinterpret_cast<C*>(to);
+      function(in, result, now);
+      if (stores) store(result, now, to, strides[inner][count]);
+    }
+    std::size_t d = inner;
+    for (;; --d) {
+      if (d == 0) return true;
+      const bool again = ++index[d - 1] < sizes[d - 1];
+      const std::ptrdiff_t turns = again ? 1 : 1 - std::ptrdiff_t{sizes[d - 1]};
+      for (std::size_t i = 0; i < count; ++i) {
+        if (!sources[i].same) sources[i].data += turns * strides[d - 1][i] * sources[i].bytes;
+      }
+      target += turns * strides[d - 1][count] * out_bytes;
+      if (again) break;
+      index[d - 1] = 0;
+    }
+  }
+}
+
+template bool Compute<float>(KernelRuntimeContext&, Function<float>, const Operands&, Tensor&);
+template bool Compute<double>(KernelRuntimeContext&, Function<double>, const Operands&, Tensor&);
+template bool Compute<std::int64_t>(KernelRuntimeContext&, Function<std::int64_t>, const Operands&,
+                                    Tensor&);
+
+}  // namespace pilotlight::kernels
