@@ -158,6 +158,7 @@ struct PowScalar {
       if (exponent == C{2}) return base * base;
       if (exponent == C{3}) return base * base * base;
       if (exponent == C{0.5}) return std::sqrt(base);
+      if (exponent == C{-0.5}) return C{1} / std::sqrt(base);
       if (exponent == C{-1}) return C{1} / base;
       if (exponent == C{-2}) return C{1} / (base * base);
     }

@@ -25,6 +25,13 @@ void LoadRun(const std::byte* from, std::int32_t stride, std::size_t count, void
   }
 }
 
+template <typename T>
+void LoadRunAsHalf(const std::byte* from, std::int32_t stride, std::size_t count, void* to) {
+  LoadRun<float, T>(from, stride, count, to);
+  auto* loaded = static_cast<float*>(to);
+  for (std::size_t i = 0; i < count; ++i) loaded[i] = static_cast<float>(Half(loaded[i]));
+}
+
 template <typename C, typename T>
 void StoreRun(const void* from, std::size_t count, std::byte* to, std::int32_t stride) {
   auto* target = reinterpret_cast<T*>(to);
@@ -127,8 +134,8 @@ ScalarType FloatResultType(const Operands& operands) {
 bool CanCast(ScalarType from, ScalarType to) { return Kind(from) <= Kind(to); }
 
 template <typename C>
-bool Compute(KernelRuntimeContext& context, Function<C> function, const Operands& operands,
-             Tensor& out) {
+bool Compute(KernelRuntimeContext& context, Function<C> function, ScalarType dtype,
+             const Operands& operands, Tensor& out) {
   Shape shape;
   bool sound = true;
   for (std::size_t i = 0; i < operands.count; ++i) {
@@ -150,8 +157,15 @@ bool Compute(KernelRuntimeContext& context, Function<C> function, const Operands
     }
     source.data = static_cast<const std::byte*>(tensor->const_data_ptr());
     source.bytes = static_cast<std::int32_t>(tensor->element_size());
-    sound = WithDtype<kLoadable<C>>(tensor->scalar_type(),
-                                    [&](auto zero) { source.load = LoadRun<C, decltype(zero)>; });
+    sound = WithDtype<kLoadable<C>>(tensor->scalar_type(), [&](auto zero) {
+      using T = decltype(zero);
+      source.load = LoadRun<C, T>;
+      // An integer becomes a half first, which has fewer digits than it may.
+      if constexpr (std::is_same_v<C, float> && std::is_integral_v<T> &&
+                    Contains(SelectedByAny(), ScalarType::Half)) {
+        if (dtype == ScalarType::Half) source.load = LoadRunAsHalf<T>;
+      }
+    });
     if (sound && source.same) source.load(source.data, 0, kRun, buffers[i]);
   }
   if (!sound || store == nullptr || !Resize(shape, out)) return Refuse(context);
@@ -245,9 +259,11 @@ bool Compute(KernelRuntimeContext& context, Function<C> function, const Operands
   }
 }
 
-template bool Compute<float>(KernelRuntimeContext&, Function<float>, const Operands&, Tensor&);
-template bool Compute<double>(KernelRuntimeContext&, Function<double>, const Operands&, Tensor&);
-template bool Compute<std::int64_t>(KernelRuntimeContext&, Function<std::int64_t>, const Operands&,
-                                    Tensor&);
+template bool Compute<float>(KernelRuntimeContext&, Function<float>, ScalarType, const Operands&,
+                             Tensor&);
+template bool Compute<double>(KernelRuntimeContext&, Function<double>, ScalarType, const Operands&,
+                              Tensor&);
+template bool Compute<std::int64_t>(KernelRuntimeContext&, Function<std::int64_t>, ScalarType,
+                                    const Operands&, Tensor&);
 
 }  // namespace pilotlight::kernels

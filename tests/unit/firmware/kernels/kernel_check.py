@@ -30,7 +30,8 @@ def schemas() -> dict[str, torch.FunctionSchema]:
             found[f"aten::{entry['op']}"] = getattr(getattr(torch.ops.aten, name), overload)._schema
         else:
             schema = re.sub(r"\bScalarType\b|\bLayout\b|\bMemoryFormat\b", "int", entry["func"])
-            found[entry["func"].partition("(")[0]] = torch._C.parse_schema(schema)
+            name = entry["func"].partition("(")[0]
+            found[name if "::" in name else f"aten::{name}"] = torch._C.parse_schema(schema)
     return found
 
 

@@ -73,12 +73,23 @@ class _Argument(ctypes.Structure):
         ("numbers", ctypes.POINTER(ctypes.c_double)),
         ("flags", ctypes.POINTER(ctypes.c_bool)),
         ("tensors", ctypes.POINTER(ctypes.POINTER(_Tensor))),
+        ("text", ctypes.c_char_p),
     )
 
 
-(_NONE, _INT, _DOUBLE, _BOOL, _TENSOR, _INT_LIST, _DOUBLE_LIST, _BOOL_LIST, _TENSOR_LIST, _OPTIONAL_TENSOR_LIST) = (
-    range(10)
-)
+(
+    _NONE,
+    _INT,
+    _DOUBLE,
+    _BOOL,
+    _TENSOR,
+    _INT_LIST,
+    _DOUBLE_LIST,
+    _BOOL_LIST,
+    _TENSOR_LIST,
+    _OPTIONAL_TENSOR_LIST,
+    _STRING,
+) = range(11)
 _STATIC, _DYNAMIC_BOUND = 0, 1
 
 
@@ -163,6 +174,8 @@ class _Lowered:
             return self._tensors(_TENSOR, [self.input(value)])
         if isinstance(value, (list, tuple)):
             return self._list(list(value), type_name)
+        if isinstance(value, str):
+            return _Argument(kind=_STRING, count=len(value), text=value.encode("ascii"))
         if isinstance(value, bool):
             return _Argument(kind=_BOOL, integer=int(value))
         if isinstance(value, int) and "float" not in type_name:

@@ -77,10 +77,11 @@ template <typename C>
 using Function = void (*)(const C* const* in, C* out, std::size_t count);
 
 // Broadcasts, resizes `out`, computes. False, with the call marked as failed, when the shapes
-// do not go together or `out` cannot hold the result. C: float, double or int64_t.
+// do not go together or `out` cannot hold the result. C: float, double or int64_t; `dtype` is
+// what the operands promote to, which C may be wider than.
 template <typename C>
-bool Compute(KernelRuntimeContext& context, Function<C> function, const Operands& operands,
-             Tensor& out);
+bool Compute(KernelRuntimeContext& context, Function<C> function, ScalarType dtype,
+             const Operands& operands, Tensor& out);
 
 template <typename Op, typename C, std::size_t... I>
 void ApplyToRun(const C* const* in, C* out, std::size_t count, std::index_sequence<I...>) {
@@ -99,17 +100,17 @@ bool ComputeAs(KernelRuntimeContext& context, ScalarType dtype, const Operand (&
                Tensor& out) {
   if constexpr ((kDtypes & SetOf(ScalarType::Float, ScalarType::Half)) != 0) {
     if (dtype == ScalarType::Float || dtype == ScalarType::Half) {
-      return Compute<float>(context, Apply<Op, float, N>, operands, out);
+      return Compute<float>(context, Apply<Op, float, N>, dtype, operands, out);
     }
   }
   if constexpr (Contains(kDtypes, ScalarType::Double)) {
     if (dtype == ScalarType::Double) {
-      return Compute<double>(context, Apply<Op, double, N>, operands, out);
+      return Compute<double>(context, Apply<Op, double, N>, dtype, operands, out);
     }
   }
   if constexpr ((kDtypes & kIntegral) != 0) {
     if (Contains(kIntegral, dtype)) {
-      return Compute<std::int64_t>(context, Apply<Op, std::int64_t, N>, operands, out);
+      return Compute<std::int64_t>(context, Apply<Op, std::int64_t, N>, dtype, operands, out);
     }
   }
   return Refuse(context);

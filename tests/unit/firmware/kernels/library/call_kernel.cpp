@@ -53,6 +53,7 @@ enum class Kind : std::int32_t {
   kBoolList,
   kTensorList,
   kOptionalTensorList,
+  kString,
 };
 
 struct Argument {
@@ -64,6 +65,7 @@ struct Argument {
   double* numbers;
   bool* flags;
   TensorArgument** tensors;  // One, or a list; null is None in an optional list.
+  const char* text;
 };
 
 // Owns what the EValues of one call point to.
@@ -115,6 +117,9 @@ class Call {
         optional_tensor_lists_.emplace_back(items, optional_tensors_.back().data(), argument.count);
         return Keep(EValue(&optional_tensor_lists_.back()));
       }
+      case Kind::kString:
+        texts_.emplace_back(argument.text, count);
+        return Keep(EValue(&texts_.back()));
     }
     return nullptr;
   }
@@ -151,6 +156,7 @@ class Call {
   std::deque<BoxedEvalueList<std::optional<Tensor>>> optional_tensor_lists_;
   std::deque<executorch::aten::ArrayRef<double>> doubles_;
   std::deque<executorch::aten::ArrayRef<bool>> flags_;
+  std::deque<executorch::aten::ArrayRef<char>> texts_;
   std::deque<std::vector<DimOrderType>> dim_orders_;
   std::deque<std::vector<StridesType>> strides_;
   std::deque<TensorImpl> tensor_impls_;
