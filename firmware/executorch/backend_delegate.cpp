@@ -25,9 +25,6 @@ Result<ArrayRef<CompileSpec>> MakeCompileSpecs(
   if (specs == nullptr) return Error::MemoryAllocationFailed;
   for (std::size_t i = 0; i < count; ++i) {
     const auto* spec = TableAt(delegate.compile_specs(), i);
-    if (spec->key() == nullptr || spec->value() == nullptr) {
-      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Compile spec %zu lacks its key or value", i);
-    }
     // The interface hands out plain pointers; delegates only read them.
     specs[i] = {spec->key()->c_str(),
                 {const_cast<std::uint8_t*>(spec->value()->data()), spec->value()->size()}};
@@ -40,7 +37,6 @@ Result<ArrayRef<CompileSpec>> MakeCompileSpecs(
 Error BackendDelegate::Load(const executorch_flatbuffer::BackendDelegate& delegate,
                             const Program& program, BackendInitContext& context,
                             BackendDelegate* out) {
-  if (delegate.id() == nullptr) return Error::InvalidProgram;
   const char* id = delegate.id()->c_str();
   const BackendInterface* backend = get_backend_class(id);
   if (backend == nullptr || !backend->is_available()) {
@@ -66,21 +62,15 @@ Error BackendDelegate::Load(const executorch_flatbuffer::BackendDelegate& delega
 Result<FreeableBuffer> BackendDelegate::LoadData(
     const executorch_flatbuffer::BackendDelegate& delegate, const Program& program) {
   const auto* processed = delegate.processed();
-  if (processed == nullptr) return Error::InvalidProgram;
-  switch (processed->location()) {
-    case executorch_flatbuffer::DataLocation::INLINE: {
-      const void* data = nullptr;
-      std::size_t size_bytes = 0;
-      ET_CHECK_OK_OR_RETURN_ERROR(
-          program.get_backend_delegate_data(processed->index(), &data, &size_bytes));
-      return FreeableBuffer(data, size_bytes, nullptr);
-    }
-    case executorch_flatbuffer::DataLocation::SEGMENT:
-      return program.LoadSegment(DataLoader::SegmentInfo(
-          DataLoader::SegmentInfo::Type::Backend, processed->index(), delegate.id()->c_str()));
+  if (processed->location() == executorch_flatbuffer::DataLocation::SEGMENT) {
+    return program.LoadSegment(DataLoader::SegmentInfo(DataLoader::SegmentInfo::Type::Backend,
+                                                       processed->index(), delegate.id()->c_str()));
   }
-  return PILOTLIGHT_REFUSE(Error::Internal, "Delegate data at unknown location %d",
-                           static_cast<int>(processed->location()));
+  const void* data = nullptr;
+  std::size_t size_bytes = 0;
+  ET_CHECK_OK_OR_RETURN_ERROR(
+      program.get_backend_delegate_data(processed->index(), &data, &size_bytes));
+  return FreeableBuffer(data, size_bytes, nullptr);
 }
 
 BackendDelegate::~BackendDelegate() {

@@ -23,9 +23,8 @@ class BackendDelegate final {
   // Constructs a delegate at `out` and has its backend initialise it; `context`
   // gives the pool for compile specs. On error `out` is left unconstructed.
   //
-  // NotFound        no such backend, no such data, or the backend is unavailable.
-  // InvalidProgram  the delegate lacks its id, data, or a compile spec's parts.
-  // Others          from the backend or the data loader.
+  // NotFound  no such backend, or it is unavailable.
+  // Others    from the backend or the data loader.
   static Error Load(const executorch_flatbuffer::BackendDelegate& delegate, const Program& program,
                     BackendInitContext& context, BackendDelegate* out);
 

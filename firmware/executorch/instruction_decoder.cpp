@@ -3,7 +3,8 @@
 
 #include <cstring>
 
-#include "refuse.h"
+#include "operator_lookup.h"
+#include "tensor_memory.h"
 
 namespace executorch {
 namespace runtime {
@@ -11,14 +12,14 @@ namespace {
 
 using executorch_flatbuffer::InstructionArguments;
 using pilotlight::executorch_runtime::CountOf;
-using pilotlight::executorch_runtime::InRange;
+using pilotlight::executorch_runtime::HasMemory;
 using pilotlight::executorch_runtime::TableAt;
-
-// "name.overload" with its terminator; the longest that upstream defines has 60.
-constexpr std::size_t kMaxOperatorName = 128;
 
 // As many tensors as a kernel key can describe (internal::kKernelKeyBufSize).
 constexpr std::size_t kMaxKeyTensors = 16;
+
+// The operator that gives a tensor without memory that of another.
+constexpr char kLender[] = "executorch_prim::et_view.default";
 
 // The dtypes and dim orders by which a specialised kernel is chosen.
 class TensorMetas {
@@ -40,40 +41,44 @@ class TensorMetas {
   std::size_t count_ = 0;
 };
 
-Error CopyOperatorName(const executorch_flatbuffer::Operator& op, char (&out)[kMaxOperatorName]) {
-  if (op.name() == nullptr) return Error::InvalidProgram;
-  const std::size_t name_length = op.name()->size();
-  const std::size_t overload_length = op.overload() == nullptr ? 0 : op.overload()->size();
-  if (name_length >= kMaxOperatorName || overload_length >= kMaxOperatorName - 1 - name_length) {
-    return PILOTLIGHT_REFUSE(Error::Internal, "Operator name %s is too long", op.name()->c_str());
+void CopyOperatorName(const executorch_flatbuffer::Operator& op, char* out) {
+  std::memcpy(out, op.name()->c_str(), op.name()->size());
+  out += op.name()->size();
+  if (CountOf(op.overload()) != 0) {
+    *out++ = '.';
+    std::memcpy(out, op.overload()->c_str(), op.overload()->size());
+    out += op.overload()->size();
   }
-  char* end = out + name_length;
-  std::memcpy(out, op.name()->c_str(), name_length);
-  if (overload_length != 0) {
-    *end++ = '.';
-    std::memcpy(end, op.overload()->c_str(), overload_length);
-    end += overload_length;
+  *out = '\0';
+}
+
+// Whether its memory is lent by the caller or by another instruction, or one of several
+// that are in a list.
+bool MayLackMemory(const executorch_flatbuffer::EValue& value) {
+  switch (value.val_type()) {
+    case executorch_flatbuffer::KernelTypes::Tensor:
+      return !HasMemory(*value.val_as_Tensor());
+    case executorch_flatbuffer::KernelTypes::TensorList:
+    case executorch_flatbuffer::KernelTypes::OptionalTensorList:
+      return true;
+    default:
+      return false;
   }
-  *end = '\0';
-  return Error::Ok;
 }
 
 }  // namespace
 
 Error InstructionDecoder::Decode(const executorch_flatbuffer::Chain& chain, Chain* out) {
-  if (chain.instructions() == nullptr) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "A chain without instructions");
-  }
   const std::size_t count = chain.instructions()->size();
   auto* instructions = pool_->allocateList<Instruction>(count);
   if (instructions == nullptr) return Error::MemoryAllocationFailed;
   Error result = Error::Ok;
   for (std::size_t i = 0; i < count; ++i) {
-    const Error error = DecodeOne(*TableAt(chain.instructions(), i), count, &instructions[i]);
+    const Error error = DecodeOne(*TableAt(chain.instructions(), i), &instructions[i]);
     if (error == Error::OperatorMissing) {
       result = error;  // Go on: the log is to name them all.
     } else if (error != Error::Ok) {
-      return PILOTLIGHT_REFUSE(error, "Instruction %zu is invalid", i);
+      return error;
     }
   }
   *out = {instructions, count};
@@ -81,89 +86,79 @@ Error InstructionDecoder::Decode(const executorch_flatbuffer::Chain& chain, Chai
 }
 
 Error InstructionDecoder::DecodeOne(const executorch_flatbuffer::Instruction& instruction,
-                                    std::size_t chain_length, Instruction* out) {
-  if (instruction.instr_args() == nullptr) return Error::InvalidProgram;
+                                    Instruction* out) {
   out->arg_count = 0;
+  out->may_lack_memory = false;
   switch (instruction.instr_args_type()) {
-    case InstructionArguments::KernelCall:
-      return DecodeKernel(*instruction.instr_args_as_KernelCall(), out);
-    case InstructionArguments::DelegateCall:
-      return DecodeDelegate(*instruction.instr_args_as_DelegateCall(), out);
+    case InstructionArguments::KernelCall: {
+      const auto* call = instruction.instr_args_as_KernelCall();
+      out->kind = Instruction::Kind::kKernel;
+      ET_CHECK_OK_OR_RETURN_ERROR(DecodeArgs(*call->args(), out));
+      return FindKernel(static_cast<std::uint32_t>(call->op_index()), out);
+    }
+    case InstructionArguments::DelegateCall: {
+      const auto* call = instruction.instr_args_as_DelegateCall();
+      out->kind = Instruction::Kind::kDelegate;
+      out->delegate = delegates_ + call->delegate_index();
+      return DecodeArgs(*call->args(), out);
+    }
     case InstructionArguments::MoveCall: {
       const auto* move = instruction.instr_args_as_MoveCall();
       out->kind = Instruction::Kind::kMove;
-      out->move_to = ValueAt(move->move_to());
-      out->value = ValueAt(move->move_from());
-      return out->move_to == nullptr || out->value == nullptr ? Error::InvalidProgram : Error::Ok;
+      out->move_to = values_ + move->move_to();
+      out->value = values_ + move->move_from();
+      return Error::Ok;
     }
     case InstructionArguments::JumpFalseCall: {
       const auto* jump = instruction.instr_args_as_JumpFalseCall();
       out->kind = Instruction::Kind::kJumpFalse;
-      out->value = ValueAt(jump->cond_value_index());
-      if (out->value == nullptr || !InRange(jump->destination_instruction(), chain_length + 1)) {
-        return Error::InvalidProgram;
-      }
       out->jump_to = static_cast<std::size_t>(jump->destination_instruction());
+      out->value = values_ + jump->cond_value_index();
       return Error::Ok;
     }
     case InstructionArguments::FreeCall:
       out->kind = Instruction::Kind::kFree;
       out->jump_to = 0;
-      out->value = ValueAt(instruction.instr_args_as_FreeCall()->value_index());
-      return out->value == nullptr ? Error::InvalidProgram : Error::Ok;
+      out->value = values_ + instruction.instr_args_as_FreeCall()->value_index();
+      return Error::Ok;
     default:
-      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Unknown instruction %d",
-                               static_cast<int>(instruction.instr_args_type()));
+      return Error::InvalidProgram;
   }
 }
 
-Error InstructionDecoder::DecodeArgs(const flatbuffers::Vector<std::int32_t>* indices,
+Error InstructionDecoder::DecodeArgs(const flatbuffers::Vector<std::int32_t>& indices,
                                      Instruction* out) {
-  const std::size_t count = CountOf(indices);
-  if (indices == nullptr || count > UINT16_MAX) return Error::InvalidProgram;
-  out->args = pool_->allocateList<EValue*>(count);
+  out->args = pool_->allocateList<EValue*>(indices.size());
   if (out->args == nullptr) return Error::MemoryAllocationFailed;
-  for (std::size_t i = 0; i < count; ++i) {
-    out->args[i] = ValueAt(indices->Get(static_cast<flatbuffers::uoffset_t>(i)));
-    if (out->args[i] == nullptr) return Error::InvalidProgram;
+  for (flatbuffers::uoffset_t i = 0; i < indices.size(); ++i) {
+    const auto index = static_cast<std::size_t>(indices.Get(i));
+    out->args[i] = values_ + index;
+    if (MayLackMemory(*TableAt(plan_.values(), index))) out->may_lack_memory = true;
   }
-  out->arg_count = static_cast<std::uint16_t>(count);
+  out->arg_count = static_cast<std::uint16_t>(indices.size());
   return Error::Ok;
 }
 
-Error InstructionDecoder::DecodeKernel(const executorch_flatbuffer::KernelCall& call,
-                                       Instruction* out) {
-  out->kind = Instruction::Kind::kKernel;
-  ET_CHECK_OK_OR_RETURN_ERROR(DecodeArgs(call.args(), out));
-  if (!InRange(call.op_index(), CountOf(plan_.operators()))) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Operator %d of %zu",
-                             static_cast<int>(call.op_index()), CountOf(plan_.operators()));
+Error InstructionDecoder::FindKernel(std::uint32_t op_index, Instruction* out) {
+  Known& known = known_[op_index % kKnown];
+  if (known.kernel != nullptr && known.op_index == op_index) {
+    out->kernel = known.kernel;
+    out->may_lack_memory = out->may_lack_memory && !known.lends_memory;
+    return Error::Ok;
   }
   char name[kMaxOperatorName];
-  ET_CHECK_OK_OR_RETURN_ERROR(CopyOperatorName(
-      *TableAt(plan_.operators(), static_cast<std::size_t>(call.op_index())), name));
-  const TensorMetas metas({out->args, out->arg_count});
-  const Result<OpFunction> kernel = get_op_function_from_registry(
-      name, metas.All(), kernels_.empty() ? get_registered_kernels() : kernels_);
-  if (!kernel.ok()) return kernel.error();
-  out->kernel = *kernel;
-  return Error::Ok;
-}
-
-Error InstructionDecoder::DecodeDelegate(const executorch_flatbuffer::DelegateCall& call,
-                                         Instruction* out) {
-  out->kind = Instruction::Kind::kDelegate;
-  ET_CHECK_OK_OR_RETURN_ERROR(DecodeArgs(call.args(), out));
-  if (!InRange(call.delegate_index(), CountOf(plan_.delegates()))) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Delegate %d of %zu",
-                             static_cast<int>(call.delegate_index()), CountOf(plan_.delegates()));
+  CopyOperatorName(*TableAt(plan_.operators(), op_index), name);
+  const auto kernels = pilotlight::executorch_runtime::FindOperator(name, kernels_);
+  if (kernels.fallback != nullptr && !kernels.specialised) {
+    out->kernel = kernels.fallback->op_;
+    known = {op_index, std::strcmp(name, kLender) == 0, out->kernel};
+    out->may_lack_memory = out->may_lack_memory && !known.lends_memory;
+    return Error::Ok;
   }
-  out->delegate = delegates_ + call.delegate_index();
-  return Error::Ok;
-}
-
-EValue* InstructionDecoder::ValueAt(std::int32_t index) const {
-  return InRange(index, CountOf(plan_.values())) ? values_ + index : nullptr;
+  const TensorMetas metas({out->args, out->arg_count});
+  const Result<OpFunction> kernel = get_op_function_from_registry(name, metas.All(), kernels_);
+  if (kernel.ok()) out->kernel = *kernel;
+  return kernel.error();
 }
 
 }  // namespace runtime

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From the schema's chains to instructions that only have to be followed: every
-// index is looked up and checked here, and never in the run loop. Private to
+// index, verified when the program was loaded, becomes a pointer here. Private to
 // firmware/executorch.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include <executorch/runtime/executor/method.h>
+#include <executorch/runtime/kernel/operator_registry.h>
 
 #include "backend_delegate.h"
 #include "program_schema.h"
@@ -21,6 +22,8 @@ struct Instruction {
   enum class Kind : std::uint8_t { kKernel, kDelegate, kMove, kJumpFalse, kFree };
 
   Kind kind;
+  // An argument may have no memory when this runs: a kernel must not be called then.
+  bool may_lack_memory;
   std::uint16_t arg_count;  // Of kernels and delegates.
   union {
     OpFunction kernel;
@@ -41,31 +44,44 @@ struct Chain {
 
 class InstructionDecoder final {
  public:
+  // "name.overload" with its terminator; the longest that upstream defines has 60.
+  static constexpr std::size_t kMaxOperatorName = 128;
+
   // `values` and `delegates` are those of `plan`, built already. An empty
   // `kernels` stands for the global registry. All arguments outlive the decoder.
   InstructionDecoder(const executorch_flatbuffer::ExecutionPlan& plan, EValue* values,
                      const BackendDelegate* delegates, Span<const Kernel> kernels,
                      MemoryAllocator* pool)
-      : plan_(plan), values_(values), delegates_(delegates), kernels_(kernels), pool_(pool) {}
+      : plan_(plan),
+        values_(values),
+        delegates_(delegates),
+        kernels_(kernels.empty() ? get_registered_kernels() : kernels),
+        pool_(pool) {}
 
-  // InvalidProgram          the chain refers to something that does not exist.
   // OperatorMissing         some operators have no kernel; each one is logged.
   // MemoryAllocationFailed  the method pool is too small.
   Error Decode(const executorch_flatbuffer::Chain& chain, Chain* out);
 
  private:
-  Error DecodeOne(const executorch_flatbuffer::Instruction& instruction, std::size_t chain_length,
-                  Instruction* out);
-  Error DecodeArgs(const flatbuffers::Vector<std::int32_t>* indices, Instruction* out);
-  Error DecodeKernel(const executorch_flatbuffer::KernelCall& call, Instruction* out);
-  Error DecodeDelegate(const executorch_flatbuffer::DelegateCall& call, Instruction* out);
-  EValue* ValueAt(std::int32_t index) const;
+  // The kernel of an operator that has one for all dtypes and dim orders. A program
+  // calls few operators many times.
+  struct Known {
+    std::uint32_t op_index;
+    bool lends_memory;
+    OpFunction kernel;  // Null: nothing is known here yet.
+  };
+  static constexpr std::size_t kKnown = 32;
+
+  Error DecodeOne(const executorch_flatbuffer::Instruction& instruction, Instruction* out);
+  Error DecodeArgs(const flatbuffers::Vector<std::int32_t>& indices, Instruction* out);
+  Error FindKernel(std::uint32_t op_index, Instruction* out);
 
   const executorch_flatbuffer::ExecutionPlan& plan_;
   EValue* values_;
   const BackendDelegate* delegates_;
   Span<const Kernel> kernels_;
   MemoryAllocator* pool_;
+  Known known_[kKnown] = {};
 };
 
 }  // namespace runtime

@@ -64,4 +64,15 @@ executorch::runtime::Error Refuse(executorch::runtime::Error error, const char* 
   return error;
 }
 
+executorch::runtime::Error RefuseAt(const Place& place, executorch::runtime::Error error,
+                                    const char* format, ...) {
+  char text[executorch::runtime::internal::kMaxMessageBytes];
+  va_list args;
+  va_start(args, format);
+  FormatLog(text, sizeof(text), format, args);
+  va_end(args);
+  const char* method = place.method == nullptr ? "program" : place.method;
+  return Refuse(error, "%s, %s %zu: %s", method, place.what, place.index, text);
+}
+
 }  // namespace pilotlight::executorch_runtime

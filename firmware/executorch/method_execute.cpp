@@ -25,23 +25,47 @@ namespace executorch {
 namespace runtime {
 namespace {
 
-// False when every element is; a loop goes on while all of them are true.
+// A tensor is true when all of its elements are.
 Result<bool> IsTrue(const EValue& condition) {
-  if (condition.isBool()) return condition.toBool();
-  if (!condition.isTensor()) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Jump on a value with tag %u",
-                             static_cast<unsigned>(condition.tag));
-  }
+  if (!condition.isTensor()) return condition.toBool();
   const etensor::Tensor& tensor = condition.toTensor();
-  if (tensor.scalar_type() != etensor::ScalarType::Bool || tensor.const_data_ptr() == nullptr) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram,
-                             "Jump on a tensor that is not of bools, or has no data");
+  // Bytes: what lies in the file or came from the caller need not be a value of a C++ bool.
+  const auto* elements = static_cast<const std::uint8_t*>(tensor.const_data_ptr());
+  if (elements == nullptr) {
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Jump on a tensor that has no memory");
   }
-  const bool* elements = tensor.const_data_ptr<bool>();
   for (ssize_t i = 0; i < tensor.numel(); ++i) {
-    if (!elements[i]) return false;
+    if (elements[i] == 0) return false;
   }
   return true;
+}
+
+bool LacksMemory(const etensor::Tensor& tensor) {
+  return tensor.const_data_ptr() == nullptr && tensor.nbytes() != 0;
+}
+
+bool LacksMemory(const EValue& value) {
+  if (value.isTensor()) return LacksMemory(value.toTensor());
+  if (value.isTensorList()) {
+    for (const etensor::Tensor& tensor : value.toTensorList()) {
+      if (LacksMemory(tensor)) return true;
+    }
+  } else if (value.isListOptionalTensor()) {
+    for (const auto& tensor : value.toListOptionalTensor()) {
+      if (tensor.has_value() && LacksMemory(*tensor)) return true;
+    }
+  }
+  return false;
+}
+
+// Memory that the caller or another instruction should have lent.
+Error CheckMemory(InstructionArgs args) {
+  for (size_t i = 0; i < args.size(); ++i) {
+    if (LacksMemory(*args[i])) {
+      return PILOTLIGHT_REFUSE(Error::InvalidState, "Argument %zu has no memory", i);
+    }
+  }
+  return Error::Ok;
 }
 
 Error RunKernel(const Instruction& instruction, EventTracer* event_tracer,
@@ -49,6 +73,7 @@ Error RunKernel(const Instruction& instruction, EventTracer* event_tracer,
   internal::EventTracerProfileOpScope scope(event_tracer, "OPERATOR_CALL");
   KernelRuntimeContext context(event_tracer, temp_allocator);
   const InstructionArgs args(instruction.args, instruction.arg_count);
+  if (instruction.may_lack_memory) ET_CHECK_OK_OR_RETURN_ERROR(CheckMemory(args));
   instruction.kernel(context, args);
 #ifdef ET_EVENT_TRACER_ENABLED
   for (EValue* arg : args) internal::event_tracer_log_evalue(event_tracer, *arg);
@@ -61,6 +86,7 @@ Error RunDelegate(const Instruction& instruction, EventTracer* event_tracer,
   internal::EventTracerProfileOpScope scope(event_tracer, "DELEGATE_CALL");
   BackendExecutionContext context(event_tracer, temp_allocator, method_name);
   const InstructionArgs args(instruction.args, instruction.arg_count);
+  if (instruction.may_lack_memory) ET_CHECK_OK_OR_RETURN_ERROR(CheckMemory(args));
   const Error error = instruction.delegate->Execute(context, args);
 #ifdef ET_EVENT_TRACER_ENABLED
   if (error == Error::Ok) {
@@ -98,11 +124,7 @@ Error Method::execute_instruction() {
       break;
     }
     case Instruction::Kind::kFree:
-      if (instruction.value->isTensor()) {
-        internal::reset_data_ptr(instruction.value->toTensor());
-      } else {
-        error = PILOTLIGHT_REFUSE(Error::InvalidType, "Free of a value that is no tensor");
-      }
+      internal::reset_data_ptr(instruction.value->toTensor());
       break;
   }
   // What a kernel or delegate allocated there ends with its call.

@@ -18,6 +18,7 @@
 #include "instruction_decoder.h"
 #include "program_schema.h"
 #include "refuse.h"
+#include "tensor_memory.h"
 #include "tensor_parser.h"
 #include "value_builder.h"
 
@@ -25,10 +26,9 @@ namespace executorch {
 namespace runtime {
 namespace {
 
-using deserialization::IsExternalConstant;
 using deserialization::TensorParser;
 using pilotlight::executorch_runtime::CountOf;
-using pilotlight::executorch_runtime::InRange;
+using pilotlight::executorch_runtime::IsExternalConstant;
 using pilotlight::executorch_runtime::TableAt;
 
 // The host computes the size of the method pool from these
@@ -41,17 +41,6 @@ static_assert(sizeof(CompileSpec) == 3 * sizeof(void*), "see above");
 static_assert(sizeof(Instruction) == 3 * sizeof(void*), "see above");
 static_assert(sizeof(Chain) == 2 * sizeof(void*), "see above");
 static_assert(sizeof(NamedData) == (kIs32Bit ? 40 : 48), "see above");
-
-Error CheckIndices(const flatbuffers::Vector<int32_t>* list, size_t value_count) {
-  for (size_t i = 0; i < CountOf(list); ++i) {
-    const int32_t index = list->Get(static_cast<flatbuffers::uoffset_t>(i));
-    if (!InRange(index, value_count)) {
-      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Input or output: value %d of %zu",
-                               static_cast<int>(index), value_count);
-    }
-  }
-  return Error::Ok;
-}
 
 // The tensor of a value that is an external constant, else null.
 const executorch_flatbuffer::Tensor* AsExternalConstant(
@@ -109,19 +98,15 @@ Error Method::init(executorch_flatbuffer::ExecutionPlan* s_plan, const NamedData
   if (delegates_ == nullptr) return Error::MemoryAllocationFailed;
   for (size_t i = 0; i < delegate_count; ++i) {
     const auto* delegate = TableAt(s_plan->delegates(), i);
-    const bool has_options = backend_options != nullptr && delegate->id() != nullptr;
     BackendInitContext context(pool, event_tracer_, s_plan->name()->c_str(), named_data,
-                               has_options ? backend_options->get_options(delegate->id()->c_str())
-                                           : Span<const BackendOption>{});
+                               backend_options != nullptr
+                                   ? backend_options->get_options(delegate->id()->c_str())
+                                   : Span<const BackendOption>{});
     ET_CHECK_OK_OR_RETURN_ERROR(
         BackendDelegate::Load(*delegate, *program_, context, delegates_ + i));
     n_delegate_ = i + 1;  // From here on the destructor undoes it.
   }
 
-  if (CountOf(s_plan->chains()) == 0) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method '%s' has no chains",
-                             s_plan->name()->c_str());
-  }
   n_chains_ = s_plan->chains()->size();
   chains_ = pool->allocateList<Chain>(n_chains_);
   if (chains_ == nullptr) return Error::MemoryAllocationFailed;
@@ -136,14 +121,7 @@ Error Method::init(executorch_flatbuffer::ExecutionPlan* s_plan, const NamedData
 
 Error Method::parse_values(const NamedDataMap* named_data_map) {
   const auto* s_values = serialization_plan_->values();
-  if (s_values == nullptr || serialization_plan_->inputs() == nullptr ||
-      serialization_plan_->outputs() == nullptr ||
-      serialization_plan_->non_const_buffer_sizes() == nullptr) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "A method lacks one of its tables");
-  }
   const size_t count = s_values->size();
-  ET_CHECK_OK_OR_RETURN_ERROR(CheckIndices(serialization_plan_->inputs(), count));
-  ET_CHECK_OK_OR_RETURN_ERROR(CheckIndices(serialization_plan_->outputs(), count));
 
   MemoryAllocator* pool = memory_manager_->method_allocator();
   const size_t input_count = serialization_plan_->inputs()->size();
@@ -157,11 +135,7 @@ Error Method::parse_values(const NamedDataMap* named_data_map) {
                        {external_constants_, n_external_constants_});
   ValueBuilder builder(*s_values, values_, pool, &tensors);
   for (size_t i = 0; i < count; ++i) {
-    const Error error = builder.Build(i);
-    if (error != Error::Ok) {
-      return PILOTLIGHT_REFUSE(error, "Value %zu is invalid: 0x%x", i,
-                               static_cast<unsigned>(error));
-    }
+    ET_CHECK_OK_OR_RETURN_ERROR(builder.Build(i));
     n_value_ = i + 1;  // From here on the destructor undoes it.
   }
   return Error::Ok;
@@ -189,9 +163,6 @@ Error Method::parse_external_constants(const NamedDataMap* named_data_map) {
   for (size_t i = 0; i < s_values->size(); ++i) {
     const auto* tensor = AsExternalConstant(*TableAt(s_values, i));
     if (tensor == nullptr) continue;
-    if (tensor->extra_tensor_info()->fully_qualified_name() == nullptr) {
-      return PILOTLIGHT_REFUSE(Error::InvalidExternalData, "External constant without a name");
-    }
     const char* name = tensor->extra_tensor_info()->fully_qualified_name()->c_str();
     bool known = false;  // Several values may share one constant.
     for (size_t k = 0; k < n_external_constants_ && !known; ++k) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "operator_lookup.h"
 #include "refuse.h"
 
 #ifndef PILOTLIGHT_EXECUTORCH_MAX_KERNELS
@@ -139,3 +140,21 @@ bool registry_has_op_function(const char* name, Span<const TensorMeta> meta_list
 
 }  // namespace runtime
 }  // namespace executorch
+
+namespace pilotlight::executorch_runtime {
+
+OperatorKernels FindOperator(const char* name,
+                             executorch::runtime::Span<const executorch::runtime::Kernel> kernels) {
+  OperatorKernels found{nullptr, false};
+  for (const executorch::runtime::Kernel& kernel : kernels) {
+    if (std::strcmp(kernel.name_, name) != 0) continue;
+    if (kernel.kernel_key_.is_fallback()) {
+      found.fallback = &kernel;
+    } else {
+      found.specialised = true;
+    }
+  }
+  return found;
+}
+
+}  // namespace pilotlight::executorch_runtime

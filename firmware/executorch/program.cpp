@@ -11,10 +11,10 @@
 
 #include <c10/util/safe_numerics.h>
 #include <executorch/runtime/core/event_tracer_hooks.h>
-#include <executorch/runtime/executor/program_validation.h>
 
 #include "extended_header.h"
 #include "program_schema.h"
+#include "program_verifier.h"
 #include "refuse.h"
 
 #ifndef PILOTLIGHT_EXECUTORCH_VERIFIER
@@ -42,6 +42,7 @@ static_assert(ExtendedHeader::kHeadBytes == Program::kMinHeadBytes,
 struct FileLayout {
   std::size_t program_size_bytes;
   std::size_t segment_base_offset;
+  std::size_t file_bytes;
 };
 
 Result<FileLayout> ReadLayout(DataLoader* loader) {
@@ -52,7 +53,7 @@ Result<FileLayout> ReadLayout(DataLoader* loader) {
   if (header.error() == Error::NotFound) {
     const Result<size_t> file_size = loader->size();
     if (!file_size.ok()) return file_size.error();
-    return FileLayout{*file_size, 0};
+    return FileLayout{*file_size, 0, *file_size};
   }
   if (!header.ok()) return header.error();
 
@@ -72,6 +73,7 @@ Result<FileLayout> ReadLayout(DataLoader* loader) {
     return PILOTLIGHT_REFUSE(Error::InvalidProgram, "File cut short: %zu bytes, header says %zu",
                              *file_size, expected_size);
   }
+  layout.file_bytes = *file_size;
   return layout;
 }
 
@@ -101,25 +103,38 @@ Error CheckFrame(const FreeableBuffer& data) {
   return Error::Ok;
 }
 
-Error Verify(const FreeableBuffer& data, Program::Verification verification) {
+// On every load, whatever level of verification the caller asks for: nothing that
+// reads the program afterwards looks again.
+Error Verify(const FreeableBuffer& data, const FileLayout& layout) {
 #if PILOTLIGHT_EXECUTORCH_VERIFIER
-  // On every load, whatever the caller asked for: nothing that follows a
-  // FlatBuffers offset is safe without it, and it costs one pass over the tables.
-  flatbuffers::Verifier verifier(static_cast<const std::uint8_t*>(data.data()), data.size());
+  constexpr std::size_t kMaxBytes = FLATBUFFERS_MAX_BUFFER_SIZE - 1;
+  constexpr std::size_t kMinTableBytes = 8;  // With the offset that leads to it.
+  constexpr flatbuffers::uoffset_t kMaxDepth = 64;
+  // A table that is referred to more than once counts each time, so that a small file
+  // cannot take long.
+  const auto max_tables = static_cast<flatbuffers::uoffset_t>(data.size() / kMinTableBytes);
+  if (data.size() > kMaxBytes) {
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Program of %zu bytes, at most %zu",
+                             data.size(), kMaxBytes);
+  }
+  flatbuffers::Verifier verifier(static_cast<const std::uint8_t*>(data.data()), data.size(),
+                                 kMaxDepth, max_tables);
   if (!executorch_flatbuffer::VerifyProgramBuffer(verifier)) {
     return PILOTLIGHT_REFUSE(Error::InvalidProgram,
                              "Program is damaged: FlatBuffers verification failed");
   }
-  if (verification == Program::Verification::InternalConsistency) {
-    return validate_program(executorch_flatbuffer::GetProgram(data.data()));
-  }
+  const std::size_t base = layout.segment_base_offset;
+  return pilotlight::executorch_runtime::VerifyProgram(
+      *executorch_flatbuffer::GetProgram(data.data()),
+      {base, layout.file_bytes - (base < layout.file_bytes ? base : layout.file_bytes),
+       data.size()});
 #else
-  (void)data, (void)verification;
-#endif
+  (void)data, (void)layout;
   return Error::Ok;
+#endif
 }
 
-// Where one entry of Program.segments lies in the file.
+// Where one entry of Program.segments lies; verification has compared it with the file.
 struct SegmentExtent {
   std::size_t offset;  // From the start of the file.
   std::size_t size_bytes;
@@ -132,13 +147,8 @@ Result<SegmentExtent> ExtentOf(const executorch_flatbuffer::Program* program,
     return PILOTLIGHT_REFUSE(Error::NotFound, "Segment %zu of %zu", index,
                              CountOf(program->segments()));
   }
-  SegmentExtent extent{};
-  std::size_t offset = 0;
-  if (!FitsSize(segment->offset(), &offset) || !FitsSize(segment->size(), &extent.size_bytes) ||
-      c10::add_overflows(segment_base_offset, offset, &extent.offset)) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Segment %zu: offset or size overflows", index);
-  }
-  return extent;
+  return SegmentExtent{segment_base_offset + static_cast<std::size_t>(segment->offset()),
+                       static_cast<std::size_t>(segment->size())};
 }
 
 // Constants in a segment stay loaded for the life of the program.
@@ -157,10 +167,6 @@ Result<FreeableBuffer> LoadConstants(DataLoader* loader,
   }
   if (constants->offsets()->size() == 1) return FreeableBuffer{};
   const std::size_t index = constants->segment_index();
-  if (index >= CountOf(program->segments())) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Constant segment %zu of %zu", index,
-                             CountOf(program->segments()));
-  }
   const Result<SegmentExtent> extent = ExtentOf(program, segment_base_offset, index);
   if (!extent.ok()) return extent.error();
   return loader->load(extent->offset, extent->size_bytes,
@@ -172,7 +178,7 @@ Result<executorch_flatbuffer::ExecutionPlan*> FindPlan(
   const auto* plans = program->execution_plan();
   for (std::size_t i = 0; i < CountOf(plans); ++i) {
     const auto* plan = TableAt(plans, i);
-    if (plan->name() != nullptr && std::strcmp(plan->name()->c_str(), method_name) == 0) {
+    if (std::strcmp(plan->name()->c_str(), method_name) == 0) {
       // Method's interface wants it mutable; nothing writes through it.
       return const_cast<executorch_flatbuffer::ExecutionPlan*>(plan);
     }
@@ -182,7 +188,7 @@ Result<executorch_flatbuffer::ExecutionPlan*> FindPlan(
 
 }  // namespace
 
-Result<Program> Program::load(DataLoader* loader, Verification verification) {
+Result<Program> Program::load(DataLoader* loader, Verification) {
   EXECUTORCH_SCOPE_PROF("Program::load");
   Result<FileLayout> layout = ReadLayout(loader);
   if (!layout.ok()) return layout.error();
@@ -190,7 +196,7 @@ Result<Program> Program::load(DataLoader* loader, Verification verification) {
       loader->load(0, layout->program_size_bytes, SegmentInfo(SegmentInfo::Type::Program));
   if (!data.ok()) return data.error();
   ET_CHECK_OK_OR_RETURN_ERROR(CheckFrame(*data));
-  ET_CHECK_OK_OR_RETURN_ERROR(Verify(*data, verification));
+  ET_CHECK_OK_OR_RETURN_ERROR(Verify(*data, *layout));
 
   const executorch_flatbuffer::Program* program = executorch_flatbuffer::GetProgram(data->data());
   if (program->version() > kMaxSupportedSchemaVersion) {
@@ -248,9 +254,6 @@ Result<const char*> Program::get_method_name(size_t method_index) const {
     return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Method %zu of %zu", method_index,
                              num_methods());
   }
-  if (plan->name() == nullptr) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method %zu has no name", method_index);
-  }
   return plan->name()->c_str();
 }
 
@@ -282,13 +285,6 @@ Result<MethodMeta> Program::method_meta(const char* method_name) const {
   const Result<executorch_flatbuffer::ExecutionPlan*> plan =
       FindPlan(internal_program_, method_name);
   if (!plan.ok()) return plan.error();
-  // What MethodMeta's unchecked functions rely on.
-  if ((*plan)->name() == nullptr || (*plan)->non_const_buffer_sizes() == nullptr ||
-      (*plan)->inputs() == nullptr || (*plan)->outputs() == nullptr ||
-      (*plan)->values() == nullptr) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method '%s' lacks one of its tables",
-                             method_name);
-  }
   return MethodMeta(*plan);
 }
 
@@ -319,7 +315,6 @@ Error Program::get_backend_delegate_data(size_t index, const void** out_data,
     return PILOTLIGHT_REFUSE(Error::NotFound, "Delegate data %zu of %zu", index,
                              CountOf(internal_program_->backend_delegate_data()));
   }
-  if (entry->data() == nullptr) return Error::InvalidProgram;
   *out_data = entry->data()->data();
   *out_size = entry->data()->size();
   return Error::Ok;
@@ -354,20 +349,12 @@ Error Program::load_mutable_subsegment_into(size_t mutable_data_segments_index, 
   if (!extent.ok()) return extent.error();
   const std::uint64_t offset =
       subsegments->offsets()->Get(static_cast<flatbuffers::uoffset_t>(offset_index));
-  std::uint64_t end = 0;
-  std::size_t file_offset = 0;
-  if (c10::add_overflows(offset, static_cast<std::uint64_t>(size), &end)) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Initial state %zu:%zu: offset overflows",
-                             mutable_data_segments_index, offset_index);
-  }
-  if (end > extent->size_bytes) {
+  if (offset > extent->size_bytes || size > extent->size_bytes - offset) {
     return PILOTLIGHT_REFUSE(Error::InvalidArgument,
                              "Initial state %zu:%zu: %zu bytes reach beyond the segment",
                              mutable_data_segments_index, offset_index, size);
   }
-  if (c10::add_overflows(extent->offset, static_cast<std::size_t>(offset), &file_offset)) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Segment %zu overflows", segment_index);
-  }
+  const std::size_t file_offset = extent->offset + static_cast<std::size_t>(offset);
   return loader_->load_into(file_offset, size,
                             SegmentInfo(SegmentInfo::Type::Mutable, segment_index), buffer);
 }

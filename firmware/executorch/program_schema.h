@@ -31,6 +31,13 @@ inline bool InRange(std::int64_t index, std::size_t count) {
   return index >= 0 && static_cast<std::uint64_t>(index) < count;
 }
 
+// FlatBuffers' verifier looks at the alignment of a vector's length only. Writers place
+// an empty one where they like.
+template <typename T>
+bool IsAligned(const flatbuffers::Vector<T>& vector) {
+  return vector.size() == 0 || reinterpret_cast<std::uintptr_t>(vector.Data()) % sizeof(T) == 0;
+}
+
 // `value` as a size of this machine; false when it does not fit (32-bit targets).
 inline bool FitsSize(std::uint64_t value, std::size_t* size) {
   *size = static_cast<std::size_t>(value);

@@ -5,19 +5,35 @@
 // line and time at each of some hundred places. Private to firmware/executorch.
 #pragma once
 
+#include <cstddef>
+
 #include <executorch/runtime/core/error.h>
 
 namespace pilotlight::executorch_runtime {
 
+// Which part of a program a refusal is about; it begins the line:
+// "Method forward, value 3: ".
+struct Place {
+  const char* method;  // Null: the program itself.
+  const char* what;
+  std::size_t index;
+};
+
 // Logs the message at level Error and returns `error`.
 [[gnu::format(printf, 2, 3)]] executorch::runtime::Error Refuse(executorch::runtime::Error error,
                                                                 const char* format, ...);
+[[gnu::format(printf, 3, 4)]] executorch::runtime::Error RefuseAt(const Place& place,
+                                                                  executorch::runtime::Error error,
+                                                                  const char* format, ...);
 
 }  // namespace pilotlight::executorch_runtime
 
-// An expression of type Error. The text is not in the image when errors are not logged.
+// Expressions of type Error. The text is not in the image when errors are not logged.
 #if PILOTLIGHT_EXECUTORCH_LOG_ERRORS
 #define PILOTLIGHT_REFUSE(error, ...) ::pilotlight::executorch_runtime::Refuse(error, __VA_ARGS__)
+#define PILOTLIGHT_REFUSE_AT(place, error, ...) \
+  ::pilotlight::executorch_runtime::RefuseAt(place, error, __VA_ARGS__)
 #else
 #define PILOTLIGHT_REFUSE(error, ...) (error)
+#define PILOTLIGHT_REFUSE_AT(place, error, ...) ((void)(place), (error))
 #endif

@@ -4,8 +4,6 @@
 #include <c10/util/safe_numerics.h>
 #include <executorch/runtime/core/exec_aten/util/scalar_type_util.h>
 
-#include "refuse.h"
-
 namespace pilotlight::executorch_runtime {
 namespace {
 
@@ -31,36 +29,26 @@ std::size_t ElementSizeOrZero(executorch::aten::ScalarType scalar_type) {
 
 }  // namespace
 
-Result<std::size_t> ElementCount(const std::int32_t* sizes, std::size_t rank) {
-  std::size_t elements = 1;
-  for (std::size_t i = 0; i < rank; ++i) {
-    if (sizes[i] < 0) {
-      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Size %d of dimension %zu is negative",
-                               static_cast<int>(sizes[i]), i);
-    }
-    if (c10::mul_overflows(elements, static_cast<std::size_t>(sizes[i]), &elements) ||
-        elements > kMaxCount) {
-      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Element count overflows at dimension %zu",
-                               i);
-    }
-  }
-  return elements;
-}
-
 Result<TensorExtent> ExtentOfTensor(const std::int32_t* sizes, std::size_t rank,
-                                    executorch::aten::ScalarType scalar_type) {
+                                    executorch::aten::ScalarType scalar_type, const Place& place) {
   const std::size_t element_size = ElementSizeOrZero(scalar_type);
   if (element_size == 0) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Unknown scalar type %d",
-                             static_cast<int>(scalar_type));
+    return PILOTLIGHT_REFUSE_AT(place, Error::InvalidProgram, "unknown scalar type %d",
+                                static_cast<int>(scalar_type));
   }
-  const Result<std::size_t> elements = ElementCount(sizes, rank);
-  if (!elements.ok()) return elements.error();
-  TensorExtent extent{*elements, 0};
-  if (c10::mul_overflows(extent.elements, element_size, &extent.size_bytes)) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Byte size overflows");
+  std::size_t size_bytes = element_size;
+  for (std::size_t i = 0; i < rank; ++i) {
+    if (sizes[i] < 0) {
+      return PILOTLIGHT_REFUSE_AT(place, Error::InvalidProgram,
+                                  "size %d of dimension %zu is negative",
+                                  static_cast<int>(sizes[i]), i);
+    }
+    if (c10::mul_overflows(size_bytes, static_cast<std::size_t>(sizes[i]), &size_bytes) ||
+        size_bytes > kMaxCount) {
+      return PILOTLIGHT_REFUSE_AT(place, Error::InvalidProgram, "too large, at dimension %zu", i);
+    }
   }
-  return extent;
+  return TensorExtent{element_size, size_bytes};
 }
 
 }  // namespace pilotlight::executorch_runtime

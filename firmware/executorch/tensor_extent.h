@@ -10,19 +10,19 @@
 #include <executorch/runtime/core/exec_aten/exec_aten.h>
 #include <executorch/runtime/core/result.h>
 
+#include "refuse.h"
+
 namespace pilotlight::executorch_runtime {
 
 struct TensorExtent {
-  std::size_t elements;
+  std::size_t element_size;  // In bytes, as below.
   std::size_t size_bytes;
 };
 
-// InvalidProgram  a size is negative, or the product does not fit ssize_t.
-executorch::runtime::Result<std::size_t> ElementCount(const std::int32_t* sizes, std::size_t rank);
-
-// InvalidProgram  as above, for bytes too; or the scalar type is none we know.
-executorch::runtime::Result<TensorExtent> ExtentOfTensor(const std::int32_t* sizes,
-                                                         std::size_t rank,
-                                                         executorch::aten::ScalarType scalar_type);
+// InvalidProgram  a size is negative, the number of elements or of bytes does not fit ssize_t,
+//                 or the scalar type is none we know.
+executorch::runtime::Result<TensorExtent> ExtentOfTensor(
+    const std::int32_t* sizes, std::size_t rank, executorch::aten::ScalarType scalar_type,
+    const Place& place = {nullptr, "shape", 0});
 
 }  // namespace pilotlight::executorch_runtime

@@ -6,12 +6,12 @@
 #include <new>
 
 #include <executorch/runtime/core/exec_aten/util/dim_order_util.h>
-#include <executorch/runtime/core/exec_aten/util/tensor_dimension_limit.h>
 #include <executorch/runtime/executor/program.h>
 
 #include "program_schema.h"
 #include "refuse.h"
 #include "tensor_extent.h"
+#include "tensor_memory.h"
 
 namespace executorch {
 namespace runtime {
@@ -20,29 +20,18 @@ namespace {
 
 using pilotlight::executorch_runtime::CountOf;
 using pilotlight::executorch_runtime::ExtentOfTensor;
-using pilotlight::executorch_runtime::FitsSize;
+using pilotlight::executorch_runtime::IsExternal;
+using pilotlight::executorch_runtime::IsExternalConstant;
 using pilotlight::executorch_runtime::TensorExtent;
 
 // Memory 0 is reserved for constants, so planned buffers are numbered from 1.
 constexpr std::uint32_t kFirstPlannedMemory = 1;
 
-Error CheckShape(const executorch_flatbuffer::Tensor& tensor) {
+// What is well formed, and more than this runtime does.
+Error CheckFeatures(const executorch_flatbuffer::Tensor& tensor) {
   if (tensor.storage_offset() != 0) {
     return PILOTLIGHT_REFUSE(Error::NotSupported, "Tensor with storage offset %d",
                              static_cast<int>(tensor.storage_offset()));
-  }
-  if (tensor.sizes() == nullptr || tensor.dim_order() == nullptr ||
-      tensor.sizes()->size() != tensor.dim_order()->size()) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram,
-                             "Tensor of %zu sizes and %zu dimensions in order",
-                             CountOf(tensor.sizes()), CountOf(tensor.dim_order()));
-  }
-  if (tensor.sizes()->size() > kTensorDimensionLimit) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Tensor of rank %u, at most %zu",
-                             static_cast<unsigned>(tensor.sizes()->size()), kTensorDimensionLimit);
-  }
-  if (!validate_dim_order(tensor.dim_order()->data(), tensor.dim_order()->size())) {
-    return PILOTLIGHT_REFUSE(Error::Internal, "Dim order is not a permutation");
   }
   const auto dynamism = static_cast<int>(tensor.shape_dynamism());
   if (dynamism != static_cast<int>(TensorShapeDynamism::STATIC) &&
@@ -52,28 +41,15 @@ Error CheckShape(const executorch_flatbuffer::Tensor& tensor) {
   return Error::Ok;
 }
 
-// A device that this runtime has heard of; the .pte's numbers are the header's.
-Result<etensor::Device> DeviceOf(const executorch_flatbuffer::Tensor& tensor) {
+// The .pte's numbers are the header's.
+etensor::Device DeviceOf(const executorch_flatbuffer::Tensor& tensor) {
   const auto* extra = tensor.extra_tensor_info();
   if (extra == nullptr) return etensor::Device(etensor::DeviceType::CPU);
-  const auto type = static_cast<int>(extra->device_type());
-  if (type < 0 || static_cast<std::size_t>(type) >= etensor::kNumDeviceTypes) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Tensor on unknown device type %d", type);
-  }
-  return etensor::Device(static_cast<etensor::DeviceType>(type), extra->device_index());
+  return etensor::Device(static_cast<etensor::DeviceType>(extra->device_type()),
+                         extra->device_index());
 }
 
 }  // namespace
-
-bool IsExternal(const executorch_flatbuffer::Tensor& tensor) {
-  const auto* extra = tensor.extra_tensor_info();
-  return extra != nullptr &&
-         extra->location() == executorch_flatbuffer::TensorDataLocation::EXTERNAL;
-}
-
-bool IsExternalConstant(const executorch_flatbuffer::Tensor& tensor) {
-  return IsExternal(tensor) && tensor.allocation_info() == nullptr;
-}
 
 Error CheckLayout(const executorch_flatbuffer::Tensor& tensor, const TensorLayout& layout) {
   const bool same_type =
@@ -96,13 +72,12 @@ Error CheckLayout(const executorch_flatbuffer::Tensor& tensor, const TensorLayou
 
 Result<etensor::Tensor> TensorParser::Parse(const executorch_flatbuffer::Tensor& tensor) {
   using etensor::TensorImpl;
-  ET_CHECK_OK_OR_RETURN_ERROR(CheckShape(tensor));
+  ET_CHECK_OK_OR_RETURN_ERROR(CheckFeatures(tensor));
   const auto scalar_type = static_cast<etensor::ScalarType>(tensor.scalar_type());
   const std::size_t rank = tensor.sizes()->size();
   const Result<TensorExtent> extent = ExtentOfTensor(tensor.sizes()->data(), rank, scalar_type);
   if (!extent.ok()) return extent.error();
-  const Result<etensor::Device> device = DeviceOf(tensor);
-  if (!device.ok()) return device.error();
+  const etensor::Device device = DeviceOf(tensor);
 
   // Neither is written unless the tensor may be resized; TensorImpl's interface
   // just does not say so in its types.
@@ -123,7 +98,7 @@ Result<etensor::Tensor> TensorParser::Parse(const executorch_flatbuffer::Tensor&
   const Result<void*> data = DataOf(tensor, extent->size_bytes);
   if (!data.ok()) return data.error();
   new (impl) TensorImpl(scalar_type, static_cast<ssize_t>(rank), sizes, *data, dim_order, strides,
-                        dynamism, device->type(), device->index());
+                        dynamism, device.type(), device.index());
   return etensor::Tensor(impl);
 }
 
@@ -144,10 +119,8 @@ Result<void*> TensorParser::DataOf(const executorch_flatbuffer::Tensor& tensor,
     return *planned;
   }
   const auto* extra = tensor.extra_tensor_info();
-  std::size_t list = 0;
-  if (extra != nullptr && !FitsSize(extra->mutable_data_segments_idx(), &list)) {
-    return Error::InvalidProgram;
-  }
+  const auto list =
+      extra == nullptr ? 0 : static_cast<std::size_t>(extra->mutable_data_segments_idx());
   ET_CHECK_OK_OR_RETURN_ERROR(
       program_->load_mutable_subsegment_into(list, index, size_bytes, *planned));
   return *planned;
@@ -157,16 +130,9 @@ Result<void*> TensorParser::PlannedMemory(const executorch_flatbuffer::Tensor& t
                                           std::size_t size_bytes) {
   const auto* allocation = tensor.allocation_info();
   HierarchicalAllocator* planned_memory = memory_->planned_memory();
-  if (allocation->memory_id() < kFirstPlannedMemory) {
-    return PILOTLIGHT_REFUSE(Error::InvalidArgument,
-                             "Tensor planned in memory 0, which is for constants");
-  }
-  std::size_t offset = 0;
-  if (!FitsSize(allocation->memory_offset_low() |
-                    static_cast<std::uint64_t>(allocation->memory_offset_high()) << 32,
-                &offset)) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Tensor planned beyond the address space");
-  }
+  const auto offset =
+      static_cast<std::size_t>(allocation->memory_offset_low() |
+                               static_cast<std::uint64_t>(allocation->memory_offset_high()) << 32);
   if (planned_memory == nullptr) {
     return PILOTLIGHT_REFUSE(Error::InvalidState,
                              "The method needs planned memory and was given none");
@@ -183,9 +149,6 @@ Result<void*> TensorParser::PlannedMemory(const executorch_flatbuffer::Tensor& t
 Result<void*> TensorParser::ExternalData(const executorch_flatbuffer::Tensor& tensor,
                                          std::size_t size_bytes) {
   const auto* name = tensor.extra_tensor_info()->fully_qualified_name();
-  if (name == nullptr) {
-    return PILOTLIGHT_REFUSE(Error::InvalidExternalData, "External tensor without a name");
-  }
   if (IsExternalConstant(tensor)) {
     for (const NamedData& constant : external_constants_) {
       if (std::strcmp(constant.key, name->c_str()) != 0) continue;

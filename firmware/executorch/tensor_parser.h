@@ -42,7 +42,6 @@ class TensorParser final {
         named_data_(named_data),
         external_constants_(external_constants) {}
 
-  // InvalidProgram          the tensor contradicts itself.
   // NotSupported            well formed, but with a feature this runtime lacks.
   // MemoryAllocationFailed  the method pool, or the planned memory, is too small.
   // InvalidExternalData     external data is missing or of another layout.
@@ -59,12 +58,6 @@ class TensorParser final {
   const NamedDataMap* named_data_;
   Span<NamedData> external_constants_;
 };
-
-// True when the tensor's data lies outside the .pte, to be found by its name.
-bool IsExternal(const executorch_flatbuffer::Tensor& tensor);
-
-// True when it is external and never written: loaded into NamedData beforehand.
-bool IsExternalConstant(const executorch_flatbuffer::Tensor& tensor);
 
 // Refuses external data whose dtype, shape or dim order is not the tensor's.
 Error CheckLayout(const executorch_flatbuffer::Tensor& tensor, const TensorLayout& layout);

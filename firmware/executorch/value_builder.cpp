@@ -13,21 +13,14 @@ namespace runtime {
 namespace {
 
 using executorch_flatbuffer::KernelTypes;
-using pilotlight::executorch_runtime::InRange;
 using pilotlight::executorch_runtime::TableAt;
 
 using OptionalTensor = std::optional<etensor::Tensor>;
-
-// How the exporter writes None in a list of optional tensors.
-constexpr std::int64_t kNoneItem = -1;
 
 }  // namespace
 
 Error ValueBuilder::Build(std::size_t index) {
   const auto* value = TableAt(&schema_, index);
-  if (value->val_type() != KernelTypes::Null && value->val() == nullptr) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Value %zu has a type and no content", index);
-  }
   EValue* out = values_ + index;
   switch (value->val_type()) {
     case KernelTypes::Null:
@@ -51,15 +44,13 @@ Error ValueBuilder::Build(std::size_t index) {
     case KernelTypes::BoolList:
       return BuildPlainList<bool>(value->val_as_BoolList()->items(), out);
     case KernelTypes::IntList:
-      return BuildBoxedList<int64_t>(value->val_as_IntList()->items(), index, out);
+      return BuildBoxedList<int64_t>(value->val_as_IntList()->items(), out);
     case KernelTypes::TensorList:
-      return BuildBoxedList<etensor::Tensor>(value->val_as_TensorList()->items(), index, out);
+      return BuildBoxedList<etensor::Tensor>(value->val_as_TensorList()->items(), out);
     case KernelTypes::OptionalTensorList:
-      return BuildBoxedList<OptionalTensor>(value->val_as_OptionalTensorList()->items(), index,
-                                            out);
+      return BuildBoxedList<OptionalTensor>(value->val_as_OptionalTensorList()->items(), out);
     default:
-      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Value %zu is of unknown type %d", index,
-                               static_cast<int>(value->val_type()));
+      return Error::InvalidProgram;
   }
 }
 
@@ -71,7 +62,6 @@ Error ValueBuilder::BuildTensor(const executorch_flatbuffer::Tensor& tensor, EVa
 }
 
 Error ValueBuilder::BuildString(const flatbuffers::String* text, EValue* out) {
-  if (text == nullptr) return Error::InvalidProgram;
   auto* view = pool_->allocateInstance<ArrayRef<char>>();
   if (view == nullptr) return Error::MemoryAllocationFailed;
   new (out) EValue(new (view) ArrayRef<char>(text->c_str(), text->size()));
@@ -81,12 +71,6 @@ Error ValueBuilder::BuildString(const flatbuffers::String* text, EValue* out) {
 // Items that lie in the .pte just as a kernel reads them.
 template <typename T, typename Items>
 Error ValueBuilder::BuildPlainList(const Items* items, EValue* out) {
-  if (items == nullptr) return Error::InvalidProgram;
-  if constexpr (std::is_same_v<T, bool>) {
-    for (flatbuffers::uoffset_t i = 0; i < items->size(); ++i) {
-      if (items->Get(i) > 1) return Error::InvalidProgram;  // No value of a C++ bool.
-    }
-  }
   static_assert(sizeof(T) == sizeof(typename Items::return_type), "items are used in place");
   auto* view = pool_->allocateInstance<ArrayRef<T>>();
   if (view == nullptr) return Error::MemoryAllocationFailed;
@@ -95,10 +79,10 @@ Error ValueBuilder::BuildPlainList(const Items* items, EValue* out) {
   return Error::Ok;
 }
 
-// Items that are indices of values, which may change while the method runs.
+// Items that are indices of values, which may change while the method runs. Only in
+// lists of optional tensors is one negative: None.
 template <typename T, typename Items>
-Error ValueBuilder::BuildBoxedList(const Items* items, std::size_t index, EValue* out) {
-  if (items == nullptr) return Error::InvalidProgram;
+Error ValueBuilder::BuildBoxedList(const Items* items, EValue* out) {
   const std::size_t count = items->size();
   auto** wrapped = pool_->allocateList<EValue*>(count);
   auto* unwrapped = pool_->allocateList<T>(count);
@@ -108,34 +92,11 @@ Error ValueBuilder::BuildBoxedList(const Items* items, std::size_t index, EValue
   }
   for (std::size_t i = 0; i < count; ++i) {
     const std::int64_t item = items->Get(static_cast<flatbuffers::uoffset_t>(i));
-    if constexpr (std::is_same_v<T, OptionalTensor>) {
-      new (&unwrapped[i]) OptionalTensor();
-      if (item == kNoneItem) {
-        wrapped[i] = nullptr;
-        continue;
-      }
-    }
-    if (!InRange(item, schema_.size())) {
-      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "List item %zu: value %d of %zu", i,
-                               static_cast<int>(item), static_cast<std::size_t>(schema_.size()));
-    }
-    if (!CanHold<T>(static_cast<std::size_t>(item), index)) {
-      return PILOTLIGHT_REFUSE(Error::InvalidType, "List item %zu: value %d is of another type", i,
-                               static_cast<int>(item));
-    }
-    wrapped[i] = values_ + item;
+    wrapped[i] = item < 0 ? nullptr : values_ + item;
+    if constexpr (std::is_same_v<T, OptionalTensor>) new (&unwrapped[i]) OptionalTensor();
   }
   new (out) EValue(new (list) BoxedEvalueList<T>(wrapped, unwrapped, static_cast<int>(count)));
   return Error::Ok;
-}
-
-// Tensors have to come before the lists that name them, as the exporter writes them.
-template <typename T>
-bool ValueBuilder::CanHold(std::size_t item, std::size_t list) const {
-  const KernelTypes type = TableAt(&schema_, item)->val_type();
-  if (std::is_same_v<T, std::int64_t>) return type == KernelTypes::Int;
-  const bool may_be_none = std::is_same_v<T, OptionalTensor> && type == KernelTypes::Null;
-  return item < list && (type == KernelTypes::Tensor || may_be_none);
 }
 
 }  // namespace runtime

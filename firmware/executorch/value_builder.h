@@ -28,7 +28,6 @@ class ValueBuilder final {
 
   // Constructs values[index]; on any error it is left unconstructed.
   //
-  // InvalidProgram          the value contradicts itself or refers to nothing.
   // MemoryAllocationFailed  the method pool is too small.
   // Others                  as TensorParser::Parse().
   Error Build(std::size_t index);
@@ -39,9 +38,7 @@ class ValueBuilder final {
   template <typename T, typename Items>
   Error BuildPlainList(const Items* items, EValue* out);
   template <typename T, typename Items>
-  Error BuildBoxedList(const Items* items, std::size_t index, EValue* out);
-  template <typename T>
-  bool CanHold(std::size_t item, std::size_t list) const;
+  Error BuildBoxedList(const Items* items, EValue* out);
 
   const Values& schema_;
   EValue* values_;

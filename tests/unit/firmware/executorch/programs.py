@@ -294,9 +294,7 @@ def good() -> dict[str, tuple[Json, Sequence[bytes]]]:
             [],
         ),
         "free": (
-            program(
-                plan([tensor([2], at=0), tensor([2]), tensor([2], at=64)], [0], [2], [free(1), kernel(0, 0, 1, 2)])
-            ),
+            program(plan([tensor([2], at=0), tensor([2]), tensor([2], at=64)], [0], [2], [free(1), kernel(0, 0, 2)])),
             [],
         ),
         "delegates": (
@@ -403,6 +401,18 @@ def bad() -> dict[str, tuple[Json, Sequence[bytes]]]:
         "memory_offset_wraps",
         allocation_info={"memory_id": 1, "memory_offset_low": 2**32 - 8, "memory_offset_high": 2**32 - 1},
     )
+    tensor_case("memory_offset_odd", allocation_info={"memory_id": 1, "memory_offset_low": 2, "memory_offset_high": 0})
+    tensor_case("strides_overflow", sizes=[0, 2**16, 2**16], dim_order=[0, 1, 2])
+    tensor_case("device_unknown", extra_tensor_info={"device_type": 7})
+    tensor_case("location_unknown", extra_tensor_info={"location": 7})
+    case(
+        "buffer_device_99",
+        lambda content: _method(content).update(non_const_buffer_device=[{"buffer_idx": 99, "device_type": "CPU"}]),
+    )
+    case(
+        "buffer_device_unknown",
+        lambda content: _method(content).update(non_const_buffer_device=[{"buffer_idx": 1, "device_type": 7}]),
+    )
     tensor_case("mutable_without_segments", data_buffer_idx=1)
     tensor_case("shape_dynamism_unbound", shape_dynamism="DYNAMIC_UNBOUND")
     case(
@@ -446,9 +456,39 @@ def bad() -> dict[str, tuple[Json, Sequence[bytes]]]:
     instructions_case("delegate_out_of_range", delegate(0, 0, 2))
     instructions_case("delegate_negative", delegate(-1, 0, 2))
     instructions_case("free_of_an_int", free(1))
+    instructions_case("free_of_planned_memory", free(0))
+    instructions_case("free_negative", free(-1))
+    instructions_case("free_99", free(99))
+    instructions_case("move_from_99", move(99, 0))
+    instructions_case("move_to_99", move(0, 99))
+    instructions_case("move_of_an_int_to_a_tensor", move(1, 0))
+    instructions_case("jump_to_99", jump_false(3, 99))
+    instructions_case("jump_to_-1", jump_false(3, -1))
+    instructions_case("jump_on_value_99", jump_false(99, 0))
     instructions_case("jump_on_an_int", jump_false(1, 0))
     instructions_case("jump_on_floats", jump_false(0, 0))
     instructions_case("instruction_empty", {"instr_args_type": "NONE"})
+    case(
+        "argument_without_memory",
+        lambda content: (
+            _method(content)["values"].append(tensor([2])),
+            _method(content)["chains"][0].update(instructions=[kernel(0, 0, 3, 2)]),
+        ),
+    )
+    case(
+        "listed_tensor_without_memory",
+        lambda content: (
+            _method(content)["values"].extend([tensor([2]), value("TensorList", items=[0, 3])]),
+            _method(content)["chains"][0].update(instructions=[kernel(0, 0, 4, 2)]),
+        ),
+    )
+    case(
+        "jump_on_a_tensor_without_memory",
+        lambda content: (
+            _method(content)["values"].append(tensor([2], scalar_type="BOOL")),
+            _method(content)["chains"][0].update(instructions=[jump_false(3, 0)]),
+        ),
+    )
     case("operator_without_name", lambda content: _method(content)["operators"][0].pop("name"))
     case("operator_name_long", lambda content: _method(content)["operators"][0].update(name="x" * 300))
     case(
@@ -483,6 +523,10 @@ def bad() -> dict[str, tuple[Json, Sequence[bytes]]]:
     case("constant_segment_99", lambda content: content["constant_segment"].update(segment_index=99), base)
     case("constant_offsets_short", lambda content: content["constant_segment"].update(offsets=[0, 0]), base)
     case("constant_offset_far", lambda content: content["constant_segment"].update(offsets=[0, 0, 36]), base)
+    case("constant_offset_odd", lambda content: content["constant_segment"].update(offsets=[0, 2, 16]), base)
+    case("constant_segment_odd", lambda content: content["segments"][0].update(offset=2), base)
+    case("mutable_index_99", lambda c: _state(c).update(mutable_data_segments_idx=99), base)
+    case("mutable_index_wraps", lambda c: _state(c).update(mutable_data_segments_idx=2**64 - 1), base)
     case("constant_offset_wraps", lambda content: content["constant_segment"].update(offsets=[0, 0, 2**64 - 4]), base)
     case("segment_offset_far", lambda content: content["segments"][0].update(offset=10**6), base)
     case("segment_offset_wraps", lambda content: content["segments"][0].update(offset=2**64 - 64), base)
@@ -499,6 +543,12 @@ def bad() -> dict[str, tuple[Json, Sequence[bytes]]]:
     case("named_key_null", lambda content: content["named_data"][0].pop("key"), base)
     case("constants_twice", lambda content: content.update(constant_buffer=[{"storage": [1]}]), base)
     return result
+
+
+def _state(content: Json) -> Json:
+    """What constants() says about the mutable buffer."""
+    extra: Json = _method(content)["values"][4]["val"]["extra_tensor_info"]
+    return extra
 
 
 def _make_input(content: Json, new: Json) -> None:

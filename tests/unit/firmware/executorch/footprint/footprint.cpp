@@ -27,6 +27,11 @@ int Run(const EValue& input) {
   executorch::extension::BufferDataLoader loader(const_cast<const std::uint8_t*>(pte), pte_size);
   const Result<Program> program = Program::load(&loader);
   if (!program.ok()) return 1;
+  const Result<MethodMeta> meta = program->method_meta("forward");
+  if (!meta.ok() || meta->num_memory_planned_buffers() != 1) return 5;
+  const Result<std::int64_t> planned_bytes = meta->memory_planned_buffer_size(0);
+  if (!planned_bytes.ok() || *planned_bytes > std::int64_t{sizeof(planned)}) return 6;
+  if (!meta->input_tensor_meta(0).ok() || !meta->output_tensor_meta(0).ok()) return 7;
   MemoryAllocator method_allocator(sizeof(method_pool), method_pool);
   MemoryAllocator temp_allocator(sizeof(temp), temp);
   Span<std::uint8_t> buffers[] = {{planned, sizeof(planned)}};
