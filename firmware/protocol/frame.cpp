@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pilotlight/protocol/frame.h"
 
-#include "pilotlight/protocol/crc32.h"
+#include "pilotlight/base/crc32.h"
 
 namespace pilotlight::protocol {
 namespace {

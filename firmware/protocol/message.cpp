@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "pilotlight/base/check.h"
-#include "pilotlight/protocol/crc32.h"
+#include "pilotlight/base/crc32.h"
 
 namespace pilotlight::protocol {
 

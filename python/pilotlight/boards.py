@@ -44,12 +44,20 @@ BARE_METAL_ROLES = ("vectors", "code", "data", "stack", "model", "tensor_arena")
 HOST_ROLES = ("model", "tensor_arena")
 MAILBOX_ROLE = "npu_mailbox"
 
+# Registers of a timer or UART; those of an NPU take two such pages (Ethos-U85; U55 and U65 one).
+_DEVICE_BYTES = 4096
+_NPU_DEVICES = 2
+# firmware/platform/corstone300/mpu.cpp: code, constants, model, RAM, arena, stack, and one for the app.
+_MPU_REGIONS_FOR_MEMORY = 7
+
 
 @dataclass(frozen=True)
 class Cpu:
     core: str
     clock_hz: int
     data_cache: bool = False
+    mpu_regions: int = 0
+    """How many regions its memory protection unit has; 0 when it has none."""
     boot_address: int = 0
     """Where the vector table has to lie."""
 
@@ -289,8 +297,11 @@ def _cpu(table: _Table, bare_metal: bool) -> Cpu:
         core=table.text("core", CORES),
         clock_hz=table.number("clock_hz", 1_000_000, 10_000_000_000),
         data_cache=table.flag("data_cache") if bare_metal else False,
+        mpu_regions=table.number("mpu_regions", 0, 16) if bare_metal else 0,
         boot_address=table.number("boot_address", 0, 2**32 - 1) if bare_metal else 0,
     )
+    if 0 < cpu.mpu_regions <= _MPU_REGIONS_FOR_MEMORY:
+        table.fail("mpu_regions", f"must be 0 (no MPU) or more than {_MPU_REGIONS_FOR_MEMORY}")
     if (cpu.core == "host") == bare_metal:
         table.fail("core", "does not go with this platform")
     table.done()
@@ -423,6 +434,31 @@ def _check_placement(top: _Table, board: Board) -> None:
                 top.fail("shared_memory", f"does not contain memory.{name}")
 
 
+def device_windows(board: Board) -> tuple[tuple[int, int], ...]:
+    """Return base and size of the windows that hold the registers the firmware uses, page by page.
+
+    Adjacent pages are one window, and so are the nearest ones while the MPU has too few regions.
+
+    >>> [(hex(base), hex(size)) for base, size in device_windows(load_board("qemu-corstone300"))]
+    [('0x58000000', '0x1000'), ('0x58100000', '0x1000'), ('0x59303000', '0x2000')]
+    """
+    pages: set[int] = set()
+    if board.timer is not None:
+        pages |= {board.timer.counter_base // _DEVICE_BYTES, board.timer.base // _DEVICE_BYTES}
+    used_uarts = {board.console.uart if board.console else None, board.npu.doorbell_uart}
+    pages |= {uart.base // _DEVICE_BYTES for name, uart in board.uart.items() if name in used_uarts}
+    if board.npu.base is not None:
+        pages |= {board.npu.base // _DEVICE_BYTES + page for page in range(_NPU_DEVICES)}
+    windows = [(page * _DEVICE_BYTES, (page + 1) * _DEVICE_BYTES) for page in sorted(pages)]
+    most = max(1, board.cpu.mpu_regions - _MPU_REGIONS_FOR_MEMORY - (board.npu.port == "mailbox"))
+    while len(windows) > 1:
+        gap, at = min((right[0] - left[1], at) for at, (left, right) in enumerate(pairwise(windows)))
+        if gap > 0 and len(windows) <= most:
+            break
+        windows[at : at + 2] = [(windows[at][0], windows[at + 1][1])]
+    return tuple((start, end - start) for start, end in windows)
+
+
 def memory_script(board: Board) -> str:
     """memory.ld: the MEMORY command, an alias per section group, and the budgets."""
     lines = [f"/* Generated from {board.name}/board.toml. */", "MEMORY", "{"]
@@ -444,6 +480,8 @@ def config_header(board: Board) -> str:
         ("NAME", f'"{board.name}"'),
         ("CPU_CLOCK_HZ", f"{board.cpu.clock_hz}u"),
         ("CPU_DATA_CACHE", int(board.cpu.data_cache)),
+        ("CPU_MPU_REGIONS", board.cpu.mpu_regions),
+        ("DEVICE_WINDOWS", ", ".join(f"{{{base:#x}u, {size:#x}u}}" for base, size in device_windows(board))),
         ("STACK_BYTES", f"{board.budget.stack_bytes}u"),
     ]
     for name, region in board.memory.items():

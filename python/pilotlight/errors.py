@@ -103,6 +103,12 @@ class TargetNotRunning(TargetError):
     exit_code = 43
 
 
+class BadFaultDump(TargetError):
+    """The dump of a fault is damaged, or of another build, so that it must not be decoded."""
+
+    exit_code = 44
+
+
 class LinkTimeout(PilotlightError):
     """The target did not answer in time."""
 

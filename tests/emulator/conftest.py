@@ -44,3 +44,19 @@ def qemu_bench(probe_image: Callable[[str], Path], tmp_path: Path) -> Iterator[B
     folder = make_build(tmp_path / "build", "qemu-corstone300", probe_image("qemu-corstone300"))
     yield Bench(folder)
     targets.power_off(folder)
+
+
+@pytest.fixture(scope="session")
+def powered(probe_image: Callable[[str], Path]) -> Iterator[Callable[[Path], Bench]]:
+    """Power up a QEMU bench in a folder; it stays on for as long as somebody may want it."""
+    folders: list[Path] = []
+
+    def power_up(folder: Path) -> Bench:
+        bench = Bench(make_build(folder / "build", "qemu-corstone300", probe_image("qemu-corstone300")))
+        folders.append(bench.folder)
+        bench.power_up()
+        return bench
+
+    yield power_up
+    for folder in folders:
+        targets.power_off(folder)

@@ -43,7 +43,6 @@ struct ConsoleSink final : protocol::ByteSink {
 struct App {
   LinkedModel models[kMaxModels];
   ModelPort* ports[kMaxModels] = {};
-  platform::FaultRecord fault = platform::TakeFaultRecord();
   DeviceFacts facts;
   BoardDevice device;
   ConsoleSink sink;
@@ -65,13 +64,9 @@ void GatherFacts() {
   facts.board = PILOTLIGHT_BOARD_NAME;
   facts.boot_id = platform::BootId();
   facts.cpu_clock_hz = PILOTLIGHT_BOARD_CPU_CLOCK_HZ;
-  if (!app.fault.valid) return;
-  const platform::FaultRecord& from = app.fault;
-  const std::uint32_t words[] = {from.kind, from.pc,    from.lr,   from.sp,        from.cfsr,
-                                 from.hfsr, from.mmfar, from.bfar, from.check_line};
-  facts.fault.valid = true;
-  std::memcpy(facts.fault.words, words, sizeof words);
-  facts.fault.text = from.check_text;
+  if (const platform::FaultDump* const dump = platform::TakeFaultDump()) {
+    facts.fault_dump = {reinterpret_cast<const std::byte*>(dump), sizeof(*dump)};
+  }
 }
 
 void OpenNpu() {

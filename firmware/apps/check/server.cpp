@@ -4,13 +4,12 @@
 #include <algorithm>
 #include <cstring>
 
-#include "pilotlight/protocol/crc32.h"
+#include "pilotlight/base/crc32.h"
 #include "sha256.h"
 
 namespace pilotlight::check {
 
 using protocol::BodyWriter;
-using protocol::Crc32;
 using protocol::Damage;
 using protocol::ErrorReason;
 using protocol::Frame;
@@ -126,7 +125,7 @@ void Server::Identify(const Frame& frame) {
   answer_.U8(kWindow);
   answer_.U8(static_cast<std::uint8_t>(models_.size()));
   answer_.U8(static_cast<std::uint8_t>(facts_.npu_status));
-  answer_.U8(facts_.fault.valid ? 1 : 0);
+  answer_.U8(facts_.fault_dump.empty() ? 0 : 1);
   answer_.U32(facts_.boot_id);
   answer_.U32(facts_.cpu_clock_hz);
   answer_.U16(log_sequence_);
@@ -380,11 +379,18 @@ void Server::Reset(const Frame& frame) {
 }
 
 void Server::ReadFault(const Frame& frame) {
-  if (!frame.payload.empty()) return Refuse(frame, ErrorReason::kBadPayload, "READ_FAULT: length");
+  Reader reader(frame.payload);
+  const std::size_t offset = reader.U32();
+  if (!reader.complete()) return Refuse(frame, ErrorReason::kBadPayload, "READ_FAULT: length");
+  const Span<const std::byte> dump = facts_.fault_dump;
+  if (offset > dump.size()) {
+    return Refuse(frame, ErrorReason::kOutOfRange, "READ_FAULT: beyond the dump's end");
+  }
+  const std::size_t left = dump.size() - offset;
   Start(frame);
-  answer_.U32(facts_.fault.valid ? 1 : 0);
-  for (const std::uint32_t word : facts_.fault.words) answer_.U32(word);
-  answer_.String(facts_.fault.text);
+  answer_.U32(static_cast<std::uint32_t>(dump.size()));
+  answer_.U32(static_cast<std::uint32_t>(offset));
+  answer_.Bytes(dump.subspan(offset, left < kMaxChunkBytes ? left : kMaxChunkBytes));
   Send();
 }
 

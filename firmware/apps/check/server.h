@@ -29,14 +29,6 @@ static_assert(kBodyBytes >= protocol::kMinBodyBytes);
 inline constexpr std::size_t kMaxInputs = 16;
 inline constexpr std::size_t kMaxLogBytes = 200;  // A longer line is cut.
 
-// What an earlier boot left behind; see platform/system.h.
-struct Fault {
-  bool valid = false;
-  // kind, pc, lr, sp, cfsr, hfsr, mmfar, bfar, check line
-  std::uint32_t words[9] = {};
-  const char* text = "";
-};
-
 // Fixed from the first Receive() on. All pointers refer to storage that outlives the server.
 struct DeviceFacts {
   const char* build_id = "";
@@ -46,7 +38,7 @@ struct DeviceFacts {
   const char* npu_text = "";  // "" when it could.
   std::uint32_t boot_id = 0;
   std::uint32_t cpu_clock_hz = 0;
-  Fault fault;
+  Span<const std::byte> fault_dump;  // Of an earlier boot; empty when there is none.
 };
 
 class Server {

@@ -57,13 +57,13 @@ void PrintLine(const char* level, const char* text) {
 }
 
 // The boot after a fault or a failed CHECK.
-[[noreturn]] void ReportFault(const platform::FaultRecord& fault) {
+[[noreturn]] void ReportFault(const platform::FaultDump& fault) {
   char line[256];
   Text text(line);
-  if (fault.check_line != 0) {
+  if (fault.kind == platform::FaultKind::kCheck) {
     text << "Assertion failed: " << fault.check_text << ", line " << fault.check_line;
   } else {
-    text << "Hard fault of kind " << fault.kind << " " << fault.check_text << ": pc ";
+    text << "Hard fault of kind " << static_cast<std::uint32_t>(fault.kind) << ": pc ";
     text.Hex(fault.pc) << ", lr ";
     text.Hex(fault.lr) << ", cfsr ";
     text.Hex(fault.cfsr) << ", bfar ";
@@ -89,6 +89,7 @@ void Run() {
 
   pilotlight_register_operators();
   const std::uint64_t start_us = platform::NowUs();
+  platform::MapData(Ddr());
   program_run.emplace(Ddr(), *backend.value());
   if (!program_run->Run(command_line)) Fail(program_run->failure());
   char line[128];
@@ -111,9 +112,7 @@ void et_pal_emit_log_message(et_timestamp_t, et_pal_log_level_t level, const cha
 int main() {
   using namespace pilotlight;                   // NOLINT: the app is this file
   using namespace pilotlight::executor_runner;  // NOLINT: likewise
-  if (const platform::FaultRecord fault = platform::TakeFaultRecord(); fault.valid) {
-    ReportFault(fault);
-  }
+  if (const platform::FaultDump* const fault = platform::TakeFaultDump()) ReportFault(*fault);
   Run();
   semihosting::Exit(0);
 }

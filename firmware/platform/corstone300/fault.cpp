@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a fault or a failed CHECK leaves behind: a record in .noinit, then a reset. No attempt is
-// made to go on, and nothing is sent from here: the next boot reports, with a stack and a console
-// known to be sound.
+// What a fault or a failed CHECK leaves behind: a dump in .noinit, then a reset. No attempt is made
+// to go on, and nothing is sent from here: the next boot reports, with a stack and a console known
+// to be sound. A failed CHECK comes here by an undefined instruction, so that its registers and
+// stack are caught in the same way.
+#include "pilotlight/platform/fault_dump.h"
+
 #include <cstdint>
 #include <cstring>
-#include <initializer_list>
 
 #include "corstone300/registers.h"
 #include "pilotlight/base/check.h"
 #include "pilotlight/platform/system.h"
 
 extern "C" {
-extern std::uint32_t __stack_limit[], __stack_top[];
+extern std::uint8_t __stack_limit[], __stack_top[];
+extern const std::uint8_t __image_id[];
 }
 
 namespace pilotlight::platform {
@@ -20,120 +23,146 @@ namespace {
 
 using corstone300::Register;
 
-constexpr std::uint32_t kKindCheck = 6;
-constexpr std::uint32_t kKindOther = 7;
+constexpr std::uint32_t kCfsrMstkerr = 1u << 4;
+constexpr std::uint32_t kCfsrStkerr = 1u << 12;
+constexpr std::uint32_t kCfsrStkof = 1u << 20;
+constexpr std::uint32_t kXpsrPadded = 1u << 9;
+constexpr std::uint32_t kExcReturnBasicFrame = 1u << 4;
+constexpr std::size_t kBasicFrameBytes = 32;
+constexpr std::size_t kExtendedFrameBytes = 104;
 
-// After power-up .noinit holds anything; a record counts when the words around it fit what lies
-// between.
+// After power-up .noinit holds anything. `fresh` says that the dump was written since it was last
+// taken; whether its bytes are intact is for the reader to see.
 struct Kept {
-  std::uint32_t magic;
-  FaultRecord record;
-  std::uint32_t checksum;
+  std::uint32_t fresh;
+  FaultDump dump;
 };
-constexpr std::uint32_t kMagic = 0x464C5450;
+constexpr std::uint32_t kFresh = 0x464C5450;
 __attribute__((section(".noinit"))) Kept kept;
 
 // The stack may be what failed, so the handler brings its own.
-constexpr std::size_t kFaultStackWords = 256;
+constexpr std::size_t kFaultStackWords = 128;
 __attribute__((used, aligned(8))) std::uint32_t fault_stack[kFaultStackWords];
 
-std::uint32_t Checksum(const FaultRecord& record) {
-  std::uint32_t words[sizeof(FaultRecord) / sizeof(std::uint32_t)];
-  static_assert(sizeof(words) == sizeof(FaultRecord));
-  std::memcpy(words, &record, sizeof(words));
-  std::uint32_t sum = kMagic;
-  for (const std::uint32_t word : words) sum = (sum << 5) + (sum >> 27) + word;
-  return sum;
-}
+// FaultEntry's: what the exception entry does not save.
+struct Entry {
+  std::uint32_t r4_to_r11[8];
+  std::uint32_t exc_return;
+  std::uint32_t frame;
+  std::uint32_t ipsr;
+};
+__attribute__((used)) Entry entry;
+bool handling;
 
-[[noreturn]] void KeepAndReset(const FaultRecord& record) {
-  kept.record = record;
-  kept.checksum = Checksum(kept.record);
-  kept.magic = kMagic;
+struct FailedCheck {
+  const char* file;
+  int line;
+  const char* expression;
+};
+FailedCheck failed_check;  // `file` is null until one did.
+
+[[noreturn]] void KeepAndReset() {
+  std::memcpy(kept.dump.image_id, __image_id, kImageIdBytes);
+  SealFaultDump(kept.dump);
+  kept.fresh = kFresh;
   Reset();
 }
 
-std::uint32_t KindOfException(std::uint32_t number) {
-  switch (number) {
-    case 3:
-      return 1;  // HardFault
-    case 4:
-      return 2;  // MemManage
-    case 5:
-      return 3;  // BusFault
-    case 6:
-      return 4;  // UsageFault
-    case 7:
-      return 5;  // SecureFault
-    default:
-      return kKindOther;  // an interrupt or exception that nobody enabled
-  }
+FaultKind KindOfException(std::uint32_t number) {
+  if (number >= 3 && number <= 7) return static_cast<FaultKind>(number - 2);
+  return FaultKind::kUnexpectedInterrupt;  // An interrupt or exception that nobody enabled.
 }
 
-// Zeroes first: the structure has padding, and the checksum covers it.
-FaultRecord EmptyRecord() {
-  FaultRecord record;
-  std::memset(&record, 0, sizeof(record));
-  return record;
+// What the core itself saved at `frame`, unless it had no room to.
+void TakeFrame(FaultDump& dump, std::uintptr_t frame) {
+  const auto limit = reinterpret_cast<std::uintptr_t>(__stack_limit);
+  const auto top = reinterpret_cast<std::uintptr_t>(__stack_top);
+  dump.sp = frame;
+  if (frame < limit || frame > top - kBasicFrameBytes || frame % 8 != 0) return;
+  const bool stacked = (dump.cfsr & (kCfsrMstkerr | kCfsrStkerr)) == 0 &&
+                       !((dump.cfsr & kCfsrStkof) != 0 && frame == limit);
+  if (stacked) {
+    std::uint32_t words[8];
+    std::memcpy(words, reinterpret_cast<const void*>(frame), sizeof(words));
+    std::memcpy(dump.r, words, 4 * sizeof(words[0]));
+    dump.r[12] = words[4];
+    dump.lr = words[5];
+    dump.pc = words[6];
+    dump.xpsr = words[7];
+    dump.has_frame = 1;
+    const bool basic = (dump.exc_return & kExcReturnBasicFrame) != 0;
+    dump.sp += static_cast<std::uint32_t>(basic ? kBasicFrameBytes : kExtendedFrameBytes) +
+               ((dump.xpsr & kXpsrPadded) != 0 ? 4 : 0);
+  }
+  if (dump.sp > top) return;
+  dump.stack_bytes = static_cast<std::uint32_t>(top) - dump.sp;
+  if (dump.stack_bytes > kFaultStackBytes) dump.stack_bytes = kFaultStackBytes;
+  std::memcpy(dump.stack, reinterpret_cast<const void*>(std::uintptr_t{dump.sp}), dump.stack_bytes);
 }
 
 }  // namespace
 
-extern "C" [[noreturn]] __attribute__((used)) void FaultInCpp(const std::uint32_t* frame,
-                                                              std::uint32_t exception) {
-  FaultRecord record = EmptyRecord();
-  record.valid = true;
-  record.kind = KindOfException(exception);
-  record.sp = reinterpret_cast<std::uint32_t>(frame);
-  // A stack overflow leaves no frame, and a wild stack pointer must not fault again here.
-  if (frame >= __stack_limit && frame + 8 <= __stack_top) {
-    record.lr = frame[5];
-    record.pc = frame[6];
+extern "C" [[noreturn]] __attribute__((used)) void FaultInCpp() {
+  // Nothing that happened so far may make the report fail.
+  Register(corstone300::kMpuCtrl) = 0;
+  corstone300::DataSyncBarrier();
+  corstone300::InstructionSyncBarrier();
+  FaultDump& dump = kept.dump;
+  std::memset(&dump, 0, sizeof(dump));
+  dump.exception = entry.ipsr;
+  dump.cfsr = Register(corstone300::kCfsr);
+  dump.hfsr = Register(corstone300::kHfsr);
+  dump.mmfar = Register(corstone300::kMmfar);
+  dump.bfar = Register(corstone300::kBfar);
+  dump.sfsr = Register(corstone300::kSfsr);
+  dump.sfar = Register(corstone300::kSfar);
+  if (handling) {
+    dump.kind = FaultKind::kFaultInHandler;
+    KeepAndReset();
   }
-  record.cfsr = Register(corstone300::kCfsr);
-  record.hfsr = Register(corstone300::kHfsr);
-  record.mmfar = Register(corstone300::kMmfar);
-  record.bfar = Register(corstone300::kBfar);
-  KeepAndReset(record);
+  handling = true;
+  dump.kind = KindOfException(entry.ipsr);
+  dump.exc_return = entry.exc_return;
+  std::memcpy(&dump.r[4], entry.r4_to_r11, sizeof(entry.r4_to_r11));
+  TakeFrame(dump, entry.frame);
+  if (failed_check.file != nullptr) {
+    DescribeCheck(dump, failed_check.file, failed_check.line, failed_check.expression);
+  }
+  KeepAndReset();
 }
 
 extern "C" __attribute__((naked, used)) void FaultEntry() {
   __asm volatile(
       "cpsid i                      \n"
-      "mrs   r0, msp                \n"
-      "mrs   r1, ipsr               \n"
+      "ldr   r0, =%c0               \n"
+      "stmia r0!, {r4-r11}          \n"
+      "mov   r1, lr                 \n"
+      "mrs   r2, msp                \n"
+      "mrs   r3, ipsr               \n"
+      "stmia r0!, {r1-r3}           \n"
       "movs  r2, #0                 \n"
       "msr   msplim, r2             \n"
-      "ldr   r2, =%c0               \n"
+      "ldr   r2, =%c2               \n"
       "msr   msp, r2                \n"
+      "ldr   r2, =%c1               \n"
+      "msr   msplim, r2             \n"
       "b     FaultInCpp             \n"
-      ".ltorg                       \n" ::"i"(&fault_stack[kFaultStackWords]));
+      ".ltorg                       \n" ::"i"(&entry),
+      "i"(&fault_stack[0]), "i"(&fault_stack[kFaultStackWords]));
 }
 
-FaultRecord TakeFaultRecord() {
-  FaultRecord record = EmptyRecord();
-  if (kept.magic == kMagic && kept.checksum == Checksum(kept.record)) record = kept.record;
-  kept.magic = 0;
-  return record;
+const FaultDump* TakeFaultDump() {
+  if (kept.fresh != kFresh) return nullptr;
+  kept.fresh = 0;
+  return &kept.dump;
 }
 
 }  // namespace pilotlight::platform
 
 void pilotlight::CheckFailed(const char* file, int line, const char* expression) {
   __asm volatile("cpsid i" ::: "memory");
-  platform::FaultRecord record = platform::EmptyRecord();
-  record.valid = true;
-  record.kind = platform::kKindCheck;
-  record.lr = reinterpret_cast<std::uint32_t>(__builtin_return_address(0));
-  record.pc = record.lr;
-  record.sp = reinterpret_cast<std::uint32_t>(__builtin_frame_address(0));
-  record.check_line = static_cast<std::uint32_t>(line);
-  // "file: expression", the folder left out; what does not fit is cut off.
-  const char* name = std::strrchr(file, '/') != nullptr ? std::strrchr(file, '/') + 1 : file;
-  std::size_t length = 0;
-  for (const char* part : {name, ": ", expression}) {
-    for (; *part != '\0' && length + 1 < sizeof(record.check_text); ++part)
-      record.check_text[length++] = *part;
-  }
-  platform::KeepAndReset(record);
+  platform::failed_check = {file, line, expression};
+  // The assignment above must not be put off beyond this.
+  __asm volatile("udf #0xC4" ::: "memory");
+  __builtin_unreachable();
 }

@@ -33,6 +33,9 @@ inline constexpr std::uintptr_t kCfsr = 0xE000ED28;
 inline constexpr std::uintptr_t kHfsr = 0xE000ED2C;
 inline constexpr std::uintptr_t kMmfar = 0xE000ED34;
 inline constexpr std::uintptr_t kBfar = 0xE000ED38;
+inline constexpr std::uintptr_t kSfsr = 0xE000EDE4;
+inline constexpr std::uintptr_t kSfar = 0xE000EDE8;
+inline constexpr std::uintptr_t kMpuCtrl = 0xE000ED94;
 
 // Cache identification and maintenance.
 inline constexpr std::uintptr_t kCcsidr = 0xE000ED80;

@@ -6,6 +6,7 @@
 
 #include "corstone300/cache.h"
 #include "corstone300/console.h"
+#include "corstone300/mpu.h"
 #include "corstone300/registers.h"
 #include "corstone300/stack.h"
 #include "corstone300/system.h"
@@ -49,6 +50,7 @@ __attribute__((naked, used)) void Reset_Handler() {
   Register(kShcsr) = Register(kShcsr) | kShcsrMemFaultEnable | kShcsrBusFaultEnable |
                      kShcsrUsageFaultEnable | kShcsrSecureFaultEnable;
   Register(kCcr) = Register(kCcr) | kCcrDivideByZeroTrap | kCcrLowOverheadBranch;
+  EnableMpu();
   EnableCaches();
   DataSyncBarrier();
   InstructionSyncBarrier();

@@ -19,12 +19,10 @@ namespace pilotlight::platform {
 namespace {
 
 constexpr int kResetExitCode = 3;
-constexpr std::uint32_t kKindCheck = 6;
-
-FaultRecord* KeptRecord() {
+FaultDump* KeptDump() {
   mailbox::Page* const page = mailbox::SharedPage();
-  static_assert(sizeof(FaultRecord) <= sizeof(page->kept));
-  return page != nullptr ? reinterpret_cast<FaultRecord*>(page->kept) : nullptr;
+  static_assert(sizeof(FaultDump) <= sizeof(page->kept));
+  return page != nullptr ? reinterpret_cast<FaultDump*>(page->kept) : nullptr;
 }
 
 }  // namespace
@@ -34,14 +32,17 @@ void Reset() {
   _exit(kResetExitCode);
 }
 
-FaultRecord TakeFaultRecord() {
-  FaultRecord record{};
-  if (FaultRecord* const kept = KeptRecord(); kept != nullptr) {
-    record = *kept;
-    std::memset(kept, 0, sizeof(*kept));
-  }
-  return record;
+const FaultDump* TakeFaultDump() {
+  static FaultDump taken;
+  FaultDump* const kept = KeptDump();
+  if (kept == nullptr || kept->magic == 0) return nullptr;
+  taken = *kept;
+  std::memset(kept, 0, sizeof(*kept));
+  return &taken;
 }
+
+// Linux protects a process's memory by itself.
+void MapData(Span<std::byte>) {}
 
 // Linux grows the stack page by page and keeps no mark of it: 0 stands for "not known".
 std::size_t StackHighWaterBytes() { return 0; }
@@ -59,15 +60,15 @@ std::uint32_t BootId() {
 }  // namespace pilotlight::platform
 
 void pilotlight::CheckFailed(const char* file, int line, const char* expression) {
+  platform::FaultDump dump{};
+  platform::DescribeCheck(dump, file, line, expression);
   const char* const slash = std::strrchr(file, '/');
-  const char* const name = slash != nullptr ? slash + 1 : file;
-  std::fprintf(stderr, "%s:%d: CHECK failed: %s\n", name, line, expression);
-  platform::FaultRecord* const kept = platform::KeptRecord();
+  std::fprintf(stderr, "%s:%d: CHECK failed: %s\n", slash != nullptr ? slash + 1 : file, line,
+               expression);
+  platform::FaultDump* const kept = platform::KeptDump();
   // By hand or in a unit test there is nobody to boot again: stop where a debugger can see it.
   if (kept == nullptr) std::abort();
-  kept->valid = true;
-  kept->kind = platform::kKindCheck;
-  kept->check_line = static_cast<std::uint32_t>(line);
-  std::snprintf(kept->check_text, sizeof(kept->check_text), "%s: %s", name, expression);
+  platform::SealFaultDump(dump);
+  *kept = dump;
   platform::Reset();
 }

@@ -24,6 +24,8 @@ from pilotlight.check.data_set import DataSet, load_data_set
 from pilotlight.check.evidence import demand_this_build, demand_this_model, objections
 from pilotlight.check.record import CheckReport, Latency, Observations, Spread
 from pilotlight.errors import ConfigError, LinkTimeout, PilotlightError, TargetDied, TargetError, TargetNotRunning
+from pilotlight.fault import FAULT_FILE, decode_fault
+from pilotlight.files import write_atomically
 from pilotlight.link import Deadline, Link, Session, open_link
 from pilotlight.link.messages import NONCE_BYTES, LogLine, ModelDescription, RunDone
 
@@ -108,7 +110,16 @@ def run_check(
         target = connect(build_dir, deadline.within(CONNECT_TIMEOUT_S))
         try:
             report = _converse(
-                target.link, blank, info, data, count, retries, run_timeout_s, deadline, listener or Listener()
+                target.link,
+                build_dir,
+                blank,
+                info,
+                data,
+                count,
+                retries,
+                run_timeout_s,
+                deadline,
+                listener or Listener(),
             )
         except (LinkTimeout, TargetError) as error:
             raise _cause_of_death(target, error) from error
@@ -125,6 +136,7 @@ def run_check(
 
 def _converse(
     link: Link,
+    build_dir: Path,
     blank: CheckReport,
     info: ModelInfo,
     data: DataSet,
@@ -134,13 +146,20 @@ def _converse(
     deadline: Deadline,
     listener: Listener,
 ) -> CheckReport:
-    session = Session(link, retries=retries, on_log=listener.on_log)
+    def describe_fault(dump: bytes) -> str:
+        write_atomically(build_dir / FAULT_FILE, dump)
+        try:
+            return "\n  ".join(decode_fault(dump, build_dir / "firmware.elf").lines())
+        except PilotlightError as error:
+            return str(error)
+
+    session = Session(link, retries=retries, on_log=listener.on_log, describe_fault=describe_fault)
     nonce = secrets.token_bytes(NONCE_BYTES)
     identity = session.identify(nonce, deadline.within(CONNECT_TIMEOUT_S))
     demand_this_build(identity, blank.build_id)
     index, model = _find_model(session, info, deadline)
     demand_this_model(model, identity, info)
-    fault = session.read_fault(deadline) if identity.has_fault else None
+    fault = session.read_fault(deadline) if identity.has_fault else b""
 
     answers = _run_all(session, index, info, data, count, run_timeout_s, deadline, listener)
     statistics = session.statistics(index, deadline)
@@ -184,7 +203,7 @@ def _converse(
         memory=statistics,
         retries_used=session.retries_used,
         noise_before_session=session.noise_before_session,
-        earlier_fault=str(fault) if fault else "",
+        earlier_fault=describe_fault(fault) if fault else "",
         log=tuple(f"{line.level.name.lower()}: {line.text}" for line in session.log),
         objections=against,
         observations=Observations(info, data, answers.outputs, tuple(float(run.duration_us) for run in answers.runs)),

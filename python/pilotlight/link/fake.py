@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pilotlight.errors import TargetDied
+from pilotlight.fault.dump import FaultDump, FaultKind
 from pilotlight.link.frames import DamagedFrame, Frame, FrameReader, encode_frame
 from pilotlight.link.messages import DTYPE_NAMES, Reason, Request, Status, TensorDescription, Unasked
 
@@ -27,7 +28,7 @@ _REQUEST_LAYOUTS = {
     Request.STATISTICS: "B",
     Request.END: "I",
     Request.RESET: "I",
-    Request.READ_FAULT: "",
+    Request.READ_FAULT: "I",
 }
 
 
@@ -88,6 +89,7 @@ class FakeDevice:
     npu_status: Status = Status.OK
     npu_text: str = ""
     max_chunk: int = 1024
+    protocol_version: int = 2
     window: int = 2
     faults: Faults = field(default_factory=Faults)
     name: str = "fake"
@@ -163,7 +165,7 @@ class FakeDevice:
         echo = b"\x5a" * 16 if self.faults.stale_nonce else nonce
         head = struct.pack(
             "<HHBBBBIIHH",
-            1,
+            self.protocol_version,
             self.max_chunk,
             self.window,
             1,
@@ -270,10 +272,11 @@ class FakeDevice:
     def _reset(self, frame: Frame, magic: int) -> bytes | Reason:
         return b"" if magic == 0x54455352 else Reason.BAD_PAYLOAD
 
-    def _read_fault(self, frame: Frame) -> bytes:
-        kind, line = (6, 42) if self._fault_text else (0, 0)
-        words = (kind, 0x1000, 0x2000, 0x3000_0000, 0, 0, 0, 0, line)
-        return struct.pack("<B3x9I", bool(kind), *words) + _string(self._fault_text)
+    def _read_fault(self, frame: Frame, offset: int) -> bytes | Reason:
+        dump = failed_check(self._fault_text, 42) if self._fault_text else b""
+        if offset > len(dump):
+            return Reason.OUT_OF_RANGE
+        return struct.pack("<II", len(dump), offset) + dump[offset : offset + self.max_chunk]
 
     def _refuse(self, frame: Frame, reason: Reason, status: Status = Status.OK, text: str = "") -> None:
         body = struct.pack("<BBBB", frame.type, reason, status, 0) + _string(text or reason.name.lower())
@@ -286,7 +289,7 @@ class FakeDevice:
         self._log_sequence = 0
         self._forget_session()
         if self.faults.announce_restart:
-            self._send(Unasked.BOOT, 0, struct.pack("<IH", self._boot_id, 1))
+            self._send(Unasked.BOOT, 0, struct.pack("<IH", self._boot_id, self.protocol_version))
 
     def _forget_session(self) -> None:
         self._damaged = self._errors_logged = 0
@@ -311,6 +314,22 @@ def _flip(data: bytes) -> bytes:
     at = len(data) // 2
     flipped = data[at] ^ 0x10 or data[at] ^ 0x20
     return data[:at] + bytes([flipped]) + data[at + 1 :]
+
+
+def failed_check(text: str, line: int) -> bytes:
+    """The dump that a failed CHECK leaves on a board that keeps no registers."""
+    registers = ("sp", "lr", "pc", "xpsr", "exc_return", "cfsr", "hfsr", "mmfar", "bfar", "sfsr", "sfar")
+    return FaultDump(
+        image_id=b"",
+        kind=FaultKind.CHECK,
+        exception=0,
+        has_frame=False,
+        r=(0,) * 13,
+        check_line=line,
+        check_text=text,
+        stack=b"",
+        **dict.fromkeys(registers, 0),
+    ).encode()
 
 
 def _string(text: str) -> bytes:

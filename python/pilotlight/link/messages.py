@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 NONCE_BYTES = 16
 BODY_OVERHEAD_BYTES = 64
 RESET_MAGIC = 0x54455352
@@ -329,46 +329,19 @@ class Completion:
         return cls(nonce, *fields[:-1])
 
 
-FAULT_KINDS = {
-    1: "HardFault",
-    2: "MemManage fault",
-    3: "BusFault",
-    4: "UsageFault",
-    5: "SecureFault",
-    6: "failed CHECK",
-    7: "unexpected interrupt",
-}
-
-
 @dataclass(frozen=True)
-class Fault:
-    """Answer to READ_FAULT, when there is a record."""
+class FaultPiece:
+    """Answer to READ_FAULT: some of the dump's `total_bytes`, which are 0 when there is none."""
 
-    kind: int
-    pc: int
-    lr: int
-    sp: int
-    cfsr: int
-    hfsr: int
-    mmfar: int
-    bfar: int
-    check_line: int
-    check_text: str
+    total_bytes: int
+    offset: int
+    data: bytes
 
     @classmethod
-    def decode(cls, payload: bytes) -> Fault | None:
+    def decode(cls, payload: bytes) -> FaultPiece:
         reader = PayloadReader(payload)
-        (valid,) = reader.fields("B3x")
-        kind, pc, lr, sp, cfsr, hfsr, mmfar, bfar, line = reader.fields("9I")
-        text = reader.string()
-        reader.end()
-        return cls(kind, pc, lr, sp, cfsr, hfsr, mmfar, bfar, line, text) if valid else None
-
-    def __str__(self) -> str:
-        kind = FAULT_KINDS.get(self.kind, f"fault {self.kind}")
-        if self.kind == 6:
-            return f"{kind}: {self.check_text}, line {self.check_line} (called from {self.lr:#010x})"
-        return f"{kind} at {self.pc:#010x}, called from {self.lr:#010x}, CFSR {self.cfsr:#x}, BFAR {self.bfar:#x}"
+        total, offset = reader.fields("II")
+        return cls(total, offset, reader.rest())
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,14 @@ from functools import partial
 from typing import TypeVar
 
 from pilotlight.errors import LinkCorrupted, LinkTimeout, NpuFault, PilotlightError, TargetDied, TargetError, WrongNpu
+from pilotlight.fault.dump import FaultDump
+from pilotlight.fault.reason import reason
 from pilotlight.link import messages
 from pilotlight.link.deadline import Deadline
 from pilotlight.link.frames import DamagedFrame, Frame, FrameReader, encode_frame
 from pilotlight.link.messages import (
     Completion,
-    Fault,
+    FaultPiece,
     Identity,
     LogLine,
     Malformed,
@@ -72,10 +74,25 @@ class _Question:
         return encode_frame(Frame(self.request, self.sequence, self.payload))
 
 
-class Session:
-    """Speaks SPEC.md over `link`. `on_log` sees each log line as it arrives."""
+def _undecoded(dump: bytes) -> str:
+    return reason(FaultDump.decode(dump), None)
 
-    def __init__(self, link: Link, *, retries: int = 0, on_log: Callable[[LogLine], None] | None = None) -> None:
+
+class Session:
+    """Speaks SPEC.md over `link`.
+
+    on_log: sees each log line as it arrives.
+    describe_fault: what a device that restarts in mid-session left behind, in words.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        retries: int = 0,
+        on_log: Callable[[LogLine], None] | None = None,
+        describe_fault: Callable[[bytes], str] = _undecoded,
+    ) -> None:
         self.link = link
         self.retries_used = 0
         self.noise_before_session = 0
@@ -84,6 +101,7 @@ class Session:
         self.log: list[LogLine] = []
         self._retries = retries
         self._on_log = on_log
+        self._describe_fault = describe_fault
         self._reader = FrameReader(MAX_BODY_BYTES)
         self._arrived: list[Frame | DamagedFrame] = []
         self._received_bytes = 0
@@ -231,8 +249,14 @@ class Session:
         self.lost_log_lines += (completion.log_sequence - self._next_log) & 0xFFFF
         return completion
 
-    def read_fault(self, deadline: Deadline) -> Fault | None:
-        return self._decode_bytes(Fault.decode, self._ask(Request.READ_FAULT, b"", deadline))
+    def read_fault(self, deadline: Deadline) -> bytes:
+        """Return the bytes of the dump that a fault in an earlier boot left; b"" when there is none."""
+
+        def ask(offset: int) -> FaultPiece:
+            answer = self._ask(Request.READ_FAULT, offset.to_bytes(4, "little"), deadline)
+            return self._decode_bytes(FaultPiece.decode, answer)
+
+        return self._collect_fault(ask)
 
     def reset(self, deadline: Deadline) -> None:
         """Reset the device; the session is over."""
@@ -408,18 +432,32 @@ class Session:
             return WrongNpu(what, hint="build for the target's NPU, or flash with the NPU the image was built for")
         return TargetError(what, hint=_REBUILD)
 
+    def _collect_fault(self, ask: Callable[[int], FaultPiece]) -> bytes:
+        data = b""
+        while True:
+            piece = ask(len(data))
+            if piece.offset != len(data) or (not piece.data and piece.total_bytes > len(data)):
+                raise LinkCorrupted(f"{self.link.name}: a piece of the fault dump is missing", hint="ask again")
+            data += piece.data
+            if len(data) >= piece.total_bytes:
+                return data
+
     def _restarted(self) -> TargetDied:
         """The device booted in mid-session: say why, if it knows."""
-        why = "no fault was recorded"
-        question = self._question(Request.READ_FAULT, b"")
         patience = Deadline(ANSWER_TIMEOUT_S)
-        try:
+
+        # Not by _ask(), which takes BOOT and refusals for what they are in a session.
+        def ask(offset: int) -> FaultPiece:
+            question = self._question(Request.READ_FAULT, offset.to_bytes(4, "little"))
             self.link.write(question.encode())
             while (item := self._next_item(patience)) is not None:
                 if isinstance(item, Frame) and item.sequence == question.sequence:
-                    fault = self._decode(Fault.decode, item)
-                    why = str(fault) if fault else why
-                    break
+                    return self._decode(FaultPiece.decode, item)
+            return FaultPiece(0, offset, b"")
+
+        try:
+            data = self._collect_fault(ask)
+            why = self._describe_fault(data) if data else "no fault was recorded"
         except PilotlightError as error:
             why = f"and then: {error}"
         return TargetDied(f"{self.link.name}: the device restarted in mid-session: {why}", hint="its log tells more")

@@ -45,3 +45,7 @@ class Check(_Shared):
 
 class PowerOff(_Shared):
     command = "poweroff"
+
+
+class Fault(_Shared):
+    command = "fault"

@@ -5,7 +5,8 @@
 //   r OFFSET          read an NPU register          w OFFSET VALUE   write one
 //   i TIMEOUT_MS      arm and wait for the NPU's interrupt           a   is the NPU there?
 //   t N               N write-and-read-back round trips: microseconds each
-//   f KIND            fault (undefined, bus, overflow, check, interrupt)      z   reset
+//   f KIND            fault, see kFaults, or overflow, or check      z   reset
+//   x                 the bytes of the last boot's fault dump, in hexadecimal
 //   s                 stack use     e BYTES   echo that many bytes      m   addresses the NPU sees
 //   d BYTES           take that many bytes          g BYTES          send that many
 //   p INDEX VALUE     set a word of the arena
@@ -38,6 +39,7 @@ struct Constructed {
 Constructed constructed;
 
 char line[128];
+const FaultDump* fault_dump;
 
 template <typename... Arguments>
 void Say(const char* format, Arguments... arguments) {
@@ -65,22 +67,79 @@ __attribute__((noinline)) std::uint32_t Overflow(std::uint32_t depth) {
   return Overflow(depth + 1) + frame[depth % 256];
 }
 
-[[noreturn]] void Fault(const char* kind) {
+#if defined(__arm__)
+volatile std::uint32_t& At(std::uintptr_t address) {
+  __asm("" : "+r"(address));  // Or the compiler sees what is wrong with it.
+  return *reinterpret_cast<volatile std::uint32_t*>(address);
+}
+
+extern "C" std::uint32_t __stack_limit[];
+const std::uint32_t constant = 1;
+std::uint32_t data_word;
+// In the data section, so that it can be executed if nothing forbids it: BX LR, twice.
+std::uint32_t instructions[] = {0x47704770};
+
+struct NamedFault {
+  const char* name;
+  void (*cause)();
+};
+
+const NamedFault kFaults[] = {
+    {"undefined", [] { __asm volatile("udf #1"); }},
+    // Behind the last peripheral of the expansion area nothing answers; the MPU would say so first.
+    {"bus",
+     [] {
+       At(0xE000ED94) = 0;
+       __asm volatile("dsb\n\tisb");
+       At(0x5FFF0000) = 1;
+     }},
+    {"null-write", [] { At(0x4) = 1; }},
+    {"null-read", [] { data_word = At(0x0); }},
+    {"null-call", [] { reinterpret_cast<void (*)()>(std::uintptr_t{1})(); }},
+    {"far-null-read", [] { data_word = At(0x0FFC); }},
+    {"write-code", [] { At(reinterpret_cast<std::uintptr_t>(&StackSizeBytes) & ~3u) = 0; }},
+    {"write-constant", [] { At(reinterpret_cast<std::uintptr_t>(&constant)) = 2; }},
+    {"write-model", [] { At(reinterpret_cast<std::uintptr_t>(probe_model)) = 0; }},
+    {"execute-data",
+     [] { reinterpret_cast<void (*)()>(reinterpret_cast<std::uintptr_t>(instructions) | 1)(); }},
+    {"execute-arena",
+     [] { reinterpret_cast<void (*)()>(reinterpret_cast<std::uintptr_t>(probe_arena) | 1)(); }},
+    {"execute-stack",
+     [] {
+       volatile std::uint32_t here[] = {0x47704770};
+       reinterpret_cast<void (*)()>(reinterpret_cast<std::uintptr_t>(here) | 1)();
+     }},
+    {"execute-device", [] { reinterpret_cast<void (*)()>(std::uintptr_t{0x59303001})(); }},
+    // No room below the stack pointer for what the core saves at a fault.
+    {"full-stack", [] { __asm volatile("msr msp, %0\n\tudf #2" ::"r"(__stack_limit + 2)); }},
+    {"guard", [] { At(reinterpret_cast<std::uintptr_t>(__stack_limit) - 4) = 1; }},
+    {"other-device", [] { At(0x58002000) = 1; }},
+    {"unaligned", [] { __asm volatile("ldrd r0, r1, [%0]" ::"r"(0x30000002)
+                                      : "r0", "r1"); }},
+    {"divide", [] { data_word = 1'000 / *const_cast<volatile std::uint32_t*>(&data_word); }},
+    // Interrupt 52 has no handler: enable it, and make it pending.
+    {"interrupt", [] { At(0xE000E104) = 1u << 20, At(0xE000E204) = 1u << 20; }},
+};
+#endif
+
+void Fault(const char* kind) {
   if (std::strcmp(kind, "overflow") == 0) Say("%" PRIu32 "\n", Overflow(0));
 #if defined(__arm__)
-  if (std::strcmp(kind, "undefined") == 0) __asm volatile("udf #1");
-  // Behind the last peripheral of the expansion area: nothing answers there.
-  if (std::strcmp(kind, "bus") == 0) *reinterpret_cast<volatile std::uint32_t*>(0x5FFF0000) = 1;
-  if (std::strcmp(kind, "interrupt") == 0) {
-    // Interrupt 52 has no handler: enable it, and make it pending.
-    *reinterpret_cast<volatile std::uint32_t*>(0xE000E104) = 1u << 20;
-    *reinterpret_cast<volatile std::uint32_t*>(0xE000E204) = 1u << 20;
-    for (;;) {
-    }
+  for (const NamedFault& fault : kFaults) {
+    if (std::strcmp(kind, fault.name) != 0) continue;
+    fault.cause();
+    // To be seen by a test that expects a fault.
+    return Say("nothing happened\n");
   }
 #endif
   PILOTLIGHT_CHECK(kind == nullptr);
-  std::abort();
+}
+
+void SayFaultDump() {
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(fault_dump);
+  for (std::size_t i = 0; fault_dump != nullptr && i < sizeof(FaultDump); ++i)
+    Say("%02x", bytes[i]);
+  Say("\n");
 }
 
 void Echo(std::size_t count) {
@@ -151,6 +210,10 @@ void Obey() {
     }
     case 'f':
       Fault(word);
+      break;
+    case 'x':
+      SayFaultDump();
+      break;
     case 'z':
       Reset();
     case 's':
@@ -185,11 +248,12 @@ void Obey() {
 }  // namespace
 
 int main() {
-  const FaultRecord record = TakeFaultRecord();
+  fault_dump = TakeFaultDump();
   Say("\nprobe boot %08" PRIx32 " constructed %" PRIx32 "\n", BootId(), constructed.word);
-  if (record.valid) {
-    Say("fault kind %" PRIu32 " pc %08" PRIx32 " cfsr %08" PRIx32 " line %" PRIu32 " text %s\n",
-        record.kind, record.pc, record.cfsr, record.check_line, record.check_text);
+  if (fault_dump != nullptr) {
+    Say("fault kind %" PRIu32 " line %" PRIu32 " text %s\n",
+        static_cast<std::uint32_t>(fault_dump->kind), fault_dump->check_line,
+        fault_dump->check_text);
   }
   for (;;) {
     ReadLine();

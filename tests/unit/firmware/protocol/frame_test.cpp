@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "golden_frames.h"
-#include "pilotlight/protocol/crc32.h"
+#include "pilotlight/base/crc32.h"
 
 namespace pilotlight::protocol {
 namespace {

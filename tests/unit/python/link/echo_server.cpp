@@ -90,9 +90,11 @@ int main(int, char** argv) {
   HostDevice device;
   DescriptorSink sink;
   sink.descriptor = std::atoi(argv[1]);
+  // More than a piece of it fits into an answer.
+  std::byte dump[3000];
+  for (std::size_t i = 0; i < sizeof dump; ++i) dump[i] = static_cast<std::byte>(i % 251);
   check::DeviceFacts facts{
-      "0123456789abcdef",        "here", "ethos-u55-128", Status::kOk, "", 0xB001, 1'000,
-      {true, {6, 2, 3}, "x > 0"}};
+      "0123456789abcdef", "here", "ethos-u55-128", Status::kOk, "", 0xB001, 1'000, dump};
   check::Server server(facts, models, device, sink);
   server.Boot();
   server.Log(1, "hello", 5);

@@ -178,10 +178,9 @@ def test_a_log_line_that_never_arrived_shows_at_the_end(device: Devices) -> None
     assert talk.lost_log_lines == 1
 
 
-def test_an_image_of_another_protocol_version_is_named(device: Devices, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session.messages, "PROTOCOL_VERSION", 2)
+def test_an_image_of_another_protocol_version_is_named(device: Devices) -> None:
     with pytest.raises(TargetError, match="speaks protocol version 1, this host 2"):
-        infer(device())
+        infer(device(protocol_version=1))
 
 
 def test_the_deadline_bounds_everything(device: Devices) -> None:

@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reset, the record a fault leaves behind, the stack's high-water mark, and
-// where log text goes.
+// Reset, the dump a fault leaves behind, memory protection, the stack's
+// high-water mark, and where log text goes.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "pilotlight/base/span.h"
+#include "pilotlight/platform/fault_dump.h"
+
 namespace pilotlight::platform {
 
 // Resets the core (host: ends the process with exit code 3). RAM marked
-// .noinit survives, so a fault record does too.
+// .noinit survives, so a fault dump does too.
 [[noreturn]] void Reset();
 
-// What the last fault or failed CHECK left in .noinit memory; `valid` is false
-// after a clean boot. The record is cleared by TakeFaultRecord().
-struct FaultRecord {
-  bool valid;
-  std::uint32_t
-      kind;  // 1 HardFault, 2 MemManage, 3 BusFault, 4 UsageFault, 5 SecureFault, 6 CHECK, 7 other
-  std::uint32_t pc, lr, sp, cfsr, hfsr, mmfar, bfar;
-  std::uint32_t check_line;
-  char check_text[64];
-};
-FaultRecord TakeFaultRecord();
+// What the last fault or failed CHECK left in .noinit memory; null when there was none since the
+// last call, which is the case after a clean boot. Valid until the next fault.
+const FaultDump* TakeFaultDump();
+
+// Declares memory that no section covers as data, for the CPU and (where it can reach it) the NPU.
+// Start and size are multiples of 32. Without this, an MPU refuses access. Thread context.
+void MapData(Span<std::byte> memory);
 
 // Deepest stack use since boot, in bytes, and the stack's size (board.toml [budget]).
 std::size_t StackHighWaterBytes();

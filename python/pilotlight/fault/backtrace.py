@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who called whom, as far as the saved registers and the saved part of the stack tell, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pilotlight.fault.dump import FaultDump
+from pilotlight.fault.image import Image, demangle
+
+_SP, _LR, _PC = 13, 14, 15
+_MOST_FRAMES = 32
+
+# How an address was found.
+EXACT = "exact"  # The program counter.
+UNWOUND = "unwound"  # The compiler's call frame table and the saved stack.
+LINK_REGISTER = "link register"  # Right unless the function had used the register for something else.
+GUESS = "guess"  # A word of the stack that follows a call instruction; may be of a call that is long over.
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One function that was active. `line` is "file:line", "" when not known."""
+
+    address: int
+    function: str
+    line: str
+    found_by: str
+
+    def __str__(self) -> str:
+        where = f" at {self.line}" if self.line else ""
+        sure = "" if self.found_by in (EXACT, UNWOUND) else f" ({self.found_by})"
+        return f"{self.address:#010x} in {self.function or '(no function)'}{where}{sure}"
+
+
+def backtrace(dump: FaultDump, image: Image) -> tuple[Frame, ...]:
+    """Return the active functions, innermost first."""
+    found = [(address, how) for address, how in _addresses(dump, image)][:_MOST_FRAMES]
+    # A return address belongs to the line of the call before it, except for the program counter itself.
+    looked_up = [address if how == EXACT else address - 1 for address, how in found]
+    functions = [image.function_at(address) for address in looked_up]
+    names = demangle([function.name if function else "" for function in functions])
+    return tuple(
+        Frame(address, name, image.line_at(at) if function else "", how)
+        for (address, how), at, function, name in zip(found, looked_up, functions, names, strict=True)
+    )
+
+
+def _addresses(dump: FaultDump, image: Image) -> Iterator[tuple[int, str]]:
+    registers = {**dict(enumerate(dump.r)), _SP: dump.sp, _LR: dump.lr}
+    if not dump.has_frame:
+        yield from _guesses(dump, image, dump.sp)
+        return
+    yield dump.pc, EXACT
+    at, is_innermost = dump.pc, True
+    while True:
+        row = image.unwinding_at(at)
+        if row is not None:
+            back = _unwind(row, registers, dump, is_innermost=is_innermost)
+            how = UNWOUND
+        elif is_innermost and dump.lr & 1 and image.follows_call(dump.lr & ~1):
+            back, how = dump.lr, LINK_REGISTER
+        else:
+            back, how = None, GUESS
+        if back is None:
+            # Where the table ends, or the stack was not saved, only a search remains.
+            yield from _guesses(dump, image, registers[_SP])
+            return
+        if not image.is_code(back & ~1) or not image.follows_call(back & ~1):
+            return
+        yield back & ~1, how
+        at, is_innermost = (back & ~1) - 1, False
+
+
+def _unwind(row: dict[Any, Any], registers: dict[int, int], dump: FaultDump, *, is_innermost: bool) -> int | None:
+    """Return the return address and set `registers` to the caller's. None when the stack's end is not known."""
+    rule = row["cfa"]
+    if rule.reg is None or rule.reg not in registers:
+        return None
+    cfa = registers[rule.reg] + rule.offset
+    before = dict(registers)
+    for register, saved in row.items():
+        if isinstance(register, int) and saved.type == "OFFSET":
+            word = dump.word(cfa + saved.arg)
+            if word is None and register in (_LR, _PC):
+                return None
+            if word is not None:
+                before[register] = word
+            else:
+                before.pop(register, None)
+    saves_lr = _LR in row and row[_LR].type == "OFFSET"
+    if not saves_lr and not is_innermost:
+        return None
+    registers.clear()
+    registers.update(before)
+    registers[_SP] = cfa
+    return registers[_LR]
+
+
+def _guesses(dump: FaultDump, image: Image, start: int) -> Iterator[tuple[int, str]]:
+    for address in range(max(start, dump.sp) & ~3, dump.sp + len(dump.stack), 4):
+        word = dump.word(address)
+        if word is not None and word & 1 and image.is_code(word & ~1) and image.follows_call(word & ~1):
+            yield word & ~1, GUESS

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fault dump and the image it is of, put together."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pilotlight.errors import BadFaultDump
+from pilotlight.fault.backtrace import Frame, backtrace
+from pilotlight.fault.dump import FaultDump, FaultKind
+from pilotlight.fault.image import Image
+from pilotlight.fault.reason import reason
+
+# Where a check saves what it found, in the build folder.
+FAULT_FILE = "fault.bin"
+
+
+@dataclass(frozen=True)
+class FaultReport:
+    """`frames` is empty when the board keeps no registers (boards/host)."""
+
+    reason: str
+    frames: tuple[Frame, ...]
+    dump: FaultDump
+
+    def summary(self) -> str:
+        """Return one line: what, and where."""
+        return f"{self.reason} [{self.frames[0]}]" if self.frames else self.reason
+
+    def lines(self) -> list[str]:
+        """Return what a person wants to read, line by line."""
+        return [self.reason, *(f"  {frame}" for frame in self.frames)]
+
+    def registers(self) -> list[str]:
+        """Return the registers, a few a line."""
+        dump = self.dump
+        named = {f"r{i}": value for i, value in enumerate(dump.r)}
+        for name in ("sp", "lr", "pc", "xpsr", "exc_return", "cfsr", "hfsr", "mmfar", "bfar", "sfsr", "sfar"):
+            named[name] = getattr(dump, name)
+        cells = [f"{name:>10} {value:08x}" for name, value in named.items()]
+        return ["".join(cells[i : i + 4]) for i in range(0, len(cells), 4)]
+
+    def to_json(self) -> dict[str, Any]:
+        dump = {**asdict(self.dump), "kind": self.dump.kind.name.lower()}
+        dump["image_id"], dump["stack"] = self.dump.image_id.hex(), self.dump.stack.hex()
+        return {"reason": self.reason, "frames": [asdict(frame) for frame in self.frames], "dump": dump}
+
+
+def decode_fault(data: bytes, elf: Path) -> FaultReport:
+    """Decode a dump with the image it is of.
+
+    Raises BadFaultDump when the dump is damaged or of another image, ConfigError when `elf` cannot be read.
+    """
+    dump = FaultDump.decode(data)
+    if not dump.image_id:
+        return FaultReport(reason(dump, None), (), dump)
+    image = Image.load(elf)
+    if image.image_id != dump.image_id:
+        raise BadFaultDump(
+            f"the fault dump is of another build: image {dump.image_id.hex()[:16]}…, "
+            f"{elf} is {image.image_id.hex()[:16]}…",
+            hint=f"decode it in the folder that was flashed then. Undecoded: {reason(dump, None)}, pc {dump.pc:#010x}",
+        )
+    frames = backtrace(dump, image)
+    # A failed CHECK is caught inside the function that reports it, which is nobody's question.
+    inner = dump.kind is FaultKind.CHECK and len(frames) > 1
+    return FaultReport(reason(dump, image), frames[1:] if inner else frames, dump)
