@@ -29,7 +29,7 @@ def test_the_vector_table_names_the_npu_interrupt_of_the_fvp(probe_image: Callab
     with probe_image("corstone300-fvp").open("rb") as file:
         elf = ELFFile(file)
         table = elf.get_section_by_name(".vectors").data()
-        (handler,) = elf.get_section_by_name(".symtab").get_symbol_by_name("NpuInterrupt")
+        (handler,) = elf.get_section_by_name(".symtab").get_symbol_by_name("pilotlight_npu_interrupt")
     assert int.from_bytes(table[4 * (16 + 56) :][:4], "little") == handler["st_value"]
 
 
