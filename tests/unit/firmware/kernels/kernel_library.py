@@ -226,7 +226,7 @@ class KernelLibrary:
         """Call `operator` with (value, type name) pairs in the schema's order, outputs last.
 
         Returns the kernel's Error and what it left in the outputs. `temp_bytes` below 0: no temp allocator.
-        As in a program, the outputs follow once more as results; a list of them does not.
+        As in a program, the result follows: the output once more, or a list of several; none for a list of outputs.
         """
         lowered = _Lowered()
         tensors = [lowered.output(output) for output in outputs]
@@ -234,7 +234,8 @@ class KernelLibrary:
         if outputs_are_a_list:
             stack.append(lowered.argument(tensors, "List[Tensor]"))
         else:
-            stack += [lowered.argument(tensor, "Tensor") for tensor in (*tensors, *tensors)]
+            stack += [lowered.argument(tensor, "Tensor") for tensor in tensors]
+            stack.append(stack[-1] if len(tensors) == 1 else lowered.argument(tensors, "List[Tensor]"))
         error = self._library.call_kernel(
             operator.encode(), (_Argument * len(stack))(*stack), len(stack), ctypes.c_int64(temp_bytes)
         )

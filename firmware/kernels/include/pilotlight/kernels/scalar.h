@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A number argument of whatever kind. Scalar::to() aborts unless it is asked for that kind.
+#pragma once
+
+#include <cstdint>
+
+#include <executorch/runtime/core/exec_aten/exec_aten.h>
+
+#include "pilotlight/kernels/dtype.h"
+
+namespace pilotlight::kernels {
+
+template <typename To>
+To ScalarAs(const ::executorch::aten::Scalar& scalar) {
+  if (scalar.isFloatingPoint()) return Convert<To>(scalar.to<double>());
+  return Convert<To>(scalar.to<std::int64_t>());  // A bool too.
+}
+
+}  // namespace pilotlight::kernels
