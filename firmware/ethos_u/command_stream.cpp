@@ -61,14 +61,14 @@ constexpr std::uint32_t kWidth0 = 0xA, kHeight0 = 0xB, kHeight1 = 0xC, kRegion =
 
 // Which bits of each exist; 0: no such register.
 constexpr std::uint16_t kSettingBits[kSettings] = {
-    0x007F, 0x007F, 0x00FF, 0x00FF, 0xFFFF, 0xC3CD, 0,      0x0003,  // IFM
+    0x007F, 0x007F, 0x00FF, 0x00FF, 0xFFFF, 0xC34D, 0,      0x0003,  // IFM
     0,      0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0x003F, 0,      0x0007,
-    0,      0xFFFF, 0xFFFF, 0xFFFF, 0xC1C7, 0x003F, 0x001F, 0x007F,  // OFM
+    0,      0xFFFF, 0xFFFF, 0xFFFF, 0xC147, 0x003F, 0x001F, 0x007F,  // OFM
     0xFFFF, 0,      0xFFFF, 0xFFFF, 0xFFFF, 0,      0,      0x0007,
     0xFFFF, 0xFFFF, 0x025F, 0x0001, 0x0003, 0x701F, 0xFFFF, 0xFFFF,  // kernel, activation
     0x0007, 0x0007, 0,      0,      0,      0x003F, 0,      0x0003,
     0x0707, 0x0707, 0xFFFF, 0xFFFF,                             // DMA
-    0x00C7, 0xFFFF, 0,      0,      0,      0x00CD, 0,      0,  // IFM2
+    0x00C7, 0xFFFF, 0,      0,      0,      0x004D, 0,      0,  // IFM2
     0,      0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0x003F, 0,      0x0007,
 };
 
@@ -76,17 +76,17 @@ constexpr std::uint16_t kSettingBits[kSettings] = {
 std::uint32_t Ternary(std::uint32_t setting) {
   switch (setting) {
     case kIfmPrecision:
-      return 0x4144;
+      return 0x4104;
     case kUpscale:
     case kAccFormat:
       return 0x0001;
     case kOfmPrecision:
-      return 0x4042;
+      return 0x4002;
     case kDmaSource:
     case kDmaTarget:
       return 0x0200;
     case kIfm2Precision:
-      return 0x0044;
+      return 0x0004;
     default:
       return 0;
   }

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver's check of command streams at load, against the simulator's own reckoning of what they access.
+
+No stream that Vela makes is refused; one that leaves its regions is, at the command where the simulator says so.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import pytest
+from driver_oracle import follow
+from driver_verdict import BlobRequest, Judge, StreamRequest, Verdict
+from fixed_cases import FIXED
+from operator_cases import FAMILIES, make_case
+from vela_compiler import Refused, compile_tosa
+
+from pilotlight.npu.configurations import Configuration, configuration
+from pilotlight.npu.isa import Product
+from pilotlight.pte.ethos_u import EthosUBlob, parse_blob, parse_payload
+
+FAST_SCRATCH_BYTES = 4 << 20
+MUTATIONS_PER_STREAM = 60
+UNSET = "uses a register that the stream did not set"
+
+
+class Compiled:
+    """A case as Vela compiled it."""
+
+    def __init__(self, blob: bytes, target: str) -> None:
+        self.blob = blob
+        self.configuration: Configuration = configuration(target)
+        self.parts: EthosUBlob = parse_blob(blob)
+        self.stream = parse_payload(self.parts.commands).stream
+        self.sizes = {1: self.parts.scratch_size_bytes}
+        if self.configuration.product is Product.U65:
+            self.sizes[2] = FAST_SCRATCH_BYTES
+
+    def request(self, stream: bytes, **sizes: int) -> StreamRequest:
+        changed = {int(name.removeprefix("region")): size for name, size in sizes.items()}
+        given = {0: len(self.parts.weights)} | self.sizes | changed
+        return StreamRequest(self.configuration, given, stream)
+
+
+@cache
+def compiled(name: str) -> Compiled:
+    family, number = name.rsplit("-", 1)
+    case = make_case(family, int(number))
+    return Compiled(compile_tosa(case.tosa, case.target, *case.options), case.target)
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
+    return Judge(tmp_path_factory.mktemp("judge"))
+
+
+def test_no_program_of_the_fixed_set_is_refused(judge: Judge) -> None:
+    requests = []
+    for name in FIXED:
+        made = compiled(name)
+        fast = made.sizes.get(2, 0)
+        requests.append(BlobRequest(made.configuration, made.blob, fast))
+    verdicts = judge.judge(requests)
+    assert {name: verdict.text for name, verdict in zip(FIXED, verdicts, strict=True) if not verdict.accepted} == {}
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_a_region_that_is_a_byte_too_small_is_noticed_where_the_simulator_reaches_its_end(
+    name: str, judge: Judge
+) -> None:
+    check_ends(compiled(name), judge)
+
+
+def check_ends(made: Compiled, judge: Judge) -> None:
+    finding, accesses = follow(made.stream, made.configuration, made.parts.weights, made.sizes)
+    assert finding.at is None, finding.why
+    ends = {(access.region, access.end) for access in accesses}
+    expected = [
+        (region, end, min(access.at for access in accesses if access.region == region and access.end >= end))
+        for region, end in sorted(ends)
+    ]
+    assert expected
+    verdicts = judge.judge(made.request(made.stream, **{f"region{region}": end - 1}) for region, end, _ in expected)
+    for (region, end, at), verdict in zip(expected, verdicts, strict=True):
+        assert not verdict.accepted, f"region {region} of {end - 1} bytes"
+        assert (verdict.at, verdict.region) == (at, region), verdict.text
+        assert verdict.end >= end, verdict.text
+    used = judge.judge([made.request(made.stream)])[0].used_regions
+    assert used == sum(1 << region for region in {access.region for access in accesses})
+    # Vela says how large the scratch has to be. It allocates in units of 16 bytes.
+    reach = max((access.end for access in accesses if access.region == 1), default=0)
+    reach = max(reach, *(place.offset + place.size_bytes for place in (*made.parts.inputs, *made.parts.outputs)))
+    assert made.parts.scratch_size_bytes - reach < 16 * 16, "less than Vela allocated is checked"
+
+
+def mutated(stream: bytes, generator: random.Random, count: int) -> Iterator[bytes]:
+    words = len(stream) // 4
+    for _ in range(count):
+        changed = bytearray(stream)
+        at = 4 * generator.randrange(words)
+        word = struct.unpack_from("<I", stream, at)[0]
+        kind = generator.randrange(4)
+        if kind == 0:
+            word ^= 1 << generator.randrange(32)
+        elif kind == 1:  # A parameter, or the upper half of an address.
+            word = word & 0xFFFF | generator.choice((0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF)) << 16
+        elif kind == 2:
+            word = generator.choice((0, 1, 0xFFFF_FFFF, 0x7FFF_FFFF, 0x8000_0000, word + 1, word + 16, word - 16))
+        else:
+            word = word + generator.choice((1, -1)) * (1 << generator.randrange(32))
+        struct.pack_into("<I", changed, at, word & 0xFFFF_FFFF)
+        yield bytes(changed)
+
+
+def test_a_changed_stream_is_refused_exactly_when_the_simulator_refuses_it(judge: Judge) -> None:
+    ends = compare_mutations(judge, FIXED, seed=1, count=MUTATIONS_PER_STREAM)
+    assert ends["accepted by both"] > 500 and ends["refused by both"] > 500, ends
+    assert ends["register left unset"] < 200, ends
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(1800)
+def test_many_changed_streams_are_refused_exactly_when_the_simulator_refuses_them(judge: Judge) -> None:
+    compare_mutations(judge, FIXED, seed=2, count=1000)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_program_of_a_family_is_refused(family: str, judge: Judge) -> None:
+    """And none is accepted with a region that is a byte too small."""
+    for number in range(40):
+        try:
+            made = compiled(f"{family}-{number}")
+        except Refused:
+            continue
+        check_ends(made, judge)
+
+
+def compare_mutations(judge: Judge, names: Sequence[str], seed: int, count: int) -> Counter[str]:
+    generator = random.Random(seed)
+    ends: Counter[str] = Counter()
+    for name in names:
+        made = compiled(name)
+        streams = list(mutated(made.stream, generator, count))
+        verdicts = judge.judge(made.request(stream) for stream in streams)
+        for stream, verdict in zip(streams, verdicts, strict=True):
+            ends[_compare(name, made, stream, verdict)] += 1
+    return ends
+
+
+def _compare(name: str, made: Compiled, stream: bytes, verdict: Verdict) -> str:
+    finding, _ = follow(stream, made.configuration, made.parts.weights, made.sizes)
+    if not verdict.accepted and UNSET in verdict.text and (finding.at is None or verdict.at <= finding.at):
+        return "register left unset"  # To the simulator it is 0, as after a reset.
+    if finding.at is None:
+        assert verdict.accepted, f"{name}: {verdict.text}"
+        return "accepted by both"
+    if finding.concerns_the_driver:
+        assert not verdict.accepted, f"{name}: byte {finding.at}: {finding.why}"
+        assert verdict.at == finding.at, f"{name}: byte {finding.at}: {finding.why}; driver: {verdict.text}"
+        return "refused by both"
+    return "of no concern"
+
+
+def test_a_stream_cut_off_anywhere_is_refused(judge: Judge) -> None:
+    made = compiled("residual-2")
+    verdicts = judge.judge(made.request(made.stream[:size]) for size in range(len(made.stream)))
+    assert not any(verdict.accepted for verdict in verdicts)
