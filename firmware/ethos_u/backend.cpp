@@ -113,12 +113,13 @@ Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
                          executorch::runtime::Span<EValue*> args) const {
   const IoTable& inputs = handle.program.inputs;
   const IoTable& outputs = handle.program.outputs;
-  if (args.size() != inputs.size() + outputs.size()) {
+  const std::size_t input_count = inputs.size();
+  if (args.size() != input_count + outputs.size()) {
     return FailAt(Status::kBadModel, "the delegate call's number of arguments is wrong",
                   args.size());
   }
   for (std::size_t i = 0; i < args.size(); ++i) {
-    const IoTensor io = i < inputs.size() ? inputs[i] : outputs[i - inputs.size()];
+    const IoTensor io = i < input_count ? inputs[i] : outputs[i - input_count];
     if (!args[i]->isTensor()) {
       return FailAt(Status::kBadModel, "a delegate argument is not a tensor", i);
     }
@@ -135,9 +136,9 @@ Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
                   handle.fast_scratch_bytes);
   }
 
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const IoTensor io = inputs[i];
-    std::memcpy(scratch.data() + io.offset, args[i]->toTensor().const_data_ptr(), io.size_bytes);
+  for (std::size_t i = 0; i < input_count; ++i) {
+    const auto& tensor = args[i]->toTensor();
+    std::memcpy(scratch.data() + inputs.offset(i), tensor.const_data_ptr(), tensor.nbytes());
   }
 
   const Region regions[] = {
@@ -151,10 +152,10 @@ Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
     stats_.events[i] += ran.value().events[i];
   }
 
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const IoTensor io = outputs[i];
-    std::memcpy(args[inputs.size() + i]->toTensor().mutable_data_ptr(), scratch.data() + io.offset,
-                io.size_bytes);
+  for (std::size_t i = input_count; i < args.size(); ++i) {
+    const auto& tensor = args[i]->toTensor();
+    std::memcpy(tensor.mutable_data_ptr(), scratch.data() + outputs.offset(i - input_count),
+                tensor.nbytes());
   }
   return Error::Ok;
 }

@@ -165,10 +165,14 @@ IoTensor IoTable::operator[](std::size_t index) const {
   const std::byte* record = block_ + kCountBytes + index * kRecordBytes;
   IoTensor tensor{};
   tensor.element_bytes = LoadU32(record + kElementBytesAt);
-  tensor.offset = LoadU32(record + kOffsetAt);
+  tensor.offset = offset(index);
   tensor.size_bytes = tensor.element_bytes;
   for (std::size_t d = 0; d < kDims; ++d) tensor.size_bytes *= LoadU32(record + 4 * d);
   return tensor;
+}
+
+std::uint32_t IoTable::offset(std::size_t index) const {
+  return LoadU32(block_ + kCountBytes + index * kRecordBytes + kOffsetAt);
 }
 
 Status ParseBlob(Span<const std::byte> bytes, Blob& blob, BlobError& error) {

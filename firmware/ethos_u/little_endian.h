@@ -5,12 +5,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace pilotlight::ethos_u {
 
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the NPU is little-endian, as is its CPU");
+
 inline std::uint32_t LoadU32(const std::byte* at) {
-  return std::to_integer<std::uint32_t>(at[0]) | std::to_integer<std::uint32_t>(at[1]) << 8 |
-         std::to_integer<std::uint32_t>(at[2]) << 16 | std::to_integer<std::uint32_t>(at[3]) << 24;
+  std::uint32_t word;
+  std::memcpy(&word, at, sizeof(word));
+  return word;
 }
 
 }  // namespace pilotlight::ethos_u

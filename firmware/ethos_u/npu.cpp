@@ -136,11 +136,11 @@ Status Npu::LocateAll(const Program& program, Span<const Region> regions, Places
     }
     PILOTLIGHT_TRY(Locate(bytes, i, places.regions[i]));
   }
-  for (std::uint32_t i = 0; i < reg::kRegionCount; ++i) {
-    if ((program.used_regions >> i & ~(given >> i) & 1u) == 0) continue;
-    return FailAt(Status::kUnsupported, Cause::kMissingRegion, i, 0);
-  }
-  return Status::kOk;
+  const std::uint32_t missing = program.used_regions & ~given;
+  if (missing == 0) return Status::kOk;
+  std::uint32_t first = 0;
+  while ((missing >> first & 1) == 0) ++first;
+  return FailAt(Status::kUnsupported, Cause::kMissingRegion, first, 0);
 }
 
 void Npu::StartCounters() {

@@ -37,6 +37,7 @@ class IoTable {
 
   std::size_t size() const;
   IoTensor operator[](std::size_t index) const;
+  std::uint32_t offset(std::size_t index) const;  // Of the same, alone.
 
  private:
   const std::byte* block_ = nullptr;
