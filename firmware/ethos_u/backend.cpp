@@ -166,12 +166,14 @@ void EthosUBackend::destroy(DelegateHandle*) const {
 
 Error EthosUBackend::FailAt(Status status, const char* text, std::uint64_t number) const {
   failure_.status = status;
+  failure_.npu_status = 0;
   Text(failure_.text) << "EthosUBackend: " << text << " (" << number << ")";
   return ToError(status);
 }
 
 Error EthosUBackend::Refuse(const Failure& why) const {
   failure_.status = why.status;
+  failure_.npu_status = why.npu_status;
   Describe(why, failure_.text);
   return ToError(why.status);
 }

@@ -365,14 +365,15 @@ class Follower {
     return Status::kOk;
   }
 
-  // Scales, and the weights of a convolution: one stream of each for each core.
+  // Scales, and the weights of a convolution: one stream of each for each core that has channels.
   Status Streams(bool weights, std::uint32_t channels) {
-    const std::uint32_t streams = cores_ == 2 && Get(kParallelMode) != 0 ? 2 : 1;
+    const std::uint32_t cores = cores_ == 2 && Get(kParallelMode) != 0 ? 2 : 1;
+    const std::uint32_t streams = Min(cores, channels);
     for (std::uint32_t core = 0; core < streams; ++core) {
       const std::uint32_t group = core == 0 ? kStreamGroup : kCore1Group;
       const std::int64_t scales = Address(group, kScaleBase);
       const std::int64_t length = Address(group, kScaleLength);
-      if (length < kScaleRecordBytes * ((channels - core + streams - 1) / streams)) {
+      if (length < kScaleRecordBytes * ((channels - core + cores - 1) / cores)) {
         return Bad("has fewer scales than channels");
       }
       PILOTLIGHT_TRY(Access(kScaleChannel, Get(kScaleRegion), scales, scales + length));

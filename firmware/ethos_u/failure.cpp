@@ -135,6 +135,9 @@ std::size_t Describe(const Failure& failure, Span<char> into) {
       text << " lies where the NPU cannot reach: address ";
       text.Hex(failure.address);
       break;
+    case Cause::kTooLate:
+      text << "the deadline had passed before the NPU was started";
+      break;
     case Cause::kNoInterrupt:
       text << "no NPU interrupt before the deadline; ";
       if ((failure.npu_status & reg::kStatusRunning) != 0) {

@@ -74,6 +74,7 @@ Result<RunStats> Npu::Run(const Program& program, Span<const Region> regions,
   if (!opened_) PILOTLIGHT_TRY(Open());
   Places places;
   PILOTLIGHT_TRY(LocateAll(program, regions, places));
+  if (platform::NowUs() >= deadline_us) return Fail(Status::kTimeout, Cause::kTooLate);
 
   // Constants too: a model loaded over the debug link was written by the CPU,
   // so parts of it may exist only in dirty cache lines.

@@ -262,7 +262,10 @@ Status Model::Run(std::uint64_t deadline_us) {
   const Error error = method_->execute();
   last_inference_.cpu_cycles = platform::CpuCycles() - start_cycles;
   last_inference_.duration_us = platform::NowUs() - start_us;
-  if (npu_ != nullptr) last_inference_.npu = npu_->stats();
+  if (npu_ != nullptr) {
+    last_inference_.npu = npu_->stats();
+    last_inference_.npu_status = npu_->failure().npu_status;
+  }
 
   if (error != Error::Ok) return FailRuntime("running method forward", error);
   return Status::kOk;

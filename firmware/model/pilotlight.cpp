@@ -254,6 +254,7 @@ pilotlight_statistics_t pilotlight_stats(const pilotlight_model_t* model) {
   statistics.cpu_cycles = last.cpu_cycles;
   statistics.npu_cycles = last.npu.npu_cycles;
   statistics.npu_runs = last.npu.runs;
+  statistics.npu_status = last.npu_status;
   for (std::size_t i = 0; i < PILOTLIGHT_NPU_EVENTS; ++i) {
     statistics.npu_events[i] = {kNpuOptions.events[i],
                                 static_cast<std::uint32_t>(last.npu.events[i])};

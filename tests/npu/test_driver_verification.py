@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 import pytest
-from driver_oracle import follow
+from driver_oracle import Access, follow
 from driver_verdict import BlobRequest, Judge, StreamRequest, Verdict
 from fixed_cases import FIXED
 from operator_cases import FAMILIES, make_case
@@ -23,6 +23,8 @@ from pilotlight.npu.configurations import Configuration, configuration
 from pilotlight.npu.isa import Product
 from pilotlight.pte.ethos_u import EthosUBlob, parse_blob, parse_payload
 
+# One channel on two cores: the second has no weights, and the stream says nothing of them.
+CASES = (*FIXED, "conv2d_pointwise-33")
 FAST_SCRATCH_BYTES = 4 << 20
 MUTATIONS_PER_STREAM = 60
 UNSET = "uses a register that the stream did not set"
@@ -60,22 +62,27 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
 
 def test_no_program_of_the_fixed_set_is_refused(judge: Judge) -> None:
     requests = []
-    for name in FIXED:
+    for name in CASES:
         made = compiled(name)
         fast = made.sizes.get(2, 0)
         requests.append(BlobRequest(made.configuration, made.blob, fast))
     verdicts = judge.judge(requests)
-    assert {name: verdict.text for name, verdict in zip(FIXED, verdicts, strict=True) if not verdict.accepted} == {}
+    assert {name: verdict.text for name, verdict in zip(CASES, verdicts, strict=True) if not verdict.accepted} == {}
 
 
-@pytest.mark.parametrize("name", FIXED)
+@pytest.mark.parametrize("name", CASES)
 def test_a_region_that_is_a_byte_too_small_is_noticed_where_the_simulator_reaches_its_end(
     name: str, judge: Judge
 ) -> None:
-    check_ends(compiled(name), judge)
+    made = compiled(name)
+    accesses = check_ends(made, judge)
+    # Vela says how large the scratch has to be. It pads maps to bricks and addresses to 16 bytes.
+    reach = max((access.end for access in accesses if access.region == 1), default=0)
+    reach = max(reach, *(place.offset + place.size_bytes for place in (*made.parts.inputs, *made.parts.outputs)))
+    assert made.parts.scratch_size_bytes - reach < 16 * 16, "not all that Vela allocated is accounted for"
 
 
-def check_ends(made: Compiled, judge: Judge) -> None:
+def check_ends(made: Compiled, judge: Judge) -> list[Access]:
     finding, accesses = follow(made.stream, made.configuration, made.parts.weights, made.sizes)
     assert finding.at is None, finding.why
     ends = {(access.region, access.end) for access in accesses}
@@ -91,10 +98,7 @@ def check_ends(made: Compiled, judge: Judge) -> None:
         assert verdict.end >= end, verdict.text
     used = judge.judge([made.request(made.stream)])[0].used_regions
     assert used == sum(1 << region for region in {access.region for access in accesses})
-    # Vela says how large the scratch has to be. It allocates in units of 16 bytes.
-    reach = max((access.end for access in accesses if access.region == 1), default=0)
-    reach = max(reach, *(place.offset + place.size_bytes for place in (*made.parts.inputs, *made.parts.outputs)))
-    assert made.parts.scratch_size_bytes - reach < 16 * 16, "less than Vela allocated is checked"
+    return accesses
 
 
 def mutated(stream: bytes, generator: random.Random, count: int) -> Iterator[bytes]:
@@ -132,13 +136,18 @@ def test_many_changed_streams_are_refused_exactly_when_the_simulator_refuses_the
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_program_of_a_family_is_refused(family: str, judge: Judge) -> None:
-    """And none is accepted with a region that is a byte too small."""
+    """But where Vela goes wrong. And none is accepted with a region that is a byte too small."""
     for number in range(40):
         try:
             made = compiled(f"{family}-{number}")
         except Refused:
             continue
-        check_ends(made, judge)
+        finding, _ = follow(made.stream, made.configuration, made.parts.weights, made.sizes)
+        if finding.at is None:
+            check_ends(made, judge)
+        else:  # A matrix product of a slice: MIS_COMPILED in fixed_cases.py.
+            assert family == "matmul_of_slice", finding.why
+            assert judge.judge([made.request(made.stream)])[0].at == finding.at
 
 
 def compare_mutations(judge: Judge, names: Sequence[str], seed: int, count: int) -> Counter[str]:

@@ -184,6 +184,7 @@ TEST_F(BackendTest, FailedRunLeavesTheOutputAlone) {
   std::fill(output_.begin(), output_.end(), std::int8_t{77});
   EXPECT_EQ(Execute(), Error::Internal);
   EXPECT_EQ(backend_.failure().status, Status::kDeviceFault);
+  EXPECT_EQ(backend_.failure().npu_status, reg::kStatusBusFault);
   EXPECT_EQ(output_, std::vector<std::int8_t>(10, 77));
 }
 

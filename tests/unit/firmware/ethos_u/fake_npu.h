@@ -4,6 +4,7 @@
 // ways a test scripts. Time passes only when somebody looks at the clock.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -38,6 +39,7 @@ class FakeNpu final : public platform::NpuPort {
   std::uint32_t polls_in_reset = 2;  // Reads of STATUS that still say "resetting".
   std::uint32_t status_after_run = reg::kStatusIrqRaised | reg::kStatusEndReached;
   int interrupts_before_end = 0;  // Interrupts while the stream is still running.
+  bool hangs = false;             // Runs until it is reset, and raises no interrupt.
   bool irq_arrives = true;
   bool answers = true;
   bool dies_in_run = false;
@@ -128,9 +130,13 @@ class FakeNpu final : public platform::NpuPort {
   bool WaitForIrq(std::uint64_t deadline_us) override {
     events.push_back("wait");
     last_deadline_us = deadline_us;
+    if (hangs) {
+      fake_now_us = std::max(fake_now_us, deadline_us);
+      return false;
+    }
     const bool runs_on = interrupts_left_-- > 0;
     status_ = runs_on ? reg::kStatusRunning | reg::kStatusIrqRaised : status_after_run;
-    if (!irq_arrives) fake_now_us = deadline_us;
+    if (!irq_arrives) fake_now_us = std::max(fake_now_us, deadline_us);
     return irq_arrives;
   }
 

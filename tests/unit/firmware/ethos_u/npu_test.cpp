@@ -147,6 +147,65 @@ TEST_F(NpuTest, LostInterruptIsATimeoutThatSaysSo) {
   EXPECT_NE(Text().find("interrupt was lost"), std::string::npos) << Text();
 }
 
+TEST_F(NpuTest, HungNpuIsResetAndLeftNotLaterThanTheOverrunAfterTheDeadline) {
+  port_.hangs = true;
+  EXPECT_EQ(npu_.Open(), Status::kOk);
+  const std::uint64_t deadline_us = test::fake_now_us + kDeadlineInUs;
+  EXPECT_EQ(npu_.Run(program_, regions_, deadline_us).status(), Status::kTimeout);
+  EXPECT_GE(test::fake_now_us, deadline_us);
+  EXPECT_LE(test::fake_now_us, deadline_us + kOverrunUs);
+  EXPECT_EQ(port_.events.back(), "reset");
+  EXPECT_TRUE(npu_.failure().recovered);
+  EXPECT_EQ(npu_.failure().npu_status, reg::kStatusRunning);
+  EXPECT_NE(Text().find("still running"), std::string::npos) << Text();
+
+  port_.hangs = false;
+  EXPECT_TRUE(RunOnly().ok());
+}
+
+TEST_F(NpuTest, HungNpuWhoseResetDoesNotEndIsLeftInTimeTooAndOpenedAgainByTheNextRun) {
+  port_.hangs = true;
+  EXPECT_EQ(npu_.Open(), Status::kOk);
+  port_.polls_in_reset = ~0u;
+  std::uint64_t deadline_us = test::fake_now_us + kDeadlineInUs;
+  EXPECT_EQ(npu_.Run(program_, regions_, deadline_us).status(), Status::kTimeout);
+  EXPECT_LE(test::fake_now_us, deadline_us + kOverrunUs);
+  EXPECT_EQ(npu_.failure().cause, Cause::kNoInterrupt);
+  EXPECT_FALSE(npu_.failure().recovered);
+
+  // It still resets: refused, in time again, and not started.
+  port_.events.clear();
+  deadline_us = test::fake_now_us + 1000;
+  EXPECT_EQ(npu_.Run(program_, regions_, deadline_us).status(), Status::kTimeout);
+  EXPECT_LE(test::fake_now_us, deadline_us + kOverrunUs);
+  EXPECT_EQ(npu_.failure().cause, Cause::kResetStuck);
+  EXPECT_EQ(port_.Order().find("run"), std::string::npos);
+
+  port_.hangs = false;
+  port_.polls_in_reset = 2;
+  EXPECT_TRUE(RunOnly().ok());
+}
+
+TEST_F(NpuTest, ResetThatEndsAfterTheDeadlineDoesNotStartTheRun) {
+  port_.status_after_run = reg::kStatusIrqRaised | reg::kStatusBusFault;
+  port_.hangs = true;
+  EXPECT_EQ(npu_.Open(), Status::kOk);
+  port_.polls_in_reset = ~0u;
+  EXPECT_EQ(RunOnly().status(), Status::kTimeout);
+  port_.polls_in_reset = 500;  // 10 us each.
+  port_.events.clear();
+  EXPECT_EQ(npu_.Run(program_, regions_, test::fake_now_us + 100).status(), Status::kTimeout);
+  EXPECT_EQ(npu_.failure().cause, Cause::kTooLate);
+  EXPECT_EQ(port_.Order().find("run"), std::string::npos);
+}
+
+TEST_F(NpuTest, BusFaultOfAHungNpuIsNotWaitedFor) {
+  port_.status_after_run = reg::kStatusRunning | reg::kStatusIrqRaised | reg::kStatusBusFault;
+  EXPECT_EQ(Run().status(), Status::kDeviceFault);
+  EXPECT_EQ(npu_.failure().cause, Cause::kBusFault);
+  EXPECT_EQ(port_.events.back(), "reset");
+}
+
 TEST_F(NpuTest, NpuThatVanishesInTheRunIsATimeout) {
   port_.dies_in_run = true;
   EXPECT_EQ(Run().status(), Status::kTimeout);

@@ -179,10 +179,12 @@ TEST_F(ModelTest, LostInterruptIsATimeoutAndTheNextRunWorks) {
   Port().irq_arrives = false;
   EXPECT_EQ(Run(), Status::kTimeout);
   EXPECT_NE(std::string(model_.failure_text()).find("no NPU interrupt"), std::string::npos);
+  EXPECT_EQ(model_.last_inference().npu_status, 0x22u);  // Ended, and raised an interrupt.
 
   Port().irq_arrives = true;
   ASSERT_EQ(SetSample(), Status::kOk);
   EXPECT_EQ(Run(), Status::kOk) << model_.failure_text();
+  EXPECT_EQ(model_.last_inference().npu_status, 0u);
   EXPECT_STREQ(model_.failure_text(), "");
 }
 

@@ -24,6 +24,7 @@ inline constexpr const char* kBackendName = "EthosUBackend";
 // ExecuTorch's Error has no room for a reason; this has.
 struct BackendFailure {
   Status status = Status::kOk;
+  std::uint32_t npu_status = 0;  // The STATUS register when a run failed; else 0.
   char text[192] = "";
 };
 

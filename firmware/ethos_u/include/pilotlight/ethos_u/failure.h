@@ -38,6 +38,7 @@ enum class Cause : std::uint8_t {
   kMisalignedStream,  // `address`.
   kMisalignedRegion,  // `region`, `address`.
   kUnreachable,       // `region` (or kStreamRegion), `address`: outside what the NPU sees.
+  kTooLate,           // The deadline had passed before the NPU was started.
   kNoInterrupt,       // Deadline passed; `npu_status`, `queue_read` tell how far it got.
   kBusFault,          // `npu_status` names interface and channel.
   kParseFault,        // `queue_read` is at or after the offending command.

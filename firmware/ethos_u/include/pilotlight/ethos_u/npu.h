@@ -32,9 +32,12 @@ inline constexpr std::size_t kNpuAlignBytes = 16;
 // would drop a neighbour's writes.
 inline constexpr std::size_t kCacheLineBytes = 32;
 
-// A reset takes microseconds on hardware. Generous, because a simulated NPU
-// shares its processor with others.
-inline constexpr std::uint64_t kResetTimeoutUs = 1'000'000;
+// What Run() may take beyond its deadline: to notice that it has passed, to stop
+// the NPU by a reset, and to say so.
+inline constexpr std::uint64_t kOverrunUs = 10'000;
+
+// Of that, what a reset may take. It takes microseconds on hardware.
+inline constexpr std::uint64_t kResetTimeoutUs = 8'000;
 
 // Memory a command stream addresses by region index; borrowed for one Run().
 // Default: region not given.
@@ -100,7 +103,9 @@ class Npu {
   Status Open();
 
   // Runs one verified program (program.h) to completion; `regions[i]` is region i,
-  // as large as it was verified for. `deadline_us` is a platform::NowUs() value. Blocks.
+  // as large as it was verified for. Blocks, but no longer than kOverrunUs beyond
+  // `deadline_us`, a platform::NowUs() value, or beyond the call if that is later
+  // (a simulated NPU adds what its register accesses take, see platform/MAILBOX.md).
   //
   // After any failure the NPU is stopped and reset: it no longer touches the
   // regions (unless even the reset failed, see Failure::recovered).
@@ -108,7 +113,8 @@ class Npu {
   // kUnsupported  the stream uses a region not given.
   // kMisaligned   see kNpuAlignBytes and kCacheLineBytes.
   // kBadArgument  something lies where the NPU cannot reach, or Open() was never called.
-  // kTimeout      no completion interrupt before the deadline, or no answer.
+  // kTimeout      no completion interrupt before the deadline, which may have
+  //               passed before the start, or no answer.
   // kDeviceFault  bus, parse, weight or ECC fault.
   Result<RunStats> Run(const Program& program, Span<const Region> regions,
                        std::uint64_t deadline_us);

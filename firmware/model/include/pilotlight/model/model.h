@@ -51,6 +51,7 @@ struct InferenceStats {
   std::uint64_t duration_us = 0;  // All of Method::execute(), the NPU's time included.
   std::uint64_t cpu_cycles = 0;   // The same, by platform::CpuCycles().
   ethos_u::BackendStats npu;      // What the delegate calls in it cost.
+  std::uint32_t npu_status = 0;   // The NPU's STATUS when it failed; else 0.
 };
 
 struct PoolUse {

@@ -21,8 +21,8 @@ inline constexpr std::size_t kBodyOverheadBytes = 64;
 
 // What the device puts into one string at most, so that every answer without a
 // chunk fits into kMinBodyBytes.
-inline constexpr std::size_t kMaxStringBytes = 112;
-inline constexpr std::size_t kMinBodyBytes = 576;
+inline constexpr std::size_t kMaxStringBytes = 191;
+inline constexpr std::size_t kMinBodyBytes = 896;
 
 inline constexpr std::uint32_t kResetMagic = 0x54455352u;  // "RSET"
 
