@@ -21,16 +21,10 @@ namespace {
 
 using Handler = void (*)();
 
-#if defined(PILOTLIGHT_BOARD_NPU_IRQ)
-constexpr std::size_t kNpuIrq = PILOTLIGHT_BOARD_NPU_IRQ;
-#else
-constexpr std::size_t kNpuIrq = PILOTLIGHT_BOARD_DOORBELL_IRQ;
-#endif
-
 constexpr std::size_t kInterrupts = 64;
-static_assert(kNpuIrq < kInterrupts);
+static_assert(PILOTLIGHT_NPU_VECTOR < kInterrupts);
 static_assert(PILOTLIGHT_BOARD_CONSOLE_IRQ < kInterrupts);
-static_assert(PILOTLIGHT_BOARD_TIMER_IRQ < kInterrupts);
+static_assert(PILOTLIGHT_TIMER_VECTOR < kInterrupts);
 
 struct VectorTable {
   std::uint32_t* initial_stack;
@@ -45,8 +39,8 @@ constexpr VectorTable MakeVectors() {
   for (Handler& handler : table.interrupts) handler = FaultEntry;
   table.system[0] = Reset_Handler;
   table.interrupts[PILOTLIGHT_BOARD_CONSOLE_IRQ] = ConsoleReceiveInterrupt;
-  table.interrupts[PILOTLIGHT_BOARD_TIMER_IRQ] = pilotlight_timer_interrupt;
-  table.interrupts[kNpuIrq] = pilotlight_npu_interrupt;
+  table.interrupts[PILOTLIGHT_TIMER_VECTOR] = pilotlight_timer_interrupt;
+  table.interrupts[PILOTLIGHT_NPU_VECTOR] = pilotlight_npu_interrupt;
   return table;
 }
 
