@@ -12,13 +12,14 @@ endif()
 #   [SYSTEM_CONFIG s] [MEMORY_MODE m]   of Vela (default: the board's)
 #   [FLOAT_IO]        float32 inputs and outputs on the device
 #   [REQUIRE_FULL_DELEGATION]           fail when an operator stays on the CPU
+#   [NO_HEAP]         the app has no malloc() and needs none (platform/no_heap.cpp)
 # )
 # Links into TARGET the embedded .pte with its descriptor and arenas, exactly the
 # CPU operators that it calls, the runtime, the delegate, the driver, and the C API
 # (pilotlight/pilotlight.h). The target can include model_<name>.h and
 # pilotlight/build_id.h. One call for an image; one board for a build folder.
 function(pilotlight_add_model target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "FLOAT_IO;REQUIRE_FULL_DELEGATION"
+  cmake_parse_arguments(PARSE_ARGV 1 arg "FLOAT_IO;REQUIRE_FULL_DELEGATION;NO_HEAP"
     "MODEL;BOARD;NPU;SYSTEM_CONFIG;MEMORY_MODE" "")
   foreach(required MODEL BOARD)
     if(NOT arg_${required})
@@ -76,6 +77,9 @@ function(pilotlight_add_model target)
     PRIVATE pilotlight::build_flags)
   pilotlight_generate_build_id(${models} ${generated} ${bundle}/model.pte)
   target_link_libraries(${target} PRIVATE ${models})
+  if(arg_NO_HEAP)
+    target_link_libraries(${target} PRIVATE pilotlight::no_heap)
+  endif()
 
   # Where `west build` finds what was built.
   file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/image.txt CONTENT "$<TARGET_FILE:${target}>\n")
@@ -92,7 +96,7 @@ macro(pilotlight_load_firmware board)
         "machine's own compiler\n  try: -DCMAKE_TOOLCHAIN_FILE=${PILOTLIGHT_ROOT}/cmake/toolchain/arm-none-eabi.cmake, "
         "in an empty build folder")
     endif()
-    add_subdirectory("${PILOTLIGHT_ROOT}/firmware" "${CMAKE_BINARY_DIR}/pilotlight" EXCLUDE_FROM_ALL)
+    add_subdirectory("${PILOTLIGHT_ROOT}/firmware" "${CMAKE_BINARY_DIR}/pilotlight-firmware" EXCLUDE_FROM_ALL)
   else()
     get_property(loaded GLOBAL PROPERTY PILOTLIGHT_LOADED_BOARD)
     if(NOT "${board}" STREQUAL loaded)

@@ -12,7 +12,8 @@
 #include "pilotlight/pilotlight.h" /* Pilotlight */
 #include "uart.h"
 
-static pilotlight_model_t digits; /* Pilotlight */
+static pilotlight_model_t digits;                    /* Pilotlight */
+enum { CLASSES = PILOTLIGHT_DIGITS_OUTPUT_0_DIM_1 }; /* Pilotlight */
 
 static bool parse_hex(const char* text, uint8_t* into, size_t size) {
   for (size_t i = 0; i < 2 * size; ++i) {
@@ -37,12 +38,12 @@ static void answer_digit(const char* hex) {
   }
   const int8_t* scores = pilotlight_output(&digits, 0).data; /* Pilotlight */
   int best = 0;
-  for (int i = 1; i < PILOTLIGHT_DIGITS_OUTPUT_0_DIM_1; ++i) {
+  for (int i = 1; i < CLASSES; ++i) {
     if (scores[i] > scores[best]) best = i;
   }
-  uart_print(pilotlight_model_digits.labels[best]); /* Pilotlight */
+  uart_print_number(best);
   uart_print(":");
-  for (int i = 0; i < PILOTLIGHT_DIGITS_OUTPUT_0_DIM_1; ++i) {
+  for (int i = 0; i < CLASSES; ++i) {
     uart_print(" ");
     uart_print_number(scores[i]);
   }
@@ -52,9 +53,9 @@ static void answer_digit(const char* hex) {
 int main(void) {
   uart_start();
   __asm volatile("cpsie i" ::: "memory");
-  if (pilotlight_init(NULL) != PILOTLIGHT_OK) uart_print(pilotlight_init_failure()); /* Pilotlight */
-  if (pilotlight_open(&digits, &pilotlight_model_digits) != PILOTLIGHT_OK)           /* Pilotlight */
-    uart_print(pilotlight_failure(&digits));                                         /* Pilotlight */
+  (void)pilotlight_init(NULL);                                             /* Pilotlight */
+  if (pilotlight_open(&digits, &pilotlight_model_digits) != PILOTLIGHT_OK) /* Pilotlight */
+    uart_print(pilotlight_failure(&digits));                               /* Pilotlight */
   uart_print("door panel ready\n");
   for (;;) {
     char line[256];

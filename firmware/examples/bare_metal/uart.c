@@ -37,13 +37,13 @@ void uart_print(const char* text) {
 }
 
 void uart_print_number(int number) {
-  char digits[12];
+  char text[12];
   int count = 0;
   unsigned left = number < 0 ? 0u - (unsigned)number : (unsigned)number;
   do {
-    digits[count++] = (char)('0' + left % 10);
+    text[count++] = (char)('0' + left % 10);
     left /= 10;
   } while (left);
   if (number < 0) put('-');
-  while (count) put(digits[--count]);
+  while (count) put(text[--count]);
 }

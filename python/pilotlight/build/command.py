@@ -24,6 +24,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("-b", "--board", help="folder under boards/")
     parser.add_argument("-m", "--model", help="name under python/models, or path of a model file")
+    parser.add_argument(
+        "-s", "--source-dir", help="build this CMake project, which calls pilotlight_add_model(), not our check app"
+    )
     parser.add_argument("-d", "--build-dir", type=Path, default=Path("build"), help="build folder (default: build)")
     parser.add_argument(
         "-p",
@@ -63,13 +66,14 @@ def _settings(args: argparse.Namespace) -> Settings:
     asked = {
         key: value for key, value in vars(args).items() if key in Settings.__dataclass_fields__ and value is not None
     }
-    for key in ("board", "model"):
-        is_path = "/" in asked.get(key, "") or asked.get(key, "").endswith(".py")
-        if is_path:
+    for key in ("board", "model", "source_dir"):
+        value = asked.get(key, "")
+        if "/" in value or value.endswith(".py") or (value and key == "source_dir"):
             asked[key] = str(Path(asked[key]).resolve())  # The build runs elsewhere than the user.
     if before is not None:
         return Settings(**{**before.__dict__, **asked})
-    missing = [f"-{key[0]} {key.upper()}" for key in ("board", "model") if key not in asked]
+    needed = ("board",) if "source_dir" in asked else ("board", "model")
+    missing = [f"-{key[0]} {key.upper()}" for key in needed if key not in asked]
     if missing:
         raise ConfigError(
             f"{args.build_dir} was not built before, so {' and '.join(missing)} must be given",

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit, PilotlightError, ToolMissing, error_classes
-from pilotlight.paths import ROOT
 
 _OVERFLOW = re.compile(r"region `(?P<region>\w+)' overflowed by (?P<bytes>\d+) bytes")
 _STEP = re.compile(r"^\[(?P<done>\d+)/(?P<total>\d+)\] (?P<what>.*)")
@@ -40,22 +39,24 @@ def require_tools(cross_compiler: str | None) -> None:
             raise ToolMissing(f"{tool} is not on PATH", hint=". .venv/bin/activate, or scripts/setup.sh first")
 
 
-def configure(folder: Path, definitions: dict[str, str], log: Path) -> None:
-    """Configure with CMake. Raises BuildFailed with CMake's own error text."""
+def configure(source: Path, folder: Path, definitions: dict[str, str], log: Path) -> None:
+    """Configure the project in `source` with CMake. Raises BuildFailed with CMake's own error text."""
     arguments = [f"-D{key}={value}" for key, value in definitions.items()]
-    command = ["cmake", "-G", "Ninja", "-S", str(ROOT), "-B", str(folder), *arguments]
+    command = ["cmake", "-G", "Ninja", "-S", str(source), "-B", str(folder), *arguments]
     with log.open("w", encoding="utf-8") as file:
         result = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
     if result.returncode:
         raise BuildFailed(_cmake_error(log.read_text(encoding="utf-8")), hint=f"the whole output is in {log}")
 
 
-def compile_firmware(folder: Path, regions: Mapping[str, Sequence[str]], log: Path, progress: Progress) -> None:
-    """Build the image. `regions` maps a memory region's name to the section groups it holds.
+def compile_firmware(
+    folder: Path, target: str, regions: Mapping[str, Sequence[str]], log: Path, progress: Progress
+) -> None:
+    """Build `target`. `regions` maps a memory region's name to the section groups it holds.
 
     Raises DoesNotFit when a region overflows and BuildFailed for everything else.
     """
-    command = ["cmake", "--build", str(folder), "--target", "firmware"]
+    command = ["cmake", "--build", str(folder), "--target", target]
     output: list[str] = []
     with (
         log.open("a", encoding="utf-8") as file,

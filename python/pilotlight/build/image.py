@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ from pilotlight.build.settings import (
     save_settings,
 )
 from pilotlight.bundle import load_model_info
+from pilotlight.errors import ConfigError
 from pilotlight.export.terminal import render
 from pilotlight.files import write_atomically
+from pilotlight.paths import ROOT
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,9 @@ def build_image(folder: Path, settings: Settings, *, pristine: str, console: Con
     save_settings(folder, settings)
     (folder / "build_info.json").unlink(missing_ok=True)
 
-    options = export_options(settings, board)
-    _export(options, folder / "bundle", console)
+    if not settings.source_dir:
+        # Before CMake, which would do it without showing how far it is.
+        _export(export_options(settings, board), folder / "bundle", console)
     _compile(folder, settings, board, console)
     return _finish(folder, settings, board)
 
@@ -88,19 +92,46 @@ def _compile(folder: Path, settings: Settings, board: Board, console: Console) -
     }
     if settings.runtime:
         definitions["PILOTLIGHT_RUNTIME"] = settings.runtime
+    source, target = ROOT, "firmware"
+    if settings.source_dir:
+        source, target = Path(settings.source_dir), "all"
+        definitions |= {"Pilotlight_DIR": str(ROOT / "cmake"), "PILOTLIGHT_PYTHON": sys.executable}
+        if board.cpu.core != "host":
+            definitions["CMAKE_TOOLCHAIN_FILE"] = str(ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake")
+        if not (source / "CMakeLists.txt").is_file():
+            raise ConfigError(f"{source} holds no CMakeLists.txt", hint="-s names the folder of a CMake project")
     regions = {name: region.holds for name, region in board.memory.items()}
     with console.status(f"configuring for {board.name}") as status:
-        configure(folder, definitions, log)
-        compile_firmware(folder, regions, log, lambda done, total, what: status.update(f"compiling {done} of {total}"))
+        configure(source, folder, definitions, log)
+        compile_firmware(
+            folder, target, regions, log, lambda done, total, what: status.update(f"compiling {done} of {total}")
+        )
 
 
 def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:
-    elf = folder / "firmware.elf"
+    elf = _built_image(folder)
     info = load_model_info(folder / "bundle")
     build_id = (folder / "generated" / "build_id.txt").read_text(encoding="ascii").strip()
-    build_info = {"board": settings.board, "model": info.name, "build_id": build_id, "target": info.target}
+    build_info = {
+        "board": settings.board,
+        "model": info.name,
+        "build_id": build_id,
+        "target": info.target,
+        "elf": str(elf.relative_to(folder)),
+    }
     write_atomically(folder / "build_info.json", json.dumps(build_info, indent=2) + "\n")
     return BuildSummary(elf, build_id, _region_use(elf, board))
+
+
+def _built_image(folder: Path) -> Path:
+    """Return the ELF that pilotlight_add_model() was called for."""
+    try:
+        return Path((folder / "image.txt").read_text(encoding="utf-8").strip())
+    except FileNotFoundError as error:
+        raise ConfigError(
+            "the project links no model, so there is no image to flash",
+            hint="call pilotlight_add_model() in its top CMakeLists.txt",
+        ) from error
 
 
 def _region_use(elf: Path, board: Board) -> tuple[RegionUse, ...]:

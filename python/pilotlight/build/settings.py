@@ -22,7 +22,10 @@ class Settings:
     """Options of `west build` that outlive one call. None or "" means the board's default."""
 
     board: str
-    model: str
+    model: str = ""
+    """May be empty when `source_dir` names it."""
+    source_dir: str = ""
+    """CMake project to build instead of our check app: one that calls pilotlight_add_model()."""
     target: str = ""
     system_config: str = ""
     memory_mode: str = ""
@@ -65,8 +68,12 @@ def save_settings(folder: Path, settings: Settings) -> None:
 
 
 def needs_pristine(before: Settings | None, now: Settings) -> bool:
-    """Board and runtime choose compiler and libraries; a folder configured for others is of no use."""
-    return before is not None and (before.board, before.runtime) != (now.board, now.runtime)
+    """Board and runtime choose compiler and libraries, and a build folder is one project's alone."""
+    return before is not None and (before.board, before.runtime, before.source_dir) != (
+        now.board,
+        now.runtime,
+        now.source_dir,
+    )
 
 
 def make_pristine(folder: Path) -> None:

@@ -59,8 +59,8 @@ def power_up(
     """
     build_dir = build_dir.resolve()
     info = _build_info(build_dir)
-    if not (build_dir / "firmware.elf").is_file():
-        raise ConfigError(f"{build_dir}: no firmware.elf", hint="west build")
+    if not (build_dir / info["elf"]).is_file():
+        raise ConfigError(f"{build_dir}: no {info['elf']}", hint="west build")
     board = load_board(info["board"])
     chosen = npu or _built_for(info, board.npu.configurable) or board.npu.config
     possible = board.npu.configurable or (board.npu.config,)
@@ -167,4 +167,4 @@ def _build_info(build_dir: Path) -> dict[str, Any]:
     for key in ("board", "model", "build_id"):
         if not isinstance(info, dict) or not isinstance(info.get(key), str):
             raise ConfigError(f"{path}: {key}: missing, or not a string", hint="delete the folder, then west build")
-    return dict(info)
+    return {"elf": "firmware.elf", **info}

@@ -45,6 +45,7 @@ class Supervisor:
         self._folder = target_folder(build_dir)
         info = json.loads((build_dir / "build_info.json").read_text(encoding="utf-8"))
         self._board: Board = load_board(info["board"])
+        self._image = build_dir / info.get("elf", "firmware.elf")
         self._state = TargetState(
             phase=STARTING,
             board=self._board.name,
@@ -133,9 +134,8 @@ class Supervisor:
 
     def _start_emulator(self) -> subprocess.Popen[bytes]:
         inherited = Descriptors(self._emulator_console.fileno(), self._emulator_line.fileno(), self._shared)
-        image = self._build_dir / "firmware.elf"
         return start_child(
-            emulator_command(self._board, find_emulator(self._board), image, self._state.npu, inherited),
+            emulator_command(self._board, find_emulator(self._board), self._image, self._state.npu, inherited),
             log=self._folder / "emulator.log",
             descriptors=() if self._is("fvp") else tuple(d for d in vars(inherited).values() if d >= 0),
             environment=emulator_environment(self._board, inherited),
