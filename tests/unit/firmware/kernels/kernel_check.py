@@ -76,7 +76,8 @@ class Check:
         golden     the results (a tensor or a sequence), where there is no functional counterpart to compute them.
         float64    compute them in double precision: for sums, whose order PyTorch does not promise.
         rtol, atol as torch.testing.assert_close; 0: equal in every bit, but for the sign of 0 and NaN's payload.
-        out_dtype  of the (first) output; default: the golden result's. out_order: its order of dimensions in memory.
+        out_dtype  of the (first) output; default: the golden result's. out_order: of dimensions in memory,
+                   for outputs that have as many.
         """
         schema = self._schemas[operator]
         if golden is None:
@@ -89,7 +90,8 @@ class Check:
             expected = [e.to(narrow) if e.dtype == torch.float64 and narrow != torch.float64 else e for e in expected]
         if out_dtype is not None:
             expected[0] = expected[0].to(out_dtype)
-        orders = [tuple(out_order) if out_order is not None else kernel_library.dim_order(e) for e in expected]
+        wanted_order = tuple(out_order or ())
+        orders = [wanted_order if len(wanted_order) == e.dim() else kernel_library.dim_order(e) for e in expected]
         what = f"{operator}({', '.join(_describe(v) for v in (*args, *kwargs.values()))})"
         for grow in (0, 1):
             outputs = [
