@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What fuzzing starts from: small good programs, delegate blobs, frames, and a dictionary.
+
+    python tests/fuzz/seeds.py FOLDER     writes loader/, delegate/, frames/ and pte.dict
+
+Programs are the hand-written ones of tests/unit/firmware/executorch and exports of a CNN for the NPU from
+tests/unit/firmware/ethos_u/data; add files of your own to FOLDER/loader.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import struct
+import sys
+import tempfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/unit/firmware/executorch"))
+
+import programs  # noqa: E402
+
+from pilotlight.pte import read_program  # noqa: E402
+
+_EXPORTS = ROOT / "tests/unit/firmware/ethos_u/data"
+
+
+def for_probes(content: programs.Json) -> programs.Json:
+    """Return the program with its delegates' data meant for the probe backend instead of the NPU's."""
+    renamed: programs.Json = json.loads(json.dumps(content).replace('"EthosUBackend"', '"FuzzBackend"'))
+    return renamed
+
+
+def assemble(contents: dict[str, tuple[programs.Json, Sequence[bytes]]]) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        return programs.Assembler(Path(folder)).assemble(contents)
+
+
+def good_programs() -> dict[str, bytes]:
+    handwritten = {name: (for_probes(content), segments) for name, (content, segments) in programs.good().items()}
+    exports = {file.stem: file.read_bytes() for file in sorted(_EXPORTS.glob("*.pte"))}
+    return assemble(handwritten) | exports
+
+
+def blobs() -> dict[str, bytes]:
+    found = {file.stem: file.read_bytes() for file in sorted(_EXPORTS.glob("*.blob"))}
+    for file in sorted(_EXPORTS.glob("*.pte")):
+        for name, method in read_program(file.read_bytes()).methods.items():
+            for index, delegate in enumerate(method.delegates):
+                found[f"{file.stem}_{name}_{index}"] = delegate.blob
+    return found
+
+
+def _message(kind: int, payload: bytes = b"") -> bytes:
+    return struct.pack("<BH", kind, len(payload)) + payload
+
+
+def _frame(kind: int, sequence: int, payload: bytes) -> bytes:
+    """One frame as it is on the wire (firmware/protocol/SPEC.md)."""
+    body = struct.pack("<BBH", kind, 0, sequence) + payload
+    body += struct.pack("<I", zlib.crc32(body))
+    blocks = b""
+    for piece in body.split(b"\0"):
+        blocks += bytes([len(piece) + 1]) + piece
+    return b"\0" + blocks + b"\0"
+
+
+def frames() -> dict[str, bytes]:
+    """Streams for frames_target.cpp: raw bytes (first byte 0), or messages that it frames by itself (1)."""
+    nonce = bytes(range(1, 17))
+    session = [
+        (0x01, nonce),
+        (0x02, b"\0"),
+        (0x03, b"\0\0\0"),
+        (0x04, bytes(8) + bytes(range(8))),
+        (0x05, bytes(4) + struct.pack("<II", 1, 1000)),
+        (0x06, b"\0\0" + struct.pack("<HI", 4, 0)),
+        (0x07, b"\0"),
+        (0x0A, b""),
+        (0x08, struct.pack("<I", 1)),
+        (0x09, struct.pack("<I", 0x54455352)),
+    ]
+    raw = b"".join(_frame(kind, sequence, payload) for sequence, (kind, payload) in enumerate(session))
+    return {"raw": b"\0" + raw, "messages": b"\1" + b"".join(_message(kind, payload) for kind, payload in session)}
+
+
+def dictionary() -> str:
+    """Words of the formats, for libFuzzer and AFL++."""
+    words: dict[str, bytes] = {
+        "identifier": b"ET12",
+        "extended_header": b"eh00",
+        "probe_backend": b"FuzzBackend",
+        "npu_backend": b"EthosUBackend",
+        "driver_payload": b"COP1",
+        "kernel": b"probe::trace",
+        "quantize": b"quantized_decomposed::quantize_per_tensor",
+    }
+    for block in ("vela_bin_stream", "cmd_data", "weight_data", "scratch_size", "inputs", "outputs", "vela_end_stream"):
+        words[f"block_{block}"] = block.encode().ljust(16, b"\0")
+    for name, value in (("max", 2**31 - 1), ("min", 2**31), ("all", 2**32 - 1), ("large", 2**30), ("64k", 2**16)):
+        words[f"u32_{name}"] = struct.pack("<I", value)
+        words[f"u64_{name}"] = struct.pack("<Q", value << 32)
+    lines = []
+    for name, word in words.items():
+        escaped = "".join(f"\\x{byte:02x}" for byte in word)
+        lines.append(f'{name}="{escaped}"\n')
+    return "".join(lines)
+
+
+def write(folder: Path) -> None:
+    contents: dict[str, dict[str, bytes]] = {"loader": good_programs(), "delegate": blobs(), "frames": frames()}
+    for target, files in contents.items():
+        (folder / target).mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            suffix = ".pte" if target == "loader" else ".bin"
+            (folder / target / f"{name}{suffix}").write_bytes(content)
+    (folder / "pte.dict").write_text(dictionary(), encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    arguments: Any = parser.parse_args()
+    write(arguments.folder)
+
+
+if __name__ == "__main__":
+    main()
