@@ -5,7 +5,7 @@
 // memory. A case that breaks a rule, crashes or does not end is written to a file, with the command
 // that runs it again.
 //
-//   loader_replay [--print] [--dump FOLDER] [--prefixes FILE] [--cases LIST] [FILE...]
+//   loader_replay [--print] [--dump FOLDER] [--prefixes FILE] [--from N] [--cases LIST] [FILE...]
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -35,6 +35,8 @@ std::string current_name;
 std::map<std::string, unsigned long> outcomes;
 unsigned long executed = 0;
 bool print = false;
+// The first case of a list to run: how to go on behind a finding.
+unsigned long first_case = 0;
 
 [[noreturn]] void Die(const char* format, const char* what) {
   std::fprintf(stderr, format, what);
@@ -145,6 +147,7 @@ void RunCases(const char* path) {
         bytes[at + b] = static_cast<std::uint8_t>(value >> (8 * b));
       }
     }
+    if (i < first_case) continue;
     RunOne(bytes, bases[index].path + ", mutation " + std::to_string(i));
   }
 }
@@ -167,6 +170,8 @@ int main(int argc, char** argv) {
       print = true;
     } else if (std::strcmp(argv[i], "--dump") == 0 && has_value) {
       dump_folder = argv[++i];
+    } else if (std::strcmp(argv[i], "--from") == 0 && has_value) {
+      first_case = std::strtoul(argv[++i], nullptr, 10);
     } else if (std::strcmp(argv[i], "--prefixes") == 0 && has_value) {
       RunPrefixes(argv[++i]);
     } else if (std::strcmp(argv[i], "--cases") == 0 && has_value) {
