@@ -36,7 +36,7 @@ struct Outcome {
 
 struct Limits {
   std::size_t planned_bytes = std::size_t{1} << 20;  // Each planned buffer is at most this large.
-  std::size_t pool_bytes = std::size_t{1} << 20;     // Method pool.
+  std::size_t pool_bytes = std::size_t{1} << 17;     // Method pool.
   std::size_t temp_bytes = std::size_t{1} << 18;
   std::size_t tensor_bytes = std::size_t{1} << 20;  // Larger inputs and outputs are not supplied.
 };

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Examines each file that a list names, on the board: "firmware LIST", one path a line. For each a
+// line "CASE path: stage error log-lines", then "END" and the number of files. A fault, a failed
+// CHECK or a broken rule says so instead and ends the emulator with another exit code than 0.
+#include <executorch/runtime/platform/platform.h>
+#include <executorch/runtime/platform/runtime.h>
+
+#include <cstring>
+
+#include "instant_npu.h"
+#include "pilotlight/base/text.h"
+#include "pilotlight/board_config.h"
+#include "pilotlight/platform/console.h"
+#include "pilotlight/platform/system.h"
+#include "probes.h"
+#include "program_case.h"
+#include "semihosting.h"
+
+namespace pilotlight::fuzz {
+namespace {
+
+constexpr std::uint32_t kExitFault = 2;
+constexpr std::uint32_t kExitViolation = 3;
+constexpr std::uint32_t kExitUsage = 4;
+
+void Print(const char* text) {
+  platform::ConsoleWrite({reinterpret_cast<const std::byte*>(text), std::strlen(text)});
+}
+
+[[noreturn]] void End(const char* what, const char* detail, std::uint32_t code) {
+  Print(what);
+  Print(detail);
+  Print("\n");
+  semihosting::Exit(code);
+}
+
+// All of DDR, anew for each file. Nothing is linked there.
+class Arena final : public Memory {
+ public:
+  void* Allocate(std::size_t size_bytes, std::size_t align) override {
+    std::size_t at = (used_bytes_ + align - 1) & ~(align - 1);
+    // A gap, so that what reaches beyond one block does not reach into the next unseen.
+    at += align < kGapBytes ? kGapBytes : align;
+    if (at > kSizeBytes || size_bytes > kSizeBytes - at) return nullptr;
+    used_bytes_ = at + size_bytes;
+    return reinterpret_cast<void*>(kOrigin + at);
+  }
+  void Reset() { used_bytes_ = 0; }
+
+ private:
+  static constexpr std::uintptr_t kOrigin = PILOTLIGHT_BOARD_MEMORY_DDR_ORIGIN;
+  static constexpr std::size_t kSizeBytes = 64u << 20;
+  static constexpr std::size_t kGapBytes = 32;
+  static_assert(kSizeBytes <= PILOTLIGHT_BOARD_MEMORY_DDR_SIZE);
+  std::size_t used_bytes_ = 0;
+};
+
+// The end of the file, or of the memory for it, is an error of whoever started this.
+Span<std::uint8_t> ReadFile(const char* path, Arena& arena) {
+  const semihosting::File file(path, semihosting::File::Mode::kRead);
+  std::size_t size_bytes = 0;
+  if (!file.ok() || !file.Size(size_bytes)) End("cannot open ", path, kExitUsage);
+  auto* const bytes = static_cast<std::uint8_t*>(arena.Allocate(size_bytes, 16));
+  if (bytes == nullptr) End("no room for ", path, kExitUsage);
+  if (size_bytes != 0 && !file.Read({reinterpret_cast<std::byte*>(bytes), size_bytes})) {
+    End("cannot read ", path, kExitUsage);
+  }
+  return {bytes, size_bytes};
+}
+
+void ExamineFile(const char* path, Arena& arena) {
+  arena.Reset();
+  // Told before, so that after a fault it is known which file it was.
+  Print("CASE ");
+  Print(path);
+  Print(": ");
+  const Span<std::uint8_t> file = ReadFile(path, arena);
+  const std::uint32_t before = Digest(file.data(), file.size());
+  const Outcome outcome = Examine({file.data(), file.size()}, Limits{}, arena);
+  if (Digest(file.data(), file.size()) != before) Violation("the file was written to");
+  char line[64];
+  Text(line) << NameOf(outcome.stage) << " " << std::uint64_t{outcome.error} << " "
+             << std::uint64_t{outcome.log_lines} << "\n";
+  Print(line);
+}
+
+void Run() {
+  static char command_line[512];
+  if (!semihosting::ReadCommandLine(command_line)) End("no command line", "", kExitUsage);
+  const char* const list_path = std::strchr(command_line, ' ');
+  if (list_path == nullptr) End("usage: firmware LIST", "", kExitUsage);
+  static Arena list_arena;
+  static Arena arena;
+  // The list lies behind what the files get.
+  list_arena.Allocate(0, 1u << 25);
+  Span<std::uint8_t> list = ReadFile(list_path + 1, list_arena);
+  char* at = reinterpret_cast<char*>(list.data());
+  char* const end = at + list.size();
+  std::uint64_t count = 0;
+  while (at < end) {
+    auto* const line_end = static_cast<char*>(std::memchr(at, '\n', static_cast<std::size_t>(end - at)));
+    if (line_end == nullptr) End("the list does not end with a newline", "", kExitUsage);
+    *line_end = '\0';
+    ExamineFile(at, arena);
+    ++count;
+    at = line_end + 1;
+  }
+  char line[32];
+  Text(line) << "END " << count << "\n";
+  Print(line);
+}
+
+}  // namespace
+
+void Violation(const char* what) { End("VIOLATION: ", what, kExitViolation); }
+
+}  // namespace pilotlight::fuzz
+
+void et_pal_emit_log_message(et_timestamp_t, et_pal_log_level_t, const char*, const char*,
+                             std::size_t, const char*, std::size_t length) {
+  pilotlight::fuzz::CountLogLine(length);
+}
+
+[[noreturn]] void et_pal_abort() { pilotlight::fuzz::Violation("the runtime aborted"); }
+
+int main() {
+  using namespace pilotlight;        // NOLINT: the app is this file
+  using namespace pilotlight::fuzz;  // NOLINT: likewise
+  if (const platform::FaultRecord fault = platform::TakeFaultRecord(); fault.valid) {
+    char line[160];
+    Text text(line);
+    text << "FAULT of kind " << fault.kind << " " << fault.check_text << ": pc ";
+    text.Hex(fault.pc) << ", lr ";
+    text.Hex(fault.lr) << ", cfsr ";
+    text.Hex(fault.cfsr);
+    End("\n", line, kExitFault);
+  }
+  executorch::runtime::runtime_init();
+  RegisterProbes();
+  RegisterEthosU();
+  Run();
+  semihosting::Exit(0);
+}
