@@ -3,4 +3,6 @@
 # Debian packages, by what needs them. Sourced by setup.sh.
 packages_build=(python3 python3-venv g++ gcc-arm-none-eabi libnewlib-arm-none-eabi
   libstdc++-arm-none-eabi-newlib qemu-system-arm libflatbuffers-dev flatbuffers-compiler)
-packages_test=("${packages_build[@]}" git libgtest-dev espeak-ng valgrind shellcheck)
+packages_test=("${packages_build[@]}" git libgtest-dev espeak-ng valgrind shellcheck
+  g++-multilib)
+packages_fuzz=("${packages_test[@]}" clang afl++)

@@ -6,6 +6,7 @@
 #
 #   scripts/setup.sh          what building and checking models needs
 #   scripts/setup.sh --test   also what the test suite needs
+#   scripts/setup.sh --fuzz   also what fuzzing campaigns need
 #
 # Exit code 30: Debian packages are missing and this user may not install them
 # (the line to run is printed). PYTHON selects the interpreter (3.10 or newer).
@@ -18,6 +19,7 @@ say() { printf '\033[1m==\033[0m %s\n' "$*"; }
 
 packages=("${packages_build[@]}")
 [ "${1:-}" = --test ] && packages=("${packages_test[@]}")
+[ "${1:-}" = --fuzz ] && packages=("${packages_fuzz[@]}")
 
 missing=()
 for package in "${packages[@]}"; do

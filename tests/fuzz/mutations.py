@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit/firmware/executorch"))
 
-from layout import Schema, Site, Walk, blob_sites, program_schema  # noqa: E402
+from layout import Schema, Site, Walk, blob_sites, program_schema
 
 Edit = tuple[int, int, int]
 

@@ -99,7 +99,8 @@ void Run() {
   char* const end = at + list.size();
   std::uint64_t count = 0;
   while (at < end) {
-    auto* const line_end = static_cast<char*>(std::memchr(at, '\n', static_cast<std::size_t>(end - at)));
+    auto* const line_end =
+        static_cast<char*>(std::memchr(at, '\n', static_cast<std::size_t>(end - at)));
     if (line_end == nullptr) End("the list does not end with a newline", "", kExitUsage);
     *line_end = '\0';
     ExamineFile(at, arena);

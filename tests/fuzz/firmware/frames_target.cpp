@@ -66,10 +66,10 @@ class FakeModel final : public check::ModelPort {
   Bytes input_;
   Bytes output_;
   const std::uint8_t pte_[4] = {'p', 't', 'e', '!'};
-  const pilotlight_tensor_info_t input_info_ = {"x",  PILOTLIGHT_INT8, 1,          {kInputBytes},
-                                                0.5f, -3,              kInputBytes};
-  const pilotlight_tensor_info_t output_info_ = {
-      "y", PILOTLIGHT_INT8, 1, {kOutputBytes}, 0.5f, -3, kOutputBytes};
+  const pilotlight_tensor_info_t input_info_ = {"x", PILOTLIGHT_INT8, 1, {kInputBytes}, 0.5f,
+                                                -3,  kInputBytes};
+  const pilotlight_tensor_info_t output_info_ = {"y", PILOTLIGHT_INT8, 1, {kOutputBytes}, 0.5f,
+                                                 -3,  kOutputBytes};
   pilotlight_model_descriptor_t about_{};
 };
 
@@ -215,8 +215,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const auto* const bytes = reinterpret_cast<const std::byte*>(data);
   const unsigned mode = data[0];
-  Bytes wire = mode % 2 == 0 ? Bytes(bytes + 1, bytes + size)
-                             : FrameMessages({bytes + 1, size - 1});
+  Bytes wire =
+      mode % 2 == 0 ? Bytes(bytes + 1, bytes + size) : FrameMessages({bytes + 1, size - 1});
   const unsigned frames = Decode({wire.data(), wire.size()}, 8u * (1u + (mode >> 1) % 160u));
   const unsigned answers = Serve({wire.data(), wire.size()}, 1u + mode % 61u);
   std::snprintf(last_outcome, sizeof last_outcome, "%s, %s",

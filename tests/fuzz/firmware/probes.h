@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stand-ins for kernels and for a delegate. They use every byte that they are handed, and check that
-// it lies in memory that the program was given.
+// Stand-ins for kernels and for a delegate. They use every byte that they are handed, and check
+// that it lies in memory that the program was given.
 #pragma once
 
 #include <executorch/runtime/core/span.h>

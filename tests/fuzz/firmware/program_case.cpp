@@ -240,7 +240,8 @@ class Examination {
     if (ran && SetInputs(method, false)) {
       if (Accepted(Stage::kExecute, method.execute())) ReadOutputs(method);
     }
-    for (std::size_t i = 0; i < method.inputs_size(); ++i) sink = sink + (method.get_input(i).tag != executorch::runtime::Tag::None);
+    for (std::size_t i = 0; i < method.inputs_size(); ++i)
+      sink = sink + (method.get_input(i).tag != executorch::runtime::Tag::None);
     const MethodMeta meta = method.method_meta();
     for (std::size_t i = 0; i < meta.num_attributes() && i < 8; ++i) {
       const Result<TensorInfo> info = meta.attribute_tensor_meta(i);

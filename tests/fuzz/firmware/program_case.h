@@ -3,7 +3,8 @@
 // Does with a .pte all that an app would, and watches: every function of Program, MethodMeta and
 // Method, at every verification level. A file is either refused with an Error and a log line, or it
 // runs, and nothing that it makes the runtime touch lies outside the memory it was given. Knows
-// neither files nor the machine: the host's fuzz target and the emulated board's image both call it.
+// neither files nor the machine: the host's fuzz target and the emulated board's image both call
+// it.
 #pragma once
 
 #include <cstddef>
@@ -41,7 +42,8 @@ struct Limits {
   std::size_t tensor_bytes = std::size_t{1} << 20;  // Larger inputs and outputs are not supplied.
 };
 
-// `file` is aligned to 16 bytes. Calls Violation() and does not return when the runtime broke a rule.
+// `file` is aligned to 16 bytes. Calls Violation() and does not return when the runtime broke a
+// rule.
 Outcome Examine(Span<const std::uint8_t> file, const Limits& limits, Memory& memory);
 
 // Counts one line of the runtime's log. Whoever has the platform's hook calls it.

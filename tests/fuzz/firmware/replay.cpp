@@ -160,7 +160,7 @@ extern "C" const char* __ubsan_default_options() { return "abort_on_error=1:prin
 
 int main(int argc, char** argv) {
   program = argv[0];
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = OnSignal;
   sigaction(SIGALRM, &action, nullptr);
   sigaction(SIGABRT, &action, nullptr);

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds the targets, and runs what was built."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+TARGETS = ("loader", "delegate", "frames")
+
+_DEADLINE_S = 900
+
+
+class BuildFailedHere(Exception):
+    """A build or configuration that did not end well; the text is the tool's."""
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=_DEADLINE_S,
+        env={**os.environ, **(environment or {})},
+    )
+    if done.returncode != 0:
+        raise BuildFailedHere(f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+
+
+def build(folder: Path, *options: str, source: Path = HERE, compilers: tuple[str, str] | None = None) -> Path:
+    """Configure `source` into `folder` unless that was done, and build it."""
+    environment = {} if compilers is None else {"CC": compilers[0], "CXX": compilers[1]}
+    python = f"-DPILOTLIGHT_PYTHON={sys.executable}"
+    if not (folder / "build.ninja").exists():
+        _run(["cmake", "-G", "Ninja", "-S", str(source), "-B", str(folder), python, *options], environment)
+    _run(["cmake", "--build", str(folder), "-j", "2"])
+    return folder
+
+
+def replay(
+    folder: Path, target: str, *arguments: str | Path, deadline_s: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """Run <target>_replay; a finding is in its error output, with the command that repeats it."""
+    command = [str(folder / f"{target}_replay"), "--dump", str(folder), *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, errors="replace", timeout=deadline_s)
