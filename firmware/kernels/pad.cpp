@@ -23,6 +23,7 @@ using pilotlight::kernels::Refuse;
 using pilotlight::kernels::Resize;
 using pilotlight::kernels::Selected;
 using pilotlight::kernels::Shape;
+using pilotlight::kernels::SizesType;
 using pilotlight::kernels::ToElement;
 using pilotlight::kernels::View;
 using pilotlight::kernels::ViewOf;

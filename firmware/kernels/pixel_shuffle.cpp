@@ -19,6 +19,7 @@ using pilotlight::kernels::Refuse;
 using pilotlight::kernels::Resize;
 using pilotlight::kernels::Shape;
 using pilotlight::kernels::ShapeOf;
+using pilotlight::kernels::SizesType;
 using pilotlight::kernels::View;
 using pilotlight::kernels::ViewOf;
 
@@ -57,8 +58,8 @@ bool IsSound(const Tensor& self, std::int64_t factor, const Tensor& out) {
 
 }  // namespace
 
-Tensor& pixel_shuffle_out(KernelRuntimeContext& context, const Tensor& self,
-                          int64_t upscale_factor, Tensor& out) {
+Tensor& pixel_shuffle_out(KernelRuntimeContext& context, const Tensor& self, int64_t upscale_factor,
+                          Tensor& out) {
   Shape shape;
   bool sound = IsSound(self, upscale_factor, out);
   if (sound) {
@@ -85,8 +86,8 @@ Tensor& pixel_unshuffle_out(KernelRuntimeContext& context, const Tensor& self,
   bool sound = IsSound(self, downscale_factor, out);
   if (sound) {
     const auto c = static_cast<std::size_t>(self.dim()) - 3;
-    sound = self.sizes()[c + 1] % downscale_factor == 0 &&
-            self.sizes()[c + 2] % downscale_factor == 0;
+    sound =
+        self.sizes()[c + 1] % downscale_factor == 0 && self.sizes()[c + 2] % downscale_factor == 0;
     for (std::size_t d = 0; sound && d < c; ++d) sound = shape.Append(self.sizes()[d]);
     sound = sound && shape.Append(self.sizes()[c] * downscale_factor * downscale_factor) &&
             shape.Append(self.sizes()[c + 1] / downscale_factor) &&

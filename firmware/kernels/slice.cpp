@@ -22,6 +22,7 @@ using pilotlight::kernels::Refuse;
 using pilotlight::kernels::Resize;
 using pilotlight::kernels::Shape;
 using pilotlight::kernels::ShapeOf;
+using pilotlight::kernels::SizesType;
 using pilotlight::kernels::View;
 using pilotlight::kernels::ViewOf;
 

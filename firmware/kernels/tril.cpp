@@ -26,7 +26,7 @@ Tensor& tril_out(KernelRuntimeContext& context, const Tensor& self, int64_t diag
   const std::int64_t first = std::clamp<std::int64_t>(diagonal, -from.sizes[rows] - 1, columns);
   for (std::int64_t row = 0; row < from.sizes[rows]; ++row) {
     const auto kept =
-        static_cast<SizesType>(std::clamp<std::int64_t>(row + first + 1, 0, columns));
+        static_cast<kernels::SizesType>(std::clamp<std::int64_t>(row + first + 1, 0, columns));
     kernels::View source = from;
     kernels::View target = to;
     kernels::View rest = to;
@@ -35,7 +35,7 @@ Tensor& tril_out(KernelRuntimeContext& context, const Tensor& self, int64_t diag
     rest.Slice(rows, row, 1, 1);
     source.Slice(rows + 1, 0, 1, kept);
     target.Slice(rows + 1, 0, 1, kept);
-    rest.Slice(rows + 1, kept, 1, static_cast<SizesType>(columns - kept));
+    rest.Slice(rows + 1, kept, 1, static_cast<kernels::SizesType>(columns - kept));
     kernels::Copy(source, target);
     kernels::Fill(&kZero, rest);
   }

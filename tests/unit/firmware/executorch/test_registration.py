@@ -73,7 +73,7 @@ def test_only_the_sources_of_selected_operators_are_compiled(tmp_path: Path) -> 
     assert _generate(tmp_path, QUANTIZE).returncode == 0
     texts = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "selected").glob("*.cpp")}
     assert '#include "quantize_per_tensor.cpp"' in texts["selected_quantize_per_tensor.cpp"]
-    assert "#include" not in texts["selected_to_dim_order_copy.cpp"]
+    assert "#include" not in texts["selected_convert.cpp"]
 
 
 def test_the_schemas_of_our_kernels_are_upstreams() -> None:

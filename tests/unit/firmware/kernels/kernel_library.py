@@ -226,13 +226,13 @@ class KernelLibrary:
         """Call `operator` with (value, type name) pairs in the schema's order, outputs last.
 
         Returns the kernel's Error and what it left in the outputs. `temp_bytes` below 0: no temp allocator.
-        As in a program, the result follows: the output once more, or a list of several; none for a list of outputs.
+        As in a program, the result follows: the output or the list of outputs once more, or a list of several.
         """
         lowered = _Lowered()
         tensors = [lowered.output(output) for output in outputs]
         stack = [lowered.argument(value, type_name) for value, type_name in arguments]
         if outputs_are_a_list:
-            stack.append(lowered.argument(tensors, "List[Tensor]"))
+            stack += [lowered.argument(tensors, "List[Tensor]")] * 2
         else:
             stack += [lowered.argument(tensor, "Tensor") for tensor in tensors]
             stack.append(stack[-1] if len(tensors) == 1 else lowered.argument(tensors, "List[Tensor]"))
