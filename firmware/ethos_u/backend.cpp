@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include <executorch/runtime/platform/log.h>
+
 #include "pilotlight/base/text.h"
 #include "pilotlight/ethos_u/program.h"
 
@@ -168,14 +170,19 @@ Error EthosUBackend::FailAt(Status status, const char* text, std::uint64_t numbe
   failure_.status = status;
   failure_.npu_status = 0;
   Text(failure_.text) << "EthosUBackend: " << text << " (" << number << ")";
-  return ToError(status);
+  return LogFailure();
 }
 
 Error EthosUBackend::Refuse(const Failure& why) const {
   failure_.status = why.status;
   failure_.npu_status = why.npu_status;
   Describe(why, failure_.text);
-  return ToError(why.status);
+  return LogFailure();
+}
+
+Error EthosUBackend::LogFailure() const {
+  ET_LOG(Error, "%s", failure_.text);
+  return ToError(failure_.status);
 }
 
 Result<EthosUBackend*> RegisterBackend(Npu& npu) {

@@ -72,6 +72,22 @@ def test_interrupt_that_never_comes(digits: Bench) -> None:
     assert "timeout" in outcome.err.lower() or "did not" in outcome.err
 
 
+def test_npu_that_hangs_fails_one_inference_and_not_the_next(digits: Bench) -> None:
+    targets.power_up(digits.folder, npu_faults=("hang-once",))
+    outcome = digits.check(*QUICK, "--run-timeout", "0.5")
+    assert_not_passed(outcome)
+    assert "still running at stream offset" in outcome.err
+    # The driver has reset it. Nobody else has: the board was not powered down.
+    again = digits.check("--samples", "4")
+    assert again.code == 0, again.err
+
+
+def test_interrupts_that_mean_nothing_change_nothing(digits: Bench) -> None:
+    targets.power_up(digits.folder, npu_faults=("spurious-interrupts",))
+    outcome = digits.check("--samples", "4")
+    assert outcome.code == 0, outcome.err
+
+
 def flip_byte(elf: Path, offset_in_model: int) -> None:
     """Flip one bit of the embedded program in a linked image."""
     with elf.open("rb") as file:

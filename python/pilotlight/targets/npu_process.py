@@ -36,7 +36,10 @@ _MIRRORED = (
 _MIRRORED_U85 = (*range(0x1180, 0x11B8, 4), *range(0x1300, 0x1320, 4), *range(0x1380, 0x13A0, 4))
 
 # Ways in which tests let the NPU misbehave, to prove that nobody takes that for a result.
-FAULTS = ("drop-interrupt",)
+#   drop-interrupt       the interrupt line never rises
+#   hang-once            the first run never ends; what a reset starts afresh is well
+#   spurious-interrupts  two interrupts more in the middle of each run
+_DROP_INTERRUPT, _HANG_ONCE, _SPURIOUS = FAULTS = ("drop-interrupt", "hang-once", "spurious-interrupts")
 
 
 class Device(Protocol):
@@ -115,7 +118,11 @@ class Server:
         self._page.set_register(CMD, value)
         self._page.set_register(STATUS, self._device.read(STATUS) | STATUS_RUNNING)
         self._page.acknowledge(self._tail)
-        self._run = threading.Thread(target=self._execute_run, args=(value,), daemon=True)
+        if _SPURIOUS in self._faults:
+            self._line.send(b"\1\1")
+        hangs = _HANG_ONCE in self._faults
+        run = threading.Event().wait if hangs else lambda: self._execute_run(value)
+        self._run = threading.Thread(target=run, daemon=True)
         self._run.start()
 
     def _execute_run(self, value: int) -> None:
@@ -133,7 +140,7 @@ class Server:
         self._page.acknowledge(self._tail)
         if self._device.irq and not self._irq:
             self._page.count_interrupt()
-            if "drop-interrupt" not in self._faults:
+            if _DROP_INTERRUPT not in self._faults:
                 self._line.send(b"\1")
         self._irq = self._device.irq
 
@@ -193,7 +200,8 @@ def main(arguments: list[str]) -> int:
     how = serve_board(args.config, args.shared_fd, args.shared_origin, page, line, windows, faults=tuple(args.fault))
     if how == "restart":
         print("reset during a run: starting afresh", flush=True)
-        os.execv(sys.executable, [sys.executable, "-m", "pilotlight.targets.npu_process", *arguments])
+        again = [argument for argument in arguments if argument != f"--fault={_HANG_ONCE}"]
+        os.execv(sys.executable, [sys.executable, "-m", "pilotlight.targets.npu_process", *again])
     return 0
 
 

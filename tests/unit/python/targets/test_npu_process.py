@@ -188,6 +188,32 @@ def test_a_dropped_interrupt_is_counted_but_not_sent() -> None:
     cpu.end()
 
 
+def test_a_run_that_hangs_ends_with_a_reset_alone() -> None:
+    cpu = Cpu(faults=("hang-once",))
+    cpu.device.finish.set()
+    cpu.post(CMD, 1)
+    cpu.flush()
+    time.sleep(0.05)
+    assert cpu.word(INTERRUPTS) == 0
+    assert cpu.register(STATUS) & 1
+    cpu.post(RESET, 0)
+    cpu.line.send(b"\1")
+    cpu.wait_until(lambda: cpu.result != "")
+    assert cpu.result == "restart"
+    cpu.end()
+
+
+def test_spurious_interrupts_come_on_top_of_the_real_one() -> None:
+    cpu = Cpu(faults=("spurious-interrupts",))
+    cpu.post(CMD, 1)
+    cpu.flush()
+    assert cpu.line.recv(8) == b"\1\1"
+    assert cpu.word(INTERRUPTS) == 0
+    cpu.device.finish.set()
+    assert cpu.line.recv(8) == b"\1"
+    cpu.end()
+
+
 def test_a_closed_line_ends_the_process(cpu: Cpu) -> None:
     cpu.line.close()
     cpu.wait_until(lambda: cpu.result != "")

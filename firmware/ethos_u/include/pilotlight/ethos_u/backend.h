@@ -60,7 +60,7 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
   //   MemoryAllocationFailed          method pool or temp pool too small
   //   InvalidArgument                 misaligned or unreachable memory
   //   Internal                        the NPU failed
-  // The Status and text behind each are in failure().
+  // The Status and text behind each are in failure(), and in one line of the log.
   bool is_available() const override;
   executorch::runtime::Result<executorch::runtime::DelegateHandle*> init(
       executorch::runtime::BackendInitContext& context,
@@ -77,6 +77,7 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
 
   executorch::runtime::Error FailAt(Status status, const char* text, std::uint64_t number) const;
   executorch::runtime::Error Refuse(const Failure& why) const;
+  executorch::runtime::Error LogFailure() const;
   executorch::runtime::Error Run(
       const Handle& handle, Span<std::byte> scratch,
       executorch::runtime::Span<executorch::runtime::EValue*> args) const;

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes the driver's checks out, one at a time, and shows that a test notices each time.
+
+    python tests/npu/driver_mutations.py
+
+Each mutation is made in a copy of the sources. The unit tests of firmware/ethos_u judge first, then
+test_driver_verification.py. One that no longer applies is an error: when a check moves, its mutation moves along.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DRIVER = Path("firmware", "ethos_u")
+COPIED = (
+    "CMakeLists.txt",
+    "CMakePresets.json",
+    "cmake",
+    "boards",
+    "firmware",
+    "python",
+    "scripts",
+    "tests",
+    "third_party",
+)
+TIMEOUT_S = 600
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """before must occur exactly once in firmware/ethos_u/<file>."""
+
+    what: str
+    file: str
+    before: str
+    after: str
+
+
+STREAM, BLOB, PAYLOAD, BACKEND, NPU = "command_stream.cpp", "blob.cpp", "payload.cpp", "backend.cpp", "npu.cpp"
+MUTATIONS = (
+    Mutation("access: beyond the end", STREAM, "begin >= 0 && end <= size", "begin >= 0"),
+    Mutation("access: before the begin", STREAM, "begin >= 0 && end <= size", "end <= size"),
+    Mutation("access: writes to the weights", STREAM, " && !(written && region == 0)", ""),
+    Mutation(
+        "access: region that is not there",
+        STREAM,
+        "const bool missing = region > 1 && size == 0;",
+        "const bool missing = false;",
+    ),
+    Mutation("copy: beyond the internal memory", STREAM, "length != 0 && to + length > internal_bytes_", "false"),
+    Mutation("copy: of two dimensions", STREAM, "((source | target) & 0x600) != 0 || ", ""),
+    Mutation("copy: from internal memory", STREAM, " || (source & 0x100) != 0", ""),
+    Mutation(
+        "table: beyond the table memory",
+        STREAM,
+        "(function - kFirstTable) * kTableSlotBytes + size > kTableMemoryBytes",
+        "false",
+    ),
+    Mutation(
+        "scales: fewer than channels",
+        STREAM,
+        "length < kScaleRecordBytes * ((channels - core + cores - 1) / cores)",
+        "false",
+    ),
+    Mutation("streams: those of the second core", STREAM, "streams = Min(cores, channels)", "streams = 1"),
+    Mutation("kernel: pads more than it covers", STREAM, "size < padding", "false"),
+    Mutation("bricks: columns that are none", STREAM, "stride_x != brick_bytes", "false"),
+    Mutation("bricks: off their alignment", STREAM, "bricks && base % kBrickChannels != 0", "false"),
+    Mutation("bricks: those before the last", STREAM, "before > high", "false"),
+    Mutation("strides: negative ones", STREAM, "stride < 0 ? (count - 1) * stride : 0", "0"),
+    Mutation("tiles: the lower ones", STREAM, "lower ? height - upper_rows : upper_rows", "lower ? 0 : upper_rows"),
+    Mutation(
+        "tiles: the right ones", STREAM, "right ? width - left_columns : left_columns", "right ? 0 : left_columns"
+    ),
+    Mutation("registers: left from another stream", STREAM, "unset_ = true", "unset_ = false"),
+    Mutation("registers: reserved bits", STREAM, "(param & ~kSettingBits[index]) != 0 || ", ""),
+    Mutation("registers: reserved values", STREAM, " || (param & param >> 1 & Ternary(index)) != 0", ""),
+    Mutation("registers: index of a short one", STREAM, "!exists || kSettingBits", "kSettingBits"),
+    Mutation("registers: index of a long one", STREAM, "group >= kGroups || place", "place"),
+    Mutation("registers: of U65 alone", STREAM, "!u65_ && (index", "false && (index"),
+    Mutation("operations: unknown modes", STREAM, "param > last_param", "false"),
+    Mutation("stream: cut off in a command", STREAM, "stream_.size() - next < 4", "false"),
+    Mutation("blob: block longer than the blob", BLOB, "length > bytes_.size() - at)", "false)"),
+    Mutation("blob: padding beyond the blob", BLOB, "padding > bytes_.size() - at - length", "false"),
+    Mutation("blob: no room for a header", BLOB, "bytes_.size() - at < kHeaderBytes", "false"),
+    Mutation("blob: block twice", BLOB, "if (block.present)", "if (false)"),
+    Mutation("blob: block missing", BLOB, "if (!block.present)", "if (false)"),
+    Mutation("blob: external block", BLOB, "header[kExternalAt] != std::byte{0}", "false"),
+    Mutation("blob: count against length", BLOB, "count * kRecordBytes != block.data.size() - kCountBytes", "false"),
+    Mutation("blob: block without a count", BLOB, "block.data.size() < kCountBytes", "false"),
+    Mutation("blob: scratch size is a word", BLOB, "block.data.size() != sizeof(std::uint32_t)", "false"),
+    Mutation(
+        "blob: scratch size impossible",
+        BLOB,
+        'size_bytes > kMaxBytes) return Bad("scratch',
+        'false) return Bad("scratch',
+    ),
+    Mutation("blob: too many tensors", BLOB, "count > kMaxTensors", "false"),
+    Mutation("blob: element size", BLOB, "element_bytes == 0 || element_bytes > 8", "false"),
+    Mutation("blob: dimension", BLOB, "dim == 0 || dim > kMaxBytes", "false"),
+    Mutation(
+        "blob: product of dimensions", BLOB, 'size_bytes > kMaxBytes) return Bad("tensor', 'false) return Bad("tensor'
+    ),
+    Mutation("blob: tensor's region", BLOB, "LoadU32(record + kRegionAt) != kScratchRegion", "false"),
+    Mutation("blob: tensor beyond the scratch", BLOB, "size_bytes > scratch_size_bytes - offset", "false"),
+    Mutation("blob: tensor's offset", BLOB, "offset > scratch_size_bytes || ", ""),
+    Mutation(
+        "blob: overlapping inputs",
+        BLOB,
+        "a.offset < b.offset + b.size_bytes && b.offset < a.offset + a.size_bytes",
+        "false",
+    ),
+    Mutation("payload: whole words", PAYLOAD, "bytes.size() % kWordBytes != 0 || ", ""),
+    Mutation("payload: configuration cut off", PAYLOAD, "words_after < 2 || ", ""),
+    Mutation("payload: stream beyond the end", PAYLOAD, "length == 0 || length > words_after", "length == 0"),
+    Mutation("payload: second stream", PAYLOAD, "if (!payload.stream.empty())", "if (false)"),
+    Mutation("payload: stream's alignment", PAYLOAD, "at % kStreamAlignBytes != 0", "false"),
+    Mutation("payload: another NPU", "program.cpp", "!Runs(payload.built_for, npu)", "false"),
+    Mutation("delegate: no data", BACKEND, "processed != nullptr && processed->data() != nullptr", "true"),
+    Mutation("delegate: size of a tensor", BACKEND, "tensor.nbytes() != io.size_bytes ||", "false ||"),
+    Mutation("delegate: number of arguments", BACKEND, "args.size() != input_count + outputs.size()", "false"),
+    Mutation(
+        "delegate: fast scratch that shrank", BACKEND, "fast_scratch_.size() < handle.fast_scratch_bytes", "false"
+    ),
+    Mutation("driver: a region not given", NPU, "program.used_regions & ~given", "0"),
+    Mutation("driver: out of the NPU's reach", NPU, "if (!Reachable(address, bytes.size()))", "if (false)"),
+    Mutation(
+        "driver: shared cache lines",
+        NPU,
+        "AddressOf(bytes.data()) % kCacheLineBytes != 0 || bytes.size() % kCacheLineBytes != 0",
+        "false",
+    ),
+    Mutation(
+        "driver: deadline passed before the start",
+        NPU,
+        "platform::NowUs() >= deadline_us) return Fail(",
+        "false) return Fail(",
+    ),
+    Mutation(
+        "driver: reset that does not end", NPU, "platform::NowUs() + kResetTimeoutUs", "platform::NowUs() + 1'000'000"
+    ),
+    Mutation("driver: reset after a failure", NPU, "opened_ = Reset() == Status::kOk;", "opened_ = true;"),
+)
+
+
+def apply(mutation: Mutation, driver: Path) -> None:
+    path = driver / mutation.file
+    # Broken anew by the formatter at any time: white space counts as one blank.
+    pattern = re.compile(r"\s+".join(re.escape(part) for part in mutation.before.split(" ")))
+    source = path.read_text()
+    if (count := len(pattern.findall(source))) != 1:
+        raise ValueError(f"{mutation.what}: {mutation.before!r} occurs {count} times in {mutation.file}")
+    path.write_text(pattern.sub(lambda _: mutation.after, source))
+
+
+class Copy:
+    """The sources in a folder of their own, with the unit tests built from them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._build = folder, folder / "build"
+        ignore = shutil.ignore_patterns("__pycache__", "build", ".mypy_cache")
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=ignore)
+            else:
+                shutil.copyfile(source, folder / name)
+        configure = ("cmake", "-S", str(folder), "-B", str(self._build), "-G", "Ninja", "-DBOARD=host")
+        options = ("-DPILOTLIGHT_TESTS=ON", "-DCMAKE_BUILD_TYPE=Debug", f"-DPILOTLIGHT_PYTHON={sys.executable}")
+        sanitizers = "-fsanitize=address,undefined -fno-sanitize-recover=all -Wno-error"
+        done = _run(
+            *configure,
+            *options,
+            f"-DCMAKE_CXX_FLAGS={sanitizers}",
+            "-DCMAKE_EXE_LINKER_FLAGS=-fsanitize=address,undefined",
+        )
+        if done.returncode:
+            raise ValueError(done.stdout + done.stderr)
+
+    def notices(self) -> str:
+        """Return the test that finds the copy wrong, or "" when none does."""
+        built = _run("cmake", "--build", str(self._build), "--target", "ethos_u_test")
+        if built.returncode:
+            raise ValueError(built.stdout[-3000:])
+        (tests,) = self._build.rglob("ethos_u_test")
+        run = _run(str(tests), "--gtest_brief=1")
+        if run.returncode:
+            failed = re.search(r"\[  FAILED  \] (\S+)", run.stdout)
+            return failed[1] if failed else f"a sanitizer: {_summary(run.stderr)}"
+        return self._compared()
+
+    def _compared(self) -> str:
+        tests = self.folder / "tests" / "npu" / "test_driver_verification.py"
+        run = _run(
+            sys.executable,
+            "-m",
+            "pytest",
+            "-qx",
+            "-m",
+            "not campaign",
+            "-c",
+            str(ROOT / "python" / "pyproject.toml"),
+            str(tests),
+        )
+        failed = re.search(r"^FAILED \S+::(\S+)", run.stdout, re.MULTILINE)
+        return failed[1] if failed else "" if run.returncode == 0 else run.stdout[-500:]
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=environment)
+
+
+def _summary(text: str) -> str:
+    found = re.search(r"(SUMMARY|runtime error): .*", text)
+    return found[0] if found else text[-200:]
+
+
+def run_mutations(say: Callable[[str], None] = print) -> list[Mutation]:
+    """Return the mutations that nothing noticed."""
+    survivors = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Copy(Path(folder))
+        if noticed := copy.notices():
+            raise ValueError(f"the unbroken driver fails: {noticed}")
+        for mutation in MUTATIONS:
+            driver = copy.folder / DRIVER
+            apply(mutation, driver)
+            noticed = copy.notices()
+            say(f"{mutation.what:45} {noticed[:100] or 'SURVIVES'}")
+            if not noticed:
+                survivors.append(mutation)
+            shutil.copyfile(ROOT / DRIVER / mutation.file, driver / mutation.file)
+    say(f"{len(MUTATIONS) - len(survivors)} of {len(MUTATIONS)} mutations noticed")
+    return survivors
+
+
+if __name__ == "__main__":
+    sys.exit(bool(run_mutations(lambda text: print(text, flush=True))))
