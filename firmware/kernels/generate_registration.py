@@ -32,20 +32,41 @@ from pilotlight.files import write_if_changed
 
 TEMPLATES = FOLDER / "templates"
 
-_NO_OPERATORS = """\
-// SPDX-License-Identifier: Apache-2.0
-// The program calls no CPU operator: there is nothing to register.
-extern "C" void pilotlight_register_operators(void);
-extern "C" void pilotlight_register_operators(void) {}
-"""
-
 # The generator's code is not ours to mend.
-_OPERATORS = """\
-// SPDX-License-Identifier: Apache-2.0
+_GENERATED = """\
+#pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #include "registration/RegisterCodegenUnboxedKernelsEverything.cpp"
+#pragma GCC diagnostic pop
+"""
+
+_PRIMITIVES = """\
+#include <executorch/runtime/kernel/operator_registry.h>
+
+#include "pilotlight/kernels/primitives.h"
+
+using executorch::runtime::Kernel;
+static const Kernel primitives_of_this_image[] = {{
+{rows}}};
+"""
+
+# Not before main(): an app may have a start-up that calls no constructors. A registry that is full says so in
+# the log, and a program that misses an operator is refused when it is loaded.
+_OPERATORS = """\
+// SPDX-License-Identifier: Apache-2.0
+// Registers the kernels of the operators that one .pte names.
+{definitions}
+extern "C" void pilotlight_register_operators(void);
+extern "C" void pilotlight_register_operators(void) {{
+{calls}}}
+"""
+_REGISTER_GENERATED = """\
+  (void)executorch::runtime::register_kernels({torch::executor::kernels_of_this_image});
+"""
+_REGISTER_PRIMITIVES = """\
+  (void)executorch::runtime::register_kernels({primitives_of_this_image});
 """
 
 
@@ -59,14 +80,20 @@ def generate(operators: Path | None, out: Path) -> None:
     write_if_changed(out / "selected" / "selected_operators.h", selection_header(selection))
     for name, text in selected_sources(selection, kernels, sorted(FOLDER.glob("*.cpp"))).items():
         write_if_changed(out / "selected" / name, text)
-    if not selection:
-        write_if_changed(out / "operators.cpp", _NO_OPERATORS)
-        return
-    registration = out / "registration"
-    write_if_changed(registration / "kernels.yaml", _functions(selection, kernels))
-    write_if_changed(registration / "selected_operators.yaml", _selected(selection))
-    _run_generator(registration)
-    write_if_changed(out / "operators.cpp", _OPERATORS)
+    primitives = [kernels[name] for name in sorted(selection) if kernels[name].primitive]
+    others = {name: dtypes for name, dtypes in selection.items() if not kernels[name].primitive}
+    definitions = calls = ""
+    if others:
+        registration = out / "registration"
+        write_if_changed(registration / "kernels.yaml", _functions(others, kernels))
+        write_if_changed(registration / "selected_operators.yaml", _selected(others))
+        _run_generator(registration)
+        definitions, calls = _GENERATED, _REGISTER_GENERATED
+    if primitives:
+        rows = "".join(f'    Kernel("{one.operator}", pilotlight::kernels::{one.function}),\n' for one in primitives)
+        definitions += _PRIMITIVES.format(rows=rows)
+        calls += _REGISTER_PRIMITIVES
+    write_if_changed(out / "operators.cpp", _OPERATORS.format(definitions=definitions, calls=calls))
 
 
 def _functions(selection: Selection, kernels: Mapping[str, Kernel]) -> str:

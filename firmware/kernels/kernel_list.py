@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads kernels.yaml: which operators the firmware has a kernel for, on which dtypes, in which source.
+"""Reads kernels.yaml and primitives.yaml: what the firmware has a kernel for, on which dtypes, in which source.
 
 An entry has the operator as upstream's functions.yaml spells it ("op" for one of ATen's, "func" with its schema for any
 other) and what else that file says of it, the C++ function, the source in this folder, and the dtypes that any tensor
-argument of it may have: names, or one of the groups below.
+argument of it may have: names, or one of the groups below. Primitives have name, function and source only.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
 KERNELS = FOLDER / "kernels.yaml"
+PRIMITIVES = FOLDER / "primitives.yaml"
 
 # Name in a .pte's reader -> enumerator of executorch::aten::ScalarType and its number.
 SCALAR_TYPES = {
@@ -41,26 +42,35 @@ _GROUPS = {
 
 @dataclass(frozen=True)
 class Kernel:
-    """One entry. `operator` is the full name; `declaration` is what the code generator reads of it."""
+    """One entry. `operator` is the full name; `declaration` is what the code generator reads of it.
+
+    primitive: `function` takes the program's values as they are; no wrapper is generated.
+    """
 
     operator: str
     declaration: dict[str, Any]
     function: str
     source: str
     dtypes: tuple[str, ...]
+    primitive: bool = False
 
 
-def read_kernels(path: Path = KERNELS) -> dict[str, Kernel]:
-    """Return the entries of kernels.yaml by the operator's full name ("aten::add.out")."""
+def read_kernels() -> dict[str, Kernel]:
+    """Return all entries by the operator's full name ("aten::add.out")."""
     import yaml  # type: ignore[import-untyped]
 
     kernels: dict[str, Kernel] = {}
-    for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
-        kernel = _kernel(entry, path)
-        if kernel.operator in kernels:
-            raise ValueError(f"{path}: {kernel.operator} twice")
-        kernels[kernel.operator] = kernel
+    for path in (KERNELS, PRIMITIVES):
+        for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
+            kernel = _kernel(entry, path) if path == KERNELS else _primitive(entry)
+            if kernel.operator in kernels:
+                raise ValueError(f"{path}: {kernel.operator} twice")
+            kernels[kernel.operator] = kernel
     return kernels
+
+
+def _primitive(entry: dict[str, str]) -> Kernel:
+    return Kernel(entry["op"], {}, entry["function"], entry["source"], tuple(SCALAR_TYPES), primitive=True)
 
 
 def _kernel(entry: dict[str, Any], path: Path) -> Kernel:

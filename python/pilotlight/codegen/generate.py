@@ -21,9 +21,6 @@ RUNTIMES = ("ours", "package")
 METHOD = "forward"
 MAX_RANK = 8  # PILOTLIGHT_MAX_RANK of descriptor.h
 
-# Operators that are part of any runtime, not of firmware/kernels.
-_RUNTIMES_OWN = "executorch_prim::"
-
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 # NumPy's name -> enumerator of descriptor.h, C type.
@@ -172,13 +169,12 @@ def _operators(method: Method) -> dict[str, tuple[str, ...]]:
     """Return the operators that run on the CPU, each with the dtypes of all tensors it is called with."""
     dtypes: dict[str, set[str]] = {}
     for call in (step for chain in method.chains for step in chain if isinstance(step, KernelCall)):
-        if not call.operator.startswith(_RUNTIMES_OWN):
-            found = dtypes.setdefault(call.operator, set())
-            for index in call.arguments:
-                value = method.values[index]
-                items = value.items if isinstance(value, TensorList) else (index,)
-                tensors = (method.values[item] for item in items if item >= 0)
-                found.update(tensor.dtype for tensor in tensors if isinstance(tensor, Tensor))
+        found = dtypes.setdefault(call.operator, set())
+        for index in call.arguments:
+            value = method.values[index]
+            items = value.items if isinstance(value, TensorList) else (index,)
+            tensors = (method.values[item] for item in items if item >= 0)
+            found.update(tensor.dtype for tensor in tensors if isinstance(tensor, Tensor))
     return {name: tuple(sorted(found)) for name, found in sorted(dtypes.items())}
 
 

@@ -50,6 +50,30 @@ class Decode(torch.nn.Module):
         return x.to(torch.float32) * y
 
 
+class Dynamic(torch.nn.Module):
+    """Shapes with an upper bound: their sizes become numbers of the program, and views of them."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, int]:
+        rows = x.shape[0]
+        return x.reshape(rows * 2, 3) + x.shape[0], rows * 3 // 2
+
+
+class Branches(torch.nn.Module):
+    """Control flow: jumps, moves, and a number out of a tensor."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cond(x.sum() > 0, lambda a: a + 1, lambda a: a - 1, (x,))
+
+
+class Rounds(torch.nn.Module):
+    """A loop: jumps back, and results that grow round by round."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        from functorch.experimental.control_flow import map as control_flow_map
+
+        return control_flow_map(lambda row, y: row + y, x, torch.ones(4))
+
+
 def main(folder: Path) -> None:
     config = ExecutorchBackendConfig(emit_mutable_buffer_names=True)
     borrowed = ExecutorchBackendConfig(
@@ -57,6 +81,8 @@ def main(folder: Path) -> None:
     )
     accumulator = torch.export.export(Accumulator(), (torch.ones(2, 4),))
     indexing = torch.export.export(Indexing(), (torch.ones(1, 2, 4, 4), torch.tensor([2, 0])))
+    rows = torch.export.Dim("rows", min=1, max=10)
+    dynamic = torch.export.export(Dynamic(), (torch.ones(4, 6),), dynamic_shapes={"x": {0: rows}})
     two = {
         "encode": torch.export.export(Encode(), (torch.ones(3, 5),)),
         "decode": torch.export.export(Decode(), (torch.ones(3, 5, dtype=torch.int8), torch.ones(5))),
@@ -65,6 +91,10 @@ def main(folder: Path) -> None:
         "accumulator": to_edge(accumulator).to_executorch(config),
         "indexing": to_edge(indexing).to_executorch(),
         "indexing_in_memory_of_the_caller": to_edge(indexing).to_executorch(borrowed),
+        "dynamic": to_edge(dynamic).to_executorch(),
+        "dynamic_in_memory_of_the_caller": to_edge(dynamic).to_executorch(borrowed),
+        "branches": to_edge(torch.export.export(Branches(), (torch.ones(2, 4),))).to_executorch(),
+        "rounds": to_edge(torch.export.export(Rounds(), (torch.ones(3, 4),))).to_executorch(),
         "two_methods": to_edge(two).to_executorch(),
     }
     for name, program in results.items():

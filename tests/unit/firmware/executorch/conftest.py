@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="session")
+def differential_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of differential/, each linked with our runtime (_ours) and with the wheel's (_wheel)."""
+    folder = tmp_path_factory.mktemp("differential")
+    python = f"-DPILOTLIGHT_PYTHON={sys.executable}"
+    for command in (
+        [
+            "cmake",
+            "-G",
+            "Ninja",
+            "-S",
+            str(HERE / "differential"),
+            "-B",
+            str(folder),
+            "-DCMAKE_BUILD_TYPE=Debug",
+            python,
+        ],
+        ["ninja", "-j2", "-C", str(folder)],
+    ):
+        result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=900)
+        assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
+    return folder
