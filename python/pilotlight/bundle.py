@@ -4,7 +4,7 @@
 model.pte      the program
 model.json     `ModelInfo`: name, target, inputs and outputs with scales, labels, hash of the .pte
 golden.npz     input_<i> [samples, ...]   what is sent to the device, in the device's dtype
-               golden_<i> [samples, ...]  what the device must answer, bit for bit
+               golden_<i> [samples, ...]  what the device must answer: bit for bit, or within the output's `Tolerance`
                quantised_<i>              what quantised PyTorch answers, in the same dtype
                fp32_<i>                   what the float model answers, float32
                labels [samples]           int64, absent when the data set has none
@@ -42,8 +42,23 @@ class TensorInfo:
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How far an output may be from the golden one, where CPU operators round otherwise than PyTorch does.
+
+    max_difference: of one value, as stored (steps of the scale, or real); 0 means bit for bit.
+    max_share: of the values that may differ at all, over all samples.
+    """
+
+    max_difference: float
+    max_share: float
+
+
+EXACT = Tolerance(0.0, 0.0)
+
+
+@dataclass(frozen=True)
 class ModelInfo:
-    """model.json."""
+    """model.json. tolerances: one an output; see `tolerance_of`."""
 
     name: str
     source: str
@@ -54,6 +69,10 @@ class ModelInfo:
     outputs: tuple[TensorInfo, ...]
     labels: tuple[str, ...]
     pte_sha256: str
+    tolerances: tuple[Tolerance, ...] = ()
+
+    def tolerance_of(self, output: int) -> Tolerance:
+        return self.tolerances[output] if self.tolerances else EXACT
 
     def save(self, folder: Path) -> None:
         text = json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2)
@@ -75,7 +94,10 @@ def load_model_info(folder: Path) -> ModelInfo:
         for side in ("inputs", "outputs"):
             raw[side] = tuple(TensorInfo(**{**t, "shape": tuple(t["shape"])}) for t in raw[side])
         raw["labels"] = tuple(raw["labels"])
+        raw["tolerances"] = tuple(Tolerance(**tolerance) for tolerance in raw.get("tolerances", ()))
         info = ModelInfo(**raw)
+        if info.tolerances and len(info.tolerances) != len(info.outputs):
+            raise ConfigError(f"{path}: has not as many tolerances as outputs", hint=hint)
     except FileNotFoundError as error:
         raise ConfigError(f"{error.filename} does not exist", hint=hint) from error
     except (json.JSONDecodeError, KeyError, TypeError) as error:

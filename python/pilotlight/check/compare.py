@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Comparing outputs: bit for bit against the golden ones, by class against labels."""
+"""Comparing outputs: against the golden ones, bit for bit or within what the export allows, by class against labels."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pilotlight.bundle import EXACT, Tolerance
+
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Mismatched:
-    """One output of one sample that is not bit-identical."""
+    """One output of one sample that is not what it must be."""
 
     sample: int
     output: int
@@ -31,6 +33,20 @@ class Mismatched:
             f"the first at {list(self.first_index)}: expected {self.expected:g}, got {self.got:g}; "
             f"largest difference {self.max_difference:g}"
         )
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One output of all samples. tolerated: samples that are not bit-identical, but within the output's tolerance.
+
+    differing: values that are not bit-identical, of `elements`. max_difference: the largest of the tolerated ones.
+    """
+
+    mismatches: tuple[Mismatched, ...]
+    tolerated: frozenset[int]
+    differing: int
+    elements: int
+    max_difference: float
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,35 @@ def compare_sample(sample: int, output: int, expected: Array, got: Array) -> Mis
         got=float(got[first]),
         max_difference=_largest(expected, got),
     )
+
+
+def compare_output(output: int, expected: Array, got: Array, tolerance: Tolerance = EXACT) -> Compared:
+    """Compare all samples. When more values differ than the tolerance foresees, each sample that does is a mismatch."""
+    mismatches: list[Mismatched] = []
+    tolerated: list[Mismatched] = []
+    for sample, (want, have) in enumerate(zip(expected, got, strict=True)):
+        found = compare_sample(sample, output, want, have)
+        if found is not None:
+            (tolerated if _is_within(want, have, tolerance) else mismatches).append(found)
+    differing_values = sum(found.differing for found in (*mismatches, *tolerated))
+    elements = int(expected.size)
+    if sum(found.differing for found in tolerated) > tolerance.max_share * elements:
+        mismatches, tolerated = sorted((*mismatches, *tolerated), key=lambda found: found.sample), []
+    return Compared(
+        mismatches=tuple(mismatches),
+        tolerated=frozenset(found.sample for found in tolerated),
+        differing=differing_values,
+        elements=elements,
+        max_difference=max((found.max_difference for found in tolerated), default=0.0),
+    )
+
+
+def _is_within(expected: Array, got: Array, tolerance: Tolerance) -> bool:
+    """Whether no value is further off than allowed. Not-a-number and infinity must stand where they are expected."""
+    wide = expected.astype(np.float64), got.astype(np.float64)
+    finite = np.isfinite(wide[0]) & np.isfinite(wide[1])
+    special = ((wide[0] == wide[1]) | (np.isnan(wide[0]) & np.isnan(wide[1])))[~finite]
+    return bool(special.all()) and bool((np.abs(wide[0] - wide[1])[finite] <= tolerance.max_difference).all())
 
 
 def rounding(golden: tuple[Array, ...], quantised: tuple[Array, ...]) -> Rounding:

@@ -26,7 +26,7 @@ from pilotlight.link.messages import Statistics
 SCHEMA = 1
 
 PASS = "pass"
-PARTIAL = "partial"  # All that were asked for are identical, but fewer than the data set holds were asked for.
+PARTIAL = "partial"  # All that were asked for are right, but fewer than the data set holds were asked for.
 MISMATCH = "mismatch"
 ERROR = "error"
 
@@ -66,8 +66,10 @@ class Observations:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The result of one check. PASS means that every sample was proved identical by this build, now.
+    """The result of one check. PASS means that every sample was proved right by this build, now.
 
+    identical_samples, tolerated_samples, mismatched_samples: bit-identical; within what the export allows for CPU
+        operators in float (`bundle.Tolerance`); neither.
     npu_is_simulated: the NPU's cycles are then the simulator's estimate, not a measurement.
     """
 
@@ -85,7 +87,11 @@ class CheckReport:
     samples: int = 0
     data_set_samples: int = 0
     identical_samples: int = 0
+    tolerated_samples: int = 0
     mismatched_samples: int = 0
+    values: int = 0
+    differing_values: int = 0
+    max_tolerated_difference: float = 0.0
     mismatches: tuple[Mismatched, ...] = ()
     accuracy: Accuracy | None = None
     rounding: Rounding | None = None

@@ -19,7 +19,7 @@ from pilotlight import targets
 from pilotlight.boards import load_board
 from pilotlight.bundle import ModelInfo, load_model_info
 from pilotlight.check import record
-from pilotlight.check.compare import Mismatched, accuracy, compare_sample, rounding
+from pilotlight.check.compare import Mismatched, accuracy, compare_output, rounding
 from pilotlight.check.data_set import DataSet, load_data_set
 from pilotlight.check.evidence import demand_this_build, demand_this_model, objections
 from pilotlight.check.record import CheckReport, Latency, Observations, Spread
@@ -85,7 +85,7 @@ def run_check(
     connect: Callable[[Path, Deadline], Target] = connect,
     listener: Listener | None = None,
 ) -> CheckReport:
-    """Run the build's data set (or its first `samples`) on its powered target and compare bit for bit.
+    """Run the build's data set (or its first `samples`) on its powered target and compare as the bundle says.
 
     Outputs that differ are a verdict, not an exception: see `CheckReport.failure`. Whatever prevents a
     verdict is raised: ConfigError (bundle or build folder), TargetNotRunning, WrongNpu, TargetDied, NpuFault,
@@ -165,14 +165,16 @@ def _converse(
     statistics = session.statistics(index, deadline)
     completion = session.end(count, deadline)
 
-    mismatches = [
-        found
-        for sample in range(count)
+    compared = [
+        compare_output(output, data.golden[output][:count], got, info.tolerance_of(output))
         for output, got in enumerate(answers.outputs)
-        if (found := compare_sample(sample, output, data.golden[output][sample], got[sample])) is not None
     ]
+    mismatches = sorted(
+        (found for one in compared for found in one.mismatches), key=lambda found: (found.sample, found.output)
+    )
     against = tuple(objections(session, completion, nonce, count))
-    wrong_samples = len({found.sample for found in mismatches})
+    wrong = {found.sample for found in mismatches}
+    tolerated = {sample for one in compared for sample in one.tolerated} - wrong
     return replace(
         blank,
         verdict=_verdict(bool(against), mismatches, count, data.samples),
@@ -181,8 +183,12 @@ def _converse(
         pte_sha256=model.header.pte_sha256,
         samples=count,
         data_set_samples=data.samples,
-        identical_samples=count - wrong_samples,
-        mismatched_samples=wrong_samples,
+        identical_samples=count - len(wrong) - len(tolerated),
+        tolerated_samples=len(tolerated),
+        mismatched_samples=len(wrong),
+        values=sum(one.elements for one in compared),
+        differing_values=sum(one.differing for one in compared),
+        max_tolerated_difference=max((one.max_difference for one in compared), default=0.0),
         mismatches=tuple(mismatches[:MISMATCHES_KEPT]),
         accuracy=None
         if data.labels is None

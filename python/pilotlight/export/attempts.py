@@ -9,7 +9,7 @@ operator makes the difference. Each attempt keeps at least one operator more on 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -19,9 +19,11 @@ import torch
 
 from pilotlight.errors import PilotlightError
 from pilotlight.export import reasons
+from pilotlight.export.confirm import Miscompiled, confirm
+from pilotlight.export.golden import GoldenModel, quantised_values
 from pilotlight.export.lower import Lowered, LoweringFailed, lower
 from pilotlight.export.quantise import Captured, Quantised, quantise
-from pilotlight.export.steps import Steps
+from pilotlight.export.steps import Steps, worded
 from pilotlight.export.user_operators import number_of
 from pilotlight.model_spec import ModelSpec
 
@@ -32,15 +34,19 @@ _MAX_PROBES = 24
 
 @dataclass(frozen=True)
 class Attempt:
-    """The attempt that worked."""
+    """The attempt that worked. unconfirmed: a note on what the simulator could not confirm, "" when it could."""
 
     quantised: Quantised
     lowered: Lowered
+    unconfirmed: str
 
 
 @dataclass
 class Attempts:
-    """kept: numbers of operators that must not go to the NPU, and why. in_float: those that are not quantised."""
+    """kept: numbers of operators that must not go to the NPU, and why. in_float: those that are not quantised.
+
+    samples: inputs for which the simulator must confirm what was compiled; none when it does not know the NPU.
+    """
 
     captured: Captured
     spec: ModelSpec
@@ -48,6 +54,7 @@ class Attempts:
     float_io: bool
     work: Path
     steps: Steps
+    samples: Sequence[tuple[Any, ...]]
     kept: dict[int, str] = field(default_factory=dict)
     in_float: set[int] = field(default_factory=set)
     _attempts: int = 0
@@ -81,7 +88,7 @@ class Attempts:
             if isinstance(outcome, Attempt):
                 return outcome
             if len(self.kept) == len(self.captured.operators):
-                raise outcome.error
+                raise worded("compiling for the CPU alone", outcome.error) from outcome.error
             found = self._culprits(outcome)
             self.kept |= found
             self.in_float |= set(found)
@@ -89,24 +96,40 @@ class Attempts:
 
     def _attempt(self) -> Attempt | _Failure:
         self._attempts += 1
-        try:
-            with self.steps.step("quantise"):
-                quantised = self._guarded(lambda: quantise(self.captured, self.spec, self.compile_spec, self.in_float))
-            if isinstance(quantised, _Failure):
-                return quantised
-            with self.steps.step("lower"):
-                lowered = self._guarded(lambda: self._lower(quantised, self.kept))
-            if isinstance(lowered, _Failure):
-                return _Failure(lowered.error, lowered.numbers, quantised)
-            return Attempt(quantised, lowered)
-        finally:
-            self.steps.seconds.setdefault("quantise", 0.0)
+        quantised = self._guarded(self._quantise)
+        if isinstance(quantised, _Failure):
+            return quantised
+        outcome = self._guarded(functools.partial(self._compile, quantised, self.kept))
+        if isinstance(outcome, _Failure):
+            return _Failure(outcome.error, outcome.numbers, quantised)
+        return Attempt(quantised, *outcome)
 
-    def _lower(self, quantised: Quantised, kept: dict[int, str]) -> Lowered:
+    def _quantise(self) -> Quantised:
+        with self.steps.step("quantise", wrap=False):
+            return quantise(self.captured, self.spec, self.compile_spec, self.in_float)
+
+    def _compile(self, quantised: Quantised, kept: dict[int, str]) -> tuple[Lowered, str]:
+        """Lower, and have the simulator confirm Vela's commands."""
         work = self.work / f"attempt{self._attempts}-{self._probes}"
-        return lower(
-            quantised.program, self.compile_spec, self.captured.operators, kept, float_io=self.float_io, work=work
-        )
+        with self.steps.step("lower", wrap=False):
+            lowered = lower(
+                quantised.program, self.compile_spec, self.captured.operators, kept, float_io=self.float_io, work=work
+            )
+        with self.steps.step("confirm", wrap=False):
+            golden = GoldenModel(lowered)
+            boundary = lowered.boundary.input_quantisation
+            try:
+                unconfirmed = (
+                    confirm(
+                        [delegate.compilation.blob for delegate in lowered.delegates],
+                        [call for sample in self.samples for call in golden.calls(quantised_values(sample, boundary))],
+                    )
+                    if self.samples
+                    else ""
+                )
+            except Miscompiled as error:
+                raise LoweringFailed(lowered.delegates[error.delegate].numbers) from error
+        return lowered, unconfirmed
 
     def _guarded(self, function: Callable[[], Any]) -> Any:
         """Return what `function` does, or how it failed."""
@@ -125,12 +148,14 @@ class Attempts:
     def _culprits(self, failure: _Failure) -> dict[int, str]:
         """Return at least one operator that is not kept yet."""
         why = f"it does not compile for the NPU: {reasons.of_failure(failure.error)}"
+        if isinstance(failure.error, Miscompiled):
+            why = "Vela compiles it into something else"
         left = [number for number in failure.numbers if number not in self.kept] or [
             number for number in self.captured.operators if number not in self.kept
         ]
         if self._attempts >= _MAX_ATTEMPTS:
             return dict.fromkeys((n for n in self.captured.operators if n not in self.kept), why)
-        named = looked_at(failure.error)
+        named = None if isinstance(failure.error, Miscompiled) else looked_at(failure.error)
         if named in left:
             return {named: why}
         if failure.quantised is None:
@@ -151,8 +176,7 @@ class Attempts:
             middle = (working + failing) // 2
             others = set(self.captured.operators) - set(suspects[:middle])
             kept = {number: self.kept.get(number, "not tried") for number in others}
-            with self.steps.step("lower"):
-                outcome = self._guarded(functools.partial(self._lower, quantised, kept))
+            outcome = self._guarded(functools.partial(self._compile, quantised, kept))
             if isinstance(outcome, _Failure):
                 failing = middle
             else:

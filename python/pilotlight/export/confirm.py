@@ -9,43 +9,62 @@ it is an error of the export, and it costs some milliseconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.errors import ModelError, NpuFault, UnsupportedOperator
-from pilotlight.npu import Simulator
-
-Sample = tuple[Sequence[NDArray[Any]], Sequence[NDArray[Any]]]
-"""Inputs and golden outputs, shaped as the program has them."""
-
-_HINT = "write the layer another way; known errors of Vela and ways round them: python/pilotlight/npu/DESIGN.md"
+from pilotlight.npu.simulation import DelegateRunner
 
 
-def confirm(pte: bytes, samples: Sequence[Sample]) -> str:
+class Call(Protocol):
+    """What goes into a delegate, and what must come out of it."""
+
+    @property
+    def delegate(self) -> int: ...
+    @property
+    def inputs(self) -> Sequence[NDArray[Any]]: ...
+    @property
+    def outputs(self) -> Sequence[NDArray[Any]]: ...
+
+
+class Miscompiled(ModelError):
+    """Vela's commands for the delegate with this index are wrong. Ways round known errors: npu/DESIGN.md."""
+
+    def __init__(self, message: str, delegate: int) -> None:
+        super().__init__(
+            message, hint="write the layer another way: python/pilotlight/npu/DESIGN.md lists known errors"
+        )
+        self.delegate = delegate
+
+
+def confirm(blobs: Sequence[bytes], calls: Sequence[Call]) -> str:
     """Return a note about what could not be confirmed, "" when all was.
 
-    Raises ModelError when the program faults, leaves an order to luck, or answers other than `samples` say.
+    blobs: what the program holds of its delegates.
+
+    Raises Miscompiled when a delegate faults, leaves an order to luck, or answers other than `calls` say.
     """
     try:
-        simulator = Simulator(pte)
+        runners = [DelegateRunner(blob) for blob in blobs]
     except UnsupportedOperator as error:
         return f"Vela's commands were not confirmed on the simulator: {error}"
-    try:
-        for number, (inputs, golden) in enumerate(samples):
-            answers = simulator.run(inputs).outputs
-            for index, (answer, expected) in enumerate(zip(answers, golden, strict=True)):
-                differing = int(np.count_nonzero(answer.reshape(-1) != expected.reshape(-1)))
-                if differing:
-                    raise ModelError(
-                        f"Vela's commands do not compute the model: on the simulator output {index} of sample {number} "
-                        f"differs from the TOSA reference in {differing} of {expected.size} values",
-                        hint=_HINT,
-                    )
-    except NpuFault as error:
-        raise ModelError(f"Vela's commands do not run: on the simulator {error}", hint=_HINT) from error
-    hazards = simulator.hazards()
-    if hazards:
-        raise ModelError(f"Vela's commands leave their result to luck: {hazards[0]}", hint=_HINT)
+    for call in calls:
+        answers = [np.empty_like(output) for output in call.outputs]
+        try:
+            runners[call.delegate].run(call.inputs, answers)
+        except NpuFault as error:
+            raise Miscompiled(f"Vela's commands do not run: on the simulator {error}", call.delegate) from error
+        for index, (answer, expected) in enumerate(zip(answers, call.outputs, strict=True)):
+            differing = int(np.count_nonzero(answer != expected))
+            if differing:
+                raise Miscompiled(
+                    f"Vela's commands compute something else: on the simulator output {index} of delegate "
+                    f"{call.delegate} differs from the TOSA reference in {differing} of {expected.size} values",
+                    call.delegate,
+                )
+    for delegate, runner in enumerate(runners):
+        for hazard in runner.hazards():
+            raise Miscompiled(f"Vela's commands leave their result to luck: {hazard}", delegate)
     return ""

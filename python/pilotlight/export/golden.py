@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,24 @@ from numpy.typing import NDArray
 from torch.export.graph_signature import InputKind
 from torch.utils._pytree import tree_leaves
 
+from pilotlight.bundle import EXACT, Tolerance
 from pilotlight.errors import ModelError
 from pilotlight.export.accuracy import output_accuracy, top_one
 from pilotlight.export.lower import Lowered
 from pilotlight.export.report import OutputAccuracy, TopOne
 from pilotlight.export.tensor_io import Quantisation
+from pilotlight.export.tolerance import Spread, noisy, reaches, rounds_its_own_way
+
+# Samples of which the golden outputs are computed with noise, and how often each.
+_NOISY_SAMPLES = 16
+_NOISY_RUNS = 2
 
 
 class GoldenModel:
-    """Runs one sample at a time: delegates bit for bit by the TOSA reference model, the rest by PyTorch."""
+    """Runs one sample at a time: delegates bit for bit by the TOSA reference model, the rest by PyTorch.
+
+    depends_on_rounding: of each output, whether CPU operators in float have a say in it.
+    """
 
     def __init__(self, lowered: Lowered) -> None:
         program = lowered.program
@@ -30,15 +40,30 @@ class GoldenModel:
         self._interpreter = _Interpreter(program.graph_module, graphs)
         self._state = [_held(program, spec) for spec in program.graph_signature.input_specs]
         self._outputs = len(lowered.boundary.outputs)
-        for value in program.graph.output_node().args[0]:
+        outputs = program.graph.output_node().args[0]
+        for value in outputs:
             _demand_contiguous(value.meta["val"])
+        self.depends_on_rounding = reaches(program, outputs[-self._outputs :])
 
-    def __call__(self, inputs: Sequence[Any]) -> list[Any]:
-        """Return the outputs for inputs as the device gets them."""
+    def __call__(self, inputs: Sequence[Any], noise: Any = None) -> list[Any]:
+        """Return the outputs for inputs as the device gets them.
+
+        noise: generator of noise in the last places of CPU operators in float, or None.
+        """
         given = iter(inputs)
-        arguments = [next(given) if held is None else held for held in self._state]
+        # A program may write to what it holds; each sample begins with what the file says.
+        arguments = [next(given) if held is None else held.clone() for held in self._state]
+        self._interpreter.noise = noise
         with torch.no_grad():
             return list(self._interpreter.run(*arguments))[-self._outputs :]
+
+    def calls(self, inputs: Sequence[Any]) -> list[DelegateCall]:
+        """Return what goes into each delegate, and what comes out of it, in the order of the calls."""
+        calls: list[DelegateCall] = []
+        self._interpreter.calls = calls
+        self(inputs)
+        self._interpreter.calls = None
+        return calls
 
 
 class Answers:
@@ -50,6 +75,8 @@ class Answers:
         self._golden = GoldenModel(lowered)
         self._boundary = lowered.boundary
         self._rows: dict[str, list[NDArray[Any]]] = {}
+        self._spreads = [Spread(info) for info in lowered.boundary.outputs]
+        self._noise = torch.Generator().manual_seed(0)
         self.samples = 0
 
     def add(self, sample: Sequence[Any]) -> None:
@@ -57,28 +84,32 @@ class Answers:
         boundary = self._boundary
         with torch.no_grad():
             fp32 = tree_leaves(self._fp32(*sample))
-            quantised = _quantise(tree_leaves(self._quantised(*sample)), boundary.output_quantisation)
-            inputs = _quantise(sample, boundary.input_quantisation)
+            quantised = quantised_values(tree_leaves(self._quantised(*sample)), boundary.output_quantisation)
+            inputs = quantised_values(sample, boundary.input_quantisation)
             golden = self._golden(inputs)
         for kind, values in (("input", inputs), ("golden", golden), ("quantised", quantised), ("fp32", fp32)):
             for index, value in enumerate(values):
                 self._rows.setdefault(f"{kind}_{index}", []).append(value.detach().numpy().copy())
+        if self.samples < _NOISY_SAMPLES and any(self._golden.depends_on_rounding):
+            for _ in range(_NOISY_RUNS):
+                for spread, exact, value in zip(self._spreads, golden, self._golden(inputs, self._noise), strict=True):
+                    spread.add(exact.numpy(), value.numpy())
         self.samples += 1
 
-    def sample(self, number: int) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
-        """Return inputs and golden outputs of one sample, shaped as the program has them."""
-
-        def of(kind: str) -> list[NDArray[Any]]:
-            count = sum(name.startswith(f"{kind}_") for name in self._rows)
-            return [self._rows[f"{kind}_{index}"][number] for index in range(count)]
-
-        return of("input"), of("golden")
+    def tolerances(self) -> tuple[Tolerance, ...]:
+        """Return how far the device may be from each golden output."""
+        return tuple(
+            spread.tolerance() if depends else EXACT
+            for spread, depends in zip(self._spreads, self._golden.depends_on_rounding, strict=True)
+        )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of golden.npz. A batch of one is no dimension of its own there."""
         arrays = {}
         for name, rows in self._rows.items():
             stacked = np.stack(rows)
+            if name.startswith("fp32_"):
+                stacked = stacked.astype(np.float32)
             arrays[name] = stacked[:, 0] if stacked.ndim > 1 and stacked.shape[1] == 1 else stacked
         return arrays
 
@@ -95,7 +126,7 @@ class Answers:
         return top_one(labels, arrays["fp32_0"], arrays["quantised_0"], arrays["golden_0"])
 
 
-def _quantise(values: Sequence[Any], quantisations: Sequence[Quantisation | None]) -> list[Any]:
+def quantised_values(values: Sequence[Any], quantisations: Sequence[Quantisation | None]) -> list[Any]:
     """Quantise as the quantised model does: the device gets the same integers.
 
     For outputs this is exact, since the model's last step was the way back to float.
@@ -106,16 +137,36 @@ def _quantise(values: Sequence[Any], quantisations: Sequence[Quantisation | None
     ]
 
 
+@dataclass(frozen=True)
+class DelegateCall:
+    """delegate: its index among the program's delegates."""
+
+    delegate: int
+    inputs: list[NDArray[Any]]
+    outputs: list[NDArray[Any]]
+
+
 class _Interpreter(torch.fx.Interpreter):  # type: ignore[misc]
     def __init__(self, graph_module: Any, tosa_graphs: dict[int, bytes]) -> None:
         super().__init__(graph_module)
         self._tosa_graphs = tosa_graphs
+        self._index = {module: index for index, module in enumerate(tosa_graphs)}
+        self.noise: Any = None
+        self.calls: list[DelegateCall] | None = None
+
+    def run_node(self, n: Any) -> Any:
+        value = super().run_node(n)
+        return noisy(value, self.noise) if self.noise is not None and rounds_its_own_way(n) else value
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         if target is not executorch_call_delegate:
             return super().call_function(target, args, kwargs)
         module, *inputs = args
-        return run_tosa(self._tosa_graphs[id(module)], inputs, module)
+        outputs = run_tosa(self._tosa_graphs[id(module)], inputs, module)
+        if self.calls is not None:
+            arrays = [[value.contiguous().numpy() for value in values] for values in (inputs, outputs)]
+            self.calls.append(DelegateCall(self._index[id(module)], *arrays))
+        return outputs
 
 
 def run_tosa(graph: bytes, inputs: Sequence[Any], module: Any) -> list[Any]:

@@ -18,7 +18,6 @@ import numpy as np
 from pilotlight.bundle import ModelInfo
 from pilotlight.debug_info import DebugInfo
 from pilotlight.errors import ConfigError, PilotlightError, ToolMissing
-from pilotlight.export.confirm import confirm
 from pilotlight.export.demands import demand_full_delegation, unsupported
 from pilotlight.export.kernels import firmware_kernels, missing_kernels
 from pilotlight.export.model_file import find_model_file, load_model
@@ -95,6 +94,7 @@ def _export(
 ) -> ExportReport:
     from pilotlight.export import golden, lower, quantise
     from pilotlight.export.attempts import Attempts
+    from pilotlight.export.rewrites import rewrite
 
     with steps.step("model"):
         spec = load_model(file)
@@ -110,9 +110,14 @@ def _export(
     steps.tell(f"quantising with {_count(len(spec.calibration), 'calibration sample')}")
     with steps.step("torch.export"):
         captured = quantise.capture(spec)
+        rewritten = rewrite(captured, spec.calibration)
+    for line in rewritten:
+        steps.tell(f"  {line}")
     compile_spec = lower.compile_spec_for(target)
     steps.tell(f"compiling for {target.name}, {target.system_config}, {target.memory_mode}")
-    attempt = Attempts(captured, spec, compile_spec, float_io, work, steps).run()
+    samples = _samples(spec)
+    confirmed = samples[:_CONFIRMED_SAMPLES] if target.name in CONFIGURATIONS else []
+    attempt = Attempts(captured, spec, compile_spec, float_io, work, steps, confirmed).run()
     quantised, lowered = attempt.quantised, attempt.lowered
     steps.seconds["lower"] -= lowered.vela_seconds
     steps.seconds["vela"] = lowered.vela_seconds
@@ -124,7 +129,6 @@ def _export(
     if missing:
         raise unsupported(missing, lowered.on_cpu)
 
-    samples = _samples(spec)
     steps.tell(f"computing golden outputs of {_count(len(samples), 'sample')}")
     answers = golden.Answers(spec.module, quantised.module, lowered)
     told = time.monotonic()
@@ -135,15 +139,9 @@ def _export(
             told = time.monotonic()
             steps.tell(f"  {done} of {len(samples)}")
 
-    unconfirmed = ""
-    if lowered.delegates and target.name in CONFIGURATIONS:
-        steps.tell("confirming Vela's commands on the NPU simulator")
-        with steps.step("confirm"):
-            unconfirmed = confirm(pte, [answers.sample(i) for i in range(min(_CONFIRMED_SAMPLES, answers.samples))])
-
     report = _report(spec, file, target, lowered, answers, len(pte), steps)
-    if unconfirmed:
-        report = replace(report, notes=(*report.notes, unconfirmed))
+    unconfirmed = (attempt.unconfirmed,) if attempt.unconfirmed else ()
+    report = replace(report, notes=(*report.notes, *rewritten, *unconfirmed))
     _write(folder, spec, report, lowered.boundary, answers, pte)
     DebugInfo(
         pte_sha256=hashlib.sha256(pte).hexdigest(),
@@ -230,6 +228,7 @@ def _write(folder: Path, spec: ModelSpec, report: ExportReport, boundary: Any, a
         outputs=boundary.outputs,
         labels=tuple(spec.class_labels),
         pte_sha256=hashlib.sha256(pte).hexdigest(),
+        tolerances=answers.tolerances(),
     ).save(folder)
     arrays = answers.arrays()
     if spec.data_set is not None and spec.data_set.labels is not None:

@@ -25,8 +25,8 @@ class Steps:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Time one part and capture its noise. An exception that is not ours becomes a ModelError."""
+    def step(self, name: str, *, wrap: bool = True) -> Iterator[None]:
+        """Time one part and capture its noise. An exception that is not ours becomes a ModelError if `wrap`."""
         if name not in self.seconds:
             self._log.write(f"===== {name} =====")
         start = time.monotonic()
@@ -36,6 +36,8 @@ class Steps:
         except PilotlightError:
             raise
         except (Exception, SystemExit) as error:
+            if not wrap:
+                raise
             self._log.write(traceback.format_exc())
             raise worded(name, error) from error
         finally:

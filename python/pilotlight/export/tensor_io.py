@@ -8,9 +8,9 @@ that the device takes and gives the integers themselves, and remembers what it r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import BuiltinFunctionType
 from typing import Any
 
+from torch._ops import OpOverload
 from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx.passes.infra.pass_base import PassResult
 
@@ -101,8 +101,8 @@ def target_name(node: Any) -> str:
     """Return "aten.convolution.default" for a call of an edge or ATen operator, "" for anything else."""
     if node.op != "call_function":
         return ""
-    target = getattr(node.target, "_op", node.target)
-    return str(getattr(target, "__name__", target) if isinstance(target, BuiltinFunctionType) else target)
+    is_aten = isinstance(node.target, OpOverload)
+    return str(node.target if is_aten else getattr(node.target, "_op", node.target))
 
 
 def is_conversion_at_boundary(node: Any) -> bool:

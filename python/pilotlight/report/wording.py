@@ -14,12 +14,12 @@ def title(report: CheckReport) -> str:
 
 
 def verdict(report: CheckReport) -> str:
+    how = "within the export's tolerance" if report.tolerated_samples else "bit-identical"
     if report.verdict == record.PASS:
-        return f"PASS: all {report.samples} samples bit-identical, {report.wall_s:.1f} s"
+        return f"PASS: all {report.samples} samples {how}, {report.wall_s:.1f} s"
     if report.verdict == record.PARTIAL:
         return (
-            f"PARTIAL: {report.samples} of {report.data_set_samples} samples checked, all bit-identical, "
-            f"{report.wall_s:.1f} s"
+            f"PARTIAL: {report.samples} of {report.data_set_samples} samples checked, all {how}, {report.wall_s:.1f} s"
         )
     if report.verdict == record.MISMATCH:
         return f"MISMATCH: {report.mismatched_samples} of {report.samples} samples differ, {report.wall_s:.1f} s"
@@ -27,7 +27,14 @@ def verdict(report: CheckReport) -> str:
 
 
 def samples(report: CheckReport) -> str:
-    return f"{report.identical_samples} of {report.samples} bit-identical to the golden outputs"
+    identical = f"{report.identical_samples} of {report.samples} bit-identical to the golden outputs"
+    if not report.tolerated_samples:
+        return identical
+    return (
+        f"{identical}, {report.tolerated_samples} within the tolerance for CPU operators in float: "
+        f"{report.values - report.differing_values:,} of {report.values:,} values bit-identical, "
+        f"the others at most {report.max_tolerated_difference:g} off"
+    )
 
 
 def accuracy_rows(accuracy: Accuracy) -> list[tuple[str, str, str]]:

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What does not compile for the NPU is found and stays on the CPU; the rest does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from executorch.backends.arm._passes.rewrite_avg_pool2d_pass import RewriteAvgPool2dPass
+from executorch.backends.arm.ethosu import backend
+from torch import nn
+
+from pilotlight.errors import ModelError
+from pilotlight.export import lower
+from pilotlight.export.attempts import Attempt, Attempts
+from pilotlight.export.noise import NoiseLog
+from pilotlight.export.quantise import capture
+from pilotlight.export.steps import Steps
+from pilotlight.export.targets import resolve
+from pilotlight.model_spec import ModelSpec
+
+# Each returns what the module computes and the operators that were kept, and told.
+Place = Callable[..., tuple[Attempt, Attempts, list[str]]]
+
+
+class Squashed(nn.Module):
+    """A plain network whose lowering fails in ExecuTorch 1.5.1: an average pool right after tanh."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=2, dilation=2)
+        self.second = nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.avg_pool2d(torch.tanh(self.first(x)), 2)
+        return nn.functional.max_pool2d(torch.sigmoid(self.second(x)), 2)
+
+
+class FusedProjections(nn.Module):
+    """Vela 5.1 multiplies the whole of linear(x) where MATMUL's first operand is a slice of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.projections = nn.Linear(16, 48)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, _ = self.projections(x).chunk(3, dim=-1)
+        return torch.matmul(q, k.transpose(1, 2))
+
+
+class WritesAside(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.convolution(x)
+        y[:, 0] = 1.0
+        return y
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    def run(module: nn.Module, *example: torch.Tensor) -> tuple[Attempt, Attempts, list[str]]:
+        spec = ModelSpec("m", module.eval(), example, [example])
+        told: list[str] = []
+        steps = Steps(NoiseLog(tmp_path / "log"), told.append)
+        target = lower.compile_spec_for(resolve("ethos-u55-128", None, None))
+        attempts = Attempts(capture(spec), spec, target, False, tmp_path / "work", steps, [example])
+        return attempts.run(), attempts, told
+
+    torch.manual_seed(0)
+    return run
+
+
+def kept(attempts: Attempts) -> list[str]:
+    return [attempts.captured.operators[number].name for number in attempts.kept]
+
+
+def test_an_average_pool_after_tanh_is_delegated(place: Place) -> None:
+    attempt, attempts, _ = place(Squashed(), torch.randn(1, 3, 16, 16))
+    assert len(attempt.lowered.delegates) == 1
+    assert attempt.lowered.on_cpu == ()
+    assert kept(attempts) == []
+
+
+def test_the_operator_at_which_upstream_raises_stays_on_the_cpu_alone(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Any, op: Any, args: Any, kwargs: Any, meta: Any, updated: bool = False) -> Any:
+        if op in self.target_ops:
+            raise ValueError("no average today")
+        return super(RewriteAvgPool2dPass, self).call_operator(op, args, kwargs, meta, updated)
+
+    monkeypatch.setattr(RewriteAvgPool2dPass, "call_operator", refuse)
+    attempt, attempts, told = place(Squashed(), torch.randn(1, 3, 16, 16))
+    assert kept(attempts) == ["avg_pool2d"]
+    pool = next(operator for operator in attempt.lowered.on_cpu if operator.name == "aten.avg_pool2d.default")
+    assert pool.reason == "it does not compile for the NPU: no average today"
+    assert pool.source == "x = nn.functional.avg_pool2d(torch.tanh(self.first(x)), 2)"
+    assert pool.where.startswith(__file__)
+    assert len(attempt.lowered.delegates) == 2
+    assert any("avg_pool2d at" in line for line in told)
+
+
+def test_what_vela_miscompiles_is_found_by_halving_and_stays_on_the_cpu(place: Place) -> None:
+    x = torch.randn(1, 9, 16)
+    module = FusedProjections()
+    attempt, attempts, told = place(module, x)
+    # Either end of the slice will do: with one of the two on the CPU the commands are right.
+    assert kept(attempts) in (["chunk"], ["matmul"])
+    assert set(attempts.kept.values()) == {"Vela compiles it into something else"}
+    assert len(attempt.lowered.delegates) == 2
+    assert any("looking for" in line for line in told)
+    assert torch.allclose(attempt.quantised.module(x), module(x), atol=0.1)
+
+
+def test_when_nothing_compiles_all_is_left_to_the_cpu(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **options: Any) -> Any:
+        raise SystemExit("Vela has a day off")
+
+    monkeypatch.setattr(backend, "vela_compile", refuse)
+    attempt, attempts, _ = place(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), torch.randn(1, 4))
+    assert attempt.lowered.delegates == ()
+    assert sorted(kept(attempts)) == ["linear", "relu"]
+    # Input and output are int8 all the same; in between nothing is.
+    conversions = [o.name for o in attempt.lowered.on_cpu if o.name.startswith("quantized_decomposed")]
+    assert conversions == [f"quantized_decomposed.{way}quantize_per_tensor.default" for way in ("de", "")]
+
+
+def test_a_write_into_part_of_a_tensor_is_not_lost(place: Place) -> None:
+    x = torch.randn(1, 3, 8, 8)
+    module = WritesAside()
+    attempt, _, _ = place(module, x)
+    assert torch.allclose(attempt.quantised.module(x), module(x), atol=0.05)
+
+
+def test_a_model_that_depends_on_chance_is_refused(place: Place) -> None:
+    class Chance(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + torch.rand(4)
+
+    with pytest.raises(ModelError, match="computes something else"):
+        place(Chance(), torch.randn(1, 4))

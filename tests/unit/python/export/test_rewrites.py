@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A rewriting gives the same bits, is delegated, and is dropped where it would not give the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from pilotlight.export import rewrites
+from pilotlight.export.quantise import capture
+from pilotlight.export.rewrites import rewrite
+from pilotlight.export.user_operators import number_of
+from pilotlight.model_spec import ModelSpec
+
+
+class Computes(nn.Module):
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self._function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._function(x)
+
+
+PLANE = (1, 4, 8, 8)
+CASES: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], tuple[int, ...], str]] = {
+    "relu6": (lambda x: nn.functional.relu6(x + 3), PLANE, "relu6"),
+    "average of the plane": (lambda x: nn.functional.avg_pool2d(x, 8), PLANE, "avg_pool2d"),
+    "averages side by side": (lambda x: nn.functional.avg_pool2d(x, 4), PLANE, "avg_pool2d"),
+    "a row's maxima": (lambda x: nn.functional.max_pool1d(x, 3, 2, 1), (1, 4, 16), "max_pool1d"),
+    "a channel shuffle": (lambda x: nn.functional.channel_shuffle(x, 2), PLANE, "channel_shuffle"),
+    "a roll": (lambda x: torch.roll(x, (3, -1), (1, 2)), PLANE, "roll"),
+}
+
+
+def captured(function: Callable[[torch.Tensor], torch.Tensor], shape: tuple[int, ...]) -> tuple[Any, Any]:
+    torch.manual_seed(0)
+    x = torch.randn(shape)
+    return capture(ModelSpec("m", Computes(function).eval(), (x,), [(x,)])), x
+
+
+def targets(graph: Any) -> list[str]:
+    return [str(node.target) for node in graph.graph.nodes if node.op == "call_function"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_bits_stay_the_same_and_the_report_names_the_line(case: str) -> None:
+    function, shape, name = CASES[case]
+    program, x = captured(function, shape)
+    numbers = {
+        node.meta["custom"]["pilotlight_operator"] for node in program.graph.graph.nodes if node.meta.get("custom")
+    }
+    (line,) = rewrite(program, [(x,)])
+    assert f"rewrote {name}" in line and f"{__file__}:" in line
+    assert torch.equal(program.graph(x), function(x))
+    after = [node for node in program.graph.graph.nodes if node.op == "call_function"]
+    assert {number_of(node) for node in after} <= numbers
+    assert after[-1].meta["val"].shape == function(x).shape
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: nn.functional.avg_pool2d(x, 4, 4, 1),
+        lambda x: nn.functional.avg_pool2d(x, 3),
+        lambda x: nn.functional.avg_pool2d(x, 5),
+    ],
+)
+def test_an_average_pool_that_the_npu_takes_or_that_has_no_other_form_stays(arguments: tuple[int, ...]) -> None:
+    program, x = captured(lambda x: nn.functional.avg_pool2d(x, *arguments), PLANE)
+    before = targets(program.graph)
+    assert rewrite(program, [(x,)]) == []
+    assert targets(program.graph) == before
+
+
+def test_a_rewriting_with_other_bits_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = replace(rewrites.REWRITINGS[0], into=lambda node: lambda x: torch.ops.aten.hardtanh.default(x, 0.0, 5.0))
+    monkeypatch.setattr(rewrites, "REWRITINGS", (wrong,))
+    program, x = captured(nn.functional.relu6, PLANE)
+    assert rewrite(program, [(x,)])  # No value reaches 5.
+    program, x = captured(nn.functional.relu6, PLANE)
+    assert rewrite(program, [(x,), (10 * x,)]) == []
+    assert "aten.relu6.default" in targets(program.graph)
