@@ -28,7 +28,8 @@ constexpr Command kCommands[] = {
     {"abort", CallAborting, true},
     {"program", ExerciseProgram, true},
     {"events", LogEvents, true},
-    {"shortages", TryShortages, true},
+    {"pools", TryPools, true},
+    {"planned", TryPlannedBuffers, true},
     {"kernels", RunWithKernels, true},
 };
 

@@ -8,7 +8,8 @@
 //   abort CASE         one that does not return
 //   program FILE       everything with a .pte, with the traced operators
 //   events FILE        what an event tracer sees
-//   shortages FILE     memory that does not suffice
+//   pools FILE         method pools that do not suffice
+//   planned FILE       planned buffers that do not suffice
 //   kernels FILE       runs it with the registered kernels
 #pragma once
 

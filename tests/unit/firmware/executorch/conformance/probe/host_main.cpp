@@ -72,6 +72,10 @@ void Isolated(void (*action)(const char* argument), const char* argument) {
 
 }  // namespace conformance
 
+#if defined(REGISTER_OPERATORS)  // The wheel's register themselves.
+extern "C" void pilotlight_register_operators(void);
+#endif
+
 int main(int argc, char** argv) {
   using namespace conformance;  // NOLINT: this is the program
   const std::int64_t size = argc == 2 ? FileSize(argv[1]) : -1;
@@ -80,6 +84,9 @@ int main(int argc, char** argv) {
   if (!ReadFile(argv[1], {text, length})) return 2;
   UseProbePlatform();
   executorch::runtime::runtime_init();
+#if defined(REGISTER_OPERATORS)
+  pilotlight_register_operators();
+#endif
   const bool obeyed = Obey({reinterpret_cast<char*>(text), length});
   out.Flush();
   return obeyed ? 0 : 2;

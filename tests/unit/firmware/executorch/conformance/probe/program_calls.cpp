@@ -174,7 +174,7 @@ void PrintProgram(const OpenProgram& open) {
 }
 
 // The errors in the order in which they first come, as the pool grows.
-void TryPools(const OpenProgram& open, const char* name, std::size_t enough_bytes) {
+void TryPoolsUpTo(const OpenProgram& open, const char* name, std::size_t enough_bytes) {
   out << "pools from nothing to enough:";
   std::optional<Error> last;
   for (std::size_t step = 0; step <= kPoolSteps; ++step) {
@@ -194,22 +194,19 @@ void TryPools(const OpenProgram& open, const char* name, std::size_t enough_byte
   out << "\n";
 }
 
-void TryPlannedBuffers(const OpenProgram& open, const char* name) {
-  const MethodMeta meta = *open.program()->method_meta(name);
-  for (std::size_t i = 0; i < meta.num_memory_planned_buffers(); ++i) {
-    const auto bytes = static_cast<std::size_t>(*meta.memory_planned_buffer_size(i));
-    HowToLoad options = Traced();
-    options.sizes.short_buffer = i;
-    for (const std::size_t left :
-         {std::size_t{0}, bytes / 2, bytes - std::min<std::size_t>(bytes, 1)}) {
-      options.sizes.short_bytes = left;
-      out << "buffer " << i << " of " << left << " bytes: ";
-      PrintLoad(open, name, "short of planned memory", options);
-    }
-    options = Traced();
-    options.sizes.buffer_limit = i;
-    PrintLoad(open, name, "with fewer buffers", options);
+void TryPlannedBuffer(const OpenProgram& open, const char* name, std::size_t index,
+                      std::size_t bytes) {
+  HowToLoad options = Traced();
+  options.sizes.short_buffer = index;
+  const std::size_t nearly = bytes == 0 ? 0 : bytes - 1;
+  for (const std::size_t left : {std::size_t{0}, bytes / 2, nearly}) {
+    options.sizes.short_bytes = left;
+    out << "buffer " << index << " of " << left << " bytes: ";
+    PrintLoad(open, name, "short of planned memory", options);
   }
+  options = Traced();
+  options.sizes.buffer_limit = index;
+  PrintLoad(open, name, "with fewer buffers", options);
 }
 
 void ExerciseLoadedMethod(const OpenProgram& open, const char* name, const HowToLoad& options) {
@@ -270,7 +267,7 @@ void LogEvents(const char* path) {
   });
 }
 
-void TryShortages(const char* path) {
+void TryPools(const char* path) {
   Arena arena;
   OpenProgram open(arena, path, Program::Verification::Minimal);
   ForEachMethod(open, [&](const char* name) {
@@ -283,9 +280,19 @@ void TryShortages(const char* path) {
       error = loaded.method().error();
     }
     out << "load " << error << "\n";
-    if (error != Error::Ok) return;
-    TryPools(open, name, enough_bytes);
-    TryPlannedBuffers(open, name);
+    if (error == Error::Ok) TryPoolsUpTo(open, name, enough_bytes);
+  });
+}
+
+void TryPlannedBuffers(const char* path) {
+  Arena arena;
+  OpenProgram open(arena, path, Program::Verification::Minimal);
+  ForEachMethod(open, [&](const char* name) {
+    const MethodMeta meta = *open.program()->method_meta(name);
+    for (std::size_t i = 0; i < meta.num_memory_planned_buffers(); ++i) {
+      TryPlannedBuffer(open, name, i,
+                       static_cast<std::size_t>(*meta.memory_planned_buffer_size(i)));
+    }
   });
 }
 

@@ -11,8 +11,11 @@ void ExerciseProgram(const char* path);
 // Loads and runs each method with an event tracer, at each level of detail.
 void LogEvents(const char* path);
 
-// Loads each method with memory that does not suffice, from none up to enough.
-void TryShortages(const char* path);
+// Loads each method with too small pools, from nothing up to enough.
+void TryPools(const char* path);
+
+// Loads each method with too small planned buffers, and too few.
+void TryPlannedBuffers(const char* path);
 
 // Runs each method with the kernels that are registered.
 void RunWithKernels(const char* path);

@@ -32,7 +32,8 @@ void CallKernelRegistry() {
   std::array<std::uint8_t, 2> order = {0, 1};
   std::array<std::uint8_t, 2> turned = {1, 0};
   const TensorMeta float_meta(ScalarType::Float, {order.data(), 2});
-  const TensorMeta metas[] = {float_meta, {ScalarType::Float, {turned.data(), 2}}, {ScalarType::Int, {order.data(), 2}}};
+  const TensorMeta metas[] = {
+      float_meta, {ScalarType::Float, {turned.data(), 2}}, {ScalarType::Int, {order.data(), 2}}};
   char key[internal::kKernelKeyBufSize];
   for (const std::size_t room : {sizeof key, std::size_t{12}, std::size_t{1}}) {
     for (const std::size_t count : {0u, 1u, 3u}) {
