@@ -50,12 +50,12 @@ size_t tag_to_string(Tag tag, char* buffer, size_t buffer_size) {
     EXECUTORCH_FORALL_TAGS(PILOTLIGHT_TAG_NAME)
 #undef PILOTLIGHT_TAG_NAME
   }
-  const size_t needed = std::strlen(name) + 1;
-  if (buffer_size == 0) return needed;
-  const size_t copied = needed <= buffer_size ? needed - 1 : buffer_size - 1;
+  const size_t length = std::strlen(name);
+  if (buffer_size == 0) return length;
+  const size_t copied = length < buffer_size ? length : buffer_size - 1;
   std::memcpy(buffer, name, copied);
   buffer[copied] = '\0';
-  return needed;
+  return length;
 }
 
 }  // namespace runtime

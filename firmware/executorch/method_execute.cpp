@@ -74,10 +74,7 @@ Error RunKernel(const Instruction& instruction, EventTracer* event_tracer,
   KernelRuntimeContext context(event_tracer, temp_allocator);
   const InstructionArgs args(instruction.args, instruction.arg_count);
   if (instruction.may_lack_memory) ET_CHECK_OK_OR_RETURN_ERROR(CheckMemory(args));
-  instruction.kernel(context, args);
-#ifdef ET_EVENT_TRACER_ENABLED
-  for (EValue* arg : args) internal::event_tracer_log_evalue(event_tracer, *arg);
-#endif
+  instruction.kernel(context, args);  // Generated wrappers log the arguments.
   return context.failure_state();
 }
 
@@ -114,18 +111,23 @@ Error Method::execute_instruction() {
       error = RunDelegate(instruction, event_tracer_, temp_allocator_,
                           serialization_plan_->name()->c_str());
       break;
-    case Instruction::Kind::kMove:
+    case Instruction::Kind::kMove: {
+      const internal::EventTracerProfileOpScope call(event_tracer_, "MOVE_CALL");
       *instruction.move_to = *instruction.value;
       break;
+    }
     case Instruction::Kind::kJumpFalse: {
+      const internal::EventTracerProfileOpScope call(event_tracer_, "JF_CALL");
       const Result<bool> condition = IsTrue(*instruction.value);
       error = condition.error();
       if (condition.ok() && !*condition) next = instruction.jump_to;
       break;
     }
-    case Instruction::Kind::kFree:
+    case Instruction::Kind::kFree: {
+      const internal::EventTracerProfileOpScope call(event_tracer_, "FREE_CALL");
       internal::reset_data_ptr(instruction.value->toTensor());
       break;
+    }
   }
   // What a kernel or delegate allocated there ends with its call.
   if (temp_allocator_ != nullptr) temp_allocator_->reset();
@@ -139,7 +141,9 @@ Error Method::execute_instruction() {
 
 Error Method::execute() {
   internal::event_tracer_create_event_block(event_tracer_, "Execute");
-  internal::EventTracerProfileMethodScope scope(event_tracer_, "Method::execute");
+  // Without an end when it fails, as the wheel's: a profile shows what did not come to its end.
+  const EventTracerEntry event =
+      internal::event_tracer_begin_profiling_event(event_tracer_, "Method::execute");
   EXECUTORCH_SCOPE_PROF("Method::execute");
   if (!initialized()) {
     return PILOTLIGHT_REFUSE(Error::NotSupported, "Method is not initialized");
@@ -171,6 +175,7 @@ Error Method::execute() {
       }
     }
   }
+  internal::event_tracer_end_profiling_event(event_tracer_, event);
   log_outputs();
   step_state_ = {0, 0};
   return Error::Ok;
@@ -178,19 +183,28 @@ Error Method::execute() {
 
 Error Method::step() {
   EXECUTORCH_SCOPE_PROF("Method::step");
-  internal::EventTracerProfileMethodScope scope(event_tracer_, "Method::step");
+  const internal::EventTracerProfileInstructionScope scope(
+      event_tracer_, static_cast<ChainID>(step_state_.chain_idx),
+      static_cast<DebugHandle>(step_state_.instr_idx));
+  const EventTracerEntry event =
+      internal::event_tracer_begin_profiling_event(event_tracer_, "Method::step");
   if (!initialized()) {
     return PILOTLIGHT_REFUSE(Error::InvalidState, "Method is not initialized");
   }
   if (step_state_.chain_idx >= n_chains_) return Error::EndOfMethod;
+  if (chains_[step_state_.chain_idx].count == 0) {
+    step_state_ = {step_state_.chain_idx + 1, 0};
+    return Error::Ok;
+  }
   if (step_state_.instr_idx < chains_[step_state_.chain_idx].count) {
     const Error error = execute_instruction();
     if (error != Error::Ok) return error;
   }
   if (step_state_.instr_idx >= chains_[step_state_.chain_idx].count) {
     step_state_ = {step_state_.chain_idx + 1, 0};
-    if (step_state_.chain_idx == n_chains_) log_outputs();
   }
+  internal::event_tracer_end_profiling_event(event_tracer_, event);
+  if (step_state_.chain_idx == n_chains_) log_outputs();
   return Error::Ok;
 }
 

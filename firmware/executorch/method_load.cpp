@@ -84,14 +84,15 @@ Error Method::init(executorch_flatbuffer::ExecutionPlan* s_plan, const NamedData
   const NamedDataMap* named_data = pte_data.ok() ? *pte_data : named_data_map;
   if (pte_data.ok() && named_data_map != nullptr) {
     Result<internal::MergedDataMap> merged =
-        internal::MergedDataMap::load(*pte_data, named_data_map);
+        internal::MergedDataMap::load(named_data_map, *pte_data);
     if (!merged.ok()) return merged.error();
     auto* storage = pool->allocateInstance<internal::MergedDataMap>();
     if (storage == nullptr) return Error::MemoryAllocationFailed;
     merged_data_map_ = new (storage) internal::MergedDataMap(std::move(*merged));
     named_data = merged_data_map_;
   }
-  ET_CHECK_OK_OR_RETURN_ERROR(parse_values(named_data));
+  // External constants are the caller's alone; delegates see both.
+  ET_CHECK_OK_OR_RETURN_ERROR(parse_values(named_data_map));
 
   const size_t delegate_count = CountOf(s_plan->delegates());
   delegates_ = pool->allocateList<BackendDelegate>(delegate_count);
@@ -183,9 +184,9 @@ Error Method::parse_external_constants(const NamedDataMap* named_data_map) {
 }
 
 Method::~Method() {
-  for (size_t i = n_value_; i > 0; --i) values_[i - 1].~EValue();
-  for (size_t i = n_delegate_; i > 0; --i) delegates_[i - 1].~BackendDelegate();
-  for (size_t i = n_external_constants_; i > 0; --i) external_constants_[i - 1].~NamedData();
+  for (size_t i = 0; i < n_value_; ++i) values_[i].~EValue();
+  for (size_t i = 0; i < n_delegate_; ++i) delegates_[i].~BackendDelegate();
+  for (size_t i = 0; i < n_external_constants_; ++i) external_constants_[i].~NamedData();
   if (merged_data_map_ != nullptr) merged_data_map_->~MergedDataMap();
 }
 

@@ -95,7 +95,11 @@ void* pal_allocate(size_t size) { return pal.allocate(size); }
 
 void pal_free(void* ptr) { pal.free(ptr); }
 
-void runtime_init() { pal_init(); }
+void runtime_init() {
+  static bool is_done = false;
+  if (!is_done) pal_init();
+  is_done = true;
+}
 
 void runtime_abort() { pal_abort(); }
 

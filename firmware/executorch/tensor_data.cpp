@@ -44,10 +44,10 @@ Error copy_tensor_data(const etensor::Tensor& t_dst, const etensor::Tensor& t_sr
   if (!t_dst.device().is_cpu() || !t_src.device().is_cpu()) {
     return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Cannot copy between devices");
   }
-  if (t_dst.nbytes() == 0) return Error::Ok;
-  if (t_dst.mutable_data_ptr() == nullptr || t_src.const_data_ptr() == nullptr) {
-    return PILOTLIGHT_REFUSE(Error::InvalidArgument,
-                             "Cannot copy from or to a tensor without data");
+  // Nothing to copy is no error: the caller keeps what is there.
+  if (t_dst.nbytes() == 0 || t_src.const_data_ptr() == nullptr) return Error::Ok;
+  if (t_dst.mutable_data_ptr() == nullptr) {
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Cannot copy to a tensor without data");
   }
   // The caller may have filled the planned buffer itself.
   if (t_dst.mutable_data_ptr() != t_src.const_data_ptr()) {

@@ -3,9 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace executorch::runtime {
 namespace {
+
+constexpr char kTooManyDimensions[] = "(ERR: tensor ndim exceeds limit)";
 
 using ShapeText = std::array<char, kTensorShapeStringSizeLimit>;
 
@@ -25,11 +28,12 @@ template <typename T>
 ShapeText ToText(Span<const T> shape) {
   ShapeText text{};
   char* out = text.data();
-  *out++ = '(';
   if (shape.size() > kTensorDimensionLimit) {
-    for (const char c : {'E', 'R', 'R', ')'}) *out++ = c;
+    std::memcpy(out, kTooManyDimensions, sizeof kTooManyDimensions);
     return text;
   }
+  if (shape.empty()) return text;
+  *out++ = '(';
   for (std::size_t i = 0; i < shape.size(); ++i) {
     if (i != 0) {
       *out++ = ',';

@@ -22,7 +22,9 @@ std::size_t Aligned(std::size_t offset) {
   return (offset + kAlignBytes - 1) / kAlignBytes * kAlignBytes;
 }
 
-void CountFree(void*, void*, std::size_t) { out << "  data freed\n"; }
+void PrintFree(void* key, void*, std::size_t size_bytes) {
+  out << "  freed " << static_cast<const char*>(key) << " of " << size_bytes << " bytes\n";
+}
 
 }  // namespace
 
@@ -73,7 +75,8 @@ Result<const TensorLayout> NamedData::get_tensor_layout(std::string_view key) co
 Result<FreeableBuffer> NamedData::get_data(std::string_view key) const {
   Record record;
   if (!Find(key, record)) return Error::NotFound;
-  return FreeableBuffer(record.data.data(), record.data.size(), CountFree);
+  return FreeableBuffer(record.data.data(), record.data.size(), PrintFree,
+                        const_cast<char*>(record.key));
 }
 
 Error NamedData::load_data_into(std::string_view key, void* buffer, std::size_t size) const {

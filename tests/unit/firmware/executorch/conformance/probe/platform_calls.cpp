@@ -64,10 +64,10 @@ void LogSome() {
                  "%d %u %x %zu %" PRId64 " %" PRIu64 " %5d|%-5d|%05d %c %% %.3s|%8s|%" PRIu32, -1,
                  2u, 0xABCu, std::size_t{3}, std::int64_t{-4}, std::uint64_t{5}, 6, 7, 8, 'z',
                  "abcdef", "right", std::uint32_t{9});
-  char longest[600];
-  std::memset(longest, 'x', sizeof longest - 1);
-  longest[sizeof longest - 1] = '\0';
-  internal::logf(LogLevel::Error, 1, "f", "g", 2, "%s", longest);
+  char long_text[160];
+  std::memset(long_text, 'x', sizeof long_text - 1);
+  long_text[sizeof long_text - 1] = '\0';
+  internal::logf(LogLevel::Error, 1, "f", "g", 2, "%s", long_text);
 }
 
 }  // namespace
@@ -79,7 +79,9 @@ void UseProbePlatform() {
 
 void CallPlatformFunctions() {
   prints_messages = true;
+  out << "runtime_init\n";
   runtime_init();
+  out << "pal_init\n";
   pal_init();
   const PalImpl* platform = get_pal_impl();
   out << "platform " << (platform->allocate == Allocate) << " ticks " << pal_current_ticks() << " "
@@ -92,6 +94,7 @@ void CallPlatformFunctions() {
       << " too much " << (pal_allocate(1000) != nullptr) << "\n";
   pal_emit_log_message(5, kError, "a", "b", 3, "text", 4);
   LogSome();
+  prints_messages = false;
   // Only one hook: the others stay, or are the defaults, alike.
   out << "register " << register_pal(PalImpl::create(EmitMessage, "file")) << " keeps "
       << (get_pal_impl()->current_ticks == Ticks) << "\n";
@@ -99,7 +102,6 @@ void CallPlatformFunctions() {
       << register_pal(
              PalImpl::create(nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, "file"))
       << " ticks " << pal_current_ticks() << "\n";
-  prints_messages = false;
 }
 
 void CallAborting(const char* what) {
