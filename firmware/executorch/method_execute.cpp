@@ -196,10 +196,8 @@ Error Method::step() {
     step_state_ = {step_state_.chain_idx + 1, 0};
     return Error::Ok;
   }
-  if (step_state_.instr_idx < chains_[step_state_.chain_idx].count) {
-    const Error error = execute_instruction();
-    if (error != Error::Ok) return error;
-  }
+  const Error error = execute_instruction();
+  if (error != Error::Ok) return error;
   if (step_state_.instr_idx >= chains_[step_state_.chain_idx].count) {
     step_state_ = {step_state_.chain_idx + 1, 0};
   }

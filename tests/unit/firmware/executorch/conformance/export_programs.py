@@ -44,8 +44,8 @@ def write(folder: Path, name: str, manager: ExecutorchProgramManager) -> None:
 
 def main(folder: Path) -> None:
     sys.path.insert(0, str(HERE))
-    for file in sorted((HERE / "programs").glob("*.py")):
-        module = importlib.import_module(f"programs.{file.stem}")
+    for file in sorted((HERE / "subjects").glob("*.py")):
+        module = importlib.import_module(f"subjects.{file.stem}")
         for case in getattr(module, "CASES", ()):
             write(folder, case.__name__, case())
 

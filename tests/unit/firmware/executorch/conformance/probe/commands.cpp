@@ -30,6 +30,7 @@ constexpr Command kCommands[] = {
     {"events", LogEvents, true},
     {"pools", TryPools, true},
     {"planned", TryPlannedBuffers, true},
+    {"short", TryShortData, true},
     {"kernels", RunWithKernels, true},
 };
 

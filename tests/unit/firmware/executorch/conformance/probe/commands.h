@@ -10,6 +10,7 @@
 //   events FILE        what an event tracer sees
 //   pools FILE         method pools that do not suffice
 //   planned FILE       planned buffers that do not suffice
+//   short FILE         data beside the program that is too short
 //   kernels FILE       runs it with the registered kernels
 #pragma once
 

@@ -143,7 +143,7 @@ void TryDataFaults(const OpenProgram& open, const char* name) {
   PrintLoad(open, name, "without data", options);
   options.has_data = true;
   constexpr DataFault kFaults[] = {DataFault::kNoKeys, DataFault::kOtherDtype,
-                                   DataFault::kOtherSize, DataFault::kShort};
+                                   DataFault::kOtherSize};
   for (const DataFault fault : kFaults) {
     options.data_fault = fault;
     PrintLoad(open, name, "with wrong data", options);
@@ -293,6 +293,16 @@ void TryPlannedBuffers(const char* path) {
       TryPlannedBuffer(open, name, i,
                        static_cast<std::size_t>(*meta.memory_planned_buffer_size(i)));
     }
+  });
+}
+
+void TryShortData(const char* path) {
+  Arena arena;
+  OpenProgram open(arena, path, Program::Verification::Minimal);
+  ForEachMethod(open, [&](const char* name) {
+    HowToLoad options = Traced();
+    options.data_fault = DataFault::kShort;
+    PrintLoad(open, name, "with short data", options);
   });
 }
 

@@ -17,6 +17,9 @@ void TryPools(const char* path);
 // Loads each method with too small planned buffers, and too few.
 void TryPlannedBuffers(const char* path);
 
+// Loads each method with one byte less of each constant that lies in another file.
+void TryShortData(const char* path);
+
 // Runs each method with the kernels that are registered.
 void RunWithKernels(const char* path);
 

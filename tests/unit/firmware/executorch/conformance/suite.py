@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs and the probe, made once, and what the probe says about the programs."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from pilotlight.pte import read_program
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[4]
+BUILD = ROOT / "build" / "conformance"
+sys.path.insert(0, str(HERE.parent))
+
+from programs import Assembler, bad, good  # noqa: E402
+
+# Registered by the runtimes themselves; every other operator is traced.
+PRIMITIVES = re.compile(r"executorch_prim::|aten::(sym_size\.int|sym_numel|_local_scalar_dense)$")
+# Written by hand: what the exporter has no way to say. Of the bad ones, one that fails while it runs.
+WRITTEN_BAD = ("kernel_fails", "kernel_missing_twice", "constants_twice")
+
+
+@contextmanager
+def _locked(name: str, limit_s: float = 600) -> Iterator[None]:
+    """One process at a time makes what all of them use."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / f"{name}.lock").open("w") as lock:
+        deadline = time.monotonic() + limit_s
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                assert time.monotonic() < deadline, f"another process has had {lock.name} for {limit_s} s"
+                time.sleep(0.2)
+        yield
+
+
+def _run(*command: str, cwd: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def _digest() -> str:
+    digest = hashlib.sha256(f"{version('executorch')} {version('torch')}".encode())
+    for file in (HERE / "export_programs.py", HERE.parent / "programs.py", *sorted((HERE / "subjects").glob("*.py"))):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def programs() -> Path:
+    """Return the folder of all programs; they are made anew when what makes them has changed."""
+    folder = BUILD / f"programs-{_digest()}"
+    with _locked("programs"):
+        if not (folder / "complete").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _run(sys.executable, str(HERE / "export_programs.py"), str(folder))
+            scratch = folder / "written"
+            scratch.mkdir(exist_ok=True)
+            written = {**good(), **{name: program for name, program in bad().items() if name in WRITTEN_BAD}}
+            for name, content in Assembler(scratch).assemble(written).items():
+                (folder / f"written_{name}.pte").write_bytes(content)
+            (folder / "complete").touch()
+    return folder
+
+
+def probes() -> Path:
+    """Return the folder of probe_ours and probe_wheel."""
+    folder = BUILD / "host"
+    configure = ["cmake", "-G", "Ninja", "-S", str(HERE), "-B", str(folder), "-DCMAKE_BUILD_TYPE=Debug"]
+    with _locked("host"):
+        _run(*configure, f"-DPILOTLIGHT_PYTHON={sys.executable}")
+        _run("ninja", "-j2", "-C", str(folder))
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.stem for file in folder.glob("*.pte"))
+
+
+def operators(folder: Path, name: str, method: str | None = None) -> set[str]:
+    methods = read_program((folder / f"{name}.pte").read_bytes()).methods
+    return {operator for key, plan in methods.items() if method in (None, key) for operator in plan.operators}
+
+
+def traced(folder: Path, chosen: Iterable[str]) -> list[str]:
+    """The commands that have every operator of these programs traced, but the primitive ones."""
+    found = {operator for name in chosen for operator in operators(folder, name)}
+    return [f"trace {operator}" for operator in sorted(found) if not PRIMITIVES.match(operator)]
+
+
+def transcript(probe: Path, folder: Path, commands: Sequence[str]) -> dict[str, list[str]]:
+    """Let a probe on this host obey the commands; return the lines it wrote for each of them."""
+    file = probe.with_suffix(".commands")
+    file.write_text("".join(f"{command}\n" for command in commands), encoding="utf-8")
+    done = subprocess.run([str(probe), str(file)], cwd=folder, check=False, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")[-2000:]
+    return sections(done.stdout.decode(errors="replace"))
+
+
+def sections(text: str) -> dict[str, list[str]]:
+    result = {}
+    for part in text.split("=== ")[1:]:
+        command, _, lines = part.partition("\n")
+        result[command.strip()] = lines.splitlines()
+    return result
+
+
+def differences(ours: dict[str, list[str]], wheel: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Per command, the first lines that are not the same."""
+    result = {}
+    assert ours.keys() == wheel.keys()
+    for command, theirs in wheel.items():
+        mine = ours[command]
+        if mine == theirs:
+            continue
+        at = next((i for i, pair in enumerate(zip(mine, theirs, strict=False)) if pair[0] != pair[1]), -1)
+        result[command] = [f"line {at}", *(f"ours  {line}" for line in mine[at:][:3])]
+        result[command] += [f"wheel {line}" for line in theirs[at:][:3]]
+    return result

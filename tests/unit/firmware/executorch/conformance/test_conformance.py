@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our runtime against the wheel's binary, on programs that the exporter made.
+
+One probe is linked with either. Operators are traced (they print their arguments, and what they compute is the same
+function for both), so each line that differs is the runtime's. The programs with the kernels of either: test_kernels.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import suite
+
+HEADERS = ["tensors", "registries", "platform"]
+ABORTS = ["abort runtime", "abort platform", "abort kernel twice", "abort negative size"]
+
+# Where the two differ by design; the table in firmware/executorch/DESIGN.md says why.
+REFUSED_WHEN_RUN = {"state_of_the_caller": "a kernel is given a tensor that nobody gave memory"}
+
+
+def test_functions_of_the_headers_answer_alike(probes: Path, programs: Path) -> None:
+    commands = [*HEADERS, *ABORTS, "backends"]
+    ours = suite.transcript(probes / "probe_ours", programs, commands)
+    wheel = suite.transcript(probes / "probe_wheel", programs, commands)
+    assert suite.differences(ours, wheel) == {}
+    assert all("aborted" in wheel[command] for command in ABORTS)
+
+
+def test_what_is_missing_is_the_same_error(probes: Path, programs: Path) -> None:
+    """No backend is registered, and no operator of the probe's own."""
+    commands = ["program two_backends.pte", "program every_kind_of_argument.pte"]
+    ours = suite.transcript(probes / "probe_ours", programs, commands)
+    wheel = suite.transcript(probes / "probe_wheel", programs, commands)
+    assert suite.differences(ours, wheel) == {}
+    for command in commands:
+        assert "load_method 0x0" not in wheel[command]
+
+
+def test_programs_give_the_same_metadata_values_and_errors(probes: Path, programs: Path) -> None:
+    names = suite.names(programs)
+    commands = ["backends", *suite.traced(programs, names), *(f"program {name}.pte" for name in names)]
+    ours = suite.transcript(probes / "probe_ours", programs, commands)
+    wheel = suite.transcript(probes / "probe_wheel", programs, commands)
+    different = suite.differences(ours, wheel)
+    for name in REFUSED_WHEN_RUN:
+        different.pop(f"program {name}.pte")
+        lines = ours[f"program {name}.pte"]
+        assert "load_method 0x0" in lines and "execute 0x0" not in lines and "crashed" not in lines
+    assert different == {}
+    assert len(wheel) > 60
+    for name in set(names) - {"written_constants_twice", "written_kernel_missing_twice", "written_kernel_fails"}:
+        assert "execute 0x0" in wheel[f"program {name}.pte"], f"{name} does not run on the wheel"
+
+
+def test_an_event_tracer_sees_the_same(probes: Path, programs: Path) -> None:
+    names = [name for name in suite.names(programs) if name not in REFUSED_WHEN_RUN]
+    commands = ["backends", *suite.traced(programs, names), *(f"events {name}.pte" for name in names)]
+    ours = suite.transcript(probes / "probe_ours", programs, commands)
+    wheel = suite.transcript(probes / "probe_wheel", programs, commands)
+    assert suite.differences(ours, wheel) == {}
+    assert any("event value 1" in line for line in wheel["events nested.pte"])
+
+
+def test_planned_memory_that_does_not_suffice_is_the_same_error(probes: Path, programs: Path) -> None:
+    names = suite.names(programs)
+    commands = ["backends", *suite.traced(programs, names), *(f"planned {name}.pte" for name in names)]
+    ours = suite.transcript(probes / "probe_ours", programs, commands)
+    wheel = suite.transcript(probes / "probe_wheel", programs, commands)
+    assert suite.differences(ours, wheel) == {}
+
+
+def test_a_pool_of_any_size_that_does_not_suffice_is_one_error(probes: Path, programs: Path) -> None:
+    """The wheel is no measure here: it writes through the null pointer of an allocation that failed."""
+    names = suite.names(programs)
+    commands = ["backends", *suite.traced(programs, names), *(f"pools {name}.pte" for name in names)]
+    ours = suite.transcript(probes / "probe_ours", programs, commands)
+    wheel = suite.transcript(probes / "probe_wheel", programs, commands)
+    memory_allocation_failed = "pools from nothing to enough: 0x21 0x0"
+    for command, lines in ours.items():
+        found = [line for line in lines if line.startswith("pools")]
+        loads = [line for line in lines if line == "load 0x0"]
+        assert found == [memory_allocation_failed] * len(loads), command
+        assert "crashed" not in lines, command
+        # Where the wheel survives, it agrees.
+        assert lines == wheel.get(command, lines) or "crashed" in wheel[command], command
+
+
+def test_constants_that_are_too_short_are_refused(probes: Path, programs: Path) -> None:
+    """The wheel does not look, and reads what lies behind them."""
+    names = ["constants_in_another_file", "some_constants_in_another_file", "named_data_in_two_files"]
+    commands = ["backends", *suite.traced(programs, names), *(f"short {name}.pte" for name in names)]
+    ours = suite.transcript(probes / "probe_ours", programs, commands)
+    invalid_external_data = "load with short data 0x24"
+    assert all(invalid_external_data in ours[f"short {name}.pte"] for name in names)
