@@ -198,11 +198,11 @@ Error Method::step() {
   }
   const Error error = execute_instruction();
   if (error != Error::Ok) return error;
+  internal::event_tracer_end_profiling_event(event_tracer_, event);
   if (step_state_.instr_idx >= chains_[step_state_.chain_idx].count) {
     step_state_ = {step_state_.chain_idx + 1, 0};
+    log_outputs();
   }
-  internal::event_tracer_end_profiling_event(event_tracer_, event);
-  if (step_state_.chain_idx == n_chains_) log_outputs();
   return Error::Ok;
 }
 

@@ -26,6 +26,12 @@ void SetAndPrint(Method& method, std::size_t index, const EValue& value, const c
   out << "set_input " << index << " " << what << " " << method.set_input(value, index) << "\n";
 }
 
+// First the call, then the line: what happens in it writes lines of its own.
+void Execute(Method& method, const char* what) {
+  const Error error = method.execute();
+  out << what << " " << error << "\n";
+}
+
 void TryWrongInputs(Method& method) {
   SetAndPrint(method, method.inputs_size(), EValue(std::int64_t{1}), "out of range");
   for (std::size_t i = 0; i < method.inputs_size(); ++i) {
@@ -90,10 +96,11 @@ void Step(Method& method) {
   for (int i = 0; i < kMaxSteps && error == Error::Ok; ++i) {
     error = i % 2 == 0 ? method.step() : method.experimental_step();
     out << "step " << i << " " << error << " in progress " << method.in_progress() << "\n";
-    if (i == 0) out << "execute between steps " << method.execute() << "\n";
+    if (i == 0) Execute(method, "execute between steps");
     if (i == 0) out << "reset between steps " << method.reset_execution() << "\n";
   }
-  out << "step at the end " << method.step() << "\n";
+  error = method.step();
+  out << "step at the end " << error << "\n";
   PrintOutputs(method, Contents::kHash);
   out << "reset " << method.experimental_reset_execution() << ", again " << method.reset_execution()
       << "\n";
@@ -149,7 +156,7 @@ void TryReferences(Method& method) {
 void ExerciseMethod(Method& method) {
   out << method.inputs_size() << " inputs, " << method.outputs_size() << " outputs, in progress "
       << method.in_progress() << "\n";
-  if (method.inputs_size() > 0) out << "execute unset " << method.execute() << "\n";
+  if (method.inputs_size() > 0) Execute(method, "execute unset");
   out << "reset unset " << method.reset_execution() << "\n";
   TryWrongInputs(method);
   TryWrongOutputs(method);
@@ -158,10 +165,10 @@ void ExerciseMethod(Method& method) {
     Arena arena;
     SetInputs(arena, method, round * 11, kRows[round]);
     PlaceOutputs(arena, method);
-    out << "execute " << method.execute() << "\n";
+    Execute(method, "execute");
     PrintOutputs(method, Contents::kHash);
     Step(method);
-    out << "execute again " << method.execute() << "\n";
+    Execute(method, "execute again");
     PrintOutputs(method, Contents::kHash);
     TryLists(method);
   }

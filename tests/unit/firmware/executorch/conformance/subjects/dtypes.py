@@ -32,9 +32,7 @@ class PlusConstant(torch.nn.Module):
 
 
 def constants_of_each_dtype() -> ExecutorchProgramManager:
-    return program(
-        {name: method(PlusConstant(dtype), torch.ones(5).to(dtype)) for name, dtype in DTYPES.items()}
-    )
+    return program({name: method(PlusConstant(dtype), torch.ones(5).to(dtype)) for name, dtype in DTYPES.items()})
 
 
 def conversions() -> ExecutorchProgramManager:

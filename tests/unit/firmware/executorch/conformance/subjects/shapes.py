@@ -81,9 +81,7 @@ def channels_last() -> ExecutorchProgramManager:
             "enter": method(lambda x: x.to(memory_format=torch.channels_last), torch.rand(1, 3, 4, 4)),
             "leave": method(lambda x: x.contiguous() * 2, image),
             "conv": method(conv, image),
-            "volume": method(
-                lambda x: x + 1, torch.rand(1, 2, 2, 3, 2).to(memory_format=torch.channels_last_3d)
-            ),
+            "volume": method(lambda x: x + 1, torch.rand(1, 2, 2, 3, 2).to(memory_format=torch.channels_last_3d)),
         }
     )
 
