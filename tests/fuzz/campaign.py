@@ -44,9 +44,9 @@ class Share:
 
 
 SHARES = {
-    "loader": Share(0.45, 0.15, 16384),
-    "delegate": Share(0.25, 0.30, 8192),
-    "frames": Share(0.30, 0.55, 1024),
+    "loader": Share(0.35, 0.25, 16384),
+    "delegate": Share(0.20, 0.40, 8192),
+    "frames": Share(0.45, 0.35, 512),
 }
 
 
