@@ -86,7 +86,10 @@ def print_table(console: Console, parts: list[Part], machine: dict[str, Any]) ->
 def _goal(figure: Figure) -> Text:
     if figure.met is None:
         return Text()
-    goal = f"<= {figure.at_most:,.0f}" if figure.at_most is not None else f">= {figure.at_least:g}"
+    limit = figure.at_most if figure.at_most is not None else figure.at_least
+    assert limit is not None
+    number = f"{limit:,.0f}" if limit >= 100 else f"{limit:g}"
+    goal = f"{'<=' if figure.at_most is not None else '>='} {number}"
     return Text(f"{goal} met" if figure.met else f"{goal} MISSED", style="green" if figure.met else "red")
 
 

@@ -75,6 +75,11 @@ def mobilenet_speed(runs: int = 9) -> Speed:
     return _measure("MobileNetV2, U55-256", pte, tosa, runs, _float_mobilenet())
 
 
+def mobilenet_program() -> bytes:
+    """The .pte alone."""
+    return _exported("mobilenet-v2", [_NETWORKS / "mobilenet_v2.py"], _export_mobilenet)[0]
+
+
 def digits_speed(runs: int = 50) -> Speed:
     folder = ROOT / "python" / "models" / "digits"
     pte, tosa = _exported("digits", [folder / "model.py", folder / "weights.npz"], _export_digits)

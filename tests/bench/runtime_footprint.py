@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flash of the runtime by itself, in the smallest image that loads and runs a method.
+
+Built for Cortex-M55 with -Os three times, as upstream builds its own size test first: without messages. What the
+verifier and the messages take is the difference that each makes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+
+from footprint import RUNTIME, component_of, parse_map
+from images import BENCH
+
+from pilotlight.errors import BuildFailed
+from pilotlight.paths import ROOT
+
+_SOURCE = ROOT / "tests" / "unit" / "firmware" / "executorch" / "footprint"
+_TOOLCHAIN = ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake"
+_SECTIONS = (".text", ".rodata")
+_DEADLINE_S = 600.0
+
+
+@dataclass(frozen=True)
+class RuntimeFootprint:
+    """Bytes of .text and .rodata.
+
+    core: program, method, registries, one loader, delegate call; without verifier, messages, kernels, C library.
+    """
+
+    core: int
+    verifier: int
+    messages: int
+
+
+def runtime_footprint() -> RuntimeFootprint:
+    """Raises BuildFailed."""
+    core = _bytes("core", log_level="Off", verifier="OFF")
+    verified = _bytes("verified", log_level="Off", verifier="ON")
+    return RuntimeFootprint(core, verified - core, _bytes("logged", log_level="Error", verifier="ON") - verified)
+
+
+def _bytes(name: str, *, log_level: str, verifier: str) -> int:
+    folder = BENCH / f"runtime-{name}"
+    options = (
+        f"-DCMAKE_TOOLCHAIN_FILE={_TOOLCHAIN}",
+        f"-DPILOTLIGHT_PYTHON={sys.executable}",
+        f"-DPILOTLIGHT_EXECUTORCH_LOG_LEVEL={log_level}",
+        f"-DPILOTLIGHT_EXECUTORCH_VERIFIER={verifier}",
+    )
+    _call(["cmake", "-G", "Ninja", "-S", str(_SOURCE), "-B", str(folder), *options])
+    _call(["cmake", "--build", str(folder), "--target", "footprint"])
+    sections = parse_map((folder / "footprint.map").read_text(encoding="utf-8"))
+    pieces = (piece for section in _SECTIONS for piece in sections[section].pieces())
+    return sum(piece.size for piece in pieces if component_of(piece.path) == RUNTIME)
+
+
+def _call(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE_S, check=False)
+    if done.returncode:
+        raise BuildFailed(f"{' '.join(command[:3])} failed:\n{(done.stdout + done.stderr)[-2000:]}")
+
+
+def method_pool_of(pte: bytes) -> int:
+    """Return what load_method takes for the program on a 32-bit CPU, with the delegates' own."""
+    from pilotlight.codegen.arenas import plan_arenas
+    from pilotlight.pte import read_program
+
+    (method,) = read_program(pte).methods.values()
+    return plan_arenas(method, "ours", 4).method_pool
