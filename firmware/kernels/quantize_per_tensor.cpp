@@ -9,6 +9,7 @@
 #include <executorch/runtime/kernel/kernel_includes.h>
 
 #include "pilotlight/kernels/dtype.h"
+#include "pilotlight/kernels/quantization_tensors.h"
 #include "pilotlight/kernels/quantize.h"
 
 namespace torch {
@@ -20,6 +21,8 @@ namespace {
 using pilotlight::kernels::Dequantize;
 using pilotlight::kernels::Quantization;
 using pilotlight::kernels::Quantize;
+using pilotlight::kernels::ScaleAt;
+using pilotlight::kernels::ZeroPointAt;
 
 using pilotlight::kernels::DtypeSet;
 using pilotlight::kernels::Selected;
@@ -58,46 +61,94 @@ bool PrepareOutput(KernelRuntimeContext& context, const Tensor& input, Tensor& o
   return true;
 }
 
-}  // namespace
+bool IsOneNumber(const Tensor& tensor) {
+  return tensor.numel() == 1 && tensor.const_data_ptr() != nullptr;
+}
 
-Tensor& quantize_per_tensor_out(KernelRuntimeContext& context, const Tensor& input, double scale,
-                                int64_t zero_point, int64_t quant_min, int64_t quant_max,
-                                ScalarType dtype, Tensor& out) {
-  const Quantization how{scale, zero_point, quant_min, quant_max};
+// Scale and zero point from the first elements of two tensors.
+Quantization QuantizationOf(const Tensor& scale, const Tensor& zero_point, int64_t min,
+                            int64_t max) {
+  double step = 0;
+  if (IsOneNumber(scale)) step = ScaleAt(scale, 0);
+  std::int64_t zero = 0;
+  if (!IsOneNumber(zero_point) || !ZeroPointAt(zero_point, 0, zero)) step = 0;
+  return {step, zero, min, max};
+}
+
+template <DtypeSet kDtypes>
+Tensor& QuantizeAll(KernelRuntimeContext& context, const Tensor& input, const Quantization& how,
+                    ScalarType dtype, Tensor& out) {
   if (input.scalar_type() != ScalarType::Float || out.scalar_type() != dtype ||
-      !IsSound<kToDtypes>(how, dtype)) {
+      !IsSound<kDtypes>(how, dtype)) {
     ET_LOG(Error, "quantize_per_tensor: dtype %d to %d, or a limit or scale out of range",
            static_cast<int>(input.scalar_type()), static_cast<int>(dtype));
     context.fail(Error::InvalidArgument);
     return out;
   }
   if (!PrepareOutput(context, input, out)) return out;
-  WithDtype<kToDtypes>(dtype, [&](auto type) {
+  WithDtype<kDtypes>(dtype, [&](auto type) {
     Quantize(input.const_data_ptr<float>(), static_cast<std::size_t>(input.numel()), how,
              out.mutable_data_ptr<decltype(type)>());
   });
   return out;
 }
 
-Tensor& dequantize_per_tensor_out(KernelRuntimeContext& context, const Tensor& input, double scale,
-                                  int64_t zero_point, int64_t quant_min, int64_t quant_max,
-                                  ScalarType dtype, std::optional<ScalarType> out_dtype,
-                                  Tensor& out) {
-  const Quantization how{scale, zero_point, quant_min, quant_max};
+template <DtypeSet kDtypes>
+Tensor& DequantizeAll(KernelRuntimeContext& context, const Tensor& input, const Quantization& how,
+                      ScalarType dtype, std::optional<ScalarType> out_dtype, Tensor& out) {
   if (input.scalar_type() != dtype || out.scalar_type() != ScalarType::Float ||
-      out_dtype.value_or(ScalarType::Float) != ScalarType::Float ||
-      !IsSound<kFromDtypes>(how, dtype)) {
+      out_dtype.value_or(ScalarType::Float) != ScalarType::Float || !IsSound<kDtypes>(how, dtype)) {
     ET_LOG(Error, "dequantize_per_tensor: dtype %d to %d, or a limit or scale out of range",
            static_cast<int>(input.scalar_type()), static_cast<int>(out.scalar_type()));
     context.fail(Error::InvalidArgument);
     return out;
   }
   if (!PrepareOutput(context, input, out)) return out;
-  WithDtype<kFromDtypes>(dtype, [&](auto type) {
+  WithDtype<kDtypes>(dtype, [&](auto type) {
     Dequantize(input.const_data_ptr<decltype(type)>(), static_cast<std::size_t>(input.numel()), how,
                out.mutable_data_ptr<float>());
   });
   return out;
+}
+
+}  // namespace
+
+Tensor& quantize_per_tensor_out(KernelRuntimeContext& context, const Tensor& input, double scale,
+                                int64_t zero_point, int64_t quant_min, int64_t quant_max,
+                                ScalarType dtype, Tensor& out) {
+  return QuantizeAll<kToDtypes>(context, input, {scale, zero_point, quant_min, quant_max}, dtype,
+                                out);
+}
+
+Tensor& dequantize_per_tensor_out(KernelRuntimeContext& context, const Tensor& input, double scale,
+                                  int64_t zero_point, int64_t quant_min, int64_t quant_max,
+                                  ScalarType dtype, std::optional<ScalarType> out_dtype,
+                                  Tensor& out) {
+  return DequantizeAll<kFromDtypes>(context, input, {scale, zero_point, quant_min, quant_max},
+                                    dtype, out_dtype, out);
+}
+
+// An empty tensor, or one of another dtype, gives a scale of 0, which is refused.
+Tensor& quantize_per_tensor_tensor_args_out(KernelRuntimeContext& context, const Tensor& input,
+                                            const Tensor& scale, const Tensor& zero_point,
+                                            int64_t quant_min, int64_t quant_max, ScalarType dtype,
+                                            Tensor& out) {
+  constexpr DtypeSet kDtypes =
+      kQuantised & Selected("quantized_decomposed::quantize_per_tensor.Tensor_out");
+  return QuantizeAll<kDtypes>(context, input,
+                              QuantizationOf(scale, zero_point, quant_min, quant_max), dtype, out);
+}
+
+Tensor& dequantize_per_tensor_tensor_args_out(KernelRuntimeContext& context, const Tensor& input,
+                                              const Tensor& scale, const Tensor& zero_point,
+                                              int64_t quant_min, int64_t quant_max,
+                                              ScalarType dtype, std::optional<ScalarType> out_dtype,
+                                              Tensor& out) {
+  constexpr DtypeSet kDtypes =
+      kQuantised & Selected("quantized_decomposed::dequantize_per_tensor.Tensor_out");
+  return DequantizeAll<kDtypes>(context, input,
+                                QuantizationOf(scale, zero_point, quant_min, quant_max), dtype,
+                                out_dtype, out);
 }
 
 }  // namespace native
