@@ -72,25 +72,14 @@ constexpr std::uint16_t kSettingBits[kSettings] = {
     0,      0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0x003F, 0,      0x0007,
 };
 
-// Of each pair of bits whose value 3 does not exist, the lower.
-std::uint32_t Ternary(std::uint32_t setting) {
-  switch (setting) {
-    case kIfmPrecision:
-      return 0x4104;
-    case kUpscale:
-    case kAccFormat:
-      return 0x0001;
-    case kOfmPrecision:
-      return 0x4002;
-    case kDmaSource:
-    case kDmaTarget:
-      return 0x0200;
-    case kIfm2Precision:
-      return 0x0004;
-    default:
-      return 0;
-  }
-}
+// Registers with pairs of bits whose value 3 does not exist, and of each pair the lower bit.
+struct TernaryFields {
+  std::uint16_t setting;
+  std::uint16_t lower_bits;
+};
+constexpr TernaryFields kTernary[] = {
+    {kIfmPrecision, 0x4104}, {kUpscale, 0x0001},   {kOfmPrecision, 0x4002}, {kAccFormat, 0x0001},
+    {kDmaSource, 0x0200},    {kDmaTarget, 0x0200}, {kIfm2Precision, 0x0004}};
 
 // Registers with a payload: opcode bits 7..4 choose a group, bits 3..0 one of its up to 7.
 constexpr std::uint32_t kGroupSize = 7;
@@ -147,6 +136,12 @@ std::int64_t Above(std::int64_t count, std::int64_t stride) {
   return stride > 0 ? (count - 1) * stride : 0;
 }
 
+// Memory of one core. Not from CONFIG: the word in a file says what it likes, and
+// the driver compares no more of it than the MACs.
+std::int64_t InternalBytes(std::uint32_t macs) {
+  return (macs <= 64 ? 16 : macs == 128 ? 24 : 48) * 1024;
+}
+
 std::uint32_t Min(std::uint32_t a, std::uint32_t b) { return a < b ? a : b; }
 
 class Follower {
@@ -156,7 +151,7 @@ class Follower {
       : stream_(stream),
         u65_(npu.product() == reg::kProductU65),
         cores_(npu.macs() == 512 ? 2 : 1),
-        internal_bytes_(reg::kConfigShramKib.Get(npu.config) * 1024 / cores_),
+        internal_bytes_(InternalBytes(npu.macs())),
         regions_(regions),
         failure_(failure) {}
 
@@ -195,8 +190,11 @@ class Follower {
     if (!u65_ && (index == kParallelMode || index == kDmaSize0 || index == kDmaSize1)) {
       return Unknown();
     }
-    if ((param & ~kSettingBits[index]) != 0 || (param & param >> 1 & Ternary(index)) != 0) {
-      return Reserved();
+    if ((param & ~kSettingBits[index]) != 0) return Reserved();
+    for (const TernaryFields& fields : kTernary) {
+      if (fields.setting == index && (param & param >> 1 & fields.lower_bits) != 0) {
+        return Reserved();
+      }
     }
     settings_[index] = static_cast<std::uint16_t>(param);
     MarkSet(index);

@@ -59,7 +59,6 @@ inline constexpr std::uint32_t kProt = 0x024;  // Fields as written to RESET.
 inline constexpr std::uint32_t kConfig = 0x028;
 inline constexpr Field kConfigMacsLog2{0, 4};
 inline constexpr Field kConfigStreamVersion{4, 4};
-inline constexpr Field kConfigShramKib{8, 8};  // Of all cores together.
 inline constexpr Field kConfigCustomDma{27, 1};
 inline constexpr Field kConfigProduct{28, 4};
 inline constexpr std::uint32_t kProductU55 = 0;
