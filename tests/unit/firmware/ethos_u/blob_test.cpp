@@ -135,6 +135,43 @@ TEST_F(BlobTest, ImpossibleScratchSizeIsRefused) {
   EXPECT_EQ(Parse(), Status::kBadModel);
 }
 
+TEST_F(BlobTest, BlobThatEndsInAPaddingIsRefused) {
+  bytes_.resize(kOutputsAt + 44);
+  bytes_.shrink_to_fit();
+  EXPECT_EQ(Parse(), Status::kBadModel);
+  EXPECT_STREQ(error_.reason, "block is not padded");
+}
+
+TEST_F(BlobTest, BlockWithoutATensorCountIsRefused) {
+  bytes_.erase(bytes_.begin() + kInputsAt, bytes_.begin() + kInputsAt + 48);
+  Put(kInputsAt - 16, 0);
+  EXPECT_EQ(Parse(), Status::kBadModel);
+  EXPECT_STREQ(error_.reason, "no tensor count");
+}
+
+TEST_F(BlobTest, ScratchSizeThatIsNoWordIsRefused) {
+  Put(kScratchSizeAt - 16, 3);
+  EXPECT_EQ(Parse(), Status::kBadModel);
+  EXPECT_STREQ(error_.reason, "scratch size is not a word");
+}
+
+TEST_F(BlobTest, MoreTensorsThanAnyModelHasAreUnsupported) {
+  constexpr std::uint32_t kCount = 65, kLength = 4 + kCount * 36;
+  bytes_.insert(bytes_.begin() + kInputsAt + 40, (kLength + 15) / 16 * 16 - 48, std::byte{0});
+  Put(kInputsAt - 16, kLength);
+  Put(kInputsAt, kCount);
+  EXPECT_EQ(Parse(), Status::kUnsupported);
+  EXPECT_STREQ(error_.reason, "too many tensors");
+}
+
+TEST_F(BlobTest, ElementsOfNoSizeOrTooLargeAreRefused) {
+  for (const std::uint32_t element_bytes : {0u, 9u, 0xFFFFFFFFu}) {
+    PutInput(6, element_bytes);
+    EXPECT_EQ(Parse(), Status::kBadModel);
+    EXPECT_STREQ(error_.reason, "tensor element size");
+  }
+}
+
 TEST_F(BlobTest, OverlappingInputsAreRefused) {
   // Two inputs from one: the second record takes the place of the padding and
   // of the block after it, which is then put back.
