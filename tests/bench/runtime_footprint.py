@@ -11,7 +11,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-
 from footprint import RUNTIME, component_of, parse_map
 from images import BENCH
 
