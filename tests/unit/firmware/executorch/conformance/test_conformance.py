@@ -17,9 +17,6 @@ ABORTS = ["abort runtime", "abort platform", "abort kernel twice", "abort negati
 # Where the two differ by design; the table in firmware/executorch/DESIGN.md says why.
 REFUSED_WHEN_RUN = {"state_of_the_caller": "a kernel is given a tensor that nobody gave memory"}
 
-# Programs that need primitive operators of the runtime, which it does not have yet.
-AWAITED = {"loop", "sizes_in_arithmetic"}
-
 
 def test_functions_of_the_headers_answer_alike(probes: Path, programs: Path) -> None:
     commands = [*HEADERS, *ABORTS, "backends"]
@@ -40,7 +37,7 @@ def test_what_is_missing_is_the_same_error(probes: Path, programs: Path) -> None
 
 
 def test_programs_give_the_same_metadata_values_and_errors(probes: Path, programs: Path) -> None:
-    names = sorted(set(suite.names(programs)) - AWAITED)
+    names = sorted(suite.names(programs))
     commands = ["backends", *suite.traced(programs, names), *(f"program {name}.pte" for name in names)]
     ours = suite.transcript(probes / "probe_ours", programs, commands)
     wheel = suite.transcript(probes / "probe_wheel", programs, commands)
@@ -56,7 +53,7 @@ def test_programs_give_the_same_metadata_values_and_errors(probes: Path, program
 
 
 def test_an_event_tracer_sees_the_same(probes: Path, programs: Path) -> None:
-    names = sorted(set(suite.names(programs)) - AWAITED - REFUSED_WHEN_RUN.keys())
+    names = sorted(set(suite.names(programs)) - REFUSED_WHEN_RUN.keys())
     commands = ["backends", *suite.traced(programs, names), *(f"events {name}.pte" for name in names)]
     ours = suite.transcript(probes / "probe_ours", programs, commands)
     wheel = suite.transcript(probes / "probe_wheel", programs, commands)
@@ -65,7 +62,7 @@ def test_an_event_tracer_sees_the_same(probes: Path, programs: Path) -> None:
 
 
 def test_planned_memory_that_does_not_suffice_is_the_same_error(probes: Path, programs: Path) -> None:
-    names = sorted(set(suite.names(programs)) - AWAITED)
+    names = sorted(suite.names(programs))
     commands = ["backends", *suite.traced(programs, names), *(f"planned {name}.pte" for name in names)]
     ours = suite.transcript(probes / "probe_ours", programs, commands)
     wheel = suite.transcript(probes / "probe_wheel", programs, commands)
@@ -74,7 +71,7 @@ def test_planned_memory_that_does_not_suffice_is_the_same_error(probes: Path, pr
 
 def test_a_pool_of_any_size_that_does_not_suffice_is_one_error(probes: Path, programs: Path) -> None:
     """The wheel is no measure here: it writes through the null pointer of an allocation that failed."""
-    names = sorted(set(suite.names(programs)) - AWAITED)
+    names = sorted(suite.names(programs))
     commands = ["backends", *suite.traced(programs, names), *(f"pools {name}.pte" for name in names)]
     ours = suite.transcript(probes / "probe_ours", programs, commands)
     wheel = suite.transcript(probes / "probe_wheel", programs, commands)
