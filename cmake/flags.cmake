@@ -19,6 +19,8 @@ target_compile_options(pilotlight_build_flags INTERFACE
   "$<$<CONFIG:>:-Os;-DNDEBUG>"
   # Names and lines for `pilotlight fault`; they stay in the ELF file and take no memory of the board.
   $<$<BOOL:${CMAKE_CROSSCOMPILING}>:-g>
+  # Each function's stack use and callees, beside its object file, for python/pilotlight/stack.
+  $<$<BOOL:${CMAKE_CROSSCOMPILING}>:-fcallgraph-info=su>
   # Same objects wherever the checkout lies: no machine path in an image.
   "-ffile-prefix-map=${pilotlight_root}/="
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti>)

@@ -47,6 +47,7 @@ Span<std::byte> BytesOf(const executorch::aten::Tensor& tensor) {
 }  // namespace
 
 void* MarkedAllocator::allocate(std::size_t size, std::size_t alignment) {
+  if (sealed_) return nullptr;
   void* const memory = MemoryAllocator::allocate(size, alignment);
   if (used_size() > high_water_bytes_) high_water_bytes_ = used_size();
   return memory;
@@ -61,7 +62,12 @@ Status Model::Open(const pilotlight_model_descriptor_t& descriptor, ethos_u::Eth
 
   const Status status = Load();
   open_ = status == Status::kOk;
-  if (!open_) Destroy();
+  if (open_) {
+    method_allocator_->set_sealed(true);
+    temp_allocator_->set_sealed(true);
+  } else {
+    Destroy();
+  }
   return status;
 }
 
@@ -259,7 +265,10 @@ Status Model::Run(std::uint64_t deadline_us) {
 
   const std::uint64_t start_us = platform::NowUs();
   const std::uint64_t start_cycles = platform::CpuCycles();
+  // Scratch of operators and delegates; nothing else is allocated once the model is open.
+  temp_allocator_->set_sealed(false);
   const Error error = method_->execute();
+  temp_allocator_->set_sealed(true);
   last_inference_.cpu_cycles = platform::CpuCycles() - start_cycles;
   last_inference_.duration_us = platform::NowUs() - start_us;
   if (npu_ != nullptr) {

@@ -33,6 +33,14 @@ def test_the_vector_table_names_the_npu_interrupt_of_the_fvp(probe_image: Callab
     assert int.from_bytes(table[4 * (16 + 56) :][:4], "little") == handler["st_value"]
 
 
+def test_no_image_holds_an_allocator(probe_image: Callable[[str], Path]) -> None:
+    # The probe prints with newlib's snprintf(), which asks for memory when it has no room.
+    with probe_image("qemu-corstone300").open("rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")
+        functions = {s.name for s in table.iter_symbols() if s["st_info"]["type"] == "STT_FUNC"}
+    assert "_malloc_r" in functions and not functions & {"_sbrk_r", "_sbrk", "_mallinfo_r", "sbrk"}
+
+
 def test_an_image_too_big_names_region_and_bytes_over(tmp_path: Path) -> None:
     board = tmp_path / "small"
     board.mkdir()

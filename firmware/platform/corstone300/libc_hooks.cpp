@@ -1,17 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What newlib asks of an operating system. There is none: no files, no heap, nothing to return to.
+//
+// Every way to the heap ends in a CHECK. The library's own allocator cannot be linked beside these
+// (image.ld refuses it), so nothing in an image allocates: what calls one of them is found at its
+// first call, with its backtrace.
 #include <cerrno>
 #include <cstddef>
+#include <new>
 
 #include "pilotlight/base/check.h"
 
+namespace {
+
+[[noreturn]] void RefuseToAllocate() {
+  pilotlight::CheckFailed("heap", 0, "somebody allocates, and there is no heap");
+}
+
+// Freeing null is allowed, and code that may have nothing to free does it.
+void Free(const void* memory) {
+  if (memory != nullptr) RefuseToAllocate();
+}
+
+}  // namespace
+
+void* operator new(std::size_t) { RefuseToAllocate(); }
+void* operator new[](std::size_t) { RefuseToAllocate(); }
+void* operator new(std::size_t, const std::nothrow_t&) noexcept { RefuseToAllocate(); }
+void* operator new[](std::size_t, const std::nothrow_t&) noexcept { RefuseToAllocate(); }
+void operator delete(void* memory) noexcept { Free(memory); }
+void operator delete[](void* memory) noexcept { Free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { Free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { Free(memory); }
+
 extern "C" {
 
-void* _sbrk(std::ptrdiff_t) {
-  errno = ENOMEM;
-  return reinterpret_cast<void*>(-1);
-}
+struct _reent;
+
+void* malloc(std::size_t) { RefuseToAllocate(); }
+void* calloc(std::size_t, std::size_t) { RefuseToAllocate(); }
+void* realloc(void*, std::size_t) { RefuseToAllocate(); }
+void free(void* memory) { Free(memory); }
+void* _malloc_r(_reent*, std::size_t) { RefuseToAllocate(); }
+void* _calloc_r(_reent*, std::size_t, std::size_t) { RefuseToAllocate(); }
+void* _realloc_r(_reent*, void*, std::size_t) { RefuseToAllocate(); }
+void _free_r(_reent*, void* memory) { Free(memory); }
+
+[[noreturn]] void abort() { pilotlight::CheckFailed("libc", 0, "abort() was called"); }
 
 int _write(int, const char*, int) {
   errno = EBADF;
@@ -30,7 +65,7 @@ int _isatty(int) { return 0; }
 int _getpid() { return 1; }
 int _kill(int, int) { return -1; }
 
-[[noreturn]] void _exit(int) { pilotlight::CheckFailed("libc", 0, "exit() or abort() was called"); }
+[[noreturn]] void _exit(int) { pilotlight::CheckFailed("libc", 0, "exit() was called"); }
 
 // -fno-exceptions code still refers to these through virtual destructors and pure virtual
 // functions.

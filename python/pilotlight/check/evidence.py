@@ -13,9 +13,11 @@ from pilotlight.link.messages import (
     Identity,
     LogLevel,
     ModelDescription,
+    Statistics,
     Status,
     TensorDescription,
 )
+from pilotlight.stack import StackBound
 
 
 def demand_this_build(identity: Identity, build_id: str) -> None:
@@ -92,6 +94,19 @@ def objections(session: Session, completion: Completion, nonce: bytes, runs: int
             )
         )
     return found
+
+
+def stack_objections(statistics: Statistics, bound: StackBound | None) -> list[PilotlightError]:
+    """Return what speaks against the stack's bound: it holds for every run, so no run may exceed it."""
+    if bound is None or not bound.is_complete or statistics.stack_used <= bound.bytes:
+        return []
+    return [
+        TargetError(
+            f"the device used {statistics.stack_used:,} bytes of stack, more than the {bound.bytes:,} computed for its "
+            "build",
+            hint="firmware/indirect_calls.toml declares too little",
+        )
+    ]
 
 
 _CABLE = "look at cable and baud rate, then run the check again"

@@ -22,6 +22,7 @@ from pilotlight.check.data_set import DataSet
 from pilotlight.errors import Mismatch, PilotlightError
 from pilotlight.files import write_atomically
 from pilotlight.link.messages import Statistics
+from pilotlight.stack import StackBound
 
 SCHEMA = 1
 
@@ -97,6 +98,7 @@ class CheckReport:
     rounding: Rounding | None = None
     latency: Latency | None = None
     memory: Statistics | None = None
+    stack_bound: StackBound | None = None
     retries_used: int = 0
     noise_before_session: int = 0
     earlier_fault: str = ""

@@ -21,13 +21,14 @@ from pilotlight.bundle import ModelInfo, load_model_info
 from pilotlight.check import record
 from pilotlight.check.compare import Mismatched, accuracy, compare_output, rounding
 from pilotlight.check.data_set import DataSet, load_data_set
-from pilotlight.check.evidence import demand_this_build, demand_this_model, objections
+from pilotlight.check.evidence import demand_this_build, demand_this_model, objections, stack_objections
 from pilotlight.check.record import CheckReport, Latency, Observations, Spread
 from pilotlight.errors import ConfigError, LinkTimeout, PilotlightError, TargetDied, TargetError, TargetNotRunning
 from pilotlight.fault import FAULT_FILE, decode_fault
 from pilotlight.files import write_atomically
 from pilotlight.link import Deadline, Link, Session, open_link
 from pilotlight.link.messages import NONCE_BYTES, LogLine, ModelDescription, RunDone
+from pilotlight.stack import load_bound
 
 # The whole check; what one inference may take on the device; how long a target may need to answer at first.
 TIMEOUT_S = 3600.0
@@ -172,7 +173,8 @@ def _converse(
     mismatches = sorted(
         (found for one in compared for found in one.mismatches), key=lambda found: (found.sample, found.output)
     )
-    against = tuple(objections(session, completion, nonce, count))
+    bound = load_bound(build_dir)
+    against = (*objections(session, completion, nonce, count), *stack_objections(statistics, bound))
     wrong = {found.sample for found in mismatches}
     tolerated = {sample for one in compared for sample in one.tolerated} - wrong
     return replace(
@@ -207,6 +209,7 @@ def _converse(
             host_ms=Spread.of(list(answers.host_ms)),
         ),
         memory=statistics,
+        stack_bound=bound,
         retries_used=session.retries_used,
         noise_before_session=session.noise_before_session,
         earlier_fault=describe_fault(fault) if fault else "",

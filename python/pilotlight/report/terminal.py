@@ -63,7 +63,7 @@ def render(console: Console, report: CheckReport) -> None:
         rows = wording.latency_rows(report.latency, npu_is_simulated=report.npu_is_simulated)
         _add(table, "latency", rows)
     if report.memory:
-        _add(table, "memory", wording.memory_rows(report.memory))
+        _add(table, "memory", wording.memory_rows(report.memory, report.stack_bound))
     for remark in wording.remarks(report):
         table.add_row("note", escape(remark))
     for found in report.mismatches[:_MISMATCHES_SHOWN]:

@@ -7,6 +7,7 @@ from pilotlight.check import record
 from pilotlight.check.compare import Accuracy, Rounding
 from pilotlight.check.record import CheckReport, Latency, Spread
 from pilotlight.link.messages import Statistics
+from pilotlight.stack import StackBound
 
 
 def title(report: CheckReport) -> str:
@@ -71,13 +72,26 @@ def latency_rows(latency: Latency, *, npu_is_simulated: bool) -> list[tuple[str,
     ]
 
 
-def memory_rows(memory: Statistics) -> list[tuple[str, str]]:
-    return [
+def memory_rows(memory: Statistics, bound: StackBound | None) -> list[tuple[str, str]]:
+    rows = [
         ("method pool", _use(memory.method_pool_used, memory.method_pool_size)),
         ("scratch", _use(memory.temp_pool_used, memory.temp_pool_size)),
         ("planned buffers", f"{memory.planned_size:,} bytes"),
         ("stack", _use(memory.stack_used, memory.stack_size) if memory.stack_used else "not measured on this board"),
     ]
+    if bound is not None:
+        rows.append(("stack, computed bound", _bound(bound)))
+    return rows
+
+
+def _bound(bound: StackBound) -> str:
+    counts = {
+        "calls through undeclared pointers": len(bound.unresolved),
+        "recursions": len(bound.recursive),
+        "functions sized at run time": len(bound.unsized),
+    }
+    missing = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return f"{bound.bytes:,} bytes" + (f", not counting {missing} (stack.json)" if missing else "")
 
 
 def remarks(report: CheckReport) -> list[str]:

@@ -117,6 +117,13 @@ const NamedFault kFaults[] = {
     {"unaligned", [] { __asm volatile("ldrd r0, r1, [%0]" ::"r"(0x30000002)
                                       : "r0", "r1"); }},
     {"divide", [] { data_word = 1'000 / *const_cast<volatile std::uint32_t*>(&data_word); }},
+    {"malloc", [] { data_word = reinterpret_cast<std::uintptr_t>(std::malloc(data_word)); }},
+    {"new", [] { data_word = reinterpret_cast<std::uintptr_t>(new std::uint32_t[data_word & 7]); }},
+    {"free",
+     [] {
+       std::free(const_cast<std::uint32_t*>(&At(reinterpret_cast<std::uintptr_t>(&data_word))));
+       data_word = 1;  // Or the call would be a jump, and nobody could tell who made it.
+     }},
     // Interrupt 52 has no handler: enable it, and make it pending.
     {"interrupt", [] { At(0xE000E104) = 1u << 20, At(0xE000E204) = 1u << 20; }},
 };

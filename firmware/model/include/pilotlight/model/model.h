@@ -35,14 +35,18 @@ inline constexpr std::size_t kMaxOutputs = 16;
 inline constexpr std::size_t kMaxPlannedBuffers = 8;
 
 // A bump allocator that remembers the most it ever held. `reset()`, which the
-// runtime calls after every instruction, does not clear the mark.
+// runtime calls after every instruction, does not clear the mark. While it is
+// sealed there is no memory: who asks gets null, and the inference fails with
+// MemoryAllocationFailed.
 class MarkedAllocator final : public executorch::runtime::MemoryAllocator {
  public:
   using MemoryAllocator::MemoryAllocator;
   void* allocate(std::size_t size, std::size_t alignment = kDefaultAlignment) override;
   std::size_t high_water_bytes() const { return high_water_bytes_; }
+  void set_sealed(bool sealed) { sealed_ = sealed; }
 
  private:
+  bool sealed_ = false;
   std::size_t high_water_bytes_ = 0;
 };
 

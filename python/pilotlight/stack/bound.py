@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The deepest the stack can become: the longest chains of calls from start-up and from each interrupt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from elftools.elf.elffile import ELFFile
+
+from pilotlight.errors import ConfigError
+from pilotlight.fault.image import demangle
+from pilotlight.stack.calls import DeclaredCalls, load_declared_calls
+from pilotlight.stack.frames import CompiledFunction, read_frames
+from pilotlight.stack.machine_code import LinkedFunction, read_functions
+
+FILE_NAME = "stack.json"
+SCHEMA = 1
+
+_START = "StartInCpp"
+_FAULT = "FaultInCpp"
+_FAULT_STACK = "fault_stack"
+_NO_HANDLERS = ("Reset_Handler", "FaultEntry")
+
+# What the core pushes at an exception: 26 words with floating point, and what aligns them (Armv8-M ARM).
+EXCEPTION_FRAME_BYTES = 112
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A chain of calls, outermost first: function and the bytes it takes."""
+
+    calls: tuple[tuple[str, int], ...]
+
+    @property
+    def bytes(self) -> int:
+        return sum(size for _, size in self.calls)
+
+    def lines(self) -> list[str]:
+        return [f"{size:6,}  {without_parameters(name)}" for name, size in self.calls]
+
+
+def without_parameters(name: str) -> str:
+    """
+    >>> without_parameters("pilotlight::(anonymous namespace)::Serve(int, char) const")
+    'pilotlight::(anonymous namespace)::Serve'
+    """
+    hidden = name.replace("(anonymous namespace)", "<anonymous>")
+    return hidden.partition("(")[0].replace("<anonymous>", "(anonymous namespace)")
+
+
+@dataclass(frozen=True)
+class StackBound:
+    """The bound, and everything that it does not cover.
+
+    interrupts: the deepest chain of each handler. All have the same priority, so that one runs at a time.
+    fault, fault_reserved_bytes: the fault handler, which has a stack of its own.
+    unresolved: functions that call through a pointer of which firmware/indirect_calls.toml does not say what it calls.
+    recursive: cycles of calls without a declared depth; each is counted once round.
+    unsized: functions whose stack use depends on values at run time.
+    """
+
+    main: Chain
+    interrupts: tuple[Chain, ...]
+    fault: Chain
+    reserved_bytes: int
+    fault_reserved_bytes: int
+    unresolved: tuple[str, ...]
+    recursive: tuple[tuple[str, ...], ...]
+    unsized: tuple[str, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Main, the deepest interrupt on top of it, and a fault on top of that."""
+        interrupt = max((chain.bytes + EXCEPTION_FRAME_BYTES for chain in self.interrupts), default=0)
+        return self.main.bytes + interrupt + EXCEPTION_FRAME_BYTES
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.unresolved and not self.recursive and not self.unsized
+
+    def save(self, folder: Path) -> None:
+        record = {"schema": SCHEMA, "bytes": self.bytes, "is_complete": self.is_complete, **asdict(self)}
+        (folder / FILE_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def load_bound(folder: Path) -> StackBound | None:
+    """Read stack.json of a build folder; None when the build made none, as for boards/host.
+
+    Raises ConfigError when it is damaged.
+    """
+    path = folder / FILE_NAME
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return StackBound(
+            main=_chain(raw["main"]),
+            interrupts=tuple(_chain(chain) for chain in raw["interrupts"]),
+            fault=_chain(raw["fault"]),
+            reserved_bytes=int(raw["reserved_bytes"]),
+            fault_reserved_bytes=int(raw["fault_reserved_bytes"]),
+            unresolved=tuple(raw["unresolved"]),
+            recursive=tuple(tuple(cycle) for cycle in raw["recursive"]),
+            unsized=tuple(raw["unsized"]),
+        )
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: not a stack report ({error!r})", hint="build again") from error
+
+
+def _chain(raw: dict[str, Any]) -> Chain:
+    return Chain(tuple((str(name), int(size)) for name, size in raw["calls"]))
+
+
+def compute_bound(folder: Path, elf: Path, declared: DeclaredCalls | None = None) -> StackBound:
+    """Compute the bound for `elf`, whose object files lie below `folder`.
+
+    Raises CompilerMissing, BuildFailed or ConfigError.
+    """
+    graph = _Graph(read_frames(folder), read_functions(elf), declared or load_declared_calls())
+    with elf.open("rb") as file:
+        image = ELFFile(file)
+        symbols = {symbol.name: symbol for symbol in image.get_section_by_name(".symtab").iter_symbols()}
+        vectors = image.get_section_by_name(".vectors").data()
+    handlers = {int.from_bytes(vectors[at : at + 4], "little") & ~1 for at in range(4, len(vectors), 4)}
+    interrupts = [
+        name
+        for name, function in sorted(graph.functions.items())
+        if function.address in handlers and name not in _NO_HANDLERS
+    ]
+    chains = [graph.deepest(root) for root in (_START, _FAULT, *interrupts)]
+    fault_stack = next((s for name, s in symbols.items() if name.endswith(f"{_FAULT_STACK}E")), None)
+    return StackBound(
+        main=graph.named(chains[0]),
+        fault=graph.named(chains[1]),
+        interrupts=tuple(graph.named(chain) for chain in chains[2:]),
+        reserved_bytes=symbols["__stack_top"]["st_value"] - symbols["__stack_limit"]["st_value"],
+        fault_reserved_bytes=fault_stack["st_size"] if fault_stack else 0,
+        unresolved=tuple(sorted(graph.names[name] for name in graph.unresolved)),
+        recursive=tuple(tuple(graph.names[name] for name in cycle) for cycle in graph.recursive),
+        unsized=tuple(sorted(graph.names[name] for name in graph.unsized)),
+    )
+
+
+class _Graph:
+    """Functions of an image and their calls; finds the costliest chain from a root."""
+
+    def __init__(
+        self, frames: dict[str, CompiledFunction], functions: dict[str, LinkedFunction], declared: DeclaredCalls
+    ) -> None:
+        self.functions = functions
+        self._frames = frames
+        self._declared = declared
+        self.names = dict(zip(functions, demangle(list(functions)), strict=True))
+        self.unresolved: set[str] = set()
+        self.unsized: set[str] = set()
+        self.recursive: list[tuple[str, ...]] = []
+        self._costliest: dict[str, tuple[tuple[str, int], ...]] = {}
+
+    def named(self, chain: Iterable[tuple[str, int]]) -> Chain:
+        return Chain(tuple((self.names[name], size) for name, size in chain))
+
+    def deepest(self, root: str) -> tuple[tuple[str, int], ...]:
+        """Return the costliest chain from `root`; notes on the way what the bound does not cover."""
+        if root not in self.functions:
+            return ()
+        if root not in self._costliest:
+            # Cycles come after all that they call, so each one finds its callees' costs known.
+            for cycle in _cycles(root, self._callees):
+                self._settle(cycle)
+        return self._costliest[root]
+
+    def _settle(self, cycle: tuple[str, ...]) -> None:
+        inside = set(cycle)
+        callees = {callee for name in cycle for callee in self._callees(name)}
+        onwards = max((self._costliest[callee] for callee in callees - inside), key=_cost, default=())
+        rounds = 1
+        if callees & inside:
+            depths = [
+                entry.depth
+                for entry in self._declared.recursion
+                for name in cycle
+                if entry.function.match(self.names[name])
+            ]
+            rounds = max(depths, default=1)
+            if not depths:
+                self.recursive.append(cycle)
+        own = tuple((name, self._bytes(name)) for name in cycle) * rounds
+        for name in cycle:
+            first = [call for call in own if call[0] == name][:1]
+            self._costliest[name] = (*first, *_without(own, first), *onwards)
+
+    def _bytes(self, name: str) -> int:
+        frame = self._frames.get(name)
+        if frame is None:
+            # A library's function, or an alias: all that it ever pushes, as if never popped.
+            function = self.functions[name]
+            if function.moves_stack_pointer:
+                self.unsized.add(name)
+            return function.pushed_bytes
+        if not frame.is_bounded:
+            self.unsized.add(name)
+        return frame.bytes
+
+    def _callees(self, name: str) -> set[str]:
+        function = self.functions[name]
+        callees = {callee for callee in function.callees if callee in self.functions}
+        frame = self._frames.get(name)
+        if frame.calls_through_pointer if frame else function.calls_through_pointer:
+            entries = [entry for entry in self._declared.indirect if entry.callers.match(self.names[name])]
+            if not entries:
+                self.unresolved.add(name)
+            callees |= {
+                callee for callee, shown in self.names.items() if any(entry.callees.match(shown) for entry in entries)
+            }
+        return callees
+
+
+def _cost(chain: tuple[tuple[str, int], ...]) -> int:
+    return sum(size for _, size in chain)
+
+
+def _without(calls: tuple[tuple[str, int], ...], first: list[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    rest = list(calls)
+    for call in first:
+        rest.remove(call)
+    return tuple(rest)
+
+
+def _cycles(root: str, callees: Any) -> Iterator[tuple[str, ...]]:
+    """Yield the strongly connected components reached from `root`, callees first (Tarjan, without recursion)."""
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    waiting: list[str] = []
+    is_waiting: set[str] = set()
+    work: list[tuple[str, Iterator[str]]] = []
+
+    def enter(name: str) -> None:
+        order[name] = lowest[name] = len(order)
+        waiting.append(name)
+        is_waiting.add(name)
+        work.append((name, iter(sorted(callees(name)))))
+
+    enter(root)
+    while work:
+        name, rest = work[-1]
+        callee = next(rest, None)
+        if callee is None:
+            work.pop()
+            if work:
+                lowest[work[-1][0]] = min(lowest[work[-1][0]], lowest[name])
+            if lowest[name] == order[name]:
+                at = waiting.index(name)
+                cycle = tuple(waiting[at:])
+                del waiting[at:]
+                is_waiting.difference_update(cycle)
+                yield cycle
+        elif callee not in order:
+            enter(callee)
+        elif callee in is_waiting:
+            lowest[name] = min(lowest[name], order[callee])

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stack use of each compiled function: the .ci files that `-fcallgraph-info=su` leaves beside object files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_NODE = re.compile(r'^node: \{ title: "(?P<title>[^"]*)" label: "(?P<label>[^"]*)"')
+_INDIRECT = re.compile(r'^edge: \{ sourcename: "(?P<caller>[^"]*)" targetname: "__indirect_call"')
+_USE = re.compile(r"\\n(?P<bytes>\d+) bytes \((?P<kind>[a-z,]+)\)")
+
+
+@dataclass(frozen=True)
+class CompiledFunction:
+    """`bytes` is all that a call takes, return address included. is_bounded: nothing of it is sized at run time."""
+
+    bytes: int
+    is_bounded: bool
+    calls_through_pointer: bool
+
+
+def read_frames(folder: Path) -> dict[str, CompiledFunction]:
+    """Return every function compiled below `folder` by its linker name.
+
+    Where several functions of different files share a name, the worst of each property.
+    """
+    found: dict[str, CompiledFunction] = {}
+    for path in sorted(folder.rglob("*.ci")):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        indirect = {_linker_name(match["caller"]) for line in text.splitlines() if (match := _INDIRECT.match(line))}
+        for line in text.splitlines():
+            node = _NODE.match(line)
+            use = _USE.search(node["label"]) if node else None
+            if node is None or use is None:
+                continue
+            name = _linker_name(node["title"])
+            function = CompiledFunction(
+                int(use["bytes"]), use["kind"] in ("static", "dynamic,bounded"), name in indirect
+            )
+            if name in found:
+                function = _worst(found[name], function)
+            found[name] = function
+    return found
+
+
+def _linker_name(title: str) -> str:
+    # Functions that only one file sees are titled "path:name".
+    return title.rpartition(":")[2]
+
+
+def _worst(a: CompiledFunction, b: CompiledFunction) -> CompiledFunction:
+    return CompiledFunction(
+        max(a.bytes, b.bytes), a.is_bounded and b.is_bounded, a.calls_through_pointer or b.calls_through_pointer
+    )
