@@ -124,7 +124,8 @@ def _is_within(expected: Array, got: Array, tolerance: Tolerance) -> bool:
     wide = expected.astype(np.float64), got.astype(np.float64)
     finite = np.isfinite(wide[0]) & np.isfinite(wide[1])
     special = ((wide[0] == wide[1]) | (np.isnan(wide[0]) & np.isnan(wide[1])))[~finite]
-    return bool(special.all()) and bool((np.abs(wide[0] - wide[1])[finite] <= tolerance.max_difference).all())
+    near = np.abs(wide[0][finite] - wide[1][finite]) <= tolerance.max_difference
+    return bool(special.all()) and bool(near.all())
 
 
 def rounding(golden: tuple[Array, ...], quantised: tuple[Array, ...]) -> Rounding:

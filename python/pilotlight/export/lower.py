@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from executorch.backends.arm._passes.arm_pass_manager import (
     clear_registered_pass_insertions,
     register_pass_insertions_before,
@@ -34,6 +35,9 @@ from pilotlight.pte.ethos_u import parse_blob, parse_payload
 
 # The NPU reads commands and weights where they lie in the .pte, which an image embeds at a multiple of this.
 BLOB_ALIGN_BYTES = 16
+
+# Its parts would turn the weights round in every inference.
+_WHOLE_ON_CPU = [torch.ops.aten.linear.default]
 
 _QUANTISATION = ("quantized_decomposed.quantize_per_", "quantized_decomposed.dequantize_per_")
 
@@ -155,7 +159,7 @@ def lower(
             edge = to_edge_transform_and_lower(
                 copy.deepcopy(program),
                 partitioner=[partitioner],
-                compile_config=EdgeCompileConfig(_check_ir_validity=False),
+                compile_config=EdgeCompileConfig(_check_ir_validity=False, preserve_ops=_WHOLE_ON_CPU),
             )
         except (Exception, SystemExit) as error:
             raise LoweringFailed(tuple(delegate) or tuple(operators)) from error
