@@ -7,7 +7,7 @@ import hashlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pilotlight.bundle import ModelInfo
+from pilotlight.bundle import EXACT, ModelInfo, TensorInfo, Tolerance
 from pilotlight.debug_info import DebugInfo
 from pilotlight.errors import ConfigError, PilotlightError, ToolMissing
 from pilotlight.export.demands import demand_full_delegation, unsupported
@@ -140,8 +140,9 @@ def _export(
             steps.tell(f"  {done} of {len(samples)}")
 
     report = _report(spec, file, target, lowered, answers, len(pte), steps)
+    tolerated = _tolerated(lowered.boundary.outputs, answers.tolerances())
     unconfirmed = (attempt.unconfirmed,) if attempt.unconfirmed else ()
-    report = replace(report, notes=(*report.notes, *rewritten, *unconfirmed))
+    report = replace(report, notes=(*report.notes, *rewritten, *tolerated, *unconfirmed))
     _write(folder, spec, report, lowered.boundary, answers, pte)
     DebugInfo(
         pte_sha256=hashlib.sha256(pte).hexdigest(),
@@ -214,6 +215,24 @@ def _report(
         seconds={name: round(seconds, 3) for name, seconds in steps.seconds.items()},
         notes=tuple(notes),
     )
+
+
+def _tolerated(outputs: Sequence[TensorInfo], tolerances: Sequence[Tolerance]) -> list[str]:
+    """Say which outputs a check will not compare bit for bit."""
+    notes = []
+    for output, tolerance in zip(outputs, tolerances, strict=True):
+        if tolerance != EXACT and output.scale:
+            steps = f"{tolerance.max_difference:.0f} step" + "s" * (tolerance.max_difference != 1)
+            notes.append(
+                f"{output.name} may be off by {steps} in {tolerance.max_share:.1%} of the values on the device: "
+                "CPU operators before it round floats"
+            )
+        elif tolerance != EXACT:
+            notes.append(
+                f"{output.name} may be off by {tolerance.max_difference:.2g} on the device: "
+                "CPU operators before it round floats"
+            )
+    return notes
 
 
 def _write(folder: Path, spec: ModelSpec, report: ExportReport, boundary: Any, answers: Any, pte: bytes) -> None:

@@ -10,7 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pilotlight.export.report import DelegateReport, ExportReport, OutputAccuracy
+from pilotlight.export.report import DelegateReport, ExportReport, OperatorReport, OutputAccuracy
+from pilotlight.export.user_operators import short_name
 
 
 def render(report: ExportReport) -> RenderableType:
@@ -26,7 +27,7 @@ def render(report: ExportReport) -> RenderableType:
 
 def _operators(report: ExportReport) -> RenderableType:
     delegated = Counter(operator.name for operator in report.operators if operator.delegate is not None)
-    listed = ", ".join(f"{count} {_short(name)}" for name, count in delegated.items())
+    listed = ", ".join(f"{count} {short_name(name)}" for name, count in delegated.items())
     streams = len(report.delegates)
     where = f"{streams} command stream" + "s" * (streams != 1)
     parts: list[RenderableType] = [Text(f"on the NPU: {sum(delegated.values())} operators in {where} ({listed})")]
@@ -34,14 +35,28 @@ def _operators(report: ExportReport) -> RenderableType:
         parts = [Text("on the NPU: none")]
     if not report.on_cpu:
         return Group(*parts, Text("on the CPU: none"))
-    table = Table(title="on the CPU", title_justify="left", box=None, pad_edge=False)
-    for heading in ("operator", "line", "source", "reason"):
-        table.add_column(heading, overflow="fold")
-    for operator in report.on_cpu:
-        table.add_row(
-            *(Text(cell) for cell in (_short(operator.name), _near(operator.where), operator.source, operator.reason))
-        )
-    return Group(*parts, table)
+    return Group(*parts, Text("on the CPU:"), *_by_line(report.on_cpu))
+
+
+def _by_line(operators: tuple[OperatorReport, ...]) -> list[Text]:
+    """Return the operators on the CPU, those of one line of the source together, each reason once."""
+    lines: dict[tuple[str, str, str], list[OperatorReport]] = {}
+    for operator in operators:
+        place = (operator.where, operator.source, operator.module if not operator.where else "")
+        lines.setdefault(place, []).append(operator)
+    texts = []
+    for (where, source, module), here in lines.items():
+        heading = _near(where) or (f"module {module}" if module else "(line unknown)")
+        texts.append(Text(f"  {heading}  ").append(source, style="dim"))
+        why: dict[str, list[str]] = {}
+        for operator in here:
+            if not operator.name.startswith("quantized_decomposed."):
+                why.setdefault(operator.reason, []).append(short_name(operator.name))
+        texts += [Text(f"    {', '.join(dict.fromkeys(names))}: {reason}") for reason, names in why.items()]
+        conversions = len(here) - sum(map(len, why.values()))
+        if conversions:
+            texts.append(Text(f"    and {conversions} conversion{'s' * (conversions != 1)} between int8 and float"))
+    return texts
 
 
 def _facts(report: ExportReport) -> Table:
@@ -99,10 +114,6 @@ def _agreement(output: OutputAccuracy) -> str:
         f"golden differs from quantised PyTorch by rounding in {agreement.differing:,} of {agreement.values:,} values, "
         f"at most by {agreement.max_difference:g}"
     )
-
-
-def _short(name: str) -> str:
-    return name.removeprefix("aten.").removesuffix(".default").removeprefix("quantized_decomposed.")
 
 
 def _near(where: str) -> str:

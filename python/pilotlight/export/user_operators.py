@@ -92,4 +92,4 @@ def short_name(target: str) -> str:
     >>> short_name("zoo.mystery.default")
     'zoo.mystery'
     """
-    return target.removeprefix("aten.").removesuffix(".default")
+    return target.removeprefix("aten.").removesuffix(".default").removesuffix(".Tensor").removesuffix(".Scalar")

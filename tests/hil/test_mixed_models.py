@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model that is half on the NPU and half on the CPU goes the whole way, and the check says how exact it was."""
+
+from pathlib import Path
+
+from workflow import Bench, build, run
+
+# Softplus stays on the CPU in float between two halves on the NPU, and so does what picks the class.
+MIXED = """\
+import torch
+from torch import nn
+from pilotlight.model_spec import LabelledData, ModelSpec
+
+
+class Mixed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.second = nn.Conv2d(8, 8, 3, padding=1)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = nn.functional.softplus(self.first(x))
+        x = nn.functional.relu6(self.second(x))
+        scores = self.head(nn.functional.avg_pool2d(x, 16).flatten(1))
+        return scores, scores.argmax(1)
+
+
+def spec() -> ModelSpec:
+    torch.manual_seed(3)
+    samples = torch.randn(24, 3, 16, 16)
+    return ModelSpec(
+        name="mixed",
+        module=Mixed().eval(),
+        example_inputs=(samples[:1],),
+        calibration=[(sample[None],) for sample in samples[:8]],
+        data_set=LabelledData(inputs=samples[8:].numpy()),
+    )
+"""
+
+
+def test_a_mixed_model_is_within_its_tolerance_and_refused_where_all_must_be_delegated(tmp_path: Path) -> None:
+    model = tmp_path / "mixed.py"
+    model.write_text(MIXED, encoding="utf-8")
+    folder = build("mixed", "-b", "qemu-corstone300", "-m", model)
+    bench = Bench(folder)
+    try:
+        assert bench.flash().code == 0
+        outcome = bench.check("--json")
+    finally:
+        run("poweroff", "-d", folder)
+    assert outcome.code == 0, outcome.out + outcome.err
+    report = outcome.json
+    assert report["verdict"] == "pass"
+    assert report["identical_samples"] + report["tolerated_samples"] == report["samples"] == 16
+    assert report["values"] == 16 * (5 + 1)
+    assert report["differing_values"] <= 1
+
+    target = ("-t", "ethos-u55-128", "-o", tmp_path / "bundle")
+    outcome = run("export", model, *target, "--require-full-delegation")
+    assert outcome.code == 11
+    for operator in ("exp", "log1p", "where.self", "argmax"):
+        assert f"\n  {operator} at {model}:" in outcome.err
