@@ -155,4 +155,5 @@ def accuracy(labels: Array, device: Array, golden: Array, quantised: Array, fp32
 
 
 def _largest(a: Array, b: Array) -> float:
-    return float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0.0))
+    with np.errstate(invalid="ignore"):
+        return float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0.0))
