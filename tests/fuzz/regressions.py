@@ -59,11 +59,13 @@ ERRORS = {
 
 @dataclass(frozen=True)
 class Expectation:
-    """The error on 64-bit and on 32-bit machines, and the class it stands for."""
+    """The error on 64-bit and on 32-bit machines, what has to notice, and the class it stands for."""
 
     wide: str
     narrow: str
     why: str
+    # "program": Program::load(); "method": load_method(), which sizes pools and asks delegates; "execute".
+    stage: str = "program"
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,13 @@ class Corpus:
         error: str | tuple[str, str],
         edit: Callable[[Json], None],
         base: tuple[Json, Sequence[bytes]] | None = None,
+        stage: str = "program",
     ) -> None:
         content, segments = base or (one_kernel(), [])
         content = copy.deepcopy(content)
         edit(content)
         wide, narrow = (error, error) if isinstance(error, str) else error
-        self.cases.append(Regression(name, for_probes(content), segments, Expectation(wide, narrow, why)))
+        self.cases.append(Regression(name, for_probes(content), segments, Expectation(wide, narrow, why, stage)))
 
     def tensor(self, name: str, why: str, error: str | tuple[str, str], **fields: object) -> None:
         self.add(name, why, error, lambda content: _method(content)["values"][0]["val"].update(fields))
@@ -166,7 +169,7 @@ def _indices(corpus: Corpus) -> None:
             _method(content)["values"].extend(extra)
             _method(content)["chains"][0].update(instructions=list(items))
 
-        corpus.add(name, why, error, edit)
+        corpus.add(name, why, error, edit, stage="execute" if name == "endless_loop" else "program")
 
     for index in (-1, 99, 2**31 - 1, -(2**31)):
         instructions(f"argument_{index}", bounds, "InvalidProgram", kernel(0, 0, index, 2))
@@ -196,10 +199,12 @@ def _exhaustion(corpus: Corpus) -> None:
         corpus.add(
             f"{kind}_of_50000", why, "MemoryAllocationFailed",
             lambda content, kind=kind, item=item: _method(content)["values"].append(value(kind, items=[item] * 50_000)),
+            stage="method",
         )  # fmt: skip
     corpus.add(
         "50000_arguments", why, "MemoryAllocationFailed",
         lambda content: _method(content)["chains"][0].update(instructions=[kernel(0, *[0] * 50_000)]),
+        stage="method",
     )  # fmt: skip
     corpus.add(
         "70000_arguments", "CVE-2025-54951: a count in 16 bits", "InvalidProgram",
@@ -208,6 +213,7 @@ def _exhaustion(corpus: Corpus) -> None:
     corpus.add(
         "50000_values", why, "MemoryAllocationFailed",
         lambda content: _method(content)["values"].extend([value("Int", int_val=0)] * 50_000),
+        stage="method",
     )  # fmt: skip
 
 
@@ -351,7 +357,7 @@ def _npu_blobs(corpus: Corpus) -> None:
         foreign = "region" in name or "unknown" in name or (name.endswith("_length_1") and name not in _TOO_SHORT)
         error = "DelegateInvalidCompatibility" if foreign else "InvalidProgram"
         # Not for the probe: this one is the real delegate's.
-        expectation = Expectation(error, error, why)
+        expectation = Expectation(error, error, why, "method")
         corpus.cases.append(Regression(name, content, [], expectation))
 
 
@@ -384,15 +390,16 @@ def write(folder: Path) -> dict[str, Expectation]:
     return expected
 
 
-def differences(expected: dict[str, Expectation], got: dict[str, int], *, narrow: bool) -> dict[str, str]:
-    """Return what is wrong, by file: `got` has the error codes that the runtime gave."""
+def differences(expected: dict[str, Expectation], got: dict[str, tuple[str, int]], *, narrow: bool) -> dict[str, str]:
+    """Return what is wrong, by file: `got` has the stage that refused it and the runtime's error code."""
     names = {code: name for name, code in ERRORS.items()}
     wrong = {}
     for name, expectation in expected.items():
-        error = names.get(got[name], hex(got[name]))
-        wanted = expectation.narrow if narrow else expectation.wide
-        if error != wanted:
-            wrong[name] = f"{error} instead of {wanted} ({expectation.why})"
+        stage, code = got[name]
+        was = f"{names.get(code, hex(code))} by {stage}"
+        wanted = f"{expectation.narrow if narrow else expectation.wide} by {expectation.stage}"
+        if was != wanted:
+            wrong[name] = f"{was} instead of {wanted} ({expectation.why})"
     return wrong
 
 
