@@ -48,7 +48,8 @@ def test_each_file_of_the_regression_corpus_gets_its_error(image: Path, tmp_path
     assert code == 0, said[-2000:]
     assert f"END {len(files)}" in said
     got = {
-        Path(path).stem: int(error) for path, error in re.findall(r"^CASE (\S+): \w+ (\d+) \d+\r?$", said, re.MULTILINE)
+        Path(path).stem: (stage, int(error))
+        for path, stage, error in re.findall(r"^CASE (\S+): (\w+) (\d+) \d+\r?$", said, re.MULTILINE)
     }
     assert len(got) == len(files) > 250
     assert regressions.differences(expected, got, narrow=True) == {}

@@ -47,6 +47,7 @@ class Arena final : public Memory {
     return reinterpret_cast<void*>(kOrigin + at);
   }
   void Reset() { used_bytes_ = 0; }
+  static Span<std::byte> All() { return {reinterpret_cast<std::byte*>(kOrigin), kSizeBytes}; }
 
  private:
   static constexpr std::uintptr_t kOrigin = PILOTLIGHT_BOARD_MEMORY_DDR_ORIGIN;
@@ -128,15 +129,17 @@ void et_pal_emit_log_message(et_timestamp_t, et_pal_log_level_t, const char*, co
 int main() {
   using namespace pilotlight;        // NOLINT: the app is this file
   using namespace pilotlight::fuzz;  // NOLINT: likewise
-  if (const platform::FaultRecord fault = platform::TakeFaultRecord(); fault.valid) {
+  if (const platform::FaultDump* const fault = platform::TakeFaultDump()) {
     char line[160];
     Text text(line);
-    text << "FAULT of kind " << fault.kind << " " << fault.check_text << ": pc ";
-    text.Hex(fault.pc) << ", lr ";
-    text.Hex(fault.lr) << ", cfsr ";
-    text.Hex(fault.cfsr);
+    text << "FAULT of kind " << static_cast<std::uint32_t>(fault->kind) << " " << fault->check_text
+         << ": pc ";
+    text.Hex(fault->pc) << ", lr ";
+    text.Hex(fault->lr) << ", cfsr ";
+    text.Hex(fault->cfsr);
     End("\n", line, kExitFault);
   }
+  platform::MapData(Arena::All());
   executorch::runtime::runtime_init();
   RegisterProbes();
   RegisterEthosU();
