@@ -175,8 +175,8 @@ def _unwind_table(dwarf: Any) -> list[tuple[int, int, Any]]:
 
 def _path(folders: list[str], folder: int, name: str) -> str:
     """Return the path of a source file in the repository; of others, the name."""
-    inside = 0 <= folder < len(folders) and folders[folder] and not folders[folder].startswith("/")
-    return f"{folders[folder]}/{name}" if inside else name.rpartition("/")[2]
+    inside = 0 <= folder < len(folders) and folders[folder] and not folders[folder].startswith(("/", ".."))
+    return f"{folders[folder]}/{name}" if inside and not name.startswith(("/", "..")) else name.rpartition("/")[2]
 
 
 def _text(raw: bytes | str) -> str:
