@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flash of CPU operators on the Cortex-M55: what an image with these operators, on these dtypes, holds of kernels.
+
+    python tests/bench/kernel_footprint.py ["aten::add.out float32" ...]
+
+Each line is a program's selection ("a; b" for two operators). The kernels are compiled and linked as in an image, alone:
+without the C library, the runtime and the generated wrappers, which are counted apart. Without arguments: a few selections.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+KERNELS = ROOT / "firmware" / "kernels"
+
+SELECTIONS = (
+    "aten::add.out float32",
+    "aten::add.out float32; aten::mul.out float32",
+    "aten::add.out float32 int64",
+    "aten::add.out int8",
+    "aten::sigmoid.out float32",
+    "aten::slice_copy.Tensor_out int8",
+    "aten::slice_copy.Tensor_out int8; aten::cat.out int8; aten::permute_copy.out int8",
+    "quantized_decomposed::quantize_per_tensor.out float32 int8",
+    "aten::_to_copy.out float32 int64",
+)
+
+_FLAGS = (
+    *("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard", "-std=c++17", "-Os", "-fno-exceptions", "-fno-rtti"),
+    *("-ffunction-sections", "-fdata-sections", "-DC10_USING_CUSTOM_GENERATED_MACROS", "-DET_MIN_LOG_LEVEL=Error"),
+    *("-DEXECUTORCH_INTERNAL_FLATBUFFERS=1", "-DPILOTLIGHT_SELECTED_OPERATORS", "-Wno-unused-parameter"),
+)
+
+
+@dataclass(frozen=True)
+class KernelSize:
+    """Bytes of .text and .rodata: of the kernels, and of the wrappers that take their arguments off the stack."""
+
+    kernels: int
+    wrappers: int
+
+
+def kernel_size(selection: str, folder: Path) -> KernelSize:
+    """Compile what `selection` needs in `folder`, link it, and return its size."""
+    operators = folder / "operators.txt"
+    operators.write_text("".join(f"{line.strip()}\n" for line in selection.split(";")), encoding="utf-8")
+    _run(sys.executable, str(KERNELS / "generate_registration.py"), "--operators", str(operators), "--out", str(folder))
+    include = _executorch() / "include"
+    includes = [
+        *(f"-I{path}" for path in (folder, folder / "selected", KERNELS, KERNELS / "include")),
+        *("-isystem", str(include)),
+        *("-isystem", str(include / "executorch" / "runtime" / "core" / "portable_type" / "c10")),
+    ]
+    sources = [folder / "operators.cpp"]
+    sources += [path for path in sorted((folder / "selected").glob("*.cpp")) if "#include" in path.read_text("utf-8")]
+    objects = []
+    for source in sources:
+        objects.append(folder / f"{source.stem}.o")
+        _run("arm-none-eabi-g++", *_FLAGS, *includes, "-c", str(source), "-o", str(objects[-1]))
+    linked = folder / "linked.elf"
+    linker_map = folder / "linked.map"
+    _run(
+        *("arm-none-eabi-g++", *_FLAGS[:3], "-nostdlib", "-Wl,--gc-sections", "-Wl,--unresolved-symbols=ignore-all"),
+        *("-Wl,-e,pilotlight_register_operators", f"-Wl,-Map={linker_map}", *map(str, objects), "-o", str(linked)),
+    )
+    return _sizes(linker_map)
+
+
+def _sizes(linker_map: Path) -> KernelSize:
+    from footprint import CODE, parse_map
+
+    wrappers = kernels = 0
+    for section in parse_map(linker_map.read_text(encoding="utf-8")).values():
+        if section.name in CODE:
+            for piece in section.pieces():
+                if piece.path.endswith("operators.o"):
+                    wrappers += piece.size
+                else:
+                    kernels += piece.size
+    return KernelSize(kernels, wrappers)
+
+
+def _executorch() -> Path:
+    import importlib.util
+
+    found = importlib.util.find_spec("executorch")
+    assert found is not None and found.submodule_search_locations
+    return Path(found.submodule_search_locations[0])
+
+
+def _run(*command: str) -> None:
+    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    if result.returncode != 0:
+        raise SystemExit(f"{' '.join(command)}\n{result.stdout}{result.stderr}")
+
+
+def main() -> int:
+    print(f"{'kernels':>9} {'wrappers':>9}  bytes, for")
+    for selection in sys.argv[1:] or SELECTIONS:
+        with tempfile.TemporaryDirectory() as folder:
+            size = kernel_size(selection, Path(folder))
+        print(f"{size.kernels:>9,} {size.wrappers:>9,}  {selection}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
