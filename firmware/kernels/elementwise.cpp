@@ -46,12 +46,46 @@ template <typename C>
 constexpr DtypeSet kLoadable =
     SelectedByAny() & (std::is_same_v<C, std::int64_t> ? kIntegral : kAnyDtype);
 
+// A type to compute in, for the driver that is the same for all of them.
+struct ComputeType {
+  ScalarType dtype;
+  Load (*load_for)(ScalarType from, bool as_half);  // Null when the image has no such dtype.
+  Store (*store_for)(ScalarType to);
+  void (*repeat)(const Operand& number, void* buffer);
+};
+
 template <typename C>
-bool IsOf(ScalarType dtype) {
-  return dtype == (std::is_same_v<C, float>    ? ScalarType::Float
-                   : std::is_same_v<C, double> ? ScalarType::Double
-                                               : ScalarType::Long);
+Load LoadFor(ScalarType from, bool as_half) {
+  Load load = nullptr;
+  WithDtype<kLoadable<C>>(from, [&](auto zero) {
+    using T = decltype(zero);
+    load = LoadRun<C, T>;
+    // An integer becomes a half first, which has fewer digits than it may.
+    if constexpr (std::is_same_v<C, float> && std::is_integral_v<T> &&
+                  Contains(SelectedByAny(), ScalarType::Half)) {
+      if (as_half) load = LoadRunAsHalf<T>;
+    }
+  });
+  return load;
 }
+
+template <typename C>
+Store StoreFor(ScalarType to) {
+  Store store = nullptr;
+  WithDtype<SelectedByAny()>(to, [&](auto zero) { store = StoreRun<C, decltype(zero)>; });
+  return store;
+}
+
+template <typename C>
+void Repeat(const Operand& number, void* buffer) {
+  std::fill_n(static_cast<C*>(buffer), kRun, number.Value<C>());
+}
+
+template <typename C>
+constexpr ComputeType kComputeType = {std::is_same_v<C, float>    ? ScalarType::Float
+                                      : std::is_same_v<C, double> ? ScalarType::Double
+                                                                  : ScalarType::Long,
+                                      LoadFor<C>, StoreFor<C>, Repeat<C>};
 
 int Kind(ScalarType dtype) {
   if (::executorch::runtime::isFloatingType(dtype)) return 2;
@@ -133,39 +167,31 @@ ScalarType FloatResultType(const Operands& operands) {
 
 bool CanCast(ScalarType from, ScalarType to) { return Kind(from) <= Kind(to); }
 
-template <typename C>
-bool Compute(KernelRuntimeContext& context, Function<C> function, ScalarType dtype,
-             const Operands& operands, Tensor& out) {
+namespace {
+
+bool ComputeIn(const ComputeType& type, KernelRuntimeContext& context, Function function,
+               ScalarType dtype, const Operands& operands, Tensor& out) {
   Shape shape;
   bool sound = true;
   for (std::size_t i = 0; i < operands.count; ++i) {
     const Tensor* tensor = operands.items[i].tensor();
     sound = sound && (tensor == nullptr || (Broadcast(shape, *tensor) && HasData(*tensor)));
   }
-  Store store = nullptr;
-  WithDtype<SelectedByAny()>(out.scalar_type(),
-                             [&](auto zero) { store = StoreRun<C, decltype(zero)>; });
-  C buffers[kMaxOperands + 1][kRun];
+  const Store store = type.store_for(out.scalar_type());
+  alignas(8) std::byte buffers[kMaxOperands + 1][kRun * 8];
   Source sources[kMaxOperands] = {};
   for (std::size_t i = 0; sound && i < operands.count; ++i) {
     Source& source = sources[i];
     const Tensor* tensor = operands.items[i].tensor();
     source.same = tensor == nullptr || tensor->numel() == 1;
     if (tensor == nullptr) {
-      std::fill_n(buffers[i], kRun, operands.items[i].template Value<C>());
+      type.repeat(operands.items[i], buffers[i]);
       continue;
     }
     source.data = static_cast<const std::byte*>(tensor->const_data_ptr());
     source.bytes = static_cast<std::int32_t>(tensor->element_size());
-    sound = WithDtype<kLoadable<C>>(tensor->scalar_type(), [&](auto zero) {
-      using T = decltype(zero);
-      source.load = LoadRun<C, T>;
-      // An integer becomes a half first, which has fewer digits than it may.
-      if constexpr (std::is_same_v<C, float> && std::is_integral_v<T> &&
-                    Contains(SelectedByAny(), ScalarType::Half)) {
-        if (dtype == ScalarType::Half) source.load = LoadRunAsHalf<T>;
-      }
-    });
+    source.load = type.load_for(tensor->scalar_type(), dtype == ScalarType::Half);
+    sound = source.load != nullptr;
     if (sound && source.same) source.load(source.data, 0, kRun, buffers[i]);
   }
   if (!sound || store == nullptr || !Resize(shape, out)) return Refuse(context);
@@ -210,13 +236,13 @@ bool Compute(KernelRuntimeContext& context, Function<C> function, ScalarType dty
     const Tensor* tensor = operands.items[i].tensor();
     if (sources[i].same) {
       limit = std::min(limit, kRun);
-    } else if (IsOf<C>(tensor->scalar_type()) && strides[inner][i] == 1) {
+    } else if (tensor->scalar_type() == type.dtype && strides[inner][i] == 1) {
       sources[i].load = nullptr;
     } else {
       limit = std::min(limit, kRun);
     }
   }
-  const bool stores = !IsOf<C>(out.scalar_type()) || (strides[inner][count] != 1 && total > 1);
+  const bool stores = out.scalar_type() != type.dtype || (strides[inner][count] != 1 && total > 1);
   if (stores) limit = std::min(limit, kRun);
 
   auto* target = static_cast<std::byte*>(out.mutable_data_ptr());
@@ -225,7 +251,7 @@ bool Compute(KernelRuntimeContext& context, Function<C> function, ScalarType dty
   for (;;) {
     for (std::size_t done = 0; done < total; done += limit) {
       const std::size_t now = std::min(limit, total - done);
-      const C* in[kMaxOperands];
+      const void* in[kMaxOperands];
       for (std::size_t i = 0; i < count; ++i) {
         const Source& source = sources[i];
         in[i] = buffers[i];
@@ -233,14 +259,14 @@ bool Compute(KernelRuntimeContext& context, Function<C> function, ScalarType dty
         const std::byte* at =
             source.data + static_cast<std::ptrdiff_t>(done) * strides[inner][i] * source.bytes;
         if (source.load == nullptr) {
-          in[i] = reinterpret_cast<const C*>(at);
+          in[i] = at;
         } else {
           source.load(at, strides[inner][i], now, buffers[i]);
         }
       }
       std::byte* to =
           target + static_cast<std::ptrdiff_t>(done) * strides[inner][count] * out_bytes;
-      C* result = stores ? buffers[count] : reinterpret_cast<C*>(to);
+      std::byte* const result = stores ? buffers[count] : to;
       function(in, result, now);
       if (stores) store(result, now, to, strides[inner][count]);
     }
@@ -259,11 +285,18 @@ bool Compute(KernelRuntimeContext& context, Function<C> function, ScalarType dty
   }
 }
 
-template bool Compute<float>(KernelRuntimeContext&, Function<float>, ScalarType, const Operands&,
-                             Tensor&);
-template bool Compute<double>(KernelRuntimeContext&, Function<double>, ScalarType, const Operands&,
+}  // namespace
+
+template <typename C>
+bool Compute(KernelRuntimeContext& context, Function function, ScalarType dtype,
+             const Operands& operands, Tensor& out) {
+  return ComputeIn(kComputeType<C>, context, function, dtype, operands, out);
+}
+
+template bool Compute<float>(KernelRuntimeContext&, Function, ScalarType, const Operands&, Tensor&);
+template bool Compute<double>(KernelRuntimeContext&, Function, ScalarType, const Operands&,
                               Tensor&);
-template bool Compute<std::int64_t>(KernelRuntimeContext&, Function<std::int64_t>, ScalarType,
-                                    const Operands&, Tensor&);
+template bool Compute<std::int64_t>(KernelRuntimeContext&, Function, ScalarType, const Operands&,
+                                    Tensor&);
 
 }  // namespace pilotlight::kernels

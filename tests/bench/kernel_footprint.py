@@ -3,8 +3,8 @@
 
     python tests/bench/kernel_footprint.py ["aten::add.out float32" ...]
 
-Each line is a program's selection ("a; b" for two operators). The kernels are compiled and linked as in an image, alone:
-without the C library, the runtime and the generated wrappers, which are counted apart. Without arguments: a few selections.
+Each argument is a program's selection ("a; b" for two operators); without arguments, a few. The kernels are compiled and
+linked as in an image, alone: without C library and runtime. The generated wrappers are counted apart.
 """
 
 from __future__ import annotations

@@ -72,25 +72,26 @@ ScalarType FloatResultType(const Operands& operands);
 // Whether PyTorch stores a result of dtype `from` in an output of dtype `to`.
 bool CanCast(ScalarType from, ScalarType to);
 
-// Reads `count` numbers in the type C from operand arrays, writes as many.
-template <typename C>
-using Function = void (*)(const C* const* in, C* out, std::size_t count);
+// Reads `count` numbers in a type to compute in from each operand's array, writes as many.
+using Function = void (*)(const void* const* in, void* out, std::size_t count);
 
-// Broadcasts, resizes `out`, computes. False, with the call marked as failed, when the shapes
-// do not go together or `out` cannot hold the result. C: float, double or int64_t; `dtype` is
-// what the operands promote to, which C may be wider than.
+// Broadcasts, resizes `out`, computes in C: float, double or int64_t. False, with the call marked
+// as failed, when the shapes do not go together or `out` cannot hold the result. `dtype` is what
+// the operands promote to, which C may be wider than.
 template <typename C>
-bool Compute(KernelRuntimeContext& context, Function<C> function, ScalarType dtype,
+bool Compute(KernelRuntimeContext& context, Function function, ScalarType dtype,
              const Operands& operands, Tensor& out);
 
 template <typename Op, typename C, std::size_t... I>
-void ApplyToRun(const C* const* in, C* out, std::size_t count, std::index_sequence<I...>) {
-  for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<C>(Op::Of(in[I][i]...));
+void ApplyToRun(const void* const* in, C* out, std::size_t count, std::index_sequence<I...>) {
+  for (std::size_t i = 0; i < count; ++i) {
+    out[i] = static_cast<C>(Op::Of(static_cast<const C*>(in[I])[i]...));
+  }
 }
 
 template <typename Op, typename C, std::size_t N>
-void Apply(const C* const* in, C* out, std::size_t count) {
-  ApplyToRun<Op, C>(in, out, count, std::make_index_sequence<N>{});
+void Apply(const void* const* in, void* out, std::size_t count) {
+  ApplyToRun<Op, C>(in, static_cast<C*>(out), count, std::make_index_sequence<N>{});
 }
 
 // Computes Op::Of(C...) in the type that belongs to `dtype`, for the dtypes in kDtypes alone:
