@@ -98,7 +98,7 @@ class Check:
                 Output(tuple(e.shape), e.dtype, order, tuple(s + 1 for s in e.shape) if grow and e.dim() else None)
                 for e, order in zip(expected, orders, strict=True)
             ]
-            error, results = self._call(operator, schema, args, kwargs, outputs, temp_bytes)
+            error, results = self._call(operator, schema, args, kwargs, outputs, temp_bytes, fence_before=bool(grow))
             assert error == Error.Ok, f"{what} failed with {error.name}"
             for index, (result, wanted) in enumerate(zip(results, expected, strict=True)):
                 assert result.shape == wanted.shape, f"{what}: output {index} has shape {tuple(result.shape)}"
@@ -138,6 +138,7 @@ class Check:
         kwargs: dict[str, Any],
         outputs: Sequence[Output],
         temp_bytes: int,
+        fence_before: bool = False,
     ) -> tuple[Error, list[torch.Tensor]]:
         inputs = [argument for argument in schema.arguments if not argument.is_out]
         given = dict(zip((argument.name for argument in inputs), args, strict=False)) | kwargs
@@ -145,7 +146,9 @@ class Check:
         assert not unknown and len(args) <= len(inputs), f"{operator} has no argument {unknown or len(args)}"
         pairs = [(given.get(argument.name, argument.default_value), str(argument.type)) for argument in inputs]
         as_list = any(argument.is_out and "List" in str(argument.type) for argument in schema.arguments)
-        return self._library.call(operator, pairs, outputs, outputs_are_a_list=as_list, temp_bytes=temp_bytes)
+        return self._library.call(
+            operator, pairs, outputs, outputs_are_a_list=as_list, temp_bytes=temp_bytes, fence_before=fence_before
+        )
 
 
 def _flat(values: Sequence[Any]) -> list[torch.Tensor]:

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Calls one registered kernel by its operator's name with arguments that Python lays out. The
-// structs are repeated in kernel_library.py.
+// structs are repeated in kernel_library.py. While it runs, each tensor lies against a page that
+// nothing may touch.
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -68,9 +74,53 @@ struct Argument {
   const char* text;
 };
 
+// Where the page is that must not be touched.
+enum class Fence : std::int32_t { kBehind, kBefore };
+
+// A copy of some bytes that ends, or starts, at a page without access: one step outside stops the
+// process.
+class FencedCopy {
+ public:
+  FencedCopy(void* original, std::size_t bytes, Fence fence) : original_(original), bytes_(bytes) {
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    mapped_ = (bytes + page - 1) / page * page + 2 * page;
+    void* const mapping =
+        mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ET_CHECK_MSG(mapping != MAP_FAILED, "no memory for a tensor");
+    start_ = static_cast<std::uint8_t*>(mapping);
+    mprotect(start_, page, PROT_NONE);
+    mprotect(start_ + mapped_ - page, page, PROT_NONE);
+    copy_ = fence == Fence::kBefore ? start_ + page : start_ + mapped_ - page - bytes;
+    if (bytes > 0) std::memcpy(copy_, original, bytes);
+  }
+  ~FencedCopy() { munmap(start_, mapped_); }
+  FencedCopy(const FencedCopy&) = delete;
+  FencedCopy& operator=(const FencedCopy&) = delete;
+
+  // What a tensor without elements points to is its caller's choice; it may be null.
+  void* data() { return bytes_ == 0 ? original_ : copy_; }
+
+  void WriteBack() {
+    if (bytes_ > 0) std::memcpy(original_, copy_, bytes_);
+  }
+
+ private:
+  void* original_;
+  std::size_t bytes_;
+  std::size_t mapped_;
+  std::uint8_t* start_;
+  std::uint8_t* copy_;
+};
+
 // Owns what the EValues of one call point to.
 class Call {
  public:
+  explicit Call(Fence fence) : fence_(fence) {}
+
+  void WriteBack() {
+    for (FencedCopy& copy : copies_) copy.WriteBack();
+  }
+
   EValue* Make(const Argument& argument) {
     const auto count = static_cast<std::size_t>(argument.count);
     switch (argument.kind) {
@@ -125,16 +175,21 @@ class Call {
   }
 
  private:
+  // An output is given twice, as argument and as result: it is one tensor.
   Tensor MakeTensor(TensorArgument& from) {
-    const auto rank = static_cast<std::size_t>(from.rank);
-    dim_orders_.emplace_back(from.dim_order, from.dim_order + rank);
-    strides_.emplace_back(rank + 1);
-    static_cast<void>(executorch::runtime::dim_order_to_stride(from.sizes, from.dim_order, rank,
-                                                               strides_.back().data()));
-    tensor_impls_.emplace_back(static_cast<ScalarType>(from.dtype), from.rank, from.sizes,
-                               from.data, dim_orders_.back().data(), strides_.back().data(),
-                               static_cast<TensorShapeDynamism>(from.dynamism));
-    return Tensor(&tensor_impls_.back());
+    TensorImpl*& made = made_[&from];
+    if (made == nullptr) {
+      const auto rank = static_cast<std::size_t>(from.rank);
+      dim_orders_.emplace_back(from.dim_order, from.dim_order + rank);
+      strides_.emplace_back(rank + 1);
+      static_cast<void>(executorch::runtime::dim_order_to_stride(from.sizes, from.dim_order, rank,
+                                                                 strides_.back().data()));
+      made = &tensor_impls_.emplace_back(static_cast<ScalarType>(from.dtype), from.rank, from.sizes,
+                                         nullptr, dim_orders_.back().data(), strides_.back().data(),
+                                         static_cast<TensorShapeDynamism>(from.dynamism));
+      made->set_data(copies_.emplace_back(from.data, made->nbytes(), fence_).data());
+    }
+    return Tensor(made);
   }
 
   EValue* Keep(EValue value) {
@@ -147,6 +202,9 @@ class Call {
     return pointers_.back().data();
   }
 
+  Fence fence_;
+  std::deque<FencedCopy> copies_;
+  std::map<TensorArgument*, TensorImpl*> made_;
   std::deque<std::vector<EValue*>> pointers_;
   std::deque<std::vector<std::int64_t>> integers_;
   std::deque<std::vector<Tensor>> tensors_;
@@ -168,10 +226,10 @@ class Call {
 // Returns the Error that the kernel failed with. `temp_bytes` is what context.allocate_temp() has
 // to give; negative: there is no temp allocator.
 extern "C" std::int32_t call_kernel(const char* operator_name, const Argument* arguments,
-                                    std::int32_t count, std::int64_t temp_bytes) {
+                                    std::int32_t count, std::int64_t temp_bytes, Fence fence) {
   const auto function = executorch::runtime::get_op_function_from_registry(operator_name);
   if (!function.ok()) return static_cast<std::int32_t>(function.error());
-  Call call;
+  Call call(fence);
   std::vector<EValue*> stack;
   for (std::int32_t i = 0; i < count; ++i) stack.push_back(call.Make(arguments[i]));
   const std::size_t size = temp_bytes < 0 ? 0 : static_cast<std::size_t>(temp_bytes);
@@ -179,6 +237,7 @@ extern "C" std::int32_t call_kernel(const char* operator_name, const Argument* a
   MemoryAllocator temp(static_cast<std::uint32_t>(size), memory.get());
   KernelRuntimeContext context(nullptr, temp_bytes < 0 ? nullptr : &temp);
   (*function)(context, Span<EValue*>(stack.data(), stack.size()));
+  call.WriteBack();
   return static_cast<std::int32_t>(context.failure_state());
 }
 
