@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from kernel_list import KERNELS, SCALAR_TYPES, Kernel
+from kernel_list import FOLDER, KERNELS, SCALAR_TYPES, Kernel
 
 from pilotlight.errors import UnsupportedOperator
+
+_INCLUDE = re.compile(r'^#include "pilotlight/kernels/(\w+)\.h"', re.MULTILINE)
 
 # Operator -> the dtypes of its tensor arguments.
 Selection = dict[str, tuple[str, ...]]
@@ -42,12 +45,18 @@ _SELECTED_SOURCE = """\
 // SPDX-License-Identifier: Apache-2.0
 // {operators}
 // {digest}
+// A selection leaves functions of the source without a caller.
+#pragma GCC diagnostic ignored "-Wunused-function"
+#if defined(__GNUC__) && !defined(__clang__)
+// What is included is a source: nothing else sees its unnamed namespace.
+#pragma GCC diagnostic ignored "-Wsubobject-linkage"
+#endif
 #include "{source}"
 """
 
 _UNUSED_SOURCE = """\
 // SPDX-License-Identifier: Apache-2.0
-// The program calls none of the operators in {source}.
+// The program calls no operator that needs {source}.
 """
 
 
@@ -96,19 +105,33 @@ def selection_header(selection: Selection) -> str:
 def selected_sources(selection: Selection, kernels: Mapping[str, Kernel], sources: list[Path]) -> dict[str, str]:
     """Return by name what to compile instead of `sources`: each includes its source if the image needs it.
 
-    Those that hold no operator are what the others share: they are needed as soon as there is one. With the digest of
-    the selection in it, a file that is compiled changes when the selection does.
+    Needed are the sources of operators, and those behind the headers that they include. With the digest of the
+    selection in it, a file that is compiled changes when the selection does.
     """
     digest = hashlib.sha256(selection_header(selection).encode()).hexdigest()
-    holders = {kernel.source for kernel in kernels.values()}
+    needed = _with_included({kernels[name].source for name in selection})
     texts: dict[str, str] = {}
     for source in sources:
         operators = sorted(name for name in selection if kernels[name].source == source.name)
-        if operators or (selection and source.name not in holders):
+        if source.name in needed:
             text = _SELECTED_SOURCE.format(
-                operators=", ".join(operators) or "Shared by the kernels.", digest=digest, source=source.name
+                operators=", ".join(operators) or "Shared by kernels.", digest=digest, source=source.name
             )
         else:
             text = _UNUSED_SOURCE.format(source=source.name)
         texts[f"selected_{source.name}"] = text
     return texts
+
+
+def _with_included(sources: set[str]) -> set[str]:
+    """Return `sources` and those of the headers they include, directly or not: x.cpp for pilotlight/kernels/x.h."""
+    needed: set[str] = set()
+    pending = [FOLDER / source for source in sources]
+    while pending:
+        path = pending.pop()
+        if path.name in needed or not path.is_file():
+            continue
+        needed.add(path.name)
+        for name in _INCLUDE.findall(path.read_text(encoding="utf-8")):
+            pending += [FOLDER / "include" / "pilotlight" / "kernels" / f"{name}.h", FOLDER / f"{name}.cpp"]
+    return needed

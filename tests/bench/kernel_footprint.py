@@ -3,8 +3,8 @@
 
     python tests/bench/kernel_footprint.py ["aten::add.out float32" ...]
 
-Each argument is a program's selection ("a; b" for two operators); without arguments, a few. The kernels are compiled and
-linked as in an image, alone: without C library and runtime. The generated wrappers are counted apart.
+Each argument is a program's selection ("a; b" for two operators); without arguments, a few. The kernels are compiled
+and linked as in an image, alone: without C library and runtime. The generated wrappers are counted apart.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ SELECTIONS = (
 _FLAGS = (
     *("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard", "-std=c++17", "-Os", "-fno-exceptions", "-fno-rtti"),
     *("-ffunction-sections", "-fdata-sections", "-DC10_USING_CUSTOM_GENERATED_MACROS", "-DET_MIN_LOG_LEVEL=Error"),
-    *("-DEXECUTORCH_INTERNAL_FLATBUFFERS=1", "-DPILOTLIGHT_SELECTED_OPERATORS", "-Wno-unused-parameter"),
+    *("-DEXECUTORCH_INTERNAL_FLATBUFFERS=1", "-DPILOTLIGHT_SELECTED_OPERATORS"),
+    *("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"),  # As cmake/flags.cmake.
 )
 
 
