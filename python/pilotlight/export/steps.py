@@ -57,4 +57,9 @@ def worded(step: str, error: BaseException) -> ModelError:
     place = raised_at(error)
     where = f"{place.where}: " if place else ""
     source = f"\n    {place.text}" if place and place.text else ""
+    if "DataDependent" in type(error).__name__:
+        return ModelError(
+            f"{where}forward decides by the value of a tensor, and a compiled program has one way only{source}",
+            hint="choose with torch.where, or between two functions with torch.cond; the log has PyTorch's words",
+        )
     return ModelError(f"{where}{step} failed: {type(error).__name__}: {text}{source}", hint="the log has all of it")

@@ -34,8 +34,9 @@ _EXACT_NAMES = """
     full full_like gather ge gt hardtanh index index_put index_select isinf isnan le leaky_relu logical_and logical_not
     logical_or logical_xor lt masked_fill max max_pool2d_with_indices maximum min minimum mul ne neg ones ones_like
     permute_copy pixel_shuffle pixel_unshuffle reciprocal relu repeat round rsub scalar_tensor scatter select_copy
-    select_scatter sign slice_copy slice_scatter split_copy split_with_sizes_copy sqrt squeeze_copy stack sub t_copy
-    transpose_copy trunc unbind_copy unfold_copy unsqueeze_copy upsample_nearest2d view_copy where zeros zeros_like
+    select_scatter sign slice_copy slice_scatter split_copy split_with_sizes_copy sort sqrt squeeze_copy stack sub
+    t_copy topk transpose_copy trunc unbind_copy unfold_copy unsqueeze_copy upsample_nearest2d view_copy where zeros
+    zeros_like
 """
 _EXACT = frozenset(_EXACT_NAMES.split())
 _EXACT_NAMESPACES = ("quantized_decomposed", "dim_order_ops")

@@ -280,3 +280,21 @@ def test_a_folder_with_anything_else_in_it_is_not_replaced(tmp_path: Path) -> No
     with pytest.raises(ConfigError, match=r"thesis\.tex"):
         export_model("digits", TARGET, tmp_path)
     assert (tmp_path / "thesis.tex").exists()
+
+
+def test_a_forward_that_branches_on_a_value_is_told_what_to_do_instead(tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    file.write_text(
+        "import torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        if x.sum() > 0:\n"
+        "            return x + 1\n"
+        "        return x - 1\n"
+        "ModelUnderTest = Net()\n"
+        "ModelInputs = (torch.ones(1, 4),)\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(ModelError, match=r"net\.py:4: forward decides by the value of a tensor") as caught:
+        export_model(str(file), TARGET, tmp_path / "bundle")
+    assert "torch.where" in caught.value.hint
