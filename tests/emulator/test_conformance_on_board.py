@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conformance suite on an emulated Cortex-M55: the wheel's transcript, line for line, from one start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pilotlight.fvp_shim.command import install_executables
+from pilotlight.paths import ROOT
+
+SUITE = ROOT / "tests" / "unit" / "firmware" / "executorch" / "conformance"
+sys.path.insert(0, str(SUITE))
+
+import suite  # noqa: E402
+from test_conformance import AWAITED, REFUSED_WHEN_RUN  # noqa: E402
+
+U55 = "FVP_Corstone_SSE-300_Ethos-U55"
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("conformance-board")
+    source = Path(__file__).resolve().parent / "conformance"
+    configure = ["cmake", "-G", "Ninja", "-S", str(source), "-B", str(folder), "-DBOARD=qemu-corstone300"]
+    for command in ([*configure, f"-DPILOTLIGHT_PYTHON={sys.executable}"], ["ninja", "-j2", "-C", str(folder)]):
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    return folder / "firmware.elf"
+
+
+def _transcript_of_the_board(image: Path, programs: Path, work: Path, commands: list[str]) -> dict[str, list[str]]:
+    install_executables(work / "bin")
+    (work / "commands.txt").write_text("".join(f"{command}\n" for command in commands), encoding="utf-8")
+    for file in programs.glob("*.*"):
+        (work / file.name).symlink_to(file)
+    command = [str(work / "bin" / U55), "-C", "ethosu.num_macs=128", "-a", str(image), "--timelimit", "120"]
+    command += ["-C", f"cpu0.semihosting-cwd={work}", "-C", "cpu0.semihosting-cmd_line='probe commands.txt said.txt'"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=150)
+    assert done.returncode == 0, f"{done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return suite.sections((work / "said.txt").read_text(encoding="utf-8", errors="replace"))
+
+
+def test_the_board_does_what_the_wheel_does(image: Path, tmp_path: Path) -> None:
+    programs, probes = suite.programs(), suite.probes()
+    names = sorted(set(suite.names(programs)) - AWAITED - REFUSED_WHEN_RUN.keys())
+    commands = ["registries", "platform", "backends", *suite.traced(programs, names)]
+    commands += [f"{what} {name}.pte" for what in ("program", "planned") for name in names]
+    board = _transcript_of_the_board(image, programs, tmp_path, commands)
+    wheel = suite.transcript(probes / "probe_wheel", programs, commands)
+    assert len(board) > 100
+    assert suite.differences(board, wheel) == {}
+
+
+def test_no_pool_is_too_small_for_the_right_error(image: Path, tmp_path: Path) -> None:
+    programs = suite.programs()
+    names = sorted(set(suite.names(programs)) - AWAITED)
+    commands = ["backends", *suite.traced(programs, names), *(f"pools {name}.pte" for name in names)]
+    board = _transcript_of_the_board(image, programs, tmp_path, commands)
+    for command in commands:
+        if not command.startswith("pools"):
+            continue
+        found = [line for line in board[command] if line.startswith("pools")]
+        memory_allocation_failed = "pools from nothing to enough: 0x21 0x0"
+        assert found == [memory_allocation_failed] * board[command].count("load 0x0"), command
