@@ -16,7 +16,7 @@ SUITE = ROOT / "tests" / "unit" / "firmware" / "executorch" / "conformance"
 sys.path.insert(0, str(SUITE))
 
 import suite  # noqa: E402
-from test_conformance import AWAITED, REFUSED_WHEN_RUN  # noqa: E402
+from test_conformance import REFUSED_WHEN_RUN  # noqa: E402
 
 U55 = "FVP_Corstone_SSE-300_Ethos-U55"
 
@@ -46,7 +46,7 @@ def _transcript_of_the_board(image: Path, programs: Path, work: Path, commands: 
 
 def test_the_board_does_what_the_wheel_does(image: Path, tmp_path: Path) -> None:
     programs, probes = suite.programs(), suite.probes()
-    names = sorted(set(suite.names(programs)) - AWAITED - REFUSED_WHEN_RUN.keys())
+    names = sorted(set(suite.names(programs)) - REFUSED_WHEN_RUN.keys())
     commands = ["registries", "platform", "backends", *suite.traced(programs, names)]
     commands += [f"{what} {name}.pte" for what in ("program", "planned") for name in names]
     board = _transcript_of_the_board(image, programs, tmp_path, commands)
@@ -57,7 +57,7 @@ def test_the_board_does_what_the_wheel_does(image: Path, tmp_path: Path) -> None
 
 def test_no_pool_is_too_small_for_the_right_error(image: Path, tmp_path: Path) -> None:
     programs = suite.programs()
-    names = sorted(set(suite.names(programs)) - AWAITED)
+    names = suite.names(programs)
     commands = ["backends", *suite.traced(programs, names), *(f"pools {name}.pte" for name in names)]
     board = _transcript_of_the_board(image, programs, tmp_path, commands)
     for command in commands:

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing of the headers is forgotten: what we implement is called by the suite, what we leave out is in a table.
+
+The table is the one in firmware/executorch/DESIGN.md, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import suite
+from test_conformance import ABORTS, HEADERS
+
+
+def _wheel() -> Path:
+    spec = find_spec("executorch")
+    assert spec is not None and spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0])
+
+
+def _run(*command: str, cwd: Path | None = None) -> str:
+    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True, timeout=120).stdout
+
+
+def _functions(library: Path, *options: str) -> set[str]:
+    """The functions with external linkage, and no inline ones: qualified names without arguments."""
+    found = set()
+    for line in _run("nm", "-C", "--defined-only", *options, str(library)).splitlines():
+        match = re.match(r"\S+ T ((?:[\w~]+::)+[\w~]+)(?:\[.*\])?(?:<.*>)?(?:\(|$)", line)
+        if match:
+            found.add(match[1])
+    return found
+
+
+def _declared_in(function: str, headers: dict[str, str]) -> list[str]:
+    """The headers that declare it; a member only where its class is defined."""
+    *_, scope, name = function.split("::")
+    call = re.compile(rf"(?<![\w~]){re.escape(name)}\s*\(")
+    is_member = scope[0].isupper()
+    definition = re.compile(rf"(class|struct)\s+(\w+\s+)*{re.escape(scope)}\b[^;{{]*\{{")
+    return [path for path, text in headers.items() if call.search(text) and (not is_member or definition.search(text))]
+
+
+def _left_out() -> set[str]:
+    """Headers and functions named in the last column of the table."""
+    text = (suite.ROOT / "firmware" / "executorch" / "DESIGN.md").read_text(encoding="utf-8")
+    table = text[text.index("## What of the headers is implemented") :].split("\n## ")[0]
+    rows = [line.split("|")[3] for line in table.splitlines() if line.startswith("|")]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+def test_what_the_wheel_declares_and_exports_is_implemented_or_in_the_table(probes: Path) -> None:
+    include = _wheel() / "include" / "executorch"
+    headers = {
+        str(path.relative_to(include)): path.read_text(encoding="utf-8")
+        for folder in ("runtime", "extension", "devtools")
+        for path in (include / folder).rglob("*.h")
+    }
+    wheel = _functions(_wheel() / "lib" / "libexecutorch.so", "-D")
+    ours = _functions(probes / "executorch" / "libpilotlight_executorch.a")
+    declared = {function: where for function in wheel if (where := _declared_in(function, headers))}
+    assert len(declared) > 150
+    left_out = _left_out()
+    used = set()
+    unexplained = []
+    for function in sorted(declared.keys() - ours):
+        reasons = {name for name in left_out if function.endswith(f"::{name}")}
+        reasons |= {name for name in left_out if any(path.endswith(name) for path in declared[function])}
+        used |= reasons
+        if not reasons:
+            unexplained.append(f"{function} of {declared[function]}")
+    assert unexplained == []
+    assert {name for name in left_out if name.endswith(".h")} - used == set(), "the table names what is not left out"
+
+
+def test_the_suite_calls_every_function_that_we_implement(probes: Path, programs: Path) -> None:
+    library = probes / "executorch"
+    for counts in library.rglob("*.gcda"):
+        counts.unlink()
+    names = suite.names(programs)
+    commands = [*HEADERS, *ABORTS, "backends", *suite.traced(programs, names)]
+    commands += [f"{what} {name}.pte" for what in ("program", "events", "pools") for name in names]
+    suite.transcript(probes / "probe_ours", programs, commands)
+    called: dict[str, int] = {}
+    for counts in library.rglob("*.gcda"):
+        report = json.loads(_run("gcov", "--json-format", "--stdout", str(counts), cwd=probes))
+        for file in report["files"]:
+            for function in file["functions"]:
+                key = function["name"]
+                called[key] = called.get(key, 0) + function["execution_count"]
+    archive = str(library / "libpilotlight_executorch.a")
+    symbols = re.findall(r"^\S+ T (\S+)$", _run("nm", "--defined-only", archive), re.MULTILINE)
+    assert len(symbols) > 150
+    never = [symbol for symbol in symbols if called.get(symbol, 0) == 0]
+    names_of_never = _run("c++filt", *never).splitlines() if never else []
+    assert names_of_never == []
