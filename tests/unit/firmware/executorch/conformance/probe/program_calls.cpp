@@ -7,6 +7,7 @@
 
 #include <executorch/extension/data_loader/buffer_data_loader.h>
 #include <executorch/runtime/executor/program.h>
+#include <executorch/runtime/executor/program_validation.h>
 
 #include "backends.h"
 #include "event_log.h"
@@ -150,6 +151,16 @@ void TryDataFaults(const OpenProgram& open, const char* name) {
   }
 }
 
+// A FlatBuffer begins with the offset of its root table.
+void PrintValidation(Span<std::uint8_t> file) {
+  std::uint32_t root;
+  std::memcpy(&root, file.data(), sizeof root);
+  out << "validate_program "
+      << executorch::runtime::validate_program(
+             reinterpret_cast<const executorch_flatbuffer::Program*>(file.data() + root))
+      << "\n";
+}
+
 void PrintProgram(const OpenProgram& open) {
   const Result<Program>& program = open.program();
   out << "load " << program.error() << "\n";
@@ -229,6 +240,7 @@ void ExerciseProgram(const char* path) {
         << "\n";
   }
   out << "verified " << verified.program().error() << "\n";
+  if (verified.program().ok()) PrintValidation(file);
   PrintProgram(open);
   ForEachMethod(open, [&](const char* name) {
     const auto encoding = open.program()->get_output_flattening_encoding(name);
