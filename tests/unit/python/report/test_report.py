@@ -140,3 +140,16 @@ def test_the_command_ends_as_the_report_says(
         assert json.loads(output)["exit_code"] == code
     else:
         assert "check  fake on qemu-corstone300" in output
+
+
+def test_a_pass_within_a_tolerance_says_how_much_is_bit_identical(report: Reports, tmp_path: Path) -> None:
+    tolerated = report(
+        identical_samples=1, tolerated_samples=3, values=40, differing_values=3, max_tolerated_difference=1.0
+    )
+    write_html(tolerated, tmp_path / "check.html")
+    text = " ".join(text_of(tolerated).split())
+    for said in (text, (tmp_path / "check.html").read_text()):
+        assert "PASS: all 4 samples within the export&#39;s tolerance".replace("&#39;", "'") in said.replace(
+            "&#39;", "'"
+        )
+        assert "37 of 40 values bit-identical, the others at most 1 off" in said
