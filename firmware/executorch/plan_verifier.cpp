@@ -19,8 +19,7 @@ constexpr std::int64_t kNoneItem = -1;
 }  // namespace
 
 Error PlanVerifier::Verify() {
-  if (plan_.name() == nullptr || plan_.values() == nullptr || plan_.inputs() == nullptr ||
-      plan_.outputs() == nullptr || plan_.operators() == nullptr ||
+  if (plan_.name() == nullptr || plan_.values() == nullptr || plan_.operators() == nullptr ||
       plan_.non_const_buffer_sizes() == nullptr || CountOf(plan_.chains()) == 0) {
     return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "lacks one of its tables");
   }

@@ -381,6 +381,7 @@ def bad() -> dict[str, tuple[Json, Sequence[bytes]]]:
     tensor_case("negative_size_after_zero", sizes=[0, -3])
     tensor_case("numel_overflow", sizes=[2**31 - 1] * 3, dim_order=[0, 1, 2])
     tensor_case("nbytes_overflow", sizes=[2**31 - 1, 2**31 - 1], scalar_type="DOUBLE")
+    tensor_case("nbytes_beyond_signed", sizes=[2**31 - 1, 2**31 - 1, 3], dim_order=[0, 1, 2], scalar_type="CHAR")
     tensor_case("dim_order_short", dim_order=[0])
     tensor_case("dim_order_long", dim_order=[0, 1, 2])
     tensor_case("dim_order_repeats", dim_order=[0, 0])
@@ -462,8 +463,14 @@ def bad() -> dict[str, tuple[Json, Sequence[bytes]]]:
     instructions_case("move_from_99", move(99, 0))
     instructions_case("move_to_99", move(0, 99))
     instructions_case("move_of_an_int_to_a_tensor", move(1, 0))
-    instructions_case("jump_to_99", jump_false(3, 99))
-    instructions_case("jump_to_-1", jump_false(3, -1))
+    for target in (99, -1):
+        case(
+            f"jump_to_{target}",
+            lambda content, target=target: (
+                _method(content)["values"].append(value("Bool", bool_val=False)),
+                _method(content)["chains"][0].update(instructions=[jump_false(3, target)]),
+            ),
+        )
     instructions_case("jump_on_value_99", jump_false(99, 0))
     instructions_case("jump_on_an_int", jump_false(1, 0))
     instructions_case("jump_on_floats", jump_false(0, 0))
@@ -556,6 +563,36 @@ def _make_input(content: Json, new: Json) -> None:
     _method(content)["inputs"] = [len(_method(content)["values"]) - 1]
 
 
+def _root(pte: bytes) -> int:
+    return int(struct.unpack_from("<I", pte)[0])
+
+
+def _follow(pte: bytes, at: int) -> int:
+    """The position of what the offset at `at` leads to."""
+    return at + int(struct.unpack_from("<I", pte, at)[0])
+
+
+def _entry(pte: bytes, table: int, field: int) -> int:
+    """The position of a field's entry in the table's list of fields."""
+    return table - int(struct.unpack_from("<i", pte, table)[0]) + 4 + 2 * field
+
+
+def _field(pte: bytes, table: int, field: int) -> int:
+    return table + int(struct.unpack_from("<H", pte, _entry(pte, table, field))[0])
+
+
+def _vector(pte: bytes, at: int) -> range:
+    """The positions of the offsets in a list of tables."""
+    start = _follow(pte, at)
+    return range(start + 4, start + 4 + 4 * int(struct.unpack_from("<I", pte, start)[0]), 4)
+
+
+def _without_field(pte: bytes, table: int, field: int) -> bytes:
+    """As if the field had not been written, in all tables that share the list of fields."""
+    entry = _entry(pte, table, field)
+    return pte[:entry] + b"\0\0" + pte[entry + 2 :]
+
+
 def damaged(pte: bytes, segmented: bytes) -> Iterator[tuple[str, bytes]]:
     """Files whose frame is broken, before any table is looked at."""
     yield "identifier", pte[:4] + b"ET99" + pte[8:]
@@ -572,6 +609,13 @@ def damaged(pte: bytes, segmented: bytes) -> Iterator[tuple[str, bytes]]:
         yield f"segments_cut_to_{size}", segmented[:size]
     yield "segments_cut_to_half", segmented[: len(segmented) // 2]
     yield "segments_cut_to_nearly_all", segmented[:-1]
+
+    plan = _follow(pte, _vector(pte, _field(pte, _root(pte), 1))[0])
+    first_value = _vector(pte, _field(pte, plan, 2))[0]
+    yield "values_with_types_and_no_contents", _without_field(pte, _follow(pte, first_value), 1)
+    chain = _follow(pte, _vector(pte, _field(pte, plan, 5))[0])
+    first_instruction = _vector(pte, _field(pte, chain, 2))[0]
+    yield "instructions_with_kinds_and_no_contents", _without_field(pte, _follow(pte, first_instruction), 1)
 
     def header(**fields: int) -> bytes:
         values = dict(
