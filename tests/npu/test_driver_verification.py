@@ -10,6 +10,7 @@ import random
 import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from copy import copy
 from functools import cache
 
 import pytest
@@ -174,6 +175,69 @@ def _compare(name: str, made: Compiled, stream: bytes, verdict: Verdict) -> str:
         assert verdict.at == finding.at, f"{name}: byte {finding.at}: {finding.why}; driver: {verdict.text}"
         return "refused by both"
     return "of no concern"
+
+
+def with_settings(made: Compiled, opcode: int, param: int) -> bytes:
+    """Every setting of a register without a payload replaced; at least one."""
+    words = list(struct.unpack(f"<{len(made.stream) // 4}I", made.stream))
+    at, found = 0, 0
+    while at < len(words):
+        if words[at] & 0xFFFF == opcode:
+            words[at] = opcode | param << 16
+            found += 1
+        at += 2 if words[at] & 0x4000 else 1
+    assert found
+    return struct.pack(f"<{len(words)}I", *words)
+
+
+UNSUPPORTED, BAD_MODEL = 4, 3
+
+
+@pytest.mark.parametrize(
+    ("name", "opcode", "param", "status", "text"),
+    [
+        ("table_int8-3", 0x130, 0x200, BAD_MODEL, "copy of a kind"),  # DMA0_SRC_REGION: two dimensions
+        ("table_int8-3", 0x130, 0x100, BAD_MODEL, "copy of a kind"),  # from internal memory
+        ("table_int8-3", 0x125, 31, BAD_MODEL, "table beyond the table memory"),  # ACTIVATION
+        ("conv2d-7", 0x103, 255, BAD_MODEL, "pads more than its kernel covers"),  # IFM_PAD_BOTTOM
+        ("conv2d-7", 0x105, 0x000D, BAD_MODEL, "reserved bit or value"),  # IFM_PRECISION: 64 bits
+        ("conv2d-7", 0x11F, 5, UNSUPPORTED, "region 5, which this image does not provide"),  # OFM_REGION
+    ],
+)
+def test_what_chance_does_not_hit_is_refused_for_its_reason(
+    name: str, opcode: int, param: int, status: int, text: str, judge: Judge
+) -> None:
+    made = compiled(name)
+    verdict = judge.judge([made.request(with_settings(made, opcode, param))])[0]
+    assert (verdict.accepted, verdict.status) == (False, status), verdict.text
+    assert text in verdict.text
+
+
+def test_a_register_that_the_stream_does_not_set_is_not_used(judge: Judge) -> None:
+    made = compiled("conv2d-7")
+    for opcode in (0x10F, 0x10A, 0x114, 0x125, 0x128):
+        words = list(struct.unpack(f"<{len(made.stream) // 4}I", with_settings(made, opcode, 0)))
+        stream = struct.pack(f"<{len(words)}I", *(0x13 if word == opcode else word for word in words))  # PMU_MASK
+        verdict = judge.judge([made.request(stream)])[0]
+        assert UNSET in verdict.text, f"{opcode:#x}: {verdict.text}"
+
+
+def test_bricks_on_top_of_each_other_reach_as_far_as_the_longest(judge: Judge) -> None:
+    """The last has fewer channels than those before it."""
+    tried = 0
+    for name in FIXED:
+        made = compiled(name)
+        words = list(struct.unpack(f"<{len(made.stream) // 4}I", made.stream))
+        for at in range(len(words) - 1):
+            if words[at] & 0xFFFF in (0x4006, 0x4016) and words[at + 1]:
+                words[at], words[at + 1] = words[at] & 0xFFFF, 0
+        changed = copy(made)
+        changed.stream = struct.pack(f"<{len(words)}I", *words)
+        finding, _ = follow(changed.stream, made.configuration, made.parts.weights, made.sizes)
+        if changed.stream != made.stream and finding.at is None:
+            check_ends(changed, judge)
+            tried += 1
+    assert tried > 5
 
 
 def test_a_stream_cut_off_anywhere_is_refused(judge: Judge) -> None:
