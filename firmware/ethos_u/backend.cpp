@@ -70,7 +70,7 @@ executorch::runtime::Result<DelegateHandle*> EthosUBackend::init(BackendInitCont
                                                                  FreeableBuffer* processed,
                                                                  ArrayRef<CompileSpec>) const {
   // The code generator sizes method pools by this (python/pilotlight/codegen/arenas.py).
-  static_assert(sizeof(Handle) <= 8 * sizeof(void*), "HANDLE_POINTERS in arenas.py is too small");
+  static_assert(sizeof(Handle) <= 9 * sizeof(void*), "HANDLE_POINTERS in arenas.py is too small");
 
   Handle verified;
   const bool there = processed != nullptr && processed->data() != nullptr;

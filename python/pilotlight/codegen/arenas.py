@@ -17,7 +17,7 @@ CACHE_LINE_BYTES = 32
 METHOD_POOL_ALIGN_BYTES = 16
 
 # What EthosUBackend keeps for each delegate, at most; backend.cpp asserts it.
-HANDLE_POINTERS = 8
+HANDLE_POINTERS = 9
 
 # A bound for a runtime whose structures we do not know, per thing it makes one of. The wheel's runtime (64 bit) used
 # a sixth of it on four models; see DESIGN.md.
