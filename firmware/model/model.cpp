@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "pilotlight/base/sha256.h"
 #include "pilotlight/base/text.h"
 #include "pilotlight/platform/clock.h"
 
@@ -86,6 +87,7 @@ Status Model::Load() {
   if (reinterpret_cast<std::uintptr_t>(descriptor_->pte) % kModelAlignBytes != 0) {
     return Fail(Status::kMisaligned, "the embedded .pte is not 16-byte aligned");
   }
+  PILOTLIGHT_TRY(CheckOrigin());
   executorch::runtime::runtime_init();
   loader_.emplace(descriptor_->pte, descriptor_->pte_size_bytes);
   auto program = Program::load(&*loader_, Program::Verification::InternalConsistency);
@@ -106,6 +108,27 @@ Status Model::Load() {
 
   PILOTLIGHT_TRY(BindInputs(meta.get()));
   return BindOutputs(meta.get());
+}
+
+// The image was proved when it was linked; flash may have been written or aged since.
+Status Model::CheckOrigin() {
+  const char* const exporter = descriptor_->executorch;
+  if (exporter != nullptr && exporter[0] != '\0' &&
+      std::strcmp(exporter, PILOTLIGHT_EXECUTORCH_VERSION) != 0) {
+    Text(failure_text_) << "exported by ExecuTorch " << exporter << ", and this image's runtime is "
+                        << PILOTLIGHT_EXECUTORCH_VERSION;
+    return Status::kBadModel;
+  }
+  constexpr std::uint8_t kNotKnown[sizeof(descriptor_->pte_sha256)] = {};
+  if (std::memcmp(descriptor_->pte_sha256, kNotKnown, sizeof(kNotKnown)) == 0) return Status::kOk;
+  const Sha256Digest digest =
+      Sha256({reinterpret_cast<const std::byte*>(descriptor_->pte), descriptor_->pte_size_bytes});
+  if (std::memcmp(digest.bytes, descriptor_->pte_sha256, sizeof(digest.bytes)) == 0) {
+    return Status::kOk;
+  }
+  return Fail(
+      Status::kBadModel,
+      "the embedded .pte is not the one exported: its SHA-256 differs; flash the image again");
 }
 
 Status Model::CheckBackends(const MethodMeta& meta) {

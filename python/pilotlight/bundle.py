@@ -69,6 +69,10 @@ class ModelInfo:
     outputs: tuple[TensorInfo, ...]
     labels: tuple[str, ...]
     pte_sha256: str
+    executorch: str = ""
+    """Version that exported it; the runtime that loads it should be of the same."""
+    settings_sha256: str = ""
+    """Of everything that was asked of the export: NPU, Vela's settings, input and output types, versions."""
     tolerances: tuple[Tolerance, ...] = ()
 
     def tolerance_of(self, output: int) -> Tolerance:

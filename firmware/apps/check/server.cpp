@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "pilotlight/base/crc32.h"
-#include "sha256.h"
+#include "pilotlight/base/sha256.h"
 
 namespace pilotlight::check {
 

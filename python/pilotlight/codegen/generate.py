@@ -99,6 +99,13 @@ def generate_model(bundle: Path, board: Board, runtime: str, out: Path) -> Gener
         "arenas": arenas,
         "pte_path": str(pte_path),
         "pte_size_bytes": len(pte),
+        "system_config": info.system_config,
+        "memory_mode": info.memory_mode,
+        "executorch": info.executorch,
+        "backends": sorted({delegate.backend for delegate in method.delegates}),
+        "operators": operators,
+        "pte_sha256_text": info.pte_sha256,
+        "settings_sha256": info.settings_sha256,
         "pte_sha256": [f"0x{byte:02x}" for byte in bytes.fromhex(info.pte_sha256)],
     }
     # The path of the .pte is all that is said about this machine, and only to the assembler.

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -248,12 +250,26 @@ def _write(folder: Path, spec: ModelSpec, report: ExportReport, boundary: Any, a
         labels=tuple(spec.class_labels),
         pte_sha256=hashlib.sha256(pte).hexdigest(),
         tolerances=answers.tolerances(),
+        executorch=version("executorch").partition("+")[0],
+        settings_sha256=_settings_hash(report, boundary),
     ).save(folder)
     arrays = answers.arrays()
     if spec.data_set is not None and spec.data_set.labels is not None:
         arrays["labels"] = np.asarray(spec.data_set.labels, dtype=np.int64)
     np.savez_compressed(folder / "golden.npz", **arrays)
     report.save(folder)
+
+
+def _settings_hash(report: ExportReport, boundary: Any) -> str:
+    """Two exports of one model with equal hashes were asked for the same."""
+    settings = {
+        "target": report.target,
+        "system_config": report.system_config,
+        "memory_mode": report.memory_mode,
+        "dtypes": [tensor.dtype for tensor in (*boundary.inputs, *boundary.outputs)],
+        "versions": {package: version(package) for package in ("executorch", "torch", "ethos-u-vela")},
+    }
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def _refuse_foreign_folder(out: Path) -> None:

@@ -8,11 +8,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <vector>
 
 #include "../ethos_u/fake_npu.h"
 #include "../ethos_u/golden_file.h"
+#include "pilotlight/base/sha256.h"
 
 namespace pilotlight::model {
 namespace {
@@ -95,7 +97,8 @@ class ModelTest : public testing::Test {
                                             {method_pool_, sizeof(method_pool_)},
                                             planned_,
                                             1,
-                                            {At(kTempAt), kScratchBytes}};
+                                            {At(kTempAt), kScratchBytes},
+                                            nullptr};
   std::vector<std::byte> sample_;
   Model model_;
 };
@@ -225,6 +228,23 @@ TEST_F(ModelTest, DescriptorOfAnotherProgramIsRefused) {
   EXPECT_EQ(Open(), Status::kBadModel);
   descriptor_.input_count = 1;
   EXPECT_EQ(Open(), Status::kOk) << model_.failure_text();
+}
+
+TEST_F(ModelTest, ProgramThatChangedSinceItWasHashedIsRefused) {
+  const Sha256Digest digest = Sha256({npu_memory, descriptor_.pte_size_bytes});
+  std::memcpy(descriptor_.pte_sha256, digest.bytes, sizeof(digest.bytes));
+  ASSERT_EQ(Open(), Status::kOk) << model_.failure_text();
+  model_.Close();
+  // A weight: the program stays well formed.
+  npu_memory[descriptor_.pte_size_bytes / 2] ^= std::byte{1};
+  EXPECT_EQ(Open(), Status::kBadModel);
+  EXPECT_NE(std::string(model_.failure_text()).find("SHA-256"), std::string::npos);
+}
+
+TEST_F(ModelTest, ProgramOfAnotherExecuTorchIsRefused) {
+  descriptor_.executorch = "0.1.0";
+  EXPECT_EQ(Open(), Status::kBadModel);
+  EXPECT_NE(std::string(model_.failure_text()).find("0.1.0"), std::string::npos);
 }
 
 TEST_F(ModelTest, OperatorThatTheImageLacksIsUnsupported) {

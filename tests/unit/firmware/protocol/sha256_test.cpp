@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sha256.h"
+#include "pilotlight/base/sha256.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-namespace pilotlight::check {
+namespace pilotlight {
 namespace {
 
 std::string HexOf(const std::string& message) {
@@ -51,4 +51,4 @@ TEST(Sha256, PadsRightAroundABlock) {
 }
 
 }  // namespace
-}  // namespace pilotlight::check
+}  // namespace pilotlight

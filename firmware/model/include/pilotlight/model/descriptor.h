@@ -48,7 +48,7 @@ typedef struct pilotlight_model_descriptor {
   const char* name;
   const uint8_t* pte; /* 16-byte aligned, where the NPU can read it */
   uint32_t pte_size_bytes;
-  uint8_t pte_sha256[32];
+  uint8_t pte_sha256[32]; /* all zero: not known, and not checked when opened */
   const char* npu_config; /* "ethos-u55-128", or "" when nothing is delegated */
   const pilotlight_tensor_info_t* inputs;
   uint32_t input_count;
@@ -60,6 +60,7 @@ typedef struct pilotlight_model_descriptor {
   const pilotlight_arena_t* planned_buffers; /* ExecuTorch's memory plan, by id - 1 */
   uint32_t planned_buffer_count;
   pilotlight_arena_t temp_pool; /* delegate scratch, reused by each inference */
+  const char* executorch;       /* version that exported it; "" or NULL: not known */
 } pilotlight_model_descriptor_t;
 
 #ifdef __cplusplus

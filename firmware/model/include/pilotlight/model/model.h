@@ -80,7 +80,8 @@ class Model {
   // the registered delegate, or null in an image without one. Both must live on.
   //
   // kBusy         open already.
-  // kBadModel     the .pte is malformed, or not the one described.
+  // kBadModel     the .pte is malformed, not the one described (its hash is compared), or of
+  //               another version of ExecuTorch.
   // kUnsupported  it needs an operator or a backend that this image lacks, or
   //               inputs or outputs that its memory plan does not place.
   // kNoMemory     the method pool or a planned buffer is too small.
@@ -137,6 +138,7 @@ class Model {
  private:
   Status Load();
   void Destroy();
+  Status CheckOrigin();
   Status CheckBackends(const executorch::runtime::MethodMeta& meta);
   Status PlacePlannedBuffers(const executorch::runtime::MethodMeta& meta);
   Status BindInputs(const executorch::runtime::MethodMeta& meta);

@@ -10,7 +10,7 @@
 
 #include "pilotlight/base/span.h"
 
-namespace pilotlight::check {
+namespace pilotlight {
 
 struct Sha256Digest {
   std::byte bytes[32];
@@ -18,4 +18,4 @@ struct Sha256Digest {
 
 Sha256Digest Sha256(Span<const std::byte> message);
 
-}  // namespace pilotlight::check
+}  // namespace pilotlight

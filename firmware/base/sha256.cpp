@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sha256.h"
+#include "pilotlight/base/sha256.h"
 
 #include <cstring>
 
-namespace pilotlight::check {
+namespace pilotlight {
 namespace {
 
 constexpr std::size_t kBlockBytes = 64;
@@ -80,4 +80,4 @@ Sha256Digest Sha256(Span<const std::byte> message) {
   return digest;
 }
 
-}  // namespace pilotlight::check
+}  // namespace pilotlight
