@@ -17,7 +17,7 @@ endif()
 # Links into TARGET the embedded .pte with its descriptor and arenas, exactly the
 # CPU operators that it calls, the runtime, the delegate, the driver, and the C API
 # (pilotlight/pilotlight.h). The target can include model_<name>.h and
-# pilotlight/build_id.h. One call for an image; one board for a build folder.
+# pilotlight/build_id.h. Call it where TARGET was added; one image in a build folder.
 function(pilotlight_add_model target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "FLOAT_IO;REQUIRE_FULL_DELEGATION;NO_HEAP"
     "MODEL;BOARD;NPU;SYSTEM_CONFIG;MEMORY_MODE" "")
@@ -34,8 +34,8 @@ function(pilotlight_add_model target)
 
   cmake_path(GET CMAKE_CURRENT_FUNCTION_LIST_DIR PARENT_PATH root)
   set(run ${CMAKE_COMMAND} -E env "PYTHONPATH=${root}/python" ${PILOTLIGHT_PYTHON})
-  set(bundle ${CMAKE_CURRENT_BINARY_DIR}/bundle)
-  set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated)
+  set(bundle ${CMAKE_BINARY_DIR}/bundle)
+  set(generated ${CMAKE_BINARY_DIR}/generated)
   file(GLOB exporter CONFIGURE_DEPENDS ${root}/python/pilotlight/export/*.py)
   file(GLOB generator CONFIGURE_DEPENDS ${root}/python/pilotlight/codegen/*)
 
@@ -49,9 +49,9 @@ function(pilotlight_add_model target)
             "--system-config=${arg_SYSTEM_CONFIG}" "--memory-mode=${arg_MEMORY_MODE}"
             $<$<BOOL:${arg_FLOAT_IO}>:--float-io>
             $<$<BOOL:${arg_REQUIRE_FULL_DELEGATION}>:--require-full-delegation>
-            --bundle ${bundle} --depfile ${CMAKE_CURRENT_BINARY_DIR}/export.d
+            --bundle ${bundle} --depfile ${CMAKE_BINARY_DIR}/export.d
     DEPENDS ${exporter}
-    DEPFILE ${CMAKE_CURRENT_BINARY_DIR}/export.d
+    DEPFILE ${CMAKE_BINARY_DIR}/export.d
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
     COMMAND_EXPAND_LISTS VERBATIM
     COMMENT "Exporting ${arg_MODEL}")
@@ -81,8 +81,18 @@ function(pilotlight_add_model target)
     target_link_libraries(${target} PRIVATE pilotlight::no_heap)
   endif()
 
+  # The linked image is asked whether it can run the program.
+  file(GLOB proof CONFIGURE_DEPENDS ${root}/python/pilotlight/proof/*.py)
+  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${proof} ${bundle}/model.json)
+  add_custom_command(TARGET ${target} POST_BUILD
+    COMMAND ${run} -m pilotlight.proof.step --elf $<TARGET_FILE:${target}> --bundle ${bundle}
+            --board ${arg_BOARD} --executorch ${PILOTLIGHT_EXECUTORCH_VERSION}
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+    VERBATIM
+    COMMENT "Proving that the image can run ${arg_MODEL}")
+
   # Where `west build` finds what was built.
-  file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/image.txt CONTENT "$<TARGET_FILE:${target}>\n")
+  file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/image.txt CONTENT "$<TARGET_FILE:${target}>\n")
 endfunction()
 
 # Adds the firmware's libraries for `board`, once a build folder.

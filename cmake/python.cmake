@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The interpreter of the virtual environment, and where its ExecuTorch lies.
-# Sets PILOTLIGHT_PYTHON and PILOTLIGHT_EXECUTORCH_DIR.
+# Sets PILOTLIGHT_PYTHON, PILOTLIGHT_EXECUTORCH_DIR and PILOTLIGHT_EXECUTORCH_VERSION.
 
 find_program(PILOTLIGHT_PYTHON NAMES python python3
   HINTS "${CMAKE_CURRENT_LIST_DIR}/../.venv/bin" "$ENV{VIRTUAL_ENV}/bin" NO_CMAKE_FIND_ROOT_PATH)
@@ -17,3 +17,7 @@ if(NOT PILOTLIGHT_EXECUTORCH_DIR)
   endif()
   set(PILOTLIGHT_EXECUTORCH_DIR "${found}" CACHE PATH "The executorch package of the virtual environment")
 endif()
+
+# The version of headers and schema, less what names a build ("1.5.1+cpu").
+file(STRINGS ${PILOTLIGHT_EXECUTORCH_DIR}/version.py PILOTLIGHT_EXECUTORCH_VERSION REGEX "^__version__")
+string(REGEX MATCH "[0-9][0-9.a-z]*" PILOTLIGHT_EXECUTORCH_VERSION "${PILOTLIGHT_EXECUTORCH_VERSION}")

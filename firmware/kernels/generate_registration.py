@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kernel_list import FOLDER, Kernel, read_kernels
-from selection import Selection, everything, read_selection, selected_sources, selection_header
+from selection import Selection, everything, read_selection, selected_sources, selection_header, selection_rows
 
 from pilotlight.errors import BuildFailed, PilotlightError
 from pilotlight.files import write_if_changed
@@ -58,8 +58,19 @@ _OPERATORS = """\
 // SPDX-License-Identifier: Apache-2.0
 // Registers the kernels of the operators that one .pte names.
 {definitions}
+// For the proof after linking (python/pilotlight/proof): each operator, and bit n for each ScalarType n it is
+// compiled for.
+struct pilotlight_operator_dtypes {{
+  const char* name;
+  unsigned dtypes;
+}};
+static const pilotlight_operator_dtypes operators_of_this_image[] = {{
+{rows}    {{nullptr, 0}},
+}};
+
 extern "C" void pilotlight_register_operators(void);
 extern "C" void pilotlight_register_operators(void) {{
+  __asm volatile("" : : "r"(operators_of_this_image));  // keeps the linker from dropping it
 {calls}}}
 """
 _REGISTER_GENERATED = """\
@@ -93,7 +104,7 @@ def generate(operators: Path | None, out: Path) -> None:
         rows = "".join(f'    Kernel("{one.operator}", pilotlight::kernels::{one.function}),\n' for one in primitives)
         definitions += _PRIMITIVES.format(rows=rows)
         calls += _REGISTER_PRIMITIVES
-    write_if_changed(out / "operators.cpp", _OPERATORS.format(definitions=definitions, calls=calls))
+    write_if_changed(out / "operators.cpp", _OPERATORS.format(definitions=definitions, calls=calls, rows=selection_rows(selection)))
 
 
 def _functions(selection: Selection, kernels: Mapping[str, Kernel]) -> str:

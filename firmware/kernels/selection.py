@@ -95,11 +95,16 @@ def everything(kernels: Mapping[str, Kernel]) -> Selection:
 
 def selection_header(selection: Selection) -> str:
     """Return selected_operators.h."""
+    return _HEADER.format(rows=selection_rows(selection))
+
+
+def selection_rows(selection: Selection) -> str:
+    """Return a C initialiser for each operator: its name, and bit n for each ScalarType n."""
     rows = ""
     for operator, dtypes in sorted(selection.items()):
         bits = sum(1 << SCALAR_TYPES[dtype][1] for dtype in dtypes)
         rows += f'    {{"{operator}", {bits:#06x}}},  // {", ".join(dtypes)}\n'
-    return _HEADER.format(rows=rows)
+    return rows
 
 
 def selected_sources(selection: Selection, kernels: Mapping[str, Kernel], sources: list[Path]) -> dict[str, str]:

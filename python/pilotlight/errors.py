@@ -127,6 +127,12 @@ class Mismatch(PilotlightError):
     exit_code = 60
 
 
+class NotProved(PilotlightError):
+    """The linked image is not one that can run the model: what it lacks is named."""
+
+    exit_code = 71
+
+
 class BuildFailed(PilotlightError):
     """The compiler or linker refused the sources."""
 

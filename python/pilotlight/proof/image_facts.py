@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an image says of itself: the models it embeds, the operators and backends it registers."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from pilotlight.errors import NotProved
+from pilotlight.proof.elf_image import ElfImage
+
+# pilotlight_register_operators() of firmware/kernels/generate_registration.py.
+_KERNEL_TABLES = ("kernels_of_this_image", "primitives_of_this_image")
+_DTYPES_TABLE = "operators_of_this_image"
+_KERNEL_WORDS = 3  # Kernel of operator_registry.h: name, key, function.
+
+# ScalarType numbers, as NumPy names them.
+_SCALAR_TYPES = {
+    0: "uint8",
+    1: "int8",
+    2: "int16",
+    3: "int32",
+    4: "int64",
+    5: "float16",
+    6: "float32",
+    7: "float64",
+    11: "bool",
+}
+
+# The class that implements a backend: its vtable is in every image that can make one.
+BACKEND_VTABLES = {"EthosUBackend": "_ZTVN10pilotlight7ethos_u13EthosUBackendE"}
+
+_SHA256_BYTES = 32
+
+
+@dataclass(frozen=True)
+class EmbeddedModel:
+    """A descriptor (firmware/model/include/pilotlight/model/descriptor.h) and the program that it points to."""
+
+    name: str
+    pte: bytes
+    described_sha256: str
+    npu: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.pte).hexdigest()
+
+
+def registered_operators(image: ElfImage) -> dict[str, frozenset[str]]:
+    """Return each operator that has code in the image and is handed to the registry, with the dtypes it takes."""
+    dtypes = _dtypes(image)
+    registered: dict[str, frozenset[str]] = {}
+    step = _KERNEL_WORDS * image.pointer_bytes
+    for part in _KERNEL_TABLES:
+        for table in image.find_all(part):
+            for entry in range(table.address, table.address + table.size_bytes, step):
+                name = image.string(image.word(entry))
+                if name and image.is_code(image.word(entry + step - image.pointer_bytes)):
+                    registered[name] = dtypes.get(name, frozenset())
+    return registered
+
+
+def _dtypes(image: ElfImage) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    step = 2 * image.pointer_bytes
+    for table in image.find_all(_DTYPES_TABLE):
+        for entry in range(table.address, table.address + table.size_bytes, step):
+            bits = int.from_bytes(image.read(entry + image.pointer_bytes, 4), "little")
+            name = image.string(image.word(entry))
+            found[name] = frozenset(dtype for bit, dtype in _SCALAR_TYPES.items() if bits >> bit & 1)
+    return found
+
+
+def has_backend(image: ElfImage, name: str) -> bool:
+    vtable = BACKEND_VTABLES.get(name)
+    return vtable is not None and image.find(vtable) is not None
+
+
+def embedded_model(image: ElfImage, name: str) -> EmbeddedModel:
+    """Raises NotProved when the image embeds no model of that name."""
+    descriptor = image.find(f"pilotlight_model_{name}")
+    table = image.find("pilotlight_models")
+    if descriptor is None or table is None:
+        raise NotProved(
+            f"{image.path} embeds no model {name}",
+            hint="is pilotlight_model_t opened with its descriptor anywhere? The linker drops what nobody uses",
+        )
+    word = image.pointer_bytes
+    at = descriptor.address
+    size_bytes = int.from_bytes(image.read(at + 2 * word, 4), "little")
+    sha = at + 2 * word + 4
+    npu = (sha + _SHA256_BYTES + word - 1) // word * word
+    return EmbeddedModel(
+        name=image.string(image.word(at)),
+        pte=image.read(image.word(at + word), size_bytes),
+        described_sha256=image.read(sha, _SHA256_BYTES).hex(),
+        npu=image.string(image.word(npu)),
+    )

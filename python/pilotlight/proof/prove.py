@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compares an image with the bundle that it was built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilotlight.boards import Board
+from pilotlight.bundle import ModelInfo, load_model_info
+from pilotlight.errors import NotProved
+from pilotlight.npu.configurations import CONFIGURATIONS
+from pilotlight.proof.elf_image import ElfImage
+from pilotlight.proof.image_facts import embedded_model, has_backend, registered_operators
+from pilotlight.pte import Method, Tensor, TensorList, read_program
+from pilotlight.pte.ethos_u import BACKEND, parse_blob, parse_payload
+from pilotlight.pte.program import KernelCall
+
+METHOD = "forward"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was shown to hold."""
+
+    model: str
+    operators: tuple[str, ...]
+    backends: tuple[str, ...]
+    npu: str
+    pte_sha256: str
+
+
+def prove(elf: Path, bundle: Path, board: Board, executorch: str) -> Proof:
+    """Show that the image `elf` can run the program in `bundle` on `board`.
+
+    `executorch` is the version of the runtime in the image. Raises NotProved with everything that is missing,
+    ConfigError or BadProgram when the bundle itself is damaged.
+    """
+    info = load_model_info(bundle)
+    image = ElfImage(elf)
+    method = read_program((bundle / "model.pte").read_bytes()).methods[METHOD]
+    problems = [
+        *_wrong_program(image, info),
+        *_missing_operators(image, method),
+        *_missing_backends(image, method),
+        *_wrong_npu(method, info, board),
+        *_wrong_version(info, executorch),
+    ]
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise NotProved(
+            f"{elf.name} cannot run {info.name}:\n{lines}",
+            hint="build again in an empty folder (west build -p always); "
+            "what the model needs is in its export report: pilotlight inspect",
+        )
+    return Proof(
+        model=info.name,
+        operators=tuple(sorted(_needed_operators(method))),
+        backends=tuple(sorted({delegate.backend for delegate in method.delegates})),
+        npu=info.target if method.delegates else "",
+        pte_sha256=info.pte_sha256,
+    )
+
+
+def _wrong_program(image: ElfImage, info: ModelInfo) -> list[str]:
+    embedded = embedded_model(image, info.name)
+    problems = []
+    if embedded.sha256 != info.pte_sha256:
+        problems.append(
+            f"program: the embedded .pte has SHA-256 {embedded.sha256[:16]}…, the one exported {info.pte_sha256[:16]}…"
+        )
+    if embedded.described_sha256 != info.pte_sha256:
+        problems.append(f"program: its descriptor is of another export ({embedded.described_sha256[:16]}…)")
+    return problems
+
+
+def _needed_operators(method: Method) -> dict[str, frozenset[str]]:
+    """Return each operator that the program calls, with the dtypes of the tensors it is called with."""
+    needed: dict[str, set[str]] = {}
+    for call in (step for chain in method.chains for step in chain if isinstance(step, KernelCall)):
+        dtypes = needed.setdefault(call.operator, set())
+        for index in call.arguments:
+            value = method.values[index]
+            items = value.items if isinstance(value, TensorList) else (index,)
+            tensors = (method.values[item] for item in items if item >= 0)
+            dtypes.update(tensor.dtype for tensor in tensors if isinstance(tensor, Tensor))
+    return {name: frozenset(dtypes) for name, dtypes in needed.items()}
+
+
+def _missing_operators(image: ElfImage, method: Method) -> list[str]:
+    registered = registered_operators(image)
+    problems = []
+    for name, dtypes in sorted(_needed_operators(method).items()):
+        if name not in registered:
+            problems.append(f"operator {name}: not registered")
+        elif registered[name] and dtypes - registered[name]:
+            missing = ", ".join(sorted(dtypes - registered[name]))
+            problems.append(f"operator {name}: not compiled for {missing}, only for {', '.join(registered[name])}")
+    return problems
+
+
+def _missing_backends(image: ElfImage, method: Method) -> list[str]:
+    backends = sorted({delegate.backend for delegate in method.delegates})
+    return [f"backend {name}: not in the image" for name in backends if not has_backend(image, name)]
+
+
+def _wrong_npu(method: Method, info: ModelInfo, board: Board) -> list[str]:
+    problems = []
+    for index, delegate in enumerate(method.delegates):
+        if delegate.backend != BACKEND:
+            continue
+        built_for = parse_payload(parse_blob(delegate.blob).commands).config
+        named = CONFIGURATIONS.get(info.target)
+        if named is not None and named.config_word != built_for:
+            problems.append(f"NPU: delegate {index} is compiled for CONFIG {built_for:#x}, not for {info.target}")
+    possible = board.npu.configurable or (board.npu.config,)
+    if method.delegates and info.target not in possible:
+        problems.append(f"NPU: compiled for {info.target}, and {board.name} has {' or '.join(possible)}")
+    return problems
+
+
+def _wrong_version(info: ModelInfo, executorch: str) -> list[str]:
+    if info.executorch and info.executorch != executorch:
+        return [f"version: exported by ExecuTorch {info.executorch}, the runtime is {executorch}"]
+    return []
