@@ -21,6 +21,7 @@ class Symbol:
     name: str
     address: int
     size_bytes: int
+    is_object: bool
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,12 @@ class ElfImage:
                 ]
                 tables = [section for section in elf.iter_sections() if isinstance(section, SymbolTableSection)]
                 self._symbols = [
-                    Symbol(symbol.name, symbol["st_value"], symbol["st_size"])
+                    Symbol(
+                        symbol.name,
+                        symbol["st_value"],
+                        symbol["st_size"],
+                        symbol["st_info"]["type"] == "STT_OBJECT",
+                    )
                     for table in tables
                     for symbol in table.iter_symbols()
                     if symbol["st_shndx"] != "SHN_UNDEF"
@@ -70,7 +76,7 @@ class ElfImage:
 
     def find_all(self, part: str) -> list[Symbol]:
         """Every object whose (mangled) name contains `part`."""
-        return [symbol for symbol in self._symbols if part in symbol.name and symbol.size_bytes]
+        return [symbol for symbol in self._symbols if part in symbol.name and symbol.is_object]
 
     def read(self, address: int, size_bytes: int) -> bytes:
         """Raises NotProved when nothing of the file lies there."""

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image that cannot run its model does not come out of the build; one that was patched later does not start."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+from workflow import Bench, build, run
+
+from pilotlight.boards import load_board
+from pilotlight.errors import NotProved
+from pilotlight.proof.prove import prove
+
+BOARD = "qemu-corstone300"
+VERSION = "1.5.1"
+
+
+@pytest.fixture(scope="module")
+def float_build() -> Path:
+    """An image with two operators on the CPU."""
+    return build("digits-float", "-b", BOARD, "-m", "digits", "--float-io")
+
+
+@pytest.fixture
+def elf(float_build: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(float_build / "firmware.elf", tmp_path))
+
+
+def _proof(elf: Path, bundle: Path, board: str = BOARD) -> str:
+    with pytest.raises(NotProved) as caught:
+        prove(elf, bundle, load_board(board), VERSION)
+    return str(caught.value)
+
+
+def _patch(elf: Path, before: bytes, after: bytes) -> None:
+    image = elf.read_bytes()
+    assert before in image and len(before) == len(after)
+    elf.write_bytes(image.replace(before, after))
+
+
+def test_what_was_built_is_proved(float_build: Path) -> None:
+    proof = prove(float_build / "firmware.elf", float_build / "bundle", load_board(BOARD), VERSION)
+    assert proof.operators == (
+        "quantized_decomposed::dequantize_per_tensor.out",
+        "quantized_decomposed::quantize_per_tensor.out",
+    )
+    assert proof.backends == ("EthosUBackend",)
+    assert proof.npu == "ethos-u55-128"
+
+
+def test_an_operator_that_is_not_registered_is_named_and_the_build_fails(float_build: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(float_build, tmp_path / "build", ignore=shutil.ignore_patterns("target"))
+    # The build folder was moved, so CMake would refuse it: the last step is called as the build does.
+    registration = folder / "firmware.elf"
+    _patch(
+        registration,
+        b"quantized_decomposed::quantize_per_tensor.out\0",
+        b"quantized_decomposed::quantize_per_tensor_x__\0",
+    )
+    command = [sys.executable, "-m", "pilotlight.proof.step", "--elf", folder / "firmware.elf"]
+    options = ["--bundle", folder / "bundle", "--board", BOARD, "--executorch", VERSION]
+    step = subprocess.run([*command, *options], capture_output=True, text=True, timeout=120, check=False)
+    assert step.returncode == 71
+    assert "operator quantized_decomposed::quantize_per_tensor.out: not registered" in step.stderr
+    assert "try: " in step.stderr
+    assert not (folder / "firmware.elf").exists()
+    assert (folder / "firmware.elf.refused").exists()
+
+
+def test_an_operator_without_the_dtype_is_named(float_build: Path, elf: Path) -> None:
+    with elf.open("rb") as file:
+        image = ELFFile(file)
+        table = next(
+            symbol
+            for symbol in image.get_section_by_name(".symtab").iter_symbols()
+            if "operators_of_this_image" in symbol.name
+        )
+        section = next(
+            s for s in image.iter_sections() if s["sh_addr"] <= table["st_value"] < s["sh_addr"] + s["sh_size"]
+        )
+        offset = section["sh_offset"] + table["st_value"] - section["sh_addr"]
+    content = bytearray(elf.read_bytes())
+    bits = int.from_bytes(content[offset + 4 : offset + 8], "little")
+    content[offset + 4 : offset + 8] = (bits & ~(1 << 6)).to_bytes(4, "little")
+    elf.write_bytes(content)
+    message = _proof(elf, float_build / "bundle")
+    assert "quantized_decomposed::dequantize_per_tensor.out: not compiled for float32" in message
+
+
+def test_a_missing_backend_is_named(float_build: Path, elf: Path) -> None:
+    _patch(elf, b"_ZTVN10pilotlight7ethos_u13EthosUBackendE\0", b"_ZTVN10pilotlight7ethos_u13EthosUBackenXE\0")
+    assert "backend EthosUBackend: not in the image" in _proof(elf, float_build / "bundle")
+
+
+def test_an_export_for_another_npu_is_refused(elf: Path, float_build: Path, tmp_path: Path) -> None:
+    bundle = shutil.copytree(float_build / "bundle", tmp_path / "bundle")
+    text = (bundle / "model.json").read_text(encoding="utf-8")
+    (bundle / "model.json").write_text(text.replace('"ethos-u55-128"', '"ethos-u65-512"'), encoding="utf-8")
+    message = _proof(elf, bundle)
+    assert "not for ethos-u65-512" in message
+    assert f"{BOARD} has ethos-u55-32" in message
+
+
+def test_another_version_of_executorch_is_refused(elf: Path, float_build: Path) -> None:
+    with pytest.raises(NotProved, match=r"exported by ExecuTorch 1\.5\.1, the runtime is 9\.9\.9"):
+        prove(elf, float_build / "bundle", load_board(BOARD), "9.9.9")
+
+
+def test_one_byte_of_the_embedded_program_fails_the_proof_and_the_boot(digits: Bench, digits_build: Path) -> None:
+    elf = digits.folder / "firmware.elf"
+    with elf.open("rb") as file:
+        offset = ELFFile(file).get_section_by_name(".model")["sh_offset"]
+    image = bytearray(elf.read_bytes())
+    image[offset + 5000] ^= 1
+    elf.write_bytes(image)
+    assert "the embedded .pte has SHA-256" in _proof(elf, digits.folder / "bundle")
+    assert digits.flash().code == 0
+    outcome = digits.check()
+    assert outcome.code not in (0, 1, 60)
+    assert "SHA-256" in outcome.err and "flash" in outcome.err
+
+
+def test_a_stripped_image_is_not_proved(float_build: Path, elf: Path) -> None:
+    subprocess.run(["arm-none-eabi-strip", elf], check=True, timeout=60)
+    assert "no symbols" in _proof(elf, float_build / "bundle")
+
+
+def test_a_board_with_another_npu_is_refused_by_the_build(tmp_path: Path) -> None:
+    outcome = run("build", "-b", "corstone300-fvp", "-m", "digits", "-t", "ethos-u55-32", "-d", tmp_path / "b")
+    assert outcome.code == 71
+    assert "corstone300-fvp has" in outcome.err
+    assert not (tmp_path / "b" / "firmware.elf").exists()
