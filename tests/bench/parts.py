@@ -22,6 +22,7 @@ _RAM_GOAL_BYTES = {"digits": 4 * 1024, "MobileNetV2": 26 * 1024}
 # What the runtime needs beside the planned buffers, whatever the board and the app.
 _OF_THE_RUNTIME = (RUNTIME, "kernels", "delegate", "driver")
 _METHOD_POOL_GOAL_BYTES = 4 * 1024
+_DISPATCH_GOAL_INSTRUCTIONS = 150
 _LOAD_GOAL = 0.5
 _SPEED_GOAL = 8.0
 _FLOAT_GOAL = 4.0
@@ -147,7 +148,13 @@ def instructions(console: Console) -> list[Figure]:
         Figure("digits: load_method", counted.load_method, unit),
         Figure("digits: load_method, runtime alone", counted.load_method_runtime, unit, note="delegate does nothing"),
         Figure("load_method, each further operator", counted.load_method_per_operator, unit),
-        Figure("execute, each operator call", counted.per_operator, unit, note="kernel does nothing"),
+        Figure(
+            "execute, each operator call",
+            counted.per_operator,
+            unit,
+            at_most=_DISPATCH_GOAL_INSTRUCTIONS,
+            note="kernel does nothing",
+        ),
         Figure("execute, each delegate call", counted.per_delegate, unit, note="backend does nothing"),
         Figure("digits: execute", counted.execute, unit, note="NPU answers at once: all of the CPU's work"),
         Figure("digits: execute, runtime alone", counted.execute_runtime, unit, note="delegate does nothing"),

@@ -68,5 +68,4 @@ def method_pool_of(pte: bytes) -> int:
     from pilotlight.codegen.arenas import plan_arenas
     from pilotlight.pte import read_program
 
-    (method,) = read_program(pte).methods.values()
-    return plan_arenas(method, "ours", 4).method_pool
+    return plan_arenas(read_program(pte).methods["forward"], "ours", 4).method_pool
