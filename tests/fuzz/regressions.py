@@ -250,6 +250,12 @@ def _segments(corpus: Corpus) -> None:
             lambda content, offset=offset: content["mutable_data_segments"][0].update(offsets=[0, offset]),
         )  # fmt: skip
     case(
+        "constant_that_nobody_uses",
+        "later fix: offsets of constants",
+        "InvalidArgument",
+        lambda content: content["constant_segment"].update(offsets=[0, 0, 16, 10**6]),
+    )
+    case(
         "constant_is_missing",
         "CVE-2025-54950",
         "InvalidArgument",

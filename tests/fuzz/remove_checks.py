@@ -210,6 +210,9 @@ class Judge:
             if done.returncode != 0:
                 yield f"{name}: {_reason(done.stderr)}"
                 return
+            if arguments is files and "  ran 0x00" in done.stderr:
+                yield f"{name}: one of them ran"
+                return
 
 
 def _reason(said: str) -> str:

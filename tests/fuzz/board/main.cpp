@@ -78,7 +78,7 @@ void ExamineFile(const char* path, Arena& arena) {
   Print(": ");
   const Span<std::uint8_t> file = ReadFile(path, arena);
   const std::uint32_t before = Digest(file.data(), file.size());
-  const Outcome outcome = Examine({file.data(), file.size()}, Limits{}, arena);
+  const Outcome outcome = Examine({file.data(), file.size()}, ProbeKernels(), Limits{}, arena);
   if (Digest(file.data(), file.size()) != before) Violation("the file was written to");
   char line[64];
   Text(line) << NameOf(outcome.stage) << " " << std::uint64_t{outcome.error} << " "

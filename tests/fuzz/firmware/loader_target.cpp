@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Input: a .pte.
+// Input: a .pte. With PILOTLIGHT_FUZZ_KERNELS its operators are the firmware's kernels, else
+// probes.
 #include <executorch/runtime/core/error.h>
 #include <executorch/runtime/platform/runtime.h>
 
@@ -12,6 +13,8 @@
 #include "probes.h"
 #include "program_case.h"
 #include "target.h"
+
+extern "C" void pilotlight_register_operators();
 
 namespace pilotlight::fuzz {
 namespace {
@@ -32,8 +35,17 @@ void CheckLog(const Outcome& outcome) {
 
 char last_outcome[64] = "";
 
+#ifdef PILOTLIGHT_FUZZ_KERNELS
+executorch::runtime::Span<const executorch::runtime::Kernel> Kernels() { return {}; }
+void RegisterKernels() { pilotlight_register_operators(); }
+#else
+executorch::runtime::Span<const executorch::runtime::Kernel> Kernels() { return ProbeKernels(); }
+void RegisterKernels() {}
+#endif
+
 void Open() {
   executorch::runtime::runtime_init();
+  RegisterKernels();
   RegisterProbes();
   RegisterEthosU();
 }
@@ -54,7 +66,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto* const file = static_cast<std::uint8_t*>(memory.Allocate(size, 16));
   if (file == nullptr) return 0;
   if (size != 0) std::memcpy(file, data, size);
-  const Outcome outcome = Examine({file, size}, Limits{}, memory);
+  const Outcome outcome = Examine({file, size}, Kernels(), Limits{}, memory);
   if (size != 0 && std::memcmp(file, data, size) != 0) Violation("the file was written to");
   CheckLog(outcome);
   std::snprintf(last_outcome, sizeof last_outcome, "%s 0x%02x %u", NameOf(outcome.stage),

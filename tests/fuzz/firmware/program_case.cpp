@@ -27,6 +27,7 @@ using executorch::runtime::NamedDataMap;
 using executorch::runtime::Program;
 using executorch::runtime::Result;
 using executorch::runtime::TensorInfo;
+using Kernels = executorch::runtime::Span<const executorch::runtime::Kernel>;
 using ByteSpan = executorch::runtime::Span<std::uint8_t>;
 
 constexpr std::size_t kMaxOutputs = 64;
@@ -67,8 +68,8 @@ T* NewArray(Memory& memory, std::size_t count) {
 
 class Examination {
  public:
-  Examination(Span<const std::uint8_t> file, const Limits& limits, Memory& memory)
-      : file_(file), limits_(limits), memory_(memory) {}
+  Examination(Span<const std::uint8_t> file, Kernels kernels, const Limits& limits, Memory& memory)
+      : file_(file), kernels_(kernels), limits_(limits), memory_(memory) {}
 
   Outcome Run() {
     log_lines = 0;
@@ -220,7 +221,7 @@ class Examination {
     MemoryManager manager(&pool, &planned_memory, &temp);
     log_lines = 0;
     Result<Method> method =
-        program.load_method(name, &manager, nullptr, nullptr, nullptr, ProbeKernels());
+        program.load_method(name, &manager, nullptr, nullptr, nullptr, kernels_);
     if (!run) {
       if (method.error() != Error::MemoryAllocationFailed) Violation("too small a pool sufficed");
       log_lines = 0;
@@ -329,6 +330,7 @@ class Examination {
   }
 
   Span<const std::uint8_t> file_;
+  Kernels kernels_;
   const Limits& limits_;
   Memory& memory_;
   Outcome outcome_;
@@ -354,8 +356,9 @@ const char* NameOf(Stage stage) {
   return "?";
 }
 
-Outcome Examine(Span<const std::uint8_t> file, const Limits& limits, Memory& memory) {
-  return Examination(file, limits, memory).Run();
+Outcome Examine(Span<const std::uint8_t> file, Kernels kernels, const Limits& limits,
+                Memory& memory) {
+  return Examination(file, kernels, limits, memory).Run();
 }
 
 void CountLogLine(const char* text, std::size_t length) {

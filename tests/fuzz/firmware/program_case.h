@@ -7,6 +7,8 @@
 // it.
 #pragma once
 
+#include <executorch/runtime/kernel/operator_registry.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -42,9 +44,11 @@ struct Limits {
   std::size_t tensor_bytes = std::size_t{1} << 20;  // Larger inputs and outputs are not supplied.
 };
 
-// `file` is aligned to 16 bytes. Calls Violation() and does not return when the runtime broke a
-// rule.
-Outcome Examine(Span<const std::uint8_t> file, const Limits& limits, Memory& memory);
+// `file` is aligned to 16 bytes; `kernels` empty: those that are registered. Calls Violation() and
+// does not return when the runtime broke a rule.
+Outcome Examine(Span<const std::uint8_t> file,
+                executorch::runtime::Span<const executorch::runtime::Kernel> kernels,
+                const Limits& limits, Memory& memory);
 
 // Counts one line of the runtime's log. Whoever has the platform's hook calls it.
 void CountLogLine(const char* text, std::size_t length);
