@@ -84,8 +84,23 @@ def frames() -> dict[str, bytes]:
         (0x08, struct.pack("<I", 1)),
         (0x09, struct.pack("<I", 0x54455352)),
     ]
+    # Pieces that begin in their tensor and end behind it.
+    beyond = [
+        *session[:1],
+        (0x04, bytes(8) + bytes(24)),
+        (0x04, struct.pack("<BBHI", 0, 0, 0, 20) + bytes(8)),
+        (0x05, bytes(4) + struct.pack("<II", 1, 1000)),
+        (0x06, struct.pack("<BBHI", 0, 0, 12, 4)),
+    ]
     raw = b"".join(_frame(kind, sequence, payload) for sequence, (kind, payload) in enumerate(session))
-    return {"raw": b"\0" + raw, "messages": b"\1" + b"".join(_message(kind, payload) for kind, payload in session)}
+    # Frames that end before their header and checksum do.
+    short = b"".join(b"\0" + bytes([size + 1]) + bytes(range(1, size + 1)) for size in range(10)) + b"\0"
+    return {
+        "raw": b"\0" + raw,
+        "short": b"\0" + short,
+        "messages": b"\1" + b"".join(_message(kind, payload) for kind, payload in session),
+        "beyond": b"\1" + b"".join(_message(kind, payload) for kind, payload in beyond),
+    }
 
 
 def dictionary() -> str:
