@@ -200,7 +200,8 @@ class Judge:
             yield f"corpus: {name}: {wrong}"
             return
         streams = [part for file in sorted((self._folder / "seeds/frames").glob("*")) for part in ("--prefixes", file)]
-        files = [part for file in sorted((self._folder / "seeds/loader").glob("cnn*")) for part in ("--prefixes", file)]
+        models = [self._folder / "seeds/loader" / f"{name}.pte" for name in ("cnn_u55_128", "constants")]
+        files = [part for model in models for part in ("--prefixes", model)]
         for name, target, arguments in (
             ("prefixes of frames", "frames", streams),
             ("prefixes of models", "loader", files),
