@@ -4,8 +4,10 @@
 include_guard(GLOBAL)
 
 # Somebody else's project keeps its own choice, and that it made none.
-if(NOT CMAKE_BUILD_TYPE AND PROJECT_IS_TOP_LEVEL AND PROJECT_NAME MATCHES "^pilotlight")
-  set(CMAKE_BUILD_TYPE MinSizeRel CACHE STRING "" FORCE)
+if(PROJECT_IS_TOP_LEVEL AND PROJECT_NAME MATCHES "^pilotlight")
+  if(NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE MinSizeRel CACHE STRING "" FORCE)
+  endif()
   set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 endif()
 

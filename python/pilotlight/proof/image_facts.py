@@ -80,8 +80,7 @@ def has_backend(image: ElfImage, name: str) -> bool:
 def embedded_model(image: ElfImage, name: str) -> EmbeddedModel:
     """Raises NotProved when the image embeds no model of that name."""
     descriptor = image.find(f"pilotlight_model_{name}")
-    table = image.find("pilotlight_models")
-    if descriptor is None or table is None:
+    if descriptor is None:
         raise NotProved(
             f"{image.path} embeds no model {name}",
             hint="is pilotlight_model_t opened with its descriptor anywhere? The linker drops what nobody uses",
