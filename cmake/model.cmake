@@ -91,6 +91,12 @@ function(pilotlight_add_model target)
     VERBATIM
     COMMENT "Proving that the image can run ${arg_MODEL}")
 
+  # `west size` reads the linker's map beside the image. A target may ask for its own.
+  get_target_property(link_options ${target} LINK_OPTIONS)
+  if(NOT link_options MATCHES "-Map")
+    target_link_options(${target} PRIVATE "LINKER:-Map=$<TARGET_FILE:${target}>.map")
+  endif()
+
   # Where `west build` finds what was built.
   file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/image.txt CONTENT "$<TARGET_FILE:${target}>\n")
 endfunction()

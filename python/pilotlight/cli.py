@@ -37,6 +37,7 @@ COMMANDS: dict[str, Callable[[], CommandModule]] = {
     "flash": _module("targets.flash_command"),
     "poweroff": _module("targets.poweroff_command"),
     "check": _module("check.command"),
+    "size": _module("size.command"),
     "fault": _module("fault.command"),
     "fvp-shim": _module("fvp_shim.command"),
 }

@@ -13,6 +13,7 @@ from rich.console import Console
 from pilotlight.build.image import BuildSummary, build_image
 from pilotlight.build.settings import Settings, load_settings
 from pilotlight.errors import ConfigError
+from pilotlight.size.terminal import render_regions
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -93,10 +94,5 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _print_summary(console: Console, summary: BuildSummary) -> None:
-    for region in summary.regions:
-        share = region.used_bytes / region.size_bytes
-        console.print(
-            f"  {region.name:<8} {region.used_bytes:>12,} of {region.size_bytes:>13,} bytes  {share:6.1%}",
-            highlight=False,
-        )
+    render_regions(console, summary.regions)
     console.print(f"[green]built[/green] {summary.elf}  build id {summary.build_id}", highlight=False)

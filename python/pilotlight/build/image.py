@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from elftools.elf.elffile import ELFFile
 from rich.console import Console
 
 from pilotlight.boards import Board, load_board
@@ -28,15 +27,8 @@ from pilotlight.errors import ConfigError
 from pilotlight.export.terminal import render
 from pilotlight.files import write_atomically
 from pilotlight.paths import ROOT
-
-
-@dataclass(frozen=True)
-class RegionUse:
-    """How full a memory region of the board is."""
-
-    name: str
-    used_bytes: int
-    size_bytes: int
+from pilotlight.size.image import Image, region_use
+from pilotlight.size.record import RegionUse
 
 
 @dataclass(frozen=True)
@@ -120,7 +112,7 @@ def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:
         "elf": str(elf.relative_to(folder)),
     }
     write_atomically(folder / "build_info.json", json.dumps(build_info, indent=2) + "\n")
-    return BuildSummary(elf, build_id, _region_use(elf, board))
+    return BuildSummary(elf, build_id, region_use(Image.load(elf), board.memory))
 
 
 def _built_image(folder: Path) -> Path:
@@ -132,16 +124,3 @@ def _built_image(folder: Path) -> Path:
             "the project links no model, so there is no image to flash",
             hint="call pilotlight_add_model() in its top CMakeLists.txt",
         ) from error
-
-
-def _region_use(elf: Path, board: Board) -> tuple[RegionUse, ...]:
-    """Sum the allocated sections that lie in each region; a section copied at start-up counts where it runs."""
-    used = dict.fromkeys(board.memory, 0)
-    with elf.open("rb") as file:
-        for section in ELFFile(file).iter_sections():
-            if not section["sh_flags"] & 2:  # SHF_ALLOC
-                continue
-            for name, region in board.memory.items():
-                if region.origin <= section["sh_addr"] < region.origin + region.size:
-                    used[name] += section["sh_size"]
-    return tuple(RegionUse(name, used[name], region.size) for name, region in board.memory.items())

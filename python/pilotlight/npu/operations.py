@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from pilotlight.npu.faults import Channel, MalformedStream
-from pilotlight.npu.feature_map import FeatureMap, Shape
+from pilotlight.npu.feature_map import BRICK_CHANNELS, FeatureMap, Shape
 from pilotlight.npu.isa import BY_NAME, ElementwiseMode, Instruction, PoolingMode, Product, Upscale, decode
 from pilotlight.npu.kernel import Kernel, stored_size
 
@@ -27,11 +27,32 @@ _ACCUMULATOR_BITS = {0: 32, 1: 40, 2: 16}
 
 
 @dataclass(frozen=True)
+class Range:
+    """Bytes of a region, read as they are."""
+
+    region: int
+    start: int
+    size: int
+
+
+@dataclass(frozen=True)
 class Operand:
     """A feature map of an operation. shape: height, width, channels, as stored."""
 
     shape: Shape
     map: FeatureMap
+
+    @property
+    def extent(self) -> Range:
+        """From the first byte to the last, of a map that lies behind one base address."""
+        height, width, depth = self.shape
+        item = self.map.dtype.itemsize
+        columns = (height - 1) * self.map.stride_y + (width - 1) * self.map.stride_x
+        if self.map.bricks:
+            channels = (-(-depth // BRICK_CHANNELS) - 1) * self.map.stride_c + BRICK_CHANNELS * item
+        else:
+            channels = depth * item
+        return Range(self.map.region, self.map.bases[0], columns + channels)
 
     @property
     def dtype(self) -> str:
@@ -49,6 +70,7 @@ class Operation:
     inputs: IFM and, of binary elementwise operations, IFM2 unless it is a constant of the command.
     output: None for a copy; copied_bytes is None for all else.
     beside: of a copy, word index of the operation before it, which it need not wait for.
+    constants: weights and scales, or what a copy fetches.
     block: height, width and channels of the piece of output that hardware works on at a time.
     table: whether the activation is a table. accumulator_bits: 16 stands for the floating point format.
     """
@@ -63,6 +85,7 @@ class Operation:
     table: bool = False
     copied_bytes: int | None = None
     beside: int | None = None
+    constants: tuple[Range, ...] = ()
 
     @property
     def offset(self) -> int:
@@ -110,7 +133,8 @@ def _operations(words: tuple[int, ...], product: Product) -> Iterator[Operation]
         if not instruction.command.starts_operation:
             registers.accept(instruction)
         elif name == "OP_DMA_START":
-            yield Operation(at, "DMA_START", copied_bytes=registers.value("DMA0_LEN"), beside=under_way)
+            size = registers.value("DMA0_LEN")
+            yield Operation(at, "DMA_START", copied_bytes=size, beside=under_way, constants=_fetched(registers, size))
             under_way = None
         elif name == "OP_KERNEL_WAIT" and instruction.fields["outstanding"] == 0:
             under_way = None
@@ -131,7 +155,23 @@ def _convolution(instruction: Instruction, registers: _Registers) -> Operation:
         registers,
         (_input("IFM", _window_input(registers, kernel, height, width, in_depth), registers),),
         kernel,
+        tuple(_weights(registers)),
     )
+
+
+def _weights(registers: _Registers) -> Iterator[Range]:
+    """Yield weights and scales, of each core on an NPU of two."""
+    for kind in ("WEIGHT", "SCALE"):
+        region = registers.value(f"{kind}_REGION")
+        for core in ("", "1"):
+            if size := registers.value(f"{kind}{core}_LENGTH"):
+                yield Range(region, registers.value(f"{kind}{core}_BASE"), size)
+
+
+def _fetched(registers: _Registers, size: int) -> tuple[Range, ...]:
+    source = registers.fields("DMA0_SRC_REGION")
+    inside = source["region_mode"]  # The NPU's own memory.
+    return () if inside else (Range(source["region"], registers.value("DMA0_SRC"), size),)
 
 
 def _pool(instruction: Instruction, registers: _Registers) -> Operation:
@@ -168,7 +208,12 @@ _DESCRIBED = {
 
 
 def _operation(
-    at: int, name: str, registers: _Registers, inputs: tuple[Operand, ...], kernel: Kernel | None
+    at: int,
+    name: str,
+    registers: _Registers,
+    inputs: tuple[Operand, ...],
+    kernel: Kernel | None,
+    constants: tuple[Range, ...] = (),
 ) -> Operation:
     block = tuple(registers.value(f"OFM_BLK_{axis}_M1") + 1 for axis in ("HEIGHT", "WIDTH", "DEPTH"))
     return Operation(
@@ -180,6 +225,7 @@ def _operation(
         block=(block[0], block[1], block[2]),
         accumulator_bits=_ACCUMULATOR_BITS[registers.value("ACC_FORMAT")],
         table=registers.fields("ACTIVATION")["function"] >= _FIRST_TABLE,
+        constants=constants,
     )
 
 

@@ -49,3 +49,7 @@ class PowerOff(_Shared):
 
 class Fault(_Shared):
     command = "fault"
+
+
+class Size(_Shared):
+    command = "size"

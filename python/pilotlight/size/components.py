@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which part of an image an object belongs to, by its path in the linker's map."""
+
+from __future__ import annotations
+
+import re
+
+MODEL = "model"
+RUNTIME = "runtime core"
+VERIFIER = "verifier"
+APP = "app"
+PADDING = "padding"
+
+# First match wins; the pattern is searched in the object's path as the map prints it.
+_COMPONENTS = (
+    (VERIFIER, r"libpilotlight_executorch\.a\(\w*verifier"),
+    (RUNTIME, r"libpilotlight_executorch\.a"),
+    ("kernels", r"libpilotlight_kernels\.a|generated/(operators|selected)"),
+    (MODEL, r"_models\.dir/.*generated/"),
+    ("delegate", r"libpilotlight_ethos_u\.a\((backend|blob)"),
+    ("driver", r"libpilotlight_ethos_u\.a"),
+    ("model API", r"libpilotlight_model\.a"),
+    ("protocol", r"libpilotlight_protocol\.a"),
+    ("platform", r"libpilotlight_(platform|port|base|no_heap)\.a|firmware/platform"),
+    (
+        "C and C++ library",
+        r"/lib(c|c_nano|g|g_nano|m|gcc|gcc_eh|stdc\+\+|stdc\+\+_nano|supc\+\+|nosys|rdimon)(_nonshared)?\.a"
+        r"|/(r?crt[01in]|S?crt1|crt(begin|end)\w*)\.o",
+    ),
+    ("linker", r"^linker stubs$"),
+)
+_ARCHIVE = re.compile(r"lib([^/]+)\.a\(")
+_MEMBER = re.compile(r"\(([^()]+)\)$")
+_OBJECT_SUFFIX = re.compile(r"\.(obj|o)$")
+
+
+def component_of(path: str) -> str:
+    """Return the part of the image; another library is one of its own, and any other object is the app's.
+
+    >>> component_of("build/firmware/executorch/libpilotlight_executorch.a(method.cpp.obj)"), component_of("main.o")
+    ('runtime core', 'app')
+    >>> component_of("/opt/dsp/libcmsisdsp.a(fft.o)"), component_of("")
+    ('cmsisdsp', 'padding')
+    """
+    if not path:
+        return PADDING
+    found = next((name for name, pattern in _COMPONENTS if re.search(pattern, path)), None)
+    if found is None and (archive := _ARCHIVE.search(path)):
+        return archive[1]
+    return found or APP
+
+
+def file_of(path: str) -> str:
+    """Return the source file's name, as far as the object's path tells.
+
+    >>> file_of("a/libx.a(method.cpp.obj)"), file_of("/usr/lib/libc.a(libc_a-memcpy.o)"), file_of("CMakeFiles/m.c.obj")
+    ('method.cpp', 'libc_a-memcpy', 'm.c')
+    """
+    member = _MEMBER.search(path)
+    return _OBJECT_SUFFIX.sub("", member[1] if member else path.rsplit("/", 1)[-1])

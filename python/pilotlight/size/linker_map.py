@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GNU ld's map: which object every byte of an output section came from.
+
+An input section ends where the next one begins at the latest (merged strings overlap in the map, and unwind tables
+stand there with the size they had before the linker joined them), and what no input section covers is a gap. So the
+pieces of a section add up to its size exactly. What the linker dropped does not count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+_NAME = r"[.\w][\w.$:*+-]*"
+_OUTPUT = re.compile(rf"^(?P<name>{_NAME}) +(?P<address>0x[0-9a-f]+) +(?P<size>0x[0-9a-f]+)")
+_INPUT = re.compile(rf"^ (?P<name>{_NAME}) +(?P<address>0x[0-9a-f]+) +(?P<size>0x[0-9a-f]+) (?P<object>\S.*)$")
+# A long name pushes the rest to the next line.
+_NAME_ALONE = re.compile(rf"^ ?({_NAME})$")
+# Before it stand what was dropped, and the memory regions.
+_BEGIN = "\nLinker script and memory map\n"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one object contributes to an output section. name: of the input section; path "" stands for a gap."""
+
+    name: str
+    address: int
+    size: int
+    path: str
+
+
+@dataclass
+class Section:
+    name: str
+    address: int
+    size: int
+    inputs: list[Piece] = field(default_factory=list)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield what covers the section, without overlap and in order."""
+        at, end = self.address, self.address + self.size
+        inputs = sorted((piece for piece in self.inputs if piece.size), key=lambda piece: piece.address)
+        for index, piece in enumerate(inputs):
+            start = max(at, piece.address)
+            following = inputs[index + 1].address if index + 1 < len(inputs) else end
+            stop = min(piece.address + piece.size, following, end)
+            if start > at:
+                yield Piece("", at, start - at, "")
+            if stop > start:
+                yield Piece(piece.name, start, stop - start, piece.path)
+                at = stop
+        if at < end:
+            yield Piece("", at, end - at, "")
+
+
+def parse_map(text: str) -> dict[str, Section]:
+    """Return the output sections by name."""
+    sections: dict[str, Section] = {}
+    section: Section | None = None
+    pending = ""
+    for line in text.partition(_BEGIN)[2].splitlines():
+        if _NAME_ALONE.match(line):
+            pending = line
+            continue
+        line, pending = (pending + line if pending and line.startswith("    ") else line), ""
+        if found := _OUTPUT.match(line):
+            section = Section(found["name"], int(found["address"], 16), int(found["size"], 16))
+            sections[section.name] = section
+        elif section is not None and (found := _INPUT.match(line)):
+            piece = Piece(found["name"], int(found["address"], 16), int(found["size"], 16), found["object"])
+            section.inputs.append(piece)
+    return sections
