@@ -123,7 +123,7 @@ constexpr Map kOfmMap = {kOfmChannel, kOfm, kOfmPrecision, 1, kOfmGroup};
 constexpr std::uint32_t kBrickChannels = 16;
 constexpr std::uint32_t kFirstTable = 16;
 constexpr std::uint32_t kTableMemoryBytes = 2048, kTableSlotBytes = 256, kTableEntries = 256;
-constexpr std::uint32_t kScaleRecordBytes = 10;
+constexpr std::int64_t kScaleRecordBytes = 10;
 constexpr std::uint32_t kReduceSum = 2, kLastPoolingMode = 2;
 constexpr std::uint32_t kLrelu = 5, kClz = 7, kLastElementwiseMode = 9;
 
@@ -139,7 +139,8 @@ std::int64_t Above(std::int64_t count, std::int64_t stride) {
 // Memory of one core. Not from CONFIG: the word in a file says what it likes, and
 // the driver compares no more of it than the MACs.
 std::int64_t InternalBytes(std::uint32_t macs) {
-  return (macs <= 64 ? 16 : macs == 128 ? 24 : 48) * 1024;
+  const std::int64_t kib = macs <= 64 ? 16 : macs == 128 ? 24 : 48;
+  return kib * 1024;
 }
 
 std::uint32_t Min(std::uint32_t a, std::uint32_t b) { return a < b ? a : b; }
@@ -371,7 +372,8 @@ class Follower {
       const std::uint32_t group = core == 0 ? kStreamGroup : kCore1Group;
       const std::int64_t scales = Address(group, kScaleBase);
       const std::int64_t length = Address(group, kScaleLength);
-      if (length < kScaleRecordBytes * ((channels - core + cores - 1) / cores)) {
+      const std::int64_t records = (channels - core + cores - 1) / cores;
+      if (length < kScaleRecordBytes * records) {
         return Bad("has fewer scales than channels");
       }
       PILOTLIGHT_TRY(Access(kScaleChannel, Get(kScaleRegion), scales, scales + length));

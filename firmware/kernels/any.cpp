@@ -33,8 +33,9 @@ bool Any(const Tensor& self, std::optional<ArrayRef<int64_t>> dims, bool keepdim
       const T* const values = self.const_data_ptr<T>() + from;
       bool any = false;
       ForEachRun(plan.reduced, [&](ssize_t offset, ssize_t count, ssize_t stride) {
-        for (ssize_t i = 0; i < count && !any; ++i)
+        for (ssize_t i = 0; i < count && !any; ++i) {
           any = Convert<bool>(values[offset + i * stride]);
+        }
       });
       results[to] = any ? 1 : 0;
     });

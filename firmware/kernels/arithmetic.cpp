@@ -22,13 +22,10 @@ using pilotlight::kernels::DtypeSet;
 using pilotlight::kernels::FloatResultType;
 using pilotlight::kernels::HasData;
 using pilotlight::kernels::kFloats;
-using pilotlight::kernels::kIntegral;
 using pilotlight::kernels::Operand;
-using pilotlight::kernels::Operands;
 using pilotlight::kernels::Refuse;
 using pilotlight::kernels::ResultType;
 using pilotlight::kernels::Selected;
-using pilotlight::kernels::SetOf;
 
 using Unsigned = std::uint64_t;
 

@@ -18,7 +18,6 @@ using pilotlight::kernels::Broadcast;
 using pilotlight::kernels::BroadcastView;
 using pilotlight::kernels::Copy;
 using pilotlight::kernels::Element;
-using pilotlight::kernels::Fill;
 using pilotlight::kernels::HasData;
 using pilotlight::kernels::kMaxRank;
 using pilotlight::kernels::NormaliseDim;

@@ -81,7 +81,7 @@ Tensor& t_copy_out(KernelRuntimeContext& context, const Tensor& self, Tensor& ou
     return out;
   }
   constexpr std::size_t kSwapped[] = {1, 0};
-  constexpr std::size_t kSame[] = {0};
+  constexpr std::size_t kSame[] = {0, 1};
   return Permuted(context, self, self.dim() == 2 ? kSwapped : kSame, out);
 }
 

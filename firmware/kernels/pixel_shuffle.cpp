@@ -14,11 +14,9 @@ namespace {
 
 using pilotlight::kernels::Copy;
 using pilotlight::kernels::HasData;
-using pilotlight::kernels::kMaxRank;
 using pilotlight::kernels::Refuse;
 using pilotlight::kernels::Resize;
 using pilotlight::kernels::Shape;
-using pilotlight::kernels::ShapeOf;
 using pilotlight::kernels::SizesType;
 using pilotlight::kernels::View;
 using pilotlight::kernels::ViewOf;

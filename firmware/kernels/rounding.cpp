@@ -16,8 +16,6 @@ namespace {
 using pilotlight::kernels::CanCast;
 using pilotlight::kernels::ComputeAs;
 using pilotlight::kernels::DtypeSet;
-using pilotlight::kernels::kFloats;
-using pilotlight::kernels::kNumbers;
 using pilotlight::kernels::Operand;
 using pilotlight::kernels::Refuse;
 using pilotlight::kernels::Selected;

@@ -35,7 +35,7 @@ void CopyRun(const std::byte* from, std::int32_t from_stride, std::byte* to, std
              SizesType count) {
   const auto* source = reinterpret_cast<const Element*>(from);
   auto* target = reinterpret_cast<Element*>(to);
-  for (SizesType i = 0; i < count; ++i) target[i * to_stride] = source[i * from_stride];
+  for (std::ptrdiff_t i = 0; i < count; ++i) target[i * to_stride] = source[i * from_stride];
 }
 
 using Run = void (*)(const std::byte*, std::int32_t, std::byte*, std::int32_t, SizesType);

@@ -134,8 +134,8 @@ class Npu {
   Status Reset();
   // Where the NPU finds a program's parts; a region that is not given has no address.
   struct Places {
-    std::uint64_t stream;
-    std::uint64_t regions[reg::kRegionCount];
+    std::uint64_t stream = 0;
+    std::uint64_t regions[reg::kRegionCount] = {};
   };
 
   Status Locate(Span<const std::byte> bytes, std::uint32_t region, std::uint64_t& address);
