@@ -58,6 +58,7 @@ if [ "$(cat "$stamp" 2>/dev/null || true)" != "$wanted" ]; then
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$root/python"
   printf '%s\n' "$wanted" >"$stamp"
 fi
+"$root/scripts/fetch_sources.sh"
 
 if [ ! -e "$root/.west/config" ]; then
   say "setting up the west workspace"

@@ -8,6 +8,7 @@
 
 #include "pilotlight/base/text.h"
 #include "pilotlight/ethos_u/program.h"
+#include "pilotlight/platform/clock.h"
 
 namespace pilotlight::ethos_u {
 
@@ -146,10 +147,12 @@ Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
   const Region regions[] = {
       handle.program.weights.empty() ? Region() : Region::ReadOnly(handle.program.weights),
       Region::Written(scratch), fast_scratch_.empty() ? Region() : Region::Written(fast_scratch_)};
+  const std::uint64_t start_us = platform::NowUs();
   Result<RunStats> ran = npu_.Run(handle.program, regions, deadline_us_);
   if (!ran.ok()) return Refuse(npu_.failure());
   ++stats_.runs;
   stats_.npu_cycles += ran.value().cycles;
+  stats_.npu_us += platform::NowUs() - start_us;
   for (std::size_t i = 0; i < reg::kPmEventCounters; ++i) {
     stats_.events[i] += ran.value().events[i];
   }

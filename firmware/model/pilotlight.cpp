@@ -253,6 +253,7 @@ pilotlight_statistics_t pilotlight_stats(const pilotlight_model_t* model) {
   statistics.duration_us = last.duration_us;
   statistics.cpu_cycles = last.cpu_cycles;
   statistics.npu_cycles = last.npu.npu_cycles;
+  statistics.npu_us = last.npu.npu_us;
   statistics.npu_runs = last.npu.runs;
   statistics.npu_status = last.npu_status;
   for (std::size_t i = 0; i < PILOTLIGHT_NPU_EVENTS; ++i) {

@@ -38,6 +38,7 @@ COMMANDS: dict[str, Callable[[], CommandModule]] = {
     "poweroff": _module("targets.poweroff_command"),
     "check": _module("check.command"),
     "size": _module("size.command"),
+    "listen": _module("listen.command"),
     "fault": _module("fault.command"),
     "fvp-shim": _module("fvp_shim.command"),
 }

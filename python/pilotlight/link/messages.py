@@ -16,6 +16,8 @@ NONCE_BYTES = 16
 BODY_OVERHEAD_BYTES = 64
 RESET_MAGIC = 0x54455352
 ANSWER = 0x80
+# What apps other than check send unasked; each app says what its own mean.
+REPORTS = range(0xD0, 0xE0)
 
 
 class Malformed(Exception):

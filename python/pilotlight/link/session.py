@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import partial
 from typing import TypeVar
 
@@ -66,7 +67,7 @@ class _Damage(Exception):
 
 @dataclass(frozen=True)
 class _Question:
-    request: Request
+    request: IntEnum
     sequence: int
     payload: bytes
 
@@ -82,6 +83,7 @@ class Session:
     """Speaks SPEC.md over `link`.
 
     on_log: sees each log line as it arrives.
+    on_report: sees each frame that an app of another kind than check sends unasked (messages.REPORTS).
     describe_fault: what a device that restarts in mid-session left behind, in words.
     """
 
@@ -91,6 +93,7 @@ class Session:
         *,
         retries: int = 0,
         on_log: Callable[[LogLine], None] | None = None,
+        on_report: Callable[[Frame], None] | None = None,
         describe_fault: Callable[[bytes], str] = _undecoded,
     ) -> None:
         self.link = link
@@ -101,6 +104,7 @@ class Session:
         self.log: list[LogLine] = []
         self._retries = retries
         self._on_log = on_log
+        self._on_report = on_report
         self._describe_fault = describe_fault
         self._reader = FrameReader(MAX_BODY_BYTES)
         self._arrived: list[Frame | DamagedFrame] = []
@@ -265,7 +269,19 @@ class Session:
 
     # --- asking ---
 
-    def _question(self, request: Request, payload: bytes) -> _Question:
+    def ask(
+        self,
+        request: IntEnum,
+        payloads: Sequence[bytes],
+        deadline: Deadline,
+        *,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> list[bytes]:
+        """Ask an app's own request, once for each payload, and return the answers."""
+        questions = [self._question(request, payload) for payload in payloads]
+        return self._exchange(questions, deadline, answer_timeout_s=answer_timeout_s)
+
+    def _question(self, request: IntEnum, payload: bytes) -> _Question:
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._asked_again.discard(self._sequence)
         return _Question(request, self._sequence, payload)
@@ -375,8 +391,14 @@ class Session:
             if not data:
                 return None
             self._received_bytes += len(data)
-            self._arrived = self._reader.feed(data)
+            self._arrived = [item for item in self._reader.feed(data) if not self._is_report(item)]
         return self._arrived.pop(0)
+
+    def _is_report(self, item: Frame | DamagedFrame) -> bool:
+        if isinstance(item, DamagedFrame) or item.type not in messages.REPORTS or self._on_report is None:
+            return False
+        self._on_report(item)
+        return True
 
     def _count_log(self, frame: Frame) -> None:
         self.lost_log_lines += (frame.sequence - self._next_log) & 0xFFFF

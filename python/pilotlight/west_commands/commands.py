@@ -43,6 +43,10 @@ class Check(_Shared):
     command = "check"
 
 
+class Listen(_Shared):
+    command = "listen"
+
+
 class PowerOff(_Shared):
     command = "poweroff"
 

@@ -150,6 +150,7 @@ typedef struct pilotlight_statistics {
   uint64_t duration_us;
   uint64_t cpu_cycles; /* NPU time included; an estimate where the board has no counter. */
   uint64_t npu_cycles;
+  uint64_t npu_us; /* Of duration_us: the NPU had the stream, and the CPU slept. */
   uint32_t npu_runs;
   uint32_t npu_status; /* The NPU's STATUS register when a run failed; else 0. */
   struct {

@@ -36,7 +36,7 @@ def server_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sources = [
         Path(__file__).parent / "echo_server.cpp",
         firmware / "apps/check/server.cpp",
-        firmware / "apps/check/sha256.cpp",
+        firmware / "base/sha256.cpp",
     ]
     command = [compiler, "-std=c++17", "-O1", "-fno-exceptions", *(f"-I{folder}" for folder in folders)]
     subprocess.run([*command, *sources, *(firmware / "protocol").glob("*.cpp"), "-o", program], check=True, timeout=120)

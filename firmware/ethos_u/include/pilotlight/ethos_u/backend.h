@@ -32,6 +32,7 @@ struct BackendFailure {
 struct BackendStats {
   std::uint32_t runs = 0;
   std::uint64_t npu_cycles = 0;
+  std::uint64_t npu_us = 0;  // From handing over the stream to its end; the CPU sleeps meanwhile.
   std::uint64_t events[reg::kPmEventCounters] = {};
 };
 

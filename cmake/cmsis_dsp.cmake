@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# pilotlight_add_cmsis_dsp(TARGET file...): a static library of those files of CMSIS-DSP, named as below its Source
+# folder, with Helium where the compiler has it. scripts/setup.sh put the sources into the virtual environment.
+function(pilotlight_add_cmsis_dsp target)
+  if(NOT PILOTLIGHT_CMSIS_DSP_DIR)
+    execute_process(COMMAND "${PILOTLIGHT_PYTHON}" -c "import sys; print(sys.prefix, end='')" OUTPUT_VARIABLE prefix)
+    file(GLOB found LIST_DIRECTORIES true "${prefix}/src/cmsisdsp-*")
+    if(NOT found)
+      message(FATAL_ERROR "the sources of CMSIS-DSP are not in ${prefix}/src\n"
+        "  try: scripts/setup.sh, or -DPILOTLIGHT_CMSIS_DSP_DIR=FOLDER")
+    endif()
+    list(GET found -1 found)
+    set(PILOTLIGHT_CMSIS_DSP_DIR "${found}" CACHE PATH "CMSIS-DSP: the folder that holds Include and Source")
+  endif()
+  list(TRANSFORM ARGN PREPEND "${PILOTLIGHT_CMSIS_DSP_DIR}/Source/" OUTPUT_VARIABLE sources)
+  add_library(${target} STATIC ${sources})
+  # Not ours to mend, so no warnings: neither here nor where its headers are included.
+  target_include_directories(${target} SYSTEM PUBLIC "${PILOTLIGHT_CMSIS_DSP_DIR}/Include")
+  target_include_directories(${target} PRIVATE "${PILOTLIGHT_CMSIS_DSP_DIR}/PrivateInclude")
+  # __GNUC_PYTHON__: CMSIS-DSP's own way to do without the headers of CMSIS-Core (arm_math_types.h). It gives up the
+  # instructions of the DSP extension, not Helium.
+  target_compile_definitions(${target} PUBLIC __GNUC_PYTHON__)
+  # Speed, where the rest of an image is made small.
+  target_compile_options(${target} PRIVATE -O2 -w -ffunction-sections -fdata-sections
+    $<$<BOOL:${CMAKE_CROSSCOMPILING}>:-g;-fcallgraph-info=su>)
+  if(NOT CMAKE_CROSSCOMPILING)
+    target_link_libraries(${target} PUBLIC m)
+  endif()
+endfunction()

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a stretch of sound cost; SPEC.md says what each means. Times by the device's clock.
+#pragma once
+
+#include <cstdint>
+
+namespace pilotlight::keyword_spotting {
+
+struct Statistics {
+  std::uint64_t samples = 0;
+  std::uint32_t feature_frames = 0;
+  std::uint32_t inferences = 0;
+  std::uint32_t failed_inferences = 0;
+  std::uint32_t keywords = 0;
+  std::uint64_t features_us = 0;
+  std::uint64_t network_us = 0;  // The CPU's part of inferences.
+  std::uint64_t npu_us = 0;      // The CPU sleeps meanwhile.
+  std::uint64_t decision_us = 0;
+  std::uint64_t npu_cycles = 0;
+};
+
+}  // namespace pilotlight::keyword_spotting

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a build folder and a WAV to a report."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilotlight import targets
+from pilotlight.boards import load_board
+from pilotlight.bundle import load_model_info
+from pilotlight.errors import ConfigError
+from pilotlight.files import write_atomically
+from pilotlight.link import Deadline, open_link
+from pilotlight.listen.messages import AudioDescription
+from pilotlight.listen.report import ListenReport, make_report
+from pilotlight.listen.sound import Word, read_labels, read_wav
+from pilotlight.listen.stream import CONNECT_TIMEOUT_S, Recording, stream
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the host needs of the model's features.toml."""
+
+    labels: tuple[str, ...]
+    not_keywords: tuple[str, ...]
+    threshold: float
+    crc: int
+
+
+@dataclass(frozen=True)
+class Listening:
+    """How far it is."""
+
+    recording: Recording
+    labels: Sequence[str]
+    sound_s: float
+
+
+@dataclass(frozen=True)
+class Heard:
+    report: ListenReport
+    recording: Recording
+    description: Description
+    sound: NDArray[np.int16]
+    words: tuple[Word, ...] | None
+
+
+def listen(
+    build_dir: Path,
+    wav: Path,
+    labels: Path | None,
+    timeout_s: float,
+    *,
+    save_features: Path | None = None,
+    show: Callable[[Listening], None] = lambda now: None,
+) -> Heard:
+    """Stream `wav` to the powered target of `build_dir`.
+
+    Raises ConfigError (files), TargetNotRunning, TargetError, LinkTimeout, LinkCorrupted. What spoils a report that
+    could be made is its `failure`.
+    """
+    deadline = Deadline(timeout_s)
+    description = load_description(Path(load_model_info(build_dir / "bundle").source).with_name("features.toml"))
+    words = None if labels is None else read_labels(labels)
+    build = _build_info(build_dir)
+    sound = np.empty(0, np.int16)
+
+    def load(about: AudioDescription) -> NDArray[np.int16]:
+        nonlocal sound
+        sound = read_wav(wav, about.sample_rate_hz)
+        return sound
+
+    def progress(recording: Recording) -> None:
+        show(Listening(recording, description.labels, len(sound) / recording.description.sample_rate_hz))
+
+    link = open_link(targets.connect(build_dir), deadline.within(CONNECT_TIMEOUT_S))
+    try:
+        recording = stream(
+            link,
+            build["build_id"],
+            description.crc,
+            load,
+            deadline,
+            with_features=save_features is not None,
+            on_progress=progress,
+        )
+    finally:
+        link.close()
+    if save_features is not None:
+        write_atomically(save_features, _arrays(recording))
+    report = make_report(
+        recording,
+        description.labels,
+        words,
+        description.not_keywords,
+        is_emulated=load_board(build["board"]).emulator is not None,
+    )
+    return Heard(report, recording, description, sound, words)
+
+
+def load_description(path: Path) -> Description:
+    try:
+        data = path.read_bytes()
+        described = tomllib.loads(data.decode("utf-8"))
+        return Description(
+            labels=tuple(described["classes"]["labels"]),
+            not_keywords=tuple(described["decision"]["not_keywords"]),
+            threshold=float(described["decision"]["threshold"]),
+            crc=zlib.crc32(data),
+        )
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise ConfigError(
+            f"{path}: no description of features and decision ({error})",
+            hint="this command is for images of firmware/apps/keyword_spotting",
+        ) from error
+
+
+def _arrays(recording: Recording) -> bytes:
+    """features [frames, coefficients], stored, scores [inferences, classes], averages, ends [inferences]."""
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        features=np.array([frame.values for frame in recording.features], np.float32),
+        stored=np.array([frame.stored for frame in recording.features], np.int8),
+        scores=np.array([inference.scores for inference in recording.inferences], np.int8),
+        averages=np.array([inference.averages for inference in recording.inferences], np.float32),
+        ends=np.array([inference.end for inference in recording.inferences], np.int64),
+    )
+    return buffer.getvalue()
+
+
+def _build_info(build_dir: Path) -> dict[str, Any]:
+    path = build_dir / "build_info.json"
+    try:
+        info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {"board": str(info["board"]), "build_id": str(info["build_id"])}
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: there is no finished build ({error})", hint="west build") from error
