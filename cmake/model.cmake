@@ -1,26 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# pilotlight_add_model(): from a model file to what an image links.
+# pilotlight_add_model(): from model files to what an image links.
 if(POLICY CMP0174)
   cmake_policy(SET CMP0174 NEW) # an empty string is a value
 endif()
 
 # pilotlight_add_model(TARGET
-#   MODEL model       name under python/models, or path of a model file
+#   MODEL model...    each a name under python/models, or the path of a model file
 #   BOARD board       name under boards/, or path of a board's folder
 #   [NPU npu]         to compile for, as Arm names it (default: the board's)
 #   [SYSTEM_CONFIG s] [MEMORY_MODE m]   of Vela (default: the board's)
 #   [FLOAT_IO]        float32 inputs and outputs on the device
 #   [REQUIRE_FULL_DELEGATION]           fail when an operator stays on the CPU
+#   [SHARED_ARENA]    planned buffers and scratch of the models are the same memory
 #   [NO_HEAP]         the app has no malloc() and needs none (platform/no_heap.cpp)
 # )
-# Links into TARGET the embedded .pte with its descriptor and arenas, exactly the
-# CPU operators that it calls, the runtime, the delegate, the driver, and the C API
+# Links into TARGET each embedded .pte with its descriptor and arenas, exactly the
+# CPU operators that they call, the runtime, the delegate, the driver, and the C API
 # (pilotlight/pilotlight.h). The target can include model_<name>.h and
 # pilotlight/build_id.h. Call it where TARGET was added; one image in a build folder.
 function(pilotlight_add_model target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "FLOAT_IO;REQUIRE_FULL_DELEGATION;NO_HEAP"
-    "MODEL;BOARD;NPU;SYSTEM_CONFIG;MEMORY_MODE" "")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "FLOAT_IO;REQUIRE_FULL_DELEGATION;SHARED_ARENA;NO_HEAP"
+    "BOARD;NPU;SYSTEM_CONFIG;MEMORY_MODE" "MODEL")
   foreach(required MODEL BOARD)
     if(NOT arg_${required})
       message(FATAL_ERROR "pilotlight_add_model(${target}): ${required} is missing\n"
@@ -34,40 +35,52 @@ function(pilotlight_add_model target)
 
   cmake_path(GET CMAKE_CURRENT_FUNCTION_LIST_DIR PARENT_PATH root)
   set(run ${CMAKE_COMMAND} -E env "PYTHONPATH=${root}/python" ${PILOTLIGHT_PYTHON})
-  set(bundle ${CMAKE_BINARY_DIR}/bundle)
   set(generated ${CMAKE_BINARY_DIR}/generated)
   file(GLOB exporter CONFIGURE_DEPENDS ${root}/python/pilotlight/export/*.py)
   file(GLOB generator CONFIGURE_DEPENDS ${root}/python/pilotlight/codegen/*)
 
-  # Does nothing when the bundle is up to date, which the step itself decides by
+  # Does nothing when a bundle is up to date, which the step itself decides by
   # content (python/pilotlight/build/DESIGN.md).
-  add_custom_command(
-    OUTPUT ${bundle}/model.json
-    BYPRODUCTS ${bundle}/model.pte
-    COMMAND ${run} -m pilotlight.build.export_step
-            --board ${arg_BOARD} --model ${arg_MODEL} "--target=${arg_NPU}"
-            "--system-config=${arg_SYSTEM_CONFIG}" "--memory-mode=${arg_MEMORY_MODE}"
-            $<$<BOOL:${arg_FLOAT_IO}>:--float-io>
-            $<$<BOOL:${arg_REQUIRE_FULL_DELEGATION}>:--require-full-delegation>
-            --bundle ${bundle} --depfile ${CMAKE_BINARY_DIR}/export.d
-    DEPENDS ${exporter}
-    DEPFILE ${CMAKE_BINARY_DIR}/export.d
-    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
-    COMMAND_EXPAND_LISTS VERBATIM
-    COMMENT "Exporting ${arg_MODEL}")
+  set(bundles)
+  foreach(model ${arg_MODEL})
+    cmake_path(GET model STEM LAST_ONLY name)
+    set(bundle ${CMAKE_BINARY_DIR}/bundles/${name}) # as in python/pilotlight/build/bundles.py
+    if(bundle IN_LIST bundles)
+      message(FATAL_ERROR "pilotlight_add_model(${target}): two models are named ${name}")
+    endif()
+    add_custom_command(
+      OUTPUT ${bundle}/model.json
+      BYPRODUCTS ${bundle}/model.pte
+      COMMAND ${run} -m pilotlight.build.export_step
+              --board ${arg_BOARD} --model ${model} "--target=${arg_NPU}"
+              "--system-config=${arg_SYSTEM_CONFIG}" "--memory-mode=${arg_MEMORY_MODE}"
+              $<$<BOOL:${arg_FLOAT_IO}>:--float-io>
+              $<$<BOOL:${arg_REQUIRE_FULL_DELEGATION}>:--require-full-delegation>
+              --bundle ${bundle} --depfile ${CMAKE_BINARY_DIR}/export_${name}.d
+      DEPENDS ${exporter}
+      DEPFILE ${CMAKE_BINARY_DIR}/export_${name}.d
+      WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+      COMMAND_EXPAND_LISTS VERBATIM
+      COMMENT "Exporting ${model}")
+    list(APPEND bundles ${bundle})
+  endforeach()
+  list(TRANSFORM bundles APPEND /model.pte OUTPUT_VARIABLE programs)
+  list(TRANSFORM bundles APPEND /model.json OUTPUT_VARIABLE descriptions)
+  list(JOIN arg_MODEL " and " named)
 
   pilotlight_kernel_registration(kernels ${generated})
   get_property(kernel_generator GLOBAL PROPERTY PILOTLIGHT_KERNEL_GENERATOR)
   add_custom_command(
     OUTPUT ${generated}/linked_models.c ${generated}/linked_models.S ${kernels}
     COMMAND ${run} -m pilotlight.build.link_step
-            --bundle ${bundle} --board ${arg_BOARD} --runtime ${PILOTLIGHT_RUNTIME} --out ${generated}
-    DEPENDS ${bundle}/model.json ${bundle}/model.pte ${generator} ${kernel_generator}
+            --bundle "$<JOIN:${bundles},;--bundle;>" --board ${arg_BOARD} --runtime ${PILOTLIGHT_RUNTIME}
+            $<$<BOOL:${arg_SHARED_ARENA}>:--shared-arena> --out ${generated}
+    DEPENDS ${descriptions} ${programs} ${generator} ${kernel_generator}
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
-    VERBATIM
-    COMMENT "Generating code for ${arg_MODEL}")
+    COMMAND_EXPAND_LISTS VERBATIM
+    COMMENT "Generating code for ${named}")
 
-  set_source_files_properties(${generated}/linked_models.S PROPERTIES OBJECT_DEPENDS ${bundle}/model.pte)
+  set_source_files_properties(${generated}/linked_models.S PROPERTIES OBJECT_DEPENDS "${programs}")
   set(models ${target}_models)
   add_library(${models} OBJECT ${generated}/linked_models.c ${generated}/linked_models.S ${kernels})
   pilotlight_select_kernels(${models} ${generated})
@@ -75,7 +88,7 @@ function(pilotlight_add_model target)
   target_link_libraries(${models}
     PUBLIC pilotlight::model pilotlight::runtime
     PRIVATE pilotlight::build_flags)
-  pilotlight_generate_build_id(${models} ${generated} ${bundle}/model.pte)
+  pilotlight_generate_build_id(${models} ${generated} "${programs}")
   target_link_libraries(${target} PRIVATE ${models})
   if(arg_NO_HEAP)
     target_link_libraries(${target} PRIVATE pilotlight::no_heap)
@@ -83,13 +96,14 @@ function(pilotlight_add_model target)
 
   # The linked image is asked whether it can run the program.
   file(GLOB proof CONFIGURE_DEPENDS ${root}/python/pilotlight/proof/*.py)
-  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${proof} ${bundle}/model.json)
+  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${proof} ${descriptions})
   add_custom_command(TARGET ${target} POST_BUILD
-    COMMAND ${run} -m pilotlight.proof.step --elf $<TARGET_FILE:${target}> --bundle ${bundle}
+    COMMAND ${run} -m pilotlight.proof.step --elf $<TARGET_FILE:${target}>
+            --bundle "$<JOIN:${bundles},;--bundle;>"
             --board ${arg_BOARD} --executorch ${PILOTLIGHT_EXECUTORCH_VERSION}
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
-    VERBATIM
-    COMMENT "Proving that the image can run ${arg_MODEL}")
+    COMMAND_EXPAND_LISTS VERBATIM
+    COMMENT "Proving that the image can run ${named}")
 
   # `west size` reads the linker's map beside the image. A target may ask for its own.
   get_target_property(link_options ${target} LINK_OPTIONS)
@@ -97,8 +111,9 @@ function(pilotlight_add_model target)
     target_link_options(${target} PRIVATE "LINKER:-Map=$<TARGET_FILE:${target}>.map")
   endif()
 
-  # Where `west build` finds what was built.
-  file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/image.txt CONTENT "$<TARGET_FILE:${target}>\n")
+  # Where `west build` finds what was built, and from which bundles.
+  list(JOIN bundles "\n" bundle_lines)
+  file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/image.txt CONTENT "$<TARGET_FILE:${target}>\n${bundle_lines}\n")
 endfunction()
 
 # Adds the firmware's libraries for `board`, once a build folder.
@@ -126,11 +141,11 @@ endmacro()
 # The build id is a hash of everything that goes into the image: program, our
 # sources, the board's facts, compiler and options. A target that answers with
 # another one runs another image.
-function(pilotlight_generate_build_id models generated pte)
+function(pilotlight_generate_build_id models generated programs)
   cmake_path(GET CMAKE_CURRENT_FUNCTION_LIST_DIR PARENT_PATH root)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS
     ${root}/firmware/*.cpp ${root}/firmware/*.c ${root}/firmware/*.h ${root}/firmware/*.S ${root}/firmware/*.ld)
-  set(inputs ${pte} ${sources} ${PILOTLIGHT_BOARD_FOLDER}/board.toml)
+  set(inputs ${programs} ${generated}/linked_models.c ${sources} ${PILOTLIGHT_BOARD_FOLDER}/board.toml)
   string(JOIN "\n" list ${inputs})
   file(GENERATE OUTPUT ${generated}/build_id_inputs.txt CONTENT "${list}\n")
   add_custom_command(

@@ -79,7 +79,7 @@ def _copy_checkout(to: Path) -> None:
 def _build(checkout: Path, change: str) -> Build:
     folder = checkout / "build"
     command = [sys.executable, "-m", "pilotlight", "build", "-b", BOARD, "-m", "digits", "-d", str(folder)]
-    report = folder / "bundle" / "report.json"
+    report = folder / "bundles" / "digits" / "report.json"
     before = report.stat().st_mtime_ns if report.exists() else 0
     start = time.monotonic()
     _run(command, checkout, {"PYTHONPATH": str(checkout / "python")})

@@ -62,7 +62,7 @@ class Instructions:
 
 def count_instructions(digits: Path) -> Instructions:
     """Measure with the .pte of the build folder `digits`. Raises TargetError when the emulator does not finish."""
-    image = _build(digits / "bundle" / "model.pte")
+    image = _build(digits / "bundles" / "digits" / "model.pte")
     said = _run(image)
     nothing = said["clock nothing"]
     short, long = (said[f"clock loop_{turns}"] for turns in _LOOPS)

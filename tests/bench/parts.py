@@ -62,7 +62,10 @@ def _runtime_ram(digits: Path) -> list[Figure]:
 
     uses = by_component(digits / "firmware.map")
     static = sum(uses[name].ram for name in _OF_THE_RUNTIME if name in uses)
-    programs = {"digits": (digits / "bundle" / "model.pte").read_bytes(), "MobileNetV2": mobilenet_program()}
+    programs = {
+        "digits": (digits / "bundles" / "digits" / "model.pte").read_bytes(),
+        "MobileNetV2": mobilenet_program(),
+    }
     figures = []
     for name, pte in programs.items():
         pool = method_pool_of(pte)
@@ -239,7 +242,7 @@ def _speed(speed: Speed, goal: float | None = None) -> list[Figure]:
 
 
 def export(console: Console) -> list[Figure]:
-    report = json.loads((digits_image(console) / "bundle" / "report.json").read_text(encoding="utf-8"))
+    report = json.loads((digits_image(console) / "bundles" / "digits" / "report.json").read_text(encoding="utf-8"))
     seconds: dict[str, float] = report["seconds"]
     total = sum(seconds.values())
     figures = [Figure("digits: export", total, "s", orientation=True)]

@@ -23,6 +23,6 @@ def digits(digits_build: Path, tmp_path: Path) -> Iterator[Bench]:
     folder.mkdir()
     for name in ("firmware.elf", "build_info.json"):
         shutil.copy(digits_build / name, folder)
-    shutil.copytree(digits_build / "bundle", folder / "bundle")
+    shutil.copytree(digits_build / "bundles", folder / "bundles")
     yield Bench(folder)
     run("poweroff", "-d", folder)

@@ -65,7 +65,7 @@ def test_model_too_big_for_the_board(digits_build: Path, tmp_path: Path) -> None
     toml.write_text(text.replace("size = 0x0fff_0000", "size = 0x0000_2000"), encoding="utf-8")
     folder = tmp_path / "b"
     folder.mkdir()
-    shutil.copytree(digits_build / "bundle", folder / "bundle")
+    shutil.copytree(digits_build / "bundles", folder / "bundles")
     outcome = run("build", "-b", board, "-m", "digits", "-d", folder)
     assert outcome.code == 13
     assert "ddr" in outcome.err and "bytes" in outcome.err and "try:" in outcome.err

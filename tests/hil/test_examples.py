@@ -62,7 +62,7 @@ def test_west_builds_it_and_the_board_answers_what_tosa_computed(tmp_path: Path)
     _has_no_heap_and_no_constructors(build / "door_panel")
     _west("flash", "-d", build)
     try:
-        golden = np.load(build / "bundle" / "golden.npz")
+        golden = np.load(build / "bundles" / "digits" / "golden.npz")
         with serial.serial_for_url(connect(build), timeout=20) as port:
             port.write(b"knock\n")
             assert _answer(port) == "who is there?"

@@ -61,13 +61,14 @@ def assert_proved(outcome: Outcome, samples: int) -> None:
     assert outcome.code == 0, outcome.out + outcome.err
     report = outcome.json
     assert report["verdict"] == "pass"
-    assert report["identical_samples"] == report["samples"] == samples
+    (model,) = report["models"]
+    assert model["identical_samples"] == model["samples"] == samples
 
 
 def test_digits_are_bit_identical_and_as_accurate_as_in_pytorch(digits_build: Path) -> None:
     outcome = prove(digits_build)
     assert_proved(outcome, samples=360)
-    accuracy = outcome.json["accuracy"]
+    accuracy = outcome.json["models"][0]["accuracy"]
     assert abs(accuracy["device"] - accuracy["fp32"]) <= 0.005 * accuracy["samples"]
 
 

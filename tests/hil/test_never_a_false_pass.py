@@ -99,7 +99,7 @@ def flip_byte(elf: Path, offset_in_model: int) -> None:
 
 
 def test_one_flipped_bit_of_the_weights_in_the_image(digits: Bench) -> None:
-    pte = (digits.folder / "bundle" / "model.pte").read_bytes()
+    pte = (digits.folder / "bundles" / "digits" / "model.pte").read_bytes()
     weights = bytes(parse_blob(read_program(pte).methods["forward"].delegates[0].blob).weights)
     flip_byte(digits.folder / "firmware.elf", pte.index(weights) + len(weights) // 2)
     assert digits.flash().code == 0
@@ -107,7 +107,7 @@ def test_one_flipped_bit_of_the_weights_in_the_image(digits: Bench) -> None:
 
 
 def test_one_flipped_bit_anywhere_in_the_program(digits: Bench) -> None:
-    size = (digits.folder / "bundle" / "model.pte").stat().st_size
+    size = (digits.folder / "bundles" / "digits" / "model.pte").stat().st_size
     flip_byte(digits.folder / "firmware.elf", size - 1)
     assert digits.flash().code == 0
     assert_not_passed(digits.check(*QUICK))
@@ -125,7 +125,7 @@ def test_image_of_another_build(digits: Bench) -> None:
 def test_golden_output_that_the_device_does_not_give(digits: Bench) -> None:
     import numpy as np
 
-    path = digits.folder / "bundle" / "golden.npz"
+    path = digits.folder / "bundles" / "digits" / "golden.npz"
     arrays = dict(np.load(path))
     arrays["golden_0"][17, 3] ^= 1
     np.savez(path, **arrays)

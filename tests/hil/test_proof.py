@@ -45,7 +45,7 @@ def _patch(elf: Path, before: bytes, after: bytes) -> None:
 
 
 def test_what_was_built_is_proved(float_build: Path) -> None:
-    proof = prove(float_build / "firmware.elf", float_build / "bundle", load_board(BOARD), VERSION)
+    proof = prove(float_build / "firmware.elf", float_build / "bundles" / "digits", load_board(BOARD), VERSION)
     assert proof.operators == (
         "quantized_decomposed::dequantize_per_tensor.out",
         "quantized_decomposed::quantize_per_tensor.out",
@@ -64,7 +64,7 @@ def test_an_operator_that_is_not_registered_is_named_and_the_build_fails(float_b
         b"quantized_decomposed::quantize_per_tensor_x__\0",
     )
     command = [sys.executable, "-m", "pilotlight.proof.step", "--elf", folder / "firmware.elf"]
-    options = ["--bundle", folder / "bundle", "--board", BOARD, "--executorch", VERSION]
+    options = ["--bundle", folder / "bundles" / "digits", "--board", BOARD, "--executorch", VERSION]
     step = subprocess.run([*command, *options], capture_output=True, text=True, timeout=120, check=False)
     assert step.returncode == 71
     assert "operator quantized_decomposed::quantize_per_tensor.out: not registered" in step.stderr
@@ -89,17 +89,17 @@ def test_an_operator_without_the_dtype_is_named(float_build: Path, elf: Path) ->
     bits = int.from_bytes(content[offset + 4 : offset + 8], "little")
     content[offset + 4 : offset + 8] = (bits & ~(1 << 6)).to_bytes(4, "little")
     elf.write_bytes(content)
-    message = _proof(elf, float_build / "bundle")
+    message = _proof(elf, float_build / "bundles" / "digits")
     assert "quantized_decomposed::dequantize_per_tensor.out: not compiled for float32" in message
 
 
 def test_a_missing_backend_is_named(float_build: Path, elf: Path) -> None:
     _patch(elf, b"_ZTVN10pilotlight7ethos_u13EthosUBackendE\0", b"_ZTVN10pilotlight7ethos_u13EthosUBackenXE\0")
-    assert "backend EthosUBackend: not in the image" in _proof(elf, float_build / "bundle")
+    assert "backend EthosUBackend: not in the image" in _proof(elf, float_build / "bundles" / "digits")
 
 
 def test_an_export_for_another_npu_is_refused(elf: Path, float_build: Path, tmp_path: Path) -> None:
-    bundle = shutil.copytree(float_build / "bundle", tmp_path / "bundle")
+    bundle = shutil.copytree(float_build / "bundles" / "digits", tmp_path / "bundle")
     text = (bundle / "model.json").read_text(encoding="utf-8")
     (bundle / "model.json").write_text(text.replace('"ethos-u55-128"', '"ethos-u65-512"'), encoding="utf-8")
     message = _proof(elf, bundle)
@@ -109,7 +109,7 @@ def test_an_export_for_another_npu_is_refused(elf: Path, float_build: Path, tmp_
 
 def test_another_version_of_executorch_is_refused(elf: Path, float_build: Path) -> None:
     with pytest.raises(NotProved, match=r"exported by ExecuTorch 1\.5\.1, the runtime is 9\.9\.9"):
-        prove(elf, float_build / "bundle", load_board(BOARD), "9.9.9")
+        prove(elf, float_build / "bundles" / "digits", load_board(BOARD), "9.9.9")
 
 
 def test_one_byte_of_the_embedded_program_fails_the_proof_and_the_boot(digits: Bench, digits_build: Path) -> None:
@@ -119,7 +119,7 @@ def test_one_byte_of_the_embedded_program_fails_the_proof_and_the_boot(digits: B
     image = bytearray(elf.read_bytes())
     image[offset + 5000] ^= 1
     elf.write_bytes(image)
-    assert "the embedded .pte has SHA-256" in _proof(elf, digits.folder / "bundle")
+    assert "the embedded .pte has SHA-256" in _proof(elf, digits.folder / "bundles" / "digits")
     assert digits.flash().code == 0
     outcome = digits.check()
     assert outcome.code not in (0, 1, 60)
@@ -128,7 +128,7 @@ def test_one_byte_of_the_embedded_program_fails_the_proof_and_the_boot(digits: B
 
 def test_a_stripped_image_is_not_proved(float_build: Path, elf: Path) -> None:
     subprocess.run(["arm-none-eabi-strip", elf], check=True, timeout=60)
-    assert "no symbols" in _proof(elf, float_build / "bundle")
+    assert "no symbols" in _proof(elf, float_build / "bundles" / "digits")
 
 
 def test_a_board_with_another_npu_is_refused_by_the_build(tmp_path: Path) -> None:

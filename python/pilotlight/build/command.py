@@ -24,7 +24,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "Options are remembered in the build folder: a bare `west build` repeats the last one.",
     )
     parser.add_argument("-b", "--board", help="folder under boards/")
-    parser.add_argument("-m", "--model", help="name under python/models, or path of a model file")
+    parser.add_argument(
+        "-m",
+        "--model",
+        action="append",
+        help="name under python/models, or path of a model file; several make one image with all of them",
+    )
     parser.add_argument(
         "-s", "--source-dir", help="build this CMake project, which calls pilotlight_add_model(), not our check app"
     )
@@ -56,6 +61,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         default=None,
         help="fail when an operator stays on the CPU",
     )
+    parser.add_argument(
+        "--shared-arena",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="let the models' buffers be the same memory: the largest instead of the sum",
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(handler=_run)
     return parser
@@ -67,10 +78,14 @@ def _settings(args: argparse.Namespace) -> Settings:
     asked = {
         key: value for key, value in vars(args).items() if key in Settings.__dataclass_fields__ and value is not None
     }
-    for key in ("board", "model", "source_dir"):
-        value = asked.get(key, "")
-        if "/" in value or value.endswith(".py") or (value and key == "source_dir"):
-            asked[key] = str(Path(asked[key]).resolve())  # The build runs elsewhere than the user.
+    # The build runs elsewhere than the user.
+    for key in ("board", "source_dir"):
+        if "/" in asked.get(key, "") or (key == "source_dir" and key in asked):
+            asked[key] = str(Path(asked[key]).resolve())
+    if "model" in asked:
+        asked["model"] = tuple(
+            str(Path(model).resolve()) if "/" in model or model.endswith(".py") else model for model in asked["model"]
+        )
     if before is not None:
         return Settings(**{**before.__dict__, **asked})
     needed = ("board",) if "source_dir" in asked else ("board", "model")

@@ -16,7 +16,6 @@ from pilotlight.cli import run_command
 def _run(args: argparse.Namespace) -> int:
     settings = Settings(
         board=args.board,
-        model=args.model,
         target=args.target,
         system_config=args.system_config,
         memory_mode=args.memory_mode,
@@ -24,7 +23,9 @@ def _run(args: argparse.Namespace) -> int:
         require_full_delegation=args.require_full_delegation,
     )
     export_if_needed(
-        export_options(settings, load_board(args.board)), args.bundle, lambda step: print(f"export: {step}", flush=True)
+        export_options(settings, args.model, load_board(args.board)),
+        args.bundle,
+        lambda step: print(f"export: {step}", flush=True),
     )
     write_depfile(args.bundle, args.bundle / "model.json", args.depfile)
     return 0

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from pilotlight.boards import Board, load_board
+from pilotlight.build.bundles import bundle_folders
 from pilotlight.build.compile import compile_firmware, configure, require_tools
 from pilotlight.build.exports import ExportOptions, export_if_needed
 from pilotlight.build.settings import (
@@ -57,7 +58,8 @@ def build_image(folder: Path, settings: Settings, *, pristine: str, console: Con
 
     if not settings.source_dir:
         # Before CMake, which would do it without showing how far it is.
-        _export(export_options(settings, board), folder / "bundle", console)
+        for model, bundle in zip(settings.model, bundle_folders(folder, settings.model), strict=True):
+            _export(export_options(settings, model, board), bundle, console)
     _compile(folder, settings, board, console)
     return _finish(folder, settings, board)
 
@@ -75,12 +77,13 @@ def _compile(folder: Path, settings: Settings, board: Board, console: Console) -
     log = folder / "build.log"
     definitions = {
         "BOARD": settings.board,
-        "MODEL": settings.model,
+        "MODEL": ";".join(settings.model),
         "TARGET": settings.target,
         "SYSTEM_CONFIG": settings.system_config,
         "MEMORY_MODE": settings.memory_mode,
         "FLOAT_IO": "ON" if settings.float_io else "OFF",
         "REQUIRE_FULL_DELEGATION": "ON" if settings.require_full_delegation else "OFF",
+        "SHARED_ARENA": "ON" if settings.shared_arena else "OFF",
     }
     if settings.runtime:
         definitions["PILOTLIGHT_RUNTIME"] = settings.runtime
@@ -101,26 +104,31 @@ def _compile(folder: Path, settings: Settings, board: Board, console: Console) -
 
 
 def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:
-    elf = _built_image(folder)
-    info = load_model_info(folder / "bundle")
+    elf, bundles = _built_image(folder)
+    infos = [load_model_info(bundle) for bundle in bundles]
     build_id = (folder / "generated" / "build_id.txt").read_text(encoding="ascii").strip()
     build_info = {
         "board": settings.board,
-        "model": info.name,
+        "model": " and ".join(info.name for info in infos),
+        "models": [
+            {"name": info.name, "bundle": str(bundle.relative_to(folder))}
+            for info, bundle in zip(infos, bundles, strict=True)
+        ],
         "build_id": build_id,
-        "target": info.target,
+        "target": infos[0].target,
         "elf": str(elf.relative_to(folder)),
     }
     write_atomically(folder / "build_info.json", json.dumps(build_info, indent=2) + "\n")
     return BuildSummary(elf, build_id, region_use(Image.load(elf), board.memory))
 
 
-def _built_image(folder: Path) -> Path:
-    """Return the ELF that pilotlight_add_model() was called for."""
+def _built_image(folder: Path) -> tuple[Path, list[Path]]:
+    """Return the ELF that pilotlight_add_model() was called for, and the bundles of its models."""
     try:
-        return Path((folder / "image.txt").read_text(encoding="utf-8").strip())
+        elf, *bundles = (folder / "image.txt").read_text(encoding="utf-8").split("\n")
     except FileNotFoundError as error:
         raise ConfigError(
             "the project links no model, so there is no image to flash",
             hint="call pilotlight_add_model() in its top CMakeLists.txt",
         ) from error
+    return Path(elf), [Path(bundle) for bundle in bundles if bundle]

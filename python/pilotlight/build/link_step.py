@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything an image links about its model: `python -m pilotlight.build.link_step`. See cmake/model.cmake.
+"""Everything an image links about its models: `python -m pilotlight.build.link_step`. See cmake/model.cmake.
 
-Writes, beside what `pilotlight.codegen` generates, files whose names CMake can know before the model is exported:
+Writes, beside what `pilotlight.codegen` generates, files whose names CMake can know before the models are exported:
 
-    linked_models.c    the model's descriptor, and the table of all models of the image
-    linked_models.S    the embedded program
-    operators.cpp      registers the CPU operators that the program names
+    linked_models.c    the models' descriptors, and the table of all models of the image
+    linked_models.S    the embedded programs, and their memory
+    operators.txt      operators that any of the programs calls on the CPU, one a line with the dtypes of its tensors
+    operators.cpp      registers them
 """
 
 from __future__ import annotations
@@ -14,31 +15,42 @@ import argparse
 import hashlib
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pilotlight.boards import load_board
 from pilotlight.cli import run_command
-from pilotlight.codegen.generate import RUNTIMES, generate_model
+from pilotlight.codegen.generate import RUNTIMES, SHARED_ARENA, GeneratedModel, generate_models, union_of_operators
 from pilotlight.files import write_if_changed
 from pilotlight.paths import ROOT
 
 # Ninja looks at included files before it starts; one that a step of the same build writes is missed then. With
-# `digest`, which stands for the included file, the file that ninja knows the step writes changes too.
+# `digest`, which stands for the included files, the file that ninja knows the step writes changes too.
 _TABLE = """\
 /* SPDX-License-Identifier: Apache-2.0 */
 /* {digest} */
-#include "{source}"
-
+{includes}
 #include "pilotlight/models.h"
 
-const pilotlight_model_descriptor_t* const pilotlight_models[] = {{&pilotlight_model_{name}}};
-const uint32_t pilotlight_model_count = 1;
+const pilotlight_model_descriptor_t* const pilotlight_models[] = {{
+{rows}}};
+const uint32_t pilotlight_model_count = {count};
 """
 
 _ASSEMBLY = """\
 /* SPDX-License-Identifier: Apache-2.0 */
 /* {digest} */
-#include "{source}"
+{shared}{includes}"""
+
+_SHARED = """\
+    .section .tensor_arena.{name}, "aw", %nobits
+    .balign 32
+    .global {name}
+    .type {name}, %object
+    .size {name}, {size}
+{name}:
+    .zero {size}
+
 """
 
 
@@ -46,13 +58,38 @@ def _digest(*files: Path) -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
+def _includes(files: Iterable[Path]) -> str:
+    return "".join(f'#include "{file.name}"\n' for file in files)
+
+
 def _run(args: argparse.Namespace) -> int:
-    model = generate_model(args.bundle, load_board(args.board), args.runtime, args.out)
-    table = _TABLE.format(digest=_digest(model.source, model.header), source=model.source.name, name=model.name)
+    board = load_board(args.board)
+    models = generate_models(args.bundle, board, args.runtime, args.out, shared_arena=args.shared_arena)
+    table = _TABLE.format(
+        digest=_digest(*(file for model in models for file in (model.source, model.header))),
+        includes=_includes(model.source for model in models),
+        rows="".join(f"    &pilotlight_model_{model.name},\n" for model in models),
+        count=len(models),
+    )
     write_if_changed(args.out / "linked_models.c", table)
-    assembly = _ASSEMBLY.format(digest=_digest(model.assembly), source=model.assembly.name)
+    assembly = _ASSEMBLY.format(
+        digest=_digest(*(model.assembly for model in models)),
+        shared=_shared_arena(models),
+        includes=_includes(model.assembly for model in models),
+    )
     write_if_changed(args.out / "linked_models.S", assembly)
+    for model in models if args.shared_arena else ():
+        if not model.shares_arena:
+            print(f"{model.name} keeps state in its planned buffers, so it has an arena of its own", flush=True)
+    operators = union_of_operators(models)
+    lines = (f"{' '.join((name, *dtypes))}\n" for name, dtypes in operators.items())
+    write_if_changed(args.out / "operators.txt", "".join(lines))
     return _register_operators(args.out)
+
+
+def _shared_arena(models: Sequence[GeneratedModel]) -> str:
+    size = max((model.arenas.npu_visible for model in models if model.shares_arena), default=0)
+    return _SHARED.format(name=SHARED_ARENA, size=size) if size else ""
 
 
 def _register_operators(out: Path) -> int:
@@ -63,9 +100,10 @@ def _register_operators(out: Path) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--bundle", type=Path, required=True, action="append", help="once for each model")
     parser.add_argument("--board", required=True)
     parser.add_argument("--runtime", required=True, choices=RUNTIMES)
+    parser.add_argument("--shared-arena", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     parser.set_defaults(handler=_run)
     return run_command(parser.parse_args())

@@ -22,8 +22,8 @@ class Settings:
     """Options of `west build` that outlive one call. None or "" means the board's default."""
 
     board: str
-    model: str = ""
-    """May be empty when `source_dir` names it."""
+    model: tuple[str, ...] = ()
+    """Name or path of each. Empty when `source_dir` names them."""
     source_dir: str = ""
     """CMake project to build instead of our check app: one that calls pilotlight_add_model()."""
     target: str = ""
@@ -32,13 +32,17 @@ class Settings:
     runtime: str = ""
     float_io: bool = False
     require_full_delegation: bool = False
+    shared_arena: bool = False
 
 
-def export_options(settings: Settings, board: Board) -> ExportOptions:
-    """Return what the export depends on. Vela's settings follow the board only when its own NPU is compiled for."""
+def export_options(settings: Settings, model: str, board: Board) -> ExportOptions:
+    """Return what the export of one model depends on.
+
+    Vela's settings follow the board only when its own NPU is compiled for.
+    """
     own_npu = settings.target in ("", board.npu.config)
     return ExportOptions(
-        model=settings.model,
+        model=model,
         target=settings.target or board.npu.config,
         system_config=settings.system_config or None,
         memory_mode=settings.memory_mode or None,
@@ -52,10 +56,11 @@ def export_options(settings: Settings, board: Board) -> ExportOptions:
 def load_settings(folder: Path) -> Settings | None:
     """Return what `folder` was last built with, or None when it is no build folder."""
     try:
-        return Settings(**json.loads((folder / _FILE).read_text(encoding="utf-8")))
+        values = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        return Settings(**{**values, "model": tuple(values["model"])})
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (json.JSONDecodeError, TypeError) as error:
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{folder / _FILE}: damaged ({error})",
             hint=f"build afresh: west build -p always -d {folder} -b BOARD -m MODEL",

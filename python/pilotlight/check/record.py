@@ -24,7 +24,7 @@ from pilotlight.files import write_atomically
 from pilotlight.link.messages import Statistics
 from pilotlight.stack import StackBound
 
-SCHEMA = 1
+SCHEMA = 2
 
 PASS = "pass"
 PARTIAL = "partial"  # All that were asked for are right, but fewer than the data set holds were asked for.
@@ -66,24 +66,16 @@ class Observations:
 
 
 @dataclass(frozen=True)
-class CheckReport:
-    """The result of one check. PASS means that every sample was proved right by this build, now.
+class ModelReport:
+    """What was found out about one model of the image.
 
     identical_samples, tolerated_samples, mismatched_samples: bit-identical; within what the export allows for CPU
         operators in float (`bundle.Tolerance`); neither.
-    npu_is_simulated: the NPU's cycles are then the simulator's estimate, not a measurement.
     """
 
-    verdict: str
-    board: str
     model: str
     target: str
-    build_id: str
-    started: datetime
-    wall_s: float = 0.0
-    npu: str = ""
-    npu_is_simulated: bool = False
-    boot_id: int = 0
+    verdict: str = ERROR
     pte_sha256: str = ""
     samples: int = 0
     data_set_samples: int = 0
@@ -98,33 +90,50 @@ class CheckReport:
     rounding: Rounding | None = None
     latency: Latency | None = None
     memory: Statistics | None = None
+    observations: Observations | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The result of one check. PASS means that every sample of every model was proved right by this build, now.
+
+    npu_is_simulated: the NPU's cycles are then the simulator's estimate, not a measurement.
+    """
+
+    verdict: str
+    board: str
+    build_id: str
+    started: datetime
+    models: tuple[ModelReport, ...]
+    wall_s: float = 0.0
+    npu: str = ""
+    npu_is_simulated: bool = False
+    boot_id: int = 0
     stack_bound: StackBound | None = None
     retries_used: int = 0
     noise_before_session: int = 0
     earlier_fault: str = ""
     log: tuple[str, ...] = ()
     objections: tuple[PilotlightError, ...] = ()
-    observations: Observations | None = field(default=None, repr=False, compare=False)
 
     @property
     def failure(self) -> PilotlightError | None:
         """What a command exits with; None for PASS and PARTIAL."""
         if self.objections:
             return self.objections[0]
-        if self.verdict == MISMATCH:
-            return Mismatch(
-                f"{self.mismatched_samples} of {self.samples} samples differ from the golden output; first: "
-                f"{self.mismatches[0]}",
-                hint="`pilotlight simulate` on the same .pte tells whether firmware or compiled model is to blame",
-            )
+        for model in self.models:
+            if model.verdict == MISMATCH:
+                return Mismatch(
+                    f"{model.model}: {model.mismatched_samples} of {model.samples} samples differ from the golden "
+                    f"output; first: {model.mismatches[0]}",
+                    hint="`pilotlight simulate` on the same .pte tells whether firmware or compiled model is to blame",
+                )
         return None
 
     def to_json(self) -> dict[str, Any]:
-        record = {
-            key: value
-            for key, value in asdict(_without_observations(self)).items()
-            if key not in ("observations", "objections")
-        }
+        record = asdict(_without_observations(self))
+        for model in record["models"]:
+            del model["observations"]
         record["started"] = self.started.isoformat()
         failure = self.failure
         record["exit_code"] = failure.exit_code if failure else 0
@@ -147,7 +156,7 @@ def save(folder: Path, report: CheckReport) -> Path:
 
 def _without_observations(report: CheckReport) -> CheckReport:
     # asdict() copies deeply, and neither arrays nor exceptions belong in the record.
-    return replace(report, observations=None, objections=())
+    return replace(report, models=tuple(replace(model, observations=None) for model in report.models), objections=())
 
 
 def _error_json(error: PilotlightError) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One check: every sample of the bundle through the powered target, and the verdict."""
+"""One check: every sample of every model through the powered target, and the verdict."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ from pilotlight.check import record
 from pilotlight.check.compare import Mismatched, accuracy, compare_output, rounding
 from pilotlight.check.data_set import DataSet, load_data_set
 from pilotlight.check.evidence import demand_this_build, demand_this_model, objections, stack_objections
-from pilotlight.check.record import CheckReport, Latency, Observations, Spread
+from pilotlight.check.record import CheckReport, Latency, ModelReport, Observations, Spread
 from pilotlight.errors import ConfigError, LinkTimeout, PilotlightError, TargetDied, TargetError, TargetNotRunning
 from pilotlight.fault import FAULT_FILE, decode_fault
 from pilotlight.files import write_atomically
 from pilotlight.link import Deadline, Link, Session, open_link
-from pilotlight.link.messages import NONCE_BYTES, LogLine, ModelDescription, RunDone
+from pilotlight.link.messages import NONCE_BYTES, LogLine, ModelDescription, RunDone, Statistics
 from pilotlight.stack import load_bound
 
 # The whole check; what one inference may take on the device; how long a target may need to answer at first.
@@ -56,12 +56,22 @@ class Listener:
 
 
 @dataclass(frozen=True)
-class _Answers:
-    """What the device answered, sample by sample."""
+class _Subject:
+    """A model that is checked, on its first `count` samples."""
 
-    outputs: tuple[NDArray[Any], ...]
-    runs: tuple[RunDone, ...]
-    host_ms: tuple[float, ...]
+    info: ModelInfo
+    bundle: Path
+    data: DataSet
+    count: int
+
+
+@dataclass
+class _Answers:
+    """What the device answered for one model, sample by sample: of each output a row, of each run its cost."""
+
+    outputs: list[list[NDArray[Any]]]
+    runs: list[RunDone] = field(default_factory=list)
+    host_ms: list[float] = field(default_factory=list)
 
 
 def connect(build_dir: Path, deadline: Deadline) -> Target:
@@ -86,7 +96,7 @@ def run_check(
     connect: Callable[[Path, Deadline], Target] = connect,
     listener: Listener | None = None,
 ) -> CheckReport:
-    """Run the build's data set (or its first `samples`) on its powered target and compare as the bundle says.
+    """Run each model's data set (or its first `samples`) on the build's powered target and compare as its bundle says.
 
     Outputs that differ are a verdict, not an exception: see `CheckReport.failure`. Whatever prevents a
     verdict is raised: ConfigError (bundle or build folder), TargetNotRunning, WrongNpu, TargetDied, NpuFault,
@@ -95,32 +105,23 @@ def run_check(
     started = time.monotonic()
     deadline = Deadline(timeout_s)
     record.forget_latest(build_dir / "check")
-    build, info = _build_info(build_dir), load_model_info(build_dir / "bundle")
+    build = _build_info(build_dir)
+    bundles = [build_dir / bundle for bundle in build.bundles]
+    infos = [load_model_info(bundle) for bundle in bundles]
     blank = CheckReport(
         verdict=record.ERROR,
-        board=build["board"],
-        model=info.name,
-        target=info.target,
-        build_id=build["build_id"],
-        npu_is_simulated=_npu_is_simulated(build["board"]),
+        board=build.board,
+        build_id=build.build_id,
+        npu_is_simulated=_npu_is_simulated(build.board),
         started=datetime.now(timezone.utc),
+        models=tuple(ModelReport(info.name, info.target) for info in infos),
     )
     try:
-        data = load_data_set(build_dir / "bundle", info)
-        count = _sample_count(samples, data)
+        subjects = [_subject(info, bundle, samples) for info, bundle in zip(infos, bundles, strict=True)]
         target = connect(build_dir, deadline.within(CONNECT_TIMEOUT_S))
         try:
             report = _converse(
-                target.link,
-                build_dir,
-                blank,
-                info,
-                data,
-                count,
-                retries,
-                run_timeout_s,
-                deadline,
-                listener or Listener(),
+                target.link, build_dir, blank, subjects, retries, run_timeout_s, deadline, listener or Listener()
             )
         except (LinkTimeout, TargetError) as error:
             raise _cause_of_death(target, error) from error
@@ -135,13 +136,16 @@ def run_check(
     return report
 
 
+def _subject(info: ModelInfo, bundle: Path, samples: int | None) -> _Subject:
+    data = load_data_set(bundle, info)
+    return _Subject(info, bundle, data, _sample_count(samples, data))
+
+
 def _converse(
     link: Link,
     build_dir: Path,
     blank: CheckReport,
-    info: ModelInfo,
-    data: DataSet,
-    count: int,
+    subjects: list[_Subject],
     retries: int,
     run_timeout_s: float,
     deadline: Deadline,
@@ -158,31 +162,97 @@ def _converse(
     nonce = secrets.token_bytes(NONCE_BYTES)
     identity = session.identify(nonce, deadline.within(CONNECT_TIMEOUT_S))
     demand_this_build(identity, blank.build_id)
-    index, model = _find_model(session, info, deadline)
-    demand_this_model(model, identity, info)
+    indices: list[int] = []
+    for subject in subjects:
+        index, model = _find_model(session, subject.info, deadline)
+        demand_this_model(model, identity, subject.info)
+        indices.append(index)
     fault = session.read_fault(deadline) if identity.has_fault else b""
 
-    answers = _run_all(session, index, info, data, count, run_timeout_s, deadline, listener)
-    statistics = session.statistics(index, deadline)
-    completion = session.end(count, deadline)
+    answers = _run_all(session, indices, subjects, run_timeout_s, deadline, listener)
+    statistics = [session.statistics(index, deadline) for index in indices]
+    runs = sum(subject.count for subject in subjects)
+    completion = session.end(runs, deadline)
 
+    bound = load_bound(build_dir)
+    against = [*objections(session, completion, nonce, runs)]
+    for used in statistics:
+        against += stack_objections(used, bound)
+    reports = tuple(map(_judge, subjects, answers, statistics))
+    return replace(
+        blank,
+        verdict=record.ERROR if against else _worst(reports),
+        npu=identity.npu_config,
+        boot_id=identity.boot_id,
+        models=reports,
+        stack_bound=bound,
+        retries_used=session.retries_used,
+        noise_before_session=session.noise_before_session,
+        earlier_fault=describe_fault(fault) if fault else "",
+        log=tuple(f"{line.level.name.lower()}: {line.text}" for line in session.log),
+        objections=tuple(against),
+    )
+
+
+def _run_all(
+    session: Session,
+    indices: list[int],
+    subjects: list[_Subject],
+    run_timeout_s: float,
+    deadline: Deadline,
+    listener: Listener,
+) -> list[_Answers]:
+    """Run all samples. Models take turns, so that one which disturbs another is seen."""
+    answers = [_Answers([[] for _ in subject.info.outputs]) for subject in subjects]
+    samples = sum(subject.count for subject in subjects)
+    done = 0
+    for sample in range(max(subject.count for subject in subjects)):
+        for index, subject, answer in zip(indices, subjects, answers, strict=True):
+            if sample < subject.count:
+                done += 1
+                _run_sample(session, index, done, subject, sample, answer, run_timeout_s, deadline)
+                listener.on_sample(done, samples)
+    return answers
+
+
+def _run_sample(
+    session: Session,
+    index: int,
+    number: int,
+    subject: _Subject,
+    sample: int,
+    answer: _Answers,
+    run_timeout_s: float,
+    deadline: Deadline,
+) -> None:
+    data = subject.data
+    sizes = [array[0].nbytes for array in data.golden]
+    start = time.monotonic()
+    done, outputs = session.infer(index, number, data.input_bytes(sample), sizes, run_timeout_s, deadline)
+    answer.host_ms.append((time.monotonic() - start) * 1e3)
+    answer.runs.append(done)
+    for row, raw, about, golden in zip(answer.outputs, outputs, subject.info.outputs, data.golden, strict=True):
+        dtype = np.dtype(about.dtype).newbyteorder("<")
+        row.append(np.frombuffer(raw, dtype).reshape(golden[sample].shape).astype(golden.dtype))
+
+
+def _judge(subject: _Subject, answers: _Answers, statistics: Statistics) -> ModelReport:
+    info, data, count = subject.info, subject.data, subject.count
+    outputs = tuple(np.stack(row) for row in answers.outputs)
     compared = [
         compare_output(output, data.golden[output][:count], got, info.tolerance_of(output))
-        for output, got in enumerate(answers.outputs)
+        for output, got in enumerate(outputs)
     ]
     mismatches = sorted(
         (found for one in compared for found in one.mismatches), key=lambda found: (found.sample, found.output)
     )
-    bound = load_bound(build_dir)
-    against = (*objections(session, completion, nonce, count), *stack_objections(statistics, bound))
     wrong = {found.sample for found in mismatches}
     tolerated = {sample for one in compared for sample in one.tolerated} - wrong
-    return replace(
-        blank,
-        verdict=_verdict(bool(against), mismatches, count, data.samples),
-        npu=identity.npu_config,
-        boot_id=identity.boot_id,
-        pte_sha256=model.header.pte_sha256,
+    return ModelReport(
+        model=info.name,
+        target=info.target,
+        verdict=_verdict(mismatches, count, data.samples),
+        pte_sha256=info.pte_sha256,
         samples=count,
         data_set_samples=data.samples,
         identical_samples=count - len(wrong) - len(tolerated),
@@ -195,54 +265,18 @@ def _converse(
         accuracy=None
         if data.labels is None
         else accuracy(
-            data.labels[:count],
-            answers.outputs[0],
-            data.golden[0][:count],
-            data.quantised[0][:count],
-            data.fp32[0][:count],
+            data.labels[:count], outputs[0], data.golden[0][:count], data.quantised[0][:count], data.fp32[0][:count]
         ),
         rounding=rounding(data.golden, data.quantised),
         latency=Latency(
             device_us=Spread.of([run.duration_us for run in answers.runs]),
             cpu_cycles=Spread.of([run.cpu_cycles for run in answers.runs]),
             npu_cycles=Spread.of([run.npu_cycles for run in answers.runs]),
-            host_ms=Spread.of(list(answers.host_ms)),
+            host_ms=Spread.of(answers.host_ms),
         ),
         memory=statistics,
-        stack_bound=bound,
-        retries_used=session.retries_used,
-        noise_before_session=session.noise_before_session,
-        earlier_fault=describe_fault(fault) if fault else "",
-        log=tuple(f"{line.level.name.lower()}: {line.text}" for line in session.log),
-        objections=against,
-        observations=Observations(info, data, answers.outputs, tuple(float(run.duration_us) for run in answers.runs)),
+        observations=Observations(info, data, outputs, tuple(float(run.duration_us) for run in answers.runs)),
     )
-
-
-def _run_all(
-    session: Session,
-    index: int,
-    info: ModelInfo,
-    data: DataSet,
-    count: int,
-    run_timeout_s: float,
-    deadline: Deadline,
-    listener: Listener,
-) -> _Answers:
-    dtypes = [np.dtype(about.dtype).newbyteorder("<") for about in info.outputs]
-    sizes = [array[0].nbytes for array in data.golden]
-    rows: list[list[NDArray[Any]]] = [[] for _ in info.outputs]
-    runs: list[RunDone] = []
-    host_ms: list[float] = []
-    for sample in range(count):
-        start = time.monotonic()
-        done, outputs = session.infer(index, sample + 1, data.input_bytes(sample), sizes, run_timeout_s, deadline)
-        host_ms.append((time.monotonic() - start) * 1e3)
-        runs.append(done)
-        for row, raw, dtype, golden in zip(rows, outputs, dtypes, data.golden, strict=True):
-            row.append(np.frombuffer(raw, dtype).reshape(golden[sample].shape).astype(golden.dtype))
-        listener.on_sample(sample + 1, count)
-    return _Answers(tuple(np.stack(row) for row in rows), tuple(runs), tuple(host_ms))
 
 
 def _find_model(session: Session, info: ModelInfo, deadline: Deadline) -> tuple[int, ModelDescription]:
@@ -257,12 +291,20 @@ def _find_model(session: Session, info: ModelInfo, deadline: Deadline) -> tuple[
     )
 
 
-def _verdict(objected: bool, mismatches: list[Mismatched], count: int, in_data_set: int) -> str:
+def _verdict(mismatches: list[Mismatched], count: int, in_data_set: int) -> str:
     if mismatches:
-        return record.MISMATCH if not objected else record.ERROR
-    if objected or count == 0:
+        return record.MISMATCH
+    if count == 0:
         return record.ERROR
     return record.PASS if count == in_data_set else record.PARTIAL
+
+
+def _worst(reports: tuple[ModelReport, ...]) -> str:
+    verdicts = {report.verdict for report in reports}
+    return next(
+        (verdict for verdict in (record.ERROR, record.MISMATCH, record.PARTIAL, record.PASS) if verdict in verdicts),
+        record.ERROR,
+    )
 
 
 def _sample_count(asked: int | None, data: DataSet) -> int:
@@ -291,12 +333,20 @@ def _npu_is_simulated(board: str) -> bool:
         return False
 
 
-def _build_info(build_dir: Path) -> dict[str, str]:
+@dataclass(frozen=True)
+class _Build:
+    board: str
+    build_id: str
+    bundles: tuple[str, ...]
+
+
+def _build_info(build_dir: Path) -> _Build:
     path = build_dir / "build_info.json"
     hint = "west build"
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-        return {key: str(info[key]) for key in ("board", "model", "build_id")}
+        bundles = tuple(str(model["bundle"]) for model in info["models"])
+        return _Build(str(info["board"]), str(info["build_id"]), bundles)
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist: there is no finished build", hint=hint) from error
     except (json.JSONDecodeError, KeyError, TypeError) as error:

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much memory a program needs on the device, from the .pte alone."""
+"""How much memory a program needs on the device, and which of it may be shared, from the .pte alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from pilotlight.codegen.method_pool import method_pool_bytes
+from pilotlight.codegen.state import keeps_state
 from pilotlight.errors import UnsupportedOperator
 from pilotlight.pte import DelegateCall, KernelCall, Method, Tensor
-from pilotlight.pte.ethos_u import BACKEND, parse_blob
+from pilotlight.pte.ethos_u import BACKEND, SCRATCH_REGION, parse_blob
 
 # The delegate asks for whole data cache lines (firmware/ethos_u/include/pilotlight/ethos_u/npu.h).
 CACHE_LINE_BYTES = 32
@@ -31,16 +32,39 @@ _WORDS_PER_DELEGATE = 32
 
 @dataclass(frozen=True)
 class Arenas:
-    """Sizes in bytes; each is the size of one static array."""
+    """Sizes in bytes of what one model needs.
+
+    in_place: its inputs and outputs are where the NPU reads and writes them, so planned buffer 1 and the temp pool are
+        the same memory. keeps_state: something in the planned buffers outlives an inference.
+    """
 
     method_pool: int
     planned: tuple[int, ...]
     temp_pool: int
+    in_place: bool = False
+    keeps_state: bool = False
+
+    @property
+    def planned_offsets(self) -> tuple[int, ...]:
+        """Where each planned buffer begins in the model's part of .tensor_arena."""
+        offsets = []
+        at = 0
+        for size in self.planned:
+            offsets.append(at)
+            at += _round_up(size, CACHE_LINE_BYTES)
+        return tuple(offsets)
+
+    @property
+    def temp_pool_offset(self) -> int:
+        return 0 if self.in_place else sum(_round_up(size, CACHE_LINE_BYTES) for size in self.planned)
 
     @property
     def npu_visible(self) -> int:
-        """What lies in the section .tensor_arena."""
-        return sum(_round_up(size, CACHE_LINE_BYTES) for size in (*self.planned, self.temp_pool))
+        """What the model's part of .tensor_arena takes."""
+        sizes = [_round_up(size, CACHE_LINE_BYTES) for size in self.planned]
+        if self.in_place:
+            return max(sizes[0], self.temp_pool)
+        return sum(sizes) + _round_up(self.temp_pool, CACHE_LINE_BYTES)
 
 
 def plan_arenas(method: Method, runtime: str, pointer_bytes: int) -> Arenas:
@@ -49,14 +73,12 @@ def plan_arenas(method: Method, runtime: str, pointer_bytes: int) -> Arenas:
     All are exact, but for the method pool of a runtime other than "ours", which is a bound.
     Raises UnsupportedOperator for a program that needs a backend other than the Ethos-U's.
     """
-    scratch = 0
     for delegate in method.delegates:
         if delegate.backend != BACKEND:
             raise UnsupportedOperator(
                 f"the program needs backend {delegate.backend}, which no firmware of ours has",
                 hint=f"export with {BACKEND} alone",
             )
-        scratch = max(scratch, _round_up(parse_blob(delegate.blob).scratch_size_bytes, CACHE_LINE_BYTES))
     if runtime == "ours":
         method_pool = method_pool_bytes(method, pointer_bytes, handle_bytes=HANDLE_POINTERS * pointer_bytes)
     else:
@@ -64,8 +86,33 @@ def plan_arenas(method: Method, runtime: str, pointer_bytes: int) -> Arenas:
     return Arenas(
         method_pool=_round_up(method_pool, METHOD_POOL_ALIGN_BYTES),
         planned=method.planned_buffer_sizes,
-        temp_pool=scratch,
+        temp_pool=_temp_pool(method),
+        in_place=_is_in_place(method),
+        keeps_state=keeps_state(method),
     )
+
+
+def _temp_pool(method: Method) -> int:
+    """Return what the hungriest instruction takes: the pool is reset after each.
+
+    A delegate takes its scratch, whole cache lines of it. No kernel of ours takes anything: a test holds
+    firmware/kernels to that, so that the first one that does is counted here.
+    """
+    sizes = (parse_blob(delegate.blob).scratch_size_bytes for delegate in method.delegates)
+    return max((_round_up(size, CACHE_LINE_BYTES) for size in sizes), default=0)
+
+
+def _is_in_place(method: Method) -> bool:
+    """Whether the program is one delegate call, planned so that its arguments lie as they do in the scratch area."""
+    if len(method.chains) != 1 or len(method.chains[0]) != 1 or len(method.planned_buffer_sizes) != 1:
+        return False
+    (call,) = method.chains[0]
+    if not isinstance(call, DelegateCall):
+        return False
+    blob = parse_blob(method.delegates[call.delegate].blob)
+    wanted = [(1, tensor.offset) for tensor in (*blob.inputs, *blob.outputs) if tensor.region == SCRATCH_REGION]
+    values = [method.values[index] for index in call.arguments]
+    return wanted == [value.memory for value in values if isinstance(value, Tensor)] and len(wanted) == len(values)
 
 
 def _method_pool_bound(method: Method, pointer_bytes: int) -> int:

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes model_<name>.h, .c, .S and operators.txt. Same input, same bytes; unchanged files are not touched."""
+"""Writes model_<name>.h, .c, .S of each model. Same input, same bytes; unchanged files are not touched."""
 
 from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pilotlight.boards import Board
-from pilotlight.bundle import TensorInfo, load_model_info
+from pilotlight.bundle import ModelInfo, TensorInfo, load_model_info
 from pilotlight.codegen.arenas import Arenas, plan_arenas
-from pilotlight.errors import BadProgram, ConfigError, DoesNotFit
+from pilotlight.codegen.fit import LinkedModel, check_fit
+from pilotlight.errors import BadProgram, ConfigError
 from pilotlight.files import write_if_changed
 from pilotlight.pte import KernelCall, Method, Tensor, TensorList, read_program
 
@@ -45,6 +47,7 @@ class GeneratedModel:
     assembly: Path
     operators: dict[str, tuple[str, ...]]  # Each with the dtypes of its tensor arguments.
     arenas: Arenas
+    shares_arena: bool
 
 
 @dataclass(frozen=True)
@@ -61,48 +64,83 @@ class _CTensor:
     zero_point: int
 
 
-def generate_model(bundle: Path, board: Board, runtime: str, out: Path) -> GeneratedModel:
-    """Write the sources for the model in `bundle` to `out`.
+# The memory that the models of an image take turns in; the link step reserves it.
+SHARED_ARENA = "pilotlight_shared_arena"
 
-    Raises ConfigError when the bundle is incomplete, BadProgram when its program is malformed or not the one that its
-    description is about, UnsupportedOperator when it needs a backend that no firmware of ours has, and DoesNotFit when
-    a memory region of the board is too small for it.
+
+def generate_models(
+    bundles: Sequence[Path], board: Board, runtime: str, out: Path, *, shared_arena: bool = False
+) -> tuple[GeneratedModel, ...]:
+    """Write the sources for the models in `bundles`, which one image links, to `out`.
+
+    shared_arena: planned buffers and temp pools of the models are the same memory, but for models that keep state.
+
+    Raises ConfigError when a bundle is incomplete or two models have one name, BadProgram when a program is malformed
+    or not the one that its description is about, UnsupportedOperator when it needs a backend that no firmware of ours
+    has, and DoesNotFit when a memory region of the board is too small for all of them.
     """
     if runtime not in RUNTIMES:
         raise ConfigError(f"no runtime {runtime!r}", hint=" or ".join(RUNTIMES))
+    pointer_bytes = 8 if board.cpu.core == "host" else 4
+    linked: list[tuple[Path, ModelInfo, LinkedModel]] = []
+    for bundle in bundles:
+        info, method, pte_bytes = _load(bundle)
+        if any(info.name == other.name for _, other, _ in linked):
+            raise ConfigError(f"two models of the image are named {info.name}", hint="rename one in its ModelSpec")
+        arenas = plan_arenas(method, runtime, pointer_bytes)
+        shares = shared_arena and not arenas.keeps_state
+        linked.append((bundle, info, LinkedModel(info.name, method, arenas, pte_bytes, shares)))
+    check_fit(board, [model for _, _, model in linked])
+    return tuple(_write(bundle, info, model, out) for bundle, info, model in linked)
+
+
+def union_of_operators(models: Sequence[GeneratedModel]) -> dict[str, tuple[str, ...]]:
+    """Return the operators that any of the models calls on the CPU, with the dtypes that any calls it with."""
+    union: dict[str, set[str]] = {}
+    for model in models:
+        for name, dtypes in model.operators.items():
+            union.setdefault(name, set()).update(dtypes)
+    return {name: tuple(sorted(dtypes)) for name, dtypes in sorted(union.items())}
+
+
+def _load(bundle: Path) -> tuple[ModelInfo, Method, int]:
     info = load_model_info(bundle)
     if not _IDENTIFIER.fullmatch(info.name):
         raise ConfigError(
             f"{bundle / 'model.json'}: the model's name {info.name!r} is no C identifier",
             hint="letters, digits and underscores, beginning with a letter",
         )
-    pte_path = (bundle / "model.pte").resolve()
-    pte = pte_path.read_bytes()
+    path = bundle / "model.pte"
+    pte = path.read_bytes()
     program = read_program(pte)
     if METHOD not in program.methods:
-        raise BadProgram(f"{pte_path}: no method {METHOD!r}")
+        raise BadProgram(f"{path}: no method {METHOD!r}")
     method = program.methods[METHOD]
-    _check_tensors("input", info.inputs, method.inputs, pte_path)
-    _check_tensors("output", info.outputs, method.outputs, pte_path)
+    _check_tensors("input", info.inputs, method.inputs, path)
+    _check_tensors("output", info.outputs, method.outputs, path)
+    return info, method, len(pte)
 
-    arenas = plan_arenas(method, runtime, pointer_bytes=8 if board.cpu.core == "host" else 4)
-    _check_fit(board, arenas, len(pte))
-    operators = _operators(method)
+
+def _write(bundle: Path, info: ModelInfo, model: LinkedModel, out: Path) -> GeneratedModel:
+    symbol = f"pilotlight_model_{info.name}"
+    operators = _operators(model.method)
     values = {
         "name": info.name,
         "prefix": f"PILOTLIGHT_{info.name.upper()}",
-        "symbol": f"pilotlight_model_{info.name}",
-        "target": info.target if method.delegates else "",
+        "symbol": symbol,
+        "target": info.target if model.method.delegates else "",
         "inputs": [_c_tensor(tensor) for tensor in info.inputs],
         "outputs": [_c_tensor(tensor) for tensor in info.outputs],
         "labels": info.labels,
-        "arenas": arenas,
-        "pte_path": str(pte_path),
-        "pte_size_bytes": len(pte),
+        "arenas": model.arenas,
+        "shares_arena": model.shares_arena,
+        "arena_symbol": SHARED_ARENA if model.shares_arena else f"{symbol}_arena",
+        "pte_path": str((bundle / "model.pte").resolve()),
+        "pte_size_bytes": model.pte_bytes,
         "system_config": info.system_config,
         "memory_mode": info.memory_mode,
         "executorch": info.executorch,
-        "backends": sorted({delegate.backend for delegate in method.delegates}),
+        "backends": sorted({delegate.backend for delegate in model.method.delegates}),
         "operators": operators,
         "pte_sha256_text": info.pte_sha256,
         "settings_sha256": info.settings_sha256,
@@ -112,10 +150,7 @@ def generate_model(bundle: Path, board: Board, runtime: str, out: Path) -> Gener
     files = {suffix: out / f"model_{info.name}.{suffix}" for suffix in ("h", "c", "S")}
     for suffix, path in files.items():
         write_if_changed(path, _templates().get_template(f"model.{suffix}.jinja").render(values))
-    write_if_changed(
-        out / "operators.txt", "".join(f"{' '.join((name, *dtypes))}\n" for name, dtypes in operators.items())
-    )
-    return GeneratedModel(info.name, files["h"], files["c"], files["S"], operators, arenas)
+    return GeneratedModel(info.name, files["h"], files["c"], files["S"], operators, model.arenas, model.shares_arena)
 
 
 def _templates() -> Environment:
@@ -151,24 +186,6 @@ def _check_tensors(side: str, described: tuple[TensorInfo, ...], actual: tuple[T
             raise BadProgram(
                 f"{path}: the memory plan has no place for {side} {index}",
                 hint="keep inputs and outputs in the memory plan (ExecuTorch's default); no output may be a constant",
-            )
-
-
-def _check_fit(board: Board, arenas: Arenas, pte_bytes: int) -> None:
-    """Say it here, in one line, where the linker would only know the sum of all sections."""
-    needs: dict[str, list[tuple[str, int]]] = {}
-    needs.setdefault(board.region_of("model")[0], []).append(("program", pte_bytes))
-    region = board.region_of("tensor_arena")[0]
-    planned = sum(arenas.planned)
-    needs.setdefault(region, []).extend((("activations", planned), ("NPU scratch", arenas.temp_pool)))
-    for name, parts in needs.items():
-        over = sum(size for _, size in parts) - board.memory[name].size
-        if over > 0:
-            what = ", ".join(f"{part} {size:,}" for part, size in parts)
-            raise DoesNotFit(
-                f"memory.{name} of {board.name} is {over:,} bytes too small: it has {board.memory[name].size:,}, "
-                f"the model needs {what}",
-                hint="use a smaller model or input, or a board with more memory",
             )
 
 

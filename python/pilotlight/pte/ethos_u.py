@@ -23,6 +23,9 @@ _TENSOR = struct.Struct("<9i")
 _ELEMENT_BYTES = (1, 2, 4, 8)
 _REGIONS = 8
 
+# Where the NPU reads inputs and writes outputs: the scratch area of scratch_size_bytes.
+SCRATCH_REGION = 1
+
 _COP1 = 0x31504F43
 _OPTIMIZER_CONFIG, _COMMAND_STREAM, _NOP = 1, 2, 5
 

@@ -8,26 +8,13 @@ from pathlib import Path
 
 import jinja2
 
-from pilotlight.check.record import CheckReport
+from pilotlight.check.record import CheckReport, ModelReport
 from pilotlight.files import write_atomically
 from pilotlight.report import pictures, wording
 
 
 def write_html(report: CheckReport, path: Path) -> None:
     """Write the report to `path`."""
-    drawn: list[tuple[str, str]] = []
-    if report.observations is not None:
-        seen = report.observations
-        for caption, png in (
-            (
-                "Inputs, and what the device answered (orange: wrong class; red: not the golden output)",
-                pictures.gallery(seen),
-            ),
-            ("Label against the device's answer", pictures.confusion(seen)),
-            ("Duration of an inference", pictures.latency(seen)),
-        ):
-            if png is not None:
-                drawn.append((caption, base64.b64encode(png).decode("ascii")))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -38,7 +25,21 @@ def write_html(report: CheckReport, path: Path) -> None:
     page = environment.get_template("check.html.j2").render(
         report=report,
         wording=wording,
-        pictures=drawn,
+        pictures={model.model: _pictures(model) for model in report.models},
         hints=[error.hint for error in report.objections if error.hint],
     )
     write_atomically(path, page)
+
+
+def _pictures(model: ModelReport) -> list[tuple[str, str]]:
+    """Return captions and PNG files in base64."""
+    seen = model.observations
+    if seen is None:
+        return []
+    gallery = "Inputs, and what the device answered (orange: wrong class; red: not the golden output)"
+    drawn = (
+        (gallery, pictures.gallery(seen)),
+        ("Label against the device's answer", pictures.confusion(seen)),
+        ("Duration of an inference", pictures.latency(seen)),
+    )
+    return [(caption, base64.b64encode(png).decode("ascii")) for caption, png in drawn if png is not None]

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pilotlight.check import record
-from pilotlight.check.record import CheckReport
+from pilotlight.check.record import CheckReport, ModelReport
 from pilotlight.check.run import Listener
 from pilotlight.link.messages import LogLevel, LogLine
 from pilotlight.report import wording
@@ -46,33 +46,48 @@ def progress(console: Console, *, show_log: bool) -> Iterator[Listener]:
 
 
 def render(console: Console, report: CheckReport) -> None:
-    """Print the report, the verdict last."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
-    table.add_row("samples", wording.samples(report))
-    if report.accuracy:
+    """Print the report, a section for each model, the verdict last."""
+    console.print(f"[bold]check[/bold]  {escape(wording.title(report))}", highlight=False)
+    for model in report.models:
+        if len(report.models) > 1:
+            console.print(f"[bold]{model.model}[/bold]  {escape(wording.model_verdict(model))}", highlight=False)
+        console.print(_section(report, model), highlight=False)
+    remarks = _grid()
+    for remark in wording.remarks(report):
+        remarks.add_row("note", escape(remark))
+    if remarks.row_count:
+        console.print(remarks, highlight=False)
+    console.print(f"[{_COLOURS.get(report.verdict, 'bold red')}]{escape(wording.verdict(report))}", highlight=False)
+
+
+def _section(report: CheckReport, model: ModelReport) -> Table:
+    table = _grid()
+    table.add_row("samples", wording.samples(model))
+    if model.accuracy:
         _add(
             table,
             "accuracy",
-            [(who, f"{share}  {points} points") for who, share, points in wording.accuracy_rows(report.accuracy)],
+            [(who, f"{share}  {points} points") for who, share, points in wording.accuracy_rows(model.accuracy)],
         )
-    if report.rounding:
-        table.add_row("rounding", wording.rounding(report.rounding))
-    if report.latency:
-        rows = wording.latency_rows(report.latency, npu_is_simulated=report.npu_is_simulated)
+    if model.rounding:
+        table.add_row("rounding", wording.rounding(model.rounding))
+    if model.latency:
+        rows = wording.latency_rows(model.latency, npu_is_simulated=report.npu_is_simulated)
         _add(table, "latency", rows)
-    if report.memory:
-        _add(table, "memory", wording.memory_rows(report.memory, report.stack_bound))
-    for remark in wording.remarks(report):
-        table.add_row("note", escape(remark))
-    for found in report.mismatches[:_MISMATCHES_SHOWN]:
+    if model.memory:
+        _add(table, "memory", wording.memory_rows(model.memory, report.stack_bound))
+    for found in model.mismatches[:_MISMATCHES_SHOWN]:
         table.add_row("[red]differs[/red]", escape(str(found)))
-    if report.mismatched_samples > _MISMATCHES_SHOWN:
-        table.add_row("", f"and more: {report.mismatched_samples} samples in all")
-    console.print(f"[bold]check[/bold]  {escape(wording.title(report))}", highlight=False)
-    console.print(table, highlight=False)
-    console.print(f"[{_COLOURS.get(report.verdict, 'bold red')}]{escape(wording.verdict(report))}", highlight=False)
+    if model.mismatched_samples > _MISMATCHES_SHOWN:
+        table.add_row("", f"and more: {model.mismatched_samples} samples in all")
+    return table
+
+
+def _grid() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    return table
 
 
 def _add(table: Table, name: str, rows: list[tuple[str, str]]) -> None:

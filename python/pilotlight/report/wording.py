@@ -5,29 +5,37 @@ from __future__ import annotations
 
 from pilotlight.check import record
 from pilotlight.check.compare import Accuracy, Rounding
-from pilotlight.check.record import CheckReport, Latency, Spread
+from pilotlight.check.record import CheckReport, Latency, ModelReport, Spread
 from pilotlight.link.messages import Statistics
 from pilotlight.stack import StackBound
 
 
 def title(report: CheckReport) -> str:
-    return f"{report.model} on {report.board}, {report.npu or report.target}, build {report.build_id}"
+    names = " and ".join(model.model for model in report.models)
+    return f"{names} on {report.board}, {report.npu or report.models[0].target}, build {report.build_id}"
 
 
 def verdict(report: CheckReport) -> str:
-    how = "within the export's tolerance" if report.tolerated_samples else "bit-identical"
-    if report.verdict == record.PASS:
-        return f"PASS: all {report.samples} samples {how}, {report.wall_s:.1f} s"
-    if report.verdict == record.PARTIAL:
-        return (
-            f"PARTIAL: {report.samples} of {report.data_set_samples} samples checked, all {how}, {report.wall_s:.1f} s"
-        )
-    if report.verdict == record.MISMATCH:
-        return f"MISMATCH: {report.mismatched_samples} of {report.samples} samples differ, {report.wall_s:.1f} s"
-    return "NOT PROVED: " + "; ".join(map(str, report.objections))
+    if report.verdict == record.ERROR:
+        return "NOT PROVED: " + "; ".join(map(str, report.objections))
+    said = [model_verdict(model) for model in report.models]
+    if len(said) > 1:
+        said = [f"{model.model}: {text}" for model, text in zip(report.models, said, strict=True)]
+    return f"{'; '.join(said)}, {report.wall_s:.1f} s"
 
 
-def samples(report: CheckReport) -> str:
+def model_verdict(model: ModelReport) -> str:
+    how = "within the export's tolerance" if model.tolerated_samples else "bit-identical"
+    if model.verdict == record.PASS:
+        return f"PASS: all {model.samples} samples {how}"
+    if model.verdict == record.PARTIAL:
+        return f"PARTIAL: {model.samples} of {model.data_set_samples} samples checked, all {how}"
+    if model.verdict == record.MISMATCH:
+        return f"MISMATCH: {model.mismatched_samples} of {model.samples} samples differ"
+    return "NOT PROVED"
+
+
+def samples(report: ModelReport) -> str:
     identical = f"{report.identical_samples} of {report.samples} bit-identical to the golden outputs"
     if not report.tolerated_samples:
         return identical

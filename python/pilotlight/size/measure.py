@@ -39,7 +39,7 @@ def _built_image(folder: Path) -> Path:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such build folder", hint=hint)
     try:
-        image = Path((folder / "image.txt").read_text(encoding="utf-8").strip())
+        image = Path((folder / "image.txt").read_text(encoding="utf-8").partition("\n")[0])
     except FileNotFoundError as error:
         raise ConfigError(f"{folder} holds no image with a model in it", hint=hint) from error
     if not image.is_file():

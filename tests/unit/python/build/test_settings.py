@@ -10,7 +10,7 @@ from pilotlight.errors import ConfigError
 
 
 def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:
-    settings = Settings("qemu-corstone300", "digits", target="ethos-u55-256", float_io=True)
+    settings = Settings("qemu-corstone300", ("digits",), target="ethos-u55-256", float_io=True)
     save_settings(tmp_path, settings)
     assert load_settings(tmp_path) == settings
 
@@ -26,9 +26,9 @@ def test_damaged_settings_are_a_configuration_error(tmp_path: Path) -> None:
 
 
 def test_another_board_needs_a_fresh_folder_and_another_model_does_not() -> None:
-    before = Settings("qemu-corstone300", "digits")
-    assert needs_pristine(before, Settings("host", "digits"))
-    assert not needs_pristine(before, Settings("qemu-corstone300", "kws"))
+    before = Settings("qemu-corstone300", ("digits",))
+    assert needs_pristine(before, Settings("host", ("digits",)))
+    assert not needs_pristine(before, Settings("qemu-corstone300", ("kws",)))
 
 
 def test_pristine_refuses_a_folder_that_is_not_a_build_folder(tmp_path: Path) -> None:
@@ -40,6 +40,6 @@ def test_pristine_refuses_a_folder_that_is_not_a_build_folder(tmp_path: Path) ->
 
 def test_pristine_empties_a_build_folder(tmp_path: Path) -> None:
     folder = tmp_path / "build"
-    save_settings(folder, Settings("host", "digits"))
+    save_settings(folder, Settings("host", ("digits",)))
     make_pristine(folder)
     assert not folder.exists()

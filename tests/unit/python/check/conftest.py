@@ -19,8 +19,8 @@ from pilotlight.link import session
 
 @pytest.fixture
 def build_dir(tmp_path: Path) -> Path:
-    bundle = tmp_path / "bundle"
-    bundle.mkdir()
+    bundle = tmp_path / "bundles" / "fake"
+    bundle.mkdir(parents=True)
     (bundle / "model.pte").write_bytes(PTE)
     digest = hashlib.sha256(PTE).hexdigest()
     labels = tuple(f"class {i}" for i in range(10))
@@ -35,7 +35,8 @@ def build_dir(tmp_path: Path) -> Path:
     truth[0] = (truth[0] + 1) % 10
     arrays = {"input_0": images, "golden_0": golden, "quantised_0": quantised, "labels": truth.astype(np.int64)}
     np.savez_compressed(bundle / "golden.npz", fp32_0=golden.astype(np.float32) * 0.25, **arrays)
-    build_info = {"board": "qemu-corstone300", "model": "fake", "build_id": BUILD_ID, "target": "ethos-u55-128"}
+    models = [{"name": "fake", "bundle": "bundles/fake"}]
+    build_info = {"board": "qemu-corstone300", "models": models, "build_id": BUILD_ID, "target": "ethos-u55-128"}
     (tmp_path / "build_info.json").write_text(json.dumps(build_info))
     return tmp_path
 
@@ -54,7 +55,7 @@ def rewrite(build_dir: Path) -> Rewrite:
     """Replace arrays of golden.npz; None removes one."""
 
     def apply(**changes: Any) -> None:
-        path = build_dir / "bundle" / "golden.npz"
+        path = build_dir / "bundles" / "fake" / "golden.npz"
         with np.load(path) as file:
             arrays = {name: file[name] for name in file.files}
         arrays.update(changes)

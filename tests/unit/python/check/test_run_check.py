@@ -19,28 +19,34 @@ def test_every_sample_identical_is_a_pass(bench: Bench) -> None:
     assert report.verdict == "pass"
     assert report.failure is None
     assert report.npu_is_simulated, "the bench says that it is qemu-corstone300"
-    assert (report.samples, report.identical_samples, report.data_set_samples) == (SAMPLES, SAMPLES, SAMPLES)
+    assert (report.models[0].samples, report.models[0].identical_samples, report.models[0].data_set_samples) == (
+        SAMPLES,
+        SAMPLES,
+        SAMPLES,
+    )
     assert bench.device is not None and bench.device.closed
 
 
 def test_accuracy_counts_what_each_got_right(bench: Bench) -> None:
     report = bench.check()
-    assert report.accuracy is not None
-    assert (report.accuracy.device, report.accuracy.golden, report.accuracy.fp32) == (SAMPLES - 1,) * 3
-    assert report.accuracy.samples == SAMPLES
+    assert report.models[0].accuracy is not None
+    assert (report.models[0].accuracy.device, report.models[0].accuracy.golden, report.models[0].accuracy.fp32) == (
+        SAMPLES - 1,
+    ) * 3
+    assert report.models[0].accuracy.samples == SAMPLES
 
 
 def test_rounding_between_reference_and_quantised_pytorch_is_shown(bench: Bench) -> None:
-    rounding = bench.check().rounding
+    rounding = bench.check().models[0].rounding
     assert rounding is not None
     assert (rounding.differing, rounding.samples_touched, rounding.max_difference) == (1, 1, 1.0)
 
 
 def test_costs_and_memory_come_from_the_device(bench: Bench) -> None:
     report = bench.check()
-    assert report.latency is not None and report.memory is not None
-    assert report.latency.device_us.median == 1500 and report.latency.npu_cycles.highest == 12_000
-    assert (report.memory.method_pool_used, report.memory.stack_size) == (3000, 8192)
+    assert report.models[0].latency is not None and report.models[0].memory is not None
+    assert report.models[0].latency.device_us.median == 1500 and report.models[0].latency.npu_cycles.highest == 12_000
+    assert (report.models[0].memory.method_pool_used, report.models[0].memory.stack_size) == (3000, 8192)
 
 
 @pytest.mark.parametrize("run", [1, 7, SAMPLES])
@@ -48,7 +54,7 @@ def test_one_wrong_bit_is_a_mismatch_that_says_where(bench: Bench, run: int) -> 
     report = bench.check(wrong_output_at_run=run)
     assert report.verdict == "mismatch"
     assert report.failure is not None and report.failure.exit_code == 60
-    (found,) = report.mismatches
+    (found,) = report.models[0].mismatches
     assert (found.sample, found.output, found.differing, found.elements) == (run - 1, 0, 1, 10)
     assert found.first_index == (5,)
     assert abs(found.expected - found.got) == found.max_difference == 16
@@ -133,7 +139,7 @@ def test_a_damaged_frame_within_the_budget_is_reported_in_a_pass(bench: Bench) -
 
 def test_fewer_samples_are_never_called_a_pass(bench: Bench) -> None:
     report = bench.check(samples=5)
-    assert (report.verdict, report.samples, report.data_set_samples) == ("partial", 5, SAMPLES)
+    assert (report.verdict, report.models[0].samples, report.models[0].data_set_samples) == ("partial", 5, SAMPLES)
     assert report.failure is None
 
 
@@ -178,7 +184,7 @@ def test_without_labels_outputs_are_compared_and_accuracy_is_not_claimed(bench: 
     rewrite(labels=None)
     report = bench.check()
     assert report.verdict == "pass"
-    assert report.accuracy is None
+    assert report.models[0].accuracy is None
 
 
 def test_every_check_stays_in_the_history(bench: Bench) -> None:
@@ -188,7 +194,7 @@ def test_every_check_stays_in_the_history(bench: Bench) -> None:
     assert [r["verdict"] for r in records] == ["pass", "mismatch"]
     assert bench.latest() == records[-1]
     assert records[-1]["exit_code"] == 60
-    assert records[-1]["mismatches"][0]["sample"] == 1
+    assert records[-1]["models"][0]["mismatches"][0]["sample"] == 1
 
 
 def test_a_check_that_cannot_begin_leaves_no_earlier_verdict(bench: Bench) -> None:

@@ -11,7 +11,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from pilotlight.boards import Board, load_board
-from pilotlight.codegen import generate_model
+from pilotlight.codegen import GeneratedModel, generate_models
 from pilotlight.errors import BadProgram, ConfigError, DoesNotFit
 from pilotlight.paths import ROOT
 
@@ -23,6 +23,11 @@ CORTEX_M55 = ("arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=h
 @pytest.fixture(scope="module")
 def host() -> Board:
     return load_board("host")
+
+
+def generate_model(bundle: Path, board: Board, runtime: str, out: Path) -> GeneratedModel:
+    (generated,) = generate_models([bundle], board, runtime, out)
+    return generated
 
 
 def compile_sources(compiler: tuple[str, ...], folder: Path, *arguments: str) -> None:
@@ -102,8 +107,7 @@ def test_method_pool_of_our_runtime_is_exact_and_of_a_package_a_bound(make_bundl
 
 
 def test_two_models_link_together(make_bundle, host, tmp_path):
-    generate_model(make_bundle("one"), host, "package", tmp_path)
-    generate_model(make_bundle("two", "cnn_float_io_u55_128.pte"), host, "package", tmp_path)
+    generate_models([make_bundle("one"), make_bundle("two", "cnn_float_io_u55_128.pte")], host, "package", tmp_path)
     (tmp_path / "main.c").write_text(
         '#include "model_one.h"\n#include "model_two.h"\n'
         "int main(void) { return pilotlight_model_one.temp_pool.data == pilotlight_model_two.temp_pool.data; }\n"
@@ -115,16 +119,11 @@ def test_two_models_link_together(make_bundle, host, tmp_path):
 
 def test_operators_and_dtypes_are_those_that_the_program_calls(make_bundle, host, tmp_path):
     assert generate_model(make_bundle(), host, "package", tmp_path).operators == {}
-    assert (tmp_path / "operators.txt").read_text() == ""
     generated = generate_model(make_bundle("two", "cnn_float_io_u55_128.pte"), host, "package", tmp_path)
     assert generated.operators == {
         "quantized_decomposed::dequantize_per_tensor.out": ("float32", "int8"),
         "quantized_decomposed::quantize_per_tensor.out": ("float32", "int8"),
     }
-    assert (tmp_path / "operators.txt").read_text().splitlines() == [
-        "quantized_decomposed::dequantize_per_tensor.out float32 int8",
-        "quantized_decomposed::quantize_per_tensor.out float32 int8",
-    ]
 
 
 def test_second_run_touches_no_file(make_bundle, host, tmp_path):
@@ -152,9 +151,28 @@ def test_name_that_is_no_identifier_is_refused(make_bundle, host, tmp_path):
 def test_too_small_a_region_is_named_with_the_bytes_over(make_bundle, host, tmp_path):
     name, region = host.region_of("tensor_arena")
     small = replace(host, memory={**host.memory, name: replace(region, size=8000)})
-    # 8368 bytes of program, 80 of activations, 1280 of scratch, in one region.
-    with pytest.raises(DoesNotFit, match=rf"memory\.{name} of host is 1,728 bytes too small"):
+    # 8368 bytes of program, 96 of activations, 1280 of scratch, in one region.
+    with pytest.raises(DoesNotFit, match=rf"memory\.{name} of host is 1,744 bytes too small") as caught:
         generate_model(make_bundle(), small, "package", tmp_path)
+    listed = [line.split()[0] for line in str(caught.value).splitlines()[1:]]
+    assert listed == ["4,372", "2,640", "1,356", "1,280", "64", "10"]
+    assert "cnn: weights of delegate 0" in str(caught.value)
+
+
+def test_models_that_do_not_fit_side_by_side_are_told_to_share(make_bundle, host, tmp_path):
+    bundles = [make_bundle("one"), make_bundle("two")]
+    name, region = host.region_of("tensor_arena")
+    small = replace(host, memory={**host.memory, name: replace(region, size=2 * 8368 + 1500)})
+    with pytest.raises(DoesNotFit) as caught:
+        generate_models(bundles, small, "package", tmp_path)
+    assert "--shared-arena" in caught.value.hint
+    assert [model.shares_arena for model in generate_models(bundles, small, "package", tmp_path, shared_arena=True)]
+
+
+def test_two_models_of_one_name_are_refused(make_bundle, host, tmp_path):
+    bundle = make_bundle()
+    with pytest.raises(ConfigError, match="two models of the image are named cnn"):
+        generate_models([bundle, bundle], host, "package", tmp_path)
 
 
 def test_command_writes_the_same_and_fails_with_the_errors_code(make_bundle, tmp_path):
@@ -166,7 +184,6 @@ def test_command_writes_the_same_and_fails_with_the_errors_code(make_bundle, tmp
         "model_cnn.h",
         "model_cnn.c",
         "model_cnn.S",
-        "operators.txt",
     }
     (bundle / "model.json").unlink()
     assert subprocess.run(command, capture_output=True, timeout=60).returncode == ConfigError.exit_code

@@ -14,7 +14,7 @@ import pytest
 from pilotlight.bundle import ModelInfo, TensorInfo
 from pilotlight.check.compare import Accuracy, Rounding
 from pilotlight.check.data_set import DataSet
-from pilotlight.check.record import CheckReport, Latency, Observations, Spread
+from pilotlight.check.record import CheckReport, Latency, ModelReport, Observations, Spread
 from pilotlight.link.messages import Statistics
 
 
@@ -26,14 +26,10 @@ def report() -> Callable[..., CheckReport]:
     images = np.arange(120, dtype=np.int8).reshape(4, 1, 6, 5)
     data = DataSet((images,), (outputs,), (outputs,), (outputs.astype(np.float32),), np.array([0, 1, 1, 1]), 4)
     spread = Spread(1500.0, 1400.0, 1600.0)
-    made = CheckReport(
-        verdict="pass",
-        board="qemu-corstone300",
+    model = ModelReport(
         model="fake",
         target="ethos-u55-128",
-        build_id="0123456789abcdef",
-        started=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
-        npu="ethos-u55-128",
+        verdict="pass",
         samples=4,
         data_set_samples=4,
         identical_samples=4,
@@ -43,8 +39,19 @@ def report() -> Callable[..., CheckReport]:
         memory=Statistics(3000, 4096, 512, 0, 2048, 1800, 8192, 0, 0),
         observations=Observations(info, data, (outputs,), (1500.0, 1400.0, 1600.0, 1500.0)),
     )
+    made = CheckReport(
+        verdict="pass",
+        board="qemu-corstone300",
+        build_id="0123456789abcdef",
+        started=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
+        npu="ethos-u55-128",
+        models=(model,),
+    )
 
     def build(**changes: Any) -> CheckReport:
-        return replace(made, **changes)
+        """Change fields of the report, of its one model, or of both."""
+        of_model = {key: value for key, value in changes.items() if key in ModelReport.__dataclass_fields__}
+        of_check = {key: value for key, value in changes.items() if key in CheckReport.__dataclass_fields__}
+        return replace(made, **of_check, models=(replace(model, **of_model),))
 
     return build

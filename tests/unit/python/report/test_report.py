@@ -105,7 +105,7 @@ def test_images_are_recognised_by_their_shape(shape: tuple[int, ...], expected: 
 
 
 def test_models_that_do_not_classify_have_no_confusion_matrix(report: Reports) -> None:
-    seen = report().observations
+    seen = report().models[0].observations
     assert seen is not None
     assert pictures.confusion(replace(seen, data=replace(seen.data, labels=None))) is None
 

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Digits and keywords in one image and one arena, used in turns, and every answer of both is bit-identical."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+from workflow import Bench, build, run
+
+TWO = ("-b", "qemu-corstone300", "-m", "digits", "-m", "kws")
+
+
+def _symbols(elf: Path) -> dict[str, tuple[int, int]]:
+    """Return address and size of each symbol."""
+    with elf.open("rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")
+        return {symbol.name: (symbol["st_value"], symbol["st_size"]) for symbol in table.iter_symbols()}
+
+
+def test_two_models_take_turns_in_one_arena_and_stay_bit_identical() -> None:
+    folder = build("digits-and-kws", *TWO, "--shared-arena")
+    symbols = _symbols(folder / "firmware.elf")
+    arena, size = symbols["pilotlight_shared_arena"]
+    places = {name: address for name, (address, _) in symbols.items() if name.endswith(("_planned_1", "_temp_pool"))}
+    assert {name.split("_")[2] for name in places} == {"digits", "kws"}
+    assert all(arena <= address < arena + size for address in places.values())
+    assert places["pilotlight_model_digits_planned_1"] == places["pilotlight_model_kws_planned_1"]
+    assert symbols["__arena_end"][0] - symbols["__arena_start"][0] == size, "nothing else is in the section"
+
+    bench = Bench(folder)
+    try:
+        assert bench.flash().code == 0
+        outcome = bench.check("--json", "--html", folder / "check.html")
+    finally:
+        run("poweroff", "-d", folder)
+    assert outcome.code == 0, outcome.out + outcome.err
+    report = outcome.json
+    assert report["verdict"] == "pass"
+    assert [model["model"] for model in report["models"]] == ["digits", "kws"]
+    for model in report["models"]:
+        assert model["verdict"] == "pass"
+        assert model["identical_samples"] == model["samples"] == 360
+    page = (folder / "check.html").read_text(encoding="utf-8")
+    assert page.count("PASS: all 360 samples bit-identical") == 4, "each model's, and both in the verdict"
