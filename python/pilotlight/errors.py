@@ -139,6 +139,12 @@ class BuildFailed(PilotlightError):
     exit_code = 70
 
 
+class GrewTooMuch(PilotlightError):
+    """The image grew by more than `west size --fail-above` allows."""
+
+    exit_code = 72
+
+
 def error_classes() -> tuple[type[PilotlightError], ...]:
     """Every class above that has an exit code of its own, with which a sub-process tells what it ended with.
 

@@ -6,6 +6,7 @@ Builds are kept under build/hil, so that a second run exports nothing again.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -50,9 +51,12 @@ def run(*arguments: str | Path, env: dict[str, str] | None = None) -> Outcome:
 
 
 def build(name: str, *arguments: str | Path) -> Path:
-    """Build into build/hil/<name> and return the folder."""
+    """Build into build/hil/<name> and return the folder. Two workers may ask for the same at a time."""
     folder = BUILDS / name
-    outcome = run("build", "-d", folder, *arguments)
+    BUILDS.mkdir(parents=True, exist_ok=True)
+    with (BUILDS / f"{name}.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        outcome = run("build", "-d", folder, *arguments)
     assert outcome.code == 0, outcome.out + outcome.err
     return folder
 

@@ -195,11 +195,12 @@ def _region(address: int, memory: Mapping[str, MemoryRegion]) -> str:
 
 def _parts_of_section(section: Section, span: _Span, names: _Names) -> Iterator[Part]:
     for piece in section.pieces():
-        component, symbol = component_of(piece.path), names.of(piece.address, piece.size)
+        component, file = component_of(piece.path), file_of(piece.path)
         if not piece.path and piece.size == section.size:
             # Nothing but room that the linker script keeps: the stack.
             component = section.name.lstrip(".")
-        yield Part(span.region, span.memory, section.name, component, file_of(piece.path), symbol, piece.size)
+        for symbol, size in names.within(piece.address, piece.size):
+            yield Part(span.region, span.memory, section.name, component, file, symbol, size)
 
 
 class _Names:
@@ -207,14 +208,33 @@ class _Names:
 
     def __init__(self, image: Image) -> None:
         self._starts = [symbol.address for symbol in image.symbols]
+        self._sizes = [symbol.size for symbol in image.symbols]
         self._names = _demangled([symbol.name for symbol in image.symbols])
 
-    def of(self, address: int, size: int) -> str:
-        """Return the only function or variable in the range, "" when there is none or several."""
-        first = bisect_left(self._starts, address)
-        last = bisect_left(self._starts, address + size)
-        found = {self._starts[index]: self._names[index] for index in range(first, last)}
-        return next(iter(found.values())) if len(found) == 1 else ""
+    def within(self, address: int, size: int) -> Iterator[tuple[str, int]]:
+        """Divide a range among the functions and variables in it; "" is what lies between several."""
+        first, end = bisect_left(self._starts, address), address + size
+        # Of two names for the same bytes, the first.
+        found = {start: index for start, index in reversed(list(self._indices(first, end)))}
+        if len(found) == 1:
+            yield self._names[next(iter(found.values()))], size
+            return
+        at = address
+        for start, index in sorted(found.items()):
+            stop = min(start + self._sizes[index], end)
+            if start > at:
+                yield "", start - at
+            if stop > max(at, start):
+                yield self._names[index], stop - max(at, start)
+                at = stop
+        if at < end:
+            yield "", end - at
+
+    def _indices(self, first: int, end: int) -> Iterator[tuple[int, int]]:
+        for index in range(first, len(self._starts)):
+            if self._starts[index] >= end:
+                return
+            yield self._starts[index], index
 
 
 def _demangled(names: list[str]) -> list[str]:

@@ -10,14 +10,11 @@ from pilotlight.boards import Board, load_board
 from pilotlight.debug_info import DebugInfo, find_debug_info
 from pilotlight.errors import ConfigError
 from pilotlight.size.image import Image, find_map, parts_of, region_use
+from pilotlight.size.model_symbols import memory_of_model, model_of_program
 from pilotlight.size.program import parts_of_program
 from pilotlight.size.record import Model, Sizes
 
 _BOARD_FOLDER = re.compile(r'set\(PILOTLIGHT_BOARD_FOLDER "(?P<folder>[^"]+)"\)')
-# Symbols of python/pilotlight/codegen/templates/model.S.jinja.
-_PROGRAM = re.compile(r"pilotlight_model_(?P<name>\w+)_pte")
-_MEMORY = re.compile(r"pilotlight_model_(?P<name>\w+)_(?P<what>method_pool|temp_pool|planned_\d+)")
-_WORDS = {"method_pool": "method pool", "temp_pool": "NPU scratch", "planned": "planned buffer"}
 
 
 def measure(folder: Path) -> Sizes:
@@ -63,10 +60,10 @@ def _models(image: Image, folder: Path) -> tuple[Model, ...]:
     debug_files = [path for depth in range(1, 4) for path in folder.glob(f"{'*/' * depth}debug.json")]
     models = []
     for symbol in image.symbols:
-        if found := _PROGRAM.fullmatch(symbol.name):
+        if name := model_of_program(symbol.name):
             pte = image.content(symbol)
             flash, layers = parts_of_program(pte, _debug_info(debug_files, pte))
-            models.append(Model(found["name"], flash, _memory_of(found["name"], image), layers))
+            models.append(Model(name, flash, _memory_of(name, image), layers))
     return tuple(sorted(models, key=lambda model: model.name))
 
 
@@ -76,10 +73,5 @@ def _debug_info(debug_files: list[Path], pte: bytes) -> DebugInfo | None:
 
 
 def _memory_of(name: str, image: Image) -> dict[str, int]:
-    memory: dict[str, int] = {}
-    for symbol in image.symbols:
-        found = _MEMORY.fullmatch(symbol.name)
-        if found and found["name"] == name:
-            what, _, number = found["what"].partition("planned_")
-            memory[f"{_WORDS['planned']} {number}" if number else _WORDS[what]] = symbol.size
-    return memory
+    found = ((memory_of_model(symbol.name), symbol.size) for symbol in image.symbols)
+    return {memory[1]: size for memory, size in found if memory is not None and memory[0] == name}

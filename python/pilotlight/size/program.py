@@ -12,7 +12,7 @@ from pilotlight.debug_info import DebugInfo, StreamDebug
 from pilotlight.errors import ConfigError
 from pilotlight.npu.configurations import configuration_of
 from pilotlight.npu.operations import Operation, operations_of
-from pilotlight.pte import Delegate, KernelCall, Method, Program, Tensor, read_program
+from pilotlight.pte import Delegate, DelegateCall, KernelCall, Method, Program, Tensor, read_program
 from pilotlight.pte.ethos_u import BACKEND, EthosUBlob, parse_blob, parse_payload
 from pilotlight.size.record import Layer
 
@@ -53,14 +53,18 @@ def parts_of_program(pte: bytes, debug: DebugInfo | None) -> tuple[dict[str, int
                 if isinstance(step, KernelCall):
                     rows.append(_kernel_row(step, method, seen_constants))
                     sizes[CONSTANTS] += rows[-1].weights
-        for index, delegate in enumerate(method.delegates):
-            if delegate.backend == BACKEND and delegate.blob not in seen_blobs:
-                stream = debug.streams[index] if debug is not None and index < len(debug.streams) else None
-                rows += _delegate_rows(delegate, program, stream, sizes)
-            seen_blobs.add(delegate.blob)
+                elif isinstance(step, DelegateCall):
+                    delegate = method.delegates[step.delegate]
+                    if delegate.backend == BACKEND and delegate.blob not in seen_blobs:
+                        rows += _delegate_rows(delegate, program, _stream_debug(debug, step.delegate), sizes)
+                    seen_blobs.add(delegate.blob)
     sizes[REST] = len(pte) - sizes.total()
     order = (WEIGHTS, CONSTANTS, COMMANDS, REST)
     return {name: sizes[name] for name in order if sizes[name]}, _layers(rows)
+
+
+def _stream_debug(debug: DebugInfo | None, delegate: int) -> StreamDebug | None:
+    return debug.streams[delegate] if debug is not None and delegate < len(debug.streams) else None
 
 
 def _layers(rows: list[_Row]) -> tuple[Layer, ...]:
@@ -75,7 +79,7 @@ def _layers(rows: list[_Row]) -> tuple[Layer, ...]:
 
 
 def _kernel_row(call: KernelCall, method: Method, seen: set[bytes]) -> _Row:
-    row = _Row(f"CPU {call.operator}", "")
+    row = _Row(f"CPU {call.operator.rpartition('::')[2]}", "")
     for value in (method.values[index] for index in call.arguments):
         if isinstance(value, Tensor) and value.data and value.data not in seen:
             seen.add(value.data)

@@ -9,11 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pilotlight.size.difference import Difference
 from pilotlight.size.record import FLASH, RAM, Model, RegionUse, Sizes, by_component
 
 _BAR = 20
 # The largest layers; --json and --html have all.
 _LAYERS_SHOWN = 20
+_CHANGES_SHOWN = 20
 
 
 def render(console: Console, sizes: Sizes) -> None:
@@ -32,6 +34,34 @@ def render(console: Console, sizes: Sizes) -> None:
     for model in sizes.models:
         console.print()
         _render_model(console, model)
+
+
+def render_difference(console: Console, difference: Difference) -> None:
+    """Print what changed, the total first."""
+    console.print(f"[bold]{escape(difference.after)}[/bold], against {escape(difference.before)}", highlight=False)
+    console.print()
+    table = _table("", "before", "after", "change")
+    for memory, before, after, delta in zip(
+        (FLASH, RAM), difference.total.before, difference.total.after, difference.total.delta, strict=True
+    ):
+        table.add_row(f"[bold]{memory}[/bold]", f"{before:,}", f"{after:,}", _signed(delta))
+    console.print(table, highlight=False)
+    if not difference.tables:
+        console.print("nothing changed its size")
+    for kind in difference.tables:
+        console.print()
+        table = _table(kind.title, *(kind.columns if len(kind.columns) > 1 else ("change", "now")))
+        for change in kind.changes[:_CHANGES_SHOWN]:
+            now = [f"{change.after[0]:,}"] if len(kind.columns) == 1 else []
+            table.add_row(escape(change.name), *map(_signed, change.delta), *now)
+        console.print(table, highlight=False)
+        if len(kind.changes) > _CHANGES_SHOWN:
+            console.print(f"[dim]and {len(kind.changes) - _CHANGES_SHOWN} smaller changes: see --json[/dim]")
+
+
+def _signed(size: int) -> str:
+    colour = "red" if size > 0 else "green"
+    return f"[{colour}]{size:+,}[/{colour}]" if size else ""
 
 
 def render_regions(console: Console, regions: Sequence[RegionUse]) -> None:
@@ -75,7 +105,9 @@ def _table(name: str, *columns: str) -> Table:
     table.add_column(name, no_wrap=True)
     for column in columns:
         share = column == "share"
-        table.add_column("" if share else column, justify="left" if share else "right", no_wrap=True)
+        # In a narrow terminal names are cut, numbers are not.
+        width = None if share else max(7, len(column))
+        table.add_column("" if share else column, justify="left" if share else "right", no_wrap=True, min_width=width)
     return table
 
 

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `--diff` compares with: another build folder, a file that `--json` wrote, or a git revision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from pilotlight.size.measure import measure
+from pilotlight.size.record import Sizes, load_sizes
+from pilotlight.size.revision import sizes_at_revision
+
+
+def sizes_of(reference: str, folder: Path, console: Console) -> Sizes:
+    """Return the sizes that `reference` stands for. `folder`: the build that is compared with it.
+
+    Raises ConfigError when it is none of the three, BuildFailed when a revision does not build, and what `measure`
+    raises.
+    """
+    path = Path(reference)
+    if path.is_dir():
+        sizes = measure(path)
+    elif path.is_file():
+        sizes = load_sizes(path)
+    else:
+        sizes = sizes_at_revision(reference, folder, console)
+    return replace(sizes, title=f"{sizes.title} ({reference})")
