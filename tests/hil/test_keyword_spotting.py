@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,10 @@ import pytest
 from workflow import ROOT, Outcome, build, run
 
 from pilotlight.bundle import load_model_info
+from pilotlight.link import Deadline, open_link
+from pilotlight.link.frames import Frame, FrameReader, encode_frame
 from pilotlight.npu.simulation import Simulator
+from pilotlight.targets import connect
 
 APP = ROOT / "firmware" / "apps" / "keyword_spotting"
 KWS = ROOT / "python" / "models" / "kws"
@@ -218,6 +222,60 @@ def test_a_second_stream_starts_afresh(listened: Listened, tmp_path: Path) -> No
     again = run("listen", "-d", listened.build, "--wav", tmp_path / "first.wav", "--json").json
     assert [(word["keyword"], word["at_s"]) for word in again["keywords"]] == [(first["keyword"], first["at_s"])]
     assert again["keywords"][0]["audio_latency_s"] is None and again["labelled"] is None
+
+
+class Wire:
+    """The console by hand, frame for frame."""
+
+    def __init__(self, build_dir: Path) -> None:
+        self.link = open_link(connect(build_dir), Deadline(20))
+        self._reader = FrameReader(4096)
+        self._arrived: list[Frame] = []
+
+    def ask(self, request: int, payload: bytes) -> Frame:
+        self.link.write(encode_frame(Frame(request, 77, payload)))
+        return self.next()
+
+    def next(self) -> Frame:
+        deadline = Deadline(30)
+        while not self._arrived:
+            assert not deadline.passed, "no answer"
+            items = self._reader.feed(self.link.read(4096, deadline.remaining))
+            assert all(isinstance(item, Frame) for item in items)
+            self._arrived += [item for item in items if isinstance(item, Frame)]
+        return self._arrived.pop(0)
+
+
+def _audio(first: int, count: int) -> bytes:
+    return struct.pack("<I", first) + bytes(2 * count)
+
+
+def test_a_piece_sent_again_is_taken_once_and_what_does_not_fit_is_refused(listened: Listened) -> None:
+    wire = Wire(listened.build)
+    try:
+        assert wire.ask(0x01, bytes(16)).type == 0x81
+        assert wire.ask(0x21, struct.pack("<I", 0)) == Frame(0xA1, 77, b"")
+        took_100 = Frame(0xA2, 77, struct.pack("<I", 100))
+        assert [wire.ask(0x22, _audio(0, 100)) for _ in range(2)] == [took_100, took_100]
+        refusals = {
+            "a gap": (0x22, _audio(101, 100), 6),
+            "no sound": (0x22, _audio(100, 0), 2),
+            "half a sample": (0x22, _audio(100, 1)[:-1], 2),
+            "too much": (0x22, _audio(100, 513), 2),
+            "unknown reports": (0x21, struct.pack("<I", 4), 2),
+            "samples missing": (0x23, struct.pack("<I", 101), 6),
+            "not ours": (0x05, b"", 1),
+        }
+        for what, (request, payload, reason) in refusals.items():
+            answer = wire.ask(request, payload)
+            assert (answer.type, answer.payload[0], answer.payload[1]) == (0xFF, request, reason), what
+        wire.link.write(b"\0\5damaged\0")
+        assert wire.next().type == 0xC2
+        finished = wire.ask(0x23, struct.pack("<I", 100))
+        assert finished.type == 0xA3 and struct.unpack_from("<Q", finished.payload) == (0,)
+        assert wire.ask(0x22, _audio(100, 10)).payload[1] == 2, "after FINISH"
+    finally:
+        wire.link.close()
 
 
 def _refused(outcome: Outcome, code: int, words: str) -> None:

@@ -68,9 +68,10 @@ TEST(Mfcc, NextToNoQuantisedFeatureDiffersFromPythons) {
 
 TEST(Mfcc, SoundBeforeARestartLeavesNoTrace) {
   const auto sound = Golden<std::int16_t>("sounds.bin");
-  const std::vector<std::int16_t> end(sound.end() - 10 * kHopSamples, sound.end());
-  const auto once = FeaturesOf(end);
-  EXPECT_EQ(FeaturesOf(end), once);
+  const std::vector<std::int16_t> beginning(sound.begin(), sound.begin() + 40 * kHopSamples);
+  const auto once = FeaturesOf(beginning);
+  FeaturesOf(sound);
+  EXPECT_EQ(FeaturesOf(beginning), once);
 }
 
 TEST(Mfcc, SilenceGivesFiniteFeatures) {
