@@ -73,7 +73,7 @@ struct Div {
 };
 
 // Of integers, truncated; the one quotient that does not exist wraps. b is not 0.
-std::int64_t Quotient(std::int64_t a, std::int64_t b) {
+[[maybe_unused]] std::int64_t Quotient(std::int64_t a, std::int64_t b) {
   return b == -1 ? static_cast<std::int64_t>(0 - static_cast<Unsigned>(a)) : a / b;
 }
 
