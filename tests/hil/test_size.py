@@ -17,8 +17,8 @@ def test_layers_and_regions_of_the_digits_are_what_was_exported_and_linked(digit
     assert outcome.code == 0, outcome.err
     sizes = outcome.json
     (model,) = sizes["models"]
-    exported = json.loads((digits_build / "bundle" / "report.json").read_text(encoding="utf-8"))["sizes"]
-    assert sum(model["flash"].values()) == (digits_build / "bundle" / "model.pte").stat().st_size
+    exported = json.loads((digits_build / "bundles" / "digits" / "report.json").read_text(encoding="utf-8"))["sizes"]
+    assert sum(model["flash"].values()) == (digits_build / "bundles" / "digits" / "model.pte").stat().st_size
     assert model["flash"]["weights"] == exported["weight_bytes"]
     assert sum(layer["weights_bytes"] for layer in model["layers"]) == exported["weight_bytes"]
     assert sum(layer["commands_bytes"] for layer in model["layers"]) == model["flash"]["NPU commands"]

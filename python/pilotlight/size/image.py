@@ -49,6 +49,8 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Image:
+    """symbols: by address; of several at one, the largest first."""
+
     path: Path
     sections: tuple[ElfSection, ...]
     symbols: tuple[Symbol, ...]
@@ -94,7 +96,7 @@ class Image:
             for symbol in table.iter_symbols()
             if symbol["st_size"] and symbol["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")
         ]
-        return cls(path, tuple(sections), tuple(sorted(symbols, key=lambda symbol: symbol.address)))
+        return cls(path, tuple(sections), tuple(sorted(symbols, key=lambda symbol: (symbol.address, -symbol.size))))
 
     def content(self, symbol: Symbol) -> bytes:
         """Return the bytes of a constant. Raises ConfigError when the image file does not hold it."""
@@ -214,7 +216,7 @@ class _Names:
     def within(self, address: int, size: int) -> Iterator[tuple[str, int]]:
         """Divide a range among the functions and variables in it; "" is what lies between several."""
         first, end = bisect_left(self._starts, address), address + size
-        # Of two names for the same bytes, the first.
+        # Of names for the same address, that of the most bytes.
         found = {start: index for start, index in reversed(list(self._indices(first, end)))}
         if len(found) == 1:
             yield self._names[next(iter(found.values()))], size

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from pilotlight.boards import Board, load_board
+from pilotlight.codegen.generate import SHARED_ARENA
 from pilotlight.debug_info import DebugInfo, find_debug_info
 from pilotlight.errors import ConfigError
 from pilotlight.size.image import Image, find_map, parts_of, region_use
@@ -23,25 +24,29 @@ def measure(folder: Path) -> Sizes:
     Raises ConfigError when there is none, when it was stripped, or when its map is missing, and BadProgram when it
     embeds a program that cannot be read.
     """
-    image, board = Image.load(_built_image(folder)), _board_of(folder)
+    elf, bundles = _built_image(folder)
+    image, board = Image.load(elf), _board_of(folder)
     parts = parts_of(image, find_map(image.path), board.memory)
-    models = _models(image, folder)
+    models = _models(image, bundles)
     names = ", ".join(model.name for model in models) or image.path.name
     return Sizes(f"{names} on {board.name}", region_use(image, board.memory), parts, models)
 
 
-def _built_image(folder: Path) -> Path:
-    """Return the ELF that pilotlight_add_model() was called for. Raises ConfigError when nothing was built."""
+def _built_image(folder: Path) -> tuple[Path, list[Path]]:
+    """Return the ELF that pilotlight_add_model() was called for, and the bundles of its models.
+
+    Raises ConfigError when nothing was built.
+    """
     hint = f"west build -d {folder} -b BOARD -m MODEL; -d names another build folder"
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such build folder", hint=hint)
     try:
-        image = Path((folder / "image.txt").read_text(encoding="utf-8").partition("\n")[0])
-    except FileNotFoundError as error:
+        elf, *bundles = (folder / "image.txt").read_text(encoding="utf-8").splitlines()
+    except (FileNotFoundError, ValueError) as error:
         raise ConfigError(f"{folder} holds no image with a model in it", hint=hint) from error
-    if not image.is_file():
-        raise ConfigError(f"{image} does not exist: the last build did not get as far as linking it", hint="west build")
-    return image
+    if not Path(elf).is_file():
+        raise ConfigError(f"{elf} does not exist: the last build did not get as far as linking it", hint="west build")
+    return Path(elf), [Path(bundle) for bundle in bundles]
 
 
 def _board_of(folder: Path) -> Board:
@@ -55,23 +60,27 @@ def _board_of(folder: Path) -> Board:
     return load_board(found["folder"])
 
 
-def _models(image: Image, folder: Path) -> tuple[Model, ...]:
-    # The bundle lies where pilotlight_add_model() was called: in a folder of the project's, as deep as that is.
-    debug_files = [path for depth in range(1, 4) for path in folder.glob(f"{'*/' * depth}debug.json")]
+def _models(image: Image, bundles: list[Path]) -> tuple[Model, ...]:
     models = []
     for symbol in image.symbols:
         if name := model_of_program(symbol.name):
             pte = image.content(symbol)
-            flash, layers = parts_of_program(pte, _debug_info(debug_files, pte))
+            flash, layers = parts_of_program(pte, _debug_info(bundles, pte))
             models.append(Model(name, flash, _memory_of(name, image), layers))
     return tuple(sorted(models, key=lambda model: model.name))
 
 
-def _debug_info(debug_files: list[Path], pte: bytes) -> DebugInfo | None:
-    infos = (find_debug_info(path.with_name("model.pte"), pte) for path in debug_files)
+def _debug_info(bundles: list[Path], pte: bytes) -> DebugInfo | None:
+    infos = (find_debug_info(bundle / "model.pte", pte) for bundle in bundles)
     return next((info for info in infos if info is not None), None)
 
 
 def _memory_of(name: str, image: Image) -> dict[str, int]:
-    found = ((memory_of_model(symbol.name), symbol.size) for symbol in image.symbols)
-    return {memory[1]: size for memory, size in found if memory is not None and memory[0] == name}
+    arena = next((symbol for symbol in image.symbols if symbol.name == SHARED_ARENA), None)
+    found = {}
+    for symbol in image.symbols:
+        memory = memory_of_model(symbol.name)
+        if memory is not None and memory[0] == name:
+            shared = arena is not None and arena.address <= symbol.address < arena.address + arena.size
+            found[f"{memory[1]} (shared arena)" if shared else memory[1]] = symbol.size
+    return found

@@ -58,8 +58,9 @@ def sizes_at_revision(revision: str, folder: Path, console: Console) -> Sizes:
 
 def _resolve(revision: str, settings: Settings) -> tuple[Path, str]:
     """Return the repository and the commit."""
-    inside = settings.source_dir or (settings.model if "/" in settings.model else "") or str(ROOT)
-    start = Path(inside) if Path(inside).is_dir() else Path(inside).parent
+    paths = [settings.source_dir, *(model for model in settings.model if "/" in model), str(ROOT)]
+    inside = Path(next(path for path in paths if path))
+    start = inside if inside.is_dir() else inside.parent
     top = _git(start, "rev-parse", "--show-toplevel")
     commit = _git(start, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if not top or not commit:
@@ -146,7 +147,8 @@ def _options(settings: Settings, repository: Path, tree: Path) -> list[str]:
         if value is True:
             options.append(option)
         elif value:
-            options += [option, _moved(str(value), repository, tree)]
+            for item in value if isinstance(value, list | tuple) else (value,):
+                options += [option, _moved(str(item), repository, tree)]
     return options
 
 

@@ -105,7 +105,7 @@ def test_a_reference_that_is_nothing_says_what_it_could_be(folder: Path, capsys:
     compare = ["size", "-d", str(folder), "--diff"]
     assert main([*compare, "v9.9"]) == 20
     assert "was not built by `west build`" in capsys.readouterr().err
-    (folder / "settings.json").write_text('{"board": "qemu-corstone300", "model": "digits"}', encoding="utf-8")
+    (folder / "settings.json").write_text('{"board": "qemu-corstone300", "model": ["digits"]}', encoding="utf-8")
     assert main([*compare, "no-such-revision"]) == 20
     assert "neither a build folder, nor a file, nor a revision" in capsys.readouterr().err
     assert main([*compare, str(folder / "app.map")]) == 20
