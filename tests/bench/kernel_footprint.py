@@ -73,7 +73,9 @@ def kernel_size(selection: str, folder: Path) -> KernelSize:
 
 
 def _sizes(linker_map: Path) -> KernelSize:
-    from footprint import CODE, parse_map
+    from footprint import CODE
+
+    from pilotlight.size.linker_map import parse_map
 
     wrappers = kernels = 0
     for section in parse_map(linker_map.read_text(encoding="utf-8")).values():

@@ -11,11 +11,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from footprint import RUNTIME, component_of, parse_map
+from footprint import OF_THE_RUNTIME
 from images import BENCH
 
 from pilotlight.errors import BuildFailed
 from pilotlight.paths import ROOT
+from pilotlight.size.components import component_of
+from pilotlight.size.linker_map import parse_map
 
 _SOURCE = ROOT / "tests" / "unit" / "firmware" / "executorch" / "footprint"
 _TOOLCHAIN = ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake"
@@ -54,7 +56,7 @@ def _bytes(name: str, *, log_level: str, verifier: str) -> int:
     _call(["cmake", "--build", str(folder), "--target", "footprint"])
     sections = parse_map((folder / "footprint.map").read_text(encoding="utf-8"))
     pieces = (piece for section in _SECTIONS for piece in sections[section].pieces())
-    return sum(piece.size for piece in pieces if component_of(piece.path) == RUNTIME)
+    return sum(piece.size for piece in pieces if component_of(piece.path) in OF_THE_RUNTIME)
 
 
 def _call(command: list[str]) -> None:
