@@ -116,6 +116,11 @@ def listened(kws: Kws, powered: Path, tmp_path_factory: pytest.TempPathFactory) 
     return Listened(kws, powered, sound, len(speech), outcome.json, outcome.err, picture, device)
 
 
+def _bundle(build_dir: Path) -> Path:
+    info = json.loads((build_dir / "build_info.json").read_text(encoding="utf-8"))
+    return build_dir / str(info["models"][0]["bundle"])
+
+
 def _windows(stored: np.ndarray, listened: Listened) -> np.ndarray:
     """The window of each inference, from frames that are quantised already."""
     mfcc, _ = listened.kws.features.load_description()
@@ -124,7 +129,7 @@ def _windows(stored: np.ndarray, listened: Listened) -> np.ndarray:
 
 
 def _expected_scores(windows: np.ndarray, build_dir: Path) -> np.ndarray:
-    simulator = Simulator(build_dir / "bundle" / "model.pte")
+    simulator = Simulator(_bundle(build_dir) / "model.pte")
     return np.stack([simulator.run([window[None, None]]).outputs[0].ravel() for window in windows])
 
 
@@ -132,13 +137,13 @@ def _expected_features(listened: Listened) -> tuple[np.ndarray, np.ndarray]:
     """Features by Python, and quantised as the exporter quantises."""
     mfcc, _ = listened.kws.features.load_description()
     features = listened.kws.features.features(mfcc, listened.sound)
-    info = load_model_info(listened.build / "bundle").inputs[0]
+    info = load_model_info(_bundle(listened.build)).inputs[0]
     steps = np.rint(features * np.float32(1 / np.float32(info.scale))) + info.zero_point
     return features, np.clip(steps, -128, 127).astype(np.int8)
 
 
 def _averages(scores: np.ndarray, listened: Listened) -> np.ndarray:
-    info = load_model_info(listened.build / "bundle").outputs[0]
+    info = load_model_info(_bundle(listened.build)).outputs[0]
     rules = listened.kws.decision.load_decision()
     averaged: np.ndarray = listened.kws.decision.averages(rules, (scores.astype(float) - info.zero_point) * info.scale)
     return averaged

@@ -75,9 +75,9 @@ def listen(
     could be made is its `failure`.
     """
     deadline = Deadline(timeout_s)
-    description = load_description(Path(load_model_info(build_dir / "bundle").source).with_name("features.toml"))
-    words = None if labels is None else read_labels(labels)
     build = _build_info(build_dir)
+    description = load_description(_description_file(build_dir, build.bundles))
+    words = None if labels is None else read_labels(labels)
     sound = np.empty(0, np.int16)
 
     def load(about: AudioDescription) -> NDArray[np.int16]:
@@ -92,7 +92,7 @@ def listen(
     try:
         recording = stream(
             link,
-            build["build_id"],
+            build.build_id,
             description.crc,
             load,
             deadline,
@@ -108,7 +108,7 @@ def listen(
         description.labels,
         words,
         description.not_keywords,
-        is_emulated=load_board(build["board"]).emulator is not None,
+        is_emulated=load_board(build.board).emulator is not None,
     )
     return Heard(report, recording, description, sound, words)
 
@@ -144,10 +144,24 @@ def _arrays(recording: Recording) -> bytes:
     return buffer.getvalue()
 
 
-def _build_info(build_dir: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Build:
+    board: str
+    build_id: str
+    bundles: tuple[str, ...]
+
+
+def _build_info(build_dir: Path) -> _Build:
     path = build_dir / "build_info.json"
     try:
         info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {"board": str(info["board"]), "build_id": str(info["build_id"])}
+        bundles = tuple(str(model["bundle"]) for model in info["models"])
+        return _Build(str(info["board"]), str(info["build_id"]), bundles)
     except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: there is no finished build ({error})", hint="west build") from error
+
+
+def _description_file(build_dir: Path, bundles: Sequence[str]) -> Path:
+    """The features.toml beside the file of the image's first model that has one."""
+    files = [Path(load_model_info(build_dir / bundle).source).with_name("features.toml") for bundle in bundles]
+    return next((file for file in files if file.is_file()), files[0])
