@@ -13,13 +13,11 @@ namespace {
 using executorch_flatbuffer::InstructionArguments;
 using pilotlight::executorch_runtime::CountOf;
 using pilotlight::executorch_runtime::HasMemory;
+using pilotlight::executorch_runtime::IsLender;
 using pilotlight::executorch_runtime::TableAt;
 
 // As many tensors as a kernel key can describe (internal::kKernelKeyBufSize).
 constexpr std::size_t kMaxKeyTensors = 16;
-
-// The operator that gives a tensor without memory that of another.
-constexpr char kLender[] = "executorch_prim::et_view.default";
 
 // The dtypes and dim orders by which a specialised kernel is chosen.
 class TensorMetas {
@@ -52,6 +50,20 @@ void CopyOperatorName(const executorch_flatbuffer::Operator& op, char* out) {
   *out = '\0';
 }
 
+// Whether a move hands on a tensor whose memory is lent, and may be taken back.
+bool MovesLentMemory(const executorch_flatbuffer::ExecutionPlan& plan) {
+  for (const auto* chain : *plan.chains()) {
+    for (const auto* instruction : *chain->instructions()) {
+      const auto* move = instruction->instr_args_as_MoveCall();
+      if (move == nullptr) continue;
+      const auto from = static_cast<std::size_t>(move->move_from());
+      const auto* tensor = TableAt(plan.values(), from)->val_as_Tensor();
+      if (tensor != nullptr && !HasMemory(*tensor)) return true;
+    }
+  }
+  return false;
+}
+
 // Whether its memory is lent by the caller or by another instruction, or one of several
 // that are in a list.
 bool MayLackMemory(const executorch_flatbuffer::EValue& value) {
@@ -67,6 +79,16 @@ bool MayLackMemory(const executorch_flatbuffer::EValue& value) {
 }
 
 }  // namespace
+
+InstructionDecoder::InstructionDecoder(const executorch_flatbuffer::ExecutionPlan& plan,
+                                       EValue* values, const BackendDelegate* delegates,
+                                       Span<const Kernel> kernels, MemoryAllocator* pool)
+    : plan_(plan),
+      values_(values),
+      delegates_(delegates),
+      kernels_(kernels.empty() ? get_registered_kernels() : kernels),
+      pool_(pool),
+      any_may_lack_memory_(MovesLentMemory(plan)) {}
 
 Error InstructionDecoder::Decode(const executorch_flatbuffer::Chain& chain, Chain* out) {
   const std::size_t count = chain.instructions()->size();
@@ -88,7 +110,7 @@ Error InstructionDecoder::Decode(const executorch_flatbuffer::Chain& chain, Chai
 Error InstructionDecoder::DecodeOne(const executorch_flatbuffer::Instruction& instruction,
                                     Instruction* out) {
   out->arg_count = 0;
-  out->may_lack_memory = false;
+  out->may_lack_memory = any_may_lack_memory_;
   switch (instruction.instr_args_type()) {
     case InstructionArguments::KernelCall: {
       const auto* call = instruction.instr_args_as_KernelCall();
@@ -143,7 +165,7 @@ Error InstructionDecoder::FindKernel(std::uint32_t op_index, Instruction* out) {
   Known& known = known_[op_index % kKnown];
   if (known.kernel != nullptr && known.op_index == op_index) {
     out->kernel = known.kernel;
-    out->may_lack_memory = out->may_lack_memory && !known.lends_memory;
+    if (known.lends_memory) out->kind = Instruction::Kind::kLender;
     return Error::Ok;
   }
   char name[kMaxOperatorName];
@@ -151,8 +173,8 @@ Error InstructionDecoder::FindKernel(std::uint32_t op_index, Instruction* out) {
   const auto kernels = pilotlight::executorch_runtime::FindOperator(name, kernels_);
   if (kernels.fallback != nullptr && !kernels.specialised) {
     out->kernel = kernels.fallback->op_;
-    known = {op_index, std::strcmp(name, kLender) == 0, out->kernel};
-    out->may_lack_memory = out->may_lack_memory && !known.lends_memory;
+    known = {op_index, IsLender(*TableAt(plan_.operators(), op_index)), out->kernel};
+    if (known.lends_memory) out->kind = Instruction::Kind::kLender;
     return Error::Ok;
   }
   const TensorMetas metas({out->args, out->arg_count});

@@ -19,10 +19,18 @@ namespace runtime {
 
 // One instruction of the .pte, ready to run: 12 bytes on a 32-bit machine.
 struct Instruction {
-  enum class Kind : std::uint8_t { kKernel, kDelegate, kMove, kJumpFalse, kFree };
+  enum class Kind : std::uint8_t {
+    kKernel,
+    kLender,  // A kernel that gives its last argument the memory of its first: et_view.
+    kDelegate,
+    kMove,
+    kJumpFalse,
+    kFree,
+  };
 
   Kind kind;
-  // An argument may have no memory when this runs: a kernel must not be called then.
+  // An argument may have no memory when this runs: a kernel must not be called then. Of a
+  // lender: what it has lent is taken back before the method runs again.
   bool may_lack_memory;
   std::uint16_t arg_count;  // Of kernels and delegates.
   union {
@@ -51,12 +59,7 @@ class InstructionDecoder final {
   // `kernels` stands for the global registry. All arguments outlive the decoder.
   InstructionDecoder(const executorch_flatbuffer::ExecutionPlan& plan, EValue* values,
                      const BackendDelegate* delegates, Span<const Kernel> kernels,
-                     MemoryAllocator* pool)
-      : plan_(plan),
-        values_(values),
-        delegates_(delegates),
-        kernels_(kernels.empty() ? get_registered_kernels() : kernels),
-        pool_(pool) {}
+                     MemoryAllocator* pool);
 
   // OperatorMissing         some operators have no kernel; each one is logged.
   // MemoryAllocationFailed  the method pool is too small.
@@ -81,6 +84,7 @@ class InstructionDecoder final {
   const BackendDelegate* delegates_;
   Span<const Kernel> kernels_;
   MemoryAllocator* pool_;
+  bool any_may_lack_memory_;
   Known known_[kKnown] = {};
 };
 

@@ -12,13 +12,16 @@
 
 #include "program_schema.h"
 #include "refuse.h"
-#include "tensor_extent.h"
+#include "tensor_bound.h"
 
 namespace executorch {
 namespace runtime {
 namespace {
 
 using pilotlight::executorch_runtime::CountOf;
+using pilotlight::executorch_runtime::LargestNumel;
+using pilotlight::executorch_runtime::LendBuffer;
+using pilotlight::executorch_runtime::LendTensor;
 using pilotlight::executorch_runtime::TableAt;
 
 // How the .pte stored a value; its tensors know whose memory they use.
@@ -27,14 +30,16 @@ const executorch_flatbuffer::Tensor& StoredTensor(const executorch_flatbuffer::E
   return *TableAt(plan.values(), value_index)->val_as_Tensor();
 }
 
-Error SetTensor(const etensor::Tensor& own, const etensor::Tensor& given, bool planned) {
+Error SetTensor(const etensor::Tensor& own, const etensor::Tensor& given,
+                const executorch_flatbuffer::Tensor& stored) {
   if (own.scalar_type() != given.scalar_type()) {
     return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Input has dtype %d, expected %d",
                              static_cast<int>(given.scalar_type()),
                              static_cast<int>(own.scalar_type()));
   }
-  ET_CHECK_OK_OR_RETURN_ERROR(resize_tensor(own, given.sizes()), "Input has another shape");
-  return planned ? internal::copy_tensor_data(own, given) : internal::share_tensor_data(own, given);
+  if (stored.allocation_info() == nullptr) return LendTensor(own, given, LargestNumel(stored));
+  ET_CHECK_OK_OR_RETURN_ERROR(resize_tensor(own, given.sizes()));
+  return internal::copy_tensor_data(own, given);
 }
 
 // Scalars are compiled into the program: setting one can only confirm it.
@@ -80,9 +85,7 @@ Error Method::set_input(const EValue& input_evalue, size_t input_idx) {
       return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Input %zu is a constant of the program",
                                input_idx);
     }
-    ET_CHECK_OK_OR_RETURN_ERROR(
-        SetTensor(own.toTensor(), input_evalue.toTensor(), stored.allocation_info() != nullptr),
-        "Input %zu cannot be set", input_idx);
+    ET_CHECK_OK_OR_RETURN_ERROR(SetTensor(own.toTensor(), input_evalue.toTensor(), stored));
   } else if (!SameScalar(own, input_evalue)) {
     return PILOTLIGHT_REFUSE(Error::InvalidArgument,
                              "Input %zu differs from the value compiled into the program",
@@ -120,7 +123,7 @@ Error Method::set_output_data_ptr(void* buffer, size_t size, size_t output_idx) 
   if (stored.allocation_info() != nullptr || stored.data_buffer_idx() != 0) {
     return PILOTLIGHT_REFUSE(Error::InvalidState, "Output %zu has its own memory", output_idx);
   }
-  return internal::set_tensor_data(own.toTensor(), buffer, size);
+  return LendBuffer(own.toTensor(), buffer, size, LargestNumel(stored));
 }
 
 Error Method::get_outputs(EValue* output_evalues, size_t length) {

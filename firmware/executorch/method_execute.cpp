@@ -2,6 +2,7 @@
 //
 // Method: the run loop. Everything it follows was checked by load_method(); what
 // is left to check are values that only exist while it runs.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -15,6 +16,7 @@
 #include "instruction_decoder.h"
 #include "program_schema.h"
 #include "refuse.h"
+#include "tensor_bound.h"
 
 // Ends a loop in the program that its author did not end.
 #ifndef ET_MAX_INSTRUCTIONS
@@ -24,6 +26,10 @@
 namespace executorch {
 namespace runtime {
 namespace {
+
+using pilotlight::executorch_runtime::LargestNumel;
+using pilotlight::executorch_runtime::TableAt;
+using pilotlight::executorch_runtime::TakeBack;
 
 // A tensor is true when all of its elements are.
 Result<bool> IsTrue(const EValue& condition) {
@@ -68,14 +74,55 @@ Error CheckMemory(InstructionArgs args) {
   return Error::Ok;
 }
 
+// Of a lender; without these its kernel refuses the arguments.
+bool LendsMemory(const Instruction& instruction) {
+  return instruction.arg_count == 3 && instruction.args[0]->isTensor() &&
+         instruction.args[2]->isTensor();
+}
+
 Error RunKernel(const Instruction& instruction, EventTracer* event_tracer,
                 MemoryAllocator* temp_allocator) {
   internal::EventTracerProfileOpScope scope(event_tracer, "OPERATOR_CALL");
   KernelRuntimeContext context(event_tracer, temp_allocator);
   const InstructionArgs args(instruction.args, instruction.arg_count);
-  if (instruction.may_lack_memory) ET_CHECK_OK_OR_RETURN_ERROR(CheckMemory(args));
+  const bool lends = instruction.kind == Instruction::Kind::kLender;
+  if (instruction.may_lack_memory && !lends) ET_CHECK_OK_OR_RETURN_ERROR(CheckMemory(args));
   instruction.kernel(context, args);  // Generated wrappers log the arguments.
   return context.failure_state();
+}
+
+// A view of what the caller had lent must not outlive it: the next run begins without.
+void TakeBackLentMemory(const Chain* chains, size_t count) {
+  for (const Chain* chain = chains; chain != chains + count; ++chain) {
+    for (size_t i = 0; i < chain->count; ++i) {
+      const Instruction& instruction = chain->instructions[i];
+      if (instruction.kind == Instruction::Kind::kLender && instruction.may_lack_memory &&
+          LendsMemory(instruction)) {
+        TakeBack(instruction.args[2]->toTensor());
+      }
+    }
+  }
+}
+
+// The borrower may then grow as far as the lender could, within what the file says.
+Error RunLender(const Instruction& instruction, EventTracer* event_tracer,
+                MemoryAllocator* temp_allocator, const EValue* values,
+                const executorch_flatbuffer::ExecutionPlan& plan) {
+  using internal::TensorResizerFriend;
+  if (!LendsMemory(instruction)) return RunKernel(instruction, event_tracer, temp_allocator);
+  const etensor::Tensor& lender = instruction.args[0]->toTensor();
+  const etensor::Tensor& borrower = instruction.args[2]->toTensor();
+  if (LacksMemory(lender)) {
+    return PILOTLIGHT_REFUSE(Error::InvalidState, "Argument 0 has no memory");
+  }
+  const auto index = static_cast<size_t>(instruction.args[2] - values);
+  const size_t largest = LargestNumel(*TableAt(plan.values(), index)->val_as_Tensor());
+  const size_t lent = TensorResizerFriend::BoundOf(lender);
+  const size_t before = TensorResizerFriend::BoundOf(borrower);
+  TensorResizerFriend::SetBound(borrower, largest);
+  const Error error = RunKernel(instruction, event_tracer, temp_allocator);
+  TensorResizerFriend::SetBound(borrower, error == Error::Ok ? std::min(largest, lent) : before);
+  return error;
 }
 
 Error RunDelegate(const Instruction& instruction, EventTracer* event_tracer,
@@ -107,6 +154,9 @@ Error Method::execute_instruction() {
     case Instruction::Kind::kKernel:
       error = RunKernel(instruction, event_tracer_, temp_allocator_);
       break;
+    case Instruction::Kind::kLender:
+      error = RunLender(instruction, event_tracer_, temp_allocator_, values_, *serialization_plan_);
+      break;
     case Instruction::Kind::kDelegate:
       error = RunDelegate(instruction, event_tracer_, temp_allocator_,
                           serialization_plan_->name()->c_str());
@@ -125,7 +175,7 @@ Error Method::execute_instruction() {
     }
     case Instruction::Kind::kFree: {
       const internal::EventTracerProfileOpScope call(event_tracer_, "FREE_CALL");
-      internal::reset_data_ptr(instruction.value->toTensor());
+      TakeBack(instruction.value->toTensor());
       break;
     }
   }
@@ -158,6 +208,7 @@ Error Method::execute() {
   }
   size_t executed = 0;
   step_state_ = {0, 0};  // step() may have left it at the end.
+  TakeBackLentMemory(chains_, n_chains_);
   for (; step_state_.chain_idx < n_chains_; ++step_state_.chain_idx) {
     step_state_.instr_idx = 0;
     while (step_state_.instr_idx < chains_[step_state_.chain_idx].count) {
@@ -192,6 +243,7 @@ Error Method::step() {
     return PILOTLIGHT_REFUSE(Error::InvalidState, "Method is not initialized");
   }
   if (step_state_.chain_idx >= n_chains_) return Error::EndOfMethod;
+  if (!in_progress()) TakeBackLentMemory(chains_, n_chains_);
   if (chains_[step_state_.chain_idx].count == 0) {
     step_state_ = {step_state_.chain_idx + 1, 0};
     return Error::Ok;

@@ -226,6 +226,10 @@ Error PlanVerifier::VerifyInstruction(const executorch_flatbuffer::Instruction& 
       index = call->op_index();
       count = CountOf(plan_.operators());
       args = call->args();
+      if (InRange(index, count) &&
+          IsLender(*TableAt(plan_.operators(), static_cast<std::size_t>(index)))) {
+        ET_CHECK_OK_OR_RETURN_ERROR(VerifyLender(args));
+      }
       break;
     }
     case InstructionArguments::DelegateCall: {
@@ -261,14 +265,39 @@ Error PlanVerifier::VerifyInstruction(const executorch_flatbuffer::Instruction& 
   return VerifyIndices(args);
 }
 
+// Memory stays what it was when the program was loaded: constants are not written, and what
+// the caller lends is known as such.
+Error PlanVerifier::VerifyLender(const Indices* args) {
+  if (args == nullptr || args->size() != 3) return Error::Ok;  // Its kernel refuses that.
+  const auto* lender = ValueAt(args->Get(0));
+  const auto* borrower = ValueAt(args->Get(2));
+  const auto* from = lender == nullptr ? nullptr : lender->val_as_Tensor();
+  const auto* to = borrower == nullptr ? nullptr : borrower->val_as_Tensor();
+  if (from == nullptr || to == nullptr) return Error::Ok;
+  if ((IsConstant(*from) && !IsConstant(*to)) || (HasMemory(*to) && !HasMemory(*from))) {
+    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
+                                "value %d, of memory of another kind, is a view of %d",
+                                static_cast<int>(args->Get(2)), static_cast<int>(args->Get(0)));
+  }
+  return Error::Ok;
+}
+
 // A value keeps its type, so that what fits a kernel when it is loaded fits it ever after.
 Error PlanVerifier::VerifyMove(const executorch_flatbuffer::MoveCall& move) {
   const auto* to = ValueAt(move.move_to());
   const auto* from = ValueAt(move.move_from());
-  if (to != nullptr && from != nullptr && to->val_type() == from->val_type()) return Error::Ok;
-  return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
-                              "moves value %d to %d, which is not of its type",
-                              static_cast<int>(move.move_from()), static_cast<int>(move.move_to()));
+  if (to == nullptr || from == nullptr || to->val_type() != from->val_type()) {
+    return PILOTLIGHT_REFUSE_AT(
+        place_, Error::InvalidProgram, "moves value %d to %d, which is not of its type",
+        static_cast<int>(move.move_from()), static_cast<int>(move.move_to()));
+  }
+  const auto* constant = from->val_as_Tensor();
+  if (constant != nullptr && IsConstant(*constant) && !IsConstant(*to->val_as_Tensor())) {
+    return PILOTLIGHT_REFUSE_AT(
+        place_, Error::InvalidProgram, "moves value %d, a constant, to %d, which may be written",
+        static_cast<int>(move.move_from()), static_cast<int>(move.move_to()));
+  }
+  return Error::Ok;
 }
 
 Error PlanVerifier::VerifyJump(const executorch_flatbuffer::JumpFalseCall& jump,

@@ -34,6 +34,7 @@ class PlanVerifier final {
   Error VerifyInstruction(const executorch_flatbuffer::Instruction& instruction,
                           std::size_t chain_length);
   Error VerifyJump(const executorch_flatbuffer::JumpFalseCall& jump, std::size_t chain_length);
+  Error VerifyLender(const Indices* args);
   Error VerifyMove(const executorch_flatbuffer::MoveCall& move);
   Error VerifyIndices(const Indices* indices);
 

@@ -7,18 +7,11 @@
 #include <executorch/runtime/core/exec_aten/util/tensor_util.h>
 
 #include "refuse.h"
+#include "tensor_bound.h"
 
 namespace executorch {
 namespace runtime {
 namespace internal {
-
-// TensorImpl lets only this name resize it (portable_type/tensor_impl.h).
-class TensorResizerFriend final {
- public:
-  static Error Resize(etensor::TensorImpl* impl, ArrayRef<int32_t> new_sizes) {
-    return impl->internal_resize_contiguous(new_sizes);
-  }
-};
 
 Error resize_tensor_impl(etensor::TensorImpl* impl, ArrayRef<int32_t> new_sizes) {
   return TensorResizerFriend::Resize(impl, new_sizes);

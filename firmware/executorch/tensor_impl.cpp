@@ -19,6 +19,19 @@ namespace executorch {
 namespace runtime {
 namespace etensor {
 
+namespace {
+
+// Of a shape of no elements, whose other sizes nothing else bounds.
+bool StridesFit(ArrayRef<TensorImpl::SizesType> sizes) {
+  TensorImpl::StridesType product = 1;
+  for (const TensorImpl::SizesType size : sizes) {
+    if (size != 0 && c10::mul_overflows(product, size, &product)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 ssize_t compute_numel(const TensorImpl::SizesType* sizes, ssize_t dim) {
   ET_CHECK_MSG(dim == 0 || sizes != nullptr, "A tensor of rank %zd has no sizes", dim);
   ssize_t numel = 1;
@@ -86,6 +99,9 @@ Error TensorImpl::internal_resize_contiguous(ArrayRef<SizesType> new_sizes) {
     return PILOTLIGHT_REFUSE(Error::NotSupported,
                              "Cannot resize a tensor of at most %zu elements to %zd", numel_bound_,
                              *numel);
+  }
+  if (*numel == 0 && !StridesFit(new_sizes)) {
+    return PILOTLIGHT_REFUSE(Error::NotSupported, "Cannot resize: strides do not fit 32 bits");
   }
   if (strides_ != nullptr && dim_order_ != nullptr) {
     ET_CHECK_OK_OR_RETURN_ERROR(dim_order_to_stride(new_sizes.data(), dim_order_, rank, strides_));

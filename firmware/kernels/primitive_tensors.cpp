@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Shapes as numbers, a number out of a tensor, and the two primitives that change tensors.
+#include <algorithm>
 #include <cstring>
 
 #include <executorch/runtime/core/exec_aten/exec_aten.h>
@@ -77,10 +78,16 @@ Error MakeView(const Tensor& self, ArrayRef<std::int64_t> size, const Tensor& ou
   SizesType sizes[kTensorDimensionLimit];
   const Error error = InferSizes(size, self.numel(), sizes);
   if (error != Error::Ok) return error;
+  SizesType before[kTensorDimensionLimit];
+  std::copy(out.sizes().begin(), out.sizes().end(), before);
   if (executorch::runtime::resize_tensor(out, {sizes, size.size()}) != Error::Ok) {
     return Error::Internal;
   }
-  if (out.numel() != self.numel()) return Error::InvalidArgument;
+  if (out.numel() != self.numel()) {
+    // It keeps its memory, and so the shape that fits it.
+    (void)executorch::runtime::resize_tensor(out, {before, size.size()});
+    return Error::InvalidArgument;
+  }
   out.unsafeGetTensorImpl()->set_data(self.mutable_data_ptr());
   return Error::Ok;
 }

@@ -11,9 +11,9 @@ HERE = Path(__file__).resolve().parent
 
 
 @pytest.fixture(scope="session")
-def differential_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def differential_build() -> Path:
     """The programs of differential/, each linked with our runtime (_ours) and with the wheel's (_wheel)."""
-    folder = tmp_path_factory.mktemp("differential")
+    folder = HERE.parents[3] / "build" / "differential"
     python = f"-DPILOTLIGHT_PYTHON={sys.executable}"
     for command in (
         [

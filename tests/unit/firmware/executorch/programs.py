@@ -185,6 +185,40 @@ def constants() -> tuple[Json, list[bytes]]:
     return content, segments
 
 
+# Of lent_memory(): the input, a view, the output, and others.
+LENT_IN, LENT_VIEW, LENT_OUT, LENT_VIEW_OF_OUT, FLAG, PLANNED, BIG, SMALL, CONSTANT, SIZE_ANY, SIZE_SEVEN = range(11)
+
+
+def lent_memory(*instructions: Json) -> tuple[Json, list[bytes]]:
+    """A program with tensors of up to 4 rows in memory of the caller. Operators: fill, flip, a view."""
+    dynamic = "DYNAMIC_BOUND"
+    values = [
+        tensor([4, 3], shape_dynamism=dynamic),
+        tensor([12], shape_dynamism=dynamic),
+        tensor([4, 3], shape_dynamism=dynamic),
+        tensor([12], shape_dynamism=dynamic),
+        tensor([1], scalar_type="BOOL", at=0),
+        tensor([12], at=16, shape_dynamism=dynamic),
+        tensor([12], at=64, shape_dynamism=dynamic),
+        tensor([2], at=1016),
+        tensor([12], data_buffer_idx=1),
+        value("IntList", items=[11]),
+        value("IntList", items=[12]),
+        value("Int", int_val=-1),
+        value("Int", int_val=7),
+    ]
+    operators = [("probe::fill", "out"), ("probe::flip", ""), ("executorch_prim::et_view", "default")]
+    method = plan(
+        values,
+        [LENT_IN],
+        [LENT_OUT, LENT_VIEW],
+        list(instructions),
+        operators=[{"name": name, "overload": overload} for name, overload in operators],
+    )
+    content = program(method, segments=segment_table([48]), constant_segment={"segment_index": 0, "offsets": [0, 0]})
+    return content, [bytes(48)]
+
+
 def good() -> dict[str, tuple[Json, Sequence[bytes]]]:
     """Programs that load and run."""
     every_kind = [
