@@ -71,7 +71,7 @@ executorch::runtime::Result<DelegateHandle*> EthosUBackend::init(BackendInitCont
                                                                  FreeableBuffer* processed,
                                                                  ArrayRef<CompileSpec>) const {
   // The code generator sizes method pools by this (python/pilotlight/codegen/arenas.py).
-  static_assert(sizeof(Handle) <= 9 * sizeof(void*), "HANDLE_POINTERS in arenas.py is too small");
+  static_assert(sizeof(Handle) == (sizeof(void*) == 4 ? 36 : 64), "HANDLE_BYTES in arenas.py");
 
   Handle verified;
   const bool there = processed != nullptr && processed->data() != nullptr;
@@ -141,7 +141,10 @@ Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
 
   for (std::size_t i = 0; i < input_count; ++i) {
     const auto& tensor = args[i]->toTensor();
-    std::memcpy(scratch.data() + inputs.offset(i), tensor.const_data_ptr(), tensor.nbytes());
+    std::byte* const place = scratch.data() + inputs.offset(i);
+    if (tensor.const_data_ptr() != place) {
+      std::memcpy(place, tensor.const_data_ptr(), tensor.nbytes());
+    }
   }
 
   const Region regions[] = {
@@ -159,8 +162,10 @@ Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
 
   for (std::size_t i = input_count; i < args.size(); ++i) {
     const auto& tensor = args[i]->toTensor();
-    std::memcpy(tensor.mutable_data_ptr(), scratch.data() + outputs.offset(i - input_count),
-                tensor.nbytes());
+    const std::byte* const place = scratch.data() + outputs.offset(i - input_count);
+    if (tensor.const_data_ptr() != place) {
+      std::memcpy(tensor.mutable_data_ptr(), place, tensor.nbytes());
+    }
   }
   return Error::Ok;
 }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ def build_image(folder: Path, settings: Settings, *, pristine: str, console: Con
     pristine: "auto", "always" or "never", see `make_pristine`.
     Raises ConfigError, ToolMissing, ModelError, DoesNotFit or BuildFailed.
     """
-    folder = folder.absolute()
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - as CMake writes it: symbolic links are kept
     board = load_board(settings.board)
     require_tools(None if board.cpu.core == "host" else "arm-none-eabi-g++")
     if pristine == "always" or (pristine == "auto" and needs_pristine(load_settings(folder), settings)):
@@ -107,11 +108,12 @@ def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:
     elf, bundles = _built_image(folder)
     infos = [load_model_info(bundle) for bundle in bundles]
     build_id = (folder / "generated" / "build_id.txt").read_text(encoding="ascii").strip()
+    memory = json.loads((folder / "generated" / "memory.json").read_text(encoding="utf-8"))
     build_info = {
         "board": settings.board,
         "model": " and ".join(info.name for info in infos),
         "models": [
-            {"name": info.name, "bundle": str(bundle.relative_to(folder))}
+            {"name": info.name, "bundle": str(bundle.relative_to(folder)), "memory": memory[info.name]}
             for info, bundle in zip(infos, bundles, strict=True)
         ],
         "build_id": build_id,

@@ -7,15 +7,18 @@ Writes, beside what `pilotlight.codegen` generates, files whose names CMake can 
     linked_models.S    the embedded programs, and their memory
     operators.txt      operators that any of the programs calls on the CPU, one a line with the dtypes of its tensors
     operators.cpp      registers them
+    memory.json        what was computed that each model needs; `west check` measures it
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from pilotlight.boards import load_board
@@ -78,6 +81,8 @@ def _run(args: argparse.Namespace) -> int:
         includes=_includes(model.assembly for model in models),
     )
     write_if_changed(args.out / "linked_models.S", assembly)
+    memory = {model.name: asdict(model.arenas) for model in models}
+    write_if_changed(args.out / "memory.json", json.dumps(memory, indent=2) + "\n")
     for model in models if args.shared_arena else ():
         if not model.shares_arena:
             print(f"{model.name} keeps state in its planned buffers, so it has an arena of its own", flush=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 
 from pilotlight.bundle import ModelInfo, TensorInfo
+from pilotlight.codegen import Arenas
 from pilotlight.errors import LinkCorrupted, PilotlightError, TargetDied, TargetError, TargetNotRunning, WrongNpu
 from pilotlight.link import Session
 from pilotlight.link.messages import (
@@ -94,6 +95,23 @@ def objections(session: Session, completion: Completion, nonce: bytes, runs: int
             )
         )
     return found
+
+
+def memory_objections(model: str, statistics: Statistics, computed: Arenas) -> list[PilotlightError]:
+    """Return what speaks against the computed sizes of the pools: they are promised to the byte."""
+    pools = (
+        ("method pool", statistics.method_pool_used, computed.method_pool, computed.method_pool_is_exact),
+        ("scratch", statistics.temp_pool_used, computed.temp_pool, computed.temp_pool_is_exact),
+        ("planned buffers", statistics.planned_size, sum(computed.planned), True),
+    )
+    return [
+        TargetError(
+            f"{model} used {used:,} bytes of its {pool}, computed were {size:,}",
+            hint="python/pilotlight/codegen (arenas.py, method_pool.py) does not know what this runtime allocates",
+        )
+        for pool, used, size, exact in pools
+        if used > size or (exact and used != size)
+    ]
 
 
 def stack_objections(statistics: Statistics, bound: StackBound | None) -> list[PilotlightError]:

@@ -21,8 +21,15 @@ from pilotlight.bundle import ModelInfo, load_model_info
 from pilotlight.check import record
 from pilotlight.check.compare import Mismatched, accuracy, compare_output, rounding
 from pilotlight.check.data_set import DataSet, load_data_set
-from pilotlight.check.evidence import demand_this_build, demand_this_model, objections, stack_objections
+from pilotlight.check.evidence import (
+    demand_this_build,
+    demand_this_model,
+    memory_objections,
+    objections,
+    stack_objections,
+)
 from pilotlight.check.record import CheckReport, Latency, ModelReport, Observations, Spread
+from pilotlight.codegen import Arenas
 from pilotlight.errors import ConfigError, LinkTimeout, PilotlightError, TargetDied, TargetError, TargetNotRunning
 from pilotlight.fault import FAULT_FILE, decode_fault
 from pilotlight.files import write_atomically
@@ -57,12 +64,13 @@ class Listener:
 
 @dataclass(frozen=True)
 class _Subject:
-    """A model that is checked, on its first `count` samples."""
+    """A model that is checked, on its first `count` samples. memory: what was computed that it needs."""
 
     info: ModelInfo
     bundle: Path
     data: DataSet
     count: int
+    memory: Arenas
 
 
 @dataclass
@@ -106,7 +114,7 @@ def run_check(
     deadline = Deadline(timeout_s)
     record.forget_latest(build_dir / "check")
     build = _build_info(build_dir)
-    bundles = [build_dir / bundle for bundle in build.bundles]
+    bundles = [build_dir / bundle for bundle, _ in build.models]
     infos = [load_model_info(bundle) for bundle in bundles]
     blank = CheckReport(
         verdict=record.ERROR,
@@ -117,7 +125,10 @@ def run_check(
         models=tuple(ModelReport(info.name, info.target) for info in infos),
     )
     try:
-        subjects = [_subject(info, bundle, samples) for info, bundle in zip(infos, bundles, strict=True)]
+        subjects = []
+        for info, bundle, (_, memory) in zip(infos, bundles, build.models, strict=True):
+            data = load_data_set(bundle, info)
+            subjects.append(_Subject(info, bundle, data, _sample_count(samples, data), memory))
         target = connect(build_dir, deadline.within(CONNECT_TIMEOUT_S))
         try:
             report = _converse(
@@ -134,11 +145,6 @@ def run_check(
     report = replace(report, wall_s=time.monotonic() - started)
     record.save(build_dir / "check", report)
     return report
-
-
-def _subject(info: ModelInfo, bundle: Path, samples: int | None) -> _Subject:
-    data = load_data_set(bundle, info)
-    return _Subject(info, bundle, data, _sample_count(samples, data))
 
 
 def _converse(
@@ -176,8 +182,9 @@ def _converse(
 
     bound = load_bound(build_dir)
     against = [*objections(session, completion, nonce, runs)]
-    for used in statistics:
+    for subject, used in zip(subjects, statistics, strict=True):
         against += stack_objections(used, bound)
+        against += memory_objections(subject.info.name, used, subject.memory)
     reports = tuple(map(_judge, subjects, answers, statistics))
     return replace(
         blank,
@@ -335,9 +342,11 @@ def _npu_is_simulated(board: str) -> bool:
 
 @dataclass(frozen=True)
 class _Build:
+    """models: bundle and computed memory of each."""
+
     board: str
     build_id: str
-    bundles: tuple[str, ...]
+    models: tuple[tuple[str, Arenas], ...]
 
 
 def _build_info(build_dir: Path) -> _Build:
@@ -345,8 +354,8 @@ def _build_info(build_dir: Path) -> _Build:
     hint = "west build"
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-        bundles = tuple(str(model["bundle"]) for model in info["models"])
-        return _Build(str(info["board"]), str(info["build_id"]), bundles)
+        models = tuple((str(model["bundle"]), Arenas.from_json(model["memory"])) for model in info["models"])
+        return _Build(str(info["board"]), str(info["build_id"]), models)
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist: there is no finished build", hint=hint) from error
     except (json.JSONDecodeError, KeyError, TypeError) as error:

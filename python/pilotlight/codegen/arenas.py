@@ -4,21 +4,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pilotlight.codegen.method_pool import method_pool_bytes
 from pilotlight.codegen.state import keeps_state
 from pilotlight.errors import UnsupportedOperator
-from pilotlight.pte import DelegateCall, KernelCall, Method, Tensor
+from pilotlight.pte import DelegateCall, JumpFalseCall, KernelCall, Method, Tensor
 from pilotlight.pte.ethos_u import BACKEND, SCRATCH_REGION, parse_blob
 
 # The delegate asks for whole data cache lines (firmware/ethos_u/include/pilotlight/ethos_u/npu.h).
 CACHE_LINE_BYTES = 32
 
-# The linker script aligns the method pool to this, which the structures in it need at most 8 of.
-METHOD_POOL_ALIGN_BYTES = 16
-
-# What EthosUBackend keeps for each delegate, at most; backend.cpp asserts it.
-HANDLE_POINTERS = 9
+# What EthosUBackend keeps for each delegate, by the size of a pointer; backend.cpp asserts it.
+HANDLE_BYTES = {4: 36, 8: 64}
 
 # A bound for a runtime whose structures we do not know, per thing it makes one of. The wheel's runtime (64 bit) used
 # a sixth of it on four models; see DESIGN.md.
@@ -36,6 +34,8 @@ class Arenas:
 
     in_place: its inputs and outputs are where the NPU reads and writes them, so planned buffer 1 and the temp pool are
         the same memory. keeps_state: something in the planned buffers outlives an inference.
+    method_pool_is_exact: else it is a bound. temp_pool_is_exact: else an inference may take less, by a way on which the
+        hungriest instruction is not.
     """
 
     method_pool: int
@@ -43,6 +43,13 @@ class Arenas:
     temp_pool: int
     in_place: bool = False
     keeps_state: bool = False
+    method_pool_is_exact: bool = True
+    temp_pool_is_exact: bool = True
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Arenas:
+        """The inverse of `dataclasses.asdict`."""
+        return cls(**{**values, "planned": tuple(values["planned"])})
 
     @property
     def planned_offsets(self) -> tuple[int, ...]:
@@ -70,7 +77,6 @@ class Arenas:
 def plan_arenas(method: Method, runtime: str, pointer_bytes: int) -> Arenas:
     """Return the sizes for `method` on a CPU with pointers of `pointer_bytes`.
 
-    All are exact, but for the method pool of a runtime other than "ours", which is a bound.
     Raises UnsupportedOperator for a program that needs a backend other than the Ethos-U's.
     """
     for delegate in method.delegates:
@@ -80,15 +86,17 @@ def plan_arenas(method: Method, runtime: str, pointer_bytes: int) -> Arenas:
                 hint=f"export with {BACKEND} alone",
             )
     if runtime == "ours":
-        method_pool = method_pool_bytes(method, pointer_bytes, handle_bytes=HANDLE_POINTERS * pointer_bytes)
+        method_pool = method_pool_bytes(method, pointer_bytes, handle_bytes=HANDLE_BYTES[pointer_bytes])
     else:
         method_pool = _method_pool_bound(method, pointer_bytes)
     return Arenas(
-        method_pool=_round_up(method_pool, METHOD_POOL_ALIGN_BYTES),
+        method_pool=method_pool,
         planned=method.planned_buffer_sizes,
         temp_pool=_temp_pool(method),
         in_place=_is_in_place(method),
         keeps_state=keeps_state(method),
+        method_pool_is_exact=runtime == "ours",
+        temp_pool_is_exact=not any(isinstance(step, JumpFalseCall) for chain in method.chains for step in chain),
     )
 
 
@@ -128,8 +136,8 @@ def _method_pool_bound(method: Method, pointer_bytes: int) -> int:
             words += _WORDS_PER_INSTRUCTION
             if isinstance(instruction, KernelCall | DelegateCall):
                 words += _WORDS_PER_ARGUMENT * len(instruction.arguments)
-    words += (_WORDS_PER_DELEGATE + HANDLE_POINTERS) * len(method.delegates)
-    return words * pointer_bytes
+    words += _WORDS_PER_DELEGATE * len(method.delegates)
+    return words * pointer_bytes + HANDLE_BYTES[pointer_bytes] * len(method.delegates)
 
 
 def _round_up(size: int, multiple: int) -> int:

@@ -25,6 +25,7 @@ from torch.fx.passes.operator_support import OperatorSupportBase
 
 from pilotlight.export import reasons
 from pilotlight.export.demands import unsupported
+from pilotlight.export.memory_plan import InPlaceMemoryPlanning
 from pilotlight.export.report import OperatorReport
 from pilotlight.export.source_lines import user_line
 from pilotlight.export.targets import Target
@@ -219,7 +220,11 @@ def _tables_before_average_pools() -> Iterator[None]:
 
 def emit(lowered: Lowered) -> tuple[bytes, list[str]]:
     """Return the .pte and the names of the operators it calls on the CPU ("aten::add.out")."""
-    config = ExecutorchBackendConfig(extract_delegate_segments=False, delegate_alignment=BLOB_ALIGN_BYTES)
+    config = ExecutorchBackendConfig(
+        extract_delegate_segments=False,
+        delegate_alignment=BLOB_ALIGN_BYTES,
+        memory_planning_pass=InPlaceMemoryPlanning(),
+    )
     try:
         # It rewrites the graph, which the golden outputs are still to be computed with.
         executorch_program = copy.deepcopy(lowered.edge).to_executorch(config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fake_bench import BUILD_ID, INPUT, OUTPUT, PTE, SAMPLES, Bench, Rewrite
 
 from pilotlight.bundle import ModelInfo
 from pilotlight.check import run
+from pilotlight.codegen import Arenas
 from pilotlight.link import session
 
 
@@ -35,7 +37,8 @@ def build_dir(tmp_path: Path) -> Path:
     truth[0] = (truth[0] + 1) % 10
     arrays = {"input_0": images, "golden_0": golden, "quantised_0": quantised, "labels": truth.astype(np.int64)}
     np.savez_compressed(bundle / "golden.npz", fp32_0=golden.astype(np.float32) * 0.25, **arrays)
-    models = [{"name": "fake", "bundle": "bundles/fake"}]
+    memory = asdict(Arenas(method_pool=3000, planned=(2048,), temp_pool=512))
+    models = [{"name": "fake", "bundle": "bundles/fake", "memory": memory}]
     build_info = {"board": "qemu-corstone300", "models": models, "build_id": BUILD_ID, "target": "ethos-u55-128"}
     (tmp_path / "build_info.json").write_text(json.dumps(build_info))
     return tmp_path

@@ -49,6 +49,28 @@ def test_costs_and_memory_come_from_the_device(bench: Bench) -> None:
     assert (report.models[0].memory.method_pool_used, report.models[0].memory.stack_size) == (3000, 8192)
 
 
+@pytest.mark.parametrize(
+    ("computed", "said"),
+    [
+        ({"method_pool": 2999}, "fake used 3,000 bytes of its method pool, computed were 2,999"),
+        ({"method_pool": 3001}, "fake used 3,000 bytes of its method pool, computed were 3,001"),
+        ({"method_pool": 3001, "method_pool_is_exact": False}, ""),
+        ({"method_pool": 2999, "method_pool_is_exact": False}, "fake used 3,000 bytes of its method pool"),
+        ({"temp_pool": 511}, "fake used 512 bytes of its scratch, computed were 511"),
+        ({"temp_pool": 513, "temp_pool_is_exact": False}, ""),
+        ({"planned": [2000]}, "fake used 2,048 bytes of its planned buffers, computed were 2,000"),
+    ],
+)
+def test_memory_that_was_not_computed_is_an_objection(bench: Bench, computed: dict[str, Any], said: str) -> None:
+    path = bench.build_dir / "build_info.json"
+    info = json.loads(path.read_text())
+    info["models"][0]["memory"].update(computed)
+    path.write_text(json.dumps(info))
+    report = bench.check()
+    assert report.verdict == ("error" if said else "pass")
+    assert said in str(report.failure) if said else report.failure is None
+
+
 @pytest.mark.parametrize("run", [1, 7, SAMPLES])
 def test_one_wrong_bit_is_a_mismatch_that_says_where(bench: Bench, run: int) -> None:
     report = bench.check(wrong_output_at_run=run)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Memory plan of a program: inputs and outputs lie where the NPU reads and writes them, where nothing else uses them.
+
+The delegate then has nothing to copy, and the planned buffer and the NPU's scratch area can be the same memory, because
+every offset in the one is the offset in the other (python/pilotlight/codegen/arenas.py, firmware/ethos_u/backend.cpp).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from executorch.exir.delegate import executorch_call_delegate
+from executorch.exir.passes import MemoryPlanningPass
+
+from pilotlight.pte.ethos_u import BACKEND, SCRATCH_REGION, parse_blob
+
+# Planned buffer 0 holds constants; the plan has one more.
+_BUFFER = 1
+
+
+class InPlaceMemoryPlanning(MemoryPlanningPass):  # type: ignore[misc]
+    """The standard plan, but for a program that is one delegate call with all of its inputs and outputs."""
+
+    def run(self, graph_module: Any, graph_signature: Any = None) -> Any:
+        result = super().run(graph_module, graph_signature)
+        call = _only_call(graph_module)
+        if call is not None:
+            _plan_as_compiled(graph_module, call)
+        return result
+
+
+def _only_call(graph_module: Any) -> Any:
+    """Return the call of an Ethos-U delegate which is all that the graph does, or None.
+
+    Each input of the program is one argument and each result one output: what is used twice has one place too few.
+    """
+    nodes = graph_module.graph.nodes
+    calls = [node for node in nodes if node.op == "call_function" and not _picks_result(node)]
+    inputs = [node for node in nodes if node.op == "placeholder"]
+    if len(calls) != 1 or calls[0].target is not executorch_call_delegate:
+        return None
+    (call,) = calls
+    module = getattr(graph_module, call.args[0].target)
+    results = list(graph_module.graph.output_node().args[0])
+    used_once = sorted(call.args[1:], key=str) == sorted(inputs, key=str)
+    returned_once = len(set(results)) == len(results) and all(map(_picks_result, results))
+    if module.backend_id != BACKEND or not used_once or not returned_once or len(results) != len(call.meta["spec"]):
+        return None
+    return call
+
+
+def _picks_result(node: Any) -> bool:
+    return node.op == "call_function" and getattr(node.target, "__name__", "") == "getitem"
+
+
+def _plan_as_compiled(graph_module: Any, call: Any) -> None:
+    blob = parse_blob(getattr(graph_module, call.args[0].target).processed_bytes)
+    specs = [*(node.meta["spec"] for node in call.args[1:]), *call.meta["spec"]]
+    places = (*blob.inputs, *blob.outputs)
+    if len(specs) != len(places):
+        return
+    for spec, place in zip(specs, places, strict=True):
+        if spec.const or spec.nbytes() != place.size_bytes or place.region != SCRATCH_REGION:
+            return
+    for spec, place in zip(specs, places, strict=True):
+        spec.mem_id, spec.mem_offset = _BUFFER, place.offset
+    graph_module.meta["non_const_buffer_sizes"] = [0, blob.scratch_size_bytes]
