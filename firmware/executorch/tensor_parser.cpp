@@ -49,6 +49,23 @@ etensor::Device DeviceOf(const executorch_flatbuffer::Tensor& tensor) {
                          extra->device_index());
 }
 
+// What a file holds is not always a value of a C++ bool, and reading it as one is undefined.
+Error CheckBooleans(const executorch_flatbuffer::Tensor& tensor, const void* data,
+                    std::size_t count) {
+  const bool from_file = tensor.data_buffer_idx() != 0 || IsExternal(tensor);
+  if (!from_file || tensor.scalar_type() != executorch_flatbuffer::ScalarType::BOOL) {
+    return Error::Ok;
+  }
+  const auto* bytes = static_cast<const std::uint8_t*>(data);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (bytes[i] > 1) {
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Byte %zu of booleans is %u", i,
+                               static_cast<unsigned>(bytes[i]));
+    }
+  }
+  return Error::Ok;
+}
+
 }  // namespace
 
 Error CheckLayout(const executorch_flatbuffer::Tensor& tensor, const TensorLayout& layout) {
@@ -97,6 +114,7 @@ Result<etensor::Tensor> TensorParser::Parse(const executorch_flatbuffer::Tensor&
   dim_order_to_stride_nocheck(sizes, dim_order, rank, strides);
   const Result<void*> data = DataOf(tensor, extent->size_bytes);
   if (!data.ok()) return data.error();
+  ET_CHECK_OK_OR_RETURN_ERROR(CheckBooleans(tensor, *data, extent->size_bytes));
   new (impl) TensorImpl(scalar_type, static_cast<ssize_t>(rank), sizes, *data, dim_order, strides,
                         dynamism, device.type(), device.index());
   return etensor::Tensor(impl);

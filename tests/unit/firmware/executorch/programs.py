@@ -479,6 +479,18 @@ def bad() -> dict[str, tuple[Json, Sequence[bytes]]]:
     values_case("OptionalTensorList_item_that_is_an_int", value("OptionalTensorList", items=[1]))
     values_case("TensorList_item_-1", value("TensorList", items=[-1]))
 
+    case(
+        "constant_boolean_2",
+        lambda content: _method(content)["values"].append(tensor([4], scalar_type="BOOL", data_buffer_idx=1)),
+        constants(),
+    )
+    case(
+        "initial_boolean_2",
+        lambda content: _method(content)["values"].append(
+            tensor([4], at=256, scalar_type="BOOL", data_buffer_idx=1, extra_tensor_info={"fully_qualified_name": "b"})
+        ),
+        constants(),
+    )
     instructions_case("kernel_operator_negative", kernel(-1, 0, 1, 2))
     instructions_case("kernel_operator_99", kernel(99, 0, 1, 2))
     instructions_case("kernel_argument_negative", kernel(0, 0, -1, 2))
