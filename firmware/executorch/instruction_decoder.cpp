@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "operator_lookup.h"
+#include "refuse.h"
+#include "signature_check.h"
 #include "tensor_memory.h"
 
 namespace executorch {
@@ -11,6 +13,8 @@ namespace runtime {
 namespace {
 
 using executorch_flatbuffer::InstructionArguments;
+using pilotlight::executorch_runtime::CompareCall;
+using pilotlight::executorch_runtime::Comparison;
 using pilotlight::executorch_runtime::CountOf;
 using pilotlight::executorch_runtime::HasMemory;
 using pilotlight::executorch_runtime::IsLender;
@@ -99,6 +103,7 @@ Error InstructionDecoder::Decode(const executorch_flatbuffer::Chain& chain, Chai
     const Error error = DecodeOne(*TableAt(chain.instructions(), i), &instructions[i]);
     if (error == Error::OperatorMissing) {
       result = error;  // Go on: the log is to name them all.
+      missing_ = true;
     } else if (error != Error::Ok) {
       return error;
     }
@@ -115,8 +120,11 @@ Error InstructionDecoder::DecodeOne(const executorch_flatbuffer::Instruction& in
     case InstructionArguments::KernelCall: {
       const auto* call = instruction.instr_args_as_KernelCall();
       out->kind = Instruction::Kind::kKernel;
+      const auto op_index = static_cast<std::uint32_t>(call->op_index());
+      const char* signature = nullptr;
       ET_CHECK_OK_OR_RETURN_ERROR(DecodeArgs(*call->args(), out));
-      return FindKernel(static_cast<std::uint32_t>(call->op_index()), out);
+      ET_CHECK_OK_OR_RETURN_ERROR(FindKernel(op_index, out, &signature));
+      return VerifyKindsOf(*out, op_index, signature);
     }
     case InstructionArguments::DelegateCall: {
       const auto* call = instruction.instr_args_as_DelegateCall();
@@ -129,14 +137,14 @@ Error InstructionDecoder::DecodeOne(const executorch_flatbuffer::Instruction& in
       out->kind = Instruction::Kind::kMove;
       out->move_to = values_ + move->move_to();
       out->value = values_ + move->move_from();
-      return Error::Ok;
+      return VerifyKindsOf(*out, 0, nullptr);
     }
     case InstructionArguments::JumpFalseCall: {
       const auto* jump = instruction.instr_args_as_JumpFalseCall();
       out->kind = Instruction::Kind::kJumpFalse;
       out->jump_to = static_cast<std::size_t>(jump->destination_instruction());
       out->value = values_ + jump->cond_value_index();
-      return Error::Ok;
+      return VerifyKindsOf(*out, 0, nullptr);
     }
     case InstructionArguments::FreeCall:
       out->kind = Instruction::Kind::kFree;
@@ -161,26 +169,113 @@ Error InstructionDecoder::DecodeArgs(const flatbuffers::Vector<std::int32_t>& in
   return Error::Ok;
 }
 
-Error InstructionDecoder::FindKernel(std::uint32_t op_index, Instruction* out) {
+Error InstructionDecoder::FindKernel(std::uint32_t op_index, Instruction* out,
+                                     const char** signature) {
   Known& known = known_[op_index % kKnown];
   if (known.kernel != nullptr && known.op_index == op_index) {
     out->kernel = known.kernel;
     if (known.lends_memory) out->kind = Instruction::Kind::kLender;
+    *signature = known.signature;
     return Error::Ok;
   }
   char name[kMaxOperatorName];
   CopyOperatorName(*TableAt(plan_.operators(), op_index), name);
   const auto kernels = pilotlight::executorch_runtime::FindOperator(name, kernels_);
-  if (kernels.fallback != nullptr && !kernels.specialised) {
-    out->kernel = kernels.fallback->op_;
-    known = {op_index, IsLender(*TableAt(plan_.operators(), op_index)), out->kernel};
-    if (known.lends_memory) out->kind = Instruction::Kind::kLender;
-    return Error::Ok;
+  if (kernels.fallback != nullptr) {
+    *signature = pilotlight::executorch_runtime::SignatureOf(*kernels.fallback);
+    if (!kernels.specialised) {
+      out->kernel = kernels.fallback->op_;
+      known = {op_index, IsLender(*TableAt(plan_.operators(), op_index)), out->kernel, *signature};
+      if (known.lends_memory) out->kind = Instruction::Kind::kLender;
+      return Error::Ok;
+    }
   }
   const TensorMetas metas({out->args, out->arg_count});
   const Result<OpFunction> kernel = get_op_function_from_registry(name, metas.All(), kernels_);
   if (kernel.ok()) out->kernel = *kernel;
   return kernel.error();
+}
+
+Error InstructionDecoder::VerifyKinds(Span<const Chain> chains) {
+  if (!settled_) return Error::Ok;
+  settles_ = false;
+  for (std::size_t i = 0; i < chains.size(); ++i) {
+    const auto& instructions = *TableAt(plan_.chains(), i)->instructions();
+    for (std::size_t k = 0; k < chains[i].count; ++k) {
+      Instruction instruction = chains[i].instructions[k];
+      std::uint32_t op_index = 0;
+      const char* signature = nullptr;
+      if (instruction.kind == Instruction::Kind::kKernel ||
+          instruction.kind == Instruction::Kind::kLender) {
+        const auto* call = TableAt(&instructions, k)->instr_args_as_KernelCall();
+        op_index = static_cast<std::uint32_t>(call->op_index());
+        ET_CHECK_OK_OR_RETURN_ERROR(FindKernel(op_index, &instruction, &signature));
+      }
+      ET_CHECK_OK_OR_RETURN_ERROR(VerifyKindsOf(instruction, op_index, signature));
+    }
+  }
+  for (std::size_t i = 0; i < plan_.values()->size(); ++i) {
+    if (values_[i].isIntList() && !values_[i].tryToIntList().ok()) {
+      return PILOTLIGHT_REFUSE(Error::InvalidType,
+                               "Method %s, value %zu: an item is a result of another kind",
+                               plan_.name()->c_str(), i);
+    }
+  }
+  return Error::Ok;
+}
+
+Error InstructionDecoder::VerifyKindsOf(const Instruction& instruction, std::uint32_t op_index,
+                                        const char* signature) {
+  if (missing_) return Error::Ok;
+  switch (instruction.kind) {
+    case Instruction::Kind::kKernel:
+    case Instruction::Kind::kLender:
+      return signature == nullptr ? Error::Ok : VerifyCall(instruction, op_index, signature);
+    case Instruction::Kind::kMove: {
+      const auto kind = pilotlight::executorch_runtime::KindOf(*instruction.value);
+      if (instruction.move_to->tag == instruction.value->tag) return Error::Ok;
+      if (settles_ && pilotlight::executorch_runtime::SettleScalar(*instruction.move_to, kind)) {
+        settled_ = true;
+        return Error::Ok;
+      }
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram,
+                               "Method %s: moves a result to a value of another kind",
+                               plan_.name()->c_str());
+    }
+    case Instruction::Kind::kJumpFalse:
+      if (instruction.value->isBool() || instruction.value->isTensor()) return Error::Ok;
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method %s: jumps on what is no bool",
+                               plan_.name()->c_str());
+    default:
+      return Error::Ok;
+  }
+}
+
+Error InstructionDecoder::VerifyCall(const Instruction& call, std::uint32_t op_index,
+                                     const char* signature) {
+  const Comparison compared =
+      CompareCall(signature, {call.args, call.arg_count}, settles_ ? &settled_ : nullptr);
+  if (compared.outcome == Comparison::Outcome::kFits) return Error::Ok;
+#if PILOTLIGHT_EXECUTORCH_LOG_ERRORS
+  char name[kMaxOperatorName];
+  CopyOperatorName(*TableAt(plan_.operators(), op_index), name);
+  if (compared.outcome == Comparison::Outcome::kOtherKind) {
+    char wanted[40];
+    char found[kTagNameBufferSize];
+    pilotlight::executorch_runtime::DescribeKinds(compared.wanted, wanted, sizeof(wanted));
+    tag_to_string(call.args[compared.argument]->tag, found, sizeof(found));
+    (void)PILOTLIGHT_REFUSE(Error::InvalidType, "Method %s: argument %zu of %s is %s, not %s",
+                            plan_.name()->c_str(), compared.argument, name, found, wanted);
+  } else {
+    (void)PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method %s: %u arguments for %s, which has %zu",
+                            plan_.name()->c_str(), static_cast<unsigned>(call.arg_count), name,
+                            compared.argument);
+  }
+#else
+  (void)op_index;
+#endif
+  return compared.outcome == Comparison::Outcome::kOtherKind ? Error::InvalidType
+                                                             : Error::InvalidProgram;
 }
 
 }  // namespace runtime

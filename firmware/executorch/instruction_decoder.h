@@ -63,7 +63,13 @@ class InstructionDecoder final {
 
   // OperatorMissing         some operators have no kernel; each one is logged.
   // MemoryAllocationFailed  the method pool is too small.
+  // InvalidProgram          a call has another number of arguments than its kernel.
+  // InvalidType             an argument is of another kind.
   Error Decode(const executorch_flatbuffer::Chain& chain, Chain* out);
+
+  // When all chains are decoded: looks at all kinds once more, if a value has got
+  // another than the file gives it. From then on no instruction changes a kind.
+  Error VerifyKinds(Span<const Chain> chains);
 
  private:
   // The kernel of an operator that has one for all dtypes and dim orders. A program
@@ -71,13 +77,17 @@ class InstructionDecoder final {
   struct Known {
     std::uint32_t op_index;
     bool lends_memory;
-    OpFunction kernel;  // Null: nothing is known here yet.
+    OpFunction kernel;      // Null: nothing is known here yet.
+    const char* signature;  // Null: its calls are not checked.
   };
   static constexpr std::size_t kKnown = 32;
 
   Error DecodeOne(const executorch_flatbuffer::Instruction& instruction, Instruction* out);
   Error DecodeArgs(const flatbuffers::Vector<std::int32_t>& indices, Instruction* out);
-  Error FindKernel(std::uint32_t op_index, Instruction* out);
+  Error FindKernel(std::uint32_t op_index, Instruction* out, const char** signature);
+  Error VerifyKindsOf(const Instruction& instruction, std::uint32_t op_index,
+                      const char* signature);
+  Error VerifyCall(const Instruction& call, std::uint32_t op_index, const char* signature);
 
   const executorch_flatbuffer::ExecutionPlan& plan_;
   EValue* values_;
@@ -86,6 +96,11 @@ class InstructionDecoder final {
   MemoryAllocator* pool_;
   bool any_may_lack_memory_;
   Known known_[kKnown] = {};
+  // Results of primitives: the exporter writes the integer 0 for each, whatever its kind
+  // will be. In the first round such a value gets its kind, in the second none does.
+  bool settled_ = false;
+  bool settles_ = true;
+  bool missing_ = false;  // An operator, so that no kind is known for certain.
 };
 
 }  // namespace runtime

@@ -115,6 +115,7 @@ Error Method::init(executorch_flatbuffer::ExecutionPlan* s_plan, const NamedData
   for (size_t i = 0; i < n_chains_; ++i) {
     ET_CHECK_OK_OR_RETURN_ERROR(decoder.Decode(*TableAt(s_plan->chains(), i), &chains_[i]));
   }
+  ET_CHECK_OK_OR_RETURN_ERROR(decoder.VerifyKinds({chains_, n_chains_}));
   step_state_ = {0, 0};
   init_state_ = InitializationState::Initialized;
   return Error::Ok;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the registry knows about an operator before its arguments' dtypes are looked
-// at. Private to firmware/executorch.
+// at, and about a kernel's arguments. Private to firmware/executorch.
 #pragma once
 
 #include <executorch/runtime/kernel/operator_registry.h>
@@ -15,5 +15,8 @@ struct OperatorKernels {
 
 OperatorKernels FindOperator(const char* name,
                              executorch::runtime::Span<const executorch::runtime::Kernel> kernels);
+
+// What a call of it has to look like; null for a kernel that was registered without.
+const char* SignatureOf(const executorch::runtime::Kernel& kernel);
 
 }  // namespace pilotlight::executorch_runtime

@@ -2,14 +2,17 @@
 //
 // The kernels in this image, by operator name and by the dtypes and dim orders
 // they are made for. Storage is zero-initialised, so a static constructor
-// anywhere may register, in any order.
+// anywhere may register, in any order. A table with signatures stays where it is
+// until something else is registered beside it.
 #include <executorch/runtime/kernel/operator_registry.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 
 #include "operator_lookup.h"
+#include "pilotlight/executorch/signatures.h"
 #include "refuse.h"
 
 #ifndef PILOTLIGHT_EXECUTORCH_MAX_KERNELS
@@ -25,9 +28,25 @@ constexpr size_t kMaxKernels = PILOTLIGHT_EXECUTORCH_MAX_KERNELS;
 // Raw storage: Kernel's constructor is not trivial, and an array of them would
 // have to be constructed before the first registration.
 alignas(Kernel) std::uint8_t kernel_storage[kMaxKernels * sizeof(Kernel)];
+const Kernel* kernels_begin;  // The storage, or a table of somebody's.
 size_t kernel_count;
 
-Kernel* Kernels() { return reinterpret_cast<Kernel*>(kernel_storage); }
+// Of the kernels from `first_signed` on.
+const char* signatures;
+size_t first_signed;
+size_t signed_count;
+
+Kernel* Storage() { return reinterpret_cast<Kernel*>(kernel_storage); }
+
+void Append(const Kernel& kernel) {
+  for (const Kernel& known : get_registered_kernels()) {
+    ET_CHECK_MSG(
+        std::strcmp(kernel.name_, known.name_) != 0 || kernel.kernel_key_ != known.kernel_key_,
+        "Kernel %s is registered already", kernel.name_);
+  }
+  new (Storage() + kernel_count) Kernel(kernel);
+  ++kernel_count;
+}
 
 // Writes text and small numbers into a buffer of fixed size; remembers overflow.
 class KeyWriter {
@@ -88,21 +107,18 @@ Error make_kernel_key_string(Span<const TensorMeta> key, char* buf, size_t buf_s
 
 }  // namespace internal
 
-Span<const Kernel> get_registered_kernels() { return {Kernels(), kernel_count}; }
+Span<const Kernel> get_registered_kernels() { return {kernels_begin, kernel_count}; }
 
 Error register_kernels(const Span<const Kernel> kernels) {
-  ET_CHECK_MSG(kernels.size() <= kMaxKernels - kernel_count,
-               "No room for %zu kernels more: raise PILOTLIGHT_EXECUTORCH_MAX_KERNELS from %zu",
-               kernels.size(), kMaxKernels);
-  for (const Kernel& kernel : kernels) {
-    for (const Kernel& known : get_registered_kernels()) {
-      ET_CHECK_MSG(
-          std::strcmp(kernel.name_, known.name_) != 0 || kernel.kernel_key_ != known.kernel_key_,
-          "Kernel %s is registered already", kernel.name_);
-    }
-    new (Kernels() + kernel_count) Kernel(kernel);
-    ++kernel_count;
+  ET_CHECK_MSG(kernel_count <= kMaxKernels && kernels.size() <= kMaxKernels - kernel_count,
+               "No room for %zu kernels beside %zu: raise PILOTLIGHT_EXECUTORCH_MAX_KERNELS from "
+               "%zu",
+               kernels.size(), kernel_count, kMaxKernels);
+  if (kernels_begin != Storage()) {
+    std::uninitialized_copy_n(kernels_begin, kernel_count, Storage());
+    kernels_begin = Storage();
   }
+  for (const Kernel& kernel : kernels) Append(kernel);
   return Error::Ok;
 }
 
@@ -142,6 +158,32 @@ bool registry_has_op_function(const char* name, Span<const TensorMeta> meta_list
 }  // namespace executorch
 
 namespace pilotlight::executorch_runtime {
+
+void RegisterSignedKernels(const SignedKernels& table) {
+  using namespace executorch::runtime;  // NOLINT: where the registry is
+  ET_CHECK_MSG(signed_count == 0, "The image's kernels are registered already");
+  first_signed = kernel_count;
+  if (kernel_count == 0) {
+    kernels_begin = table.kernels.data();
+    kernel_count = table.kernels.size();
+  } else {
+    (void)register_kernels(table.kernels);
+  }
+  signatures = table.signatures;
+  signed_count = table.kernels.size();
+}
+
+const char* SignatureOf(const executorch::runtime::Kernel& kernel) {
+  using namespace executorch::runtime;  // NOLINT: where the registry is
+  // A kernel that is not in the registry gives some index beyond it.
+  const auto offset =
+      reinterpret_cast<std::uintptr_t>(&kernel) - reinterpret_cast<std::uintptr_t>(kernels_begin);
+  const std::size_t index = offset / sizeof(Kernel);
+  if (index < first_signed || index - first_signed >= signed_count) return nullptr;
+  const char* signature = signatures;
+  for (std::size_t i = first_signed; i < index; ++i) signature += std::strlen(signature) + 1;
+  return signature;
+}
 
 OperatorKernels FindOperator(const char* name,
                              executorch::runtime::Span<const executorch::runtime::Kernel> kernels) {

@@ -309,7 +309,8 @@ Error PlanVerifier::VerifyJump(const executorch_flatbuffer::JumpFalseCall& jump,
   const auto* value = ValueAt(jump.cond_value_index());
   if (value != nullptr) {
     const auto* tensor = value->val_as_Tensor();
-    if (value->val_type() == KernelTypes::Bool ||
+    // An integer may stand for the result of a comparison: InstructionDecoder sees what it will be.
+    if (value->val_type() == KernelTypes::Bool || value->val_type() == KernelTypes::Int ||
         (tensor != nullptr && tensor->scalar_type() == executorch_flatbuffer::ScalarType::BOOL)) {
       return Error::Ok;
     }

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from kernel_list import FOLDER, Kernel, read_kernels
 from selection import Selection, everything, read_selection, selected_sources, selection_header, selection_rows
+from wrappers import read_wrappers
 
 from pilotlight.errors import BuildFailed, PilotlightError
 from pilotlight.files import write_if_changed
@@ -41,23 +42,38 @@ _GENERATED = """\
 #include "registration/RegisterCodegenUnboxedKernelsEverything.cpp"
 #pragma GCC diagnostic pop
 """
-
-_PRIMITIVES = """\
+_PRIMITIVES_ONLY = """\
 #include <executorch/runtime/kernel/operator_registry.h>
-
-#include "pilotlight/kernels/primitives.h"
-
-using executorch::runtime::Kernel;
-static const Kernel primitives_of_this_image[] = {{
-{rows}}};
+namespace torch::executor {
+static constexpr Kernel kernels_of_this_image[] = {PRIMITIVES_OF_THIS_IMAGE};
+}
 """
 
-# Not before main(): an app may have a start-up that calls no constructors. A registry that is full says so in
-# the log, and a program that misses an operator is refused when it is loaded.
+_KERNELS = """\
+{include}#define PRIMITIVES_OF_THIS_IMAGE{primitives}
+{table}
+// What a call of each looks like, in their order (pilotlight/executorch/signatures.h).
+[[maybe_unused]] static constexpr char signatures_of_this_image[] =
+{signatures};
+
+// Upstream's runtime checks no call.
+#if __has_include("pilotlight/executorch/signatures.h")
+#include "pilotlight/executorch/signatures.h"
+#define REGISTER_KERNELS_OF_THIS_IMAGE() \\
+  pilotlight::executorch_runtime::RegisterSignedKernels( \\
+      {{{{torch::executor::kernels_of_this_image}}, signatures_of_this_image}})
+#else
+#define REGISTER_KERNELS_OF_THIS_IMAGE() \\
+  (void)executorch::runtime::register_kernels({{torch::executor::kernels_of_this_image}})
+#endif
+
+"""
+
+# Not before main(): an app may have a start-up that calls no constructors.
 _OPERATORS = """\
 // SPDX-License-Identifier: Apache-2.0
 // Registers the kernels of the operators that one .pte names.
-{definitions}
+{kernels}
 // For the proof after linking (python/pilotlight/proof): each operator, and bit n for each ScalarType n it is
 // compiled for.
 struct pilotlight_operator_dtypes {{
@@ -71,13 +87,7 @@ static const pilotlight_operator_dtypes operators_of_this_image[] = {{
 extern "C" void pilotlight_register_operators(void);
 extern "C" void pilotlight_register_operators(void) {{
   __asm volatile("" : : "r"(operators_of_this_image));  // keeps the linker from dropping it
-{calls}}}
-"""
-_REGISTER_GENERATED = """\
-  (void)executorch::runtime::register_kernels({torch::executor::kernels_of_this_image});
-"""
-_REGISTER_PRIMITIVES = """\
-  (void)executorch::runtime::register_kernels({primitives_of_this_image});
+{call}}}
 """
 
 
@@ -93,18 +103,29 @@ def generate(operators: Path | None, out: Path) -> None:
         write_if_changed(out / "selected" / name, text)
     primitives = [kernels[name] for name in sorted(selection) if kernels[name].primitive]
     others = {name: dtypes for name, dtypes in selection.items() if not kernels[name].primitive}
-    definitions = calls = ""
+    table, signatures = _PRIMITIVES_ONLY, []
     if others:
         registration = out / "registration"
         write_if_changed(registration / "kernels.yaml", _functions(others, kernels))
         write_if_changed(registration / "selected_operators.yaml", _selected(others))
         _run_generator(registration)
-        definitions, calls = _GENERATED, _REGISTER_GENERATED
-    if primitives:
-        rows = "".join(f'    Kernel("{one.operator}", pilotlight::kernels::{one.function}),\n' for one in primitives)
-        definitions += _PRIMITIVES.format(rows=rows)
-        calls += _REGISTER_PRIMITIVES
-    write_if_changed(out / "operators.cpp", _OPERATORS.format(definitions=definitions, calls=calls, rows=selection_rows(selection)))
+        wrappers = registration / "RegisterCodegenUnboxedKernelsEverything.cpp"
+        table, signatures = _GENERATED, [one.signature for one in read_wrappers(wrappers.read_text(encoding="utf-8"))]
+    signatures += [one.signature for one in primitives]
+    registered = _KERNELS.format(
+        include='#include "pilotlight/kernels/primitives.h"\n' if primitives else "",
+        primitives="".join(
+            f' \\\n  Kernel("{one.operator}", pilotlight::kernels::{one.function}),' for one in primitives
+        ),
+        table=table,
+        signatures="\n".join(f'    "{signature}\\0"' for signature in signatures),
+    )
+    text = _OPERATORS.format(
+        kernels=registered if signatures else "",
+        rows=selection_rows(selection),
+        call="  REGISTER_KERNELS_OF_THIS_IMAGE();\n" if signatures else "",
+    )
+    write_if_changed(out / "operators.cpp", text)
 
 
 def _functions(selection: Selection, kernels: Mapping[str, Kernel]) -> str:

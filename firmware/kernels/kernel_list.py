@@ -3,7 +3,7 @@
 
 An entry has the operator as upstream's functions.yaml spells it ("op" for one of ATen's, "func" with its schema for any
 other) and what else that file says of it, the C++ function, the source in this folder, and the dtypes that any tensor
-argument of it may have: names, or one of the groups below. Primitives have name, function and source only.
+argument of it may have: names, or one of the groups below. Primitives have name, function, source and signature only.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ _GROUPS = {
 class Kernel:
     """One entry. `operator` is the full name; `declaration` is what the code generator reads of it.
 
-    primitive: `function` takes the program's values as they are; no wrapper is generated.
+    primitive: `function` takes the program's values as they are; no wrapper is generated. What they have to be is in
+    `signature` (firmware/executorch/include/pilotlight/executorch/signatures.h), which is empty for others.
     """
 
     operator: str
@@ -53,6 +54,7 @@ class Kernel:
     source: str
     dtypes: tuple[str, ...]
     primitive: bool = False
+    signature: str = ""
 
 
 def read_kernels() -> dict[str, Kernel]:
@@ -70,7 +72,15 @@ def read_kernels() -> dict[str, Kernel]:
 
 
 def _primitive(entry: dict[str, str]) -> Kernel:
-    return Kernel(entry["op"], {}, entry["function"], entry["source"], tuple(SCALAR_TYPES), primitive=True)
+    return Kernel(
+        operator=entry["op"],
+        declaration={},
+        function=entry["function"],
+        source=entry["source"],
+        dtypes=tuple(SCALAR_TYPES),
+        primitive=True,
+        signature=entry["signature"],
+    )
 
 
 def _kernel(entry: dict[str, Any], path: Path) -> Kernel:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Registers the kernels that one .pte names. ${generated_comment}
+// The kernels that one .pte names. ${generated_comment}
 #include "${fn_header}"
 
 #include <executorch/runtime/core/event_tracer_hooks.h>
@@ -10,8 +10,10 @@
 namespace torch {
 namespace executor {
 
-static Kernel kernels_of_this_image[] = {
+// The macro, of operators.cpp: what has no schema for the code generator.
+static constexpr Kernel kernels_of_this_image[] = {
     ${unboxed_kernels}
+    PRIMITIVES_OF_THIS_IMAGE
 };
 
 }  // namespace executor

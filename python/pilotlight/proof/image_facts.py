@@ -10,7 +10,7 @@ from pilotlight.errors import NotProved
 from pilotlight.proof.elf_image import ElfImage
 
 # pilotlight_register_operators() of firmware/kernels/generate_registration.py.
-_KERNEL_TABLES = ("kernels_of_this_image", "primitives_of_this_image")
+_KERNEL_TABLE = "kernels_of_this_image"
 _DTYPES_TABLE = "operators_of_this_image"
 _KERNEL_WORDS = 3  # Kernel of operator_registry.h: name, key, function.
 
@@ -52,12 +52,11 @@ def registered_operators(image: ElfImage) -> dict[str, frozenset[str]]:
     dtypes = _dtypes(image)
     registered: dict[str, frozenset[str]] = {}
     step = _KERNEL_WORDS * image.pointer_bytes
-    for part in _KERNEL_TABLES:
-        for table in image.find_all(part):
-            for entry in range(table.address, table.address + table.size_bytes, step):
-                name = image.string(image.word(entry))
-                if name and image.is_code(image.word(entry + step - image.pointer_bytes)):
-                    registered[name] = dtypes.get(name, frozenset())
+    for table in image.find_all(_KERNEL_TABLE):
+        for entry in range(table.address, table.address + table.size_bytes, step):
+            name = image.string(image.word(entry))
+            if name and image.is_code(image.word(entry + step - image.pointer_bytes)):
+                registered[name] = dtypes.get(name, frozenset())
     return registered
 
 

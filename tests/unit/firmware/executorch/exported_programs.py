@@ -65,6 +65,13 @@ class Branches(torch.nn.Module):
         return torch.cond(x.sum() > 0, lambda a: a + 1, lambda a: a - 1, (x,))
 
 
+class BranchesOnShape(torch.nn.Module):
+    """A jump on the result of a comparison, for which the exporter writes the integer 0."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cond(x.shape[0] > 3, lambda a: a + 1, lambda a: a - 1, (x,))
+
+
 class Rounds(torch.nn.Module):
     """A loop: jumps back, and results that grow round by round."""
 
@@ -83,6 +90,7 @@ def main(folder: Path) -> None:
     indexing = torch.export.export(Indexing(), (torch.ones(1, 2, 4, 4), torch.tensor([2, 0])))
     rows = torch.export.Dim("rows", min=1, max=10)
     dynamic = torch.export.export(Dynamic(), (torch.ones(4, 6),), dynamic_shapes={"x": {0: rows}})
+    on_shape = torch.export.export(BranchesOnShape(), (torch.ones(4, 6),), dynamic_shapes={"x": {0: rows}})
     two = {
         "encode": torch.export.export(Encode(), (torch.ones(3, 5),)),
         "decode": torch.export.export(Decode(), (torch.ones(3, 5, dtype=torch.int8), torch.ones(5))),
@@ -94,6 +102,7 @@ def main(folder: Path) -> None:
         "dynamic": to_edge(dynamic).to_executorch(),
         "dynamic_in_memory_of_the_caller": to_edge(dynamic).to_executorch(borrowed),
         "branches": to_edge(torch.export.export(Branches(), (torch.ones(2, 4),))).to_executorch(),
+        "branches_on_shape": to_edge(on_shape).to_executorch(),
         "rounds": to_edge(torch.export.export(Rounds(), (torch.ones(3, 4),))).to_executorch(),
         "two_methods": to_edge(two).to_executorch(),
     }

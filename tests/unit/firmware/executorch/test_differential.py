@@ -77,6 +77,7 @@ LATER = {
     "kernel_fails",
     "kernel_without_arguments",
     "jump_on_a_tensor_without_memory",
+    "jump_on_an_int",  # A comparison might have made a boolean of it.
     "endless_loop",
     "backend_unknown",
     "backend_refuses",
@@ -189,7 +190,7 @@ def test_good_programs_give_the_same_values_metadata_and_errors(
 def test_exported_programs_give_the_same_values_metadata_and_errors(probes: Probes, exported: list[Path]) -> None:
     flags = _trace(_operators(exported))
     ours, wheel = probes.run("ours", exported, *flags), probes.run("wheel", exported, *flags)
-    assert len(wheel) == 8
+    assert len(wheel) == 9
     assert _differences(ours, wheel) == {}
     assert all("execute 0x0" in text for text in wheel.values())
     assert "optional tensors" in wheel["indexing"]

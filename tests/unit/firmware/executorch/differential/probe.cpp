@@ -26,6 +26,7 @@
 #include <executorch/runtime/backend/interface.h>
 #include <executorch/runtime/executor/program.h>
 #include <executorch/runtime/kernel/kernel_runtime_context.h>
+#include <executorch/runtime/platform/platform.h>
 #include <executorch/runtime/platform/runtime.h>
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"  // step() is "experimental".
@@ -448,11 +449,22 @@ void Probe(const char* path, Program::Verification verification) {
 
 #if defined(REGISTER_OPERATORS)  // The wheel's register themselves.
 extern "C" void pilotlight_register_operators(void);
+
+namespace {
+
+// As the wheel's runtime does by itself on the host.
+void LogToStderr(et_timestamp_t, et_pal_log_level_t, const char*, const char*, std::size_t,
+                 const char* message, std::size_t length) {
+  std::fprintf(stderr, "%.*s\n", static_cast<int>(length), message);
+}
+
+}  // namespace
 #endif
 
 int main(int argc, char** argv) {
   runtime_init();
 #if defined(REGISTER_OPERATORS)
+  if (!register_pal(PalImpl::create(LogToStderr, __FILE__))) return 1;
   pilotlight_register_operators();
 #endif
   Program::Verification verification = Program::Verification::Minimal;

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads what the wheel's code generator made of the schemas: which kind of value each wrapper takes off the stack.
+
+A wrapper aborts on a value of another kind, so the signature by which calls are checked at load is read from its text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pilotlight.errors import BuildFailed
+
+# A conversion in a wrapper -> its letter (firmware/executorch/include/pilotlight/executorch/signatures.h).
+_LETTERS = {
+    "to<torch::executor::Tensor>": "t",
+    "to<int64_t>": "i",
+    "to<torch::executor::ScalarType>": "i",
+    "to<torch::executor::MemoryFormat>": "i",
+    "to<torch::executor::Layout>": "i",
+    "to<torch::executor::Device>": "i",
+    "to<double>": "d",
+    "to<bool>": "b",
+    "to<torch::executor::Scalar>": "s",
+    "to<std::string_view>": "S",
+    "to<torch::executor::ArrayRef<int64_t>>": "I",
+    "to<torch::executor::ArrayRef<double>>": "D",
+    "to<torch::executor::ArrayRef<bool>>": "B",
+    "toIntList": "I",
+    "toDoubleList": "D",
+    "toBoolList": "B",
+    "toTensorList": "l",
+    "toListOptionalTensor": "o",
+}
+_OPTIONAL = "toOptional<"
+
+_WRAPPER = re.compile(r'Kernel\(\s*"(?P<operator>[^"]+)",(?P<body>.*?)\n    \),', re.DOTALL)
+_COUNT = re.compile(r"stack\.size\(\) == (\d+)")
+_ARGUMENT = re.compile(r"EValue& (\w+) = \*stack\[(\d+)\];")
+_CONVERSION = re.compile(r"\b(\w+)\.(to\w*(?:<.*?>)?)\(\);")
+
+
+@dataclass(frozen=True)
+class Wrapper:
+    operator: str
+    signature: str
+
+
+def read_wrappers(source: str) -> list[Wrapper]:
+    """Return the wrappers of a generated `source` in their order. Raises BuildFailed when one cannot be understood."""
+    found = [
+        Wrapper(match["operator"], _signature(match["operator"], match["body"])) for match in _WRAPPER.finditer(source)
+    ]
+    if len(found) != len(re.findall(r"\bKernel\(", source)):
+        raise BuildFailed("executorch.codegen.gen wrote wrappers that cannot be read: is it another version?")
+    return found
+
+
+def _signature(operator: str, body: str) -> str:
+    count = _COUNT.search(body)
+    names = {name: int(index) for name, index in _ARGUMENT.findall(body)}
+    # What the wrapper does not look at: the values that the operator returns, its out arguments once more.
+    letters = ["*"] * (int(count[1]) if count else 0)
+    # A set: some stand there once for either of the headers' modes.
+    conversions = {(names[name], conversion) for name, conversion in _CONVERSION.findall(body) if name in names}
+    for index, conversion in conversions:
+        letter = _letter(conversion)
+        if letter is None or index >= len(letters) or letters[index] != "*":
+            raise BuildFailed(
+                f"the generated wrapper of {operator} takes argument {index} by {conversion}(), unknown here"
+            )
+        letters[index] = letter
+    if len(conversions) != len(names) or len(letters) != len(names) + 1:
+        raise BuildFailed(f"the generated wrapper of {operator} cannot be read: is the generator another version?")
+    return "".join(letters)
+
+
+def _letter(conversion: str) -> str | None:
+    if conversion.startswith(_OPTIONAL):
+        letter = _LETTERS.get("to<" + conversion.removeprefix(_OPTIONAL))
+        return letter and f"?{letter}"
+    return _LETTERS.get(conversion)
