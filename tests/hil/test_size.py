@@ -39,6 +39,13 @@ def test_layers_and_regions_of_the_digits_are_what_was_exported_and_linked(digit
     assert sizes["components"]["padding"]["flash_bytes"] < sizes["flash_bytes"] / 100
 
 
+def test_weights_that_the_npu_copies_before_it_reads_them_belong_to_the_layer_that_does() -> None:
+    (model,) = run("size", "-d", build("kws", "-b", "qemu-corstone300", "-m", "kws"), "--json").json["models"]
+    weights = {layer["name"]: layer["weights_bytes"] for layer in model["layers"]}
+    assert sum(weights.values()) == model["flash"]["weights"]
+    assert [name for name, size in weights.items() if not size] == ["pool AVG_POOL2D", "(of no layer)"]
+
+
 def test_a_difference_says_what_float_inputs_and_outputs_cost(digits_build: Path) -> None:
     with_float = build("digits-float", "-b", "qemu-corstone300", "-m", "digits", "--float-io")
     outcome = run("size", "-d", with_float, "--diff", digits_build, "--json", "--fail-above", "100000")

@@ -43,13 +43,12 @@ class Section:
         at, end = self.address, self.address + self.size
         inputs = sorted((piece for piece in self.inputs if piece.size), key=lambda piece: piece.address)
         for index, piece in enumerate(inputs):
-            start = max(at, piece.address)
             following = inputs[index + 1].address if index + 1 < len(inputs) else end
             stop = min(piece.address + piece.size, following, end)
-            if start > at:
-                yield Piece("", at, start - at, "")
-            if stop > start:
-                yield Piece(piece.name, start, stop - start, piece.path)
+            if piece.address > at:
+                yield Piece("", at, piece.address - at, "")
+            if stop > piece.address:
+                yield Piece(piece.name, piece.address, stop - piece.address, piece.path)
                 at = stop
         if at < end:
             yield Piece("", at, end - at, "")

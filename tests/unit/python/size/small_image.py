@@ -39,12 +39,14 @@ _LIBRARY = """\
 char pool[48] __attribute__((section(".method_pool,\\"aw\\",%nobits@"), aligned(16)));
 static int last = 3;
 const char* volatile same = "another sentence, which the linker may merge";
-int scale(int value) { last = value / 3 + last + pool[1] + same[1]; return last; }
+char left[10] __attribute__((section(".bss.pair,\\"aw\\",%nobits@")));
+int right __attribute__((section(".bss.pair,\\"aw\\",%nobits@")));
+int scale(int value) { last = value / 3 + last + pool[1] + same[1]; left[3] = pool[2]; return last + right++; }
 int never_called(int value) { return value * 1000; }
 """
 _FLAGS = (
     *("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard", "-Os", "-ffunction-sections", "-fdata-sections"),
-    *("-fno-unwind-tables", "-fno-asynchronous-unwind-tables"),
+    *("-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-fno-toplevel-reorder"),
 )
 
 

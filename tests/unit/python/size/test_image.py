@@ -58,6 +58,12 @@ def test_functions_and_variables_have_the_size_that_nm_gives(linked: Linked, par
     assert next(part.size_bytes for part in parts if part.symbol == "pool") == symbols["pool"] == 48
 
 
+def test_variables_in_one_section_are_told_apart_and_what_lies_between_them_is_nobodys(parts: tuple[Part, ...]) -> None:
+    pair = [(part.symbol, part.size_bytes) for part in parts if part.section == ".bss" and part.file == "method"]
+    at = pair.index(("left", 10))
+    assert pair[at : at + 3] == [("left", 10), ("", 2), ("right", 4)]
+
+
 def test_data_that_start_up_copies_count_in_flash_and_in_ram(linked: Linked, parts: tuple[Part, ...]) -> None:
     counter = [part for part in parts if part.symbol == "counter"]
     assert [(part.region, part.memory, part.size_bytes) for part in counter] == [("code", FLASH, 4), ("data", RAM, 4)]
