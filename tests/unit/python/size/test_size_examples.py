@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The examples in the docstrings say what the code does."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+
+import pytest
+
+
+@pytest.mark.parametrize("name", ["components", "html", "model_symbols", "treemap"])
+def test_docstring_examples_hold(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(f"pilotlight.size.{name}"))
+    assert result.attempted > 0
+    assert result.failed == 0
