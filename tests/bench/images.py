@@ -18,5 +18,5 @@ BOARD = "qemu-corstone300"
 def digits_image(console: Console, *, float_io: bool = False) -> Path:
     """Build the digits for the emulated board, unless that is done; return the build folder."""
     folder = BENCH / ("digits-float-io" if float_io else "digits")
-    build_image(folder, Settings(BOARD, "digits", float_io=float_io), pristine="auto", console=console)
+    build_image(folder, Settings(BOARD, ("digits",), float_io=float_io), pristine="auto", console=console)
     return folder

@@ -3,7 +3,8 @@
 // Calls every primitive operator of whatever ExecuTorch runtime it is linked with, on
 // every combination of some values, and prints what came of it, one line a call.
 // Linked once with our runtime and once with the wheel's; test_primitives.py compares.
-// Each call runs in a child process: the wheel's abort on some arguments.
+// The calls run in child processes: the wheel's abort on some arguments.
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <cstdio>
 #include <limits>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -83,34 +85,35 @@ std::string Show(const EValue& value) {
   return shown + (bytes == nullptr ? " null" : " " + std::to_string(hash));
 }
 
-void Call(const char* name, std::vector<EValue> values) {
-  std::printf("%s(", name);
+// The calls are numbered. A child process makes them one after the other, and says here how many
+// it has begun, so that the next one can go on behind a call that has ended it.
+std::size_t* begun;
+std::size_t call_number;
+
+void Call(const char* name, std::vector<EValue> values, const std::string& label = "") {
+  if (call_number++ < *begun) return;
+  std::printf("%s%s(", label.c_str(), name);
   for (const EValue& value : values) std::printf("%s, ", Show(value).c_str());
   std::printf(") = ");
   std::fflush(stdout);
-  const pid_t child = fork();
-  if (child == 0) {
-    const Result<OpFunction> kernel = get_op_function_from_registry(name, {});
-    if (!kernel.ok()) _exit(1);
-    std::vector<EValue*> stack;
-    for (EValue& value : values) stack.push_back(&value);
-    KernelRuntimeContext context;
-    (*kernel)(context, {stack.data(), stack.size()});
-    if (context.failure_state() != Error::Ok) {
-      std::printf("error 0x%x\n", static_cast<unsigned>(context.failure_state()));
-    } else {
-      for (const EValue& value : values) {
-        if (&value == &values.back() || value.isTensor()) std::printf("%s; ", Show(value).c_str());
-      }
-      std::printf("\n");
-    }
-    std::fflush(stdout);
-    _exit(0);
+  *begun = call_number;
+  const Result<OpFunction> kernel = get_op_function_from_registry(name, {});
+  if (!kernel.ok()) {
+    std::printf("missing\n");
+    return;
   }
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (WIFSIGNALED(status)) std::printf("crashed\n");
-  if (WIFEXITED(status) && WEXITSTATUS(status) != 0) std::printf("missing\n");
+  std::vector<EValue*> stack;
+  for (EValue& value : values) stack.push_back(&value);
+  KernelRuntimeContext context;
+  (*kernel)(context, {stack.data(), stack.size()});
+  if (context.failure_state() != Error::Ok) {
+    std::printf("error 0x%x\n", static_cast<unsigned>(context.failure_state()));
+    return;
+  }
+  for (const EValue& value : values) {
+    if (&value == &values.back() || value.isTensor()) std::printf("%s; ", Show(value).c_str());
+  }
+  std::printf("\n");
 }
 
 void CallScalars() {
@@ -191,11 +194,17 @@ void CallTensors() {
                   EValue(std::int64_t{0})});
     }
   }
-  const Example to({3, 2, 2, 2}, ScalarType::Int, true, true, {0, 2, 3, 1});
+  // A call may change its target: each has its own.
+  const auto target = [] {
+    return Example({3, 2, 2, 2}, ScalarType::Int, true, true, {0, 2, 3, 1});
+  };
   const Example from({2, 2, 2}, ScalarType::Int, false, true);
-  Call(copy, {to.Value(), from.Value(), EValue(std::int64_t{1})});
-  Call(copy, {to.Value(), from.Value()});
-  Call(copy, {to.Value(), from.Value(), EValue(1.0)});
+  const Example to_1 = target();
+  Call(copy, {to_1.Value(), from.Value(), EValue(std::int64_t{1})});
+  const Example to_2 = target();
+  Call(copy, {to_2.Value(), from.Value()});
+  const Example to_3 = target();
+  Call(copy, {to_3.Value(), from.Value(), EValue(1.0)});
   Call(copy, {number, from.Value(), number});
   const Example bare({3, 2, 2, 2}, ScalarType::Int, true, false);
   Call(copy, {bare.Value(), from.Value(), EValue(std::int64_t{0})});
@@ -209,10 +218,10 @@ void CallView(const Example& self, const std::vector<std::int64_t>& size, const 
   std::vector<std::int64_t> unwrapped(size.size());
   BoxedEvalueList<std::int64_t> list(wrapped.data(), unwrapped.data(),
                                      static_cast<int>(size.size()));
-  std::printf("to");
-  for (const std::int64_t item : size) std::printf(" %" PRId64, item);
-  std::printf(": ");
-  Call("executorch_prim::et_view.default", {self.Value(), EValue(&list), out.Value()});
+  std::string label = "to";
+  for (const std::int64_t item : size) label += " " + std::to_string(item);
+  Call("executorch_prim::et_view.default", {self.Value(), EValue(&list), out.Value()},
+       label + ": ");
 }
 
 void CallViews() {
@@ -252,8 +261,25 @@ int main() {
 #ifdef REGISTER_OPERATORS
   pilotlight_register_operators();
 #endif
-  CallScalars();
-  CallTensors();
-  CallViews();
-  return 0;
+  void* const shared =
+      mmap(nullptr, sizeof(*begun), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) return 1;
+  begun = new (shared) std::size_t(0);
+  int status = 0;
+  do {
+    const pid_t child = fork();
+    if (child == 0) {
+      CallScalars();
+      CallTensors();
+      CallViews();
+      std::fflush(stdout);
+      _exit(0);
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child) return 1;
+    if (WIFSIGNALED(status)) {
+      std::printf("crashed\n");
+      std::fflush(stdout);
+    }
+  } while (WIFSIGNALED(status));
+  return WEXITSTATUS(status);
 }
