@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from mutations import run_mutations
+from stream_mutations import run_mutations
 
 
 @pytest.mark.campaign

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Breaks the simulator on purpose, one line at a time, and shows that the fixed set of cases notices each time.
 
-    python tests/npu/mutations.py
+    python tests/npu/stream_mutations.py
 
 Each mutation is made in a copy of the package in a temporary folder. One that no longer applies is an error: when the
 simulator's source moves, its mutations move along.
