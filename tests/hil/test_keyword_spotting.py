@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from pilotlight.bundle import load_model_info
 from pilotlight.link import Deadline, open_link
 from pilotlight.link.frames import Frame, FrameReader, encode_frame
 from pilotlight.npu.simulation import Simulator
-from pilotlight.targets import connect
+from pilotlight.targets import connect, power_off, power_up
 
 APP = ROOT / "firmware" / "apps" / "keyword_spotting"
 KWS = ROOT / "python" / "models" / "kws"
@@ -281,6 +282,24 @@ def test_a_piece_sent_again_is_taken_once_and_what_does_not_fit_is_refused(liste
         assert wire.ask(0x22, _audio(100, 10)).payload[1] == 2, "after FINISH"
     finally:
         wire.link.close()
+
+
+def test_an_npu_that_hangs_costs_an_inference_and_not_the_stream(listened: Listened, tmp_path: Path) -> None:
+    folder = tmp_path / "build"
+    folder.mkdir()
+    info = json.loads((listened.build / "build_info.json").read_text(encoding="utf-8"))
+    for name in ("build_info.json", info["elf"]):
+        shutil.copy(listened.build / name, folder)
+    shutil.copytree(_bundle(listened.build), _bundle(folder))
+    listened.kws.stream.write_wav(tmp_path / "short.wav", listened.sound[: round(1.4 * 16_000)], 16_000)
+    power_up(folder, npu_faults=("hang-once",))
+    try:
+        outcome = run("listen", "-d", folder, "--wav", tmp_path / "short.wav", "--json")
+    finally:
+        power_off(folder)
+    assert outcome.code == 40
+    assert (outcome.json["statistics"]["failed_inferences"], outcome.json["statistics"]["inferences"]) == (1, 4)
+    assert "still running" in outcome.json["failure"]
 
 
 def _refused(outcome: Outcome, code: int, words: str) -> None:
