@@ -50,6 +50,7 @@ Span<std::byte> BytesOf(const executorch::aten::Tensor& tensor) {
 void* MarkedAllocator::allocate(std::size_t size, std::size_t alignment) {
   if (sealed_) return nullptr;
   void* const memory = MemoryAllocator::allocate(size, alignment);
+  if (memory == nullptr) refused_bytes_ = size;
   if (used_size() > high_water_bytes_) high_water_bytes_ = used_size();
   return memory;
 }
@@ -158,7 +159,7 @@ Status Model::PlacePlannedBuffers(const MethodMeta& meta) {
     const auto needed = meta.memory_planned_buffer_size(i);
     if (!needed.ok()) return FailRuntime("reading the memory plan", needed.error());
     if (needed.get() > arena.size_bytes) {
-      return FailAt(Status::kNoMemory, "too small: planned buffer", i + 1);
+      return FailAt(Status::kNoMemory, "planned buffer too small: number", i + 1);
     }
     planned_spans_[i] = {arena.data, arena.size_bytes};
     planned_use_bytes_ += static_cast<std::size_t>(needed.get());
@@ -346,8 +347,21 @@ Status Model::FailRuntime(const char* doing, Error error) {
     Text(failure_text_) << npu_->failure().text;
     return npu_->failure().status;
   }
+  if (ToStatus(error) == Status::kNoMemory && (FailPool("method pool", method_allocator_) ||
+                                               FailPool("temp pool", temp_allocator_))) {
+    return Status::kNoMemory;
+  }
   Text(failure_text_) << doing << ": " << executorch::runtime::to_string(error);
   return ToStatus(error);
+}
+
+bool Model::FailPool(const char* pool, const std::optional<MarkedAllocator>& allocator) {
+  if (!allocator.has_value() || allocator->refused_bytes() == 0) return false;
+  Text(failure_text_) << pool << " too small: " << std::uint64_t{allocator->size()}
+                      << " bytes, of which " << std::uint64_t{allocator->used_size()}
+                      << " were taken when " << std::uint64_t{allocator->refused_bytes()}
+                      << " more were needed";
+  return true;
 }
 
 }  // namespace pilotlight::model

@@ -252,6 +252,20 @@ def export(console: Console) -> list[Figure]:
     return figures
 
 
+def memory(console: Console) -> list[Figure]:
+    from memory import LARGE, SMALL, measure_memory
+
+    figures = []
+    for model in (*SMALL, *LARGE):
+        used = measure_memory(model, console)
+        for pool in used.pools:
+            note = f"computed {pool.computed:,}: {'equal' if pool.computed == pool.measured else 'NOT EQUAL'}"
+            figures.append(Figure(f"{model}: {pool.pool}", pool.measured, "bytes", at_most=pool.computed, note=note))
+        note = "planned buffers and scratch are the same memory" if used.in_place else "planned buffers and scratch"
+        figures.append(Figure(f"{model}: arena", used.arena, "bytes", note=note))
+    return figures
+
+
 def build(console: Console) -> list[Figure]:
     from build_time import time_builds
 
@@ -274,4 +288,5 @@ PARTS: dict[str, Callable[[Console], list[Figure]]] = {
     "simulator": simulator,
     "export": export,
     "build": build,
+    "memory": memory,
 }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
@@ -43,3 +44,23 @@ def test_two_models_take_turns_in_one_arena_and_stay_bit_identical() -> None:
         assert model["identical_samples"] == model["samples"] == 360
     page = (folder / "check.html").read_text(encoding="utf-8")
     assert page.count("PASS: all 360 samples bit-identical") == 4, "each model's, and both in the verdict"
+
+
+def test_a_model_that_writes_into_the_other_is_noticed(tmp_path: Path) -> None:
+    built = build("digits-and-kws", *TWO, "--shared-arena")
+    folder = tmp_path / "build"
+    shutil.copytree(built, folder, ignore=shutil.ignore_patterns("target", "*.o", "*.a", "*.obj"))
+    symbols = _symbols(folder / "firmware.elf")
+    arena, _ = symbols["pilotlight_shared_arena"]
+    pool, _ = symbols["pilotlight_model_digits_method_pool"]
+    image = (folder / "firmware.elf").read_bytes()
+    descriptor_entry = pool.to_bytes(4, "little")
+    assert image.count(descriptor_entry) == 1, "the descriptor alone knows where the method pool is"
+    (folder / "firmware.elf").write_bytes(image.replace(descriptor_entry, (arena + 64).to_bytes(4, "little")))
+    bench = Bench(folder)
+    try:
+        assert bench.flash().code == 0
+        outcome = bench.check("--samples", "10", "--run-timeout", "5")
+    finally:
+        run("poweroff", "-d", folder)
+    assert outcome.code != 0

@@ -2,8 +2,7 @@
 """How much `load_method` of our runtime takes from the method allocator, from the .pte alone.
 
 Follows the allocations of firmware/executorch one by one (its DESIGN.md lists them), alignment gaps included, so the
-result is exact but for what the .pte's reader does not tell apart: lists of booleans count as lists of integers, and
-lists of tensors as lists of optional ones. The sizes below are asserted by firmware/executorch/method_load.cpp.
+result is exact. The sizes below are asserted by firmware/executorch/method_load.cpp.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def method_pool_bytes(method: Method, pointer_bytes: int = 4, *, handle_bytes: i
     pool.take(len(method.input_values), 1)
     if external:
         pool.take(external * sizes.named_data, 8)
-    for value in method.values:
+    for kind, value in zip(method.value_types, method.values, strict=True):
         if isinstance(value, Tensor):
             pool.take(sizes.tensor_impl, pointer)
             pool.take(len(value.shape) * _STRIDE_BYTES, 4)
@@ -70,11 +69,12 @@ def method_pool_bytes(method: Method, pointer_bytes: int = 4, *, handle_bytes: i
                 pool.take(len(value.shape) * _SIZE_BYTES, 4)
         elif isinstance(value, TensorList):
             pool.take(len(value.items) * pointer, pointer)
-            pool.take(len(value.items) * 2 * pointer, pointer)
+            pool.take(len(value.items) * pointer * (2 if kind == "OptionalTensorList" else 1), pointer)
             pool.take(3 * pointer, pointer)
-        elif isinstance(value, str) or (isinstance(value, tuple) and value and isinstance(value[0], float)):
+        elif kind in ("String", "DoubleList", "BoolList"):
             pool.take(2 * pointer, pointer)  # A view of what lies in the .pte.
-        elif isinstance(value, tuple):
+        elif kind == "IntList":
+            assert isinstance(value, tuple)
             pool.take(len(value) * pointer, pointer)
             pool.take(len(value) * _INT64_BYTES, 8)
             pool.take(3 * pointer, pointer)

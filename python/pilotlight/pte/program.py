@@ -116,8 +116,11 @@ class Delegate:
 
 @dataclass(frozen=True)
 class Method:
+    """value_types: the schema's name of each value's type, "OptionalTensorList"; values do not always tell."""
+
     name: str
     values: tuple[Value, ...]
+    value_types: tuple[str, ...]
     input_values: tuple[int, ...]
     output_values: tuple[int, ...]
     operators: tuple[str, ...]
@@ -245,6 +248,7 @@ class _Reader:
         return Method(
             name=plan.text("name"),
             values=values,
+            value_types=tuple(_type_of(entry) for entry in entries),
             input_values=_indices(plan, "inputs", len(values)),
             output_values=_indices(plan, "outputs", len(values)),
             operators=operators,
@@ -322,6 +326,11 @@ class _Reader:
         if len(data) != size_bytes:
             raise BadProgram(f"offset {table.offset}: constant {index} has {len(data)} of {size_bytes} bytes")
         return bytes(data)
+
+
+def _type_of(entry: Table) -> str:
+    value = entry.union("val")
+    return "Null" if value is None else value.type_name
 
 
 def _operator_name(entry: Table) -> str:

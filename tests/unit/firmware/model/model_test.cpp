@@ -208,12 +208,14 @@ TEST_F(ModelTest, PoolsThatAreTooSmallAreSaid) {
   Model second;
   descriptor_.method_pool.size_bytes = 64;
   EXPECT_EQ(second.Open(descriptor_, Delegate()), Status::kNoMemory);
+  EXPECT_NE(std::string(second.failure_text()).find("method pool too small: 64 bytes"),
+            std::string::npos);
 
   Model third;
   descriptor_.method_pool.size_bytes = sizeof(method_pool_);
   planned_[0].size_bytes = 16;
   EXPECT_EQ(third.Open(descriptor_, Delegate()), Status::kNoMemory);
-  EXPECT_STREQ(third.failure_text(), "too small: planned buffer 1");
+  EXPECT_STREQ(third.failure_text(), "planned buffer too small: number 1");
 }
 
 TEST_F(ModelTest, DescriptorOfAnotherProgramIsRefused) {

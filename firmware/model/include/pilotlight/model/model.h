@@ -43,11 +43,14 @@ class MarkedAllocator final : public executorch::runtime::MemoryAllocator {
   using MemoryAllocator::MemoryAllocator;
   void* allocate(std::size_t size, std::size_t alignment = kDefaultAlignment) override;
   std::size_t high_water_bytes() const { return high_water_bytes_; }
+  // What was last asked for and not there; 0 when there always was enough.
+  std::size_t refused_bytes() const { return refused_bytes_; }
   void set_sealed(bool sealed) { sealed_ = sealed; }
 
  private:
   bool sealed_ = false;
   std::size_t high_water_bytes_ = 0;
+  std::size_t refused_bytes_ = 0;
 };
 
 // What one Run() cost.
@@ -152,6 +155,7 @@ class Model {
   Status Fail(Status status, const char* text);
   Status FailAt(Status status, const char* text, std::size_t number);
   Status FailRuntime(const char* doing, executorch::runtime::Error error);
+  bool FailPool(const char* pool, const std::optional<MarkedAllocator>& allocator);
 
   const pilotlight_model_descriptor_t* descriptor_ = nullptr;
   ethos_u::EthosUBackend* npu_ = nullptr;
