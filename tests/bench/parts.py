@@ -113,7 +113,7 @@ def _pools(folder: Path) -> list[Figure]:
         targets.power_off(folder)
     if report.failure:
         raise report.failure
-    memory = report.memory
+    memory = report.models[0].memory
     assert memory is not None
     return [
         Figure("method pool, int8: computed", memory.method_pool_size, "bytes", at_most=_METHOD_POOL_GOAL_BYTES),

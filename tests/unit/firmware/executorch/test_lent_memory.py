@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,9 @@ REFUSED = {
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lent")
-    written = {name: lent_memory(*instructions) for name, instructions in {**PROGRAMS, **REFUSED}.items()}
+    written: dict[str, tuple[Json, Sequence[bytes]]] = {
+        name: lent_memory(*instructions) for name, instructions in {**PROGRAMS, **REFUSED}.items()
+    }
     for name, content in Assembler(folder).assemble(written).items():
         (folder / f"{name}.pte").write_bytes(content)
     return folder

@@ -7,13 +7,24 @@ function for both), so each line that differs is the runtime's.
 
 from __future__ import annotations
 
+import re
+import struct
+from itertools import zip_longest
 from pathlib import Path
 
+import pytest
 import suite
 
 HEADERS = ["tensors", "registries", "platform"]
 ABORTS = ["abort runtime", "abort platform", "abort kernel twice", "abort negative size"]
 
+# With the wheel's kernels these do not run, so they are no measure.
+WHEEL_DOES_NOT_RUN = {
+    "channels_last": "its addition refuses that order of dimensions",
+    "state_of_the_caller": "crashes on a tensor that nobody gave memory",
+}
+# Of sums that are made in another order.
+RELATIVE = 1e-5
 # Where the two differ by design; the table in firmware/executorch/DESIGN.md says why.
 REFUSED_WHEN_RUN = {"state_of_the_caller": "a kernel is given a tensor that nobody gave memory"}
 
@@ -92,3 +103,41 @@ def test_constants_that_are_too_short_are_refused(probes: Path, programs: Path) 
     ours = suite.transcript(probes / "probe_ours", programs, commands)
     invalid_external_data = "load with short data 0x24"
     assert all(invalid_external_data in ours[f"short {name}.pte"] for name in names)
+
+
+def _values(line: str) -> tuple[str, list[float] | None]:
+    """Split the line of a tensor of floats into what describes it and its values."""
+    described, found, data = line.partition(" data=")
+    formats = {" dtype=6 ": "f", " dtype=7 ": "d"}
+    letter = next((letter for dtype, letter in formats.items() if dtype in described), None)
+    if not found or letter is None or not re.fullmatch(r"([0-9a-f]{2})*", data):
+        return line, None
+    content = bytes.fromhex(data)
+    return described, list(struct.unpack(f"<{len(content) // struct.calcsize(letter)}{letter}", content))
+
+
+def _close(mine: str, theirs: str) -> bool:
+    described, values = _values(mine)
+    wheel_described, wheel_values = _values(theirs)
+    if values is None or wheel_values is None:
+        return mine == theirs
+    return described == wheel_described and values == pytest.approx(wheel_values, rel=RELATIVE, abs=1e-6, nan_ok=True)
+
+
+def test_programs_compute_with_our_kernels_what_they_compute_with_the_wheels(probes: Path, programs: Path) -> None:
+    """Integers and booleans exactly; floating-point numbers to a relative difference of 1e-5."""
+    names = [name for name in sorted(suite.names(programs)) if not name.startswith("written_")]
+    names = [name for name in names if name not in WHEEL_DOES_NOT_RUN]
+    commands = ["backends", *(f"kernels {name}.pte" for name in names)]
+    ours = suite.transcript(probes / "probe_ours", programs, commands)
+    wheel = suite.transcript(probes / "probe_wheel", programs, commands)
+    wrong = {}
+    compared = 0
+    for name in names:
+        mine, theirs = ours[f"kernels {name}.pte"], wheel[f"kernels {name}.pte"]
+        differ = [pair for pair in zip_longest(mine, theirs, fillvalue="") if not _close(*pair)]
+        if differ:
+            wrong[name] = differ[:3]
+        compared += sum(line.startswith("output") for line in theirs)
+    assert wrong == {}
+    assert compared > 100
