@@ -266,6 +266,10 @@ Error InstructionDecoder::VerifyCall(const Instruction& call, std::uint32_t op_i
     tag_to_string(call.args[compared.argument]->tag, found, sizeof(found));
     (void)PILOTLIGHT_REFUSE(Error::InvalidType, "Method %s: argument %zu of %s is %s, not %s",
                             plan_.name()->c_str(), compared.argument, name, found, wanted);
+  } else if (compared.outcome == Comparison::Outcome::kNotTheFirst) {
+    (void)PILOTLIGHT_REFUSE(Error::InvalidProgram,
+                            "Method %s: argument %zu of %s is not what it works on, argument 0",
+                            plan_.name()->c_str(), compared.argument, name);
   } else {
     (void)PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method %s: %u arguments for %s, which has %zu",
                             plan_.name()->c_str(), static_cast<unsigned>(call.arg_count), name,

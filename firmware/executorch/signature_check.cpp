@@ -109,6 +109,10 @@ Comparison CompareCall(const char* signature, Args args, bool* settled) {
     const Kinds found = KindOf(*args[i]);
     Kinds wanted = 0;
     if (*signature == '*') continue;
+    if (*signature == '0') {
+      if (args[i] == args[0]) continue;
+      return {Comparison::Outcome::kNotTheFirst, 0, i};
+    }
     if (*signature == '>') {
       wanted = Result(*++signature, args, i);
       if (found != wanted && settled != nullptr && SettleScalar(*args[i], wanted)) {

@@ -21,11 +21,11 @@ constexpr Kinds KindOf(executorch::runtime::Tag tag) {
 inline Kinds KindOf(const executorch::runtime::EValue& value) { return KindOf(value.tag); }
 
 struct Comparison {
-  enum class Outcome : std::uint8_t { kFits, kOtherCount, kOtherKind };
+  enum class Outcome : std::uint8_t { kFits, kOtherCount, kOtherKind, kNotTheFirst };
 
   Outcome outcome;
   Kinds wanted;          // With kOtherKind.
-  std::size_t argument;  // With kOtherKind the first that does not fit, else how many are wanted.
+  std::size_t argument;  // The first that does not fit; with kOtherCount how many are wanted.
 };
 
 // A number or boolean that the kernel replaces by one of another kind gets that kind now,

@@ -37,6 +37,7 @@ _OPTIONAL = "toOptional<"
 _WRAPPER = re.compile(r'Kernel\(\s*"(?P<operator>[^"]+)",(?P<body>.*?)\n    \),', re.DOTALL)
 _COUNT = re.compile(r"stack\.size\(\) == (\d+)")
 _ARGUMENT = re.compile(r"EValue& (\w+) = \*stack\[(\d+)\];")
+_RESULT = re.compile(r"\*stack\[(\d+)\] = EValue\((\w+)\);")
 _CONVERSION = re.compile(r"\b(\w+)\.(to\w*(?:<.*?>)?)\(\);")
 
 
@@ -70,6 +71,11 @@ def _signature(operator: str, body: str) -> str:
                 f"the generated wrapper of {operator} takes argument {index} by {conversion}(), unknown here"
             )
         letters[index] = letter
+    for index, name in _RESULT.findall(body):
+        # An operator in place: what it returns by reference is its first argument.
+        if int(index) != len(names) or f"Tensor & {name} = " not in body:
+            raise BuildFailed(f"the generated wrapper of {operator} writes argument {index}, unknown here")
+        letters[int(index)] = "0"
     if len(conversions) != len(names) or len(letters) != len(names) + 1:
         raise BuildFailed(f"the generated wrapper of {operator} cannot be read: is the generator another version?")
     return "".join(letters)

@@ -115,6 +115,7 @@ def _results() -> Iterator[tuple[str, Case]]:
         "executorch_prim::mod.int",  # 4
         "aten::scalar_tensor.out",  # 5
         "aten::_local_scalar_dense",  # 6
+        "aten::copy_",  # 7
     )
     values = [
         tensor([2], at=0),
@@ -167,6 +168,11 @@ def _results() -> Iterator[tuple[str, Case]]:
                                                kernel(0, 2, 3, 4), kernel(0, 4, 2, 5))  # fmt: skip
     yield "element_of_floats", case(INVALID_TYPE, "argument 0 of executorch_prim::mod.int is Double, not Int",
                                     kernel(6, 0, 4), kernel(4, 4, 2, 5))  # fmt: skip
+    flag = value("Bool", bool_val=False)
+    yield "in_place", case("0x0", "", kernel(7, 0, 1, 4, 0), value_4=flag)
+    for name, result in (("another_tensor", 1), ("an_integer", 2)):
+        yield f"in_place_into_{name}", case(INVALID_PROGRAM, "argument 3 of aten::copy_ is not what it works on",
+                                            kernel(7, 0, 1, 4, result), value_4=flag)  # fmt: skip
     yield "element_of_booleans", case("0x0", "", kernel(6, 9, 4), jump_false(4, 2))
 
 
@@ -261,6 +267,7 @@ def test_the_signatures_of_all_kernels_are_pytorchs(tmp_path: Path) -> None:
     assert len(signatures) == len(generated) + len(primitives) == len(read_kernels())
     known = _schemas([name for name in generated if name.startswith("aten::")])
     expected = {name: _signature(types) for name, types in known.items()}
+    expected["aten::copy_"] = "ttb0"  # What it returns is its first argument.
     assert len(expected) > 180
     got = dict(zip(generated, signatures, strict=False))
     assert {name: got[name] for name in expected} == expected

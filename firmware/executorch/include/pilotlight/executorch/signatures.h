@@ -15,6 +15,7 @@
 //   =  of the kind of the argument before
 //   ~  a boolean if the argument before is one, else a number
 //   ?x  x, or none               *  anything; the kernel does not look at it
+//   0  the very value of the first argument, which an operator in place returns
 //   >x  a number or boolean that the kernel replaces by
 //         i, d, b   one of this kind
 //         n         a floating-point number if an argument is one, else an integer
