@@ -347,8 +347,8 @@ Status Model::FailRuntime(const char* doing, Error error) {
     Text(failure_text_) << npu_->failure().text;
     return npu_->failure().status;
   }
-  if (ToStatus(error) == Status::kNoMemory && (FailPool("method pool", method_allocator_) ||
-                                               FailPool("temp pool", temp_allocator_))) {
+  if (ToStatus(error) == Status::kNoMemory &&
+      (FailPool("method pool", method_allocator_) || FailPool("temp pool", temp_allocator_))) {
     return Status::kNoMemory;
   }
   Text(failure_text_) << doing << ": " << executorch::runtime::to_string(error);
