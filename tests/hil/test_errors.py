@@ -2,6 +2,7 @@
 """Each thing that can be wrong has one message, says what to do, and has an exit code of its own."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -68,7 +69,11 @@ def test_model_too_big_for_the_board(digits_build: Path, tmp_path: Path) -> None
     shutil.copytree(digits_build / "bundles", folder / "bundles")
     outcome = run("build", "-b", board, "-m", "digits", "-d", folder)
     assert outcome.code == 13
-    assert "ddr" in outcome.err and "bytes" in outcome.err and "try:" in outcome.err
+    assert "memory.ddr" in outcome.err and "bytes too small" in outcome.err and "try:" in outcome.err
+    contributors = re.findall(r"^ +([\d,]+)  (digits: .*)$", outcome.err, re.MULTILINE)
+    sizes = [int(size.replace(",", "")) for size, _ in contributors]
+    assert sizes == sorted(sizes, reverse=True)
+    assert {"digits: weights of delegate 0", "digits: NPU scratch of delegate 0"} <= {what for _, what in contributors}
 
 
 def test_image_for_another_npu(digits: Bench) -> None:

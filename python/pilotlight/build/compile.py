@@ -6,9 +6,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pilotlight.boards import MemoryRegion
+from pilotlight.build.overflow import largest_in_region
 from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit, PilotlightError, ToolMissing, error_classes
 
 _OVERFLOW = re.compile(r"region `(?P<region>\w+)' overflowed by (?P<bytes>\d+) bytes")
@@ -50,9 +52,9 @@ def configure(source: Path, folder: Path, definitions: dict[str, str], log: Path
 
 
 def compile_firmware(
-    folder: Path, target: str, regions: Mapping[str, Sequence[str]], log: Path, progress: Progress
+    folder: Path, target: str, memory: Mapping[str, MemoryRegion], log: Path, progress: Progress
 ) -> None:
-    """Build `target`. `regions` maps a memory region's name to the section groups it holds.
+    """Build `target` for a board with `memory`.
 
     Raises DoesNotFit when a region overflows and BuildFailed for everything else.
     """
@@ -70,7 +72,7 @@ def compile_firmware(
                 progress(int(step["done"]), int(step["total"]), step["what"])
     if process.returncode:
         text = "".join(output)
-        raise _error_of_a_step(process.returncode, text) or _explain(text, regions, log)
+        raise _error_of_a_step(process.returncode, text) or _explain(text, memory, folder, log)
 
 
 def _error_of_a_step(code: int, output: str) -> PilotlightError | None:
@@ -83,14 +85,16 @@ def _error_of_a_step(code: int, output: str) -> PilotlightError | None:
     return error(message.strip(), hint=rest.partition("\n")[0])
 
 
-def _explain(output: str, regions: Mapping[str, Sequence[str]], log: Path) -> BuildFailed | DoesNotFit:
+def _explain(output: str, memory: Mapping[str, MemoryRegion], folder: Path, log: Path) -> BuildFailed | DoesNotFit:
     overflows = {match["region"]: int(match["bytes"]) for match in _OVERFLOW.finditer(output)}
     if overflows:
-        lines = [
-            f"the image does not fit: memory region {name} is over by {over:,} bytes"
-            for name, over in overflows.items()
-        ]
-        roles = [role for name in overflows for role in regions.get(name, ())]
+        lines = []
+        for name, over in overflows.items():
+            lines.append(f"the image does not fit: memory region {name} is over by {over:,} bytes")
+            if name in memory:
+                found = largest_in_region(folder, memory[name].origin, memory[name].end + over)
+                lines += [f"  {size:>12,}  {what}" for what, size in found]
+        roles = [role for name in overflows if name in memory for role in memory[name].holds]
         hints = [_ROLE_HINTS[role] for role in roles if role in _ROLE_HINTS]
         return DoesNotFit("\n".join(lines), hint="; or ".join(hints) or f"see {log}")
     errors = [

@@ -96,11 +96,10 @@ def _compile(folder: Path, settings: Settings, board: Board, console: Console) -
             definitions["CMAKE_TOOLCHAIN_FILE"] = str(ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake")
         if not (source / "CMakeLists.txt").is_file():
             raise ConfigError(f"{source} holds no CMakeLists.txt", hint="-s names the folder of a CMake project")
-    regions = {name: region.holds for name, region in board.memory.items()}
     with console.status(f"configuring for {board.name}") as status:
         configure(source, folder, definitions, log)
         compile_firmware(
-            folder, target, regions, log, lambda done, total, what: status.update(f"compiling {done} of {total}")
+            folder, target, board.memory, log, lambda done, total, what: status.update(f"compiling {done} of {total}")
         )
 
 

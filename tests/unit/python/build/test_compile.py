@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pilotlight.boards import MemoryRegion
 from pilotlight.build.compile import _cmake_error, _error_of_a_step, _explain, require_tools
 from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit
 
@@ -21,15 +22,39 @@ ninja: build stopped: subcommand failed.
 """
 
 
-def test_overflow_names_region_bytes_over_and_what_to_change() -> None:
-    error = _explain(OVERFLOW, {"ddr": ("model", "tensor_arena")}, LOG)
+# As it writes its map, although the link fails.
+MAP = """\
+
+Linker script and memory map
+
+.model          0x70000000   0x130000
+ .model.pilotlight_model_big
+                0x70000000   0x100000 CMakeFiles/firmware_models.dir/generated/linked_models.S.obj
+ .model.pilotlight_model_small
+                0x70100000    0x30000 CMakeFiles/firmware_models.dir/generated/linked_models.S.obj
+.tensor_arena   0x70130000    0x40000
+ .tensor_arena.pilotlight_shared_arena
+                0x70130000    0x40000 CMakeFiles/firmware_models.dir/generated/linked_models.S.obj
+.stack          0x30000000    0x80000
+"""
+
+
+def test_overflow_names_region_bytes_over_the_largest_in_it_and_what_to_change(tmp_path: Path) -> None:
+    (tmp_path / "firmware.map").write_text(MAP)
+    memory = {"ddr": MemoryRegion(0x70000000, 0x100000, ("model", "tensor_arena"))}
+    error = _explain(OVERFLOW, memory, tmp_path, LOG)
+    assert str(error).splitlines()[1:] == [
+        "     1,048,576  big: program",
+        "       262,144  shared_arena: planned buffers and NPU scratch",
+        "       196,608  small: program",
+    ]
     assert isinstance(error, DoesNotFit)
     assert "ddr is over by 1,234,568 bytes" in str(error)
     assert "smaller model" in error.hint and "memory mode" in error.hint
 
 
 def test_compile_error_is_quoted() -> None:
-    error = _explain("a.cpp:3:1: error: expected ';'\nninja: build stopped: subcommand failed.\n", {}, LOG)
+    error = _explain("a.cpp:3:1: error: expected ';'\nninja: build stopped: subcommand failed.\n", {}, Path(), LOG)
     assert isinstance(error, BuildFailed) and not isinstance(error, DoesNotFit)
     assert "a.cpp:3:1: error: expected ';'" in str(error)
     assert "build.log" in error.hint
