@@ -17,6 +17,7 @@ using pilotlight::executorch_runtime::CompareCall;
 using pilotlight::executorch_runtime::Comparison;
 using pilotlight::executorch_runtime::CountOf;
 using pilotlight::executorch_runtime::HasMemory;
+using pilotlight::executorch_runtime::IsConstant;
 using pilotlight::executorch_runtime::IsLender;
 using pilotlight::executorch_runtime::TableAt;
 
@@ -255,7 +256,9 @@ Error InstructionDecoder::VerifyCall(const Instruction& call, std::uint32_t op_i
                                      const char* signature) {
   const Comparison compared =
       CompareCall(signature, {call.args, call.arg_count}, settles_ ? &settled_ : nullptr);
-  if (compared.outcome == Comparison::Outcome::kFits) return Error::Ok;
+  if (compared.outcome == Comparison::Outcome::kFits) {
+    return VerifyWrites(call, op_index, signature);
+  }
 #if PILOTLIGHT_EXECUTORCH_LOG_ERRORS
   char name[kMaxOperatorName];
   CopyOperatorName(*TableAt(plan_.operators(), op_index), name);
@@ -280,6 +283,41 @@ Error InstructionDecoder::VerifyCall(const Instruction& call, std::uint32_t op_i
 #endif
   return compared.outcome == Comparison::Outcome::kOtherKind ? Error::InvalidType
                                                              : Error::InvalidProgram;
+}
+
+bool InstructionDecoder::HoldsConstant(std::size_t index) const {
+  const auto* value = TableAt(plan_.values(), index);
+  if (const auto* tensor = value->val_as_Tensor()) return IsConstant(*tensor);
+  const auto* list = value->val_as_TensorList();
+  if (list == nullptr) return false;
+  for (const std::int32_t item : *list->items()) {
+    const auto* tensor = TableAt(plan_.values(), static_cast<std::size_t>(item))->val_as_Tensor();
+    if (tensor != nullptr && IsConstant(*tensor)) return true;
+  }
+  return false;
+}
+
+Error InstructionDecoder::VerifyWrites(const Instruction& call, std::uint32_t op_index,
+                                       const char* signature) const {
+  std::size_t argument = 0;
+  for (; *signature != '\0'; ++signature) {
+    if (*signature == '?' || *signature == '>') continue;
+    if ((*signature == 'w' || *signature == 'W') &&
+        HoldsConstant(static_cast<std::size_t>(call.args[argument] - values_))) {
+#if PILOTLIGHT_EXECUTORCH_LOG_ERRORS
+      char name[kMaxOperatorName];
+      CopyOperatorName(*TableAt(plan_.operators(), op_index), name);
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram,
+                               "Method %s: argument %zu of %s is a constant, and would be written",
+                               plan_.name()->c_str(), argument, name);
+#else
+      (void)op_index;
+      return Error::InvalidProgram;
+#endif
+    }
+    ++argument;
+  }
+  return Error::Ok;
 }
 
 }  // namespace runtime

@@ -63,7 +63,8 @@ class InstructionDecoder final {
 
   // OperatorMissing         some operators have no kernel; each one is logged.
   // MemoryAllocationFailed  the method pool is too small.
-  // InvalidProgram          a call has another number of arguments than its kernel.
+  // InvalidProgram          a call has another number of arguments than its kernel, or the
+  //                         kernel would write a constant.
   // InvalidType             an argument is of another kind.
   Error Decode(const executorch_flatbuffer::Chain& chain, Chain* out);
 
@@ -88,6 +89,9 @@ class InstructionDecoder final {
   Error VerifyKindsOf(const Instruction& instruction, std::uint32_t op_index,
                       const char* signature);
   Error VerifyCall(const Instruction& call, std::uint32_t op_index, const char* signature);
+  // Whether value `index`, a tensor or a list of tensors, is or holds a constant.
+  bool HoldsConstant(std::size_t index) const;
+  Error VerifyWrites(const Instruction& call, std::uint32_t op_index, const char* signature) const;
 
   const executorch_flatbuffer::ExecutionPlan& plan_;
   EValue* values_;

@@ -22,8 +22,10 @@ constexpr Kinds kScalar = kNumber | kBool;
 Kinds Wanted(char item, Kinds before) {
   switch (item) {
     case 't':
+    case 'w':
       return KindOf(Tag::Tensor);
     case 'l':
+    case 'W':
       return KindOf(Tag::ListTensor);
     case 'o':
       return KindOf(Tag::ListOptionalTensor);

@@ -37,6 +37,8 @@ _OPTIONAL = "toOptional<"
 _WRAPPER = re.compile(r'Kernel\(\s*"(?P<operator>[^"]+)",(?P<body>.*?)\n    \),', re.DOTALL)
 _COUNT = re.compile(r"stack\.size\(\) == (\d+)")
 _ARGUMENT = re.compile(r"EValue& (\w+) = \*stack\[(\d+)\];")
+# What the kernel takes by reference, or as its list of outputs, it writes.
+_WRITTEN = re.compile(r"(?<!const )torch::executor::Tensor & \w+ = (\w+)\.to<|= (out)\.toTensorList\(\)")
 _RESULT = re.compile(r"\*stack\[(\d+)\] = EValue\((\w+)\);")
 _CONVERSION = re.compile(r"\b(\w+)\.(to\w*(?:<.*?>)?)\(\);")
 
@@ -71,6 +73,9 @@ def _signature(operator: str, body: str) -> str:
                 f"the generated wrapper of {operator} takes argument {index} by {conversion}(), unknown here"
             )
         letters[index] = letter
+    for by_reference, as_list in _WRITTEN.findall(body):
+        index = names[by_reference or as_list]
+        letters[index] = {"t": "w", "l": "W"}[letters[index]]
     for index, name in _RESULT.findall(body):
         # An operator in place: what it returns by reference is its first argument.
         if int(index) != len(names) or f"Tensor & {name} = " not in body:

@@ -116,6 +116,8 @@ def _results() -> Iterator[tuple[str, Case]]:
         "aten::scalar_tensor.out",  # 5
         "aten::_local_scalar_dense",  # 6
         "aten::copy_",  # 7
+        "aten::add.out",  # 8
+        "aten::split_copy.Tensor_out",  # 9
     )
     values = [
         tensor([2], at=0),
@@ -134,7 +136,12 @@ def _results() -> Iterator[tuple[str, Case]]:
 
     def case(code: str, said: str, *instructions: Json, **more: Json) -> Case:
         changed = [more.get(f"value_{index}", content) for index, content in enumerate(values)]
-        return Case(program(plan(changed, [], [], list(instructions), operators=operators)), code, said)
+        method = plan(changed, [], [], list(instructions), operators=operators)
+        constants = {
+            "segments": [{"offset": 0, "size": 8}],
+            "constant_segment": {"segment_index": 0, "offsets": [0, 0]},
+        }
+        return Case(program(method, **constants), code, said)
 
     yield "comparison_decides_a_jump", case("0x0", "", kernel(0, 2, 3, 4), jump_false(4, 2))
     yield "number_decides_a_jump", case(INVALID_PROGRAM, "jumps on what is no bool", one, jump_false(4, 2))
@@ -168,6 +175,13 @@ def _results() -> Iterator[tuple[str, Case]]:
                                                kernel(0, 2, 3, 4), kernel(0, 4, 2, 5))  # fmt: skip
     yield "element_of_floats", case(INVALID_TYPE, "argument 0 of executorch_prim::mod.int is Double, not Int",
                                     kernel(6, 0, 4), kernel(4, 4, 2, 5))  # fmt: skip
+    constant = tensor([2], data_buffer_idx=1)
+    told = "argument 3 of aten::add.out is a constant, and would be written"
+    yield "constant_read", case("0x0", "", kernel(8, 1, 1, 2, 0, 0), value_1=constant)
+    yield "constant_written", case(INVALID_PROGRAM, told, kernel(8, 0, 0, 2, 1, 1), value_1=constant)
+    told = "argument 3 of aten::split_copy.Tensor_out is a constant, and would be written"
+    constants = {"value_1": constant, "value_7": value("TensorList", items=[0, 1])}
+    yield "constant_written_in_a_list", case(INVALID_PROGRAM, told, kernel(9, 0, 2, 2, 7, 7), **constants)
     flag = value("Bool", bool_val=False)
     yield "in_place", case("0x0", "", kernel(7, 0, 1, 4, 0), value_4=flag)
     for name, result in (("another_tensor", 1), ("an_integer", 2)):
@@ -184,7 +198,7 @@ def cases() -> dict[str, Case]:
 def test_a_call_that_does_not_fit_is_refused_at_load_with_one_line(
     differential_build: Path, tmp_path: Path, cases: dict[str, Case]
 ) -> None:
-    contents = programs.Assembler(tmp_path).assemble({name: (case.content, []) for name, case in cases.items()})
+    contents = programs.Assembler(tmp_path).assemble({name: (case.content, [bytes(8)]) for name, case in cases.items()})
     for name, content in contents.items():
         (tmp_path / f"{name}.pte").write_bytes(content)
     files = [str(tmp_path / f"{name}.pte") for name in cases]
@@ -219,6 +233,8 @@ _SCHEMA_TYPES = {
     "ScalarType": "i",
     "MemoryFormat": "i",
     "List[Tensor]": "l",
+    "written Tensor": "w",
+    "written List[Tensor]": "W",
     "List[Optional[Tensor]]": "o",
     "List[int]": "I",
     "List[float]": "D",
@@ -232,7 +248,10 @@ found = {}
 for name in json.load(sys.stdin):
     operator, _, overload = name.partition(".")
     schema = torch._C._get_schema(operator, overload)
-    found[name] = [str(argument.type) for argument in schema.arguments]
+    found[name] = [
+        ("written " if argument.alias_info and argument.alias_info.is_write else "") + str(argument.type)
+        for argument in schema.arguments
+    ]
 print(json.dumps(found))
 """
 
@@ -267,9 +286,9 @@ def test_the_signatures_of_all_kernels_are_pytorchs(tmp_path: Path) -> None:
     assert len(signatures) == len(generated) + len(primitives) == len(read_kernels())
     known = _schemas([name for name in generated if name.startswith("aten::")])
     expected = {name: _signature(types) for name, types in known.items()}
-    expected["aten::copy_"] = "ttb0"  # What it returns is its first argument.
+    expected["aten::copy_"] = "wtb0"  # What it returns is its first argument.
     assert len(expected) > 180
     got = dict(zip(generated, signatures, strict=False))
     assert {name: got[name] for name in expected} == expected
-    assert got["quantized_decomposed::quantize_per_tensor.out"] == "tdiiiit*"
-    assert got["dim_order_ops::_to_dim_order_copy.out"] == "tb?It*"
+    assert got["quantized_decomposed::quantize_per_tensor.out"] == "tdiiiiw*"
+    assert got["dim_order_ops::_to_dim_order_copy.out"] == "tb?Iw*"

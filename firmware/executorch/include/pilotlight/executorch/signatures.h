@@ -8,6 +8,7 @@
 // A signature has one item an argument, out arguments and what the operator returns included:
 //
 //   t  tensor     l  list of tensors     o  list of optional tensors
+//   w  tensor, W  list of tensors, that the kernel writes: none may be a constant
 //   i  integer, also one that stands for a dtype, a memory format, a layout or a device
 //   d  floating-point number     b  boolean
 //   I, D, B  list of those       S  string
