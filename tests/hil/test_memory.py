@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from elftools.elf.elffile import ELFFile
 from rich.console import Console
-from workflow import ROOT, Bench
+from workflow import ROOT, Bench, offset_in_file
 
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
 
@@ -47,26 +46,13 @@ def test_one_unit_less_is_too_little_and_the_pool_is_named(digits: Bench, pool: 
 
 def _shrink(elf: Path, pool: str, unit: int) -> None:
     """Make the descriptor of the digits in an image tell of a smaller pool."""
-    with elf.open("rb") as file:
-        image = ELFFile(file)
-        (symbol,) = image.get_section_by_name(".symtab").get_symbol_by_name("pilotlight_model_digits")
-
-        def place(address: int) -> int:
-            section = next(
-                section
-                for section in image.iter_sections()
-                if section["sh_type"] == "SHT_PROGBITS"
-                and section["sh_addr"] <= address < section["sh_addr"] + section["sh_size"]
-            )
-            return int(section["sh_offset"] + address - section["sh_addr"])
-
-        descriptor = place(symbol["st_value"])
-        content = bytearray(elf.read_bytes())
-        if pool == "planned buffer":
-            (buffers,) = struct.unpack_from("<I", content, descriptor + PLANNED)
-            at = place(buffers) + SIZE_IN_ARENA
-        else:
-            at = descriptor + (METHOD_POOL if pool == "method pool" else TEMP_POOL)
+    descriptor = offset_in_file(elf, "pilotlight_model_digits")
+    content = bytearray(elf.read_bytes())
+    if pool == "planned buffer":
+        (buffers,) = struct.unpack_from("<I", content, descriptor + PLANNED)
+        at = offset_in_file(elf, buffers) + SIZE_IN_ARENA
+    else:
+        at = descriptor + (METHOD_POOL if pool == "method pool" else TEMP_POOL)
     (size,) = struct.unpack_from("<I", content, at)
     assert 0 < size < 1 << 16, "not the size of a pool of the digits"
     struct.pack_into("<I", content, at, size - unit)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from elftools.elf.elffile import ELFFile
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILDS = ROOT / "build" / "hil"
 DEADLINE_S = 420
@@ -59,6 +61,22 @@ def build(name: str, *arguments: str | Path) -> Path:
         outcome = run("build", "-d", folder, *arguments)
     assert outcome.code == 0, outcome.out + outcome.err
     return folder
+
+
+def offset_in_file(elf: Path, place: str | int) -> int:
+    """Where the byte at an address, or the first of a symbol, stands in the file of an image."""
+    with elf.open("rb") as file:
+        image = ELFFile(file)
+        if isinstance(place, str):
+            (symbol,) = image.get_section_by_name(".symtab").get_symbol_by_name(place)
+            place = int(symbol["st_value"])
+        section = next(
+            section
+            for section in image.iter_sections()
+            if section["sh_type"] == "SHT_PROGBITS"
+            and section["sh_addr"] <= place < section["sh_addr"] + section["sh_size"]
+        )
+        return int(section["sh_offset"] + place - section["sh_addr"])
 
 
 @dataclass
