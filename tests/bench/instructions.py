@@ -44,7 +44,8 @@ class Instructions:
     load_method_runtime: without it.
     load_method_per_operator, per_operator: an operator whose kernel does nothing.
     per_delegate: a delegate call of a backend that does nothing.
-    execute: the digits, with an NPU that answers at once; `execute_runtime` without delegate and driver.
+    execute: the digits, with an NPU that answers at once, inputs and outputs in place as in an image;
+    `execute_copied` with a temp pool apart, so that they are copied; `execute_runtime` without delegate and driver.
     """
 
     ticks_per_instruction: float
@@ -56,6 +57,7 @@ class Instructions:
     per_operator: float
     per_delegate: float
     execute: int
+    execute_copied: int
     execute_runtime: int
     method_pool_bytes: int
 
@@ -87,6 +89,7 @@ def count_instructions(digits: Path) -> Instructions:
         per_operator=round(each("execute", "kernels"), 1),
         per_delegate=round(each("execute", "delegates"), 1),
         execute=round(instructions("digits execute")),
+        execute_copied=round(instructions("digits-copied execute")),
         execute_runtime=round(instructions("digits-runtime execute")),
         method_pool_bytes=said["digits method_pool_bytes"],
     )

@@ -159,6 +159,7 @@ def instructions(console: Console) -> list[Figure]:
         ),
         Figure("execute, each delegate call", counted.per_delegate, unit, note="backend does nothing"),
         Figure("digits: execute", counted.execute, unit, note="NPU answers at once: all of the CPU's work"),
+        Figure("digits: execute, inputs and outputs copied", counted.execute_copied, unit, note="64 and 10 bytes"),
         Figure("digits: execute, runtime alone", counted.execute_runtime, unit, note="delegate does nothing"),
     ]
 
