@@ -125,7 +125,7 @@ CHECKS = (
     Check(
         "move: between values of one type",
         RUNTIME + "plan_verifier.cpp",
-        " && to->val_type() == from->val_type()",
+        " || to->val_type() != from->val_type()",
         "",
     ),
     Check("delegate: its data are there", RUNTIME + "plan_verifier.cpp", "processed->index() >= count", "false"),
