@@ -155,5 +155,6 @@ def error_classes() -> tuple[type[PilotlightError], ...]:
     while pending:
         error = pending.pop()
         pending += error.__subclasses__()
-        found.append(error)
+        if "exit_code" in vars(error):
+            found.append(error)
     return tuple(found[1:])

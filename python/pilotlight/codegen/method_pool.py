@@ -82,7 +82,7 @@ def method_pool_bytes(method: Method, pointer_bytes: int = 4, *, handle_bytes: i
     for delegate in method.delegates:
         pool.take(len(delegate.compile_specs) * sizes.compile_spec, pointer)
         if handle_bytes:
-            pool.take(handle_bytes, 8)
+            pool.take(handle_bytes, pointer)
     pool.take(len(method.chains) * sizes.chain, pointer)
     for chain in method.chains:
         pool.take(len(chain) * sizes.instruction, pointer)

@@ -77,6 +77,12 @@ def test_what_the_wheel_declares_and_exports_is_implemented_or_in_the_table(prob
     assert {name for name in left_out if name.endswith(".h")} - used == set(), "the table names what is not left out"
 
 
+# The probe's kernels have no signatures, as the wheel's have none; ../test_signatures.py calls these.
+HELD_BY_SIGNATURES = re.compile(
+    r"::InstructionDecoder::(HoldsConstant|VerifyCall|VerifyWrites)\(|::(CompareCall|DescribeKinds|SettleScalar)\("
+)
+
+
 def test_the_suite_calls_every_function_that_we_implement(probes: Path, programs: Path) -> None:
     library = probes / "executorch"
     for counts in library.rglob("*.gcda"):
@@ -98,4 +104,6 @@ def test_the_suite_calls_every_function_that_we_implement(probes: Path, programs
     # Demangled, because a constructor has several symbols and gcov knows one of them.
     defined = set(re.findall(r"^\S+ T (.+)$", _run("nm", "-C", "--defined-only", archive), re.MULTILINE))
     assert len(defined) > 150
-    assert sorted(name for name in defined - defined_but_internal if called.get(name, 0) == 0) == []
+    uncalled = (name for name in defined - defined_but_internal if called.get(name, 0) == 0)
+    missing = sorted(name for name in uncalled if not HELD_BY_SIGNATURES.search(name))
+    assert not missing, "\n".join(missing)
