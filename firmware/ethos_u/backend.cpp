@@ -61,6 +61,7 @@ struct EthosUBackend::Handle {
 
 void EthosUBackend::BeginInference(std::uint64_t deadline_us) {
   deadline_us_ = deadline_us;
+  simulator_us_ = npu_.SimulatorUs();
   stats_ = {};
   failure_ = {};
 }
@@ -151,7 +152,8 @@ Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
       handle.program.weights.empty() ? Region() : Region::ReadOnly(handle.program.weights),
       Region::Written(scratch), fast_scratch_.empty() ? Region() : Region::Written(fast_scratch_)};
   const std::uint64_t start_us = platform::NowUs();
-  Result<RunStats> ran = npu_.Run(handle.program, regions, deadline_us_);
+  Result<RunStats> ran =
+      npu_.Run(handle.program, regions, npu_.MovedOn(deadline_us_, simulator_us_));
   if (!ran.ok()) return Refuse(npu_.failure());
   ++stats_.runs;
   stats_.npu_cycles += ran.value().cycles;

@@ -75,6 +75,7 @@ Result<RunStats> Npu::Run(const Program& program, Span<const Region> regions,
   Places places;
   PILOTLIGHT_TRY(LocateAll(program, regions, places));
   if (platform::NowUs() >= deadline_us) return Fail(Status::kTimeout, Cause::kTooLate);
+  const std::uint64_t simulator_us = SimulatorUs();
 
   // Constants too: a model loaded over the debug link was written by the CPU,
   // so parts of it may exist only in dirty cache lines.
@@ -84,7 +85,7 @@ Result<RunStats> Npu::Run(const Program& program, Span<const Region> regions,
   }
 
   Start(program, places, regions);
-  if (const Status status = WaitForEnd(deadline_us); status != Status::kOk) {
+  if (const Status status = WaitForEnd(deadline_us, simulator_us); status != Status::kOk) {
     // Or it keeps writing into memory that the caller is about to reuse.
     const Failure why = failure_;
     opened_ = Reset() == Status::kOk;
@@ -180,9 +181,9 @@ void Npu::Start(const Program& program, const Places& places, Span<const Region>
   port_.Write(reg::kCmd, kStayAwake | reg::kCmdRun);
 }
 
-Status Npu::WaitForEnd(std::uint64_t deadline_us) {
+Status Npu::WaitForEnd(std::uint64_t deadline_us, std::uint64_t simulator_us) {
   for (;;) {
-    if (!port_.WaitForIrq(deadline_us)) {
+    if (!port_.WaitForIrq(MovedOn(deadline_us, simulator_us))) {
       const std::uint32_t status = port_.Read(reg::kStatus);
       if (!port_.alive()) return Fail(Status::kTimeout, Cause::kNoAnswer);
       return FailRunning(Status::kTimeout, Cause::kNoInterrupt, status);
@@ -200,10 +201,16 @@ Status Npu::WaitForEnd(std::uint64_t deadline_us) {
       return CheckStatus(status);
     }
     // Still running: an IRQ command in the middle of the stream.
-    if (platform::NowUs() >= deadline_us) {
+    if (platform::NowUs() >= MovedOn(deadline_us, simulator_us)) {
       return FailRunning(Status::kTimeout, Cause::kNoInterrupt, status);
     }
   }
+}
+
+std::uint64_t Npu::MovedOn(std::uint64_t deadline_us, std::uint64_t simulator_us) const {
+  const std::uint64_t grown_us = SimulatorUs() - simulator_us;
+  // "Never" stays never.
+  return deadline_us + grown_us < deadline_us ? ~std::uint64_t{0} : deadline_us + grown_us;
 }
 
 Status Npu::CheckStatus(std::uint32_t status) {

@@ -92,6 +92,14 @@ def test_a_dropped_interrupt_is_a_wait_that_ends(bench: Bench) -> None:
     assert bench.wire.ask("a") == "alive"
 
 
+def test_a_simulator_that_takes_longer_than_the_deadline_is_waited_for(bench: Bench) -> None:
+    bench.power_up()
+    arena, _ = _addresses(bench)
+    copies = _copy(arena + 0x0100_0000, arena + 0x0200_0000, 0x0080_0000) + [OP_DMA_START, OP_DMA_WAIT] * 20
+    _start(bench, [*copies, OP_STOP])
+    assert bench.wire.ask("i 1").startswith("interrupt")
+
+
 def test_the_simulator_sees_memory_that_the_cpu_wrote_and_writes_it(bench: Bench) -> None:
     bench.power_up()
     # The CPU writes a stream to word 64 of the arena: NPU_OP_STOP with mask 5. The NPU's DMA copies it over the start

@@ -55,6 +55,8 @@ class BusPort final : public NpuPort {
     return true;
   }
 
+  std::uint64_t SimulatorUs() const override { return 0; }
+
   void CleanDCache(Span<const std::byte> bytes) override { corstone300::CleanDataCache(bytes); }
   void InvalidateDCache(Span<std::byte> bytes) override { corstone300::InvalidateDataCache(bytes); }
 

@@ -10,7 +10,7 @@
 namespace pilotlight::platform::mailbox {
 
 inline constexpr std::uint32_t kMagic = 0x424D4C50;  // "PLMB"
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 inline constexpr std::uint32_t kFifoEntries = 64;
 inline constexpr std::uint32_t kRegisterBytes = 0x2000;
 
@@ -27,7 +27,8 @@ struct Page {
   volatile std::uint32_t head;
   volatile std::uint32_t tail;
   volatile std::uint32_t interrupts;
-  std::uint32_t reserved[57];
+  volatile std::uint32_t computing;
+  std::uint32_t reserved[56];
   PostedWrite fifo[kFifoEntries];
   std::uint32_t reserved2[832];
   volatile std::uint32_t registers[kRegisterBytes / 4];

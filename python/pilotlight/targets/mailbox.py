@@ -10,14 +10,14 @@ import mmap
 from dataclasses import dataclass
 
 MAGIC = 0x424D4C50
-VERSION = 1
+VERSION = 2
 
 PAGE_BYTES = 0x4000
 FIFO_ENTRIES = 64
 REGISTER_BYTES = 0x2000
 
 # Words, by index.
-_MAGIC, _VERSION, _SEED, _PRESENT, _HEAD, _TAIL, _INTERRUPTS = range(7)
+_MAGIC, _VERSION, _SEED, _PRESENT, _HEAD, _TAIL, _INTERRUPTS, _COMPUTING = range(8)
 _FIFO = 0x100 // 4
 _REGISTERS = 0x1000 // 4
 
@@ -55,6 +55,14 @@ class Page:
     @present.setter
     def present(self, value: bool) -> None:
         self._words[_PRESENT] = int(value)
+
+    @property
+    def computing(self) -> bool:
+        return self._words[_COMPUTING] != 0
+
+    @computing.setter
+    def computing(self, value: bool) -> None:
+        self._words[_COMPUTING] = int(value)
 
     @property
     def tail(self) -> int:

@@ -76,6 +76,7 @@ class Server:
         selector = selectors.DefaultSelector()
         selector.register(self._line, selectors.EVENT_READ)
         selector.register(self._run_over, selectors.EVENT_READ)
+        self._page.computing = False
         self._publish()
         self._page.present = True
         try:
@@ -96,6 +97,8 @@ class Server:
                     self._run.join()
                     self._run = None
                     self._publish()
+                    # After the interrupt: until the CPU hears of the end, it waits for this process.
+                    self._page.computing = False
 
     def _execute_pending(self) -> str:
         while writes := self._page.pending(self._tail):
@@ -117,10 +120,11 @@ class Server:
         self._mirror()
         self._page.set_register(CMD, value)
         self._page.set_register(STATUS, self._device.read(STATUS) | STATUS_RUNNING)
+        hangs = _HANG_ONCE in self._faults
+        self._page.computing = not hangs
         self._page.acknowledge(self._tail)
         if _SPURIOUS in self._faults:
             self._line.send(b"\1\1")
-        hangs = _HANG_ONCE in self._faults
         run = threading.Event().wait if hangs else lambda: self._execute_run(value)
         self._run = threading.Thread(target=run, daemon=True)
         self._run.start()

@@ -41,6 +41,7 @@ class InstantNpu final : public platform::NpuPort {
   }
   void ArmIrq() override {}
   bool WaitForIrq(std::uint64_t) override { return true; }
+  std::uint64_t SimulatorUs() const override { return 0; }
   void CleanDCache(Span<const std::byte>) override {}
   void InvalidateDCache(Span<std::byte>) override {}
 

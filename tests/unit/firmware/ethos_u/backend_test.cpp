@@ -188,6 +188,15 @@ TEST_F(BackendTest, FailedRunLeavesTheOutputAlone) {
   EXPECT_EQ(output_, std::vector<std::int8_t>(10, 77));
 }
 
+TEST_F(BackendTest, WhatASimulatorTakesForOneDelegateIsNotTakenFromTheNext) {
+  port_.simulator_us_per_wait = 10'000'000;
+  ASSERT_EQ(Init(), Error::Ok);
+  EXPECT_EQ(Execute(), Error::Ok);
+  temp_pool_.reset();
+  EXPECT_EQ(Execute(), Error::Ok);
+  EXPECT_EQ(backend_.stats().runs, 2u);
+}
+
 TEST_F(BackendTest, InferenceThatWasNeverBegunTimesOut) {
   backend_.BeginInference(0);
   port_.irq_arrives = false;

@@ -41,6 +41,7 @@ class FakeNpu final : public platform::NpuPort {
   int interrupts_before_end = 0;  // Interrupts while the stream is still running.
   bool hangs = false;             // Runs until it is reset, and raises no interrupt.
   bool irq_arrives = true;
+  std::uint64_t simulator_us_per_wait = 0;  // What a simulator takes of the host's time.
   bool answers = true;
   bool dies_in_run = false;
   bool ignores_protection = false;
@@ -130,6 +131,8 @@ class FakeNpu final : public platform::NpuPort {
   bool WaitForIrq(std::uint64_t deadline_us) override {
     events.push_back("wait");
     last_deadline_us = deadline_us;
+    simulator_us_ += simulator_us_per_wait;
+    fake_now_us += simulator_us_per_wait;
     if (hangs) {
       fake_now_us = std::max(fake_now_us, deadline_us);
       return false;
@@ -140,11 +143,14 @@ class FakeNpu final : public platform::NpuPort {
     return irq_arrives;
   }
 
+  std::uint64_t SimulatorUs() const override { return simulator_us_; }
+
   void CleanDCache(Span<const std::byte>) override { events.push_back("clean"); }
   void InvalidateDCache(Span<std::byte>) override { events.push_back("invalidate"); }
 
  private:
   bool alive_ = true;
+  std::uint64_t simulator_us_ = 0;
   std::uint32_t status_ = 0;
   std::uint32_t resets_left_ = 0;
   int interrupts_left_ = 0;

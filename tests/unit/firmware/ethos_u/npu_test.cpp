@@ -199,6 +199,13 @@ TEST_F(NpuTest, ResetThatEndsAfterTheDeadlineDoesNotStartTheRun) {
   EXPECT_EQ(port_.Order().find("run"), std::string::npos);
 }
 
+TEST_F(NpuTest, WhatASimulatorTakesEndsNoDeadlineInTheMiddleOfAStreamEither) {
+  port_.interrupts_before_end = 3;
+  port_.simulator_us_per_wait = 10 * kDeadlineInUs;
+  EXPECT_TRUE(Run().ok());
+  EXPECT_EQ(port_.Order().find("reset", port_.Order().find("run")), std::string::npos);
+}
+
 TEST_F(NpuTest, BusFaultOfAHungNpuIsNotWaitedFor) {
   port_.status_after_run = reg::kStatusRunning | reg::kStatusIrqRaised | reg::kStatusBusFault;
   EXPECT_EQ(Run().status(), Status::kDeviceFault);

@@ -84,7 +84,7 @@ void InOwnBoard(const std::function<void(Simulator&, NpuPort&)>& body) {
         static Simulator fresh;
         std::memset(static_cast<void*>(&fresh.page), 0, sizeof(fresh.page));
         fresh.page.magic = 0x424D4C50;
-        fresh.page.version = 1;
+        fresh.page.version = 2;
         fresh.page.present = 1;
         simulator = &fresh;
         body(fresh, BoardNpuPort());
@@ -180,7 +180,7 @@ TEST(MailboxPort, ABoardWithNothingBehindItHasNoNpu) {
 
 TEST(MailboxPort, APageOfAnotherVersionIsNoNpu) {
   InOwnBoard([](Simulator& npu, NpuPort& port) {
-    npu.page.version = 2;
+    npu.page.version = 1;
     EXPECT_FALSE(port.alive());
   });
 }
@@ -203,6 +203,68 @@ TEST(MailboxPort, AnInterruptBeforeArmingDoesNotCount) {
     EXPECT_FALSE(port.WaitForIrq(deadline_us));
     EXPECT_GE(now_us, deadline_us);
     EXPECT_TRUE(port.alive()) << "a lost interrupt is not a lost NPU";
+  });
+}
+
+TEST(MailboxPort, WhatTheSimulatorComputesEndsNoDeadline) {
+  InOwnBoard([](Simulator& npu, NpuPort& port) {
+    npu.page.computing = 1;
+    port.ArmIrq();
+    int looks = 0;
+    npu.while_asleep = [&] {
+      if (++looks == 40) npu.interrupts = 1;
+    };
+    const std::uint64_t start_us = now_us;
+    EXPECT_TRUE(port.WaitForIrq(start_us + 100'000));
+    EXPECT_GT(now_us - start_us, 1'900'000u);
+    EXPECT_NEAR(static_cast<double>(port.SimulatorUs()), static_cast<double>(now_us - start_us),
+                100.0);
+  });
+}
+
+TEST(MailboxPort, AnInterruptLostAfterComputingIsMissedAtTheDeadlineThatMovedOn) {
+  InOwnBoard([](Simulator& npu, NpuPort& port) {
+    npu.page.computing = 1;
+    port.ArmIrq();
+    int looks = 0;
+    npu.while_asleep = [&] {
+      if (++looks == 10) npu.page.computing = 0;
+    };
+    const std::uint64_t deadline_us = now_us + 100'000;
+    EXPECT_FALSE(port.WaitForIrq(deadline_us));
+    EXPECT_NEAR(static_cast<double>(now_us), static_cast<double>(deadline_us + port.SimulatorUs()),
+                100.0);
+    EXPECT_NEAR(static_cast<double>(port.SimulatorUs()), 500'000.0, 100.0);
+  });
+}
+
+TEST(MailboxPort, ASimulatorThatComputesForeverIsNotWaitedForForever) {
+  InOwnBoard([](Simulator& npu, NpuPort& port) {
+    npu.page.computing = 1;
+    port.ArmIrq();
+    EXPECT_FALSE(port.WaitForIrq(now_us + 100'000));
+    EXPECT_LT(now_us, 601'000'000u);
+  });
+}
+
+TEST(MailboxPort, ADeadlineOfNeverStaysNever) {
+  InOwnBoard([](Simulator& npu, NpuPort& port) {
+    npu.page.computing = 1;
+    port.ArmIrq();
+    int looks = 0;
+    npu.while_asleep = [&] {
+      if (++looks == 2) npu.page.computing = 0;
+      if (looks == 1000) npu.interrupts = 1;
+    };
+    EXPECT_TRUE(port.WaitForIrq(~std::uint64_t{0}));
+  });
+}
+
+TEST(MailboxPort, TheTimeUntilAWriteIsAcknowledgedIsTheSimulators) {
+  InOwnBoard([](Simulator& npu, NpuPort& port) {
+    npu.answers = false;
+    port.Write(kCmd, 1);
+    EXPECT_NEAR(static_cast<double>(port.SimulatorUs()), 10e6, 0.1e6);
   });
 }
 

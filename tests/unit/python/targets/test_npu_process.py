@@ -20,7 +20,7 @@ from pilotlight.paths import ROOT
 from pilotlight.targets import mailbox
 from pilotlight.targets.npu_process import Server
 
-PRESENT, HEAD, TAIL, INTERRUPTS, FIFO, REGISTERS = 0x00C, 0x010, 0x014, 0x018, 0x100, 0x1000
+PRESENT, HEAD, TAIL, INTERRUPTS, COMPUTING, FIFO, REGISTERS = 0x00C, 0x010, 0x014, 0x018, 0x01C, 0x100, 0x1000
 STATUS, CMD, RESET, LOCK = 0x004, 0x008, 0x00C, 0x02C
 MIRRORED = (STATUS, CMD, LOCK)
 
@@ -154,6 +154,16 @@ def test_the_interrupt_rings_once_for_each_rise(cpu: Cpu) -> None:
         assert cpu.word(INTERRUPTS) == count
 
 
+def test_the_page_says_that_a_run_is_computed_until_its_interrupt_was_sent(cpu: Cpu) -> None:
+    assert cpu.word(COMPUTING) == 0
+    cpu.post(CMD, 1)
+    cpu.flush()
+    assert cpu.word(COMPUTING) == 1
+    cpu.device.finish.set()
+    assert cpu.line.recv(8) == b"\1"
+    cpu.wait_until(lambda: cpu.word(COMPUTING) == 0)
+
+
 def test_writes_during_a_run_wait_for_its_end(cpu: Cpu) -> None:
     cpu.post(CMD, 1)
     cpu.post(LOCK, 9)
@@ -195,6 +205,7 @@ def test_a_run_that_hangs_ends_with_a_reset_alone() -> None:
     cpu.flush()
     time.sleep(0.05)
     assert cpu.word(INTERRUPTS) == 0
+    assert cpu.word(COMPUTING) == 0, "or the CPU would wait for it"
     assert cpu.register(STATUS) & 1
     cpu.post(RESET, 0)
     cpu.line.send(b"\1")

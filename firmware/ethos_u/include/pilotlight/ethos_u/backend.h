@@ -87,6 +87,7 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
   Span<std::byte> fast_scratch_;
   // The interface is const throughout; these are its results, not its state.
   mutable std::uint64_t deadline_us_ = 0;
+  std::uint64_t simulator_us_ = 0;  // What it was when the deadline was set.
   mutable BackendFailure failure_;
   mutable BackendStats stats_;
 };

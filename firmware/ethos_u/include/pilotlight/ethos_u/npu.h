@@ -105,7 +105,7 @@ class Npu {
   // Runs one verified program (program.h) to completion; `regions[i]` is region i,
   // as large as it was verified for. Blocks, but no longer than kOverrunUs beyond
   // `deadline_us`, a platform::NowUs() value, or beyond the call if that is later
-  // (a simulated NPU adds what its register accesses take, see platform/MAILBOX.md).
+  // (in the device's time: what a simulator takes ends no deadline, see SimulatorUs()).
   //
   // After any failure the NPU is stopped and reset: it no longer touches the
   // regions (unless even the reset failed, see Failure::recovered).
@@ -125,6 +125,12 @@ class Npu {
   // kMisaligned, kBadArgument  as Run().
   Status CheckPlace(const Program& program);
 
+  // As NpuPort::SimulatorUs().
+  std::uint64_t SimulatorUs() const { return port_.SimulatorUs(); }
+
+  // Where a deadline is now that was set when SimulatorUs() was `simulator_us`.
+  std::uint64_t MovedOn(std::uint64_t deadline_us, std::uint64_t simulator_us) const;
+
   const NpuIdentity& identity() const { return identity_; }
 
   // The last failure of any call above.
@@ -143,7 +149,7 @@ class Npu {
   void StartCounters();
   RunStats ReadCounters();
   void Start(const Program& program, const Places& places, Span<const Region> regions);
-  Status WaitForEnd(std::uint64_t deadline_us);
+  Status WaitForEnd(std::uint64_t deadline_us, std::uint64_t simulator_us);
   Status CheckStatus(std::uint32_t status);
   void Write64(std::uint32_t offset_low, std::uint64_t value);
   bool Reachable(std::uint64_t address, std::size_t size_bytes) const;

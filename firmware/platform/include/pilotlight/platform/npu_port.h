@@ -31,9 +31,14 @@ class NpuPort {
   virtual std::uint64_t DeviceAddress(const void* cpu_address, std::size_t size_bytes) = 0;
 
   // Sleeps until the NPU's interrupt line fired since the last ArmIrq(), or
-  // until `deadline_us` (a clock.h NowUs() value). Returns false on timeout.
+  // until `deadline_us` (a clock.h NowUs() value), which moves on with
+  // SimulatorUs(). Returns false on timeout.
   virtual void ArmIrq() = 0;
   virtual bool WaitForIrq(std::uint64_t deadline_us) = 0;
+
+  // How long, since start-up, the CPU has waited for a simulator to work: time
+  // that is the host's and not the device's, so it ends no deadline. 0 on a bus.
+  virtual std::uint64_t SimulatorUs() const = 0;
 
   virtual void CleanDCache(Span<const std::byte> bytes) = 0;
   virtual void InvalidateDCache(Span<std::byte> bytes) = 0;
