@@ -97,12 +97,23 @@ class Examination {
   }
 
  private:
+  // Who refuses says why, in one line; one that lacks operators, in one for each.
+  static void RefusedInOneLine(Error error) {
+    const std::uint32_t lines = log_lines;
+    log_lines = 0;
+    if (error == Error::Ok) return;
+    if (empty_log_line) Violation("an empty line in the log");
+    if (lines == 0) Violation("a refusal without a line in the log");
+    if (lines != 1 && error != Error::OperatorMissing) {
+      Violation("a refusal with several lines in the log");
+    }
+  }
+
   // The first refusal is the file's outcome.
   bool Accepted(Stage stage, Error error) {
     const std::uint32_t lines = log_lines;
-    log_lines = 0;
+    RefusedInOneLine(error);
     if (error == Error::Ok) return true;
-    if (empty_log_line) Violation("an empty line in the log");
     if (outcome_.stage == Stage::kDone) {
       outcome_ = {stage, static_cast<std::uint32_t>(error), lines};
     }
@@ -203,34 +214,65 @@ class Examination {
       new (&spans[i]) ByteSpan(buffer, bytes);
       territory.Add(buffer, bytes, true);
     }
-    const std::size_t used = RunLoaded(program, name, {spans, count}, limits_.pool_bytes, true);
-    // Once more with less than that: it must say so, wherever the pool ends.
-    if (used > 0) {
-      const std::size_t less = Digest(file_.data(), file_.size()) % used;
-      RunLoaded(program, name, {spans, count}, less, false);
-    }
+    const std::size_t used = RunLoaded(program, name, {spans, count});
+    if (used > 0) RunWithLess(program, name, {spans, count}, used);
   }
 
   // Returns what it took of the pool, 0 when the method was refused.
   std::size_t RunLoaded(const Program& program, const char* name,
-                        executorch::runtime::Span<ByteSpan> planned, std::size_t pool_bytes,
-                        bool run) {
-    Pool pool(memory_, pool_bytes);
+                        executorch::runtime::Span<ByteSpan> planned) {
+    Pool pool(memory_, limits_.pool_bytes);
     Pool temp(memory_, limits_.temp_bytes);
     HierarchicalAllocator planned_memory(planned);
     MemoryManager manager(&pool, &planned_memory, &temp);
     log_lines = 0;
     Result<Method> method =
         program.load_method(name, &manager, nullptr, nullptr, nullptr, kernels_);
-    if (!run) {
-      if (method.error() != Error::MemoryAllocationFailed) Violation("too small a pool sufficed");
-      log_lines = 0;
-      return 0;
-    }
     if (!Accepted(Stage::kMethod, method.error())) return 0;
     const std::size_t used = pool.used_size();
     RunMethod(*method);
     return used;
+  }
+
+  // Once more with less of each memory than that: whoever does not get enough says so.
+  void RunWithLess(const Program& program, const char* name,
+                   executorch::runtime::Span<ByteSpan> planned, std::size_t used_bytes) {
+    const std::uint32_t choice = Digest(file_.data(), file_.size());
+    log_lines = 0;
+    {
+      Pool pool(memory_, choice % used_bytes);  // Wherever the pool ends.
+      Pool temp(memory_, limits_.temp_bytes);
+      HierarchicalAllocator planned_memory(planned);
+      MemoryManager manager(&pool, &planned_memory, &temp);
+      const Error error =
+          program.load_method(name, &manager, nullptr, nullptr, nullptr, kernels_).error();
+      if (error != Error::MemoryAllocationFailed) Violation("too small a pool sufficed");
+      RefusedInOneLine(error);
+    }
+    {
+      Pool pool(memory_, limits_.pool_bytes);
+      Pool temp(memory_, 0);
+      HierarchicalAllocator planned_memory(planned);
+      MemoryManager manager(&pool, &planned_memory, &temp);
+      Result<Method> method =
+          program.load_method(name, &manager, nullptr, nullptr, nullptr, kernels_);
+      if (!method.ok()) Violation("refused when loaded a second time");
+      log_lines = 0;
+      if (SetOutputs(*method) && SetInputs(*method, true)) RefusedInOneLine(method->execute());
+    }
+    if (planned.empty()) return;
+    // Half of one planned buffer; a program may make do with that.
+    ByteSpan& cut = planned[choice % planned.size()];
+    const ByteSpan whole = cut;
+    cut = ByteSpan(whole.data(), whole.size() / 2);
+    Pool pool(memory_, limits_.pool_bytes);
+    Pool temp(memory_, limits_.temp_bytes);
+    HierarchicalAllocator planned_memory(planned);
+    MemoryManager manager(&pool, &planned_memory, &temp);
+    log_lines = 0;
+    RefusedInOneLine(
+        program.load_method(name, &manager, nullptr, nullptr, nullptr, kernels_).error());
+    cut = whole;
   }
 
   void RunMethod(Method& method) {
@@ -361,9 +403,7 @@ Outcome Examine(Span<const std::uint8_t> file, Kernels kernels, const Limits& li
   return Examination(file, kernels, limits, memory).Run();
 }
 
-void CountLogLine(const char* text, std::size_t length) {
-  // Behind a delegate's own reason the runtime only says which delegate it was.
-  if (log_lines > 0 && std::strncmp(text, "Backend ", 8) == 0) return;
+void CountLogLine(std::size_t length) {
   ++log_lines;
   if (length == 0) empty_log_line = true;
 }
