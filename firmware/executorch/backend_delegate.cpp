@@ -49,11 +49,12 @@ Error BackendDelegate::Load(const executorch_flatbuffer::BackendDelegate& delega
   if (!data.ok()) return data.error();
 
   new (out) BackendDelegate(backend, std::move(*data));
+  const std::uint32_t lines = pilotlight::executorch_runtime::ErrorLines();
   Result<DelegateHandle*> handle = backend->init(context, &out->processed_, *specs);
   if (!handle.ok()) {
     out->~BackendDelegate();
-    return PILOTLIGHT_REFUSE(handle.error(), "Backend %s refused its data: 0x%x", id,
-                             static_cast<unsigned>(handle.error()));
+    return PILOTLIGHT_REFUSE_UNLESS_SAID(lines, handle.error(), "Backend %s refused its data: 0x%x",
+                                         id, static_cast<unsigned>(handle.error()));
   }
   out->handle_ = *handle;
   return Error::Ok;

@@ -6,6 +6,7 @@
 
 #include <cstdarg>
 #include <cstddef>
+#include <cstdint>
 
 #include <executorch/runtime/platform/platform.h>
 
@@ -19,6 +20,17 @@ namespace {
 
 // Longer messages are cut; the firmware's log frames are no longer either.
 constexpr size_t kMaxMessageBytes = 192;
+
+uint32_t error_lines = 0;
+const pilotlight::executorch_runtime::RunningInstruction* running = nullptr;
+
+size_t Format(char* text, size_t size, const char* format, ...) {
+  va_list args;
+  va_start(args, format);
+  const size_t length = pilotlight::executorch_runtime::FormatLog(text, size, format, args);
+  va_end(args);
+  return length;
+}
 
 et_pal_log_level_t ToPalLevel(LogLevel level) {
   switch (level) {
@@ -43,8 +55,15 @@ et_timestamp_t get_log_timestamp() { return pal_current_ticks(); }
 void vlogf(LogLevel level, et_timestamp_t timestamp, const char* filename, const char* function,
            size_t line, const char* format, va_list args) {
   char message[kMaxMessageBytes];
-  const size_t length =
-      pilotlight::executorch_runtime::FormatLog(message, sizeof(message), format, args);
+  const bool is_error = level == LogLevel::Error || level == LogLevel::Fatal;
+  size_t length = 0;
+  if (is_error) ++error_lines;
+  if (is_error && running != nullptr) {
+    length =
+        Format(message, sizeof(message), "Instruction %zu:%zu: ", running->chain, running->index);
+  }
+  length += pilotlight::executorch_runtime::FormatLog(message + length, sizeof(message) - length,
+                                                      format, args);
   pal_emit_log_message(timestamp, ToPalLevel(level), filename, function, line, message, length);
 }
 
@@ -53,6 +72,15 @@ void vlogf(LogLevel level, et_timestamp_t timestamp, const char* filename, const
 }  // namespace executorch
 
 namespace pilotlight::executorch_runtime {
+
+std::uint32_t ErrorLines() { return executorch::runtime::internal::error_lines; }
+
+RunningInstruction::RunningInstruction(std::size_t chain_, std::size_t index_)
+    : chain(chain_), index(index_), outer_(executorch::runtime::internal::running) {
+  executorch::runtime::internal::running = this;
+}
+
+RunningInstruction::~RunningInstruction() { executorch::runtime::internal::running = outer_; }
 
 executorch::runtime::Error Refuse(executorch::runtime::Error error, const char* format, ...) {
   namespace internal = executorch::runtime::internal;

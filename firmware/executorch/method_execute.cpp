@@ -148,6 +148,9 @@ Error Method::execute_instruction() {
   const internal::EventTracerProfileInstructionScope scope(
       event_tracer_, static_cast<ChainID>(step_state_.chain_idx),
       static_cast<DebugHandle>(step_state_.instr_idx));
+  const pilotlight::executorch_runtime::RunningInstruction running(step_state_.chain_idx,
+                                                                   step_state_.instr_idx);
+  const std::uint32_t lines = pilotlight::executorch_runtime::ErrorLines();
   size_t next = step_state_.instr_idx + 1;
   Error error = Error::Ok;
   switch (instruction.kind) {
@@ -182,8 +185,8 @@ Error Method::execute_instruction() {
   // What a kernel or delegate allocated there ends with its call.
   if (temp_allocator_ != nullptr) temp_allocator_->reset();
   if (error != Error::Ok) {
-    return PILOTLIGHT_REFUSE(error, "Instruction %zu:%zu failed: 0x%x", step_state_.chain_idx,
-                             step_state_.instr_idx, static_cast<unsigned>(error));
+    return PILOTLIGHT_REFUSE_UNLESS_SAID(lines, error, "failed: 0x%x",
+                                         static_cast<unsigned>(error));
   }
   step_state_.instr_idx = next;
   return Error::Ok;

@@ -270,13 +270,13 @@ Result<Method> Program::load_method(const char* method_name, MemoryManager* memo
   const Result<executorch_flatbuffer::ExecutionPlan*> plan =
       FindPlan(internal_program_, method_name);
   if (!plan.ok()) return plan.error();
+  const std::uint32_t lines = pilotlight::executorch_runtime::ErrorLines();
   Result<Method> method = Method::load(*plan, this, memory_manager, event_tracer, named_data_map,
                                        backend_options, kernel_registry);
   if (method.error() == Error::MemoryAllocationFailed) {
-    return PILOTLIGHT_REFUSE(Error::MemoryAllocationFailed,
-                             "Method '%s' does not fit its pool of %u bytes, or its planned memory",
-                             method_name,
-                             static_cast<unsigned>(memory_manager->method_allocator()->size()));
+    return PILOTLIGHT_REFUSE_UNLESS_SAID(
+        lines, Error::MemoryAllocationFailed, "Method '%s' does not fit its pool of %u bytes",
+        method_name, static_cast<unsigned>(memory_manager->method_allocator()->size()));
   }
   return method;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include <executorch/runtime/core/error.h>
 
@@ -26,14 +27,38 @@ struct Place {
                                                                   executorch::runtime::Error error,
                                                                   const char* format, ...);
 
+// Lines at level Error so far, kernels' and delegates' too. Whoever has the last word about a
+// failure looks at it, so that there is one line: theirs if they said why, else its own.
+std::uint32_t ErrorLines();
+
+// While it lives, every error line begins with the instruction: "Instruction 0:3: ".
+class RunningInstruction {
+ public:
+  RunningInstruction(std::size_t chain, std::size_t index);
+  RunningInstruction(const RunningInstruction&) = delete;
+  RunningInstruction& operator=(const RunningInstruction&) = delete;
+  ~RunningInstruction();
+
+  std::size_t chain;
+  std::size_t index;
+
+ private:
+  const RunningInstruction* outer_;
+};
+
 }  // namespace pilotlight::executorch_runtime
 
 // Expressions of type Error. The text is not in the image when errors are not logged.
 #if PILOTLIGHT_EXECUTORCH_LOG_ERRORS
 #define PILOTLIGHT_REFUSE(error, ...) ::pilotlight::executorch_runtime::Refuse(error, __VA_ARGS__)
+#define PILOTLIGHT_REFUSE_UNLESS_SAID(lines_before, error, ...)     \
+  (::pilotlight::executorch_runtime::ErrorLines() != (lines_before) \
+       ? (error)                                                    \
+       : PILOTLIGHT_REFUSE(error, __VA_ARGS__))
 #define PILOTLIGHT_REFUSE_AT(place, error, ...) \
   ::pilotlight::executorch_runtime::RefuseAt(place, error, __VA_ARGS__)
 #else
 #define PILOTLIGHT_REFUSE(error, ...) (error)
+#define PILOTLIGHT_REFUSE_UNLESS_SAID(lines_before, error, ...) ((void)(lines_before), (error))
 #define PILOTLIGHT_REFUSE_AT(place, error, ...) ((void)(place), (error))
 #endif

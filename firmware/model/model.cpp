@@ -48,9 +48,15 @@ Span<std::byte> BytesOf(const executorch::aten::Tensor& tensor) {
 }  // namespace
 
 void* MarkedAllocator::allocate(std::size_t size, std::size_t alignment) {
-  if (sealed_) return nullptr;
-  void* const memory = MemoryAllocator::allocate(size, alignment);
-  if (memory == nullptr) refused_bytes_ = size;
+  // Looked at here, because the base class logs a refusal, and whoever asked does so too.
+  const auto next = reinterpret_cast<std::uintptr_t>(base_address()) + used_size();
+  const std::size_t padding = (~next + 1) & (alignment - 1);
+  const bool fits = padding <= free_size() && size <= free_size() - padding;
+  void* const memory = sealed_ || !fits ? nullptr : MemoryAllocator::allocate(size, alignment);
+  if (memory == nullptr) {
+    refused_bytes_ = size;
+    refused_when_sealed_ = sealed_;
+  }
   if (used_size() > high_water_bytes_) high_water_bytes_ = used_size();
   return memory;
 }
@@ -290,6 +296,8 @@ Status Model::Run(std::uint64_t deadline_us) {
   const std::uint64_t start_us = platform::NowUs();
   const std::uint64_t start_cycles = platform::CpuCycles();
   // Scratch of operators and delegates; nothing else is allocated once the model is open.
+  method_allocator_->forget_refusal();
+  temp_allocator_->forget_refusal();
   temp_allocator_->set_sealed(false);
   const Error error = method_->execute();
   temp_allocator_->set_sealed(true);
@@ -357,6 +365,11 @@ Status Model::FailRuntime(const char* doing, Error error) {
 
 bool Model::FailPool(const char* pool, const std::optional<MarkedAllocator>& allocator) {
   if (!allocator.has_value() || allocator->refused_bytes() == 0) return false;
+  if (allocator->refused_when_sealed()) {
+    Text(failure_text_) << pool << " is sealed once the model is loaded: somebody asked for "
+                        << std::uint64_t{allocator->refused_bytes()} << " bytes in an inference";
+    return true;
+  }
   Text(failure_text_) << pool << " too small: " << std::uint64_t{allocator->size()}
                       << " bytes, of which " << std::uint64_t{allocator->used_size()}
                       << " were taken when " << std::uint64_t{allocator->refused_bytes()}

@@ -41,6 +41,45 @@ def test_no_image_holds_an_allocator(probe_image: Callable[[str], Path]) -> None
     assert "_malloc_r" in functions and not functions & {"_sbrk_r", "_sbrk", "_mallinfo_r", "sbrk"}
 
 
+@pytest.fixture(scope="module")
+def link_with(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Link the probe with a file more, of which this is the text."""
+    folder = tmp_path_factory.mktemp("more")
+    source = folder / "more.cpp"
+
+    def link(text: str) -> subprocess.CompletedProcess[str]:
+        source.write_text(text, encoding="utf-8")
+        configure = ["cmake", "-S", str(PROBE), "-B", str(folder / "build"), "-G", "Ninja", "-DBOARD=qemu-corstone300"]
+        subprocess.run([*configure, f"-DPROBE_MORE_SOURCES={source}"], check=True, capture_output=True, timeout=60)
+        build = ["cmake", "--build", str(folder / "build")]
+        return subprocess.run(build, capture_output=True, text=True, timeout=120, check=False)
+
+    return link
+
+
+KEPT = "void* volatile got;\n[[gnu::used]] void Ask() {{ {call}; }}\n"
+
+
+@pytest.mark.parametrize("call", ["mallinfo()", "malloc_stats()", "mallopt(1, 2)", "sbrk(16)"])
+def test_what_brings_the_librarys_allocator_is_refused_by_the_linker_with_who_asked(
+    link_with: Callable[[str], subprocess.CompletedProcess[str]], call: str
+) -> None:
+    done = link_with('#include <malloc.h>\nextern "C" void* sbrk(int);\n' + KEPT.format(call=call))
+    assert done.returncode != 0
+    assert "the C library's allocator is in the image: nothing may allocate" in done.stdout
+    assert f"more.cpp.obj: reference to {call.partition('(')[0]}\n" in done.stdout
+
+
+@pytest.mark.parametrize("call", ["got = std::malloc(3)", "got = new int", 'std::printf("%d", 1)', "std::free(got)"])
+def test_what_may_allocate_is_linked_with_the_traps_and_no_allocator(
+    link_with: Callable[[str], subprocess.CompletedProcess[str]], call: str
+) -> None:
+    # The C library's own text output asks for memory where it has none: all who might cannot be refused.
+    done = link_with("#include <cstdio>\n#include <cstdlib>\n" + KEPT.format(call=call))
+    assert done.returncode == 0, done.stdout
+    assert "reference to" not in done.stdout
+
+
 def test_an_image_too_big_names_region_and_bytes_over(tmp_path: Path) -> None:
     board = tmp_path / "small"
     board.mkdir()

@@ -179,6 +179,8 @@ def _indices(corpus: Corpus) -> None:
             f"jump_to_{index}", bounds, "InvalidProgram", jump_false(3, index), extra=[value("Bool", bool_val=False)]
         )
     instructions("move_from_nowhere", bounds, "InvalidProgram", move(99, 0))
+    # Not left to load_method(), which looks at kinds too: the file alone decides.
+    instructions("move_of_an_int_to_a_tensor", "a value that changes its type", "InvalidProgram", move(1, 0))
     instructions(
         "endless_loop", "a loop without end", "InvalidProgram", jump_false(3, 0), extra=[value("Bool", bool_val=False)]
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pilotlight.errors import TargetDied
@@ -52,7 +52,7 @@ class Faults:
     wrong_input_crc_at_run: int = 0
     failing_run: int = 0
     failure: Status = Status.DEVICE_FAULT
-    uncounted_runs: int = 0  # Missing in the completion record.
+    completion_off_by: Mapping[str, int] = field(default_factory=dict)  # What its record has too much in a field.
     no_completion: bool = False
     error_log_at_run: int = 0
     lost_log_at_run: int = 0
@@ -259,15 +259,18 @@ class FakeDevice:
         if self.faults.no_completion:
             return None
         nonce = b"\x5a" * 16 if self.faults.stale_completion_nonce else self._nonce or b""
-        counts = (
-            self._session.runs_ok - self.faults.uncounted_runs,
-            self._session.runs_failed,
-            self._damaged,
-            self._errors_logged,
-        )
-        return nonce + struct.pack(
-            "<IIIIIIHH", self._boot_id, *counts, self.faults.console_lost_bytes, self._log_sequence, 0
-        )
+        account = {
+            "boot_id": self._boot_id,
+            "runs_ok": self._session.runs_ok,
+            "runs_failed": self._session.runs_failed,
+            "damaged_frames": self._damaged,
+            "errors_logged": self._errors_logged,
+            "console_lost_bytes": self.faults.console_lost_bytes,
+            "log_sequence": self._log_sequence,
+        }
+        for name, excess in self.faults.completion_off_by.items():
+            account[name] += excess
+        return nonce + struct.pack("<IIIIIIHH", *account.values(), 0)
 
     def _reset(self, frame: Frame, magic: int) -> bytes | Reason:
         return b"" if magic == 0x54455352 else Reason.BAD_PAYLOAD

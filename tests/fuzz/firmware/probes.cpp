@@ -86,7 +86,8 @@ void ReadAndWrite(KernelRuntimeContext& context, Span<EValue*> args) {
   if (args.size() % 2 != 0) {
     // Some kernels need room while they run.
     const Result<void*> room = context.allocate_temp(64, 16);
-    if (room.ok()) std::memset(*room, 2, 64);
+    if (!room.ok()) return context.fail(room.error());
+    std::memset(*room, 2, 64);
   }
 }
 

@@ -97,12 +97,23 @@ class Examination {
   }
 
  private:
+  // Who refuses says why, in one line; one that lacks operators, in one for each.
+  static void RefusedInOneLine(Error error) {
+    const std::uint32_t lines = log_lines;
+    log_lines = 0;
+    if (error == Error::Ok) return;
+    if (empty_log_line) Violation("an empty line in the log");
+    if (lines == 0) Violation("a refusal without a line in the log");
+    if (lines != 1 && error != Error::OperatorMissing) {
+      Violation("a refusal with several lines in the log");
+    }
+  }
+
   // The first refusal is the file's outcome.
   bool Accepted(Stage stage, Error error) {
     const std::uint32_t lines = log_lines;
-    log_lines = 0;
+    RefusedInOneLine(error);
     if (error == Error::Ok) return true;
-    if (empty_log_line) Violation("an empty line in the log");
     if (outcome_.stage == Stage::kDone) {
       outcome_ = {stage, static_cast<std::uint32_t>(error), lines};
     }
@@ -203,34 +214,65 @@ class Examination {
       new (&spans[i]) ByteSpan(buffer, bytes);
       territory.Add(buffer, bytes, true);
     }
-    const std::size_t used = RunLoaded(program, name, {spans, count}, limits_.pool_bytes, true);
-    // Once more with less than that: it must say so, wherever the pool ends.
-    if (used > 0) {
-      const std::size_t less = Digest(file_.data(), file_.size()) % used;
-      RunLoaded(program, name, {spans, count}, less, false);
-    }
+    const std::size_t used = RunLoaded(program, name, {spans, count});
+    if (used > 0) RunWithLess(program, name, {spans, count}, used);
   }
 
   // Returns what it took of the pool, 0 when the method was refused.
   std::size_t RunLoaded(const Program& program, const char* name,
-                        executorch::runtime::Span<ByteSpan> planned, std::size_t pool_bytes,
-                        bool run) {
-    Pool pool(memory_, pool_bytes);
+                        executorch::runtime::Span<ByteSpan> planned) {
+    Pool pool(memory_, limits_.pool_bytes);
     Pool temp(memory_, limits_.temp_bytes);
     HierarchicalAllocator planned_memory(planned);
     MemoryManager manager(&pool, &planned_memory, &temp);
     log_lines = 0;
     Result<Method> method =
         program.load_method(name, &manager, nullptr, nullptr, nullptr, kernels_);
-    if (!run) {
-      if (method.error() != Error::MemoryAllocationFailed) Violation("too small a pool sufficed");
-      log_lines = 0;
-      return 0;
-    }
     if (!Accepted(Stage::kMethod, method.error())) return 0;
     const std::size_t used = pool.used_size();
     RunMethod(*method);
     return used;
+  }
+
+  // Once more with less of each memory than that: whoever does not get enough says so.
+  void RunWithLess(const Program& program, const char* name,
+                   executorch::runtime::Span<ByteSpan> planned, std::size_t used_bytes) {
+    const std::uint32_t choice = Digest(file_.data(), file_.size());
+    log_lines = 0;
+    {
+      Pool pool(memory_, choice % used_bytes);  // Wherever the pool ends.
+      Pool temp(memory_, limits_.temp_bytes);
+      HierarchicalAllocator planned_memory(planned);
+      MemoryManager manager(&pool, &planned_memory, &temp);
+      const Error error =
+          program.load_method(name, &manager, nullptr, nullptr, nullptr, kernels_).error();
+      if (error != Error::MemoryAllocationFailed) Violation("too small a pool sufficed");
+      RefusedInOneLine(error);
+    }
+    {
+      Pool pool(memory_, limits_.pool_bytes);
+      Pool temp(memory_, 0);
+      HierarchicalAllocator planned_memory(planned);
+      MemoryManager manager(&pool, &planned_memory, &temp);
+      Result<Method> method =
+          program.load_method(name, &manager, nullptr, nullptr, nullptr, kernels_);
+      if (!method.ok()) Violation("refused when loaded a second time");
+      log_lines = 0;
+      if (SetOutputs(*method) && SetInputs(*method, true)) RefusedInOneLine(method->execute());
+    }
+    if (planned.empty()) return;
+    // Half of one planned buffer; a program may make do with that.
+    ByteSpan& cut = planned[choice % planned.size()];
+    const ByteSpan whole = cut;
+    cut = ByteSpan(whole.data(), whole.size() / 2);
+    Pool pool(memory_, limits_.pool_bytes);
+    Pool temp(memory_, limits_.temp_bytes);
+    HierarchicalAllocator planned_memory(planned);
+    MemoryManager manager(&pool, &planned_memory, &temp);
+    log_lines = 0;
+    RefusedInOneLine(
+        program.load_method(name, &manager, nullptr, nullptr, nullptr, kernels_).error());
+    cut = whole;
   }
 
   void RunMethod(Method& method) {
@@ -251,7 +293,8 @@ class Examination {
     }
   }
 
-  // `smaller`: those whose shape may change get ones instead.
+  // `smaller`: those whose shape may change get ones instead, and all are zeros; else bytes of all
+  // kinds, which as indices mostly lie outside.
   bool SetInputs(Method& method, bool smaller) {
     for (std::size_t i = 0; i < method.inputs_size(); ++i) {
       const EValue own = method.get_input(i);
@@ -265,14 +308,14 @@ class Examination {
       if (like.nbytes() > limits_.tensor_bytes) return false;
       const bool shrink =
           smaller && like.shape_dynamism() != executorch::aten::TensorShapeDynamism::STATIC;
-      TensorImpl* const given = Copy(like, shrink);
+      TensorImpl* const given = Copy(like, shrink, smaller);
       if (given == nullptr) return false;
       if (!Accepted(Stage::kInputs, method.set_input(EValue(Tensor(given)), i))) return false;
     }
     return true;
   }
 
-  TensorImpl* Copy(const Tensor& like, bool shrink) {
+  TensorImpl* Copy(const Tensor& like, bool shrink, bool zeros) {
     const auto rank = static_cast<std::size_t>(like.dim());
     auto* const sizes = NewArray<std::int32_t>(memory_, rank);
     auto* const order = NewArray<std::uint8_t>(memory_, rank);
@@ -290,7 +333,11 @@ class Examination {
       order[i] = like.dim_order()[i];
       strides[i] = like.strides()[i];
     }
-    if (like.nbytes() != 0) std::memset(data, 0, like.nbytes());
+    const bool is_bool = like.scalar_type() == executorch::aten::ScalarType::Bool;
+    for (std::size_t i = 0; i < like.nbytes(); ++i) {
+      const auto byte = static_cast<std::uint8_t>(i * 37 + (i >> 8) + 1);
+      data[i] = zeros ? 0 : is_bool ? byte & 1 : byte;
+    }
     territory.Add(data, like.nbytes(), true);
     return new (impl) TensorImpl(like.scalar_type(), like.dim(), sizes, data, order, strides);
   }
@@ -361,9 +408,7 @@ Outcome Examine(Span<const std::uint8_t> file, Kernels kernels, const Limits& li
   return Examination(file, kernels, limits, memory).Run();
 }
 
-void CountLogLine(const char* text, std::size_t length) {
-  // Behind a delegate's own reason the runtime only says which delegate it was.
-  if (log_lines > 0 && std::strncmp(text, "Backend ", 8) == 0) return;
+void CountLogLine(std::size_t length) {
   ++log_lines;
   if (length == 0) empty_log_line = true;
 }

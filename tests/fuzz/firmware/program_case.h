@@ -51,7 +51,7 @@ Outcome Examine(Span<const std::uint8_t> file,
                 const Limits& limits, Memory& memory);
 
 // Counts one line of the runtime's log. Whoever has the platform's hook calls it.
-void CountLogLine(const char* text, std::size_t length);
+void CountLogLine(std::size_t length);
 
 // Provided by the target: says what happened, and ends.
 [[noreturn]] void Violation(const char* what);

@@ -56,13 +56,13 @@ class BackendTest : public testing::Test {
     return handle.error();
   }
 
-  Error Execute() {
+  Error Execute(std::size_t arg_count = 2) {
     TensorImpl input(ScalarType::Char, 4, input_sizes_, input_.data());
     TensorImpl output(ScalarType::Char, 2, output_sizes_, output_.data());
     EValue input_value{Tensor(&input)}, output_value{Tensor(&output)};
-    EValue* args[] = {&input_value, &output_value};
+    EValue* args[] = {&input_value, &output_value, &output_value};
     BackendExecutionContext context(nullptr, &temp_pool_);
-    return backend_.execute(context, handle_, {args, 2});
+    return backend_.execute(context, handle_, {args, arg_count});
   }
 
   FakeNpu port_;
@@ -175,6 +175,48 @@ TEST_F(BackendTest, TensorOfAnotherSizeIsNeverCopied) {
   temp_pool_.reset();
   output_sizes_[1] = 11;
   EXPECT_EQ(Execute(), Error::InvalidProgram);
+  EXPECT_EQ(port_.Order().find("run"), std::string::npos);
+}
+
+TEST_F(BackendTest, CallWithAnotherNumberOfArgumentsIsRefused) {
+  ASSERT_EQ(Init(), Error::Ok);
+  for (const std::size_t count : {1u, 3u}) {
+    temp_pool_.reset();
+    EXPECT_EQ(Execute(count), Error::InvalidProgram);
+    EXPECT_EQ(std::string(backend_.failure().text),
+              "EthosUBackend: the delegate call's number of arguments is wrong (" +
+                  std::to_string(count) + ")");
+  }
+  EXPECT_EQ(port_.Order().find("run"), std::string::npos);
+}
+
+TEST_F(BackendTest, NoDataAtAllAreRefusedAtLoad) {
+  BackendInitContext context(&method_pool_);
+  EXPECT_EQ(backend_.init(context, nullptr, {}).error(), Error::InvalidProgram);
+  // A buffer that was freed: its size may be left.
+  FreeableBuffer freed(nullptr, 64, nullptr);
+  EXPECT_EQ(backend_.init(context, &freed, {}).error(), Error::InvalidProgram);
+}
+
+TEST_F(BackendTest, FastScratchThatShrankSinceTheModelWasLoadedIsRefused) {
+  alignas(32) static std::byte fast[2048];
+  // The last NPU_SET_OFM_REGION of the stream: what it writes goes to region 2 instead of 1.
+  std::byte* region = nullptr;
+  for (std::size_t at = 176 - 112 + 32; at + 4 <= 1568 - 112; at += 4) {
+    std::uint32_t word;
+    std::memcpy(&word, npu_memory + at, sizeof(word));
+    if (word == 0x0001011F) region = npu_memory + at + 2;
+  }
+  ASSERT_NE(region, nullptr);
+  *region = std::byte{2};
+  backend_.SetFastScratch({fast, sizeof(fast)});
+  ASSERT_EQ(Init(), Error::Ok) << backend_.failure().text;
+
+  backend_.SetFastScratch({fast, sizeof(fast) - 32});
+  EXPECT_EQ(Execute(), Error::MemoryAllocationFailed);
+  EXPECT_STREQ(
+      backend_.failure().text,
+      "EthosUBackend: fast scratch shrank since the model was loaded; bytes needed (2048)");
   EXPECT_EQ(port_.Order().find("run"), std::string::npos);
 }
 

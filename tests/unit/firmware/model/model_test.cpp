@@ -4,6 +4,7 @@
 // whatever ExecuTorch runtime the build uses.
 #include "pilotlight/model/model.h"
 
+#include <executorch/runtime/backend/interface.h>
 #include <executorch/runtime/platform/runtime.h>
 #include <gtest/gtest.h>
 
@@ -48,6 +49,42 @@ ethos_u::EthosUBackend* Delegate() {
     executorch::runtime::runtime_init();
     return ethos_u::RegisterBackend(TheNpu()).value();
   }();
+  return backend;
+}
+
+// Of as many letters as EthosUBackend, so that it takes that one's place in a .pte. Its execute()
+// asks for more of the pool that it was given by init().
+class GreedyBackend final : public executorch::runtime::BackendInterface {
+ public:
+  bool is_available() const override { return true; }
+  executorch::runtime::Result<executorch::runtime::DelegateHandle*> init(
+      executorch::runtime::BackendInitContext& context, executorch::runtime::FreeableBuffer*,
+      executorch::runtime::ArrayRef<executorch::runtime::CompileSpec>) const override {
+    pool_ = context.get_runtime_allocator();
+    return nullptr;
+  }
+  executorch::runtime::Error execute(
+      executorch::runtime::BackendExecutionContext& context, executorch::runtime::DelegateHandle*,
+      executorch::runtime::Span<executorch::runtime::EValue*>) const override {
+    scratch = context.allocate(16);
+    got = asks ? pool_->allocate(24, 8) : nullptr;
+    return asks && got == nullptr ? executorch::runtime::Error::MemoryAllocationFailed
+                                  : executorch::runtime::Error::Ok;
+  }
+
+  bool asks = true;
+  mutable void* got = nullptr;
+  mutable void* scratch = nullptr;
+
+ private:
+  mutable executorch::runtime::MemoryAllocator* pool_ = nullptr;
+};
+
+GreedyBackend& Greedy() {
+  static GreedyBackend backend;
+  static const auto registered = executorch::runtime::register_backend({"GreedyBackend", &backend});
+  EXPECT_EQ(registered, executorch::runtime::Error::Ok);
+  backend.asks = true;
   return backend;
 }
 
@@ -216,6 +253,30 @@ TEST_F(ModelTest, PoolsThatAreTooSmallAreSaid) {
   planned_[0].size_bytes = 16;
   EXPECT_EQ(third.Open(descriptor_, Delegate()), Status::kNoMemory);
   EXPECT_STREQ(third.failure_text(), "planned buffer too small: number 1");
+}
+
+TEST_F(ModelTest, MethodPoolIsSealedInAnInferenceAndWhoAsksIsToldSo) {
+  GreedyBackend& greedy = Greedy();
+  const std::string name = "EthosUBackend";
+  auto* const pte = reinterpret_cast<char*>(npu_memory);
+  auto* const found = std::search(pte, pte + descriptor_.pte_size_bytes, name.begin(), name.end());
+  ASSERT_NE(found, pte + descriptor_.pte_size_bytes);
+  std::memcpy(found, "GreedyBackend", name.size());
+  ASSERT_EQ(Open(), Status::kOk) << model_.failure_text();
+  const std::size_t used_bytes = model_.memory().method_pool.used_bytes;
+
+  ASSERT_EQ(SetSample(), Status::kOk);
+  EXPECT_EQ(Run(), Status::kNoMemory);
+  EXPECT_EQ(greedy.got, nullptr);
+  EXPECT_NE(greedy.scratch, nullptr);  // The scratch pool is open meanwhile.
+  EXPECT_STREQ(model_.failure_text(),
+               "method pool is sealed once the model is loaded: somebody asked for 24 bytes in an "
+               "inference");
+  EXPECT_EQ(model_.memory().method_pool.used_bytes, used_bytes);
+
+  greedy.asks = false;
+  ASSERT_EQ(SetSample(), Status::kOk);
+  EXPECT_EQ(Run(), Status::kOk) << model_.failure_text();
 }
 
 TEST_F(ModelTest, DescriptorOfAnotherProgramIsRefused) {

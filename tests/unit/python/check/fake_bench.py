@@ -31,13 +31,16 @@ class Bench:
     obituary: str = ""
     device: FakeDevice | None = None
 
+    def described(self, side: str) -> list[TensorDescription]:
+        """The inputs or outputs as an image of this build describes them."""
+        tensor = {"input": INPUT, "output": OUTPUT}[side]
+        size_bytes = int(np.prod(tensor.shape))
+        return [TensorDescription(tensor.name, tensor.dtype, tensor.shape, tensor.scale, tensor.zero_point, size_bytes)]
+
     def check(self, *, samples: int | None = None, retries: int = 0, **settings: Any) -> CheckReport:
         faults = Faults(**{key: settings.pop(key) for key in list(settings) if key in Faults.__dataclass_fields__})
-        described = [
-            TensorDescription(t.name, t.dtype, t.shape, t.scale, t.zero_point, int(np.prod(t.shape)))
-            for t in (INPUT, OUTPUT)
-        ]
-        values = {"pte": PTE, "build_id": BUILD_ID, "inputs": described[:1], "outputs": described[1:], **settings}
+        tensors = {"inputs": self.described("input"), "outputs": self.described("output")}
+        values = {"pte": PTE, "build_id": BUILD_ID, **tensors, **settings}
         self.device = FakeDevice(lambda inputs: [inputs[0][9::-1]], faults=faults, **values)
         target = Target(self.device, lambda: self.obituary)
         return run_check(

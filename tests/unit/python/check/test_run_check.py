@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from fake_bench import SAMPLES, Bench, Rewrite
 
-from pilotlight.errors import PilotlightError
+from pilotlight.errors import PilotlightError, TargetError
 from pilotlight.link.messages import Status
+from pilotlight.stack import Chain, StackBound
+from pilotlight.stack.bound import EXCEPTION_FRAME_BYTES
 
 
 def test_every_sample_identical_is_a_pass(bench: Bench) -> None:
@@ -83,40 +86,98 @@ def test_one_wrong_bit_is_a_mismatch_that_says_where(bench: Bench, run: int) -> 
     assert f"sample {run - 1}, output 0: 1 of 10 elements differ, the first at [5]" in str(report.failure)
 
 
-# Each way in which a session can lack evidence, with the exit code it has to have.
-NEVER_A_PASS: dict[str, tuple[int, dict[str, Any]]] = {
-    "another build": (43, {"build_id": "fedcba9876543210"}),
-    "no build id": (43, {"build_id": ""}),
-    "another program": (40, {"pte": b"the progran"}),
-    "another model": (43, {"model_name": "other"}),
-    "another NPU": (21, {"model_status": Status.WRONG_NPU, "npu_config": "ethos-u55-256"}),
-    "another NPU that nobody noticed": (21, {"npu_config": "ethos-u55-256"}),
-    "NPU does not open": (40, {"npu_status": Status.TIMEOUT, "npu_config": "", "npu_text": "no answer"}),
-    "model does not load": (40, {"model_status": Status.NO_MEMORY, "model_text": "pool too small"}),
-    "stale nonce": (51, {"stale_nonce": True}),
-    "stale completion": (51, {"stale_completion_nonce": True}),
-    "no completion": (50, {"no_completion": True}),
-    "uncounted runs": (40, {"uncounted_runs": 1}),
-    "corrupted answer": (51, {"corrupt_answer": 20}),
-    "corrupted request": (51, {"corrupt_request": 20}),
-    "lost answer": (50, {"drop_answer": 20}),
-    "restart": (41, {"restart_before_run": 5}),
-    "restart nobody announced": (50, {"restart_before_run": 5, "announce_restart": False}),
-    "silence": (50, {"silent_after_answers": 30}),
-    "hang-up": (41, {"closed_after_answers": 30}),
-    "NPU fault": (42, {"failing_run": 4}),
-    "NPU timeout": (40, {"failing_run": 4, "failure": Status.TIMEOUT}),
-    "wrong CRC of the output": (51, {"wrong_output_crc_at_run": 3}),
-    "wrong CRC of the input": (51, {"wrong_input_crc_at_run": 3}),
-    "error in the log": (40, {"error_log_at_run": 3}),
-    "lost log line": (51, {"lost_log_at_run": 3}),
-    "lost console bytes": (51, {"console_lost_bytes": 4}),
+# Each way in which a session can lack evidence, with the exit code it has to have and what is said.
+NEVER_A_PASS: dict[str, tuple[int, str, dict[str, Any]]] = {
+    "another build": (
+        43,
+        "the target runs build fedcba9876543210, this folder holds 0123456789abcdef",
+        {"build_id": "fedcba9876543210"},
+    ),
+    "no build id": (43, "the target runs build (none)", {"build_id": ""}),
+    "another program": (40, "the program in the device's memory is not the one exported", {"pte": b"the progran"}),
+    "another model": (43, "the image holds other, not fake", {"model_name": "other"}),
+    "another NPU": (
+        21,
+        "image built for another NPU configuration: image ethos-u55-128, device ethos-u55-256",
+        {"model_status": Status.WRONG_NPU, "npu_config": "ethos-u55-256"},
+    ),
+    "another NPU that nobody noticed": (
+        21,
+        "image built for another NPU configuration: image ethos-u55-128, device ethos-u55-256",
+        {"npu_config": "ethos-u55-256"},
+    ),
+    "NPU does not open": (
+        40,
+        "the NPU could not be opened: no answer",
+        {"npu_status": Status.TIMEOUT, "npu_config": "", "npu_text": "no answer"},
+    ),
+    "model does not load": (
+        40,
+        "the device could not load fake: pool too small",
+        {"model_status": Status.NO_MEMORY, "model_text": "pool too small"},
+    ),
+    "stale nonce": (51, "the answer carries the nonce of another session", {"stale_nonce": True}),
+    "stale completion": (51, "the completion record is of another session", {"stale_completion_nonce": True}),
+    "no completion": (50, "no answer to END", {"no_completion": True}),
+    "uncounted runs": (
+        40,
+        "the host counted 12 inferences, the device 11 and 0 failed ones",
+        {"completion_off_by": {"runs_ok": -1}},
+    ),
+    "corrupted answer": (51, "a frame of 21 bytes arrived damaged", {"corrupt_answer": 20}),
+    "corrupted request": (51, "the device received a damaged frame", {"corrupt_request": 20}),
+    "lost answer": (50, "no answer to SET_INPUT", {"drop_answer": 20}),
+    "restart": (41, "the device restarted in mid-session", {"restart_before_run": 5}),
+    "restart nobody announced": (50, "no answer to RUN", {"restart_before_run": 5, "announce_restart": False}),
+    "silence": (50, "no answer to READ_OUTPUT", {"silent_after_answers": 30}),
+    "hang-up": (41, "the target is gone", {"closed_after_answers": 30}),
+    "NPU fault": (42, "run 4: it was made to fail", {"failing_run": 4}),
+    "NPU timeout": (40, "run 4: it was made to fail (timeout)", {"failing_run": 4, "failure": Status.TIMEOUT}),
+    "wrong CRC of the output": (
+        51,
+        "run 3: the output read is not the output computed",
+        {"wrong_output_crc_at_run": 3},
+    ),
+    "wrong CRC of the input": (
+        51,
+        "run 3: the device computed on other input than was sent",
+        {"wrong_input_crc_at_run": 3},
+    ),
+    "error in the log": (40, "the device logged 1 errors; the first: the sky is falling", {"error_log_at_run": 3}),
+    "lost log line": (51, "1 log lines never arrived", {"lost_log_at_run": 3}),
+    "lost console bytes": (51, "the device lost 4 console bytes", {"console_lost_bytes": 4}),
+    "another NPU without a name": (
+        21,
+        "another NPU configuration",
+        {"model_status": Status.WRONG_NPU, "npu_config": ""},
+    ),
+    "failed run that nobody saw": (40, "the device 12 and 1 failed ones", {"completion_off_by": {"runs_failed": 1}}),
+    "restart between the last run and the end": (
+        41,
+        "the device restarted during the check",
+        {"completion_off_by": {"boot_id": 1}},
+    ),
+    "damaged frame that nobody told": (
+        51,
+        "the device received 1 damaged frames",
+        {"completion_off_by": {"damaged_frames": 1}},
+    ),
+    "error whose line did not arrive": (
+        40,
+        "the device logged 1 errors; the first: (not seen)",
+        {"completion_off_by": {"errors_logged": 1}},
+    ),
+    "error that the device did not count": (
+        40,
+        "the device logged 1 errors; the first: the sky is falling",
+        {"error_log_at_run": 3, "completion_off_by": {"errors_logged": -1}},
+    ),
 }
 
 
 @pytest.mark.parametrize("case", NEVER_A_PASS)
 def test_missing_evidence_is_never_a_pass(bench: Bench, case: str) -> None:
-    code, settings = NEVER_A_PASS[case]
+    code, said, settings = NEVER_A_PASS[case]
     try:
         report = bench.check(**settings)
     except PilotlightError as error:
@@ -125,9 +186,51 @@ def test_missing_evidence_is_never_a_pass(bench: Bench, case: str) -> None:
         failure = report.failure
         assert report.verdict == "error"
     assert failure is not None and failure.exit_code == code, failure
+    assert said in str(failure)
     assert failure.hint
     latest = bench.latest()
     assert (latest["verdict"], latest["exit_code"]) == ("error", code)
+
+
+@pytest.mark.parametrize("side", ["input", "output"])
+@pytest.mark.parametrize(
+    "difference",
+    [{"shape": (1, 1)}, {"dtype": "uint8"}, {"scale": 0.5001}, {"zero_point": -4}, {}],
+    ids=["shape", "dtype", "scale", "zero point", "number"],
+)
+def test_tensors_described_otherwise_than_exported_are_refused(
+    bench: Bench, side: str, difference: dict[str, Any]
+) -> None:
+    (as_exported,) = bench.described(side)
+    others = [replace(as_exported, **difference)] if difference else [as_exported, as_exported]
+    changed: dict[str, Any] = {f"{side}s": others}
+    with pytest.raises(TargetError, match=f"the image describes its {side}s otherwise than the bundle"):
+        bench.check(**changed)
+
+
+def bound_of(size_bytes: int, **gaps: Any) -> StackBound:
+    """A bound whose chain is one call, without interrupts and faults."""
+    nothing: dict[str, Any] = {"unresolved": (), "recursive": (), "unsized": ()}
+    main = Chain((("StartInCpp", size_bytes - EXCEPTION_FRAME_BYTES),))
+    return StackBound(main, (), Chain(()), reserved_bytes=8192, fault_reserved_bytes=512, **{**nothing, **gaps})
+
+
+def test_more_stack_than_was_computed_is_an_objection(bench: Bench) -> None:
+    bound_of(1799).save(bench.build_dir)
+    report = bench.check()
+    assert report.verdict == "error"
+    assert "the device used 1,800 bytes of stack, more than the 1,799 computed for its build" in str(report.failure)
+    assert bench.latest()["exit_code"] == 40
+
+
+def test_as_much_stack_as_was_computed_is_none(bench: Bench) -> None:
+    bound_of(1800).save(bench.build_dir)
+    assert bench.check().verdict == "pass"
+
+
+def test_a_bound_that_says_what_it_does_not_cover_is_not_held_against_the_device(bench: Bench) -> None:
+    bound_of(1799, unresolved=("StartInCpp",)).save(bench.build_dir)
+    assert bench.check().verdict == "pass"
 
 
 def test_wrong_npu_names_both(bench: Bench) -> None:

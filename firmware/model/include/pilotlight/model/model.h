@@ -43,12 +43,15 @@ class MarkedAllocator final : public executorch::runtime::MemoryAllocator {
   using MemoryAllocator::MemoryAllocator;
   void* allocate(std::size_t size, std::size_t alignment = kDefaultAlignment) override;
   std::size_t high_water_bytes() const { return high_water_bytes_; }
-  // What was last asked for and not there; 0 when there always was enough.
+  // What was last asked for and not given; 0 when there always was enough.
   std::size_t refused_bytes() const { return refused_bytes_; }
   void set_sealed(bool sealed) { sealed_ = sealed; }
+  bool refused_when_sealed() const { return refused_when_sealed_; }
+  void forget_refusal() { refused_bytes_ = 0; }
 
  private:
   bool sealed_ = false;
+  bool refused_when_sealed_ = false;
   std::size_t high_water_bytes_ = 0;
   std::size_t refused_bytes_ = 0;
 };
