@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from elftools.elf.elffile import ELFFile
 from workflow import Bench, build, offset_in_file, run
@@ -47,6 +48,43 @@ def spec():
 """
 
 
+# A window of the last inputs, a GRU on the CPU, and a count of steps that the NPU adds to.
+STREAM = """\
+import torch
+from torch import nn
+from pilotlight.model_spec import LabelledData, ModelSpec
+
+
+class Stream(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.GRUCell(4, 8)
+        self.head = nn.Linear(8 + 4 * 6, 3)
+        self.register_buffer("window", torch.zeros(1, 4, 6))
+        self.register_buffer("hidden", torch.full((1, 8), 0.5))
+        self.register_buffer("steps", torch.zeros(1, dtype=torch.int32))
+
+    def forward(self, x):
+        self.window.copy_(torch.cat([self.window[:, :, 1:], x], 2))
+        self.hidden.copy_(self.cell(x.flatten(1), self.hidden))
+        self.steps.add_(1)
+        return self.head(torch.cat([self.hidden, self.window.flatten(1)], 1)), self.hidden, self.steps
+
+
+def spec():
+    torch.manual_seed(3)
+    samples = torch.randn(72, 4, 1)
+    return ModelSpec(
+        name="stream",
+        module=Stream().eval(),
+        example_inputs=(samples[:1],),
+        calibration=[(sample[None],) for sample in samples],
+        data_set=LabelledData(samples[8:].numpy()),
+        sequence=SEQUENCE,
+    )
+"""
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = tmp_path_factory.mktemp("state") / "average.py"
@@ -71,16 +109,15 @@ def test_a_sequence_is_identical_beside_a_model_without_state_that_uses_the_same
     bench = Bench(built)
     try:
         assert bench.flash().code == 0
-        # Twice without a new start: the second begins with the initial state too.
-        outcomes = [bench.check("--json") for _ in range(2)]
+        outcome = bench.check("--json")
+        # Without a new start: this one begins with the initial state too.
+        again = bench.check("--json", "--samples", "9")
     finally:
         run("poweroff", "-d", built)
-    for outcome in outcomes:
-        assert outcome.code == 0, outcome.out + outcome.err
-        assert [(model["model"], model["identical_samples"]) for model in outcome.json["models"]] == [
-            ("average", 48),
-            ("digits", 360),
-        ]
+    for checked, identical in ((outcome, [48, 360]), (again, [9, 9])):
+        assert checked.code == 0, checked.out + checked.err
+        assert [model["model"] for model in checked.json["models"]] == ["average", "digits"]
+        assert [model["identical_samples"] for model in checked.json["models"]] == identical
 
 
 def test_state_that_is_lost_between_two_steps_is_a_mismatch(built: Path, tmp_path: Path) -> None:
@@ -102,3 +139,22 @@ def test_state_that_is_lost_between_two_steps_is_a_mismatch(built: Path, tmp_pat
     assert outcome.code != 0
     average, digits = outcome.json["models"]
     assert (average["verdict"], digits["verdict"]) == ("mismatch", "partial")
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("sequence", [False, True])
+def test_a_window_a_gru_and_a_count_alone_are_as_pytorch_has_them(sequence: bool, tmp_path: Path) -> None:
+    model = tmp_path / "stream.py"
+    model.write_text(STREAM.replace("SEQUENCE", str(sequence)), encoding="utf-8")
+    folder = build(f"stream-{'sequence' if sequence else 'samples'}", "-b", "qemu-corstone300", "-m", model)
+    with np.load(folder / "bundles" / "stream" / "golden.npz") as arrays:
+        assert list(arrays["golden_2"].reshape(-1)) == (list(range(1, 65)) if sequence else [1] * 64)
+    bench = Bench(folder)
+    try:
+        assert bench.flash().code == 0
+        outcome = bench.check("--json")
+    finally:
+        run("poweroff", "-d", folder)
+    assert outcome.code == 0, outcome.out + outcome.err
+    (report,) = outcome.json["models"]
+    assert report["identical_samples"] + report["tolerated_samples"] == 64

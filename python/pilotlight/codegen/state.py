@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pilotlight.errors import BadProgram
@@ -59,20 +60,21 @@ def carries_over(method: Method, state: State | None) -> bool:
     Exporters that give a buffer which the model changes neither an initial value nor memory of its own leave no other
     trace of it.
     """
-    planned = {
-        index
-        for index, value in enumerate(method.values)
-        if isinstance(value, Tensor) and value.memory is not None
-        if state is None or value.memory[0] != state.buffer
-    }
-    written = set(method.input_values)
+
+    def places(values: Iterable[int]) -> set[tuple[int, int]]:
+        # Not the tensors themselves: one that is only seen in another shape has no instruction that writes it.
+        tensors = (value for index in values if isinstance(value := method.values[index], Tensor))
+        found = {tensor.memory for tensor in tensors if tensor.memory is not None}
+        return {place for place in found if state is None or place[0] != state.buffer}
+
+    written = places(method.input_values)
     for chain in method.chains:
         for instruction in chain:
             reads, writes = _uses(instruction, method)
-            if (reads & planned) - written:
+            if places(reads) - written:
                 return True
-            written |= writes
-    return bool(planned.intersection(method.output_values) - written)
+            written |= places(writes)
+    return bool(places(method.output_values) - written)
 
 
 def _uses(instruction: Instruction, method: Method) -> tuple[set[int], set[int]]:

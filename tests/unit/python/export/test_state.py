@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from pilotlight.bundle import load_model_info
-from pilotlight.codegen.state import find_state
+from pilotlight.codegen.state import carries_over, find_state
 from pilotlight.errors import BadProgram
 from pilotlight.export import ExportReport, export_model
 from pilotlight.export.state import InitialState, Sampling, run_once
@@ -96,6 +96,19 @@ def test_the_program_begins_with_what_the_model_began_with_not_with_what_calibra
             for value in state.initial_values
         }
         assert values == {16: [0.5, 0.0, -0.25, 1.0], 4: [0.0]}
+
+
+def test_a_view_of_what_was_written_carries_nothing_over(exported: Callable[[str], Exported]) -> None:
+    bundle, _, _ = exported("0")
+    method = read_program((bundle / "model.pte").read_bytes()).methods["forward"]
+    state = find_state(method)
+    assert not carries_over(method, state)
+    # The delegate reads its input under another name, as after a view that costs no instruction.
+    (given,) = method.input_values
+    assert isinstance(method.values[given], Tensor)
+    aliased = replace(method, values=(*method.values, method.values[given]), input_values=(len(method.values),))
+    assert not carries_over(aliased, state)
+    assert carries_over(replace(method, input_values=()), state)
 
 
 def test_state_beside_what_an_inference_overwrites_is_refused(exported: Callable[[str], Exported]) -> None:
