@@ -114,7 +114,8 @@ Status Model::Load() {
   method_.emplace(std::move(method.get()));
 
   PILOTLIGHT_TRY(BindInputs(meta.get()));
-  return BindOutputs(meta.get());
+  PILOTLIGHT_TRY(BindOutputs(meta.get()));
+  return CheckState();
 }
 
 // The image was proved when it was linked; flash may have been written or aged since.
@@ -231,18 +232,53 @@ bool Model::IsPlanned(Span<std::byte> bytes) const {
   if (bytes.data() == nullptr) return false;
   const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
   for (const auto& buffer : planned_spans_) {
-    if (first >= buffer.begin() && first < buffer.end()) {
+    const auto index = static_cast<std::uint32_t>(&buffer - planned_spans_);
+    if (!IsState(index) && first >= buffer.begin() && first < buffer.end()) {
       return bytes.size() <= static_cast<std::size_t>(buffer.end() - first);
     }
   }
   return false;
 }
 
+bool Model::IsState(std::uint32_t planned_buffer) const {
+  return planned_buffer + 1 == descriptor_->state_buffer;
+}
+
+// The method was loaded just now, so its state must be what ResetState() would make it.
+Status Model::CheckState() {
+  const bool described = descriptor_->state_buffer != 0 &&
+                         descriptor_->state_buffer <= descriptor_->planned_buffer_count;
+  bool same = described || (descriptor_->state_buffer | descriptor_->initial_value_count) == 0;
+  for (std::uint32_t i = 0; same && i < descriptor_->initial_value_count; ++i) {
+    const pilotlight_initial_value_t& value = descriptor_->initial_values[i];
+    const pilotlight_arena_t& state = descriptor_->planned_buffers[descriptor_->state_buffer - 1];
+    same = value.offset <= state.size_bytes &&
+           value.size_bytes <= state.size_bytes - value.offset &&
+           value.pte_offset <= descriptor_->pte_size_bytes &&
+           value.size_bytes <= descriptor_->pte_size_bytes - value.pte_offset &&
+           std::memcmp(state.data + value.offset, descriptor_->pte + value.pte_offset,
+                       value.size_bytes) == 0;
+  }
+  if (same) return Status::kOk;
+  return Fail(Status::kBadModel,
+              "the program's state is not the one described: generate the code again");
+}
+
+Status Model::ResetState() {
+  if (!open_) return Fail(Status::kBadArgument, "the model is not open");
+  for (std::uint32_t i = 0; i < descriptor_->initial_value_count; ++i) {
+    const pilotlight_initial_value_t& value = descriptor_->initial_values[i];
+    std::memcpy(descriptor_->planned_buffers[descriptor_->state_buffer - 1].data + value.offset,
+                descriptor_->pte + value.pte_offset, value.size_bytes);
+  }
+  return Status::kOk;
+}
+
 void Model::Poison(std::byte pattern) {
   if (!open_) return;
   for (std::uint32_t i = 0; i < descriptor_->planned_buffer_count; ++i) {
     const pilotlight_arena_t& buffer = descriptor_->planned_buffers[i];
-    if (buffer.size_bytes != 0) {
+    if (buffer.size_bytes != 0 && !IsState(i)) {
       std::memset(buffer.data, static_cast<int>(pattern), buffer.size_bytes);
     }
   }

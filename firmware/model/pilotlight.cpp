@@ -233,6 +233,12 @@ pilotlight_status_t pilotlight_run(pilotlight_model_t* model, uint32_t timeout_u
   return ToC(opened->model.Run(platform::NowUs() + timeout_us));
 }
 
+pilotlight_status_t pilotlight_reset_state(pilotlight_model_t* model) {
+  OpenModel* const opened = Find(model);
+  if (opened == nullptr) return PILOTLIGHT_BAD_ARGUMENT;
+  return ToC(opened->model.ResetState());
+}
+
 const char* pilotlight_failure(const pilotlight_model_t* model) {
   const OpenModel* const opened = Find(model);
   if (opened == nullptr) return "the model was never opened";

@@ -74,6 +74,8 @@ class ModelInfo:
     settings_sha256: str = ""
     """Of everything that was asked of the export: NPU, Vela's settings, input and output types, versions."""
     tolerances: tuple[Tolerance, ...] = ()
+    sequence: bool = False
+    """The samples are one sequence: state is carried from each to the next. Else each begins with the initial state."""
 
     def tolerance_of(self, output: int) -> Tolerance:
         return self.tolerances[output] if self.tolerances else EXACT

@@ -37,6 +37,8 @@ class ModelSpec:
     data_set: held-out samples checked on the device; None checks the example inputs alone.
     class_labels: names of the classes in index order, empty when the model does not classify.
     targets: overrides per target name, for instance {"ethos-u55-128": {"memory_mode": "Sram_Only"}}.
+    sequence: the samples of calibration and data_set follow each other in time, so buffers that forward changes are
+        carried from one to the next; else each sample begins with their values in `module`.
     float_io: keep float32 inputs and outputs on the device (quantised by CPU operators there).
     """
 
@@ -48,3 +50,4 @@ class ModelSpec:
     class_labels: tuple[str, ...] = ()
     targets: dict[str, dict[str, str]] = field(default_factory=dict)
     float_io: bool = False
+    sequence: bool = False

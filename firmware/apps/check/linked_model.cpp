@@ -32,6 +32,8 @@ void LinkedModel::Poison(std::byte pattern) {
   pilotlight_poison(&model_, std::to_integer<std::uint8_t>(pattern));
 }
 
+void LinkedModel::ResetState() { pilotlight_reset_state(&model_); }
+
 Inference LinkedModel::Run(std::uint64_t deadline_us) {
   const std::uint64_t now_us = platform::NowUs();
   const std::uint64_t left_us = deadline_us > now_us ? deadline_us - now_us : 0;

@@ -19,6 +19,7 @@ class LinkedModel final : public ModelPort {
   Span<std::byte> Input(std::uint32_t index) override;
   Span<const std::byte> Output(std::uint32_t index) override;
   void Poison(std::byte pattern) override;
+  void ResetState() override;
   Inference Run(std::uint64_t deadline_us) override;
   ModelMemory Memory() const override;
 

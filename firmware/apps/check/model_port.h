@@ -55,9 +55,12 @@ class ModelPort {
   virtual Span<std::byte> Input(std::uint32_t index) = 0;
   virtual Span<const std::byte> Output(std::uint32_t index) = 0;
 
-  // Fills everything an inference reads or writes (planned buffers, scratch) with
-  // `pattern`, so that nothing of an earlier inference can pass for a result.
+  // Fills everything an inference reads or writes (planned buffers, scratch) but
+  // state with `pattern`, so that nothing of an earlier inference can pass for a result.
   virtual void Poison(std::byte pattern) = 0;
+
+  // What one inference leaves to the next is again as it was when the model was opened.
+  virtual void ResetState() = 0;
 
   virtual Inference Run(std::uint64_t deadline_us) = 0;
   virtual ModelMemory Memory() const = 0;

@@ -231,11 +231,11 @@ void Server::SetInput(const Frame& frame) {
 void Server::Run(const Frame& frame) {
   Reader reader(frame.payload);
   const std::uint8_t index = reader.U8();
-  const Span<const std::byte> reserved = reader.Bytes(3);
+  const std::uint8_t continues = reader.U8();
+  const std::uint16_t reserved = reader.U16();
   const std::uint32_t number = reader.U32();
   const std::uint32_t deadline_ms = reader.U32();
-  if (!reader.complete() || reserved[0] != std::byte{0} || reserved[1] != std::byte{0} ||
-      reserved[2] != std::byte{0}) {
+  if (!reader.complete() || continues > 1 || reserved != 0) {
     return Refuse(frame, ErrorReason::kBadPayload, "RUN: length or reserved bytes");
   }
   ModelPort* model = OpenModel(frame, index);
@@ -252,6 +252,7 @@ void Server::Run(const Frame& frame) {
   last_run_ = LastRun{};
   last_run_.number = number;
   last_run_.model = index;
+  if (continues == 0) model->ResetState();
   Infer(*model, device_.NowUs() + deadline_ms * kUsPerMs);
   SendRun(frame.sequence);
 }

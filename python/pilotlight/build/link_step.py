@@ -85,7 +85,7 @@ def _run(args: argparse.Namespace) -> int:
     write_if_changed(args.out / "memory.json", json.dumps(memory, indent=2) + "\n")
     for model in models if args.shared_arena else ():
         if not model.shares_arena:
-            print(f"{model.name} keeps state in its planned buffers, so it has an arena of its own", flush=True)
+            print(f"{model.name} may keep state in its planned buffers, so it has an arena of its own", flush=True)
     operators = union_of_operators(models)
     lines = (f"{' '.join((name, *dtypes))}\n" for name, dtypes in operators.items())
     write_if_changed(args.out / "operators.txt", "".join(lines))

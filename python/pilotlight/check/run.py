@@ -234,8 +234,11 @@ def _run_sample(
 ) -> None:
     data = subject.data
     sizes = [array[0].nbytes for array in data.golden]
+    continues = subject.info.sequence and sample > 0
     start = time.monotonic()
-    done, outputs = session.infer(index, number, data.input_bytes(sample), sizes, run_timeout_s, deadline)
+    done, outputs = session.infer(
+        index, number, data.input_bytes(sample), sizes, run_timeout_s, deadline, continues=continues
+    )
     answer.host_ms.append((time.monotonic() - start) * 1e3)
     answer.runs.append(done)
     for row, raw, about, golden in zip(answer.outputs, outputs, subject.info.outputs, data.golden, strict=True):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotlight.codegen.method_pool import method_pool_bytes
-from pilotlight.codegen.state import keeps_state
+from pilotlight.codegen.state import carries_over, find_state
 from pilotlight.errors import UnsupportedOperator
 from pilotlight.pte import DelegateCall, JumpFalseCall, KernelCall, Method, Tensor
 from pilotlight.pte.ethos_u import BACKEND, SCRATCH_REGION, parse_blob
@@ -33,7 +33,9 @@ class Arenas:
     """Sizes in bytes of what one model needs.
 
     in_place: its inputs and outputs are where the NPU reads and writes them, so planned buffer 1 and the temp pool are
-        the same memory. keeps_state: something in the planned buffers outlives an inference.
+        the same memory.
+    state_buffer: number of the planned buffer, from 1, that outlives an inference and is no part of the arena; 0 when
+        none does. carries_over: something in the others may outlive one too.
     method_pool_is_exact: else it is a bound. temp_pool_is_exact: else an inference may take less, by a way on which the
         hungriest instruction is not.
     """
@@ -42,7 +44,8 @@ class Arenas:
     planned: tuple[int, ...]
     temp_pool: int
     in_place: bool = False
-    keeps_state: bool = False
+    state_buffer: int = 0
+    carries_over: bool = False
     method_pool_is_exact: bool = True
     temp_pool_is_exact: bool = True
 
@@ -53,31 +56,40 @@ class Arenas:
 
     @property
     def planned_offsets(self) -> tuple[int, ...]:
-        """Where each planned buffer begins in the model's part of .tensor_arena."""
+        """Where each planned buffer begins in the model's arena; that of the state, in its own memory."""
         offsets = []
         at = 0
-        for size in self.planned:
-            offsets.append(at)
-            at += _round_up(size, CACHE_LINE_BYTES)
+        for number, size in enumerate(self.planned, start=1):
+            offsets.append(0 if number == self.state_buffer else at)
+            at += 0 if number == self.state_buffer else _round_up(size, CACHE_LINE_BYTES)
         return tuple(offsets)
 
     @property
+    def state_bytes(self) -> int:
+        """What the state takes beside the arena."""
+        return _round_up(self.planned[self.state_buffer - 1], CACHE_LINE_BYTES) if self.state_buffer else 0
+
+    @property
     def temp_pool_offset(self) -> int:
-        return 0 if self.in_place else sum(_round_up(size, CACHE_LINE_BYTES) for size in self.planned)
+        return 0 if self.in_place else self._overwritten
 
     @property
     def npu_visible(self) -> int:
-        """What the model's part of .tensor_arena takes."""
-        sizes = [_round_up(size, CACHE_LINE_BYTES) for size in self.planned]
+        """What the model's arena takes: all that an inference overwrites."""
         if self.in_place:
-            return max(sizes[0], self.temp_pool)
-        return sum(sizes) + _round_up(self.temp_pool, CACHE_LINE_BYTES)
+            return max(self._overwritten, self.temp_pool)
+        return self._overwritten + _round_up(self.temp_pool, CACHE_LINE_BYTES)
+
+    @property
+    def _overwritten(self) -> int:
+        return sum(_round_up(size, CACHE_LINE_BYTES) for size in self.planned) - self.state_bytes
 
 
 def plan_arenas(method: Method, runtime: str, pointer_bytes: int) -> Arenas:
     """Return the sizes for `method` on a CPU with pointers of `pointer_bytes`.
 
-    Raises UnsupportedOperator for a program that needs a backend other than the Ethos-U's.
+    Raises UnsupportedOperator for a program that needs a backend other than the Ethos-U's, BadProgram for one whose
+    state an inference would overwrite.
     """
     for delegate in method.delegates:
         if delegate.backend != BACKEND:
@@ -89,12 +101,14 @@ def plan_arenas(method: Method, runtime: str, pointer_bytes: int) -> Arenas:
         method_pool = method_pool_bytes(method, pointer_bytes, handle_bytes=HANDLE_BYTES[pointer_bytes])
     else:
         method_pool = _method_pool_bound(method, pointer_bytes)
+    state = find_state(method)
     return Arenas(
         method_pool=method_pool,
         planned=method.planned_buffer_sizes,
         temp_pool=_temp_pool(method),
         in_place=_is_in_place(method),
-        keeps_state=keeps_state(method),
+        state_buffer=state.buffer if state else 0,
+        carries_over=carries_over(method, state),
         method_pool_is_exact=runtime == "ours",
         temp_pool_is_exact=not any(isinstance(step, JumpFalseCall) for chain in method.chains for step in chain),
     )

@@ -38,9 +38,10 @@ class Part:
 
 
 def arena_bytes(models: Sequence[LinkedModel]) -> int:
-    """What .tensor_arena takes: the largest of those that share, and all that do not."""
+    """What .tensor_arena takes: the largest arena of those that share, all that do not, and all state."""
     shared = max((model.arenas.npu_visible for model in models if model.shares_arena), default=0)
-    return shared + sum(model.arenas.npu_visible for model in models if not model.shares_arena)
+    apart = sum(model.arenas.npu_visible for model in models if not model.shares_arena)
+    return shared + apart + sum(model.arenas.state_bytes for model in models)
 
 
 def needs_by_role(models: Sequence[LinkedModel], board: Board) -> dict[str, int]:
@@ -111,12 +112,10 @@ def _arena_parts(model: LinkedModel) -> list[Part]:
         return parts
     for index, value in enumerate(model.method.values):
         if isinstance(value, Tensor) and value.memory is not None:
-            parts.append(
-                Part(
-                    f"{model.name}: tensor {index}{_end(model.method, index)}{shared}, {_tensor(value)}",
-                    value.size_bytes,
-                )
-            )
+            in_state = value.memory[0] == model.arenas.state_buffer
+            what = "state" if in_state else "tensor"
+            end = "" if in_state else f"{_end(model.method, index)}{shared}"
+            parts.append(Part(f"{model.name}: {what} {index}{end}, {_tensor(value)}", value.size_bytes))
     return parts
 
 
@@ -133,7 +132,7 @@ def _tensor(value: Tensor) -> str:
 
 
 def _hint(models: Sequence[LinkedModel], roles: Sequence[str]) -> str:
-    could_share = sum(not model.shares_arena and not model.arenas.keeps_state for model in models) > 1
+    could_share = sum(not model.shares_arena and not model.arenas.carries_over for model in models) > 1
     if "tensor_arena" in roles and could_share:
         return (
             "let the models share one arena (--shared-arena), use a smaller model or input, or a board with more memory"

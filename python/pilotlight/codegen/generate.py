@@ -15,6 +15,7 @@ from pilotlight.boards import Board
 from pilotlight.bundle import ModelInfo, TensorInfo, load_model_info
 from pilotlight.codegen.arenas import Arenas, plan_arenas
 from pilotlight.codegen.fit import LinkedModel, check_fit
+from pilotlight.codegen.state import find_state
 from pilotlight.errors import BadProgram, ConfigError
 from pilotlight.files import write_if_changed
 from pilotlight.pte import KernelCall, Method, Tensor, TensorList, read_program
@@ -73,7 +74,7 @@ def generate_models(
 ) -> tuple[GeneratedModel, ...]:
     """Write the sources for the models in `bundles`, which one image links, to `out`.
 
-    shared_arena: planned buffers and temp pools of the models are the same memory, but for models that keep state.
+    shared_arena: planned buffers and temp pools of the models are the same memory; state stays apart.
 
     Raises ConfigError when a bundle is incomplete or two models have one name, BadProgram when a program is malformed
     or not the one that its description is about, UnsupportedOperator when it needs a backend that no firmware of ours
@@ -88,7 +89,7 @@ def generate_models(
         if any(info.name == other.name for _, other, _ in linked):
             raise ConfigError(f"two models of the image are named {info.name}", hint="rename one in its ModelSpec")
         arenas = plan_arenas(method, runtime, pointer_bytes)
-        shares = shared_arena and not arenas.keeps_state
+        shares = shared_arena and not arenas.carries_over
         linked.append((bundle, info, LinkedModel(info.name, method, arenas, pte_bytes, shares)))
     check_fit(board, [model for _, _, model in linked])
     return tuple(_write(bundle, info, model, out) for bundle, info, model in linked)
@@ -133,6 +134,7 @@ def _write(bundle: Path, info: ModelInfo, model: LinkedModel, out: Path) -> Gene
         "outputs": [_c_tensor(tensor) for tensor in info.outputs],
         "labels": info.labels,
         "arenas": model.arenas,
+        "state": find_state(model.method),
         "shares_arena": model.shares_arena,
         "arena_symbol": SHARED_ARENA if model.shares_arena else f"{symbol}_arena",
         "pte_path": str((bundle / "model.pte").resolve()),

@@ -1,30 +1,80 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a program remembers something from one inference to the next, from the .pte alone."""
+"""What a program remembers from one inference to the next, from the .pte alone."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pilotlight.errors import BadProgram
 from pilotlight.pte import DelegateCall, Instruction, JumpFalseCall, KernelCall, Method, MoveCall, Tensor, TensorList
 from pilotlight.pte.ethos_u import parse_blob
 
 
-def keeps_state(method: Method) -> bool:
-    """Whether planned memory carries a value over: it has one at first, or is read before anything wrote it.
+@dataclass(frozen=True)
+class InitialValue:
+    """What `size_bytes` of state at `offset` are at first: the bytes of the .pte at `pte_offset`."""
 
-    The exporter leaves no other trace of a buffer that the model changes.
+    offset: int
+    size_bytes: int
+    pte_offset: int
+
+
+@dataclass(frozen=True)
+class State:
+    """A planned buffer, numbered from 1, that holds the buffers which the model changes, and nothing else."""
+
+    buffer: int
+    initial_values: tuple[InitialValue, ...]
+
+
+def find_state(method: Method) -> State | None:
+    """Return the state of `method`, None when nothing of it has an initial value.
+
+    Raises BadProgram when it lies among what an inference overwrites.
     """
-    planned = {
-        index for index, value in enumerate(method.values) if isinstance(value, Tensor) and value.memory is not None
-    }
-    if any(value.data is not None for value in map(method.values.__getitem__, planned) if isinstance(value, Tensor)):
-        return True
-    written = set(method.input_values)
+    found: dict[int, set[InitialValue]] = {}
+    for value in method.values:
+        if isinstance(value, Tensor) and value.memory is not None and value.initial_at is not None:
+            buffer, offset = value.memory
+            found.setdefault(buffer, set()).add(InitialValue(offset, value.size_bytes, value.initial_at))
+    if not found:
+        return None
+    buffer = next(iter(found))
+    ends = (*method.input_values, *method.output_values)
+    for index, value in enumerate(method.values):
+        if not isinstance(value, Tensor) or value.memory is None or value.memory[0] not in found:
+            continue
+        if len(found) > 1 or value.initial_at is None or index in ends:
+            raise BadProgram(
+                f"state of method {method.name} lies in planned buffer {value.memory[0]} beside other tensors, which "
+                "are overwritten",
+                hint="export with this version of pilotlight, which gives state a planned buffer of its own",
+            )
+    return State(buffer, tuple(sorted(found[buffer], key=lambda value: value.offset)))
+
+
+def carries_over(method: Method, state: State | None) -> bool:
+    """Whether planned memory other than `state` is read before anything wrote it.
+
+    Exporters that give a buffer which the model changes neither an initial value nor memory of its own leave no other
+    trace of it.
+    """
+
+    def places(values: Iterable[int]) -> set[tuple[int, int]]:
+        # Not the tensors themselves: one that is only seen in another shape has no instruction that writes it.
+        tensors = (value for index in values if isinstance(value := method.values[index], Tensor))
+        found = {tensor.memory for tensor in tensors if tensor.memory is not None}
+        return {place for place in found if state is None or place[0] != state.buffer}
+
+    written = places(method.input_values)
     for chain in method.chains:
         for instruction in chain:
             reads, writes = _uses(instruction, method)
-            if (reads & planned) - written:
+            if places(reads) - written:
                 return True
-            written |= writes
-    return bool(planned.intersection(method.output_values) - written)
+            written |= places(writes)
+    return bool(places(method.output_values) - written)
 
 
 def _uses(instruction: Instruction, method: Method) -> tuple[set[int], set[int]]:

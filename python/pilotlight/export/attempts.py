@@ -116,7 +116,7 @@ class Attempts:
                 quantised.program, self.compile_spec, self.captured.operators, kept, float_io=self.float_io, work=work
             )
         with self.steps.step("confirm", wrap=False):
-            golden = GoldenModel(lowered)
+            golden = GoldenModel(lowered, sequence=self.spec.sequence)
             boundary = lowered.boundary.input_quantisation
             try:
                 unconfirmed = (

@@ -12,7 +12,7 @@ import torch
 import tosa_reference_model
 from executorch.exir.delegate import executorch_call_delegate
 from numpy.typing import NDArray
-from torch.export.graph_signature import InputKind
+from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils._pytree import tree_leaves
 
 from pilotlight.bundle import EXACT, Tolerance
@@ -20,6 +20,7 @@ from pilotlight.errors import ModelError
 from pilotlight.export.accuracy import output_accuracy, top_one
 from pilotlight.export.lower import Lowered
 from pilotlight.export.report import OutputAccuracy, TopOne
+from pilotlight.export.state import Sampling
 from pilotlight.export.tensor_io import Quantisation
 from pilotlight.export.tolerance import Spread, noisy, reaches, rounds_its_own_way
 
@@ -31,31 +32,33 @@ _NOISY_RUNS = 2
 class GoldenModel:
     """Runs one sample at a time: delegates bit for bit by the TOSA reference model, the rest by PyTorch.
 
+    sequence: each sample begins with the state that the one before left, not with the initial one.
+    noise: generator of noise in the last places of CPU operators in float, or None.
     depends_on_rounding: of each output, whether CPU operators in float have a say in it.
     """
 
-    def __init__(self, lowered: Lowered) -> None:
+    def __init__(self, lowered: Lowered, *, sequence: bool, noise: Any = None) -> None:
         program = lowered.program
         graphs = {id(delegate.module): delegate.compilation.tosa for delegate in lowered.delegates}
-        self._interpreter = _Interpreter(program.graph_module, graphs)
-        self._state = [_held(program, spec) for spec in program.graph_signature.input_specs]
+        self._interpreter = _Interpreter(program.graph_module, graphs, noise)
+        self._held = [_held(program, spec) for spec in program.graph_signature.input_specs]
+        self._carried = _carried(program.graph_signature) if sequence else {}
         self._outputs = len(lowered.boundary.outputs)
         outputs = program.graph.output_node().args[0]
         for value in outputs:
             _demand_contiguous(value.meta["val"])
         self.depends_on_rounding = reaches(program, outputs[-self._outputs :])
 
-    def __call__(self, inputs: Sequence[Any], noise: Any = None) -> list[Any]:
-        """Return the outputs for inputs as the device gets them.
-
-        noise: generator of noise in the last places of CPU operators in float, or None.
-        """
+    def __call__(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return the outputs for inputs as the device gets them."""
         given = iter(inputs)
         # A program may write to what it holds; each sample begins with what the file says.
-        arguments = [next(given) if held is None else held.clone() for held in self._state]
-        self._interpreter.noise = noise
+        arguments = [next(given) if held is None else held.clone() for held in self._held]
         with torch.no_grad():
-            return list(self._interpreter.run(*arguments))[-self._outputs :]
+            results = list(self._interpreter.run(*arguments))
+        for position, held in self._carried.items():
+            self._held[held] = results[position].clone()
+        return results[-self._outputs :]
 
     def calls(self, inputs: Sequence[Any]) -> list[DelegateCall]:
         """Return what goes into each delegate, and what comes out of it, in the order of the calls."""
@@ -69,14 +72,16 @@ class GoldenModel:
 class Answers:
     """Inputs and answers of all samples, as the bundle keeps them: one row per sample."""
 
-    def __init__(self, fp32_module: Any, quantised_module: Any, lowered: Lowered) -> None:
-        self._fp32 = fp32_module
-        self._quantised = quantised_module
-        self._golden = GoldenModel(lowered)
+    def __init__(self, fp32_module: Any, quantised_module: Any, lowered: Lowered, *, sequence: bool) -> None:
+        self._fp32 = Sampling(fp32_module, sequence=sequence)
+        self._quantised = Sampling(quantised_module, sequence=sequence)
+        self._golden = GoldenModel(lowered, sequence=sequence)
         self._boundary = lowered.boundary
         self._rows: dict[str, list[NDArray[Any]]] = {}
         self._spreads = [Spread(info) for info in lowered.boundary.outputs]
-        self._noise = torch.Generator().manual_seed(0)
+        noise = torch.Generator().manual_seed(0)
+        self._noisy = [GoldenModel(lowered, sequence=sequence, noise=noise) for _ in range(_NOISY_RUNS)]
+        self._noisy_samples = None if sequence else _NOISY_SAMPLES
         self.samples = 0
 
     def add(self, sample: Sequence[Any]) -> None:
@@ -90,9 +95,10 @@ class Answers:
         for kind, values in (("input", inputs), ("golden", golden), ("quantised", quantised), ("fp32", fp32)):
             for index, value in enumerate(values):
                 self._rows.setdefault(f"{kind}_{index}", []).append(value.detach().numpy().copy())
-        if self.samples < _NOISY_SAMPLES and any(self._golden.depends_on_rounding):
-            for _ in range(_NOISY_RUNS):
-                for spread, exact, value in zip(self._spreads, golden, self._golden(inputs, self._noise), strict=True):
+        few = self._noisy_samples is None or self.samples < self._noisy_samples
+        if few and any(self._golden.depends_on_rounding):
+            for noisy_model in self._noisy:
+                for spread, exact, value in zip(self._spreads, golden, noisy_model(inputs), strict=True):
                     spread.add(exact.numpy(), value.numpy())
         self.samples += 1
 
@@ -147,16 +153,16 @@ class DelegateCall:
 
 
 class _Interpreter(torch.fx.Interpreter):  # type: ignore[misc]
-    def __init__(self, graph_module: Any, tosa_graphs: dict[int, bytes]) -> None:
+    def __init__(self, graph_module: Any, tosa_graphs: dict[int, bytes], noise: Any) -> None:
         super().__init__(graph_module)
         self._tosa_graphs = tosa_graphs
         self._index = {module: index for index, module in enumerate(tosa_graphs)}
-        self.noise: Any = None
+        self._noise = noise
         self.calls: list[DelegateCall] | None = None
 
     def run_node(self, n: Any) -> Any:
         value = super().run_node(n)
-        return noisy(value, self.noise) if self.noise is not None and rounds_its_own_way(n) else value
+        return noisy(value, self._noise) if self._noise is not None and rounds_its_own_way(n) else value
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         if target is not executorch_call_delegate:
@@ -190,6 +196,16 @@ def _held(program: Any, spec: Any) -> Any:
     if spec.target in program.state_dict:
         return program.state_dict[spec.target]
     return program.constants[spec.target]
+
+
+def _carried(signature: Any) -> dict[int, int]:
+    """Return which result is the next value of which argument: of buffers that the program changes."""
+    buffers = {spec.target: index for index, spec in enumerate(signature.input_specs) if spec.kind == InputKind.BUFFER}
+    return {
+        position: buffers[spec.target]
+        for position, spec in enumerate(signature.output_specs)
+        if spec.kind == OutputKind.BUFFER_MUTATION
+    }
 
 
 def _demand_contiguous(value: Any) -> None:

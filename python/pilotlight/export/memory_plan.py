@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory plan of a program: inputs and outputs lie where the NPU reads and writes them, where nothing else uses them.
+"""Memory plan of a program: inputs and outputs lie where the NPU reads and writes them, where nothing else uses them,
+and state lies in a buffer of its own.
 
 The delegate then has nothing to copy, and the planned buffer and the NPU's scratch area can be the same memory, because
 every offset in the one is the offset in the other (python/pilotlight/codegen/arenas.py, firmware/ethos_u/backend.cpp).
+
+Buffers that the model changes outlive an inference, so nothing that is poisoned, shared or reused may be their memory.
+Their initial values are in the .pte, which upstream leaves out unless it is told: the memory then holds what it held.
 """
 
 from __future__ import annotations
@@ -14,19 +18,29 @@ from executorch.exir.passes import MemoryPlanningPass
 
 from pilotlight.pte.ethos_u import BACKEND, SCRATCH_REGION, parse_blob
 
-# Planned buffer 0 holds constants; the plan has one more.
+# Planned buffer 0 holds constants.
 _BUFFER = 1
+_STATE_BUFFER = 2
 
 
 class InPlaceMemoryPlanning(MemoryPlanningPass):  # type: ignore[misc]
     """The standard plan, but for a program that is one delegate call with all of its inputs and outputs."""
 
     def run(self, graph_module: Any, graph_signature: Any = None) -> Any:
+        _place_state(graph_module, graph_signature)
         result = super().run(graph_module, graph_signature)
         call = _only_call(graph_module)
         if call is not None:
             _plan_as_compiled(graph_module, call)
         return result
+
+
+def _place_state(graph_module: Any, graph_signature: Any) -> None:
+    changed = set() if graph_signature is None else set(graph_signature.buffers_to_mutate.values())
+    for node in graph_module.graph.nodes:
+        if changed and node.op == "placeholder" and graph_signature.inputs_to_buffers.get(node.target) in changed:
+            node.meta["spec"].mem_id = _STATE_BUFFER
+            node.meta["et_init_buffer"] = True
 
 
 def _only_call(graph_module: Any) -> Any:

@@ -97,10 +97,11 @@ def _export(
     from pilotlight.export import golden, lower, quantise
     from pilotlight.export.attempts import Attempts
     from pilotlight.export.rewrites import rewrite
+    from pilotlight.export.state import demand_kept, run_once
 
     with steps.step("model"):
         spec = load_model(file)
-        spec.module(*spec.example_inputs)  # A forward that raises is best told before export wraps it.
+        state = run_once(spec.module, spec.example_inputs)  # A forward that raises is best told before export wraps it.
     override = spec.targets.get(target_name, {})
     target = resolve(
         target_name,
@@ -121,6 +122,7 @@ def _export(
     confirmed = samples[:_CONFIRMED_SAMPLES] if target.name in CONFIGURATIONS else []
     attempt = Attempts(captured, spec, compile_spec, float_io, work, steps, confirmed).run()
     quantised, lowered = attempt.quantised, attempt.lowered
+    demand_kept(lowered.program, state)
     steps.seconds["lower"] -= lowered.vela_seconds
     steps.seconds["vela"] = lowered.vela_seconds
     if options.require_full_delegation:
@@ -132,7 +134,7 @@ def _export(
         raise unsupported(missing, lowered.on_cpu)
 
     steps.tell(f"computing golden outputs of {_count(len(samples), 'sample')}")
-    answers = golden.Answers(spec.module, quantised.module, lowered)
+    answers = golden.Answers(spec.module, quantised.module, lowered, sequence=spec.sequence)
     told = time.monotonic()
     for done, sample in enumerate(samples, start=1):
         with steps.step("golden"):
@@ -144,7 +146,8 @@ def _export(
     report = _report(spec, file, target, lowered, answers, len(pte), steps)
     tolerated = _tolerated(lowered.boundary.outputs, answers.tolerances())
     unconfirmed = (attempt.unconfirmed,) if attempt.unconfirmed else ()
-    report = replace(report, notes=(*report.notes, *rewritten, *tolerated, *unconfirmed))
+    stateful = (_state_note(state, spec),) if state else ()
+    report = replace(report, notes=(*report.notes, *rewritten, *tolerated, *unconfirmed, *stateful))
     _write(folder, spec, report, lowered.boundary, answers, pte)
     DebugInfo(
         pte_sha256=hashlib.sha256(pte).hexdigest(),
@@ -219,6 +222,16 @@ def _report(
     )
 
 
+def _state_note(buffers: Sequence[str], spec: ModelSpec) -> str:
+    named = f"keeps state in {', '.join(buffers)}"
+    if spec.sequence:
+        return f"{named}: the samples are one sequence, of which the first begins with the initial values"
+    return (
+        f"{named}: each sample begins with the initial values, so a check does not see what an "
+        "inference leaves behind; ModelSpec(sequence=True) makes a sequence of the samples"
+    )
+
+
 def _tolerated(outputs: Sequence[TensorInfo], tolerances: Sequence[Tolerance]) -> list[str]:
     """Say which outputs a check will not compare bit for bit."""
     notes = []
@@ -252,6 +265,7 @@ def _write(folder: Path, spec: ModelSpec, report: ExportReport, boundary: Any, a
         tolerances=answers.tolerances(),
         executorch=version("executorch").partition("+")[0],
         settings_sha256=_settings_hash(report, boundary),
+        sequence=spec.sequence,
     ).save(folder)
     arrays = answers.arrays()
     if spec.data_set is not None and spec.data_set.labels is not None:

@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from pilotlight.errors import ModelError
+from pilotlight.export.state import Sampling
 from pilotlight.export.user_operators import UserOperators, number_of, number_operators, number_replacements
 from pilotlight.model_spec import ModelSpec
 
@@ -61,8 +62,14 @@ def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
     with torch.no_grad():
         # The quantiser works in place.
         prepared = prepare_pt2e(copy.deepcopy(captured.graph), quantiser)
+        # What the observers hold stays.
+        buffers = {name for name, _ in captured.graph.named_buffers()}
+        model = Sampling(spec.module, sequence=spec.sequence)
+        observed = Sampling(prepared, sequence=spec.sequence, only=buffers)
         for sample in spec.calibration:
-            _demand_same(spec.module(*sample), prepared(*sample))
+            _demand_same(model(*sample), observed(*sample))
+        model.rewind()
+        observed.rewind()
         converted = convert_pt2e(prepared)
         return Quantised(converted, torch.export.export(converted, _example(spec)))
 

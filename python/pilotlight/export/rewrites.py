@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from pilotlight.export.quantise import Captured
+from pilotlight.export.state import InitialState
 from pilotlight.export.user_operators import number_of, set_number
 
 _aten = torch.ops.aten
@@ -73,10 +74,12 @@ def _differing(graph: Any, functions: dict[Any, Function], samples: Sequence[tup
                     different.add(n)
             return value
 
+    initial = InitialState(graph)
     with torch.no_grad():
         for sample in samples:
             # In-place operators must not reach the caller's samples.
             Comparing(graph, garbage_collect_values=False).run(*(value.clone() for value in sample))
+            initial.restore()
     return different
 
 

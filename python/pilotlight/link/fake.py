@@ -23,7 +23,7 @@ _REQUEST_LAYOUTS = {
     Request.IDENTIFY: "16s",
     Request.DESCRIBE_MODEL: "B",
     Request.DESCRIBE_TENSOR: "BBB",
-    Request.RUN: "B3xII",
+    Request.RUN: "BBHII",
     Request.READ_OUTPUT: "BBHI",
     Request.STATISTICS: "B",
     Request.END: "I",
@@ -89,11 +89,12 @@ class FakeDevice:
     npu_status: Status = Status.OK
     npu_text: str = ""
     max_chunk: int = 1024
-    protocol_version: int = 2
+    protocol_version: int = 3
     window: int = 2
     faults: Faults = field(default_factory=Faults)
     name: str = "fake"
     closed: bool = False
+    continued: list[bool] = field(default_factory=list)  # Of each run, whether it began with the state of the last.
 
     def __post_init__(self) -> None:
         self._reader = FrameReader(self.max_chunk + 64)
@@ -210,7 +211,9 @@ class FakeDevice:
         self._session.filled[index] = max(self._session.filled[index], offset + len(data))
         return frame.payload[:8] + struct.pack("<I", len(data))
 
-    def _run(self, frame: Frame, model: int, number: int, deadline_ms: int) -> bytes | Reason | None:
+    def _run(
+        self, frame: Frame, model: int, continues: int, reserved: int, number: int, deadline_ms: int
+    ) -> bytes | Reason | None:
         if number == self.faults.restart_before_run and self._boot_id == 0x1001:
             self._restart()
             return None
@@ -220,6 +223,7 @@ class FakeDevice:
             return Reason.RUN_NUMBER
         if any(filled != about.size_bytes for filled, about in zip(self._session.filled, self.inputs, strict=True)):
             return Reason.INPUT_INCOMPLETE
+        self.continued.append(bool(continues))
         if number == self.faults.error_log_at_run:
             self.log(2, "the sky is falling")
         if number == self.faults.lost_log_at_run:

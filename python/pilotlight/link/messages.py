@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 NONCE_BYTES = 16
 BODY_OVERHEAD_BYTES = 64
 RESET_MAGIC = 0x54455352
@@ -128,8 +128,8 @@ def set_input(model: int, index: int, offset: int, data: bytes) -> bytes:
     return struct.pack("<BBHI", model, index, 0, offset) + data
 
 
-def run(model: int, number: int, deadline_ms: int) -> bytes:
-    return struct.pack("<B3xII", model, number, deadline_ms)
+def run(model: int, number: int, deadline_ms: int, *, continues: bool) -> bytes:
+    return struct.pack("<BBHII", model, continues, 0, number, deadline_ms)
 
 
 def read_output(model: int, index: int, length: int, offset: int) -> bytes:

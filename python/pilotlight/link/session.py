@@ -188,9 +188,12 @@ class Session:
             if answer != messages.set_input(model, index, at, taken.to_bytes(4, "little")):
                 raise self._corrupted(f"SET_INPUT at offset {at} was acknowledged for something else", hint=_REBUILD)
 
-    def run(self, model: int, number: int, timeout_s: float, deadline: Deadline) -> RunDone:
-        """Run one inference; `timeout_s` is what the device allows it."""
-        payload = messages.run(model, number, round(timeout_s * 1000))
+    def run(self, model: int, number: int, timeout_s: float, deadline: Deadline, *, continues: bool) -> RunDone:
+        """Run one inference; `timeout_s` is what the device allows it.
+
+        continues: with the state that the model's last run left, not the initial one.
+        """
+        payload = messages.run(model, number, round(timeout_s * 1000), continues=continues)
         answer = self._ask(Request.RUN, payload, deadline, answer_timeout_s=timeout_s + ANSWER_TIMEOUT_S)
         done = self._decode_bytes(RunDone.decode, answer)
         if done.boot_id != self.identity.boot_id:
@@ -223,14 +226,18 @@ class Session:
         output_sizes: Sequence[int],
         timeout_s: float,
         deadline: Deadline,
+        *,
+        continues: bool = False,
     ) -> tuple[RunDone, list[bytes]]:
         """Send inputs, run, and read outputs; both directions are checked by a CRC over the whole tensors.
+
+        continues: with the state that the model's last run left, not the initial one.
 
         Raises NpuFault, WrongNpu or TargetError when the inference failed on the device.
         """
         for index, data in enumerate(inputs):
             self.set_input(model, index, data, deadline)
-        done = self.run(model, number, timeout_s, deadline)
+        done = self.run(model, number, timeout_s, deadline, continues=continues)
         if done.input_crc != zlib.crc32(b"".join(inputs)):
             raise self._corrupted(f"run {number}: the device computed on other input than was sent", hint=_REBUILD)
         if done.status is not Status.OK:

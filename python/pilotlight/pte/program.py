@@ -35,6 +35,7 @@ class Tensor:
     data: the constant's bytes, or None for a tensor that the program computes or is given.
     memory: (memory id, byte offset) when the exporter planned its place, else None. Id 0 holds constants, so
         planned buffer `id` has the size `Method.planned_buffer_sizes[id - 1]`.
+    initial_at: offset in the file of the value that planned memory gets when the method is loaded, else None.
     """
 
     dtype: str
@@ -45,6 +46,7 @@ class Tensor:
     data: bytes | None
     memory: tuple[int, int] | None
     external_name: str = ""
+    initial_at: int | None = None
 
     @property
     def is_constant(self) -> bool:
@@ -197,6 +199,7 @@ class _Reader:
         self._root = root
         self._size_bytes = len(file)
         self._segments = [self._segment(file, segment_base, entry) for entry in root.tables("segments")]
+        self._segment_starts = [segment_base + entry.integer("offset") for entry in root.tables("segments")]
         self._inline_data = [entry.octets("data") for entry in root.tables("backend_delegate_data")]
         self._inline_constants = [entry.octets("storage") for entry in root.tables("constant_buffer")]
         constant_segment = root.table("constant_segment")
@@ -313,7 +316,22 @@ class _Reader:
         index = table.integer("data_buffer_idx")
         data = self._constant(table, index, size_bytes) if index > 0 and memory is None and not external else None
         dynamic = table.integer("shape_dynamism") != 0
-        return Tensor(dtype, shape, order, size_bytes, dynamic, data, memory, external)
+        has_initial = index > 0 and memory is not None and not external
+        at = self._initial(table, extra, index, size_bytes) if has_initial else None
+        return Tensor(dtype, shape, order, size_bytes, dynamic, data, memory, external, at)
+
+    def _initial(self, table: Table, extra: Table | None, index: int, size_bytes: int) -> int:
+        chosen = 0 if extra is None else extra.integer("mutable_data_segments_idx")
+        if chosen >= len(self._mutable):
+            raise BadProgram(f"offset {table.offset}: initial state {chosen} of {len(self._mutable)}")
+        entry = self._mutable[chosen]
+        offsets = entry.numbers("offsets")
+        segment = self._pick(self._segments, entry.integer("segment_index"), entry)
+        if index >= len(offsets) or not 0 <= offsets[index] <= len(segment) - size_bytes:
+            raise BadProgram(
+                f"offset {table.offset}: initial state {index} of {size_bytes} bytes is not in its segment"
+            )
+        return self._segment_starts[entry.integer("segment_index")] + offsets[index]
 
     def _constant(self, table: Table, index: int, size_bytes: int) -> bytes:
         if self._constant_offsets:

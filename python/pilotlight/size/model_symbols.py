@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 
 _PROGRAM = re.compile(r"pilotlight_model_(?P<name>\w+)_pte")
-_MEMORY = re.compile(r"pilotlight_model_(?P<name>\w+)_(?P<what>method_pool|temp_pool|planned)(_(?P<number>\d+))?")
-_WORDS = {"method_pool": "method pool", "temp_pool": "NPU scratch", "planned": "planned buffer"}
+_MEMORY = re.compile(r"pilotlight_model_(?P<name>\w+)_(?P<what>method_pool|temp_pool|planned|state)(_(?P<number>\d+))?")
+_WORDS = {"method_pool": "method pool", "temp_pool": "NPU scratch", "planned": "planned buffer", "state": "state"}
 
 
 def model_of_program(symbol: str) -> str | None:

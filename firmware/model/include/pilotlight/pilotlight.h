@@ -125,17 +125,26 @@ pilotlight_tensor_t pilotlight_output(const pilotlight_model_t* model, uint32_t 
  * the NPU's part; CPU operators run to their end.
  *
  * PILOTLIGHT_BAD_ARGUMENT  not open, or an input was not asked for since the last run.
- * PILOTLIGHT_TIMEOUT, _DEVICE_FAULT  the NPU was reset; fill the inputs and run again.
+ * PILOTLIGHT_TIMEOUT, _DEVICE_FAULT  the NPU was reset; fill the inputs and run again,
+ *     a model that keeps state after pilotlight_reset_state().
  * PILOTLIGHT_NO_MEMORY     the temp pool is too small.
  * PILOTLIGHT_BAD_MODEL     an operator refused its arguments. */
 pilotlight_status_t pilotlight_run(pilotlight_model_t* model, uint32_t timeout_us);
+
+/* Gives the buffers that the model changes from one inference to the next (a running
+ * average, a hidden state) the values that pilotlight_open() gave them: before the
+ * first step of another sequence. Inputs and outputs stay as they are, and so does a
+ * model that keeps no state.
+ *
+ * PILOTLIGHT_BAD_ARGUMENT  not open. */
+pilotlight_status_t pilotlight_reset_state(pilotlight_model_t* model);
 
 /* Why the last pilotlight_open() or pilotlight_run() of this model failed, one line;
  * "" after success. */
 const char* pilotlight_failure(const pilotlight_model_t* model);
 
 /* Fills outputs, inputs and scratch with `pattern`, so that nothing of an earlier
- * inference can pass for a result. For tests; does nothing when not open. */
+ * inference can pass for a result; state stays. For tests; does nothing when not open. */
 void pilotlight_poison(pilotlight_model_t* model, uint8_t pattern);
 
 #define PILOTLIGHT_NPU_EVENTS 4

@@ -57,6 +57,8 @@ class InferenceModel {
     return static_cast<Status>(pilotlight_run(&model_, timeout_us));
   }
 
+  Status ResetState() { return static_cast<Status>(pilotlight_reset_state(&model_)); }
+
   // Elements of input or output `index`; empty when there is none, or when T is
   // not its type.
   template <typename T>

@@ -135,7 +135,10 @@ class ModelTest : public testing::Test {
                                             planned_,
                                             1,
                                             {At(kTempAt), kScratchBytes},
-                                            nullptr};
+                                            nullptr,
+                                            0,
+                                            nullptr,
+                                            0};
   std::vector<std::byte> sample_;
   Model model_;
 };

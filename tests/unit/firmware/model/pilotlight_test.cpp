@@ -197,6 +197,7 @@ TEST_F(PilotlightTest, WhatThereIsNotIsNullAndNeverACrash) {
   EXPECT_EQ(pilotlight_stats(&closed).planned.size_bytes, 0u);
   EXPECT_STRNE(pilotlight_failure(&closed), "");
   pilotlight_poison(&closed, 1);
+  EXPECT_EQ(pilotlight_reset_state(&closed), PILOTLIGHT_BAD_ARGUMENT);
   pilotlight_close(&closed);
   EXPECT_EQ(pilotlight_open(nullptr, &descriptor_), PILOTLIGHT_BAD_ARGUMENT);
   EXPECT_EQ(pilotlight_open(&closed, nullptr), PILOTLIGHT_BAD_ARGUMENT);
@@ -224,6 +225,15 @@ TEST_F(PilotlightTest, PoisonReachesInputsAndOutputsAndAsksForInputsAgain) {
   EXPECT_EQ(input[0], 0xA5);
   EXPECT_EQ(static_cast<const std::uint8_t*>(pilotlight_output(&model_, 0).data)[0], 0xA5);
   EXPECT_EQ(pilotlight_run(&model_, 1'000'000), PILOTLIGHT_BAD_ARGUMENT);
+}
+
+TEST_F(PilotlightTest, AModelWithoutStateHasNothingToReset) {
+  ASSERT_EQ(pilotlight_open(&model_, &descriptor_), PILOTLIGHT_OK);
+  pilotlight_input(&model_, 0);
+  EXPECT_EQ(pilotlight_reset_state(&model_), PILOTLIGHT_OK);
+  EXPECT_EQ(pilotlight_run(&model_, 1'000'000), PILOTLIGHT_OK) << pilotlight_failure(&model_);
+  pilotlight_close(&model_);
+  EXPECT_EQ(pilotlight_reset_state(&model_), PILOTLIGHT_BAD_ARGUMENT);
 }
 
 TEST_F(PilotlightTest, EveryStatusHasATextOfItsOwn) {

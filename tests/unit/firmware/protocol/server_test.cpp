@@ -36,8 +36,10 @@ class FakeModel final : public ModelPort {
     poisons.push_back(pattern);
     std::fill(std::begin(memory), std::end(memory), pattern);
   }
+  void ResetState() override { state = 0; }
   Inference Run(std::uint64_t deadline_us) override {
     ++runs;
+    ++state;
     last_deadline_us = deadline_us;
     Inference inference;
     inference.status = run_status;
@@ -55,6 +57,7 @@ class FakeModel final : public ModelPort {
   Status run_status = Status::kOk;
   bool writes_output = true;
   int runs = 0;
+  int state = 0;  // Runs since it was reset.
   std::uint64_t last_deadline_us = 0;
   std::vector<std::byte> poisons;
 
@@ -125,8 +128,8 @@ struct CheckServer : testing::Test {
   Answer Feed() {
     return Ask(MessageType::kSetInput, {0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8});
   }
-  Answer Run(unsigned number) {
-    return Ask(MessageType::kRun, {0, 0, 0, 0, number, 0, 0, 0, 10, 0, 0, 0});
+  Answer Run(unsigned number, unsigned continues = 0) {
+    return Ask(MessageType::kRun, {0, continues, 0, 0, number, 0, 0, 0, 10, 0, 0, 0});
   }
   Answer Read() { return Ask(MessageType::kReadOutput, {0, 0, kOutputBytes, 0, 0, 0, 0, 0}); }
 
@@ -172,6 +175,22 @@ TEST_F(CheckServer, MemoryIsPoisonedBeforeEachInputAndNeverAlikeTwice) {
   ASSERT_EQ(model.poisons.size(), 3u);
   EXPECT_NE(model.poisons[0], model.poisons[1]);
   EXPECT_NE(model.poisons[1], model.poisons[2]);
+}
+
+TEST_F(CheckServer, EachRunBeginsWithTheInitialStateUnlessItGoesOn) {
+  Identify();
+  const unsigned continues[] = {0, 0, 1, 1, 0};
+  const int states[] = {1, 1, 2, 3, 1};
+  for (unsigned run = 0; run < 5; ++run) {
+    Feed();
+    Run(run + 1, continues[run]);
+    EXPECT_EQ(model.state, states[run]) << "run " << run + 1;
+  }
+  Run(5, 0);  // Answered from memory: the run is done.
+  EXPECT_EQ(model.state, 1);
+  Feed();
+  EXPECT_EQ(ReasonOf(Run(6, 2)), ErrorReason::kBadPayload);
+  EXPECT_EQ(model.runs, 5);
 }
 
 TEST_F(CheckServer, InferenceThatWritesNothingAnswersPoisonNotTheLastResult) {

@@ -30,6 +30,15 @@ def test_every_sample_identical_is_a_pass(bench: Bench) -> None:
     assert bench.device is not None and bench.device.closed
 
 
+def test_state_is_carried_between_samples_only_of_a_model_whose_samples_are_a_sequence(bench: Bench) -> None:
+    bench.check()
+    assert bench.device is not None and bench.device.continued == [False] * SAMPLES
+    path = bench.build_dir / "bundles" / "fake" / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "sequence": True}))
+    bench.check(samples=5)
+    assert bench.device.continued == [False, True, True, True, True]
+
+
 def test_accuracy_counts_what_each_got_right(bench: Bench) -> None:
     report = bench.check()
     assert report.models[0].accuracy is not None

@@ -14,7 +14,8 @@ from elftools.elf.elffile import ELFFile
 from pilotlight.boards import Board, load_board
 from pilotlight.codegen import GeneratedModel, generate_models
 from pilotlight.codegen.arenas import plan_arenas
-from pilotlight.codegen.state import keeps_state
+from pilotlight.codegen.fit import LinkedModel, arena_bytes, largest_parts
+from pilotlight.codegen.state import carries_over
 from pilotlight.errors import BadProgram, ConfigError, DoesNotFit
 from pilotlight.paths import ROOT
 from pilotlight.pte import read_program
@@ -174,17 +175,26 @@ def test_models_that_do_not_fit_side_by_side_are_told_to_share(make_bundle, host
     assert [model.shares_arena for model in generate_models(bundles, small, "package", tmp_path, shared_arena=True)]
 
 
-def test_models_share_an_arena_as_large_as_the_largest_but_for_one_that_keeps_state(make_bundle, host, tmp_path):
-    stateless, stateful = make_bundle("one"), make_bundle("two")
-    both = [generate_models([stateless, stateful], host, "package", tmp_path, shared_arena=share) for share in (0, 1)]
+def test_models_share_an_arena_but_for_one_that_may_carry_something_over(make_bundle, host, tmp_path):
+    bundles = [make_bundle("one"), make_bundle("two")]
+    both = [generate_models(bundles, host, "package", tmp_path, shared_arena=share) for share in (0, 1)]
     assert [[model.shares_arena for model in models] for models in both] == [[False, False], [True, True]]
-    method = read_program((stateful / "model.pte").read_bytes()).methods["forward"]
-    assert not keeps_state(method)
+    method = read_program((bundles[0] / "model.pte").read_bytes()).methods["forward"]
+    assert not carries_over(method, None)
     # As a buffer that the model changes: the only input of the call is one that nobody sets.
-    assert keeps_state(replace(method, input_values=()))
-    # As one that has a value at first.
-    first = replace(method.values[0], data=bytes(64))
-    assert keeps_state(replace(method, values=(first, *method.values[1:])))
+    assert carries_over(replace(method, input_values=()), None)
+
+
+def test_state_is_counted_but_never_shared(host):
+    method = read_program((ROOT / "tests/unit/firmware/model/data/sums.pte").read_bytes()).methods["forward"]
+    arenas = plan_arenas(method, "ours", 4)
+    assert (arenas.planned, arenas.state_buffer, arenas.carries_over) == ((64, 32), 2, False)
+    assert (arenas.npu_visible, arenas.state_bytes, arenas.planned_offsets) == (64, 32, (0, 0))
+    two = [LinkedModel(name, method, arenas, pte_bytes=1696, shares_arena=True) for name in ("one", "two")]
+    assert arena_bytes(two) == 64 + 2 * 32
+    assert arena_bytes([replace(model, shares_arena=False) for model in two]) == 2 * (64 + 32)
+    parts = [part.what for part in largest_parts(two, ["tensor_arena"], host)]
+    assert "one: state 0, float32[4]" in parts and "one: tensor 2 (input 0) (shared), float32[4]" in parts
 
 
 def test_inputs_and_outputs_in_place_cost_no_memory_of_their_own(make_bundle):

@@ -31,6 +31,7 @@ class ReversingModel final : public check::ModelPort {
     std::fill(std::begin(input_), std::end(input_), pattern);
     std::fill(std::begin(output_), std::end(output_), pattern);
   }
+  void ResetState() override {}
   check::Inference Run(std::uint64_t) override {
     std::reverse_copy(std::begin(input_), std::end(input_), std::begin(output_));
     check::Inference inference;

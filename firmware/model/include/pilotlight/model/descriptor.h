@@ -44,6 +44,14 @@ typedef struct pilotlight_arena {
   uint32_t size_bytes;
 } pilotlight_arena_t;
 
+/* What state is at first: `size_bytes` at `offset` of its planned buffer are the
+ * bytes of the .pte at `pte_offset`. */
+typedef struct pilotlight_initial_value {
+  uint32_t offset;
+  uint32_t size_bytes;
+  uint32_t pte_offset;
+} pilotlight_initial_value_t;
+
 typedef struct pilotlight_model_descriptor {
   const char* name;
   const uint8_t* pte; /* 16-byte aligned, where the NPU can read it */
@@ -61,6 +69,10 @@ typedef struct pilotlight_model_descriptor {
   uint32_t planned_buffer_count;
   pilotlight_arena_t temp_pool; /* delegate scratch, reused by each inference */
   const char* executorch;       /* version that exported it; "" or NULL: not known */
+  uint32_t state_buffer; /* number of the planned buffer, from 1, that an inference leaves to the
+                          * next, and that holds nothing else; 0: none does */
+  const pilotlight_initial_value_t* initial_values; /* of all that the state buffer holds */
+  uint32_t initial_value_count;
 } pilotlight_model_descriptor_t;
 
 #ifdef __cplusplus

@@ -99,11 +99,17 @@ class Model {
   // not open.
   void Close();
 
-  // Fills scratch and the whole memory plan, inputs and outputs with it, with
-  // `pattern`, so that nothing of an earlier inference can pass for a result. All
-  // inputs must be set again after it. Not for a program that keeps state.
-  // Only when open; does nothing otherwise.
+  // Fills scratch and the memory plan, inputs and outputs with it, with `pattern`,
+  // so that nothing of an earlier inference can pass for a result. All inputs must
+  // be set again after it. State stays as it is. Only when open; does nothing
+  // otherwise.
   void Poison(std::byte pattern);
+
+  // Gives the state, which is what one inference leaves to the next, the values
+  // that Open() gave it. A model without state stays as it is.
+  //
+  // kBadArgument  not open.
+  Status ResetState();
 
   // Copies `bytes` into input `index` from byte `offset` on. A large input may
   // come in parts, in order of offset.
@@ -120,7 +126,8 @@ class Model {
   // its inputs, so they have to be set for each.
   //
   // kBadArgument  not open, or an input was not set in full since the last Run().
-  // kTimeout, kDeviceFault  the NPU; it was reset, another Run() may follow.
+  // kTimeout, kDeviceFault  the NPU; it was reset, another Run() may follow. State is
+  //     what the inference has made of it so far: ResetState().
   // kNoMemory     the temp pool is too small.
   // kBadModel     an operator refused its arguments.
   Status Run(std::uint64_t deadline_us);
@@ -138,7 +145,7 @@ class Model {
   const InferenceStats& last_inference() const { return last_inference_; }
   MemoryStats memory() const;
 
-  // Why the last Open(), SetInput() or Run() failed; "" after success.
+  // Why the last Open(), SetInput(), ResetState() or Run() failed; "" after success.
   const char* failure_text() const { return failure_text_; }
 
  private:
@@ -152,7 +159,9 @@ class Model {
   Status CheckTensor(const executorch::runtime::TensorInfo& info,
                      const pilotlight_tensor_info_t& described, const char* side,
                      std::size_t index);
+  Status CheckState();
   bool IsPlanned(Span<std::byte> bytes) const;
+  bool IsState(std::uint32_t planned_buffer) const;
   bool AllInputsSet() const;
 
   Status Fail(Status status, const char* text);

@@ -10,7 +10,7 @@
 
 namespace pilotlight::protocol {
 
-inline constexpr std::uint16_t kProtocolVersion = 2;
+inline constexpr std::uint16_t kProtocolVersion = 3;
 inline constexpr std::size_t kHeaderBytes = 4;
 inline constexpr std::size_t kCrcBytes = 4;
 inline constexpr std::size_t kNonceBytes = 16;
