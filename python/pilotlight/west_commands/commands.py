@@ -19,9 +19,9 @@ from west.commands import WestCommand
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from pilotlight.cli import COMMANDS, run_command  # noqa: E402
-from pilotlight.errors import ToolMissing  # noqa: E402
-from pilotlight.paths import HOW_TO_SET_UP  # noqa: E402
+from pilotlight.cli import COMMANDS, run_command
+from pilotlight.errors import ToolMissing
+from pilotlight.paths import HOW_TO_SET_UP
 
 
 class _Shared(WestCommand):  # type: ignore[misc]
