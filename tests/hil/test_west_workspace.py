@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import serial
 from page import blocks
+from repository import commit, git
 
 from pilotlight.paths import ROOT
 from pilotlight.targets import connect, power_off
@@ -62,30 +63,6 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     power_off(folder / "build")
 
 
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the URL of a repository that holds this checkout's files."""
-    folder = tmp_path_factory.mktemp("upstream") / "pilotlight"
-    listed = _git(ROOT, "ls-files", "-co", "--exclude-standard", "-z").split("\0")
-    for name in listed:
-        if name and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    _commit(folder)
-    return f"file://{folder}"
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), "-c", "user.name=somebody", "-c", "user.email=somebody@example", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
-
-
-def _commit(folder: Path) -> None:
-    _git(folder, "init", "--quiet", "--initial-branch=main")
-    _git(folder, "add", "--all")
-    _git(folder, "commit", "--quiet", "--message=as it is")
-
-
 def _pretend_to_be_set_up(clone: Path) -> None:
     """Give the clone a virtual environment with the tests' west, which set-up finds complete: it is gigabytes."""
     requirements = [clone / "python" / name for name in ("requirements.txt", "pyproject.toml")]
@@ -111,7 +88,7 @@ def test_every_step_of_the_page_works(workspace: Workspace, upstream: str) -> No
         if block.kind == "yaml":
             assert URL in block.text
             (workspace.folder / block.title).write_text(block.text.replace(URL, upstream), encoding="utf-8")
-            _commit(workspace.folder / "product")
+            commit(workspace.folder / "product")
         elif block.kind == "text":
             assert _ask_the_board(workspace.folder / "build", b"knock\n") == block.text.strip()
             asked = True
@@ -145,7 +122,7 @@ def _is_built_from(clone: Path, build: Path) -> None:
 
 
 def _holds_nothing_new(clone: Path) -> None:
-    new = [name for name in _git(clone, "status", "--porcelain", "--ignored", "-z").split("\0") if name]
+    new = [name for name in git(clone, "status", "--porcelain", "--ignored", "-z").split("\0") if name]
     assert [name for name in new if "__pycache__" not in name] == ["!! .venv/"]
 
 
@@ -192,7 +169,7 @@ def test_of_two_commands_of_one_name_west_takes_that_of_the_first_project(worksp
         "    def do_add_parser(self, adder): return adder.add_parser(self.name)\n"
         "    def do_run(self, args, unknown): print('of somebody else')\n"
     )
-    _commit(other)
+    commit(other)
     zephyr, ours = (f"file://{other}", "commands.yml"), (upstream, OURS)
     _fetch(workspace, {"zephyr": zephyr, "pilotlight": ours})
     assert workspace.type("west build").out == "of somebody else\n"
