@@ -19,7 +19,6 @@ if(NOT PILOTLIGHT_PYTHON)
 endif()
 set(PILOTLIGHT_PYTHON "${PILOTLIGHT_PYTHON}" CACHE FILEPATH "Python that has the pilotlight package's dependencies")
 
-set(BOARD "" CACHE STRING "Name of a folder under boards/, or path of a board's folder")
 set(PILOTLIGHT_BOARD_GENERATED_DIR "${CMAKE_BINARY_DIR}/board")
 
 execute_process(

@@ -8,7 +8,7 @@ function(pilotlight_add_cmsis_dsp target)
     file(GLOB found LIST_DIRECTORIES true "${prefix}/src/cmsisdsp-*")
     if(NOT found)
       message(FATAL_ERROR "the sources of CMSIS-DSP are not in ${prefix}/src\n"
-        "  try: scripts/setup.sh, or -DPILOTLIGHT_CMSIS_DSP_DIR=FOLDER")
+        "  try: ${PILOTLIGHT_ROOT}/scripts/setup.sh, or -DPILOTLIGHT_CMSIS_DSP_DIR=FOLDER")
     endif()
     list(GET found -1 found)
     set(PILOTLIGHT_CMSIS_DSP_DIR "${found}" CACHE PATH "CMSIS-DSP: the folder that holds Include and Source")

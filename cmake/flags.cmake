@@ -11,12 +11,20 @@ if(PROJECT_IS_TOP_LEVEL AND PROJECT_NAME MATCHES "^pilotlight")
   set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 endif()
 
+# What another compiler, or somebody else's own options, warn of in our sources is not theirs to mend, and must not stop
+# them where their warnings are errors.
+if(PILOTLIGHT_IS_GUEST)
+  set(pilotlight_warnings -w)
+else()
+  set(pilotlight_warnings -Wall -Wextra -Wconversion -Wshadow -Werror)
+endif()
+
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH pilotlight_root)
 add_library(pilotlight_build_flags INTERFACE)
 add_library(pilotlight::build_flags ALIAS pilotlight_build_flags)
 target_compile_features(pilotlight_build_flags INTERFACE c_std_11 cxx_std_17)
 target_compile_options(pilotlight_build_flags INTERFACE
-  -Wall -Wextra -Wconversion -Wshadow -Werror
+  ${pilotlight_warnings}
   -ffunction-sections -fdata-sections
   "$<$<CONFIG:>:-Os;-DNDEBUG>"
   # Names and lines for `pilotlight fault`; they stay in the ELF file and take no memory of the board.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # pilotlight_add_model(): from model files to what an image links.
+cmake_policy(VERSION 3.28) # whatever the project that calls it asked for
 if(POLICY CMP0174)
   cmake_policy(SET CMP0174 NEW) # an empty string is a value
 endif()
@@ -84,7 +85,7 @@ function(pilotlight_add_model target)
   set(models ${target}_models)
   add_library(${models} OBJECT ${generated}/linked_models.c ${generated}/linked_models.S ${kernels})
   pilotlight_select_kernels(${models} ${generated})
-  target_include_directories(${models} PUBLIC ${generated} ${generated}/include)
+  target_include_directories(${models} SYSTEM PUBLIC ${generated} ${generated}/include)
   target_link_libraries(${models}
     PUBLIC pilotlight::model pilotlight::runtime
     PRIVATE pilotlight::build_flags)
@@ -127,7 +128,8 @@ macro(pilotlight_load_firmware board)
         "machine's own compiler\n  try: -DCMAKE_TOOLCHAIN_FILE=${PILOTLIGHT_ROOT}/cmake/toolchain/arm-none-eabi.cmake, "
         "in an empty build folder")
     endif()
-    add_subdirectory("${PILOTLIGHT_ROOT}/firmware" "${CMAKE_BINARY_DIR}/pilotlight-firmware" EXCLUDE_FROM_ALL)
+    set(PILOTLIGHT_IS_GUEST ON) # see flags.cmake; SYSTEM: nor is what our headers are warned of
+    add_subdirectory("${PILOTLIGHT_ROOT}/firmware" "${CMAKE_BINARY_DIR}/pilotlight-firmware" EXCLUDE_FROM_ALL SYSTEM)
   else()
     get_property(loaded GLOBAL PROPERTY PILOTLIGHT_LOADED_BOARD)
     if(NOT "${board}" STREQUAL loaded)

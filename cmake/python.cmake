@@ -13,7 +13,7 @@ if(NOT PILOTLIGHT_EXECUTORCH_DIR)
       "import importlib.util as u; s = u.find_spec('executorch'); print(list(s.submodule_search_locations)[0] if s else '', end='')"
     OUTPUT_VARIABLE found RESULT_VARIABLE result)
   if(result OR NOT found)
-    message(FATAL_ERROR "${PILOTLIGHT_PYTHON} has no executorch package\n  try: scripts/setup.sh, then configure again")
+    message(FATAL_ERROR "${PILOTLIGHT_PYTHON} has no executorch package\n  try: ${CMAKE_CURRENT_LIST_DIR}/../scripts/setup.sh, then configure again in an empty folder")
   endif()
   set(PILOTLIGHT_EXECUTORCH_DIR "${found}" CACHE PATH "The executorch package of the virtual environment")
 endif()

@@ -60,9 +60,10 @@ if [ "$(cat "$stamp" 2>/dev/null || true)" != "$wanted" ]; then
 fi
 "$root/scripts/fetch_sources.sh"
 
-if [ ! -e "$root/.west/config" ]; then
+# As a project in somebody else's workspace it is part of that one.
+if ! (cd "$root" && "$venv/bin/west" list -f '{abspath}' 2>/dev/null) | grep -qxF "$(realpath "$root")"; then
   say "setting up the west workspace"
   mkdir -p "$root/.west"
   printf '[manifest]\npath = .\nfile = west.yml\n' >"$root/.west/config"
 fi
-say "set-up is complete; to use it in this shell: . .venv/bin/activate"
+say "set-up is complete; to use it in this shell: . $venv/bin/activate"

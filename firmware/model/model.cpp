@@ -218,9 +218,10 @@ Status Model::BindOutputs(const MethodMeta& meta) {
 Status Model::CheckTensor(const TensorInfo& info, const pilotlight_tensor_info_t& described,
                           const char* side, std::size_t index) {
   bool same = static_cast<std::uint8_t>(info.scalar_type()) == described.dtype &&
-              info.nbytes() == described.size_bytes && info.sizes().size() == described.rank;
+              info.nbytes() == described.size_bytes && info.sizes().size() == described.rank &&
+              info.dim_order().size() == described.rank;
   for (std::size_t d = 0; same && d < described.rank; ++d) {
-    same = info.sizes()[d] == described.dims[d];
+    same = info.sizes()[d] == described.dims[d] && info.dim_order()[d] == described.dim_order[d];
   }
   if (same) return Status::kOk;
   Text(failure_text_) << "the program's " << side << " " << index

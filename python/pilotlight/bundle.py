@@ -3,7 +3,7 @@
 
 model.pte      the program
 model.json     `ModelInfo`: name, target, inputs and outputs with scales, labels, hash of the .pte
-golden.npz     input_<i> [samples, ...]   what is sent to the device, in the device's dtype
+golden.npz     input_<i> [samples, ...]   what is sent to the device, in the device's dtype and the model's shape
                golden_<i> [samples, ...]  what the device must answer: bit for bit, or within the output's `Tolerance`
                quantised_<i>              what quantised PyTorch answers, in the same dtype
                fp32_<i>                   what the float model answers, float32
@@ -21,6 +21,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pilotlight.errors import ConfigError
 
 SCHEMA = 1
@@ -32,6 +35,14 @@ class TensorInfo:
 
     dtype is NumPy's name ("int8", "float32", ...). real = (stored - zero_point) * scale; scale 0.0
     means that the tensor is not quantised.
+    dim_order: dimensions from outermost to innermost in the device's memory; (0, 2, 3, 1) is channels-last (NHWC).
+        Empty: as in the shape.
+
+    >>> image = TensorInfo("x", "int8", (1, 2, 1, 2), 1.0, 0, (0, 2, 3, 1))
+    >>> image.in_memory(np.array([[[1, 2]], [[3, 4]]], np.int8)).tobytes()
+    b'\\x01\\x03\\x02\\x04'
+    >>> image.from_memory(np.array([1, 3, 2, 4], np.int8)).tolist()
+    [[[[1, 2]], [[3, 4]]]]
     """
 
     name: str
@@ -39,6 +50,20 @@ class TensorInfo:
     shape: tuple[int, ...]
     scale: float
     zero_point: int
+    dim_order: tuple[int, ...] = ()
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        return self.dim_order or tuple(range(len(self.shape)))
+
+    def in_memory(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return `values`, which are of this shape with or without its batch, in the order that the device wants."""
+        return np.ascontiguousarray(values.reshape(self.shape).transpose(self.order))
+
+    def from_memory(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Return the device's values in their shape."""
+        inverse = sorted(range(len(self.order)), key=self.order.__getitem__)
+        return stored.reshape([self.shape[axis] for axis in self.order]).transpose(inverse)
 
 
 @dataclass(frozen=True)
@@ -85,6 +110,10 @@ class ModelInfo:
         (folder / "model.json").write_text(text + "\n", encoding="utf-8")
 
 
+def _tensor(raw: dict[str, Any]) -> TensorInfo:
+    return TensorInfo(**{**raw, "shape": tuple(raw["shape"]), "dim_order": tuple(raw.get("dim_order", ()))})
+
+
 def load_model_info(folder: Path) -> ModelInfo:
     """Read model.json and check that model.pte is the one it describes.
 
@@ -98,7 +127,7 @@ def load_model_info(folder: Path) -> ModelInfo:
         if raw.pop("schema") != SCHEMA:
             raise ConfigError(f"{path}: written by another version of pilotlight", hint=hint)
         for side in ("inputs", "outputs"):
-            raw[side] = tuple(TensorInfo(**{**t, "shape": tuple(t["shape"])}) for t in raw[side])
+            raw[side] = tuple(_tensor(tensor) for tensor in raw[side])
         raw["labels"] = tuple(raw["labels"])
         raw["tolerances"] = tuple(Tolerance(**tolerance) for tolerance in raw.get("tolerances", ()))
         info = ModelInfo(**raw)

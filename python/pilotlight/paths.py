@@ -6,3 +6,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BOARDS = ROOT / "boards"
 MODELS = ROOT / "python" / "models"
+
+# For whoever lacks a package or a tool. In a west workspace nobody stands in this folder, so paths are whole.
+HOW_TO_SET_UP = f"{ROOT}/scripts/setup.sh, then: . {ROOT}/.venv/bin/activate"

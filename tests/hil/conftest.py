@@ -8,12 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from repository import publish_checkout
 from workflow import Bench, build, run
 
 
 @pytest.fixture(scope="session")
 def digits_build() -> Path:
     return build("digits", "-b", "qemu-corstone300", "-m", "digits")
+
+
+@pytest.fixture(scope="session")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the URL of a repository that holds this checkout's files."""
+    return publish_checkout(tmp_path_factory.mktemp("upstream") / "pilotlight")
 
 
 @pytest.fixture

@@ -106,14 +106,57 @@ def test_an_installed_package_is_found_and_is_all_that_is_needed(tmp_path: Path)
     assert str(ROOT / "firmware") not in rules
 
 
+# Names and options as somebody else's project may have them too; warnings that our sources do not pass, as errors.
+STRICT_PARENT = """
+set(BOARD "rev-b")
+set(APP "panel")
+add_compile_options(-Wpadded -Wundef -Wredundant-decls -Werror)
+enable_testing()
+"""
+AT_THE_END = """
+install(TARGETS door_panel)
+if(NOT "${BOARD} ${APP} ${CMAKE_BUILD_TYPE}" STREQUAL "rev-b panel ")
+  message(FATAL_ERROR "now ${BOARD} ${APP} ${CMAKE_BUILD_TYPE}")
+endif()
+"""
+
+
 @pytest.mark.campaign
-def test_add_subdirectory_gives_the_same_function(tmp_path: Path) -> None:
-    app = shutil.copytree(EXAMPLE, tmp_path / "app")
+@pytest.mark.parametrize("way", ["add_subdirectory", "FetchContent"])
+def test_as_a_part_of_somebody_elses_tree_it_disturbs_nothing(tmp_path: Path, upstream: str, way: str) -> None:
+    app, build = shutil.copytree(EXAMPLE, tmp_path / "app"), tmp_path / "build"
+    part = {
+        "add_subdirectory": f"add_subdirectory({ROOT} pilotlight)",
+        "FetchContent": "include(FetchContent)\n"
+        f"FetchContent_Declare(pilotlight GIT_REPOSITORY {upstream} GIT_TAG main)\n"
+        "FetchContent_MakeAvailable(pilotlight)",
+    }[way]
+    (app / "other.c").write_text('#include "pilotlight/pilotlight.h"\n', encoding="utf-8")
     lists = app / "CMakeLists.txt"
-    text = lists.read_text(encoding="utf-8")
-    text = text.replace("find_package(Pilotlight REQUIRED)", f"add_subdirectory({ROOT} pilotlight)")
-    lists.write_text(text, encoding="utf-8")
-    _configure_and_build(app, tmp_path / "build", f"-DCMAKE_TOOLCHAIN_FILE={TOOLCHAIN}")
+    text = (
+        lists.read_text(encoding="utf-8").replace("VERSION 3.28", "VERSION 3.16").replace("uart.c)", "uart.c other.c)")
+    )
+    text = text.replace("find_package(Pilotlight REQUIRED)", f"{STRICT_PARENT}{part}")
+    lists.write_text(text + AT_THE_END, encoding="utf-8")
+
+    _west("build", "-d", build, "-b", "qemu-corstone300", "-s", app)
+
+    _has_no_heap_and_no_constructors(build / "door_panel")
+    _west("flash", "-d", build)
+    try:
+        golden = np.load(build / "bundles" / "digits" / "golden.npz")
+        with serial.serial_for_url(connect(build), timeout=20) as port:
+            port.write(b"digit " + golden["input_0"][0].tobytes().hex().encode() + b"\n")
+            scores = _answer(port).partition(": ")[2].split()
+            assert [int(score) for score in scores] == golden["golden_0"][0].ravel().tolist()
+    finally:
+        power_off(build)
+    assert "Total Tests: 0" in _run("ctest", "-N", cwd=build).stdout
+    _run("cmake", "--install", build, "--prefix", tmp_path / "prefix")
+    assert [path.name for path in (tmp_path / "prefix").rglob("*") if path.is_file()] == ["door_panel"]
+    # Serial protocol, start-up and check app: of no use here, and not built.
+    built = {path.name for path in build.rglob("*.a")}
+    assert built == {f"libpilotlight_{name}.a" for name in ("base", "port", "executorch", "ethos_u", "model")}
 
 
 def test_an_app_for_the_wrong_compiler_is_told_what_to_do(tmp_path: Path) -> None:

@@ -7,34 +7,20 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import serial
+from page import blocks
 
 from pilotlight.paths import ROOT
 from pilotlight.targets import connect, power_off
 
 TUTORIAL = ROOT / "firmware" / "examples" / "README.md"
-_BLOCK = re.compile(r"^```(?P<kind>\w+) ?(?P<title>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block: commands (sh), text to be printed (text), or a file of that title."""
-
-    kind: str
-    title: str
-    text: str
-
-
-def blocks() -> list[Block]:
-    return [Block(**match.groupdict()) for match in _BLOCK.finditer(TUTORIAL.read_text(encoding="utf-8"))]
 
 
 def test_the_tutorial_names_what_it_has_blocks_for() -> None:
-    kinds = [(block.kind, block.title) for block in blocks()]
+    kinds = [(block.kind, block.title) for block in blocks(TUTORIAL)]
     assert ("sh", "set-up") in kinds and ("sh", "interactive") in kinds and ("text", "answers") in kinds
     assert {title for kind, title in kinds if kind not in ("sh", "text")} == {
         "gestures.py",
@@ -46,7 +32,7 @@ def test_the_tutorial_names_what_it_has_blocks_for() -> None:
 def test_every_step_of_the_tutorial_works(tmp_path: Path) -> None:
     folder, printed = tmp_path, ""
     try:
-        for block in blocks():
+        for block in blocks(TUTORIAL):
             if block.kind == "sh" and block.title == "":
                 for command in block.text.splitlines():
                     printed += _type(command, folder)

@@ -59,10 +59,11 @@ class MailboxPort final : public NpuPort {
   bool WaitForIrq(std::uint64_t deadline_us) override {
     std::uint64_t computing_us = 0;
     while (mailbox::InterruptCount() == armed_) {
+      if (!Present()) return false;
       const std::uint64_t now_us = NowUs();
       const bool computing = mailbox::SharedPage()->computing != 0 && computing_us < kLongestRunUs;
       const std::uint64_t device_us = now_us - computing_us;
-      if (!Present() || (!computing && device_us >= deadline_us)) return false;
+      if (!computing && device_us >= deadline_us) return false;
       const std::uint64_t left_us = computing ? kPresenceIntervalUs : deadline_us - device_us;
       mailbox::SleepWhileInterruptCountIs(armed_, now_us + std::min(left_us, kPresenceIntervalUs));
       if (!computing) continue;

@@ -110,4 +110,4 @@ def _run(args: argparse.Namespace) -> int:
 
 def _print_summary(console: Console, summary: BuildSummary) -> None:
     render_regions(console, summary.regions)
-    console.print(f"[green]built[/green] {summary.elf}  build id {summary.build_id}", highlight=False)
+    console.print(f"[green]built[/green] {summary.elf}  build id {summary.build_id}", highlight=False, soft_wrap=True)

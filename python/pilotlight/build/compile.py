@@ -12,6 +12,7 @@ from pathlib import Path
 from pilotlight.boards import MemoryRegion
 from pilotlight.build.overflow import largest_in_region
 from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit, PilotlightError, ToolMissing, error_classes
+from pilotlight.paths import HOW_TO_SET_UP
 
 _OVERFLOW = re.compile(r"region `(?P<region>\w+)' overflowed by (?P<bytes>\d+) bytes")
 _STEP = re.compile(r"^\[(?P<done>\d+)/(?P<total>\d+)\] (?P<what>.*)")
@@ -38,7 +39,7 @@ def require_tools(cross_compiler: str | None) -> None:
         raise CompilerMissing("no C++ compiler for this machine is on PATH", hint="apt-get install g++")
     for tool in ("cmake", "ninja"):
         if shutil.which(tool) is None:
-            raise ToolMissing(f"{tool} is not on PATH", hint=". .venv/bin/activate, or scripts/setup.sh first")
+            raise ToolMissing(f"{tool} is not on PATH", hint=HOW_TO_SET_UP)
 
 
 def configure(source: Path, folder: Path, definitions: dict[str, str], log: Path) -> None:

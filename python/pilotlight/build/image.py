@@ -85,13 +85,14 @@ def _compile(folder: Path, settings: Settings, board: Board, console: Console) -
         "FLOAT_IO": "ON" if settings.float_io else "OFF",
         "REQUIRE_FULL_DELEGATION": "ON" if settings.require_full_delegation else "OFF",
         "SHARED_ARENA": "ON" if settings.shared_arena else "OFF",
+        "PILOTLIGHT_PYTHON": sys.executable,
     }
     if settings.runtime:
         definitions["PILOTLIGHT_RUNTIME"] = settings.runtime
     source, target = ROOT, "firmware"
     if settings.source_dir:
         source, target = Path(settings.source_dir), "all"
-        definitions |= {"Pilotlight_DIR": str(ROOT / "cmake"), "PILOTLIGHT_PYTHON": sys.executable}
+        definitions["Pilotlight_DIR"] = str(ROOT / "cmake")
         if board.cpu.core != "host":
             definitions["CMAKE_TOOLCHAIN_FILE"] = str(ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake")
         if not (source / "CMakeLists.txt").is_file():

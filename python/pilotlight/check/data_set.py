@@ -31,9 +31,12 @@ class DataSet:
     labels: Array | None
     samples: int
 
-    def input_bytes(self, sample: int) -> list[bytes]:
+    def input_bytes(self, sample: int, described: tuple[TensorInfo, ...]) -> list[bytes]:
         """Return the sample's inputs as the device wants them."""
-        return [little_endian(array[sample]).tobytes() for array in self.inputs]
+        return [
+            little_endian(about.in_memory(array[sample])).tobytes()
+            for about, array in zip(described, self.inputs, strict=True)
+        ]
 
 
 def little_endian(array: Array) -> Array:

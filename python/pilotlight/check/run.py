@@ -237,13 +237,20 @@ def _run_sample(
     continues = subject.info.sequence and sample > 0
     start = time.monotonic()
     done, outputs = session.infer(
-        index, number, data.input_bytes(sample), sizes, run_timeout_s, deadline, continues=continues
+        index,
+        number,
+        data.input_bytes(sample, subject.info.inputs),
+        sizes,
+        run_timeout_s,
+        deadline,
+        continues=continues,
     )
     answer.host_ms.append((time.monotonic() - start) * 1e3)
     answer.runs.append(done)
     for row, raw, about, golden in zip(answer.outputs, outputs, subject.info.outputs, data.golden, strict=True):
         dtype = np.dtype(about.dtype).newbyteorder("<")
-        row.append(np.frombuffer(raw, dtype).reshape(golden[sample].shape).astype(golden.dtype))
+        values = about.from_memory(np.frombuffer(raw, dtype))
+        row.append(values.reshape(golden[sample].shape).astype(golden.dtype))
 
 
 def _judge(subject: _Subject, answers: _Answers, statistics: Statistics) -> ModelReport:

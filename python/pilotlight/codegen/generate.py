@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Sequence
@@ -59,10 +60,21 @@ class _CTensor:
     dtype: str
     c_type: str
     shape: tuple[int, ...]
+    dim_order: tuple[int, ...]
     elements: int
     size_bytes: int
     scale: str
     zero_point: int
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        return tuple(self.shape[axis] for axis in self.dim_order)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """How far apart, in elements, neighbours along each dimension lie."""
+        place = {axis: at for at, axis in enumerate(self.dim_order)}
+        return tuple(math.prod(self.stored_shape[place[axis] + 1 :]) for axis in range(len(self.shape)))
 
 
 # The memory that the models of an image take turns in; the link step reserves it.
@@ -179,6 +191,12 @@ def _check_tensors(side: str, described: tuple[TensorInfo, ...], actual: tuple[T
                 f"but model.json says {tensor.dtype}{list(tensor.shape)}",
                 hint="export the model again",
             )
+        if tensor.order != value.dim_order:
+            raise BadProgram(
+                f"{path}: {side} {index} lies in memory in the order {list(value.dim_order)}, "
+                f"but model.json says {list(tensor.order)}",
+                hint="export the model again",
+            )
         if tensor.dtype not in _DTYPES or len(tensor.shape) > MAX_RANK:
             raise BadProgram(
                 f"{path}: {side} {index} is {tensor.dtype}{list(tensor.shape)}, which the firmware's interface lacks",
@@ -215,6 +233,7 @@ def _c_tensor(tensor: TensorInfo) -> _CTensor:
         dtype=enumerator,
         c_type=c_type,
         shape=tuple(tensor.shape),
+        dim_order=tensor.order,
         elements=elements,
         size_bytes=elements * element_bytes,
         scale=_c_float(tensor.scale),

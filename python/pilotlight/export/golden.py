@@ -16,12 +16,11 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils._pytree import tree_leaves
 
 from pilotlight.bundle import EXACT, Tolerance
-from pilotlight.errors import ModelError
 from pilotlight.export.accuracy import output_accuracy, top_one
 from pilotlight.export.lower import Lowered
 from pilotlight.export.report import OutputAccuracy, TopOne
 from pilotlight.export.state import Sampling
-from pilotlight.export.tensor_io import Quantisation
+from pilotlight.export.tensor_io import Quantisation, dim_order
 from pilotlight.export.tolerance import Spread, noisy, reaches, rounds_its_own_way
 
 # Samples of which the golden outputs are computed with noise, and how often each.
@@ -45,8 +44,6 @@ class GoldenModel:
         self._carried = _carried(program.graph_signature) if sequence else {}
         self._outputs = len(lowered.boundary.outputs)
         outputs = program.graph.output_node().args[0]
-        for value in outputs:
-            _demand_contiguous(value.meta["val"])
         self.depends_on_rounding = reaches(program, outputs[-self._outputs :])
 
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
@@ -145,7 +142,7 @@ def quantised_values(values: Sequence[Any], quantisations: Sequence[Quantisation
 
 @dataclass(frozen=True)
 class DelegateCall:
-    """delegate: its index among the program's delegates."""
+    """delegate: its index among the program's delegates. Arrays are as they lie in memory, and so are their shapes."""
 
     delegate: int
     inputs: list[NDArray[Any]]
@@ -170,23 +167,42 @@ class _Interpreter(torch.fx.Interpreter):  # type: ignore[misc]
         module, *inputs = args
         outputs = run_tosa(self._tosa_graphs[id(module)], inputs, module)
         if self.calls is not None:
-            arrays = [[value.contiguous().numpy() for value in values] for values in (inputs, outputs)]
+            arrays = [
+                [_in_memory(value, like) for value, like in zip(values, likes, strict=True)]
+                for values, likes in zip((inputs, outputs), _tensors(module), strict=True)
+            ]
             self.calls.append(DelegateCall(self._index[id(module)], *arrays))
         return outputs
 
 
 def run_tosa(graph: bytes, inputs: Sequence[Any], module: Any) -> list[Any]:
-    """Evaluate one delegate. The reference model gives raw shapes; the module's graph knows the tensors'."""
-    arrays = [np.ascontiguousarray(value.numpy()) for value in inputs]
+    """Evaluate one delegate. The reference model takes and gives what lies in memory; the module's graph knows how."""
+    takes, gives = _tensors(module)
+    arrays = [_in_memory(value, like) for value, like in zip(inputs, takes, strict=True)]
     results, status = tosa_reference_model.run(graph, arrays)
     if status != tosa_reference_model.GraphStatus.TOSA_VALID:
         raise RuntimeError(f"the TOSA reference model did not accept a delegate's graph: {status}")
-    expected = [node.meta["val"] for node in module.original_module.graph.output_node().args[0]]
     outputs = []
-    for result, like in zip(results, expected, strict=True):
-        _demand_contiguous(like)
-        outputs.append(torch.from_numpy(result).reshape(like.shape).to(like.dtype))
+    for result, like in zip(results, gives, strict=True):
+        order = dim_order(like)
+        inverse = sorted(range(len(order)), key=order.__getitem__)
+        stored = torch.from_numpy(result).reshape([like.shape[axis] for axis in order])
+        outputs.append(stored.permute(inverse).to(like.dtype))
     return outputs
+
+
+def _tensors(module: Any) -> tuple[list[Any], list[Any]]:
+    """Return what a delegate takes and gives, as tensors without values."""
+    program = module.original_module
+    values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
+    return (
+        [values[name] for name in program.graph_signature.user_inputs],
+        [node.meta["val"] for node in program.graph.output_node().args[0]],
+    )
+
+
+def _in_memory(value: Any, like: Any) -> NDArray[Any]:
+    return np.ascontiguousarray(value.numpy().transpose(dim_order(like)))
 
 
 def _held(program: Any, spec: Any) -> Any:
@@ -206,11 +222,3 @@ def _carried(signature: Any) -> dict[int, int]:
         for position, spec in enumerate(signature.output_specs)
         if spec.kind == OutputKind.BUFFER_MUTATION
     }
-
-
-def _demand_contiguous(value: Any) -> None:
-    if isinstance(value, torch.Tensor) and not value.is_contiguous():
-        raise ModelError(
-            f"a tensor of shape {tuple(value.shape)} is not contiguous (channels last?) where the NPU hands it over",
-            hint="take memory_format=torch.channels_last out of the model; the NPU's own layout is chosen by Vela",
-        )

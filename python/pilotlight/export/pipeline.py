@@ -29,6 +29,7 @@ from pilotlight.export.steps import Steps
 from pilotlight.export.targets import Target, resolve
 from pilotlight.model_spec import ModelSpec
 from pilotlight.npu.configurations import CONFIGURATIONS
+from pilotlight.paths import HOW_TO_SET_UP
 
 BUNDLE_FILES = frozenset(
     {"model.pte", "model.json", "golden.npz", "report.json", "debug.json", "export.log", "inputs.json"}
@@ -162,7 +163,7 @@ def _import_upstream() -> None:
     try:
         from pilotlight.export import golden, lower, quantise  # noqa: F401
     except ModuleNotFoundError as error:
-        raise ToolMissing(f"the Python package {error.name!r} is not installed", hint="scripts/setup.sh") from error
+        raise ToolMissing(f"the Python package {error.name!r} is not installed", hint=HOW_TO_SET_UP) from error
 
 
 @contextmanager

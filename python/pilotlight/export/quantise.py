@@ -130,4 +130,13 @@ def _demand_same(expected: Any, got: Any) -> None:
 
 
 def _example(spec: ModelSpec) -> tuple[Any, ...]:
-    return tuple(value.contiguous() for value in spec.example_inputs)
+    """Return the example inputs in the layout that they come in: dense, channels last or not."""
+    return tuple(_dense(value) for value in spec.example_inputs)
+
+
+def _dense(value: Any) -> Any:
+    for layout, dimensions in ((torch.channels_last, 4), (torch.channels_last_3d, 5)):
+        # A tensor of one channel or one pixel is both, and then there is nothing to choose.
+        if value.dim() == dimensions and value.is_contiguous(memory_format=layout) and not value.is_contiguous():
+            return value
+    return value.clone(memory_format=torch.contiguous_format)

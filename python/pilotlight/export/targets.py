@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilotlight.errors import ConfigError, ToolMissing
+from pilotlight.paths import HOW_TO_SET_UP
 
 # First the system configuration, then the memory mode that ExecuTorch takes for the family.
 _FAMILY_DEFAULTS = {
@@ -65,7 +66,7 @@ def resolve(name: str, system_config: str | None, memory_mode: str | None) -> Ta
 def _described_by_vela() -> tuple[list[str], list[str]]:
     spec = importlib.util.find_spec("ethosu")
     if spec is None or not spec.submodule_search_locations:
-        raise ToolMissing("Vela is not installed", hint="scripts/setup.sh")
+        raise ToolMissing("Vela is not installed", hint=HOW_TO_SET_UP)
     path = Path(spec.submodule_search_locations[0]) / "config_files" / "Arm" / "vela.ini"
     parser = configparser.ConfigParser(strict=False, inline_comment_prefixes=(";",))
     parser.read(path, encoding="utf-8")

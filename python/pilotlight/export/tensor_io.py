@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from executorch.exir.tensor import dim_order_from_stride
 from torch._ops import OpOverload
 from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx.passes.infra.pass_base import PassResult
@@ -117,6 +118,11 @@ def dtype_name(dtype: Any) -> str:
     return str(dtype).removeprefix("torch.")
 
 
+def dim_order(value: Any) -> tuple[int, ...]:
+    """Return the dimensions of a tensor from outermost to innermost in memory, as the .pte will say them."""
+    return tuple(int(axis) for axis in dim_order_from_stride(value.stride()))
+
+
 def _input_names(program: Any) -> list[str]:
     specs = program.graph_signature.input_specs
     return [spec.arg.name for spec in specs if spec.kind == InputKind.USER_INPUT]
@@ -130,4 +136,5 @@ def _output_positions(program: Any) -> list[int]:
 def _describe(node: Any, name: str, quantisation: Quantisation | None) -> TensorInfo:
     value = node.meta["val"]
     scale, zero_point = (float(quantisation[0]), int(quantisation[1])) if quantisation else (0.0, 0)
-    return TensorInfo(name, dtype_name(value.dtype), tuple(int(size) for size in value.shape), scale, zero_point)
+    shape = tuple(int(size) for size in value.shape)
+    return TensorInfo(name, dtype_name(value.dtype), shape, scale, zero_point, dim_order(value))

@@ -50,16 +50,19 @@ def _run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({**asdict(target.state), "url": target.url}, indent=2))
     else:
-        _tell(target, args.idle_limit)
+        _tell(target, args)
     if args.attach:
         _attach(target)
     return 0
 
 
-def _tell(target: PoweredTarget, idle_limit_s: float) -> None:
+def _tell(target: PoweredTarget, args: argparse.Namespace) -> None:
     state = target.state
+    folder = "" if args.build_dir == Path("build") else f" -d {args.build_dir}"
     print(f"{state.board} is on, running {state.model} (build id {state.build_id}) with NPU {state.npu}")
-    print(f"console {target.url}; off after {idle_limit_s:g} s without use, or with: west poweroff", flush=True)
+    print(
+        f"console {target.url}; off after {args.idle_limit:g} s without use, or with: west poweroff{folder}", flush=True
+    )
 
 
 def _attach(target: PoweredTarget) -> None:

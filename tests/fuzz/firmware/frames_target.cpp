@@ -66,9 +66,9 @@ class FakeModel final : public check::ModelPort {
   Bytes input_;
   Bytes output_;
   const std::uint8_t pte_[4] = {'p', 't', 'e', '!'};
-  const pilotlight_tensor_info_t input_info_ = {"x", PILOTLIGHT_INT8, 1, {kInputBytes}, 0.5f,
+  const pilotlight_tensor_info_t input_info_ = {"x", PILOTLIGHT_INT8, 1, {kInputBytes}, {0}, 0.5f,
                                                 -3,  kInputBytes};
-  const pilotlight_tensor_info_t output_info_ = {"y", PILOTLIGHT_INT8, 1, {kOutputBytes}, 0.5f,
+  const pilotlight_tensor_info_t output_info_ = {"y", PILOTLIGHT_INT8, 1, {kOutputBytes}, {0}, 0.5f,
                                                  -3,  kOutputBytes};
   pilotlight_model_descriptor_t about_{};
 };

@@ -104,7 +104,7 @@ void pilotlight_close(pilotlight_model_t* model);
 
 /* An input or output: what is known about it, and where it lies. */
 typedef struct pilotlight_tensor {
-  const pilotlight_tensor_info_t* info; /* name, dtype, shape, scale, zero point; NULL: none */
+  const pilotlight_tensor_info_t* info; /* name, dtype, shape, layout, scale, ...; NULL: none */
   void* data;                           /* NULL: none */
   uint32_t size_bytes;
 } pilotlight_tensor_t;
@@ -113,7 +113,9 @@ uint32_t pilotlight_input_count(const pilotlight_model_t* model);
 uint32_t pilotlight_output_count(const pilotlight_model_t* model);
 
 /* The memory of input `index`, to be filled in place before each pilotlight_run():
- * an inference may overwrite it. All NULL when there is no such input. */
+ * an inference may overwrite it. Elements lie as info->dim_order says; the header of
+ * the model has the stride of each dimension, PILOTLIGHT_<NAME>_INPUT_<i>_STRIDE_<d>.
+ * All NULL when there is no such input. */
 pilotlight_tensor_t pilotlight_input(pilotlight_model_t* model, uint32_t index);
 
 /* The memory of output `index`: a result only after pilotlight_run() returned

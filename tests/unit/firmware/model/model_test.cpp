@@ -115,9 +115,11 @@ class ModelTest : public testing::Test {
   }
 
   pilotlight_tensor_info_t input_{
-      "x", PILOTLIGHT_INT8, 4, {1, 1, 8, 8}, 0.018F, -13, static_cast<std::uint32_t>(kInputBytes)};
+      "x",          PILOTLIGHT_INT8, 4,   {1, 1, 8, 8},
+      {0, 1, 2, 3}, 0.018F,          -13, static_cast<std::uint32_t>(kInputBytes)};
   pilotlight_tensor_info_t output_{
-      "y", PILOTLIGHT_INT8, 2, {1, 10}, 0.0016F, 3, static_cast<std::uint32_t>(kOutputBytes)};
+      "y",    PILOTLIGHT_INT8, 2, {1, 10},
+      {0, 1}, 0.0016F,         3, static_cast<std::uint32_t>(kOutputBytes)};
   pilotlight_arena_t planned_[1] = {{At(kPlannedAt), 256}};
   alignas(16) std::uint8_t method_pool_[16 * 1024];
   pilotlight_model_descriptor_t descriptor_{"cnn",
@@ -286,6 +288,9 @@ TEST_F(ModelTest, DescriptorOfAnotherProgramIsRefused) {
   input_.dims[3] = 7;
   EXPECT_EQ(Open(), Status::kBadModel);
   input_.dims[3] = 8;
+  std::swap(input_.dim_order[2], input_.dim_order[3]);  // As many bytes, in another order.
+  EXPECT_EQ(Open(), Status::kBadModel);
+  std::swap(input_.dim_order[2], input_.dim_order[3]);
   output_.dtype = PILOTLIGHT_UINT8;
   EXPECT_EQ(Open(), Status::kBadModel);
   EXPECT_NE(std::string(model_.failure_text()).find("output 0"), std::string::npos);

@@ -94,9 +94,11 @@ class PilotlightTest : public testing::Test {
   static inline std::string early_failure_;
 
   pilotlight_tensor_info_t input_{
-      "x", PILOTLIGHT_INT8, 4, {1, 1, 8, 8}, 0.018F, -13, static_cast<std::uint32_t>(kInputBytes)};
+      "x",          PILOTLIGHT_INT8, 4,   {1, 1, 8, 8},
+      {0, 1, 2, 3}, 0.018F,          -13, static_cast<std::uint32_t>(kInputBytes)};
   pilotlight_tensor_info_t output_{
-      "y", PILOTLIGHT_INT8, 2, {1, 10}, 0.0016F, 3, static_cast<std::uint32_t>(kOutputBytes)};
+      "y",    PILOTLIGHT_INT8, 2, {1, 10},
+      {0, 1}, 0.0016F,         3, static_cast<std::uint32_t>(kOutputBytes)};
   pilotlight_arena_t planned_[1] = {{At(kPlannedAt), 256}};
   alignas(16) std::uint8_t method_pool_[16 * 1024];
   pilotlight_model_descriptor_t descriptor_ = [this] {

@@ -62,8 +62,10 @@ class FakeModel final : public ModelPort {
   std::vector<std::byte> poisons;
 
  private:
-  const pilotlight_tensor_info_t input_ = {"x", PILOTLIGHT_INT8, 1, {8}, 0.5f, -3, kInputBytes};
-  const pilotlight_tensor_info_t output_ = {"y", PILOTLIGHT_INT8, 1, {4}, 0.25f, 7, kOutputBytes};
+  const pilotlight_tensor_info_t input_ = {"x", PILOTLIGHT_INT8, 1, {8}, {0}, 0.5f,
+                                           -3,  kInputBytes};
+  const pilotlight_tensor_info_t output_ = {"y", PILOTLIGHT_INT8, 1, {4},
+                                            {0}, 0.25f,           7, kOutputBytes};
   const std::uint8_t pte_[4] = {'p', 't', 'e', '!'};
   const pilotlight_model_descriptor_t descriptor_ = [this] {
     pilotlight_model_descriptor_t about{};

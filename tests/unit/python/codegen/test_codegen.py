@@ -149,6 +149,15 @@ def test_description_of_another_program_is_refused(make_bundle, host, tmp_path):
         generate_model(bundle, host, "package", tmp_path)
 
 
+def test_description_of_another_order_in_memory_is_refused(make_bundle, host, tmp_path):
+    bundle = make_bundle()
+    description = json.loads((bundle / "model.json").read_text())
+    description["inputs"][0]["dim_order"] = [0, 2, 3, 1]
+    (bundle / "model.json").write_text(json.dumps(description))
+    with pytest.raises(BadProgram, match=r"in the order \[0, 1, 2, 3\], but model.json says \[0, 2, 3, 1\]"):
+        generate_model(bundle, host, "package", tmp_path)
+
+
 def test_name_that_is_no_identifier_is_refused(make_bundle, host, tmp_path):
     with pytest.raises(ConfigError, match="'my-model' is no C identifier"):
         generate_model(make_bundle("my-model"), host, "package", tmp_path)

@@ -50,8 +50,9 @@ class ReversingModel final : public check::ModelPort {
  private:
   std::byte input_[kBytes] = {};
   std::byte output_[kBytes] = {};
-  const pilotlight_tensor_info_t in_ = {"x", PILOTLIGHT_INT8, 2, {50, 100}, 0.5f, -3, kBytes};
-  const pilotlight_tensor_info_t out_ = {"y", PILOTLIGHT_UINT8, 1, {5000}, 0.25f, 7, kBytes};
+  const pilotlight_tensor_info_t in_ = {"x", PILOTLIGHT_INT8, 2, {50, 100}, {0, 1}, 0.5f,
+                                        -3,  kBytes};
+  const pilotlight_tensor_info_t out_ = {"y", PILOTLIGHT_UINT8, 1, {5000}, {0}, 0.25f, 7, kBytes};
   const char pte_[8] = "program";
   const pilotlight_model_descriptor_t descriptor_ = [this] {
     pilotlight_model_descriptor_t about{};

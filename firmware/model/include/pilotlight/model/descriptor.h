@@ -33,6 +33,9 @@ typedef struct pilotlight_tensor_info {
   uint8_t dtype; /* enum pilotlight_dtype */
   uint8_t rank;
   int32_t dims[PILOTLIGHT_MAX_RANK];
+  /* Indices of dims from outermost to innermost in memory: 0, 1, 2, 3 is NCHW, and
+   * 0, 2, 3, 1 is NHWC (channels last), of dims that are N, C, H, W in both. */
+  uint8_t dim_order[PILOTLIGHT_MAX_RANK];
   float scale;
   int32_t zero_point;
   uint32_t size_bytes;
