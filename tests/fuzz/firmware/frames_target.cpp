@@ -56,6 +56,7 @@ class FakeModel final : public check::ModelPort {
     for (std::byte& byte : input_) byte = pattern;
     for (std::byte& byte : output_) byte = pattern;
   }
+  void ResetState() override {}
   Inference Run(std::uint64_t) override {
     std::memcpy(output_.data(), input_.data(), output_.size());
     return {};

@@ -71,7 +71,7 @@ class StateTest : public testing::Test {
     return output;
   }
 
-  pilotlight_tensor_info_t tensor_{"x", PILOTLIGHT_FLOAT32, 1, {4}, 0.0F, 0, kBytes};
+  pilotlight_tensor_info_t tensor_{"x", PILOTLIGHT_FLOAT32, 1, {4}, {0}, 0.0F, 0, kBytes};
   alignas(16) std::uint8_t pte_[2048];
   alignas(16) std::uint8_t method_pool_[8192];
   alignas(16) std::uint8_t overwritten_[64];
