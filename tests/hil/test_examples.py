@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import serial
+from door_panel import answer
 
 from pilotlight.paths import ROOT
 from pilotlight.targets import connect, power_off
@@ -65,25 +66,16 @@ def test_west_builds_it_and_the_board_answers_what_tosa_computed(tmp_path: Path)
         golden = np.load(build / "bundles" / "digits" / "golden.npz")
         with serial.serial_for_url(connect(build), timeout=20) as port:
             port.write(b"knock\n")
-            assert _answer(port) == "who is there?"
+            assert answer(port) == "who is there?"
             for image, scores in zip(golden["input_0"][:30], golden["golden_0"][:30], strict=True):
                 port.write(b"digit " + image.tobytes().hex().encode() + b"\n")
-                label, _, rest = _answer(port).partition(": ")
+                label, _, rest = answer(port).partition(": ")
                 assert [int(score) for score in rest.split()] == scores.ravel().tolist()
                 assert label == str(scores.argmax())
             port.write(b"digit 00\n")
-            assert "64 bytes" in _answer(port)
+            assert "64 bytes" in answer(port)
     finally:
         power_off(build)
-
-
-def _answer(port: serial.SerialBase) -> str:
-    """Return the next line that answers a command; the greeting may or may not have been sent before we came."""
-    line: str = port.readline().decode()
-    if line.startswith("door panel ready"):
-        line = port.readline().decode()
-    assert line.endswith("\n"), f"no answer, but {line!r}"
-    return line.strip()
 
 
 def _has_no_heap_and_no_constructors(elf: Path) -> None:
@@ -147,7 +139,7 @@ def test_as_a_part_of_somebody_elses_tree_it_disturbs_nothing(tmp_path: Path, up
         golden = np.load(build / "bundles" / "digits" / "golden.npz")
         with serial.serial_for_url(connect(build), timeout=20) as port:
             port.write(b"digit " + golden["input_0"][0].tobytes().hex().encode() + b"\n")
-            scores = _answer(port).partition(": ")[2].split()
+            scores = answer(port).partition(": ")[2].split()
             assert [int(score) for score in scores] == golden["golden_0"][0].ravel().tolist()
     finally:
         power_off(build)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import serial
+from door_panel import answer
 from workflow import ROOT, run
 
 from pilotlight.targets import connect, power_off
@@ -93,8 +94,7 @@ def test_inference_waits_and_locks_through_the_apps_hooks(app: Path, tmp_path: P
             before = _counts(port)
             for image, scores in zip(golden["input_0"][:5], golden["golden_0"][:5], strict=True):
                 port.write(b"digit " + image.tobytes().hex().encode() + b"\n")
-                answer = port.readline().decode()
-                assert [int(score) for score in answer.partition(": ")[2].split()] == scores.ravel().tolist()
+                assert [int(score) for score in answer(port).partition(": ")[2].split()] == scores.ravel().tolist()
             after = _counts(port)
     finally:
         power_off(build)
@@ -107,7 +107,4 @@ def test_inference_waits_and_locks_through_the_apps_hooks(app: Path, tmp_path: P
 
 def _counts(port: serial.SerialBase) -> list[int]:
     port.write(b"counts\n")
-    line = port.readline().decode()
-    if line.startswith("door panel ready"):
-        line = port.readline().decode()
-    return [int(number) for number in line.split()]
+    return [int(number) for number in answer(port).split()]

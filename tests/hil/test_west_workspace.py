@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import serial
+from door_panel import answer
 from page import blocks
 from repository import commit, git
 
@@ -109,8 +110,7 @@ def test_every_step_of_the_page_works(workspace: Workspace, upstream: str) -> No
 def _ask_the_board(build: Path, question: bytes) -> str:
     with serial.serial_for_url(connect(build), timeout=20) as port:
         port.write(question)
-        line: str = port.readline().decode()
-        return (port.readline().decode() if line.startswith("door panel ready") else line).strip()
+        return answer(port)
 
 
 def _is_built_from(clone: Path, build: Path) -> None:
