@@ -91,6 +91,17 @@ class Bench:
     def check(self, *arguments: str | Path) -> Outcome:
         return run("check", "-d", self.folder, *arguments)
 
+    def passes(self) -> dict[str, Any]:
+        """Power up, check, power off; the check's report, which must be a pass."""
+        try:
+            flashed = self.flash()
+            assert flashed.code == 0, flashed.out + flashed.err
+            outcome = self.check("--json")
+        finally:
+            run("poweroff", "-d", self.folder)
+        assert outcome.code == 0, outcome.out + outcome.err
+        return outcome.json
+
     def state(self) -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads((self.folder / "target" / "state.json").read_text(encoding="utf-8"))
         return loaded

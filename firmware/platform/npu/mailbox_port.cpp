@@ -23,8 +23,7 @@ constexpr std::uint64_t kAnswerDeadlineUs = 10'000'000;
 // How often a sleeper looks whether the simulator is still there.
 constexpr std::uint64_t kPresenceIntervalUs = 50'000;
 
-// The largest networks take seconds. A simulator that computes for longer than this has gone
-// astray.
+// The largest networks take seconds; a simulator that computes for longer has gone astray.
 constexpr std::uint64_t kLongestRunUs = 600'000'000;
 
 class MailboxPort final : public NpuPort {

@@ -85,9 +85,9 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
 
   Npu& npu_;
   Span<std::byte> fast_scratch_;
+  std::uint64_t simulator_us_ = 0;  // SimulatorUs() when the deadline was set.
   // The interface is const throughout; these are its results, not its state.
   mutable std::uint64_t deadline_us_ = 0;
-  std::uint64_t simulator_us_ = 0;  // What it was when the deadline was set.
   mutable BackendFailure failure_;
   mutable BackendStats stats_;
 };
