@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pilotlight import targets
+from pilotlight.deadline import Deadline
 
 PROBE = Path(__file__).resolve().parent / "firmware"
 BUILD_ID = "0123456789abcdef"
@@ -31,14 +32,14 @@ class Wire:
         self._socket.sendall(data)
 
     def read_bytes(self, count: int, timeout_s: float = 10) -> bytes:
-        deadline = time.monotonic() + timeout_s
+        deadline = Deadline(timeout_s)
         while len(self._received) < count:
             self._receive(deadline)
         data, self._received = self._received[:count], self._received[count:]
         return data
 
     def read_line(self, timeout_s: float = 10) -> str:
-        deadline = time.monotonic() + timeout_s
+        deadline = Deadline(timeout_s)
         while b"\n" not in self._received:
             self._receive(deadline)
         line, _, self._received = self._received.partition(b"\n")
@@ -56,9 +57,15 @@ class Wire:
     def close(self) -> None:
         self._socket.close()
 
-    def _receive(self, deadline: float) -> None:
-        self._socket.settimeout(max(0.001, deadline - time.monotonic()))
-        data = self._socket.recv(65536)
+    def _receive(self, deadline: Deadline) -> None:
+        while True:
+            self._socket.settimeout(max(0.001, deadline.remaining))
+            try:
+                data = self._socket.recv(65536)
+                break
+            except TimeoutError:
+                if deadline.passed:
+                    raise
         if not data:
             raise EOFError("the console was closed")
         self._received += data
@@ -85,9 +92,9 @@ class Bench:
         self.wire.read_until("what?")
 
     def wait_until(self, condition: Callable[[targets.TargetState], bool], timeout_s: float = 5) -> targets.TargetState:
-        deadline = time.monotonic() + timeout_s
+        deadline = Deadline(timeout_s)
         while not condition(state := targets.status(self.folder)):
-            assert time.monotonic() < deadline, state
+            assert not deadline.passed, state
             time.sleep(0.01)
         return state
 

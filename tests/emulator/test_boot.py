@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 
+from bounded import wait_until
 from probe_bench import Bench
 
 
@@ -39,12 +40,18 @@ def test_the_console_loses_nothing_of_a_burst(bench: Bench) -> None:
 def test_a_millisecond_of_the_board_is_a_millisecond(bench: Bench) -> None:
     bench.power_up()
     bench.wire.ask("r 0")
-    start = time.monotonic()
-    answer = bench.wire.ask("i 500")
-    took_s = time.monotonic() - start
-    assert answer.startswith("none after")
-    assert 500_000 <= int(answer.split()[2]) < 700_000
-    assert 0.49 < took_s < 1.0
+
+    def measured() -> bool:
+        start = time.monotonic()
+        answer = bench.wire.ask("i 500")
+        took_s = time.monotonic() - start
+        assert answer.startswith("none after")
+        waited_s = int(answer.split()[2]) / 1e6
+        assert 0.5 <= waited_s <= 1.001 * took_s, "the board's clock runs too fast"
+        # On a busy machine the answer comes late. A clock that runs too slowly never comes near.
+        return took_s < 1.3 * waited_s
+
+    wait_until(measured, "a wait that took the board and the host the same time")
 
 
 def test_stack_use_is_a_small_part_of_the_stack(qemu_bench: Bench) -> None:

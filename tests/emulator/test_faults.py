@@ -63,9 +63,9 @@ def faults(
 
     def provoke(name: str) -> bytes:
         bench.wire.send(f"f {name}")
-        answer = bench.wire.read_line(timeout_s=5)
+        answer = bench.wire.read_line()
         while not answer.startswith(("fault", "nothing")):
-            answer = bench.wire.read_line(timeout_s=5)
+            answer = bench.wire.read_line()
         assert answer.startswith("fault"), f"{name}: {answer}"
         return bytes.fromhex(bench.wire.ask("x"))
 

@@ -63,12 +63,12 @@ def test_only_memory_that_the_simulator_shares_has_an_npu_address(bench: Bench) 
 def test_a_simulator_that_dies_is_noticed_by_the_firmware_in_its_sleep(bench: Bench) -> None:
     state = bench.power_up()
     assert bench.wire.ask("a") == "alive"
-    bench.wire.send("i 8000")
+    bench.wire.send("i 60000")
     time.sleep(0.2)
     kill(state.npu_pid)
-    answer = bench.wire.read_line(timeout_s=5)
+    answer = bench.wire.read_line()
     assert answer.startswith("none after")
-    assert int(answer.split()[2]) < 2_000_000
+    assert int(answer.split()[2]) < 60_000_000, "it waited to the end"
     assert bench.wire.ask("a") == "gone"
     assert bench.wire.ask(f"r {ID}") == "00000000"
     state = bench.wait_until(lambda s: s.npu_ended != "")

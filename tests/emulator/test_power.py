@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bounded import wait_until
 from probe_bench import Bench, Wire, kill, make_build
 
 from pilotlight import targets
@@ -79,10 +80,8 @@ def test_a_killed_emulator_is_a_dead_target_with_the_reason(bench: Bench) -> Non
 def test_a_killed_supervisor_leaves_no_orphans(bench: Bench) -> None:
     state = bench.power_up()
     kill(state.supervisor_pid)
-    deadline = time.monotonic() + 5
-    while not all(map(process_ended, (state.emulator_pid, state.npu_pid))):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    orphans = (state.emulator_pid, state.npu_pid)
+    wait_until(lambda: all(map(process_ended, orphans)), "the end of emulator and simulator")
     assert "supervisor was killed" in bench.wait_until(lambda s: not s.running).reason
     bench.power_up()
     assert bench.wire.ask("a") == "alive"

@@ -9,11 +9,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import bounded
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TARGETS = ("loader", "delegate", "frames")
 
-_DEADLINE_S = 900
+_BUILD_LIMIT_S = 900
 
 
 class BuildFailedHere(Exception):
@@ -21,14 +25,8 @@ class BuildFailedHere(Exception):
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-    done = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=_DEADLINE_S,
-        env={**os.environ, **(environment or {})},
-    )
+    environment = {**os.environ, **(environment or {})}
+    done = bounded.run(command, _BUILD_LIMIT_S, capture_output=True, text=True, env=environment)
     if done.returncode != 0:
         raise BuildFailedHere(f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
 
@@ -43,9 +41,7 @@ def build(folder: Path, *options: str, source: Path = HERE, compilers: tuple[str
     return folder
 
 
-def replay(
-    folder: Path, target: str, *arguments: str | Path, deadline_s: float = 300
-) -> subprocess.CompletedProcess[str]:
+def replay(folder: Path, target: str, *arguments: str | Path, limit_s: float = 300) -> subprocess.CompletedProcess[str]:
     """Run <target>_replay; a finding is in its error output, with the command that repeats it."""
     command = [str(folder / f"{target}_replay"), "--dump", str(folder), *map(str, arguments)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, errors="replace", timeout=deadline_s)
+    return bounded.run(command, limit_s, capture_output=True, text=True, errors="replace")

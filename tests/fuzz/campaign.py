@@ -183,7 +183,7 @@ class Campaign:
                 seed += 1
                 cases = WORK / "cases.bin"
                 mutations.write(files, _LIST_LENGTH, seed, cases)
-                done = building.replay(folder, "loader", "--cases", cases, deadline_s=1800)
+                done = building.replay(folder, "loader", "--cases", cases, limit_s=1800)
                 ran = re.search(r"^ *(\d+)  executions$", done.stderr, re.MULTILINE)
                 result.executions += int(ran.group(1)) if ran else 0
                 if done.returncode != 0:

@@ -20,7 +20,7 @@ COUNT = 40_000
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(1800)
+@pytest.mark.time_limit(1800)
 @pytest.mark.parametrize("bits", ["64", "32"])
 def test_mutated_programs_are_refused_or_stay_within_bounds_with_the_real_kernels(bits: str, tmp_path: Path) -> None:
     folder = building.build(building.ROOT / f"build/fuzz/kernels-{bits}", f"-DWORD_BITS={bits}", "-DKERNELS=ON")
@@ -33,7 +33,7 @@ def test_mutated_programs_are_refused_or_stay_within_bounds_with_the_real_kernel
 
     cases = tmp_path / "cases.bin"
     mutations.write(good, COUNT, int(bits), cases)
-    done = building.replay(folder, "kernels", "--cases", cases, deadline_s=900)
+    done = building.replay(folder, "kernels", "--cases", cases, limit_s=900)
     assert done.returncode == 0, done.stderr
     executed = re.search(r"^ *(\d+)  executions$", done.stderr, re.MULTILINE)
     assert executed is not None and int(executed.group(1)) == COUNT

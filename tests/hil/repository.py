@@ -12,7 +12,7 @@ from pilotlight.paths import ROOT
 
 def git(folder: Path, *arguments: str) -> str:
     command = ["git", "-C", str(folder), "-c", "user.name=somebody", "-c", "user.email=somebody@example", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def commit(folder: Path) -> None:

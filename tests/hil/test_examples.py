@@ -24,7 +24,7 @@ TOOLCHAIN = ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake"
 
 
 def _run(*command: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    result = subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True, timeout=600)
+    result = subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True)
     assert result.returncode == 0, f"{command}:\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
     return result
 
@@ -64,7 +64,7 @@ def test_west_builds_it_and_the_board_answers_what_tosa_computed(tmp_path: Path)
     _west("flash", "-d", build)
     try:
         golden = np.load(build / "bundles" / "digits" / "golden.npz")
-        with serial.serial_for_url(connect(build), timeout=20) as port:
+        with serial.serial_for_url(connect(build)) as port:
             port.write(b"knock\n")
             assert answer(port) == "who is there?"
             for image, scores in zip(golden["input_0"][:30], golden["golden_0"][:30], strict=True):
@@ -137,7 +137,7 @@ def test_as_a_part_of_somebody_elses_tree_it_disturbs_nothing(tmp_path: Path, up
     _west("flash", "-d", build)
     try:
         golden = np.load(build / "bundles" / "digits" / "golden.npz")
-        with serial.serial_for_url(connect(build), timeout=20) as port:
+        with serial.serial_for_url(connect(build)) as port:
             port.write(b"digit " + golden["input_0"][0].tobytes().hex().encode() + b"\n")
             scores = answer(port).partition(": ")[2].split()
             assert [int(score) for score in scores] == golden["golden_0"][0].ravel().tolist()
@@ -153,6 +153,6 @@ def test_as_a_part_of_somebody_elses_tree_it_disturbs_nothing(tmp_path: Path, up
 
 def test_an_app_for_the_wrong_compiler_is_told_what_to_do(tmp_path: Path) -> None:
     command = ["cmake", "-G", "Ninja", "-S", EXAMPLE, "-B", tmp_path / "build", f"-DPilotlight_DIR={ROOT / 'cmake'}"]
-    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert result.returncode != 0
     assert "cmake/toolchain/arm-none-eabi.cmake" in " ".join(result.stderr.split())

@@ -90,7 +90,7 @@ def test_inference_waits_and_locks_through_the_apps_hooks(app: Path, tmp_path: P
     assert run("flash", "-d", build).code == 0
     try:
         golden = np.load(build / "bundles" / "digits" / "golden.npz")
-        with serial.serial_for_url(connect(build), timeout=20) as port:
+        with serial.serial_for_url(connect(build)) as port:
             before = _counts(port)
             for image, scores in zip(golden["input_0"][:5], golden["golden_0"][:5], strict=True):
                 port.write(b"digit " + image.tobytes().hex().encode() + b"\n")

@@ -20,7 +20,8 @@ import pytest
 from workflow import ROOT, Outcome, build, run
 
 from pilotlight.bundle import load_model_info
-from pilotlight.link import Deadline, open_link
+from pilotlight.deadline import Deadline
+from pilotlight.link import open_link
 from pilotlight.link.frames import Frame, FrameReader, encode_frame
 from pilotlight.npu.simulation import Simulator
 from pilotlight.targets import connect, power_off, power_up

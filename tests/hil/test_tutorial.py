@@ -53,7 +53,7 @@ def _type(command: str, folder: Path) -> str:
     python = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": python, "PILOTLIGHT": str(ROOT), "COLUMNS": "120"}
     result = subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=environment, check=False, capture_output=True, text=True, timeout=600
+        ["bash", "-c", command], cwd=folder, env=environment, check=False, capture_output=True, text=True
     )
     assert result.returncode == 0, f"{command}:\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
     return result.stdout
@@ -61,7 +61,7 @@ def _type(command: str, folder: Path) -> str:
 
 def _ask_the_board(build: Path) -> list[str]:
     answers = []
-    with serial.serial_for_url(connect(build), timeout=20) as port:
+    with serial.serial_for_url(connect(build)) as port:
         for key in (b"0", b"1", b"2"):
             port.write(key)
             answers.append(port.readline().decode().strip())

@@ -43,7 +43,6 @@ class Workspace:
             check=False,
             capture_output=True,
             text=True,
-            timeout=300,
         )
         assert "Traceback" not in result.stderr, result.stderr
         return Typed(result.returncode, result.stdout, result.stderr)
@@ -108,7 +107,7 @@ def test_every_step_of_the_page_works(workspace: Workspace, upstream: str) -> No
 
 
 def _ask_the_board(build: Path, question: bytes) -> str:
-    with serial.serial_for_url(connect(build), timeout=20) as port:
+    with serial.serial_for_url(connect(build)) as port:
         port.write(question)
         return answer(port)
 

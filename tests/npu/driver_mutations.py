@@ -19,6 +19,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import bounded
+
 ROOT = Path(__file__).parents[2]
 DRIVER = Path("firmware", "ethos_u")
 COPIED = (
@@ -219,7 +223,7 @@ class Copy:
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=environment)
+    return bounded.run(command, TIMEOUT_S, capture_output=True, text=True, env=environment)
 
 
 def _summary(text: str) -> str:

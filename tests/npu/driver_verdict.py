@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import struct
-import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pilotlight.npu.configurations import Configuration
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import bounded
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ("blob", "command_stream", "failure", "payload", "program")
 _REGIONS = 8
+_LIMIT_S = 300
 
 # failure.h
 BAD_BLOB, BAD_COMMAND, BAD_ACCESS, MISSING_REGION = "bad blob", "bad command", "bad access", "missing region"
@@ -67,7 +72,7 @@ class Judge:
 
     def __init__(self, folder: Path, driver: Path = ROOT / "firmware" / "ethos_u") -> None:
         self._program = folder / "judge"
-        build = subprocess.run(
+        build = bounded.run(
             [
                 *("c++", "-std=c++17", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
                 *("-I", str(driver / "include"), "-I", str(ROOT / "firmware" / "base" / "include")),
@@ -75,17 +80,16 @@ class Judge:
                 str(Path(__file__).parent / "driver" / "judge.cpp"),
                 *(str(driver / f"{name}.cpp") for name in SOURCES),
             ],
+            _LIMIT_S,
             capture_output=True,
             text=True,
-            timeout=300,
-            check=False,
         )
         if build.returncode:
             raise RuntimeError(build.stderr[-4000:])
 
     def judge(self, requests: Iterable[StreamRequest | BlobRequest]) -> list[Verdict]:
         encoded = b"".join(request.encoded() for request in requests)
-        run = subprocess.run([str(self._program)], input=encoded, capture_output=True, timeout=300, check=False)
+        run = bounded.run([str(self._program)], _LIMIT_S, input=encoded, capture_output=True)
         if run.returncode:
             raise RuntimeError(run.stderr.decode(errors="replace")[-4000:])
         return [_verdict(line) for line in run.stdout.decode().splitlines()]

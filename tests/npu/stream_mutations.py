@@ -18,6 +18,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import bounded
+
 PACKAGE = Path(__file__).parents[2] / "python" / "pilotlight"
 JUDGE_TIMEOUT_S = 180
 
@@ -160,9 +164,7 @@ def notices(package: Path) -> str:
     environment = {**os.environ, "PYTHONPATH": f"{package.parent}{os.pathsep}{Path(__file__).parent}"}
     command = [sys.executable, __file__, "--judge"]
     try:
-        run = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=JUDGE_TIMEOUT_S, check=False
-        )
+        run = bounded.run(command, JUDGE_TIMEOUT_S, env=environment, capture_output=True, text=True)
     except subprocess.TimeoutExpired:
         return f"no end within {JUDGE_TIMEOUT_S} s"
     lines = run.stdout.splitlines()

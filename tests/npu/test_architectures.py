@@ -33,7 +33,7 @@ def exported(name: str) -> Exported:
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(2400)
+@pytest.mark.time_limit(2400)
 @pytest.mark.parametrize("name", [*RIGHT, *WRONG])
 def test_architecture_answers_what_the_reference_answers(name: str, compile_tosa: Callable[..., bytes]) -> None:
     network = exported(name)

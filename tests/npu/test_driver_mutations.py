@@ -8,6 +8,6 @@ from driver_mutations import run_mutations
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(3600)
+@pytest.mark.time_limit(3600)
 def test_each_check_taken_out_of_the_driver_is_noticed() -> None:
     assert [mutation.what for mutation in run_mutations()] == []

@@ -128,13 +128,13 @@ def test_a_changed_stream_is_refused_exactly_when_the_simulator_refuses_it(judge
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(1800)
+@pytest.mark.time_limit(1800)
 def test_many_changed_streams_are_refused_exactly_when_the_simulator_refuses_them(judge: Judge) -> None:
     compare_mutations(judge, FIXED, seed=2, count=1000)
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(1800)
+@pytest.mark.time_limit(1800)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_program_of_a_family_is_refused(family: str, judge: Judge) -> None:
     """But where Vela goes wrong. And none is accepted with a region that is a byte too small."""

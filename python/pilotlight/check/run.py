@@ -30,10 +30,11 @@ from pilotlight.check.evidence import (
 )
 from pilotlight.check.record import CheckReport, Latency, ModelReport, Observations, Spread
 from pilotlight.codegen import Arenas
+from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError, LinkTimeout, PilotlightError, TargetDied, TargetError, TargetNotRunning
 from pilotlight.fault import FAULT_FILE, decode_fault
 from pilotlight.files import write_atomically
-from pilotlight.link import Deadline, Link, Session, open_link
+from pilotlight.link import Link, Session, open_link
 from pilotlight.link.messages import NONCE_BYTES, LogLine, ModelDescription, RunDone, Statistics
 from pilotlight.stack import load_bound
 

@@ -52,9 +52,10 @@ def _run(args: argparse.Namespace) -> int:
 def _from_target(build_dir: Path) -> bytes:
     """Return the dump that the running target holds; b"" when there is none, or nothing is running."""
     from pilotlight import targets
+    from pilotlight.deadline import Deadline
     from pilotlight.fault.report import FAULT_FILE
     from pilotlight.files import write_atomically
-    from pilotlight.link import Deadline, Session, open_link
+    from pilotlight.link import Session, open_link
     from pilotlight.link.messages import NONCE_BYTES
 
     if not targets.status(build_dir).running:

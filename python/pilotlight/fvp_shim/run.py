@@ -16,9 +16,9 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
 
 from pilotlight.boards import MAILBOX_ROLE, Board, load_board
+from pilotlight.deadline import Alarm
 from pilotlight.errors import TargetDied
 from pilotlight.fvp_shim.parameters import Parameters
 from pilotlight.targets.child import how_it_ended, start_child
@@ -38,8 +38,7 @@ def run_image(parameters: Parameters) -> int:
     board = load_board(BOARD)
     machine = _Machine(board, parameters)
     if parameters.time_limit_s is not None:
-        signal.signal(signal.SIGALRM, machine.end_at_time_limit)
-        signal.setitimer(signal.ITIMER_REAL, parameters.time_limit_s)
+        Alarm(parameters.time_limit_s, machine.end_at_time_limit)
     return machine.run()
 
 
@@ -92,7 +91,7 @@ class _Machine:
             raise TargetDied(f"the emulator ended: {how_it_ended(code)}" + (f": {said}" if said else ""))
         return code
 
-    def end_at_time_limit(self, number: int, frame: FrameType | None) -> None:
+    def end_at_time_limit(self) -> None:
         # Not an exception: the simulator may be at work in another thread, which nothing else stops.
         self._emulator.kill()
         os.write(1, f"E pilotlight: still running after {self._parameters.time_limit_s:g} s\n".encode())

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Talking to a target: byte links, frames, messages and the session (firmware/protocol/SPEC.md)."""
 
-from pilotlight.link.deadline import Deadline
 from pilotlight.link.session import Session
 from pilotlight.link.transport import Link, open_link
 
-__all__ = ["Deadline", "Link", "Session", "open_link"]
+__all__ = ["Link", "Session", "open_link"]

@@ -15,11 +15,11 @@ from enum import IntEnum
 from functools import partial
 from typing import TypeVar
 
+from pilotlight.deadline import Deadline
 from pilotlight.errors import LinkCorrupted, LinkTimeout, NpuFault, PilotlightError, TargetDied, TargetError, WrongNpu
 from pilotlight.fault.dump import FaultDump
 from pilotlight.fault.reason import reason
 from pilotlight.link import messages
-from pilotlight.link.deadline import Deadline
 from pilotlight.link.frames import DamagedFrame, Frame, FrameReader, encode_frame
 from pilotlight.link.messages import (
     Completion,

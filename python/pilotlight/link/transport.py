@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import serial
 
+from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError, TargetDied, TargetNotRunning
-from pilotlight.link.deadline import Deadline
 
 # Between two attempts to reach a target that does not listen yet.
 RECONNECT_INTERVAL_S = 0.1
@@ -25,7 +25,10 @@ class Link(Protocol):
     name: str
 
     def read(self, max_bytes: int, timeout_s: float) -> bytes:
-        """Return 1..max_bytes, or b"" when `timeout_s` passed. Raises TargetDied when the peer closed."""
+        """Return 1..max_bytes, or b"" when `timeout_s` passed on the clock of pilotlight.deadline.
+
+        Raises TargetDied when the peer closed.
+        """
 
     def write(self, data: bytes) -> None:
         """Send all of `data`. Raises TargetDied when the peer closed."""
@@ -44,23 +47,33 @@ class SocketLink:
         self._socket = connected
 
     def read(self, max_bytes: int, timeout_s: float) -> bytes:
-        self._socket.settimeout(max(timeout_s, 1e-4))
-        try:
-            data = self._socket.recv(max_bytes)
-        except TimeoutError:
-            return b""
-        except OSError as error:
-            raise self._gone(str(error)) from error
-        if not data:
-            raise self._gone("it closed the connection")
-        return data
+        deadline = Deadline(timeout_s)
+        while True:
+            self._socket.settimeout(max(deadline.remaining, 1e-4))
+            try:
+                data = self._socket.recv(max_bytes)
+            except TimeoutError:
+                if deadline.passed:
+                    return b""
+                continue
+            except OSError as error:
+                raise self._gone(str(error)) from error
+            if not data:
+                raise self._gone("it closed the connection")
+            return data
 
     def write(self, data: bytes) -> None:
-        self._socket.settimeout(WRITE_TIMEOUT_S)
-        try:
-            self._socket.sendall(data)
-        except OSError as error:
-            raise self._gone(str(error) or "it takes no more bytes") from error
+        deadline = Deadline(WRITE_TIMEOUT_S)
+        left = memoryview(data)
+        while left:
+            self._socket.settimeout(max(deadline.remaining, 1e-4))
+            try:
+                left = left[self._socket.send(left) :]
+            except TimeoutError as error:
+                if deadline.passed:
+                    raise self._gone("it takes no more bytes") from error
+            except OSError as error:
+                raise self._gone(str(error)) from error
 
     def close(self) -> None:
         self._socket.close()
@@ -77,11 +90,14 @@ class SerialLink:
         self._port = port
 
     def read(self, max_bytes: int, timeout_s: float) -> bytes:
+        deadline = Deadline(timeout_s)
         try:
-            self._port.timeout = timeout_s
-            first: bytes = self._port.read(1)
-            if not first:
-                return b""
+            first = b""
+            while not first:
+                self._port.timeout = deadline.remaining
+                first = self._port.read(1)
+                if not first and deadline.passed:
+                    return b""
             rest: bytes = self._port.read(min(max_bytes - 1, self._port.in_waiting))
             return first + rest
         except (serial.SerialException, OSError) as error:

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from pilotlight import targets
 from pilotlight.boards import load_board
 from pilotlight.bundle import load_model_info
+from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError
 from pilotlight.files import write_atomically
-from pilotlight.link import Deadline, open_link
+from pilotlight.link import open_link
 from pilotlight.listen.messages import AudioDescription
 from pilotlight.listen.report import ListenReport, make_report
 from pilotlight.listen.sound import Word, read_labels, read_wav

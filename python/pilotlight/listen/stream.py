@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.check.evidence import demand_this_build
+from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError, LinkCorrupted, TargetError
-from pilotlight.link import Deadline, Link, Session
+from pilotlight.link import Link, Session
 from pilotlight.link.frames import Frame
 from pilotlight.link.messages import NONCE_BYTES, Identity, LogLevel, LogLine, Malformed, Status
 from pilotlight.listen import messages

@@ -13,7 +13,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import weakref
 from functools import cache
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from pilotlight.deadline import Deadline
 from pilotlight.npu.faults import BadWeights
 
 _WORKER = Path(__file__).with_name("mlw_worker.py")
@@ -59,11 +59,11 @@ class WeightCodec:
             weakref.finalize(self, _end, self._worker)
         worker = self._worker
         assert worker.stdin is not None and worker.stdout is not None
-        end = time.monotonic() + _DEADLINE_S
+        deadline = Deadline(_DEADLINE_S)
         worker.stdin.write(struct.pack("<I", len(stream)))
         worker.stdin.write(stream)
-        (count,) = struct.unpack("<I", _read(worker.stdout, 4, end))
-        return np.frombuffer(_read(worker.stdout, 2 * count, end), np.int16)
+        (count,) = struct.unpack("<I", _read(worker.stdout, 4, deadline))
+        return np.frombuffer(_read(worker.stdout, 2 * count, deadline), np.int16)
 
     def _stop(self) -> None:
         if self._worker is not None:
@@ -82,12 +82,14 @@ def _end(worker: subprocess.Popen[bytes]) -> None:
     worker.communicate()
 
 
-def _read(pipe: IO[bytes], size_bytes: int, end: float) -> bytes:
+def _read(pipe: IO[bytes], size_bytes: int, deadline: Deadline) -> bytes:
     data = bytearray()
     while len(data) < size_bytes:
-        ready, _, _ = select.select([pipe], [], [], max(0.0, end - time.monotonic()))
+        ready, _, _ = select.select([pipe], [], [], deadline.remaining)
         if not ready:
-            raise TimeoutError("the weight decoder does not answer")
+            if deadline.passed:
+                raise TimeoutError("the weight decoder does not answer")
+            continue
         piece = pipe.read(size_bytes - len(data))
         if not piece:
             raise EOFError("the weight decoder ended")

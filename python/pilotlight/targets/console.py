@@ -12,6 +12,8 @@ import socket
 import time
 from pathlib import Path
 
+from pilotlight.deadline import now_s
+
 # What is under way in one direction, at most; then the sender is no longer read, and waits.
 _WINDOW_BYTES = 256 * 1024
 _LOG_BYTES = 1024 * 1024
@@ -54,7 +56,7 @@ class ConsoleServer:
         self._client: socket.socket | None = None
         self._to_target, self._to_client = _Pipe(), _Pipe()
         self._log = log.open("wb")
-        self._last_used = time.monotonic()
+        self._last_used = now_s()
         target.setblocking(False)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=4)
         self._listener.setblocking(False)
@@ -66,8 +68,11 @@ class ConsoleServer:
         return int(self._listener.getsockname()[1])
 
     def unused_for_s(self) -> float:
-        """Seconds since the last byte or the last client; 0 while a client is connected."""
-        return 0.0 if self._client is not None else time.monotonic() - self._last_used
+        """Seconds since the last byte or the last client, on the clock of pilotlight.deadline.
+
+        0 while a client is connected.
+        """
+        return 0.0 if self._client is not None else now_s() - self._last_used
 
     def serve(self, timeout_s: float) -> None:
         """Pass on what has arrived; return after `timeout_s` at the latest."""
@@ -127,7 +132,7 @@ class ConsoleServer:
             return
         if not data:
             return
-        self._last_used = time.monotonic()
+        self._last_used = now_s()
         if self._log.tell() < _LOG_BYTES:
             self._log.write(data)
             self._log.flush()
@@ -141,4 +146,4 @@ class ConsoleServer:
         self._client.close()
         self._client = None
         self._to_client.pending.clear()
-        self._last_used = time.monotonic()
+        self._last_used = now_s()

@@ -66,7 +66,8 @@ def _tell(target: PoweredTarget, args: argparse.Namespace) -> None:
 
 
 def _attach(target: PoweredTarget) -> None:
-    from pilotlight.link import Deadline, open_link
+    from pilotlight.deadline import Deadline
+    from pilotlight.link import open_link
     from pilotlight.link.follow import follow
 
     link = open_link(target.url, Deadline(_CONNECT_S))

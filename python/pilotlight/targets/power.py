@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pilotlight.boards import load_board
+from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError, TargetError, TargetNotRunning
 from pilotlight.paths import ROOT
 from pilotlight.targets.child import last_line
@@ -86,8 +87,8 @@ def power_up(
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
         )
-    deadline = time.monotonic() + _START_DEADLINE_S
-    while time.monotonic() < deadline:
+    deadline = Deadline(_START_DEADLINE_S)
+    while not deadline.passed:
         ended = supervisor.poll() is not None  # before the state is read, which it writes last
         state = load_state(build_dir)
         if state.running:
@@ -113,8 +114,8 @@ def power_off(build_dir: Path) -> bool:
                 os.kill(pid, number)
         except ProcessLookupError:
             pass
-        deadline = time.monotonic() + _STOP_DEADLINE_S
-        while time.monotonic() < deadline:
+        deadline = Deadline(_STOP_DEADLINE_S)
+        while not deadline.passed:
             if not supervisor_alive(build_dir) and (process_ended(pid) or not pid):
                 return True
             time.sleep(0.01)

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import FrameType
 
 from pilotlight.boards import MAILBOX_ROLE, Board, load_board
+from pilotlight.deadline import Deadline
 from pilotlight.errors import PilotlightError, TargetError
 from pilotlight.paths import ROOT
 from pilotlight.targets.child import how_it_ended, last_line, start_child
@@ -55,7 +56,8 @@ class Supervisor:
             supervisor_pid=os.getpid(),
         )
         self._stop_reason = ""
-        self._reboots: deque[float] = deque(maxlen=_MOST_REBOOTS)
+        # One deadline a reboot. If the oldest of the last few has not passed, they followed too closely.
+        self._reboots: deque[Deadline] = deque(maxlen=_MOST_REBOOTS)
         self._page: Page | None = None
         self._simulator: subprocess.Popen[bytes] | None = None
         self._emulator: subprocess.Popen[bytes] | None = None
@@ -123,11 +125,11 @@ class Supervisor:
             descriptors=(self._shared, self._npu_line.fileno()),
             environment={"PYTHONPATH": str(ROOT / "python")},
         )
-        deadline = time.monotonic() + _START_DEADLINE_S
+        deadline = Deadline(_START_DEADLINE_S)
         while not self._page.present and not self._stop_reason:
             if (code := self._simulator.poll()) is not None:
                 raise TargetError(f"the NPU simulator did not start: {how_it_ended(code)}: {last_line(log)}")
-            if time.monotonic() > deadline:
+            if deadline.passed:
                 raise TargetError(f"the NPU simulator was not ready within {_START_DEADLINE_S:g} s")
             time.sleep(0.005)
         self._update(npu_pid=self._simulator.pid)
@@ -144,8 +146,8 @@ class Supervisor:
     def _connect_fvp(self, emulator: subprocess.Popen[bytes]) -> socket.socket:
         """The FVP chooses a port for its terminal and prints it; there is no way to hand it a socket."""
         log = self._folder / "emulator.log"
-        deadline = time.monotonic() + _START_DEADLINE_S
-        while time.monotonic() < deadline and not self._stop_reason:
+        deadline = Deadline(_START_DEADLINE_S)
+        while not deadline.passed and not self._stop_reason:
             if found := _FVP_PORT.search(log.read_bytes()):
                 return socket.create_connection(("127.0.0.1", int(found[1])), timeout=_START_DEADLINE_S)
             if (code := emulator.poll()) is not None:
@@ -162,8 +164,8 @@ class Supervisor:
                 if code != _RESET_EXIT_CODE or not self._is("process"):
                     said = last_line(self._folder / "emulator.log")
                     return f"the emulator ended: {how_it_ended(code)}" + (f": {said}" if said else "")
-                self._reboots.append(time.monotonic())
-                if len(self._reboots) == _MOST_REBOOTS and self._reboots[-1] - self._reboots[0] < _REBOOT_PERIOD_S:
+                self._reboots.append(Deadline(_REBOOT_PERIOD_S))
+                if len(self._reboots) == _MOST_REBOOTS and not self._reboots[0].passed:
                     said = last_line(self._folder / "emulator.log")
                     return "the firmware resets again and again" + (f": {said}" if said else "")
                 self._emulator = self._start_emulator()

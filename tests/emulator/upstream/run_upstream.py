@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from pilotlight.deadline import Deadline
 from pilotlight.fvp_shim.command import install_executables
 from pilotlight.paths import ROOT
 from pilotlight.targets.child import start_child
@@ -91,7 +92,7 @@ def set_up(out: Path, image: Path, case_limit_s: float) -> Campaign:
         **os.environ,
         "PATH": f"{out / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "EXECUTORCH_ROOT": str(out / "root"),
-        "PYTHONPATH": str(Path(__file__).parent),
+        "PYTHONPATH": os.pathsep.join(map(str, (Path(__file__).parent, ROOT / "tests"))),
         "TMPDIR": str(temporary),
         # One thread each: the cases are small, and several run at a time.
         "OMP_NUM_THREADS": "1",
@@ -159,8 +160,9 @@ def run_batch(campaign: Campaign, cases: list[str], name: str) -> None:
             "PILOTLIGHT_UPSTREAM_BATCH": str(batch),
             "PILOTLIGHT_UPSTREAM_RESULTS": str(own),
         }
-        limit = f"--timeout={campaign.case_limit_s:g}"
-        command = pytest_command(campaign, "-p", "recorder", limit, *(str(campaign.suite / file) for file in files))
+        limit = f"--time-limit={campaign.case_limit_s:g}"
+        plugins = ("-p", "recorder", "-p", "time_limit", limit)
+        command = pytest_command(campaign, *plugins, *(str(campaign.suite / file) for file in files))
         # In the campaign's folder, because some cases leave files behind.
         log = campaign.out / f"log-{name}.txt"
         process = start_child(["env", "-C", str(campaign.out), *command], log=log, environment=environment)
@@ -179,18 +181,17 @@ def run_batch(campaign: Campaign, cases: list[str], name: str) -> None:
 
 def wait_for(campaign: Campaign, process: subprocess.Popen[bytes], results: Path) -> str:
     """Wait for the end of a batch, and end it when a case overruns so far that pytest cannot stop it."""
-    deadline_s = 3 * campaign.case_limit_s + 120
-    size, since = 0, time.monotonic()
+    limit_s = 3 * campaign.case_limit_s + 120
+    size, deadline = 0, Deadline(limit_s)
     while process.poll() is None:
         time.sleep(0.2)
         if (now := results.stat().st_size) != size:
-            size, since = now, time.monotonic()
-        overrun = time.monotonic() - since > deadline_s
-        if overrun or campaign.stop.is_set():
+            size, deadline = now, Deadline(limit_s)
+        if deadline.passed or campaign.stop.is_set():
             # Its session is its own, so this reaches what it started, too.
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            return f"took more than {deadline_s:g} s"
+            return f"took more than {limit_s:g} s"
     return f"ended the test process: exit code {process.returncode}"
 
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bounded import wait_until
 
 from pilotlight.fvp_shim.command import install_executables
 from pilotlight.targets.state import process_ended
@@ -61,13 +61,6 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
 
 
-def wait_until(condition: Callable[[], object], limit_s: float = 20) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_program_is_run_and_its_output_written(
     start: Callable[..., subprocess.Popen[str]], addition: bytes, tmp_path: Path
 ) -> None:
@@ -76,7 +69,7 @@ def test_program_is_run_and_its_output_written(
     (tmp_path / "work" / "i0.bin").write_bytes(data.tobytes())
 
     run = start("i0.bin")
-    said, _ = run.communicate(timeout=60)
+    said, _ = run.communicate()
 
     assert run.returncode == 0, said
     assert "1 NPU runs" in said
@@ -90,7 +83,7 @@ def test_program_for_another_npu_is_refused(
     (tmp_path / "work" / "program.pte").write_bytes(addition)
     (tmp_path / "work" / "out-0.bin").write_bytes(b"of an earlier run")
     run = start("i0.bin", macs=64)
-    said, _ = run.communicate(timeout=60)
+    said, _ = run.communicate()
     assert run.returncode != 0
     assert any(line.startswith("E ") and "128" in line for line in said.splitlines()), said
 
@@ -102,7 +95,7 @@ def test_output_of_an_earlier_run_does_not_survive_a_failed_one(
     (tmp_path / "work" / "i0.bin").write_bytes(b"too short")
     (tmp_path / "work" / "out-0.bin").write_bytes(b"of an earlier run")
     run = start("i0.bin")
-    said, _ = run.communicate(timeout=60)
+    said, _ = run.communicate()
     assert run.returncode == 1
     assert "E executor_runner: i0.bin has 9 bytes, and the program's input 64" in said
     assert not (tmp_path / "work" / "out-0.bin").exists()
@@ -117,7 +110,7 @@ def test_program_that_is_none_is_an_error_line(
     if program is not None:
         (tmp_path / "work" / "program.pte").write_bytes(program)
     run = start()
-    said, _ = run.communicate(timeout=60)
+    said, _ = run.communicate()
     assert run.returncode == 1
     assert any(line.startswith("E ") and message in line for line in said.splitlines()), said
 
@@ -127,19 +120,19 @@ def test_time_limit_ends_the_emulator_with_an_error(
 ) -> None:
     os.mkfifo(tmp_path / "work" / "program.pte")  # opening it waits for a writer that never comes
     run = start(limit_s="1.5")
-    wait_until(lambda: children(run.pid))
+    wait_until(lambda: bool(children(run.pid)), "the start of the emulator")
     (emulator, *_) = children(run.pid)
-    said, _ = run.communicate(timeout=60)
+    said, _ = run.communicate()
     assert run.returncode == 3
     assert "E pilotlight: still running after 1.5 s" in said
-    wait_until(lambda: process_ended(emulator))
+    wait_until(lambda: process_ended(emulator), "the end of the emulator")
 
 
 def test_killed_stand_in_leaves_no_emulator(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "work" / "program.pte")
     run = start()
-    wait_until(lambda: children(run.pid))
+    wait_until(lambda: bool(children(run.pid)), "the start of the emulator")
     (emulator, *_) = children(run.pid)
     run.send_signal(signal.SIGKILL)
-    run.communicate(timeout=60)
-    wait_until(lambda: process_ended(emulator))
+    run.communicate()
+    wait_until(lambda: process_ended(emulator), "the end of the emulator")

@@ -17,15 +17,12 @@ SCRIPT = Path(__file__).with_name("run_upstream.py")
 
 
 SAMPLE = 40
-LIMIT_S = 1500
 
 
-@pytest.mark.timeout(LIMIT_S + 100)
+@pytest.mark.time_limit(1600)
 def test_sample_of_upstreams_operator_cases_passes(tmp_path: Path) -> None:
     options = ["--sample", str(SAMPLE), "--seed", "1", "--workers", "1", "--out", str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), *options], capture_output=True, text=True, timeout=LIMIT_S, check=False
-    )
+    done = subprocess.run([sys.executable, str(SCRIPT), *options], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     table = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
     # A case that finds no FVP is an expected failure of upstream's: without this, forty of them would do.

@@ -39,7 +39,7 @@ class Assembler:
         sources = [str(self._folder / f"{name}.json") for name in programs]
         schema = schema_folder() / "program.fbs"
         command = ["/usr/bin/flatc", "--binary", "-o", str(self._folder), str(schema), *sources]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, check=True, capture_output=True)
         result = {}
         for name, (_, segments) in programs.items():
             flatbuffer = (self._folder / f"{name}.pte").read_bytes()

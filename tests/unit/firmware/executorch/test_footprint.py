@@ -23,7 +23,7 @@ _SECTION = re.compile(r"^ (\.text|\.rodata)\S*\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+\
 
 
 def _run(*command: str) -> str:
-    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout[-4000:]}{result.stderr[-2000:]}"
     return result.stdout
 

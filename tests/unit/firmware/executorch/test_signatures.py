@@ -203,7 +203,7 @@ def test_a_call_that_does_not_fit_is_refused_at_load_with_one_line(
         (tmp_path / f"{name}.pte").write_bytes(content)
     files = [str(tmp_path / f"{name}.pte") for name in cases]
     command = [str(differential_build / "probe_signed"), *files]
-    result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
     wrong = []
     for part in result.stdout.split("=== ")[1:]:
         name = Path(part.partition("\n")[0]).stem
@@ -259,9 +259,7 @@ print(json.dumps(found))
 def _schemas(operators: list[str]) -> dict[str, list[str]]:
     """Return the types of each operator's arguments, as PyTorch knows them."""
     command = [sys.executable, "-c", _SCHEMAS]
-    result = subprocess.run(
-        command, input=json.dumps(operators), capture_output=True, text=True, timeout=120, check=False
-    )
+    result = subprocess.run(command, input=json.dumps(operators), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
     schemas: dict[str, list[str]] = json.loads(result.stdout.splitlines()[-1])
     return schemas
@@ -277,7 +275,7 @@ def _signature(types: list[str]) -> str:
 
 def test_the_signatures_of_all_kernels_are_pytorchs(tmp_path: Path) -> None:
     command = [sys.executable, str(KERNELS / "generate_registration.py"), "--all", "--out", str(tmp_path)]
-    subprocess.run(command, check=True, timeout=120)
+    subprocess.run(command, check=True)
     source = (tmp_path / "operators.cpp").read_text(encoding="utf-8")
     signatures = re.findall(r'^    "(.*)\\0"', source, re.MULTILINE)
     wrappers = (tmp_path / "registration/RegisterCodegenUnboxedKernelsEverything.cpp").read_text(encoding="utf-8")

@@ -258,6 +258,6 @@ def build(sanitizers: str) -> KernelLibrary:
         ):
             # The compiler's own run must not be slowed down by a sanitizer that the tests run under.
             environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-            result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=900, env=environment)
+            result = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
             assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
     return KernelLibrary(folder / "libkernel_library.so")

@@ -29,5 +29,5 @@ def test_no_kernel_reads_or_writes_outside_its_tensors(tmp_path: Path) -> None:
         *("-c", str(ROOT / "python" / "pyproject.toml"), "--rootdir", str(ROOT), "--basetemp", str(tmp_path / "inner")),
         str(HERE),
     ]
-    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600, env=environment)
+    result = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-6000:]

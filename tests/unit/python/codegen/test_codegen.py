@@ -38,7 +38,7 @@ def generate_model(bundle: Path, board: Board, runtime: str, out: Path) -> Gener
 
 def compile_sources(compiler: tuple[str, ...], folder: Path, *arguments: str) -> None:
     command = [*compiler, *WARNINGS, "-I", str(folder), "-I", str(INCLUDE), *arguments]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
 
 
@@ -76,7 +76,7 @@ int main(void) {
 """
     )
     compile_sources(("gcc", "-std=c11"), tmp_path, "main.c", "model_cnn.c", "model_cnn.S", "-o", "app")
-    out = subprocess.run([tmp_path / "app"], capture_output=True, text=True, timeout=10, check=True).stdout.splitlines()
+    out = subprocess.run([tmp_path / "app"], capture_output=True, text=True, check=True).stdout.splitlines()
     sha256 = json.loads((tmp_path / "bundle_cnn/model.json").read_text())["pte_sha256"]
     assert out == [
         "cnn ethos-u55-128 0.0182686578 -13 64 10",
@@ -120,7 +120,7 @@ def test_two_models_link_together(make_bundle, host, tmp_path):
     )
     sources = ("main.c", "model_one.c", "model_two.c", "model_one.S", "model_two.S")
     compile_sources(("gcc", "-std=c11"), tmp_path, *sources, "-o", "app")
-    assert subprocess.run([tmp_path / "app"], timeout=10).returncode == 0
+    assert subprocess.run([tmp_path / "app"]).returncode == 0
 
 
 def test_operators_and_dtypes_are_those_that_the_program_calls(make_bundle, host, tmp_path):
@@ -236,11 +236,11 @@ def test_command_writes_the_same_and_fails_with_the_errors_code(make_bundle, tmp
     bundle = make_bundle()
     command = [shutil.which("python") or "python3", "-m", "pilotlight.codegen", str(bundle)]
     command += ["--board", "qemu-corstone300", "--runtime", "ours", "--out", str(tmp_path / "out")]
-    assert subprocess.run(command, timeout=60).returncode == 0
+    assert subprocess.run(command).returncode == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "model_cnn.h",
         "model_cnn.c",
         "model_cnn.S",
     }
     (bundle / "model.json").unlink()
-    assert subprocess.run(command, capture_output=True, timeout=60).returncode == ConfigError.exit_code
+    assert subprocess.run(command, capture_output=True).returncode == ConfigError.exit_code

@@ -13,7 +13,7 @@ from pilotlight.fvp_shim.command import install_executables
 
 
 def ask(folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(folder / name), *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([str(folder / name), *arguments], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("name", ["FVP_Corstone_SSE-300_Ethos-U55", "FVP_Corstone_SSE-300_Ethos-U65"])

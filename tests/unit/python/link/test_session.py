@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from pilotlight.deadline import Deadline
 from pilotlight.errors import LinkCorrupted, LinkTimeout, NpuFault, TargetDied, TargetError, WrongNpu
-from pilotlight.link import Deadline, Session, session
+from pilotlight.link import Session, session
 from pilotlight.link.fake import FakeDevice
 from pilotlight.link.frames import Frame, encode_frame
 from pilotlight.link.messages import LogLevel, Status

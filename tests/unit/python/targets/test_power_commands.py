@@ -7,11 +7,11 @@ import argparse
 import contextlib
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bounded import wait_until
 
 from pilotlight import targets
 from pilotlight.errors import ConfigError, EmulatorMissing, TargetError, TargetNotRunning
@@ -103,7 +103,7 @@ def test_the_fvp_is_started_with_the_npu_of_the_model_and_its_terminal_found(
     assert "mps3_board.telnetterminal0.start_telnet=0" in arguments
     assert arguments[-2:] == ["-a", str(build / "firmware.elf")]
     assert targets.connect(build) == powered.url
-    with socket.create_connection(("127.0.0.1", powered.state.console_port), timeout=5) as wire:
+    with socket.create_connection(("127.0.0.1", powered.state.console_port), timeout=60) as wire:
         wire.sendall(b"there and back")
         assert wire.recv(64) == b"there and back"
 
@@ -121,10 +121,8 @@ def test_a_qemu_that_refuses_its_options_says_so_and_leaves_no_process(build: Pa
     install(tools / "qemu-system-arm", "#!/bin/sh\necho 'unsupported machine type' >&2\nexit 1\n")
     with contextlib.suppress(TargetError):  # whether it is seen running before it is given up
         targets.power_up(build)
-    deadline = time.monotonic() + 5
-    while (state := targets.status(build)).running:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not targets.status(build).running, "the board's end")
+    state = targets.status(build)
     assert "exit code 1: unsupported machine type" in state.reason
     assert process_ended(state.npu_pid)
 
@@ -135,10 +133,8 @@ def test_a_firmware_that_resets_for_ever_is_ended(build: Path) -> None:
     install(build / "firmware.elf", "#!/bin/sh\necho 'CHECK failed: 1 == 2' >&2\nexit 3\n")
     with contextlib.suppress(TargetError):  # whether it is seen running before it is given up
         targets.power_up(build)
-    deadline = time.monotonic() + 10
-    while (state := targets.status(build)).running:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not targets.status(build).running, "the board's end")
+    state = targets.status(build)
     assert state.reason == "the firmware resets again and again: CHECK failed: 1 == 2"
 
 

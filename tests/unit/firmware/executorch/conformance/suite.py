@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from pilotlight.deadline import Deadline
 from pilotlight.pte import read_program
 
 HERE = Path(__file__).resolve().parent
@@ -34,19 +35,19 @@ def _locked(name: str, limit_s: float = 600) -> Iterator[None]:
     """One process at a time makes what all of them use."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / f"{name}.lock").open("w") as lock:
-        deadline = time.monotonic() + limit_s
+        deadline = Deadline(limit_s)
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                assert time.monotonic() < deadline, f"another process has had {lock.name} for {limit_s} s"
+                assert not deadline.passed, f"another process has had {lock.name} for {limit_s} s"
                 time.sleep(0.2)
         yield
 
 
 def _run(*command: str, cwd: Path | None = None) -> str:
-    done = subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
     return done.stdout
 
@@ -103,7 +104,7 @@ def transcript(probe: Path, folder: Path, commands: Sequence[str]) -> dict[str, 
     """Let a probe on this host obey the commands; return the lines it wrote for each of them."""
     file = probe.with_suffix(".commands")
     file.write_text("".join(f"{command}\n" for command in commands), encoding="utf-8")
-    done = subprocess.run([str(probe), str(file)], cwd=folder, check=False, capture_output=True, timeout=300)
+    done = subprocess.run([str(probe), str(file)], cwd=folder, check=False, capture_output=True)
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-2000:]
     return sections(done.stdout.decode(errors="replace"))
 

@@ -23,7 +23,7 @@ def _wheel() -> Path:
 
 
 def _run(*command: str, cwd: Path | None = None) -> str:
-    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True, timeout=120).stdout
+    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout
 
 
 def _functions(library: Path, *options: str) -> set[str]:
