@@ -11,6 +11,7 @@ stamp=$venv/src/.pilotlight-sources
 wanted=$(sha256sum "$pins" | cut -c1-16)
 [ "$(cat "$stamp" 2>/dev/null || true)" != "$wanted" ] || exit 0
 
+printf '   downloading C sources: %s\n' "$(sed -n 's/^\([a-z][^ ]*\) .*/\1/p' "$pins" | paste -sd' ')"
 mkdir -p "$venv/src"
 folder=$(mktemp -d "$venv/src/fetching.XXXXXX")
 trap 'rm -rf "$folder"' EXIT

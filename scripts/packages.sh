@@ -5,4 +5,5 @@ packages_build=(python3 python3-venv g++ gcc-arm-none-eabi libnewlib-arm-none-ea
   libstdc++-arm-none-eabi-newlib qemu-system-arm libflatbuffers-dev flatbuffers-compiler)
 packages_test=("${packages_build[@]}" git libgtest-dev espeak-ng valgrind shellcheck
   g++-multilib)
+packages_campaign=("${packages_test[@]}" debootstrap)
 packages_fuzz=("${packages_test[@]}" clang afl++)

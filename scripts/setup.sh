@@ -4,12 +4,13 @@
 # Installs what is missing and nothing else: Debian packages, the virtual
 # environment .venv, the west workspace. Running it again costs a second.
 #
-#   scripts/setup.sh          what building and checking models needs
-#   scripts/setup.sh --test   also what the test suite needs
-#   scripts/setup.sh --fuzz   also what fuzzing campaigns need
+#   scripts/setup.sh             what building and checking models needs
+#   scripts/setup.sh --test      also what the test suite needs
+#   scripts/setup.sh --campaign  also what the test suite's long runs need
+#   scripts/setup.sh --fuzz      also what fuzzing campaigns need
 #
 # Exit code 30: Debian packages are missing and this user may not install them
-# (the line to run is printed). PYTHON selects the interpreter (3.10 or newer).
+# (the line to run is printed). PYTHON selects the interpreter (3.10 to 3.13).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/packages.sh
@@ -17,9 +18,17 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 say() { printf '\033[1m==\033[0m %s\n' "$*"; }
 
-packages=("${packages_build[@]}")
-[ "${1:-}" = --test ] && packages=("${packages_test[@]}")
-[ "${1:-}" = --fuzz ] && packages=("${packages_fuzz[@]}")
+case "${1:-}" in
+  '') packages=("${packages_build[@]}") ;;
+  --test) packages=("${packages_test[@]}") ;;
+  --campaign) packages=("${packages_campaign[@]}") ;;
+  --fuzz) packages=("${packages_fuzz[@]}") ;;
+  *)
+    printf '%s: %s is not an option; these are:\n' "$0" "$1" >&2
+    sed -n '6,10p' "$0" >&2
+    exit 2
+    ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do
@@ -43,8 +52,9 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 python=${PYTHON:-python3}
-if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
-  printf '%s is older than Python 3.10; name a newer one: PYTHON=python3.11 %s\n' "$python" "$0" >&2
+if ! "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))'; then
+  printf '%s is %s, and the packages are pinned for Python 3.10 to 3.13.\n  try: PYTHON=python3.13 %s\n' \
+    "$python" "$("$python" --version 2>&1)" "$0" >&2
   exit 30
 fi
 
@@ -52,9 +62,9 @@ venv=$root/.venv
 wanted=$(cat "$root/python/requirements.txt" "$root/python/pyproject.toml" | sha256sum | cut -c1-16)
 stamp=$venv/.pilotlight-requirements
 if [ "$(cat "$stamp" 2>/dev/null || true)" != "$wanted" ]; then
-  say "setting up the virtual environment .venv (PyTorch, ExecuTorch, Vela, CMake, west: a few minutes, some 2 GB)"
+  say "setting up the virtual environment .venv: PyTorch, ExecuTorch, Vela, CMake, west; a few minutes"
   [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$root/python/requirements.txt"
+  "$venv/bin/python" "$root/scripts/install_packages.py" "$root/python/requirements.txt"
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$root/python"
   printf '%s\n' "$wanted" >"$stamp"
 fi

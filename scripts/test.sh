@@ -4,23 +4,32 @@
 # Sets up what is missing, then runs every check and test.
 #
 #   scripts/test.sh              all that runs before each change lands
-#   scripts/test.sh --campaign   also the long runs (MobileNetV2 and the like)
+#   scripts/test.sh --campaign   also the long runs (MobileNetV2, the README on other Debian releases)
+#   scripts/test.sh --quick      a representative part, in some minutes
 #   scripts/test.sh --lint       formatters, linters and type checks only
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-"$root/scripts/setup.sh" --test
-export PATH="$root/.venv/bin:$PATH"
-cd "$root"
 
-markers='not campaign'
+needs=--test markers='not campaign' tests=(tests)
 case "${1:-}" in
-  --campaign) markers='campaign or not campaign' ;;
-  --lint | '') ;;
+  '' | --lint) ;;
+  --campaign) needs=--campaign markers='campaign or not campaign' ;;
+  # The reader against the wheel's; kernels, drivers and emulator with this compiler and this QEMU; a whole model.
+  --quick)
+    tests=(tests/unit/python tests/unit/firmware/executorch/test_differential.py
+      tests/unit/firmware/kernels/test_conversion.py tests/fuzz/test_regressions_on_board.py
+      tests/emulator/test_boot.py tests/emulator/test_faults.py tests/emulator/test_npu_port.py
+      tests/emulator/test_conformance_on_board.py tests/npu/test_networks.py tests/hil/test_models.py)
+    ;;
   *)
-    sed -n '3,9p' "$0" >&2
+    printf '%s: %s is not an option; these are:\n' "$0" "$1" >&2
+    sed -n '6,9p' "$0" >&2
     exit 2
     ;;
 esac
+"$root/scripts/setup.sh" "$needs"
+export PATH="$root/.venv/bin:$PATH"
+cd "$root"
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 
@@ -45,4 +54,4 @@ python scripts/tidy.py build/unit-tests
 
 say "Python, simulator and emulator tests"
 # Two workers: one test waits for the emulator while another exports.
-pytest -c python/pyproject.toml --rootdir . -n 2 --dist loadfile -m "$markers" tests
+pytest -c python/pyproject.toml --rootdir . -n 2 --dist loadfile -m "$markers" "${tests[@]}"

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -396,6 +397,12 @@ def write(folder: Path) -> dict[str, Expectation]:
     text = json.dumps({name: asdict(expectation) for name, expectation in expected.items()}, indent=1)
     (folder / "expected.json").write_text(text, encoding="utf-8")
     return expected
+
+
+def verdicts(said: str) -> dict[str, tuple[str, int]]:
+    """Return what `loader_replay --print` said of each file: the stage that refused it, and the error code."""
+    found = re.findall(r"^(\S+): (\w+) 0x(\w+) \d+$", said, re.MULTILINE)
+    return {Path(path).stem: (stage, int(error, 16)) for path, stage, error in found}
 
 
 def differences(expected: dict[str, Expectation], got: dict[str, tuple[str, int]], *, narrow: bool) -> dict[str, str]:

@@ -102,10 +102,7 @@ def test_each_file_of_the_regression_corpus_gets_its_error(machine: tuple[str, P
     expected = regressions.write(tmp_path)
     done = building.replay(folder, "loader", "--print", *sorted(tmp_path.glob("*.pte")))
     assert done.returncode == 0, done.stderr
-    got = {
-        Path(path).stem: (stage, int(error, 16))
-        for path, stage, error in re.findall(r"^(\S+): (\w+) 0x(\w+) \d+$", done.stdout, re.MULTILINE)
-    }
+    got = regressions.verdicts(done.stdout)
     assert len(got) == len(list(tmp_path.glob("*.pte"))) > 250
     assert regressions.differences(expected, got, narrow=bits == "32") == {}
 

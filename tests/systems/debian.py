@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Debian release in a folder: made by debootstrap, entered by chroot, gone when it is removed.
+
+    python tests/systems/debian.py trixie [--keep]       the README's commands on Debian 13
+
+Needs root and the package debootstrap. A command runs in its own mount and process namespace, so its
+mounts and whatever it started end with it. pip in there gets this machine's settings for indexes, wheels
+and certificates, and no files of this machine but those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEMS = ROOT / "build" / "systems"
+CHECKOUT = "/root/pilotlight"
+
+_CERTIFICATES = "/etc/host-certificates.pem"
+_NAMES_OF_CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+
+# $1: the system's folder, $2: the command; then pairs of folders, ours and theirs, to show read-only.
+_ENTER = """
+set -e
+root=$1 command=$2
+shift 2
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount --rbind /sys "$root/sys"
+while [ $# -gt 0 ]; do
+  mkdir -p "$root$2"
+  mount --bind "$1" "$root$2"
+  mount -o remount,ro,bind "$root$2"
+  shift 2
+done
+exec chroot "$root" /bin/bash -c "$command"
+"""
+
+
+def why_not_here() -> str:
+    """Return why no system can be made on this machine, or ""."""
+    if os.geteuid() != 0:
+        return "debootstrap and chroot need root"
+    if shutil.which("debootstrap") is None:
+        return "debootstrap is not installed (scripts/setup.sh --campaign installs it)"
+    return ""
+
+
+@dataclass
+class DebianSystem:
+    """One release, `suite` as Debian names it, with `packages` beside what every Debian has."""
+
+    suite: str
+    packages: tuple[str, ...] = ()
+    shown: dict[Path, str] = field(default_factory=dict)
+    """Folders of this machine that are visible in the system, read-only, and where."""
+
+    @property
+    def root(self) -> Path:
+        return SYSTEMS / self.suite
+
+    def create(self) -> None:
+        """Make it anew."""
+        self.remove()
+        self.root.mkdir(parents=True)
+        command = ["debootstrap", "--variant=minbase"]
+        command += [f"--include={','.join(self.packages)}"] if self.packages else []
+        subprocess.run([*command, self.suite, str(self.root)], check=True)
+        shutil.copy("/etc/resolv.conf", self.root / "etc" / "resolv.conf")
+        if certificates := next(filter(None, map(os.environ.get, _NAMES_OF_CERTIFICATES)), None):
+            shutil.copy(certificates, self.root / _CERTIFICATES.lstrip("/"))
+
+    def remove(self) -> None:
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def clone(self) -> None:
+        """Clone this repository's HEAD to CHECKOUT."""
+        subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), f"{self.root}{CHECKOUT}"], check=True)
+
+    def run(self, command: str) -> int:
+        """Run a shell command in it as root; its output is ours. Returns the exit code."""
+        shown = [str(part) for pair in {**self._wheels(), **self.shown}.items() for part in pair]
+        enter = ["bash", "-c", _ENTER, "enter", str(self.root), command, *shown]
+        namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+        return subprocess.run([*namespaces, *enter], env=self._environment(), check=False).returncode
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+        if (self.root / _CERTIFICATES.lstrip("/")).exists():
+            kept |= dict.fromkeys(_NAMES_OF_CERTIFICATES, _CERTIFICATES)
+        return {**kept, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
+
+    def _wheels(self) -> dict[Path, str]:
+        folders = (Path(place) for place in os.environ.get("PIP_FIND_LINKS", "").split())
+        return {folder: str(folder) for folder in folders if folder.is_dir()}
+
+
+# What git needs to clone and the README takes for granted; everything else is for the scripts to install.
+README_SYSTEM = ("ca-certificates", "git")
+README_COMMANDS = (
+    f"cd {CHECKOUT} && cat /etc/debian_version && scripts/demo.sh",
+    f"cd {CHECKOUT} && scripts/test.sh --quick",
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suite", help="bookworm, trixie, ...")
+    parser.add_argument("--keep", action="store_true", help="leave the system in its folder (some 8 GB)")
+    args = parser.parse_args()
+    if reason := why_not_here():
+        print(f"cannot make a system here: {reason}", file=sys.stderr)
+        return 30
+    system = DebianSystem(args.suite, README_SYSTEM)
+    system.create()
+    system.clone()
+    code = 0
+    for command in README_COMMANDS:
+        print(f"\n== {args.suite}: {command}", flush=True)
+        code = code or system.run(command)
+    if not args.keep:
+        system.remove()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
