@@ -62,7 +62,7 @@ void SleepWhileInterruptCountIs(std::uint32_t, std::uint64_t deadline_us) {
   if (now_us < deadline_us) now_us = deadline_us;
 }
 
-// A waiting CPU: time passes in larger steps, so that ten seconds do not take ten million.
+// A waiting CPU: time passes in larger steps, so that a minute does not take sixty million.
 void YieldToSimulator() { now_us += 1000; }
 
 std::uint64_t NpuAddress(const void* cpu_address) {
