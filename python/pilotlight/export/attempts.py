@@ -19,6 +19,7 @@ import torch
 
 from pilotlight.errors import PilotlightError
 from pilotlight.export import reasons
+from pilotlight.export.comparison import Comparison, Deviates
 from pilotlight.export.confirm import Miscompiled, confirm
 from pilotlight.export.golden import GoldenModel, quantised_values
 from pilotlight.export.lower import Lowered, LoweringFailed, lower
@@ -32,12 +33,20 @@ _MAX_ATTEMPTS = 16
 _MAX_PROBES = 24
 
 
+# Samples on which each operator of the delegates is compared with quantised PyTorch.
+_COMPARED_SAMPLES = 2
+
+
 @dataclass(frozen=True)
 class Attempt:
-    """The attempt that worked. unconfirmed: a note on what the simulator could not confirm, "" when it could."""
+    """The attempt that worked. unconfirmed: a note on what the simulator could not confirm, "" when it could.
+
+    comparison: the operators of the delegates against quantised PyTorch, each within its bound.
+    """
 
     quantised: Quantised
     lowered: Lowered
+    comparison: Comparison
     unconfirmed: str
 
 
@@ -108,13 +117,15 @@ class Attempts:
         with self.steps.step("quantise", wrap=False):
             return quantise(self.captured, self.spec, self.compile_spec, self.in_float)
 
-    def _compile(self, quantised: Quantised, kept: dict[int, str]) -> tuple[Lowered, str]:
-        """Lower, and have the simulator confirm Vela's commands."""
+    def _compile(self, quantised: Quantised, kept: dict[int, str]) -> tuple[Lowered, Comparison, str]:
+        """Lower, hold the delegates to quantised PyTorch, and have the simulator confirm Vela's commands."""
         work = self.work / f"attempt{self._attempts}-{self._probes}"
         with self.steps.step("lower", wrap=False):
             lowered = lower(
                 quantised.program, self.compile_spec, self.captured.operators, kept, float_io=self.float_io, work=work
             )
+        with self.steps.step("compare", wrap=False):
+            comparison = self._compare(quantised, lowered)
         with self.steps.step("confirm", wrap=False):
             golden = GoldenModel(lowered, sequence=self.spec.sequence)
             boundary = lowered.boundary.input_quantisation
@@ -129,7 +140,21 @@ class Attempts:
                 )
             except Miscompiled as error:
                 raise LoweringFailed(lowered.delegates[error.delegate].numbers) from error
-        return lowered, unconfirmed
+        return lowered, comparison, unconfirmed
+
+    def _compare(self, quantised: Quantised, lowered: Lowered) -> Comparison:
+        """Raise LoweringFailed at the first operator that is beyond its bound."""
+        comparison = Comparison(quantised.module, lowered)
+        golden = GoldenModel(lowered, sequence=False)
+        for sample in self.spec.calibration[:_COMPARED_SAMPLES]:
+            inputs = quantised_values(sample, lowered.boundary.input_quantisation)
+            comparison.add(sample, golden.calls(inputs))
+        beyond = comparison.first_beyond()
+        if beyond is not None:
+            error = Deviates(beyond, self.captured.operators)
+            numbers = () if error.number is None else (error.number,)
+            raise LoweringFailed(numbers) from error
+        return comparison
 
     def _guarded(self, function: Callable[[], Any]) -> Any:
         """Return what `function` does, or how it failed."""
@@ -150,6 +175,8 @@ class Attempts:
         why = f"it does not compile for the NPU: {reasons.of_failure(failure.error)}"
         if isinstance(failure.error, Miscompiled):
             why = "Vela compiles it into something else"
+        if isinstance(failure.error, Deviates) and failure.numbers and failure.numbers[0] not in self.kept:
+            return {failure.numbers[0]: f"the NPU would compute something else: {failure.error.finding}"}
         left = [number for number in failure.numbers if number not in self.kept] or [
             number for number in self.captured.operators if number not in self.kept
         ]

@@ -148,7 +148,11 @@ def _export(
     tolerated = _tolerated(lowered.boundary.outputs, answers.tolerances())
     unconfirmed = (attempt.unconfirmed,) if attempt.unconfirmed else ()
     stateful = (_state_note(state, spec),) if state else ()
-    report = replace(report, notes=(*report.notes, *rewritten, *tolerated, *unconfirmed, *stateful))
+    report = replace(
+        report,
+        notes=(*report.notes, *rewritten, *tolerated, *unconfirmed, *stateful),
+        operator_agreement=attempt.comparison.agreement(),
+    )
     _write(folder, spec, report, lowered.boundary, answers, pte)
     DebugInfo(
         pte_sha256=hashlib.sha256(pte).hexdigest(),

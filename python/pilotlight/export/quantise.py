@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from pilotlight.errors import ModelError
+from pilotlight.export.activations import separate_activations
 from pilotlight.export.state import Sampling
 from pilotlight.export.user_operators import UserOperators, number_of, number_operators, number_replacements
 from pilotlight.model_spec import ModelSpec
@@ -71,6 +72,7 @@ def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
         model.rewind()
         observed.rewind()
         converted = convert_pt2e(prepared)
+        separate_activations(converted)
         return Quantised(converted, torch.export.export(converted, _example(spec)))
 
 

@@ -88,6 +88,20 @@ class OutputAccuracy:
 
 
 @dataclass(frozen=True)
+class OperatorAgreement:
+    """Operators of the delegates against quantised PyTorch, each given the same integers as PyTorch.
+
+    results: how many results of operators the delegates compute. compared: how many have a counterpart in PyTorch.
+    equal: how many of these are equal in every value. furthest: the largest difference, in steps, within its bound.
+    """
+
+    results: int
+    compared: int
+    equal: int
+    furthest: int
+
+
+@dataclass(frozen=True)
 class TopOne:
     """Share of samples whose largest score is at the right label."""
 
@@ -120,6 +134,7 @@ class ExportReport:
     sizes: Sizes
     seconds: dict[str, float]
     notes: tuple[str, ...] = ()
+    operator_agreement: OperatorAgreement | None = None
 
     @property
     def on_cpu(self) -> tuple[OperatorReport, ...]:

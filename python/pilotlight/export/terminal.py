@@ -10,7 +10,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pilotlight.export.report import DelegateReport, ExportReport, OperatorReport, OutputAccuracy
+from pilotlight.export.report import (
+    DelegateReport,
+    ExportReport,
+    OperatorAgreement,
+    OperatorReport,
+    OutputAccuracy,
+)
 from pilotlight.export.user_operators import short_name
 
 
@@ -77,6 +83,8 @@ def _facts(report: ExportReport) -> Table:
     for output in report.outputs:
         table.add_row(output.name, Text(_accuracy(output)))
         table.add_row("", Text(_agreement(output)))
+    if report.operator_agreement is not None and report.operator_agreement.compared:
+        table.add_row("operators", Text(_operator_agreement(report.operator_agreement)))
     if report.top_one is not None:
         top = report.top_one
         shares = f"FP32 {top.fp32:.2%}, quantised {top.quantised:.2%}, golden {top.golden:.2%}"
@@ -113,6 +121,15 @@ def _agreement(output: OutputAccuracy) -> str:
     return (
         f"golden differs from quantised PyTorch by rounding in {agreement.differing:,} of {agreement.values:,} values, "
         f"at most by {agreement.max_difference:g}"
+    )
+
+
+def _operator_agreement(found: OperatorAgreement) -> str:
+    steps = f"{found.furthest} step" + "s" * (found.furthest != 1)
+    rest = f"the others differ by at most {steps}" if found.equal < found.compared else "none differs"
+    return (
+        f"{found.compared} of {found.results} results compared with quantised PyTorch, given the same integers: "
+        f"{found.equal} equal, {rest}"
     )
 
 

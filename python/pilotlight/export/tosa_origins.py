@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records which of the user's operators each TOSA operator came from, while upstream writes the TOSA graph.
+"""Records what each TOSA operator came from, while upstream writes the TOSA graph.
 
 Upstream can put this into the graph itself, but then the graph that Vela compiles and the reference model runs is
 another one. We stand behind the one method through which its lowerings write operators instead.
@@ -20,24 +20,38 @@ from pilotlight.export.user_operators import module_path
 
 @dataclass(frozen=True)
 class TosaOrigin:
-    """operator: TOSA's name, "CONV2D". tensor: name of its (first) output. module, where, source: `OperatorReport`."""
+    """operator: TOSA's name, "CONV2D". tensor: name of its (first) output. module, where, source: `OperatorReport`.
+
+    inputs: names of the tensors that it takes. grid: scale and zero point of its output, None when not noted.
+    nodes: the nodes that PyTorch derived it from, each with the id() of its graph. A table has none of the user's.
+    """
 
     operator: str
     tensor: str
     module: str
     where: str
     source: str
+    inputs: tuple[str, ...] = ()
+    grid: tuple[float, int] | None = None
+    nodes: frozenset[tuple[int, str]] = frozenset()
 
 
 # By index of the operator in the graph, constants included: what Vela's debug database calls the external key.
 Origins = dict[int, TosaOrigin]
 
 
+@dataclass(frozen=True)
+class WrittenGraph:
+    """A TOSA graph while it is written. serializer: tosa_serializer.TosaSerializer."""
+
+    serializer: Any
+    origins: Origins
+
+
 @contextmanager
-def recorded_origins() -> Iterator[list[Origins]]:
-    """Collect the operators of every TOSA graph that is written during the block, graph by graph."""
-    graphs: list[Origins] = []
-    seen: list[Any] = []
+def recorded_graphs() -> Iterator[list[WrittenGraph]]:
+    """Collect every TOSA graph that is written during the block, with the origins of its operators."""
+    graphs: list[WrittenGraph] = []
     serialise = NodeVisitor._serialize_operator
 
     def serialise_and_record(
@@ -50,17 +64,19 @@ def recorded_origins() -> Iterator[list[Origins]]:
         attributes: Any = None,
     ) -> None:
         serialise(self, node, tosa_graph, tosa_op, inputs, outputs, attributes)
-        if not seen or seen[-1] is not tosa_graph:
-            seen.append(tosa_graph)
-            graphs.append({})
+        if not graphs or graphs[-1].serializer is not tosa_graph:
+            graphs.append(WrittenGraph(tosa_graph, {}))
         index = len(tosa_graph.currRegion.currBasicBlock.operators) - 1
         line = user_line(node.meta.get("stack_trace"))
-        graphs[-1][index] = TosaOrigin(
+        graphs[-1].origins[index] = TosaOrigin(
             operator=tosa_op.name,
             tensor=outputs[0],
             module=module_path(node),
             where=line.where if line else "",
             source=line.text if line else "",
+            inputs=tuple(inputs),
+            grid=_grid(node),
+            nodes=frozenset(_derived_from(node.meta.get("from_node"))),
         )
 
     NodeVisitor._serialize_operator = serialise_and_record
@@ -68,3 +84,18 @@ def recorded_origins() -> Iterator[list[Origins]]:
         yield graphs
     finally:
         NodeVisitor._serialize_operator = serialise
+
+
+def _derived_from(sources: Any) -> Iterator[tuple[int, str]]:
+    pending = list(sources or ())
+    while pending:
+        source = pending.pop()
+        yield source.graph_id, source.name
+        pending += source.from_node or ()
+
+
+def _grid(node: Any) -> tuple[float, int] | None:
+    quantised = (node.meta.get("output_qparams") or {}).get(0)
+    if quantised is None or quantised.per_channel:
+        return None
+    return float(quantised.scale), int(quantised.zp)

@@ -21,7 +21,8 @@ from executorch.backends.arm.ethosu import backend
 
 from pilotlight.debug_info import StreamDebug
 from pilotlight.export.report import DelegateReport, MemoryTraffic
-from pilotlight.export.tosa_origins import Origins, recorded_origins
+from pilotlight.export.tosa_origins import Origins, recorded_graphs
+from pilotlight.export.tosa_values import TosaValues
 from pilotlight.export.vela_debug import stream_debug
 
 # Vela's column prefixes, and the names people know.
@@ -37,7 +38,7 @@ _MEMORIES = {
 class Compilation:
     """tosa: the serialised graph. blob: what the .pte holds of it. folder: Vela's output.
 
-    origins: what the operators of the graph came from.
+    origins: what the operators of the graph came from. values: the graph with all its tensors as outputs.
     """
 
     tosa: bytes
@@ -45,6 +46,7 @@ class Compilation:
     folder: Path
     seconds: float
     origins: Origins
+    values: TosaValues
 
     def debug(self) -> StreamDebug | None:
         """Return the operators behind the commands; None when Vela's database is not as we know it."""
@@ -110,12 +112,20 @@ def recorded_compilations(folder: Path) -> Iterator[list[Compilation]]:
             tosa_flatbuffer, [*args, "--enable-debug-db"], **{**options, "intermediate_path": str(own)}
         )
         seconds = time.monotonic() - start
+        written = graphs[-1]
         compilations.append(
-            Compilation(bytes(tosa_flatbuffer), result.processed_bytes, own / "output", seconds, graphs[-1])
+            Compilation(
+                bytes(tosa_flatbuffer),
+                result.processed_bytes,
+                own / "output",
+                seconds,
+                written.origins,
+                TosaValues.of(written),
+            )
         )
         return result
 
-    with recorded_origins() as graphs:
+    with recorded_graphs() as graphs:
         backend.vela_compile = compile_and_record
         try:
             yield compilations

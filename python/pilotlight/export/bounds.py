@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far integer arithmetic may be from quantised PyTorch, given the same integers, by kind of operator.
+
+In steps of the output's scale. DESIGN.md, section "Comparison with PyTorch", derives the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+# Values are moved, chosen or compared, and none is computed.
+_MOVING = frozenset(
+    (
+        *("alias", "alias_copy", "amax", "amin", "as_strided", "cat", "chunk", "clone", "concat", "contiguous"),
+        *("copy", "detach", "dropout", "expand", "expand_copy", "flatten", "flip", "getitem", "index_select"),
+        *("max_pool1d", "max_pool2d", "movedim", "narrow", "permute", "permute_copy", "pixel_shuffle"),
+        *("pixel_unshuffle", "repeat", "reshape", "select", "select_copy", "slice", "slice_copy", "split"),
+        *("split_with_sizes", "squeeze", "squeeze_copy", "stack", "t", "tile", "transpose", "transpose_copy"),
+        *("unbind", "unflatten", "unfold", "unsqueeze", "unsqueeze_copy", "upsample_nearest2d", "view", "view_copy"),
+    )
+)
+_MOVED, _ROUNDED = 0, 1
+
+
+def bound_of(island: Iterable[Any]) -> int:
+    """Return the bound for a value that these operators compute together, between two quantisers."""
+    return max((_MOVED if _kind(node) in _MOVING else _ROUNDED for node in island), default=_MOVED)
+
+
+def _kind(node: Any) -> str:
+    schema = getattr(node.target, "_schema", None)
+    name = schema.name if schema is not None else getattr(node.target, "__name__", str(node.target))
+    return str(name).split("::")[-1]
