@@ -13,13 +13,13 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pilotlight.errors import ConfigError, ModelError
+from pilotlight.export.model_modules import importable
 from pilotlight.export.source_lines import raised_at
 from pilotlight.model_spec import ModelSpec
 from pilotlight.paths import MODELS
@@ -54,9 +54,12 @@ def find_model_file(model: str) -> Path:
 def load_model(file: Path) -> ModelSpec:
     """Run `file` and return what it describes, checked.
 
+    Modules beside it can be imported by it now; later, by `forward`, only within `importable(file.parent)`.
+
     Raises ModelError naming file and line when the file raises, or does not keep to a convention.
     """
-    with _imported(file) as module:
+    with importable(file.parent):
+        module = _imported(file)
         if hasattr(module, "ModelUnderTest"):
             spec = _from_arm_script(module, file)
         else:
@@ -73,29 +76,24 @@ def load_model(file: Path) -> ModelSpec:
     return _checked(spec, file)
 
 
-@contextmanager
-def _imported(file: Path) -> Iterator[ModuleType]:
-    """Import `file` with its folder on the path; afterwards forget its siblings, whose names other models use too."""
-    name = f"pilotlight_model_{_identifier(file.parent.name)}_{_identifier(file.stem)}"
+def _imported(file: Path) -> ModuleType:
+    """Run `file` as a module. It keeps its name for good, since functions of it may be traced at any time."""
+    name = stem = f"pilotlight_model_{identifier(file.parent.name)}_{identifier(file.stem)}"
+    number = 1
+    while name in sys.modules:
+        number += 1
+        name = f"{stem}_{number}"
     module_spec = importlib.util.spec_from_file_location(name, file)
     if module_spec is None or module_spec.loader is None:
         raise ConfigError(f"{file}: cannot be imported")
     module = importlib.util.module_from_spec(module_spec)
-    known = set(sys.modules)
     sys.modules[name] = module
-    sys.path.insert(0, str(file.parent))
     try:
-        try:
-            module_spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:
-            raise _raised(file, error) from error
-        yield module
-    finally:
-        sys.path.remove(str(file.parent))
-        for other in set(sys.modules) - known:
-            origin = getattr(sys.modules[other], "__file__", None)
-            if origin and Path(origin).parent == file.parent:
-                del sys.modules[other]
+        module_spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise _raised(file, error) from error
+    return module
 
 
 def _spec_function(module: ModuleType, file: Path) -> Callable[[], Any]:
@@ -138,7 +136,7 @@ def _from_arm_script(module: ModuleType, file: Path) -> ModelSpec:
     network = module.ModelUnderTest
     if isinstance(network, torch.nn.Module):
         network = network.eval()
-    return ModelSpec(name=_identifier(file.stem), module=network, example_inputs=example, calibration=[example])
+    return ModelSpec(name=identifier(file.stem), module=network, example_inputs=example, calibration=[example])
 
 
 def _checked(spec: ModelSpec, file: Path) -> ModelSpec:
@@ -192,6 +190,6 @@ def _place(function: Callable[..., Any]) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}"
 
 
-def _identifier(text: str) -> str:
+def identifier(text: str) -> str:
     name = re.sub(r"\W", "_", text)
     return name if re.match(r"[A-Za-z]", name) else f"m_{name}"

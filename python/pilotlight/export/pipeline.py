@@ -23,6 +23,7 @@ from pilotlight.errors import ConfigError, PilotlightError, ToolMissing
 from pilotlight.export.demands import demand_full_delegation, unsupported
 from pilotlight.export.kernels import firmware_kernels, missing_kernels
 from pilotlight.export.model_file import find_model_file, load_model
+from pilotlight.export.model_modules import importable
 from pilotlight.export.noise import NoiseLog
 from pilotlight.export.report import ExportReport, Sizes
 from pilotlight.export.steps import Steps
@@ -77,7 +78,11 @@ def run_export(
         with steps.step("import"):
             _import_upstream()
         # Vela takes its arguments as one line cut at blanks, so its folder must not be below the user's.
-        with tempfile.TemporaryDirectory(prefix="pilotlight-vela-") as work, _one_thread():
+        with (
+            tempfile.TemporaryDirectory(prefix="pilotlight-vela-") as work,
+            _one_thread(),
+            importable(file.parent),
+        ):
             report = _export(file, target_name, partial, options, steps, Path(work))
         log.close()
         _replace(out, partial)

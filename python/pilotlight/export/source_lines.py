@@ -32,7 +32,7 @@ class SourceLine:
 def user_line(stack_trace: str | None) -> SourceLine | None:
     """Return the innermost frame outside installed packages, or the innermost frame when all are inside."""
     frames = [SourceLine(file, int(line), text.strip()) for file, line, text in _FRAME.findall(stack_trace or "")]
-    own = [frame for frame in frames if not _is_installed(frame.file)]
+    own = [frame for frame in frames if not is_installed(frame.file)]
     found = own or frames
     return found[-1] if found else None
 
@@ -45,11 +45,11 @@ def raised_at(error: BaseException) -> SourceLine | None:
         SourceLine(frame.filename, frame.lineno or 0, (frame.line or "").strip())
         for frame in traceback.extract_tb(error.__traceback__)
     ]
-    own = [frame for frame in frames if not _is_installed(frame.file)]
+    own = [frame for frame in frames if not is_installed(frame.file)]
     return own[-1] if own else None
 
 
-def _is_installed(file: str) -> bool:
+def is_installed(file: str) -> bool:
     return (
         "/site-packages/" in file
         or "/dist-packages/" in file
