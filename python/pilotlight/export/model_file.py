@@ -22,7 +22,7 @@ from pilotlight.errors import ConfigError, ModelError
 from pilotlight.export.model_modules import importable
 from pilotlight.export.source_lines import raised_at
 from pilotlight.model_spec import ModelSpec
-from pilotlight.paths import MODELS
+from pilotlight.paths import MODELS, named_model
 
 _CONVENTIONS = (
     "define one function `def model() -> ModelSpec:` (see python/models/digits/model.py), "
@@ -35,8 +35,8 @@ def find_model_file(model: str) -> Path:
 
     Raises ConfigError when there is none.
     """
-    named = MODELS / model / "model.py"
-    if re.fullmatch(r"[\w-]+", model) and named.is_file():
+    named = named_model(model)
+    if named is not None:
         return named
     path = Path(model).expanduser()
     if path.is_dir() and (path / "model.py").is_file():
