@@ -29,7 +29,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "-m",
         "--model",
         action="append",
-        help="name under python/models, or path of a model file; several make one image with all of them",
+        help="name under python/models, or path of a model file (.py) or an exported program (.pt2); "
+        "several make one image with all of them",
     )
     parser.add_argument(
         "-s", "--source-dir", help="build this CMake project, which calls pilotlight_add_model(), not our check app"

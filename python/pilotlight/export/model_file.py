@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds a model file and turns it into a `ModelSpec`.
 
-Two conventions are understood:
+Three conventions are understood:
 - ours: one function without arguments that returns a `ModelSpec`;
-- that of ExecuTorch's Arm compiler script: the variables `ModelUnderTest` and `ModelInputs`.
+- that of ExecuTorch's Arm compiler script: the variables `ModelUnderTest` and `ModelInputs`;
+- an exported program (.pt2) with its data beside it, see `pt2_file.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -42,9 +44,12 @@ def find_model_file(model: str) -> Path:
     if path.is_dir() and (path / "model.py").is_file():
         return (path / "model.py").resolve()
     if path.is_file():
-        if path.suffix == ".py":
+        if path.suffix in (".py", ".pt2"):
             return path.resolve()
-        raise ConfigError(f"{model}: not a Python file", hint="name a model file (.py) that builds the model")
+        raise ConfigError(
+            f"{model}: not a Python file, nor an exported program (.pt2)",
+            hint="name a model file (.py) that builds the model, or what torch.export.save wrote",
+        )
     names = sorted(folder.parent.name for folder in MODELS.glob("*/model.py"))
     close = difflib.get_close_matches(model, names, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"a path, or one of: {', '.join(names)}"
@@ -58,6 +63,10 @@ def load_model(file: Path) -> ModelSpec:
 
     Raises ModelError naming file and line when the file raises, or does not keep to a convention.
     """
+    if file.suffix == ".pt2":
+        from pilotlight.export.pt2_file import program_spec
+
+        return _checked(program_spec(file, identifier(file.stem)), file)
     with importable(file.parent):
         module = _imported(file)
         if hasattr(module, "ModelUnderTest"):
@@ -131,11 +140,11 @@ def _from_arm_script(module: ModuleType, file: Path) -> ModelSpec:
         raise ModelError(f"{file}: defines ModelUnderTest but not ModelInputs", hint=_CONVENTIONS)
     import torch
 
+    from pilotlight.export.module_forms import in_eval_mode
+
     inputs = module.ModelInputs
     example = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
-    network = module.ModelUnderTest
-    if isinstance(network, torch.nn.Module):
-        network = network.eval()
+    network = in_eval_mode(module.ModelUnderTest)
     return ModelSpec(name=identifier(file.stem), module=network, example_inputs=example, calibration=[example])
 
 
@@ -143,13 +152,14 @@ def _checked(spec: ModelSpec, file: Path) -> ModelSpec:
     import numpy as np
     import torch
 
+    from pilotlight.export.module_forms import accepted_module
+
     def demand(condition: bool, complaint: str, hint: str = "") -> None:
         if not condition:
             raise ModelError(f"{file}: {complaint}", hint=hint)
 
     demand(bool(re.fullmatch(r"[A-Za-z]\w*", spec.name)), f"name {spec.name!r} is not a C identifier")
-    demand(isinstance(spec.module, torch.nn.Module), f"module is {type(spec.module).__name__}, not a torch.nn.Module")
-    demand(not spec.module.training, "module is in training mode", "call .eval() on it")
+    spec = replace(spec, module=accepted_module(spec.module, str(file)))
     demand(isinstance(spec.example_inputs, tuple) and bool(spec.example_inputs), "example_inputs is not a tuple")
     for sample in (spec.example_inputs, *spec.calibration):
         demand(all(isinstance(value, torch.Tensor) for value in sample), "an input sample holds more than tensors")

@@ -13,6 +13,7 @@ from typing import Any
 from pilotlight.export.source_lines import user_line
 
 _FIELD = "pilotlight_operator"
+_QUANTISATION = ("quantized_decomposed.quantize_per_", "quantized_decomposed.dequantize_per_")
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,13 @@ UserOperators = dict[int, UserOperator]
 
 
 def number_operators(graph_module: Any) -> UserOperators:
-    """Give each call in a captured graph its number, and return what each number means."""
+    """Give each call in a captured graph its number, and return what each number means.
+
+    In a graph that came quantised, quantize and dequantize are no operators of the user's.
+    """
     found: UserOperators = {}
     for number, node in enumerate(graph_module.graph.nodes):
-        if node.op == "call_function":
+        if node.op == "call_function" and not is_quantisation(node):
             set_number(node, number)
             line = user_line(node.meta.get("stack_trace"))
             found[number] = UserOperator(
@@ -46,6 +50,11 @@ def number_operators(graph_module: Any) -> UserOperators:
                 source=line.text if line else "",
             )
     return found
+
+
+def is_quantisation(node: Any) -> bool:
+    """Whether a node of a captured graph quantises or dequantises."""
+    return node.op == "call_function" and str(node.target).startswith(_QUANTISATION)
 
 
 def number_of(node: Any) -> int | None:
