@@ -22,7 +22,7 @@ from typing import Any
 
 from pilotlight.errors import ConfigError, ModelError
 from pilotlight.export.model_modules import importable
-from pilotlight.export.source_lines import raised_at
+from pilotlight.export.source_lines import raised_at, raised_inside, within
 from pilotlight.model_spec import ModelSpec
 from pilotlight.paths import MODELS, named_model
 
@@ -188,6 +188,9 @@ def _raised(file: Path, error: BaseException) -> ModelError:
     place = raised_at(error)
     where = place.where if place else str(file)
     line = f"\n    {place.text}" if place and place.text else ""
+    inside = raised_inside(error)
+    if inside:
+        line += f"\n    {within('', inside.where, inside.text)}"
     message = str(error).strip().splitlines()
     return ModelError(
         f"{where}: {type(error).__name__}: {message[0] if message else '(no message)'}{line}",

@@ -14,19 +14,21 @@ from typing import Any
 
 from executorch.backends.arm.operators.node_visitor import NodeVisitor
 
-from pilotlight.export.source_lines import user_line
+from pilotlight.export.source_lines import library_line, user_line
 from pilotlight.export.user_operators import module_path
 
 
 @dataclass(frozen=True)
 class TosaOrigin:
-    """operator: TOSA's name, "CONV2D". tensor: name of its (first) output. module, where, source: `OperatorReport`."""
+    """operator: TOSA's name, "CONV2D". tensor: name of its (first) output. the rest: `OperatorReport`."""
 
     operator: str
     tensor: str
     module: str
     where: str
     source: str
+    inner_where: str = ""
+    inner_source: str = ""
 
 
 # By index of the operator in the graph, constants included: what Vela's debug database calls the external key.
@@ -54,13 +56,15 @@ def recorded_origins() -> Iterator[list[Origins]]:
             seen.append(tosa_graph)
             graphs.append({})
         index = len(tosa_graph.currRegion.currBasicBlock.operators) - 1
-        line = user_line(node.meta.get("stack_trace"))
+        line, inner = user_line(node.meta.get("stack_trace")), library_line(node.meta.get("stack_trace"))
         graphs[-1][index] = TosaOrigin(
             operator=tosa_op.name,
             tensor=outputs[0],
             module=module_path(node),
             where=line.where if line else "",
             source=line.text if line else "",
+            inner_where=inner.where if inner else "",
+            inner_source=inner.text if inner else "",
         )
 
     NodeVisitor._serialize_operator = serialise_and_record
