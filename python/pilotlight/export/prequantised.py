@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from executorch.backends.arm.common.annotation_meta import ArmAnnotationInfo
+from executorch.backends.arm.quantizer import quantization_annotator
 
 from pilotlight.export.user_operators import is_quantisation, number_of
 
@@ -37,9 +38,22 @@ _LAYERS = (
 _ACTIVATIONS = (
     _aten.relu.default,
     _aten.relu_.default,
+    _aten.relu6.default,
+    _aten.relu6_.default,
     _aten.hardtanh.default,
     _aten.hardtanh_.default,
     _aten.clamp.default,
+)
+# Operators that Arm's lowering computes on the integers as they are: their ranges must be equal.
+_OF_ONE_RANGE = frozenset(
+    {
+        *quantization_annotator._one_to_one_shared_input_qspec,
+        *quantization_annotator._one_to_one_shared_input_or_input_act_qspec,
+        *_ACTIVATIONS,
+        _aten.cat.default,
+        _aten.stack.default,
+        _aten.max_pool1d.default,
+    }
 )
 # Layers whose weights have their channels first.
 _WITH_BIAS = tuple(layer for layer in _LAYERS if layer is not _aten.conv_transpose2d.input)
@@ -64,6 +78,7 @@ def with_kept_ranges(graph_module: Any, in_float: Collection[int]) -> Any:
                 _quantise_bias(kept, node)
             if node.target in _ACTIVATIONS:
                 _round_before(node)
+                _make_table(node)
     for node in kept.graph.nodes:
         if node.op == "call_function" and not is_quantisation(node) and number_of(node) not in in_float:
             _mark(node)
@@ -74,7 +89,7 @@ def with_kept_ranges(graph_module: Any, in_float: Collection[int]) -> Any:
 
 def _mark(node: Any) -> None:
     custom = node.meta.get("custom", {})
-    if ArmAnnotationInfo.CUSTOM_META_KEY not in custom and _is_between_integers(node):
+    if ArmAnnotationInfo.CUSTOM_META_KEY not in custom and _is_between_integers(node) and _fits(node):
         mark = dict(ArmAnnotationInfo(quantized=True))
         node.meta["custom"] = {**custom, ArmAnnotationInfo.CUSTOM_META_KEY: mark}
 
@@ -86,6 +101,44 @@ def _is_between_integers(node: Any) -> bool:
     )
     gives = _gives_integers(node) or (_is_layer_of_activation(node) and _gives_integers(next(iter(node.users))))
     return takes and gives and bool(node.all_input_nodes)
+
+
+def _fits(node: Any) -> bool:
+    """Whether the NPU computes an operator right with the ranges around it."""
+    return node.target not in _OF_ONE_RANGE or not _takes_integers(node) or len(_ranges_around(node)) == 1
+
+
+def _ranges_around(node: Any) -> set[tuple[Any, ...]]:
+    """Return scale and zero point of what an operator takes and gives."""
+    return {tuple(other.args[1:3]) for other in (*node.all_input_nodes, *_takers(node)) if is_quantisation(other)}
+
+
+def _make_table(activation: Any) -> None:
+    """Write an activation between two ranges as one that the NPU looks up: elu with alpha 0 is relu.
+
+    An upper bound may be left out when the range ends there.
+    """
+    if not _takes_integers(activation) or not _gives_integers(activation) or _fits(activation):
+        return
+    scale, zero_point, _, highest = _takers(activation)[0].args[1:5]
+    lower, upper = _bounds(activation)
+    ends_there = upper is None or round(upper / scale) + zero_point >= highest
+    if lower == 0 and ends_there:
+        activation.target = _aten.elu.default
+        activation.args = (activation.args[0], 0.0)
+        activation.kwargs = {}
+
+
+def _bounds(activation: Any) -> tuple[float | None, float | None]:
+    """Return between which values an activation leaves its input as it is."""
+    if activation.target in (_aten.relu.default, _aten.relu_.default):
+        return 0, None
+    if activation.target in (_aten.relu6.default, _aten.relu6_.default):
+        return 0, 6
+    defaults = (None, None) if activation.target is _aten.clamp.default else (-1, 1)
+    given = tuple(activation.args[1:3])
+    lower, upper = given + defaults[len(given) :]
+    return lower, upper
 
 
 def _is_layer_of_activation(node: Any) -> bool:
@@ -115,9 +168,14 @@ def _takes_integers(node: Any) -> bool:
 
 
 def _gives_integers(node: Any) -> bool:
+    takers = _takers(node)
+    return bool(takers) and all(is_quantisation(taker) and not _is_dequantised(taker) for taker in takers)
+
+
+def _takers(node: Any) -> list[Any]:
+    """Return what takes the results of an operator, seen through the picking of one of several."""
     picked = [user for user in node.users if getattr(user.target, "__name__", "") == "getitem"]
-    users = [user for user in node.users if user not in picked] + [user for pick in picked for user in pick.users]
-    return bool(users) and all(is_quantisation(user) and not _is_dequantised(user) for user in users)
+    return [user for user in node.users if user not in picked] + [user for pick in picked for user in pick.users]
 
 
 def _is_dequantised(node: Any) -> bool:

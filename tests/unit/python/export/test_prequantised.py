@@ -169,3 +169,46 @@ def test_a_quantised_program_from_a_file_is_exported_without_calibration(tmp_pat
     assert (info.inputs[0].scale, info.inputs[0].zero_point) == first.args[1:3]
     with np.load(tmp_path / "bundle" / "golden.npz") as arrays:
         assert np.abs(arrays["golden_0"].astype(int) - arrays["quantised_0"]).max() <= 1
+
+
+def between(activation: Callable[[Any], Any], second: tuple[float, int]) -> Any:
+    """Return a quantised graph: an activation between the range of a sum and another range."""
+
+    class Between(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = rounded(x, 0.03, 5)
+            x = rounded(x + x, 0.06, 2)
+            return rounded(activation(x), *second)
+
+    def rounded(x: torch.Tensor, scale: float, zero_point: int) -> torch.Tensor:
+        way = (scale, zero_point, -128, 127, torch.int8)
+        quantised = torch.ops.quantized_decomposed.quantize_per_tensor(x, *way)
+        return torch.ops.quantized_decomposed.dequantize_per_tensor(quantised, *way)
+
+    return torch.export.export(Between().eval(), (SAMPLES[:1],))
+
+
+BETWEEN = {
+    "relu": (torch.relu, (0.02, -128), True),
+    "relu6 whose range ends at 6": (nn.functional.relu6, (6 / 255, -128), True),
+    "relu6 whose range goes beyond 6": (nn.functional.relu6, (0.05, -128), False),
+    "clamp": (lambda x: torch.clamp(x, -1.0, 1.0), (2 / 255, 0), False),
+    "flatten": (lambda x: x.flatten(1), (0.02, 0), False),
+    "max pool": (lambda x: nn.functional.max_pool2d(x, 2), (0.02, 0), False),
+}
+
+
+@pytest.mark.parametrize(("activation", "second", "on_npu"), BETWEEN.values(), ids=BETWEEN)
+def test_an_operator_between_two_ranges_is_right_wherever_it_runs(
+    activation: Callable[[Any], Any], second: tuple[float, int], on_npu: bool, tmp_path: Path
+) -> None:
+    attempt, spec = compiled(between(activation, second), tmp_path)
+    assert (attempt.lowered.on_cpu == ()) == on_npu
+    golden, boundary = GoldenModel(attempt.lowered, sequence=False), attempt.lowered.boundary
+    with torch.no_grad():
+        for sample in SAMPLES[:4]:
+            wanted = quantised_values([spec.module(sample[None])], boundary.output_quantisation)[0].int()
+            got = golden(quantised_values([sample[None]], boundary.input_quantisation))[0].int()
+            # One step of the sum, in steps of the output.
+            assert (wanted - got).abs().max() <= 0.06 / second[0] + 1
+            assert (wanted != got).float().mean() < 0.05
