@@ -5,7 +5,8 @@ Such a graph has pairs of quantize and dequantize around its operators. Nothing 
 is moved or taken away. Three things may be missing when another quantiser than Arm's made the graph: the
 marks by which Arm's partitioner knows quantised operators, integers for the bias of a convolution, and a
 pair between a sum and its activation. That pair changes no value: rounding is monotonous, so it makes no
-difference whether a value is clamped before it is rounded or also after.
+difference whether a value is clamped before it is rounded or also after. A few operators are written as
+others that compute the same, where Arm's lowering has no range for what it makes of them.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ def with_kept_ranges(graph_module: Any, in_float: Collection[int]) -> Any:
             if node.target in _ACTIVATIONS:
                 _round_before(node)
                 _make_table(node)
+            _average_by_pool(node)
     for node in kept.graph.nodes:
         if node.op == "call_function" and not is_quantisation(node) and number_of(node) not in in_float:
             _mark(node)
@@ -139,6 +141,39 @@ def _bounds(activation: Any) -> tuple[float | None, float | None]:
     given = tuple(activation.args[1:3])
     lower, upper = given + defaults[len(given) :]
     return lower, upper
+
+
+def _average_by_pool(node: Any) -> None:
+    """Write the mean over a whole plane as an average pool: Arm's lowering would split it in two without a range.
+
+    Where the plane's dimensions go away, they do so after the result was rounded, by a view that keeps its range.
+    """
+    values = node.args[0] if node.args else None
+    if node.target not in (_aten.mean.dim, _aten.adaptive_avg_pool2d.default) or values.meta["val"].dim() != 4:
+        return
+    if not _takes_integers(node) or not _gives_integers(node):
+        return
+    plane = list(values.meta["val"].shape[-2:])
+    if node.target is _aten.mean.dim:
+        keeps = len(node.args) > 2 and node.args[2]
+        if sorted(axis % 4 for axis in node.args[1]) != [2, 3]:
+            return
+    else:
+        keeps = True
+        if list(node.args[1]) != [1, 1]:
+            return
+    graph, way = node.graph, _takers(node)[0]
+    with graph.inserting_before(node):
+        result = graph.call_function(_aten.avg_pool2d.default, (values, plane, [1, 1]))
+        result.meta = {key: value for key, value in node.meta.items() if key != "val"}
+        if not keeps:
+            rounded = graph.call_function(way.target, (result, *way.args[1:]))
+            real = graph.call_function(_PER_TENSOR, (rounded, *way.args[1:]))
+            rounded.meta, real.meta, pool = _traced_from(node), _traced_from(node), result
+            result = graph.call_function(_aten.view.default, (real, list(node.meta["val"].shape)))
+            result.meta = dict(pool.meta)
+    node.replace_all_uses_with(result)
+    graph.erase_node(node)
 
 
 def _is_layer_of_activation(node: Any) -> bool:
