@@ -148,10 +148,10 @@ def _average_by_pool(node: Any) -> None:
 
     Where the plane's dimensions go away, they do so after the result was rounded, by a view that keeps its range.
     """
-    values = node.args[0] if node.args else None
-    if node.target not in (_aten.mean.dim, _aten.adaptive_avg_pool2d.default) or values.meta["val"].dim() != 4:
+    if node.target not in (_aten.mean.dim, _aten.adaptive_avg_pool2d.default):
         return
-    if not _takes_integers(node) or not _gives_integers(node):
+    values = node.args[0]
+    if values.meta["val"].dim() != 4 or not _takes_integers(node) or not _gives_integers(node):
         return
     plane = list(values.meta["val"].shape[-2:])
     if node.target is _aten.mean.dim:
