@@ -43,12 +43,15 @@ function(pilotlight_add_model target)
   # Does nothing when a bundle is up to date, which the step itself decides by
   # content (python/pilotlight/build/DESIGN.md).
   set(bundles)
-  foreach(model ${arg_MODEL})
-    cmake_path(GET model STEM LAST_ONLY name)
-    set(bundle ${CMAKE_BINARY_DIR}/bundles/${name}) # as in python/pilotlight/build/bundles.py
-    if(bundle IN_LIST bundles)
-      message(FATAL_ERROR "pilotlight_add_model(${target}): two models are named ${name}")
-    endif()
+  execute_process(
+    COMMAND ${run} -m pilotlight.build.bundles -- ${arg_MODEL}
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+    OUTPUT_VARIABLE names OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_VARIABLE complaint RESULT_VARIABLE result)
+  if(result)
+    message(FATAL_ERROR "pilotlight_add_model(${target}): ${complaint}")
+  endif()
+  foreach(model name IN ZIP_LISTS arg_MODEL names)
+    set(bundle ${CMAKE_BINARY_DIR}/bundles/${name})
     add_custom_command(
       OUTPUT ${bundle}/model.json
       BYPRODUCTS ${bundle}/model.pte

@@ -26,6 +26,7 @@ class CompiledOperator:
 
     operator, tensor: TOSA name of the operator it stems from and of the tensor it computes ("" when Vela made it up).
     module, where, source: the nn.Module's path, "file:line" and text of the user's line; empty when not known.
+    inner_where, inner_source: the line of an installed package that the user's line leads to; else empty.
     vela_cycles: Vela's estimate of its time, vela_npu_cycles without waiting for memory.
     """
 
@@ -36,6 +37,8 @@ class CompiledOperator:
     source: str
     vela_cycles: int
     vela_npu_cycles: int
+    inner_where: str = ""
+    inner_source: str = ""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ class ModelSpec:
     """A model, and all that is needed to quantise it and to judge it on the device.
 
     name: C identifier; names the generated header and symbols.
-    module: `torch.nn.Module` in eval mode, weights loaded.
+    module: `torch.nn.Module` in eval mode, weights loaded; or a `torch.export.ExportedProgram`, or what `convert_pt2e`
+        returns, whose ranges are kept.
     example_inputs: tuple of tensors, batch size 1; fixes shapes and dtypes.
     calibration: sequence of input tuples like `example_inputs`; representative of real use.
     data_set: held-out samples checked on the device; None checks the example inputs alone.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where things are in a checkout."""
 
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -9,3 +10,9 @@ MODELS = ROOT / "python" / "models"
 
 # For whoever lacks a package or a tool. In a west workspace nobody stands in this folder, so paths are whole.
 HOW_TO_SET_UP = f"{ROOT}/scripts/setup.sh, then: . {ROOT}/.venv/bin/activate"
+
+
+def named_model(model: str) -> Path | None:
+    """Return the file of a model that is known by its name, None for a path or an unknown name."""
+    file = MODELS / model / "model.py"
+    return file if re.fullmatch(r"[\w-]+", model) and file.is_file() else None

@@ -13,6 +13,7 @@ from rich.console import Console
 from pilotlight.build.image import BuildSummary, build_image
 from pilotlight.build.settings import Settings, load_settings
 from pilotlight.errors import ConfigError
+from pilotlight.paths import named_model
 from pilotlight.size.terminal import render_regions
 
 
@@ -28,7 +29,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "-m",
         "--model",
         action="append",
-        help="name under python/models, or path of a model file; several make one image with all of them",
+        help="name under python/models, or path of a model file (.py) or an exported program (.pt2); "
+        "several make one image with all of them",
     )
     parser.add_argument(
         "-s", "--source-dir", help="build this CMake project, which calls pilotlight_add_model(), not our check app"
@@ -83,9 +85,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         if "/" in asked.get(key, "") or (key == "source_dir" and key in asked):
             asked[key] = str(Path(asked[key]).resolve())
     if "model" in asked:
-        asked["model"] = tuple(
-            str(Path(model).resolve()) if "/" in model or model.endswith(".py") else model for model in asked["model"]
-        )
+        asked["model"] = tuple(_located(model) for model in asked["model"])
     if before is not None:
         return Settings(**{**before.__dict__, **asked})
     needed = ("board",) if "source_dir" in asked else ("board", "model")
@@ -96,6 +96,13 @@ def _settings(args: argparse.Namespace) -> Settings:
             hint="west build -b qemu-corstone300 -m digits",
         )
     return Settings(**asked)
+
+
+def _located(model: str) -> str:
+    """Return a model's whole path, or its name when it has one."""
+    if named_model(model) is not None or not (Path(model).exists() or "/" in model):
+        return model
+    return str(Path(model).resolve())
 
 
 def _run(args: argparse.Namespace) -> int:

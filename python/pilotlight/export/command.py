@@ -17,7 +17,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         description="Quantise a PyTorch model, compile it for an Ethos-U, and write the .pte with golden outputs and "
         "a report to a folder, which is replaced as a whole.",
     )
-    parser.add_argument("model", help="name under python/models, or path of a model file")
+    parser.add_argument(
+        "model", help="name under python/models, or path of a model file (.py) or exported program (.pt2)"
+    )
     parser.add_argument("-t", "--target", required=True, help="NPU as Arm names it: ethos-u55-128")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the bundle")
     parser.add_argument("--system-config", help="Vela system configuration (default: ExecuTorch's for the target)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pilotlight.errors import UnsupportedOperator
 from pilotlight.export.report import OperatorReport
+from pilotlight.export.source_lines import within
 from pilotlight.export.user_operators import short_name
 
 _LISTED_OPERATORS = 12
@@ -33,10 +34,16 @@ def unsupported(missing: list[str], on_cpu: tuple[OperatorReport, ...]) -> Unsup
     )
 
 
+def _inside(operator: OperatorReport) -> str:
+    inside = within(operator.module, operator.inner_where, operator.inner_source)
+    return f"\n    {inside}" if inside else ""
+
+
 def _listed(operators: tuple[OperatorReport, ...], most: int) -> str:
     lines = dict.fromkeys(
         f"\n  {short_name(operator.name)} at {operator.where or 'an unknown line'}"
         + (f": {operator.source}" if operator.source else "")
+        + _inside(operator)
         + (f"\n    {operator.reason}" if operator.reason else "")
         for operator in operators
     )

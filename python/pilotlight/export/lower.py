@@ -339,4 +339,6 @@ def _operator(node: Any, names: UserOperators, *, delegate: int | None, reason: 
         source=called.source if called else line.text if line else "",
         delegate=delegate,
         reason=reason,
+        inner_where=called.inner_where if called else "",
+        inner_source=called.inner_source if called else "",
     )

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds a model file and turns it into a `ModelSpec`.
 
-Two conventions are understood:
+Three conventions are understood:
 - ours: one function without arguments that returns a `ModelSpec`;
-- that of ExecuTorch's Arm compiler script: the variables `ModelUnderTest` and `ModelInputs`.
+- that of ExecuTorch's Arm compiler script: the variables `ModelUnderTest` and `ModelInputs`;
+- an exported program (.pt2) with its data beside it, see `pt2_file.py`.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pilotlight.errors import ConfigError, ModelError
-from pilotlight.export.source_lines import raised_at
+from pilotlight.export.model_modules import importable
+from pilotlight.export.source_lines import raised_at, raised_inside, within
 from pilotlight.model_spec import ModelSpec
-from pilotlight.paths import MODELS
+from pilotlight.paths import MODELS, named_model
 
 _CONVENTIONS = (
     "define one function `def model() -> ModelSpec:` (see python/models/digits/model.py), "
@@ -35,16 +37,19 @@ def find_model_file(model: str) -> Path:
 
     Raises ConfigError when there is none.
     """
-    named = MODELS / model / "model.py"
-    if re.fullmatch(r"[\w-]+", model) and named.is_file():
+    named = named_model(model)
+    if named is not None:
         return named
     path = Path(model).expanduser()
     if path.is_dir() and (path / "model.py").is_file():
         return (path / "model.py").resolve()
     if path.is_file():
-        if path.suffix == ".py":
+        if path.suffix in (".py", ".pt2"):
             return path.resolve()
-        raise ConfigError(f"{model}: not a Python file", hint="name a model file (.py) that builds the model")
+        raise ConfigError(
+            f"{model}: not a Python file, nor an exported program (.pt2)",
+            hint="name a model file (.py) that builds the model, or what torch.export.save wrote",
+        )
     names = sorted(folder.parent.name for folder in MODELS.glob("*/model.py"))
     close = difflib.get_close_matches(model, names, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"a path, or one of: {', '.join(names)}"
@@ -54,9 +59,16 @@ def find_model_file(model: str) -> Path:
 def load_model(file: Path) -> ModelSpec:
     """Run `file` and return what it describes, checked.
 
+    Modules beside it can be imported by it now; later, by `forward`, only within `importable(file.parent)`.
+
     Raises ModelError naming file and line when the file raises, or does not keep to a convention.
     """
-    with _imported(file) as module:
+    if file.suffix == ".pt2":
+        from pilotlight.export.pt2_file import program_spec
+
+        return _checked(program_spec(file, identifier(file.stem)), file)
+    with importable(file.parent):
+        module = _imported(file)
         if hasattr(module, "ModelUnderTest"):
             spec = _from_arm_script(module, file)
         else:
@@ -73,29 +85,24 @@ def load_model(file: Path) -> ModelSpec:
     return _checked(spec, file)
 
 
-@contextmanager
-def _imported(file: Path) -> Iterator[ModuleType]:
-    """Import `file` with its folder on the path; afterwards forget its siblings, whose names other models use too."""
-    name = f"pilotlight_model_{_identifier(file.parent.name)}_{_identifier(file.stem)}"
+def _imported(file: Path) -> ModuleType:
+    """Run `file` as a module. It keeps its name for good, since functions of it may be traced at any time."""
+    name = stem = f"pilotlight_model_{identifier(file.parent.name)}_{identifier(file.stem)}"
+    number = 1
+    while name in sys.modules:
+        number += 1
+        name = f"{stem}_{number}"
     module_spec = importlib.util.spec_from_file_location(name, file)
     if module_spec is None or module_spec.loader is None:
         raise ConfigError(f"{file}: cannot be imported")
     module = importlib.util.module_from_spec(module_spec)
-    known = set(sys.modules)
     sys.modules[name] = module
-    sys.path.insert(0, str(file.parent))
     try:
-        try:
-            module_spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:
-            raise _raised(file, error) from error
-        yield module
-    finally:
-        sys.path.remove(str(file.parent))
-        for other in set(sys.modules) - known:
-            origin = getattr(sys.modules[other], "__file__", None)
-            if origin and Path(origin).parent == file.parent:
-                del sys.modules[other]
+        module_spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise _raised(file, error) from error
+    return module
 
 
 def _spec_function(module: ModuleType, file: Path) -> Callable[[], Any]:
@@ -133,25 +140,26 @@ def _from_arm_script(module: ModuleType, file: Path) -> ModelSpec:
         raise ModelError(f"{file}: defines ModelUnderTest but not ModelInputs", hint=_CONVENTIONS)
     import torch
 
+    from pilotlight.export.module_forms import in_eval_mode
+
     inputs = module.ModelInputs
     example = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
-    network = module.ModelUnderTest
-    if isinstance(network, torch.nn.Module):
-        network = network.eval()
-    return ModelSpec(name=_identifier(file.stem), module=network, example_inputs=example, calibration=[example])
+    network = in_eval_mode(module.ModelUnderTest)
+    return ModelSpec(name=identifier(file.stem), module=network, example_inputs=example, calibration=[example])
 
 
 def _checked(spec: ModelSpec, file: Path) -> ModelSpec:
     import numpy as np
     import torch
 
+    from pilotlight.export.module_forms import accepted_module
+
     def demand(condition: bool, complaint: str, hint: str = "") -> None:
         if not condition:
             raise ModelError(f"{file}: {complaint}", hint=hint)
 
     demand(bool(re.fullmatch(r"[A-Za-z]\w*", spec.name)), f"name {spec.name!r} is not a C identifier")
-    demand(isinstance(spec.module, torch.nn.Module), f"module is {type(spec.module).__name__}, not a torch.nn.Module")
-    demand(not spec.module.training, "module is in training mode", "call .eval() on it")
+    spec = replace(spec, module=accepted_module(spec.module, str(file)))
     demand(isinstance(spec.example_inputs, tuple) and bool(spec.example_inputs), "example_inputs is not a tuple")
     for sample in (spec.example_inputs, *spec.calibration):
         demand(all(isinstance(value, torch.Tensor) for value in sample), "an input sample holds more than tensors")
@@ -180,6 +188,9 @@ def _raised(file: Path, error: BaseException) -> ModelError:
     place = raised_at(error)
     where = place.where if place else str(file)
     line = f"\n    {place.text}" if place and place.text else ""
+    inside = raised_inside(error)
+    if inside:
+        line += f"\n    {within('', inside.where, inside.text)}"
     message = str(error).strip().splitlines()
     return ModelError(
         f"{where}: {type(error).__name__}: {message[0] if message else '(no message)'}{line}",
@@ -192,6 +203,6 @@ def _place(function: Callable[..., Any]) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}"
 
 
-def _identifier(text: str) -> str:
+def identifier(text: str) -> str:
     name = re.sub(r"\W", "_", text)
     return name if re.match(r"[A-Za-z]", name) else f"m_{name}"

@@ -23,6 +23,7 @@ from pilotlight.errors import ConfigError, PilotlightError, ToolMissing
 from pilotlight.export.demands import demand_full_delegation, unsupported
 from pilotlight.export.kernels import firmware_kernels, missing_kernels
 from pilotlight.export.model_file import find_model_file, load_model
+from pilotlight.export.model_modules import importable
 from pilotlight.export.noise import NoiseLog
 from pilotlight.export.report import ExportReport, Sizes
 from pilotlight.export.steps import Steps
@@ -37,6 +38,10 @@ BUNDLE_FILES = frozenset(
 _PROGRESS_INTERVAL_S = 5.0
 # Each shows whether the commands compute the model; a second one, whether that holds for other inputs.
 _CONFIRMED_SAMPLES = 2
+
+_CAME_QUANTISED = (
+    "the model came quantised: its ranges are kept, and what this report compares with as FP32 is that model itself"
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,11 @@ def run_export(
         with steps.step("import"):
             _import_upstream()
         # Vela takes its arguments as one line cut at blanks, so its folder must not be below the user's.
-        with tempfile.TemporaryDirectory(prefix="pilotlight-vela-") as work, _one_thread():
+        with (
+            tempfile.TemporaryDirectory(prefix="pilotlight-vela-") as work,
+            _one_thread(),
+            importable(file.parent),
+        ):
             report = _export(file, target_name, partial, options, steps, Path(work))
         log.close()
         _replace(out, partial)
@@ -111,10 +120,12 @@ def _export(
     )
     float_io = spec.float_io if options.float_io is None else options.float_io
 
-    steps.tell(f"quantising with {_count(len(spec.calibration), 'calibration sample')}")
     with steps.step("torch.export"):
         captured = quantise.capture(spec)
-        rewritten = rewrite(captured, spec.calibration)
+        # What stands between two roundings of the model's own stays one operator.
+        rewritten = [] if captured.quantised else rewrite(captured, spec.calibration)
+    samples_given = _count(len(spec.calibration), "calibration sample")
+    steps.tell("keeping the ranges of a quantised model" if captured.quantised else f"quantising with {samples_given}")
     for line in rewritten:
         steps.tell(f"  {line}")
     compile_spec = lower.compile_spec_for(target)
@@ -145,12 +156,13 @@ def _export(
             steps.tell(f"  {done} of {len(samples)}")
 
     report = _report(spec, file, target, lowered, answers, len(pte), steps)
+    came = (_CAME_QUANTISED,) if captured.quantised else _few_samples(spec)
     tolerated = _tolerated(lowered.boundary.outputs, answers.tolerances())
     unconfirmed = (attempt.unconfirmed,) if attempt.unconfirmed else ()
     stateful = (_state_note(state, spec),) if state else ()
     report = replace(
         report,
-        notes=(*report.notes, *rewritten, *tolerated, *unconfirmed, *stateful),
+        notes=(*report.notes, *came, *rewritten, *tolerated, *unconfirmed, *stateful),
         operator_agreement=attempt.comparison.agreement(),
     )
     _write(folder, spec, report, lowered.boundary, answers, pte)
@@ -200,8 +212,6 @@ def _report(
     notes = list(lowered.notes)
     if spec.data_set is None:
         notes.append("no data set: the golden outputs are of the example inputs alone")
-    if len(spec.calibration) == 1:
-        notes.append("calibrated on one sample: ranges may be far from real use; give more to quantise well")
     if not delegates:
         notes.append("nothing runs on the NPU")
     labels = None if spec.data_set is None else spec.data_set.labels
@@ -225,6 +235,11 @@ def _report(
         seconds={name: round(seconds, 3) for name, seconds in steps.seconds.items()},
         notes=tuple(notes),
     )
+
+
+def _few_samples(spec: ModelSpec) -> tuple[str, ...]:
+    few = "calibrated on one sample: ranges may be far from real use; give more to quantise well"
+    return (few,) if len(spec.calibration) == 1 else ()
 
 
 def _state_note(buffers: Sequence[str], spec: ModelSpec) -> str:

@@ -16,6 +16,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from pilotlight.errors import ModelError
 from pilotlight.export.activations import separate_activations
+from pilotlight.export.prequantised import is_quantised, with_kept_ranges
 from pilotlight.export.state import Sampling
 from pilotlight.export.user_operators import UserOperators, number_of, number_operators, number_replacements
 from pilotlight.model_spec import ModelSpec
@@ -26,10 +27,14 @@ _TOLERANCE_OF_CAPTURE = 1e-3
 
 @dataclass(frozen=True)
 class Captured:
-    """graph: the model as ATen operators, each with its number. operators: what the numbers mean."""
+    """graph: the model as ATen operators, each with its number. operators: what the numbers mean.
+
+    quantised: the model came with ranges of its own, which are kept.
+    """
 
     graph: Any
     operators: UserOperators
+    quantised: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,16 +52,20 @@ def capture(spec: ModelSpec) -> Captured:
         program = program.run_decompositions({})
     # The guards are a call_module, which the Arm quantiser's passes refuse.
     graph = program.module(check_guards=False)
-    return Captured(graph, number_operators(graph))
+    return Captured(graph, number_operators(graph), is_quantised(graph))
 
 
 def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: Collection[int] = ()) -> Quantised:
-    """Quantise to int8, per channel for weights, as the target's quantiser says.
+    """Quantise to int8, per channel for weights, as the target's quantiser says; or as the model came.
 
     in_float: numbers of the user's operators that are not to be quantised.
 
     Raises ModelError when the graph that the quantiser made of the model does not compute the model.
     """
+    if captured.quantised:
+        kept = with_kept_ranges(captured.graph, in_float)
+        separate_activations(kept)
+        return Quantised(kept, torch.export.export(kept, _example(spec)))
     quantiser = _Quantiser(compile_spec, captured.operators)
     quantiser.set_global(get_symmetric_quantization_config(is_per_channel=True))
     quantiser.set_node_finder(None, _Numbered(in_float))

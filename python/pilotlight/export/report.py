@@ -22,6 +22,8 @@ class OperatorReport:
     source: text of that line.
     delegate: index of the delegate that holds it, None on the CPU.
     reason: why it is not on the NPU, empty when it is.
+    inner_where, inner_source: the line of an installed package that calls it, when the user's own line only
+        leads there; else empty.
     """
 
     name: str
@@ -30,6 +32,8 @@ class OperatorReport:
     source: str
     delegate: int | None
     reason: str = ""
+    inner_where: str = ""
+    inner_source: str = ""
 
 
 @dataclass(frozen=True)

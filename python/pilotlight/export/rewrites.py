@@ -51,7 +51,7 @@ def rewrite(captured: Captured, samples: Sequence[tuple[Any, ...]]) -> list[str]
     for node, (rewriting, function) in candidates.items():
         if node not in different:
             number = number_of(node)
-            where = captured.operators[number].where if number is not None else ""
+            where = captured.operators[number].place if number is not None else ""
             done.setdefault(rewriting, {})[where] = None
             _replace(node, function)
     captured.graph.recompile()

@@ -16,6 +16,9 @@ import traceback
 from dataclasses import dataclass
 
 _FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+), in [^\n]*(?:\n(?!\s*File ")([^\n]*))?', re.MULTILINE)
+_PACKAGES = "-packages/"
+# PyTorch's own packages, and those of the compilation: what they do is no part of a model.
+_OF_TOOLS = re.compile(r"/(?:site|dist)-packages/(?:torch|torchao|executorch|ethosu|tosa\w*|numpy|sympy)/")
 
 
 @dataclass(frozen=True)
@@ -30,26 +33,83 @@ class SourceLine:
 
 
 def user_line(stack_trace: str | None) -> SourceLine | None:
-    """Return the innermost frame outside installed packages, or the innermost frame when all are inside."""
-    frames = [SourceLine(file, int(line), text.strip()) for file, line, text in _FRAME.findall(stack_trace or "")]
-    own = [frame for frame in frames if not _is_installed(frame.file)]
-    found = own or frames
-    return found[-1] if found else None
+    """Return the innermost frame outside installed packages; when all are inside, the innermost of those.
+
+    PyTorch's own frames tell a user the least, so they come last.
+    """
+    frames = _frames_of(stack_trace)
+    for found in (_own(frames), _of_libraries(frames), frames):
+        if found:
+            return found[-1]
+    return None
+
+
+def library_line(stack_trace: str | None) -> SourceLine | None:
+    """Return the innermost line of an installed package that the user's line led to, None when there is none."""
+    return _inside(_frames_of(stack_trace))
 
 
 def raised_at(error: BaseException) -> SourceLine | None:
-    """Return the innermost frame of the user's own files that `error` passed through."""
+    """Return the innermost frame of the user's own files that `error` passed through, else of the model's package."""
     if isinstance(error, SyntaxError) and error.filename:
         return SourceLine(error.filename, error.lineno or 0, (error.text or "").strip())
-    frames = [
+    frames = _frames_passed(error)
+    found = _own(frames) or _of_libraries(frames)
+    return found[-1] if found else None
+
+
+def raised_inside(error: BaseException) -> SourceLine | None:
+    """Return the innermost line of an installed package below the user's own line, None when there is none."""
+    return None if isinstance(error, SyntaxError) else _inside(_frames_passed(error))
+
+
+def within(module: str, where: str, source: str) -> str:
+    """Say where inside a model an operator is: module path and line of an installed package, as far as known.
+
+    >>> within("blocks.0.attn", "/venv/site-packages/timm/attention.py:85", "q, k, v = qkv.unbind(0)")
+    'in blocks.0.attn, timm/attention.py:85: q, k, v = qkv.unbind(0)'
+    >>> within("features.0", "", "")
+    'in features.0'
+    """
+    line = short_place(where) + (f": {source}" if source else "")
+    return ", ".join(filter(None, [f"in {module}" if module else "", line]))
+
+
+def short_place(where: str) -> str:
+    """Return a file of an installed package as its users know it.
+
+    >>> short_place("/home/me/.venv/lib/python3.11/site-packages/timm/layers/mlp.py:43")
+    'timm/layers/mlp.py:43'
+    """
+    return re.split(r"/(?:site|dist)-packages/", where)[-1]
+
+
+def _frames_of(stack_trace: str | None) -> list[SourceLine]:
+    return [SourceLine(file, int(line), text.strip()) for file, line, text in _FRAME.findall(stack_trace or "")]
+
+
+def _frames_passed(error: BaseException) -> list[SourceLine]:
+    return [
         SourceLine(frame.filename, frame.lineno or 0, (frame.line or "").strip())
         for frame in traceback.extract_tb(error.__traceback__)
     ]
-    own = [frame for frame in frames if not _is_installed(frame.file)]
-    return own[-1] if own else None
 
 
-def _is_installed(file: str) -> bool:
+def _own(frames: list[SourceLine]) -> list[SourceLine]:
+    return [frame for frame in frames if not is_installed(frame.file)]
+
+
+def _of_libraries(frames: list[SourceLine]) -> list[SourceLine]:
+    return [frame for frame in frames if _PACKAGES in frame.file and not _OF_TOOLS.search(frame.file)]
+
+
+def _inside(frames: list[SourceLine]) -> SourceLine | None:
+    own = [index for index, frame in enumerate(frames) if not is_installed(frame.file)]
+    below = _of_libraries(frames[own[-1] + 1 :]) if own else []
+    return below[-1] if below else None
+
+
+def is_installed(file: str) -> bool:
     return (
         "/site-packages/" in file
         or "/dist-packages/" in file

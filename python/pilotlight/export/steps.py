@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pilotlight.errors import ModelError, PilotlightError
 from pilotlight.export import reasons
 from pilotlight.export.noise import NoiseLog
-from pilotlight.export.source_lines import raised_at
+from pilotlight.export.source_lines import raised_at, raised_inside, within
 
 _REASON_LENGTH = 200
 
@@ -57,6 +57,9 @@ def worded(step: str, error: BaseException) -> ModelError:
     place = raised_at(error)
     where = f"{place.where}: " if place else ""
     source = f"\n    {place.text}" if place and place.text else ""
+    inside = raised_inside(error)
+    if inside:
+        source += f"\n    {within('', inside.where, inside.text)}"
     if "DataDependent" in type(error).__name__:
         return ModelError(
             f"{where}forward decides by the value of a tensor, and a compiled program has one way only{source}",

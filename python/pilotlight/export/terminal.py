@@ -17,7 +17,10 @@ from pilotlight.export.report import (
     OperatorReport,
     OutputAccuracy,
 )
+from pilotlight.export.source_lines import within
 from pilotlight.export.user_operators import short_name
+
+_LISTED_MODULES = 3
 
 
 def render(report: ExportReport) -> RenderableType:
@@ -54,14 +57,32 @@ def _by_line(operators: tuple[OperatorReport, ...]) -> list[Text]:
     for (where, source, module), here in lines.items():
         heading = _near(where) or (f"module {module}" if module else "(line unknown)")
         texts.append(Text(f"  {heading}  ").append(source, style="dim"))
-        why: dict[str, list[str]] = {}
+        inside: dict[tuple[str, str], list[OperatorReport]] = {}
         for operator in here:
-            if not operator.name.startswith("quantized_decomposed."):
-                why.setdefault(operator.reason, []).append(short_name(operator.name))
-        texts += [Text(f"    {', '.join(dict.fromkeys(names))}: {reason}") for reason, names in why.items()]
-        conversions = len(here) - sum(map(len, why.values()))
-        if conversions:
-            texts.append(Text(f"    and {conversions} conversion{'s' * (conversions != 1)} between int8 and float"))
+            inside.setdefault((operator.inner_where, operator.inner_source), []).append(operator)
+        for (inner_where, inner_source), group in inside.items():
+            within_it = within(_modules(group) if where else "", inner_where, inner_source)
+            texts += [Text(f"    {within_it}", style="dim")] if within_it else []
+            texts += _reasons(group)
+    return texts
+
+
+def _modules(operators: list[OperatorReport]) -> str:
+    """Name the modules that hold the operators, the first few of many."""
+    paths = list(dict.fromkeys(operator.module for operator in operators if operator.module))
+    rest = len(paths) - _LISTED_MODULES
+    return ", ".join(paths[:_LISTED_MODULES]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _reasons(operators: list[OperatorReport]) -> list[Text]:
+    why: dict[str, list[str]] = {}
+    for operator in operators:
+        if not operator.name.startswith("quantized_decomposed."):
+            why.setdefault(operator.reason, []).append(short_name(operator.name))
+    texts = [Text(f"    {', '.join(dict.fromkeys(names))}: {reason}") for reason, names in why.items()]
+    conversions = len(operators) - sum(map(len, why.values()))
+    if conversions:
+        texts.append(Text(f"    and {conversions} conversion{'s' * (conversions != 1)} between int8 and float"))
     return texts
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from executorch.backends.arm.operators.node_visitor import NodeVisitor
 
-from pilotlight.export.source_lines import user_line
+from pilotlight.export.source_lines import library_line, user_line
 from pilotlight.export.user_operators import module_path
 
 
@@ -34,6 +34,8 @@ class TosaOrigin:
     inputs: tuple[str, ...] = ()
     grid: tuple[float, int] | None = None
     nodes: frozenset[tuple[int, str]] = frozenset()
+    inner_where: str = ""
+    inner_source: str = ""
 
 
 # By index of the operator in the graph, constants included: what Vela's debug database calls the external key.
@@ -67,7 +69,7 @@ def recorded_graphs() -> Iterator[list[WrittenGraph]]:
         if not graphs or graphs[-1].serializer is not tosa_graph:
             graphs.append(WrittenGraph(tosa_graph, {}))
         index = len(tosa_graph.currRegion.currBasicBlock.operators) - 1
-        line = user_line(node.meta.get("stack_trace"))
+        line, inner = user_line(node.meta.get("stack_trace")), library_line(node.meta.get("stack_trace"))
         graphs[-1].origins[index] = TosaOrigin(
             operator=tosa_op.name,
             tensor=outputs[0],
@@ -77,6 +79,8 @@ def recorded_graphs() -> Iterator[list[WrittenGraph]]:
             inputs=tuple(inputs),
             grid=_grid(node),
             nodes=frozenset(_derived_from(node.meta.get("from_node"))),
+            inner_where=inner.where if inner else "",
+            inner_source=inner.text if inner else "",
         )
 
     NodeVisitor._serialize_operator = serialise_and_record

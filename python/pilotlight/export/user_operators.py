@@ -10,42 +10,65 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.export.source_lines import user_line
+from pilotlight.export.source_lines import library_line, user_line, within
 
 _FIELD = "pilotlight_operator"
+_QUANTISATION = ("quantized_decomposed.quantize_per_", "quantized_decomposed.dequantize_per_")
 
 
 @dataclass(frozen=True)
 class UserOperator:
-    """name: "leaky_relu". module: path of the nn.Module that called it. where, source: "file:line" and its text."""
+    """name: "leaky_relu". module: path of the nn.Module that called it. where, source: "file:line" and its text.
+
+    inner_where, inner_source: `OperatorReport`.
+    """
 
     name: str
     module: str
     where: str
     source: str
+    inner_where: str = ""
+    inner_source: str = ""
 
     def __str__(self) -> str:
         place = f" at {self.where}" if self.where else ""
-        return f"{self.name}{place}" + (f": {self.source}" if self.source else "")
+        inside = within(self.module, self.inner_where, self.inner_source)
+        return f"{self.name}{place}" + (f": {self.source}" if self.source else "") + (f" ({inside})" if inside else "")
+
+    @property
+    def place(self) -> str:
+        """Where it is called, without any text of the source."""
+        inside = within(self.module, self.inner_where, "")
+        return f"{self.where} ({inside})" if self.where and inside else self.where or inside
 
 
 UserOperators = dict[int, UserOperator]
 
 
 def number_operators(graph_module: Any) -> UserOperators:
-    """Give each call in a captured graph its number, and return what each number means."""
+    """Give each call in a captured graph its number, and return what each number means.
+
+    In a graph that came quantised, quantize and dequantize are no operators of the user's.
+    """
     found: UserOperators = {}
     for number, node in enumerate(graph_module.graph.nodes):
-        if node.op == "call_function":
+        if node.op == "call_function" and not is_quantisation(node):
             set_number(node, number)
-            line = user_line(node.meta.get("stack_trace"))
+            line, inner = user_line(node.meta.get("stack_trace")), library_line(node.meta.get("stack_trace"))
             found[number] = UserOperator(
                 name=short_name(str(node.target)),
                 module=module_path(node),
                 where=line.where if line else "",
                 source=line.text if line else "",
+                inner_where=inner.where if inner else "",
+                inner_source=inner.text if inner else "",
             )
     return found
+
+
+def is_quantisation(node: Any) -> bool:
+    """Whether a node of a captured graph quantises or dequantises."""
+    return node.op == "call_function" and str(node.target).startswith(_QUANTISATION)
 
 
 def number_of(node: Any) -> int | None:

@@ -48,6 +48,8 @@ def _operator(operation: dict[str, str], origin: TosaOrigin) -> CompiledOperator
         module=origin.module,
         where=origin.where,
         source=origin.source,
+        inner_where=origin.inner_where,
+        inner_source=origin.inner_source,
         vela_cycles=int(float(operation["op_cycles"])),
         vela_npu_cycles=int(float(operation["npu_cycles"])),
     )

@@ -69,6 +69,8 @@ def _record(layer: Layer, total: int) -> dict[str, Any]:
             "module": operator.module,
             "where": operator.where,
             "source": operator.source,
+            "inner_where": operator.inner_where,
+            "inner_source": operator.inner_source,
             "vela_cycles": operator.vela_cycles,
         }
     return record
@@ -100,7 +102,7 @@ def layer_table(layers: Sequence[Layer]) -> str:
         ]
         if known:
             operator = layer.operator
-            row += ["", "", ""] if operator is None else [operator.operator, operator.module, _short(operator.where)]
+            row += ["", "", ""] if operator is None else _origin(operator)
         rows.append(row)
     rows.append(_sum(layers, regions, len(rows[0])))
     left = {1, 2, 3, *range(7 + len(regions), len(rows[0]))}
@@ -127,6 +129,10 @@ def _moved(layer: Layer) -> dict[int, int]:
     work = layer.executed.work
     regions = {*work.read_bytes, *work.written_bytes}
     return {region: work.read_bytes.get(region, 0) + work.written_bytes.get(region, 0) for region in regions}
+
+
+def _origin(operator: CompiledOperator) -> list[str]:
+    return [operator.operator, operator.module, _short(operator.inner_where or operator.where)]
 
 
 def _short(where: str) -> str:

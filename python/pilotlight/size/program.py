@@ -117,7 +117,7 @@ def _rows_of_stream(
             name = f"{operator.module} {operator.operator}".strip()
             # Equal operators are different ones: Vela lists each that it scheduled.
             key = next(index for index, known in enumerate(debug.operators) if known is operator)
-            row = rows.setdefault(key, _Row(name, _short(operator.where)))
+            row = rows.setdefault(key, _Row(name, _short(operator.inner_where or operator.where)))
         row.weights += _take(operation, taken)
         row.commands += operation.offset + 4 - at
         at = operation.offset + 4
