@@ -98,6 +98,7 @@ def _export(
     from pilotlight.export import golden, lower, quantise
     from pilotlight.export.attempts import Attempts
     from pilotlight.export.rewrites import rewrite
+    from pilotlight.export.rewrites_softmax import rewrite_softmax
     from pilotlight.export.state import demand_kept, run_once
 
     with steps.step("model"):
@@ -114,7 +115,7 @@ def _export(
     steps.tell(f"quantising with {_count(len(spec.calibration), 'calibration sample')}")
     with steps.step("torch.export"):
         captured = quantise.capture(spec)
-        rewritten = rewrite(captured, spec.calibration)
+        rewritten = [*rewrite(captured, spec.calibration), *rewrite_softmax(captured, spec.calibration)]
     for line in rewritten:
         steps.tell(f"  {line}")
     compile_spec = lower.compile_spec_for(target)
