@@ -26,7 +26,7 @@ from pilotlight.build.settings import (
 )
 from pilotlight.bundle import load_model_info
 from pilotlight.errors import ConfigError
-from pilotlight.export.terminal import render
+from pilotlight.export.terminal import render, render_findings
 from pilotlight.files import write_atomically
 from pilotlight.paths import ROOT
 from pilotlight.size.image import Image, region_use
@@ -70,6 +70,8 @@ def _export(options: ExportOptions, bundle: Path, console: Console) -> None:
         report = export_if_needed(options, bundle, lambda step: status.update(f"exporting {options.model}: {step}"))
     if report is None:
         console.print(f"[green]up to date[/green] export of {options.model} for {options.target}", highlight=False)
+        info = load_model_info(bundle)
+        console.print(render_findings(info.warnings, info.weak), end="")
     else:
         console.print(render(report))
 

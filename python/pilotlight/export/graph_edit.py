@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts operators into a captured graph beside what they may replace, computes both, and removes what nobody uses."""
+"""Edits captured graphs: puts operators beside what they may replace, computes both, removes what nobody uses."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ import torch
 from pilotlight.export.state import InitialState
 from pilotlight.export.user_operators import number_of, set_number
 
+_aten = torch.ops.aten
+
 _CONSTANT = "pilotlight_constant_"
 _KEPT = ("stack_trace", "nn_module_stack", "torch_fn", "from_node")
+
+# They take only the shape of a tensor.
+_FILLED = (_aten.zeros_like.default, _aten.ones_like.default, _aten.full_like.default)
 
 
 class Branch:
@@ -60,6 +65,21 @@ def evaluate(graph: Any, samples: Sequence[tuple[Any, ...]]) -> Iterator[Mapping
             interpreter.run(*(value.clone() for value in sample))
         yield interpreter.env
         initial.restore()
+
+
+def constant_nodes(graph: Any) -> set[Any]:
+    """Return what depends on no input and on no buffer that the model writes."""
+    fixed: set[Any] = set()
+    for node in graph.graph.nodes:
+        if node.op == "get_attr":
+            written = any(getattr(getattr(user.target, "_schema", None), "is_mutable", False) for user in node.users)
+            if not written:
+                fixed.add(node)
+        elif node.op == "call_function" and (
+            node.target in _FILLED or all(source in fixed for source in node.all_input_nodes)
+        ):
+            fixed.add(node)
+    return fixed
 
 
 def erase_unused(node: Any) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from pilotlight.export.graph_edit import Branch, evaluate
+from pilotlight.export.graph_edit import Branch, constant_nodes, evaluate
 
 _aten = torch.ops.aten
 
@@ -44,8 +44,6 @@ _MOVES = (
 _FILLS = (_aten.masked_fill.Scalar, _aten.masked_fill_.Scalar, _aten.masked_fill.Tensor, _aten.masked_fill_.Tensor)
 _CHOICES = (_aten.where.self, _aten.where.ScalarOther, _aten.where.ScalarSelf, _aten.where.Scalar)
 _MAXIMA = (_aten.maximum.default, _aten.max.other)
-# They take only the shape of a tensor.
-_FILLED = (_aten.zeros_like.default, _aten.ones_like.default, _aten.full_like.default)
 _PRODUCTS = (
     _aten.matmul.default,
     _aten.bmm.default,
@@ -332,7 +330,7 @@ def _observe(graph: Any, samples: Sequence[tuple[Any, ...]]) -> tuple[dict[Any, 
     """Return the range of each floating-point value over all samples, and the values that are always the same."""
     ranges: dict[Any, _Range] = {}
     constants: dict[Any, Any] = {}
-    fixed = _constant_nodes(graph)
+    fixed = constant_nodes(graph)
     for values in evaluate(graph, samples):
         for node, value in values.items():
             if not isinstance(value, torch.Tensor) or not value.numel():
@@ -344,21 +342,6 @@ def _observe(graph: Any, samples: Sequence[tuple[Any, ...]]) -> tuple[dict[Any, 
                 before = ranges.get(node, here)
                 ranges[node] = _Range(min(before.lowest, here.lowest), max(before.highest, here.highest))
     return ranges, constants
-
-
-def _constant_nodes(graph: Any) -> set[Any]:
-    """Return what depends on no input and on no buffer that the model writes."""
-    fixed: set[Any] = set()
-    for node in graph.graph.nodes:
-        if node.op == "get_attr":
-            written = any(getattr(getattr(user.target, "_schema", None), "is_mutable", False) for user in node.users)
-            if not written:
-                fixed.add(node)
-        elif node.op == "call_function" and (
-            node.target in _FILLED or all(source in fixed for source in node.all_input_nodes)
-        ):
-            fixed.add(node)
-    return fixed
 
 
 def _unexpanded(value: Any) -> Any:
@@ -398,7 +381,8 @@ def _spell_out_attention(graph: Any) -> None:
             continue
         query, key, value = node.args[:3]
         mask: Any = node.args[3] if len(node.args) > 3 else None
-        dropout, causal = (*node.args[4:6], *(0.0, False)[len(node.args[4:6]) :])
+        dropout = node.args[4] if len(node.args) > 4 else 0.0
+        causal = node.args[5] if len(node.args) > 5 else False
         if (mask is None and not causal) or dropout or node.kwargs.get("enable_gqa"):
             continue
         scale = node.kwargs.get("scale") or query.meta["val"].shape[-1] ** -0.5

@@ -97,6 +97,8 @@ def _export(
 ) -> ExportReport:
     from pilotlight.export import golden, lower, quantise
     from pilotlight.export.attempts import Attempts
+    from pilotlight.export.findings import demand_numbers, findings, input_data
+    from pilotlight.export.origins import output_origins
     from pilotlight.export.rewrites import rewrite
     from pilotlight.export.rewrites_softmax import rewrite_softmax
     from pilotlight.export.state import demand_kept, run_once
@@ -112,6 +114,7 @@ def _export(
     )
     float_io = spec.float_io if options.float_io is None else options.float_io
 
+    demand_numbers(_arrays(spec.calibration))
     steps.tell(f"quantising with {_count(len(spec.calibration), 'calibration sample')}")
     with steps.step("torch.export"):
         captured = quantise.capture(spec)
@@ -146,6 +149,14 @@ def _export(
             steps.tell(f"  {done} of {len(samples)}")
 
     report = _report(spec, file, target, lowered, answers, len(pte), steps)
+    calibrated, asked = _arrays(spec.calibration), _arrays(samples)
+    given = tuple(
+        input_data(info.name, [sample[index] for sample in calibrated], [sample[index] for sample in asked])
+        for index, info in enumerate(lowered.boundary.inputs)
+    )
+    origins = output_origins(captured, len(report.outputs))
+    found = findings(given, lowered.boundary.outputs, report.outputs, origins, answers.arrays())
+    report = replace(report, inputs=given, warnings=found.warnings, weak=found.weak)
     tolerated = _tolerated(lowered.boundary.outputs, answers.tolerances())
     unconfirmed = (attempt.unconfirmed,) if attempt.unconfirmed else ()
     stateful = (_state_note(state, spec),) if state else ()
@@ -178,6 +189,10 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def _arrays(samples: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [tuple(value.detach().numpy() for value in sample) for sample in samples]
 
 
 def _samples(spec: ModelSpec) -> list[tuple[Any, ...]]:
@@ -268,6 +283,8 @@ def _write(folder: Path, spec: ModelSpec, report: ExportReport, boundary: Any, a
         executorch=version("executorch").partition("+")[0],
         settings_sha256=_settings_hash(report, boundary),
         sequence=spec.sequence,
+        warnings=report.warnings,
+        weak=report.weak,
     ).save(folder)
     arrays = answers.arrays()
     if spec.data_set is not None and spec.data_set.labels is not None:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pilotlight.export.report import DelegateReport, ExportReport, OperatorReport, OutputAccuracy
+from pilotlight.export.report import DelegateReport, ExportReport, InputData, OperatorReport, OutputAccuracy
 from pilotlight.export.user_operators import short_name
 
 
@@ -22,7 +23,13 @@ def render(report: ExportReport) -> RenderableType:
         _facts(report),
     ]
     parts += [Text(f"note: {note}", style="yellow") for note in report.notes]
-    return Group(*parts)
+    return Group(*parts, render_findings(report.warnings, report.weak))
+
+
+def render_findings(warnings: Sequence[str], weak: Sequence[str]) -> RenderableType:
+    """Return what ruins answers and what keeps a check from failing, a paragraph each."""
+    texts = [Text(f"warning: {text}", style="bold yellow") for text in warnings]
+    return Group(*texts, *(Text(f"WEAK, a check proves little: {text}", style="bold red") for text in weak))
 
 
 def _operators(report: ExportReport) -> RenderableType:
@@ -77,6 +84,11 @@ def _facts(report: ExportReport) -> Table:
     for output in report.outputs:
         table.add_row(output.name, Text(_accuracy(output)))
         table.add_row("", Text(_agreement(output)))
+        if output.worst_slices:
+            table.add_row("", Text(_slices(output)))
+    for given in report.inputs:
+        if given.outside:
+            table.add_row(given.name, Text(_outside(given)))
     if report.top_one is not None:
         top = report.top_one
         shares = f"FP32 {top.fp32:.2%}, quantised {top.quantised:.2%}, golden {top.golden:.2%}"
@@ -113,6 +125,20 @@ def _agreement(output: OutputAccuracy) -> str:
     return (
         f"golden differs from quantised PyTorch by rounding in {agreement.differing:,} of {agreement.values:,} values, "
         f"at most by {agreement.max_difference:g}"
+    )
+
+
+def _slices(output: OutputAccuracy) -> str:
+    worst = (
+        f"{found.sqnr_golden_db:.1f} dB at index {found.index} of axis {found.axis}" for found in output.worst_slices
+    )
+    return f"worst slice: {', '.join(worst)}"
+
+
+def _outside(given: InputData) -> str:
+    return (
+        f"{given.share_outside:.2%} of the values are outside the calibrated range {given.lowest:.4g} to "
+        f"{given.highest:.4g}, by up to {given.farthest:.2g} times that range"
     )
 
 

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ruins answers without an error, and what keeps a check from failing: found at export, repeated by the check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilotlight.bundle import TensorInfo
+from pilotlight.errors import ModelError
+from pilotlight.export.accuracy import real, zero_rows
+from pilotlight.export.report import SQNR_LIMIT_DB, InputData, OutputAccuracy
+
+Array = NDArray[Any]
+
+# Values of the data set beyond what calibration has: from the first share on there is a warning, from the second on
+# most of what the model is asked is the end of its range.
+_WARN_OUTSIDE = 0.01
+_WEAK_OUTSIDE = 0.5
+# Rows that are nought in all golden outputs, of all rows along an axis: then much of the output is not checked.
+_WEAK_ZERO_ROWS = 0.1
+# A slice that is smaller than so many steps of the output's scale is lost because of the others.
+_FEW_STEPS = 16
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The operator that made an output, in words, "cat at net.py:12: return torch.cat(...)"; "" when not known.
+
+    depends_on_input: whether the output depends on any input or state; else it is the same for all samples by design.
+    """
+
+    operator: str
+    depends_on_input: bool
+
+
+@dataclass(frozen=True)
+class Findings:
+    warnings: tuple[str, ...]
+    weak: tuple[str, ...]
+
+
+def demand_numbers(calibration: Sequence[Sequence[Array]]) -> None:
+    """Raise ModelError for NaN in a calibration sample: it has no range."""
+    for index, sample in enumerate(calibration):
+        for position, value in enumerate(sample):
+            if np.issubdtype(value.dtype, np.floating) and np.isnan(value).any():
+                raise ModelError(
+                    f"calibration sample {index} has {int(np.isnan(value).sum()):,} NaN in input {position}: "
+                    "there is no range that holds it",
+                    hint="leave the sample out, or repair what made it",
+                )
+
+
+def input_data(name: str, calibration: Sequence[Array], samples: Sequence[Array]) -> InputData:
+    """Hold the samples of one input against those of calibration.
+
+    >>> found = input_data("x", [np.array([0.0, 2.0])], [np.array([1.0, 4.0]), np.array([0.0, np.nan])])
+    >>> found.outside, found.farthest, found.not_finite
+    (1, 1.0, 1)
+    """
+    seen = [value[np.isfinite(value)] for value in calibration]
+    # The range of a quantised tensor always holds nought.
+    lowest = min((float(value.min(initial=0.0)) for value in seen), default=0.0)
+    highest = max((float(value.max(initial=0.0)) for value in seen), default=0.0)
+    counts = np.issubdtype(samples[0].dtype, np.floating) and highest > lowest
+    span = highest - lowest
+    beyond = [
+        np.maximum(value - highest, lowest - value)[np.isfinite(value)] if counts else np.zeros(0) for value in samples
+    ]
+    half_step = span / 510
+    return InputData(
+        name=name,
+        samples=len(samples),
+        values=int(sum(value.size for value in samples)),
+        lowest=lowest,
+        highest=highest,
+        outside=int(sum((value > half_step).sum() for value in beyond)),
+        farthest=max((float(value.max(initial=0.0)) for value in beyond), default=0.0) / (span or 1.0),
+        not_finite=sum(not bool(np.isfinite(value).all()) for value in samples),
+        zero=sum(not value.any() for value in samples),
+    )
+
+
+def findings(
+    inputs: Sequence[InputData],
+    infos: Sequence[TensorInfo],
+    outputs: Sequence[OutputAccuracy],
+    origins: Sequence[Origin],
+    arrays: dict[str, Array],
+) -> Findings:
+    """Judge the samples and the answers. arrays: those of golden.npz."""
+    warnings, weak = _of_inputs(inputs, arrays)
+    for index, (info, output, origin) in enumerate(zip(infos, outputs, origins, strict=True)):
+        fp32, golden = arrays[f"fp32_{index}"], real(arrays[f"golden_{index}"], info)
+        warnings += _inaccurate(info, output, origin)
+        weak += _unchanging(output.name, origin, fp32, golden)
+        more, weaker = _zeros(info, origin, fp32, golden)
+        warnings += more
+        weak += weaker
+    return Findings(tuple(warnings), tuple(weak))
+
+
+def _of_inputs(inputs: Sequence[InputData], arrays: dict[str, Array]) -> tuple[list[str], list[str]]:
+    warnings, weak = [], []
+    for given in inputs:
+        if given.not_finite:
+            weak.append(
+                f"input {given.name!r} has NaN or infinity in {_of(given.not_finite, given.samples, 'sample')}, "
+                "and integers have neither: repair the data set"
+            )
+        if given.zero and given.samples > 1:
+            warnings.append(
+                f"input {given.name!r} is all zeros in {_of(given.zero, given.samples, 'sample')} of the data set"
+            )
+        if given.share_outside >= _WARN_OUTSIDE:
+            text = (
+                f"input {given.name!r}: {given.share_outside:.1%} of the values are outside the calibrated range "
+                f"{given.lowest:.4g} to {given.highest:.4g}, by up to {given.farthest:.3g} times that range: scale the "
+                "data set as in training, or calibrate with samples like these"
+            )
+            (weak if given.share_outside >= _WEAK_OUTSIDE else warnings).append(text)
+    values = [arrays[name] for name in arrays if name.startswith("input_")]
+    if values and len(values[0]) > 1 and all(_is_the_same(value) for value in values):
+        weak.append(f"all {len(values[0])} samples of the data set are the same")
+    return warnings, weak
+
+
+def _inaccurate(info: TensorInfo, output: OutputAccuracy, origin: Origin) -> list[str]:
+    """Warn of an output of which the whole or a slice is below the limit."""
+    whole = output.sqnr_golden_db
+    worst = min(output.worst_slices, key=lambda found: found.sqnr_golden_db, default=None)
+    made = f"; made by {origin.operator}" if origin.operator else ""
+    if worst is not None and worst.sqnr_golden_db < SQNR_LIMIT_DB and (whole is None or whole >= SQNR_LIMIT_DB):
+        remedy = "the operators before it lose these values: calibrate with more samples like those of the data set"
+        if info.scale and worst.largest < _FEW_STEPS * info.scale:
+            remedy = (
+                f"FP32 has at most {worst.largest:.3g} there and one step of the output is {info.scale:.3g}: return "
+                "parts of different size as outputs of their own, so that each has a scale of its own"
+            )
+        slices = "slice" + "s" * (worst.slices != 1)
+        return [
+            f"{output.name}: {worst.below_limit} of {worst.slices} {slices} along axis {worst.axis} are below "
+            f"{SQNR_LIMIT_DB:g} dB, the worst at index {worst.index} with {worst.sqnr_golden_db:.1f} dB{made}; {remedy}"
+        ]
+    if whole is not None and whole < SQNR_LIMIT_DB:
+        return [
+            f"{output.name}: SQNR {whole:.1f} dB is below {SQNR_LIMIT_DB:g} dB{made}; look for values of very "
+            "different size in one tensor before it, and calibrate with more samples like those of the data set"
+        ]
+    return []
+
+
+def _unchanging(name: str, origin: Origin, fp32: Array, golden: Array) -> list[str]:
+    found = []
+    if not np.isfinite(fp32).all():
+        rows = int((~np.isfinite(fp32.reshape(len(fp32), -1)).all(axis=1)).sum())
+        found.append(f"{name}: FP32 gives NaN or infinity in {_of(rows, len(fp32), 'sample')}")
+    if fp32.size and not fp32.any():
+        found.append(f"{name}: FP32 gives nothing but zeros: check the weights, and what the data set holds")
+    elif len(golden) > 1 and origin.depends_on_input and _is_the_same(golden):
+        found.append(
+            f"{name} is the same in all {len(golden)} golden outputs, so a device that ignores its input would pass: "
+            "check the data set, and the accuracy against FP32"
+        )
+    return found
+
+
+def _zeros(info: TensorInfo, origin: Origin, fp32: Array, golden: Array) -> tuple[list[str], list[str]]:
+    """Report what is nought in golden outputs and not in FP32: whole rows along an axis, whole samples."""
+    if not golden.any():
+        # One sample, or the same in all of them, which is said then.
+        lost = bool(fp32.any()) and len(golden) == 1
+        return [], [f"{info.name}: the golden output is all zeros, and that of FP32 is not"] if lost else []
+    weak: list[str] = []
+    warnings: list[str] = []
+    for axis, rows in zero_rows(info, fp32, golden).items():
+        along = info.shape[axis]
+        text = (
+            f"{info.name}: {_of(len(rows), along, 'row')} along axis {axis}, the first at index {rows[0]}, are zero in "
+            "all golden outputs and not in FP32, so a device that computes nothing there would pass"
+        )
+        (weak if len(rows) >= _WEAK_ZERO_ROWS * along else warnings).append(text)
+    if origin.depends_on_input and len(golden) > 1:
+        flat = golden.reshape(len(golden), -1), fp32.reshape(len(fp32), -1)
+        samples = int((~flat[0].any(axis=1) & flat[1].any(axis=1)).sum())
+        if samples:
+            warnings.append(f"{info.name} is all zeros in {_of(samples, len(golden), 'golden output')}, not in FP32")
+    return warnings, weak
+
+
+def _is_the_same(rows: Array) -> bool:
+    return bool((rows == rows[:1]).all())
+
+
+def _of(count: int, all_of_them: int, what: str) -> str:
+    return f"{count:,} of {all_of_them:,} {what}" + "s" * (all_of_them != 1)
