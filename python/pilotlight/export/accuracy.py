@@ -78,21 +78,28 @@ def worst_slices(info: TensorInfo, fp32: Array, golden: Array) -> tuple[SliceAcc
     return tuple(found)
 
 
-def zero_rows(info: TensorInfo, fp32: Array, golden: Array) -> dict[int, list[int]]:
-    """Return of each axis the slices that are nought in every golden output, though not in FP32.
+def lost_rows(info: TensorInfo, fp32: Array, golden: Array) -> dict[int, list[int]]:
+    """Return of each axis the slices that are the same in all golden outputs, though FP32 varies from sample to sample.
 
-    >>> zero_rows(TensorInfo("y", "int8", (1, 2), 1.2, -128), np.full((16, 2), 0.3), np.full((16, 2), [0.3, 0.0]))
+    With one sample, those that are nought, though FP32 is not.
+
+    >>> scores = np.tile([[0.3, 0.3], [0.4, 0.4]], (8, 1))
+    >>> lost_rows(TensorInfo("y", "int8", (1, 2), 1.2, -128), scores, scores * [1, 0])
     {1: [1]}
     """
     found = {}
-    for axis in range(fp32.ndim - len(info.shape) + 1, fp32.ndim):
+    offset = fp32.ndim - len(info.shape)
+    several = len(golden) > 1
+    same = (golden == golden[:1]) if several else (golden == 0)
+    varies = (fp32 != fp32[:1]) if several else (fp32 != 0)
+    for axis in range(offset + 1, fp32.ndim):
         others = tuple(other for other in range(fp32.ndim) if other != axis)
         if fp32.shape[axis] < 2 or fp32.size // fp32.shape[axis] < _FEWEST_VALUES:
             continue
         largest = np.abs(np.where(np.isfinite(fp32), fp32, 0.0)).max(axis=others)
-        lost = (golden == 0).all(axis=others) & (largest > 0) & ~_is_nothing_of_a_probability(info, largest)
+        lost = same.all(axis=others) & varies.any(axis=others) & ~_is_nothing_of_a_probability(info, largest)
         if lost.any():
-            found[axis - (fp32.ndim - len(info.shape))] = [int(index) for index in np.flatnonzero(lost)]
+            found[axis - offset] = [int(index) for index in np.flatnonzero(lost)]
     return found
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pilotlight.bundle import TensorInfo
 from pilotlight.errors import ModelError
-from pilotlight.export.accuracy import real, zero_rows
+from pilotlight.export.accuracy import lost_rows, real
 from pilotlight.export.report import SQNR_LIMIT_DB, InputData, OutputAccuracy
 
 Array = NDArray[Any]
@@ -21,8 +21,8 @@ Array = NDArray[Any]
 # most of what the model is asked is the end of its range.
 _WARN_OUTSIDE = 0.01
 _WEAK_OUTSIDE = 0.5
-# Rows that are nought in all golden outputs, of all rows along an axis: then much of the output is not checked.
-_WEAK_ZERO_ROWS = 0.1
+# Rows that are the same in all golden outputs, of all rows along an axis: then much of the output is not checked.
+_WEAK_LOST_ROWS = 0.1
 # A slice that is smaller than so many steps of the output's scale is lost because of the others.
 _FEW_STEPS = 16
 
@@ -99,7 +99,7 @@ def findings(
         fp32, golden = arrays[f"fp32_{index}"], real(arrays[f"golden_{index}"], info)
         warnings += _inaccurate(info, output, origin)
         weak += _unchanging(output.name, origin, fp32, golden)
-        more, weaker = _zeros(info, origin, fp32, golden)
+        more, weaker = _lost(info, origin, fp32, golden)
         warnings += more
         weak += weaker
     return Findings(tuple(warnings), tuple(weak))
@@ -170,21 +170,23 @@ def _unchanging(name: str, origin: Origin, fp32: Array, golden: Array) -> list[s
     return found
 
 
-def _zeros(info: TensorInfo, origin: Origin, fp32: Array, golden: Array) -> tuple[list[str], list[str]]:
-    """Report what is nought in golden outputs and not in FP32: whole rows along an axis, whole samples."""
-    if not golden.any():
-        # One sample, or the same in all of them, which is said then.
-        lost = bool(fp32.any()) and len(golden) == 1
-        return [], [f"{info.name}: the golden output is all zeros, and that of FP32 is not"] if lost else []
+def _lost(info: TensorInfo, origin: Origin, fp32: Array, golden: Array) -> tuple[list[str], list[str]]:
+    """Report what golden outputs have lost, and FP32 has not: whole rows along an axis, whole samples."""
+    if len(golden) == 1 and not golden.any() and fp32.any():
+        return [], [f"{info.name}: the golden output is all zeros, and that of FP32 is not"]
+    if len(golden) > 1 and _is_the_same(golden):
+        return [], []  # Said of the whole.
     weak: list[str] = []
     warnings: list[str] = []
-    for axis, rows in zero_rows(info, fp32, golden).items():
+    for axis, rows in lost_rows(info, fp32, golden).items():
         along = info.shape[axis]
+        lost = golden.take(rows, axis=axis + golden.ndim - len(info.shape))
         text = (
-            f"{info.name}: {_of(len(rows), along, 'row')} along axis {axis}, the first at index {rows[0]}, are zero in "
-            "all golden outputs and not in FP32, so a device that computes nothing there would pass"
+            f"{info.name}: {_of(len(rows), along, 'row')} along axis {axis}, the first at index {rows[0]}, are "
+            f"{'the same' if lost.any() else 'zero'} in all golden outputs and not in FP32, so a device that computes "
+            "nothing there would pass"
         )
-        (weak if len(rows) >= _WEAK_ZERO_ROWS * along else warnings).append(text)
+        (weak if len(rows) >= _WEAK_LOST_ROWS * along else warnings).append(text)
     if origin.depends_on_input and len(golden) > 1:
         flat = golden.reshape(len(golden), -1), fp32.reshape(len(fp32), -1)
         samples = int((~flat[0].any(axis=1) & flat[1].any(axis=1)).sum())
