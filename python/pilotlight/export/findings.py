@@ -95,13 +95,16 @@ def findings(
 ) -> Findings:
     """Judge the samples and the answers. arrays: those of golden.npz."""
     warnings, weak = _of_inputs(inputs, arrays)
+    integers_alone = not any(_is_real(info) for info in infos)
     for index, (info, output, origin) in enumerate(zip(infos, outputs, origins, strict=True)):
         fp32, golden = arrays[f"fp32_{index}"], real(arrays[f"golden_{index}"], info)
         warnings += _inaccurate(info, output, origin)
-        weak += _unchanging(output.name, origin, fp32, golden)
-        more, weaker = _lost(info, origin, fp32, golden)
-        warnings += more
-        weak += weaker
+        # A class or a count may well be the same in a few samples; the scores that it was made of are not.
+        (weak if _is_real(info) or integers_alone else warnings).extend(_unchanging(info, origin, fp32, golden))
+        if _is_real(info):
+            more, weaker = _lost(info, origin, fp32, golden)
+            warnings += more
+            weak += weaker
     return Findings(tuple(warnings), tuple(weak))
 
 
@@ -155,19 +158,24 @@ def _inaccurate(info: TensorInfo, output: OutputAccuracy, origin: Origin) -> lis
     return []
 
 
-def _unchanging(name: str, origin: Origin, fp32: Array, golden: Array) -> list[str]:
+def _unchanging(info: TensorInfo, origin: Origin, fp32: Array, golden: Array) -> list[str]:
     found = []
     if not np.isfinite(fp32).all():
         rows = int((~np.isfinite(fp32.reshape(len(fp32), -1)).all(axis=1)).sum())
-        found.append(f"{name}: FP32 gives NaN or infinity in {_of(rows, len(fp32), 'sample')}")
-    if fp32.size and not fp32.any():
-        found.append(f"{name}: FP32 gives nothing but zeros: check the weights, and what the data set holds")
+        found.append(f"{info.name}: FP32 gives NaN or infinity in {_of(rows, len(fp32), 'sample')}")
+    if _is_real(info) and fp32.size and not fp32.any():
+        found.append(f"{info.name}: FP32 gives nothing but zeros: check the weights, and what the data set holds")
     elif len(golden) > 1 and origin.depends_on_input and _is_the_same(golden):
         found.append(
-            f"{name} is the same in all {len(golden)} golden outputs, so a device that ignores its input would pass: "
-            "check the data set, and the accuracy against FP32"
+            f"{info.name} is the same in all {len(golden)} golden outputs, so a device that ignores its input would "
+            "pass: check the data set, and the accuracy against FP32"
         )
     return found
+
+
+def _is_real(info: TensorInfo) -> bool:
+    """Whether the output stands for real numbers, not for classes, counts or truth."""
+    return bool(info.scale) or np.issubdtype(np.dtype(info.dtype), np.floating)
 
 
 def _lost(info: TensorInfo, origin: Origin, fp32: Array, golden: Array) -> tuple[list[str], list[str]]:

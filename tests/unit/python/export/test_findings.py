@@ -115,6 +115,19 @@ def test_an_output_that_is_a_constant_by_design_is_not_weak() -> None:
     assert not found(BOXES, constant, origin=Origin("", depends_on_input=False)).weak
 
 
+def test_a_class_that_is_the_same_beside_scores_that_are_not_is_a_warning() -> None:
+    classes = TensorInfo("class", "int64", (1,), 0.0, 0)
+    fp32, same = random.uniform(20, 300, (SAMPLES, 7, 8)), np.zeros(SAMPLES)
+    arrays = {"fp32_0": fp32, "golden_0": stored(BOXES, fp32), "fp32_1": same, "golden_1": same.astype(np.int64)}
+    accuracy = [
+        output_accuracy(info, arrays[f"fp32_{i}"], arrays[f"golden_{i}"], arrays[f"golden_{i}"])
+        for i, info in enumerate((BOXES, classes))
+    ]
+    result = findings([], [BOXES, classes], accuracy, [CAT, CAT], arrays)
+    assert len(result.warnings) == 1 and "class is the same" in result.warnings[0] and not result.weak
+    assert "class is the same in all 20" in found(classes, same, same.astype(np.int64)).weak[0], "when it is alone"
+
+
 def test_one_sample_that_is_all_zeros_is_a_warning() -> None:
     fp32 = random.uniform(20, 300, (SAMPLES, 7, 8))
     golden = stored(BOXES, fp32)
