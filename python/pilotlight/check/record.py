@@ -28,7 +28,7 @@ SCHEMA = 2
 
 PASS = "pass"
 PARTIAL = "partial"  # All that were asked for are right, but fewer than the data set holds were asked for.
-WEAK = "weak"  # All are right, but the check could not have failed, or hardly: `ModelReport.weak` says why.
+WEAK = "weak"  # All are right, but the check, or part of it, could not have failed: `ModelReport.weak` says why.
 MISMATCH = "mismatch"
 ERROR = "error"
 
@@ -135,7 +135,7 @@ class CheckReport:
         for model in self.models:
             if model.verdict == WEAK:
                 return WeakCheck(
-                    f"{model.model}: the outputs are right, but the check could not have failed: "
+                    f"{model.model}: the outputs are right, but the check, or part of it, could not have failed: "
                     f"{'; '.join(model.weak)}",
                     hint="repair the model or its data set, and build again",
                 )

@@ -155,7 +155,7 @@ def _export(
         for index, info in enumerate(lowered.boundary.inputs)
     )
     origins = output_origins(captured, len(report.outputs))
-    found = findings(given, lowered.boundary.outputs, report.outputs, origins, answers.arrays())
+    found = findings(given, lowered.boundary.outputs, report.outputs, origins, answers.arrays(), answers.tolerances())
     report = replace(report, inputs=given, warnings=found.warnings, weak=found.weak)
     tolerated = _tolerated(lowered.boundary.outputs, answers.tolerances())
     unconfirmed = (attempt.unconfirmed,) if attempt.unconfirmed else ()

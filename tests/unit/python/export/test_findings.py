@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pilotlight.bundle import TensorInfo, load_model_info
+from pilotlight.bundle import TensorInfo, Tolerance, load_model_info
 from pilotlight.errors import ModelError
 from pilotlight.export import export_model
 from pilotlight.export.accuracy import output_accuracy, sqnr_db, worst_slices
@@ -107,6 +107,15 @@ def test_good_answers_and_classes_that_no_sample_is_of_are_no_finding() -> None:
 )
 def test_answers_that_could_not_be_found_wrong_make_the_check_weak(fp32: Any, golden: Any, said: str) -> None:
     assert any(said in reason for reason in found(BOXES, fp32, golden).weak)
+
+
+def test_answers_that_a_tolerance_takes_for_each_other_make_the_check_weak() -> None:
+    info = TensorInfo("y", "float32", (1, 8), 0.0, 0)
+    golden = random.uniform(0.9, 1.0, (SAMPLES, 8)).astype(np.float32)
+    accuracy = [output_accuracy(info, golden, golden, golden)]
+    arrays = {"fp32_0": golden, "golden_0": golden}
+    for tolerance, count in ((Tolerance(0.2, 1.0), 1), (Tolerance(0.01, 1.0), 0), (Tolerance(0.2, 0.5), 0)):
+        assert len(findings([], [info], accuracy, [CAT], arrays, [tolerance]).weak) == count
 
 
 def test_an_output_that_is_a_constant_by_design_is_not_weak() -> None:
