@@ -44,16 +44,20 @@ class Findings:
     weak: tuple[str, ...]
 
 
-def demand_numbers(calibration: Sequence[Sequence[Array]]) -> None:
-    """Raise ModelError for NaN in a calibration sample: it has no range."""
+def demand_finite(calibration: Sequence[Sequence[Array]]) -> None:
+    """Raise ModelError for NaN or infinity in a calibration sample: no range holds it."""
     for index, sample in enumerate(calibration):
         for position, value in enumerate(sample):
-            if np.issubdtype(value.dtype, np.floating) and np.isnan(value).any():
-                raise ModelError(
-                    f"calibration sample {index} has {int(np.isnan(value).sum()):,} NaN in input {position}: "
-                    "there is no range that holds it",
-                    hint="leave the sample out, or repair what made it",
-                )
+            if not np.issubdtype(value.dtype, np.floating) or np.isfinite(value).all():
+                continue
+            what = "NaN" if np.isnan(value).any() else "infinite values"
+            raise ModelError(
+                f"calibration sample {index} has {int((~np.isfinite(value)).sum()):,} {what} in input {position}, and "
+                "no range holds that",
+                hint="a mask may have the lowest finite number instead of -inf: torch.finfo(torch.float32).min"
+                if what != "NaN"
+                else "leave the sample out, or repair what made it",
+            )
 
 
 def input_data(name: str, calibration: Sequence[Array], samples: Sequence[Array]) -> InputData:
@@ -148,9 +152,8 @@ def _inaccurate(info: TensorInfo, output: OutputAccuracy, origin: Origin) -> lis
                 f"FP32 has at most {worst.largest:.3g} there and one step of the output is {info.scale:.3g}: return "
                 "parts of different size as outputs of their own, so that each has a scale of its own"
             )
-        slices = "slice" + "s" * (worst.slices != 1)
         return [
-            f"{output.name}: {worst.below_limit} of {worst.slices} {slices} along axis {worst.axis} are below "
+            f"{output.name}: {_of(worst.below_limit, worst.slices, 'slice')} along axis {worst.axis} below "
             f"{SQNR_LIMIT_DB:g} dB, the worst at index {worst.index} with {worst.sqnr_golden_db:.1f} dB{made}; {remedy}"
         ]
     if whole is not None and whole < SQNR_LIMIT_DB:

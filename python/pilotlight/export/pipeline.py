@@ -97,7 +97,7 @@ def _export(
 ) -> ExportReport:
     from pilotlight.export import golden, lower, quantise
     from pilotlight.export.attempts import Attempts
-    from pilotlight.export.findings import demand_numbers, findings, input_data
+    from pilotlight.export.findings import demand_finite, findings, input_data
     from pilotlight.export.origins import output_origins
     from pilotlight.export.rewrites import rewrite
     from pilotlight.export.rewrites_softmax import rewrite_softmax
@@ -114,7 +114,7 @@ def _export(
     )
     float_io = spec.float_io if options.float_io is None else options.float_io
 
-    demand_numbers(_arrays(spec.calibration))
+    demand_finite(_arrays(spec.calibration))
     steps.tell(f"quantising with {_count(len(spec.calibration), 'calibration sample')}")
     with steps.step("torch.export"):
         captured = quantise.capture(spec)

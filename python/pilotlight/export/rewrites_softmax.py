@@ -135,8 +135,8 @@ def _masked(graph: Any, samples: Sequence[tuple[Any, ...]]) -> Iterator[_Replace
             node,
             tuple(branches),
             _TOLERANCE_OF_SOFTMAX,
-            f"rewrote the mask before a softmax as low as needed, {masked.floor:.1f} instead of {_number(masked)}, "
-            "because int8 has no steps for the scores beside that",
+            "rewrote the mask before a softmax to be as low as needed and no lower, because int8 has no steps for the "
+            f"scores beside {_number(masked)}",
         )
 
 

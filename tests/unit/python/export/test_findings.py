@@ -16,7 +16,7 @@ from pilotlight.bundle import TensorInfo, Tolerance, load_model_info
 from pilotlight.errors import ModelError
 from pilotlight.export import export_model
 from pilotlight.export.accuracy import output_accuracy, sqnr_db, worst_slices
-from pilotlight.export.findings import Findings, Origin, demand_numbers, findings, input_data
+from pilotlight.export.findings import Findings, Origin, demand_finite, findings, input_data
 from pilotlight.export.terminal import render
 
 SAMPLES = 20
@@ -49,7 +49,7 @@ def test_scores_beside_pixels_are_a_warning_with_line_and_remedy_and_make_the_ch
     assert whole is not None and whole > 40, "which hides it"
     result = found(BOXES, fp32)
     (warning,), (weak,) = result.warnings, result.weak
-    assert "3 of 7 slices along axis 1 are below 10 dB, the worst at index" in warning and "0.0 dB" in warning
+    assert "3 of 7 slices along axis 1 below 10 dB, the worst at index" in warning and "0.0 dB" in warning
     assert "made by cat at net.py:19" in warning and "outputs of their own" in warning
     assert "3 of 7 rows along axis 1, the first at index 4" in weak
 
@@ -166,9 +166,13 @@ def test_the_data_set_is_held_against_calibration(samples: list[list[float]], wa
         assert len(texts) == bool(said) and all(said in text for text in texts)
 
 
-def test_nan_in_calibration_is_refused_with_its_place() -> None:
-    with pytest.raises(ModelError, match="calibration sample 1 has 1 NaN in input 0"):
-        demand_numbers([(CALIBRATION[0],), (np.array([np.nan, 1.0], np.float32),)])
+@pytest.mark.parametrize(
+    ("value", "said", "hint"), [(np.nan, "has 1 NaN in input 0", "repair"), (-np.inf, "1 infinite values", "finfo")]
+)
+def test_calibration_that_no_range_holds_is_refused_with_its_place(value: float, said: str, hint: str) -> None:
+    with pytest.raises(ModelError, match=f"calibration sample 1 has .*{said.split(maxsplit=1)[-1]}") as caught:
+        demand_finite([(CALIBRATION[0],), (np.array([value, 1.0], np.float32),)])
+    assert hint in caught.value.hint
 
 
 MODEL = """
