@@ -134,7 +134,8 @@ def _of_inputs(inputs: Sequence[InputData], arrays: dict[str, Array]) -> tuple[l
                 "data set as in training, or calibrate with samples like these"
             )
             (weak if given.share_outside >= _WEAK_OUTSIDE else warnings).append(text)
-    values = [arrays[name] for name in arrays if name.startswith("input_")]
+    # With equal inputs, what differs would be state.
+    values = [values for name, values in arrays.items() if name.startswith(("input_", "golden_"))]
     if values and len(values[0]) > 1 and all(_is_the_same(value) for value in values):
         weak.append(f"all {len(values[0])} samples of the data set are the same")
     return warnings, weak

@@ -336,7 +336,8 @@ def _observe(graph: Any, samples: Sequence[tuple[Any, ...]]) -> tuple[dict[Any, 
             if not isinstance(value, torch.Tensor) or not value.numel():
                 continue
             if node in fixed and node not in constants:
-                constants[node] = _unexpanded(value)
+                # What is computed may be written into later; what the module holds is not.
+                constants[node] = value.detach() if node.op == "get_attr" else _unexpanded(value)
             if value.is_floating_point():
                 here = _Range(float(value.detach().min()), float(value.detach().max()))
                 before = ranges.get(node, here)
@@ -358,8 +359,9 @@ def _lowest_peaks(graph: Any, samples: Sequence[tuple[Any, ...]], found: dict[An
     for values in evaluate(graph, samples):
         for node, finder in found.items():
             peak = values[node.args[0]].amax(node.args[1])
-            peak = peak[peak > finder.unmasked_above]
-            peaks[node] = min([peaks[node], *peak.min(dim=-1, keepdim=True).values.flatten().tolist()])
+            unmasked = peak[peak > finder.unmasked_above]
+            if unmasked.numel():
+                peaks[node] = min(peaks[node], float(unmasked.min()))
     return peaks
 
 

@@ -124,6 +124,14 @@ def test_a_softmax_without_a_mask_stays(function: Callable[..., torch.Tensor]) -
     assert [str(node.target) for node in captured.graph.graph.nodes] == before
 
 
+@pytest.mark.parametrize("value", [-1e9, -100.0])
+def test_a_sample_that_is_masked_completely_does_not_count_for_the_range(value: float) -> None:
+    spec = spec_of(lambda net, x, given: (x + padding(given) * value).softmax(-1))
+    nothing = (spec.calibration[0][0], torch.zeros(1, SIZE))
+    ratio, (said,), _ = accuracy(replace(spec, calibration=[nothing, *spec.calibration]))
+    assert said.startswith("rewrote the mask") and ratio > 27
+
+
 def test_what_does_not_come_out_right_is_left_and_said() -> None:
     """A mask that an input brings is either 0 or low; between them the two forms compute something else."""
     spec = spec_of(lambda net, x, given: (x + padding(given) * -1e9 + padding(given * 0.9) * -1e-1).softmax(-1))
