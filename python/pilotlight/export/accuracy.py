@@ -91,7 +91,7 @@ def lost_rows(info: TensorInfo, fp32: Array, golden: Array) -> dict[int, list[in
     offset = fp32.ndim - len(info.shape)
     several = len(golden) > 1
     same = (golden == golden[:1]) if several else (golden == 0)
-    varies = (fp32 != fp32[:1]) if several else (fp32 != 0)
+    varies = np.isfinite(fp32) & ((fp32 != fp32[:1]) & np.isfinite(fp32[:1]) if several else (fp32 != 0))
     for axis in range(offset + 1, fp32.ndim):
         others = tuple(other for other in range(fp32.ndim) if other != axis)
         if fp32.shape[axis] < 2 or fp32.size // fp32.shape[axis] < _FEWEST_VALUES:

@@ -21,6 +21,8 @@ def output_origins(captured: Captured, count: int) -> tuple[Origin, ...]:
     for leaf in leaves:
         number = number_of(leaf)
         operator = captured.operators.get(number) if number is not None else None
-        origins.append(Origin(str(operator or ""), leaf not in fixed))
+        # Layers of an nn.Sequential have no line of the user's, but a name.
+        module = f" (module {operator.module})" if operator and operator.module else ""
+        origins.append(Origin(f"{operator or ''}{module}", leaf not in fixed))
     # An output that is no tensor has no place in the graph.
     return tuple(origins) if len(origins) == count else (Origin("", True),) * count

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from pilotlight.bundle import TensorInfo, Tolerance, load_model_info
@@ -17,6 +19,9 @@ from pilotlight.errors import ModelError
 from pilotlight.export import export_model
 from pilotlight.export.accuracy import output_accuracy, sqnr_db, worst_slices
 from pilotlight.export.findings import Findings, Origin, demand_finite, findings, input_data
+from pilotlight.export.model_file import load_model
+from pilotlight.export.origins import output_origins
+from pilotlight.export.quantise import capture
 from pilotlight.export.terminal import render
 
 SAMPLES = 20
@@ -64,7 +69,8 @@ def test_rows_that_never_change_are_weak_and_a_few_of_many_are_a_warning() -> No
     golden[:, 9] = -3
     assert "2 of 20 rows along axis 1" in found(info, fp32, golden).weak[0]
     fp32[:, 3], fp32[:, 9] = 5, 9
-    assert not found(info, fp32, golden).weak, "FP32 does not change there either"
+    fp32[4, 3] = np.nan
+    assert not [text for text in found(info, fp32, golden).weak if "rows" in text], "nor does FP32, but for NaN"
 
 
 def test_the_worst_slice_of_each_axis_is_that_which_was_disturbed() -> None:
@@ -203,3 +209,21 @@ def test_the_bundle_and_the_terminal_carry_what_an_export_found(tmp_path: Path) 
     assert f"made by cat at {tmp_path / 'mixed.py'}:9" in warning and "3 of 7 rows" in weak
     assert f"warning: {warning}" in out.getvalue() and f"WEAK, a check proves little: {weak}" in out.getvalue()
     assert "worst slice: 0.0 dB at index" in out.getvalue()
+
+
+class Anchors(torch.nn.Module):
+    """The second output is the same for any input."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x + 1, torch.arange(4).float() * 2
+
+
+def test_the_layer_of_a_sequence_that_made_an_output_is_named(tmp_path: Path) -> None:
+    layers = "nn.Sequential(nn.Linear(8, 8), nn.Sigmoid()).eval()"
+    (tmp_path / "mixed.py").write_text(MODEL.replace("Net().eval()", layers))
+    spec = load_model(tmp_path / "mixed.py")
+    (origin,) = output_origins(capture(spec), 1)
+    assert origin.operator.startswith("sigmoid at ") and origin.operator.endswith("(module 1)")
+    assert origin.depends_on_input
+    fixed = capture(replace(spec, module=Anchors().eval()))
+    assert [each.depends_on_input for each in output_origins(fixed, 2)] == [True, False]
