@@ -101,6 +101,10 @@ class ModelInfo:
     tolerances: tuple[Tolerance, ...] = ()
     sequence: bool = False
     """The samples are one sequence: state is carried from each to the next. Else each begins with the initial state."""
+    warnings: tuple[str, ...] = ()
+    """What ruins answers of this program, as the export found."""
+    weak: tuple[str, ...] = ()
+    """Why a check of this program could hardly fail, so that equal outputs prove little."""
 
     def tolerance_of(self, output: int) -> Tolerance:
         return self.tolerances[output] if self.tolerances else EXACT
@@ -129,6 +133,8 @@ def load_model_info(folder: Path) -> ModelInfo:
         for side in ("inputs", "outputs"):
             raw[side] = tuple(_tensor(tensor) for tensor in raw[side])
         raw["labels"] = tuple(raw["labels"])
+        for sentences in ("warnings", "weak"):
+            raw[sentences] = tuple(raw.get(sentences, ()))
         raw["tolerances"] = tuple(Tolerance(**tolerance) for tolerance in raw.get("tolerances", ()))
         info = ModelInfo(**raw)
         if info.tolerances and len(info.tolerances) != len(info.outputs):

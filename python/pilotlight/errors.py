@@ -127,6 +127,12 @@ class Mismatch(PilotlightError):
     exit_code = 60
 
 
+class WeakCheck(PilotlightError):
+    """The target's output equals the golden output, but the check could not have failed, or hardly."""
+
+    exit_code = 61
+
+
 class NotProved(PilotlightError):
     """The linked image is not one that can run the model: what it lacks is named."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from pilotlight.boards import load_board
 from pilotlight.build.exports import export_if_needed, write_depfile
 from pilotlight.build.settings import Settings, export_options
+from pilotlight.bundle import load_model_info
 from pilotlight.cli import run_command
 
 
@@ -27,6 +28,9 @@ def _run(args: argparse.Namespace) -> int:
         args.bundle,
         lambda step: print(f"export: {step}", flush=True),
     )
+    info = load_model_info(args.bundle)
+    for text in (*info.warnings, *info.weak):
+        print(f"export: warning: {text}", flush=True)
     write_depfile(args.bundle, args.bundle / "model.json", args.depfile)
     return 0
 

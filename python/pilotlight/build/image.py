@@ -26,7 +26,7 @@ from pilotlight.build.settings import (
 )
 from pilotlight.bundle import load_model_info
 from pilotlight.errors import ConfigError
-from pilotlight.export.terminal import render
+from pilotlight.export.terminal import render, render_findings
 from pilotlight.files import write_atomically
 from pilotlight.paths import ROOT
 from pilotlight.size.image import Image, region_use
@@ -62,6 +62,10 @@ def build_image(folder: Path, settings: Settings, *, pristine: str, console: Con
         for model, bundle in zip(settings.model, bundle_folders(folder, settings.model), strict=True):
             _export(export_options(settings, model, board), bundle, console)
     _compile(folder, settings, board, console)
+    if settings.source_dir:
+        # The export ran within CMake, whose output is in the log.
+        for bundle in _built_image(folder)[1]:
+            _print_findings(bundle, console)
     return _finish(folder, settings, board)
 
 
@@ -70,8 +74,15 @@ def _export(options: ExportOptions, bundle: Path, console: Console) -> None:
         report = export_if_needed(options, bundle, lambda step: status.update(f"exporting {options.model}: {step}"))
     if report is None:
         console.print(f"[green]up to date[/green] export of {options.model} for {options.target}", highlight=False)
+        _print_findings(bundle, console)
     else:
         console.print(render(report))
+
+
+def _print_findings(bundle: Path, console: Console) -> None:
+    info = load_model_info(bundle)
+    if info.warnings or info.weak:
+        console.print(render_findings(info.warnings, info.weak))
 
 
 def _compile(folder: Path, settings: Settings, board: Board, console: Console) -> None:

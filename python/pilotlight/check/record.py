@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pilotlight.bundle import ModelInfo
 from pilotlight.check.compare import Accuracy, Mismatched, Rounding
 from pilotlight.check.data_set import DataSet
-from pilotlight.errors import Mismatch, PilotlightError
+from pilotlight.errors import Mismatch, PilotlightError, WeakCheck
 from pilotlight.files import write_atomically
 from pilotlight.link.messages import Statistics
 from pilotlight.stack import StackBound
@@ -28,6 +28,7 @@ SCHEMA = 2
 
 PASS = "pass"
 PARTIAL = "partial"  # All that were asked for are right, but fewer than the data set holds were asked for.
+WEAK = "weak"  # All are right, but the check, or part of it, could not have failed: `ModelReport.weak` says why.
 MISMATCH = "mismatch"
 ERROR = "error"
 
@@ -71,6 +72,7 @@ class ModelReport:
 
     identical_samples, tolerated_samples, mismatched_samples: bit-identical; within what the export allows for CPU
         operators in float (`bundle.Tolerance`); neither.
+    warnings, weak: what the export found out, see `bundle.ModelInfo`.
     """
 
     model: str
@@ -86,6 +88,8 @@ class ModelReport:
     differing_values: int = 0
     max_tolerated_difference: float = 0.0
     mismatches: tuple[Mismatched, ...] = ()
+    warnings: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
     accuracy: Accuracy | None = None
     rounding: Rounding | None = None
     latency: Latency | None = None
@@ -127,6 +131,13 @@ class CheckReport:
                     f"{model.model}: {model.mismatched_samples} of {model.samples} samples differ from the golden "
                     f"output; first: {model.mismatches[0]}",
                     hint="`pilotlight simulate` on the same .pte tells whether firmware or compiled model is to blame",
+                )
+        for model in self.models:
+            if model.verdict == WEAK:
+                return WeakCheck(
+                    f"{model.model}: the outputs are right, but the check, or part of it, could not have failed: "
+                    f"{'; '.join(model.weak)}",
+                    hint="repair the model or its data set, and build again",
                 )
         return None
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -269,7 +269,7 @@ def _judge(subject: _Subject, answers: _Answers, statistics: Statistics) -> Mode
     return ModelReport(
         model=info.name,
         target=info.target,
-        verdict=_verdict(mismatches, count, data.samples),
+        verdict=_verdict(mismatches, count, data.samples, info.weak),
         pte_sha256=info.pte_sha256,
         samples=count,
         data_set_samples=data.samples,
@@ -280,6 +280,8 @@ def _judge(subject: _Subject, answers: _Answers, statistics: Statistics) -> Mode
         differing_values=sum(one.differing for one in compared),
         max_tolerated_difference=max((one.max_difference for one in compared), default=0.0),
         mismatches=tuple(mismatches[:MISMATCHES_KEPT]),
+        warnings=info.warnings,
+        weak=info.weak,
         accuracy=None
         if data.labels is None
         else accuracy(
@@ -309,20 +311,20 @@ def _find_model(session: Session, info: ModelInfo, deadline: Deadline) -> tuple[
     )
 
 
-def _verdict(mismatches: list[Mismatched], count: int, in_data_set: int) -> str:
+def _verdict(mismatches: list[Mismatched], count: int, in_data_set: int, weak: Sequence[str]) -> str:
     if mismatches:
         return record.MISMATCH
     if count == 0:
         return record.ERROR
+    if weak:
+        return record.WEAK
     return record.PASS if count == in_data_set else record.PARTIAL
 
 
 def _worst(reports: tuple[ModelReport, ...]) -> str:
     verdicts = {report.verdict for report in reports}
-    return next(
-        (verdict for verdict in (record.ERROR, record.MISMATCH, record.PARTIAL, record.PASS) if verdict in verdicts),
-        record.ERROR,
-    )
+    order = (record.ERROR, record.MISMATCH, record.WEAK, record.PARTIAL, record.PASS)
+    return next((verdict for verdict in order if verdict in verdicts), record.ERROR)
 
 
 def _sample_count(asked: int | None, data: DataSet) -> int:

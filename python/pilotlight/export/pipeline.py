@@ -106,7 +106,10 @@ def _export(
 ) -> ExportReport:
     from pilotlight.export import golden, lower, quantise
     from pilotlight.export.attempts import Attempts
+    from pilotlight.export.findings import demand_finite, findings, input_data
+    from pilotlight.export.origins import output_origins
     from pilotlight.export.rewrites import rewrite
+    from pilotlight.export.rewrites_softmax import rewrite_softmax
     from pilotlight.export.state import demand_kept, run_once
 
     with steps.step("model"):
@@ -120,10 +123,13 @@ def _export(
     )
     float_io = spec.float_io if options.float_io is None else options.float_io
 
+    demand_finite(_arrays(spec.calibration))
     with steps.step("torch.export"):
         captured = quantise.capture(spec)
         # What stands between two roundings of the model's own stays one operator.
         rewritten = [] if captured.quantised else rewrite(captured, spec.calibration)
+        if not captured.quantised:
+            rewritten += rewrite_softmax(captured, spec.calibration)
     samples_given = _count(len(spec.calibration), "calibration sample")
     steps.tell("keeping the ranges of a quantised model" if captured.quantised else f"quantising with {samples_given}")
     for line in rewritten:
@@ -157,6 +163,15 @@ def _export(
 
     report = _report(spec, file, target, lowered, answers, len(pte), steps)
     came = (_CAME_QUANTISED,) if captured.quantised else _few_samples(spec)
+    calibrated, asked = _arrays(spec.calibration), _arrays(samples)
+    given = tuple(
+        input_data(info.name, [sample[index] for sample in calibrated], [sample[index] for sample in asked])
+        for index, info in enumerate(lowered.boundary.inputs)
+        if calibrated
+    )
+    origins = output_origins(captured, len(report.outputs))
+    found = findings(given, lowered.boundary.outputs, report.outputs, origins, answers.arrays(), answers.tolerances())
+    report = replace(report, inputs=given, warnings=found.warnings, weak=found.weak)
     tolerated = _tolerated(lowered.boundary.outputs, answers.tolerances())
     unconfirmed = (attempt.unconfirmed,) if attempt.unconfirmed else ()
     stateful = (_state_note(state, spec),) if state else ()
@@ -193,6 +208,10 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def _arrays(samples: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [tuple(value.detach().numpy() for value in sample) for sample in samples]
 
 
 def _samples(spec: ModelSpec) -> list[tuple[Any, ...]]:
@@ -286,6 +305,8 @@ def _write(folder: Path, spec: ModelSpec, report: ExportReport, boundary: Any, a
         executorch=version("executorch").partition("+")[0],
         settings_sha256=_settings_hash(report, boundary),
         sequence=spec.sequence,
+        warnings=report.warnings,
+        weak=report.weak,
     ).save(folder)
     arrays = answers.arrays()
     if spec.data_set is not None and spec.data_set.labels is not None:

@@ -11,6 +11,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+# Below this an output, or a slice of it, gets a warning: the error is a third of the signal.
+SQNR_LIMIT_DB = 10.0
+
 
 @dataclass(frozen=True)
 class OperatorReport:
@@ -77,10 +80,26 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class SliceAccuracy:
+    """The worst slice of an output along one of its axes, and how many of `slices` are below `SQNR_LIMIT_DB`.
+
+    largest: the largest value that FP32 has in it, without its sign.
+    """
+
+    axis: int
+    index: int
+    sqnr_golden_db: float
+    largest: float
+    slices: int
+    below_limit: int
+
+
+@dataclass(frozen=True)
 class OutputAccuracy:
     """Errors of one output over all samples, in real units against FP32.
 
     A signal to quantisation noise ratio is None when there is no noise at all, or no signal.
+    worst_slices: of each axis that has slices worth judging.
     """
 
     name: str
@@ -89,6 +108,30 @@ class OutputAccuracy:
     max_error_quantised: float
     max_error_golden: float
     agreement: Agreement
+    worst_slices: tuple[SliceAccuracy, ...] = ()
+
+
+@dataclass(frozen=True)
+class InputData:
+    """What is remarkable about the samples of one input.
+
+    outside: values beyond what calibration has, of `values`. farthest: how far the worst is beyond, in ranges.
+    not_finite: samples with NaN or infinity. zero: samples that are all zeros.
+    """
+
+    name: str
+    samples: int
+    values: int
+    lowest: float
+    highest: float
+    outside: int
+    farthest: float
+    not_finite: int
+    zero: int
+
+    @property
+    def share_outside(self) -> float:
+        return self.outside / self.values if self.values else 0.0
 
 
 @dataclass(frozen=True)
@@ -123,7 +166,10 @@ class Sizes:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """report.json. `notes` are sentences the user should read; `seconds` are the parts of the export time."""
+    """report.json. `notes` are sentences the user should read; `seconds` are the parts of the export time.
+
+    warnings: what ruins answers, and what to do. weak: why a check of this could hardly fail.
+    """
 
     model: str
     source: str
@@ -139,6 +185,9 @@ class ExportReport:
     seconds: dict[str, float]
     notes: tuple[str, ...] = ()
     operator_agreement: OperatorAgreement | None = None
+    inputs: tuple[InputData, ...] = ()
+    warnings: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
 
     @property
     def on_cpu(self) -> tuple[OperatorReport, ...]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -13,6 +14,7 @@ from rich.text import Text
 from pilotlight.export.report import (
     DelegateReport,
     ExportReport,
+    InputData,
     OperatorAgreement,
     OperatorReport,
     OutputAccuracy,
@@ -31,7 +33,13 @@ def render(report: ExportReport) -> RenderableType:
         _facts(report),
     ]
     parts += [Text(f"note: {note}", style="yellow") for note in report.notes]
-    return Group(*parts)
+    return Group(*parts, render_findings(report.warnings, report.weak))
+
+
+def render_findings(warnings: Sequence[str], weak: Sequence[str]) -> RenderableType:
+    """Return what ruins answers and what keeps a check from failing, a paragraph each."""
+    texts = [Text(f"warning: {text}", style="bold yellow") for text in warnings]
+    return Group(*texts, *(Text(f"WEAK, a check proves little: {text}", style="bold red") for text in weak))
 
 
 def _operators(report: ExportReport) -> RenderableType:
@@ -104,6 +112,11 @@ def _facts(report: ExportReport) -> Table:
     for output in report.outputs:
         table.add_row(output.name, Text(_accuracy(output)))
         table.add_row("", Text(_agreement(output)))
+        if output.worst_slices:
+            table.add_row("", Text(_slices(output)))
+    for given in report.inputs:
+        if given.outside:
+            table.add_row(given.name, Text(_outside(given)))
     if report.operator_agreement is not None and report.operator_agreement.compared:
         table.add_row("operators", Text(_operator_agreement(report.operator_agreement)))
     if report.top_one is not None:
@@ -151,6 +164,20 @@ def _operator_agreement(found: OperatorAgreement) -> str:
     return (
         f"{found.compared} of {found.results} results compared with quantised PyTorch, given the same integers: "
         f"{found.equal} equal, {rest}"
+    )
+
+
+def _slices(output: OutputAccuracy) -> str:
+    worst = (
+        f"{found.sqnr_golden_db:.1f} dB at index {found.index} of axis {found.axis}" for found in output.worst_slices
+    )
+    return f"worst slice: {', '.join(worst)}"
+
+
+def _outside(given: InputData) -> str:
+    return (
+        f"{given.share_outside:.2%} of the values are outside the calibrated range {given.lowest:.4g} to "
+        f"{given.highest:.4g}, by up to {given.farthest:.2g} times that range"
     )
 
 

@@ -17,7 +17,7 @@ from pilotlight.check.run import Listener
 from pilotlight.link.messages import LogLevel, LogLine
 from pilotlight.report import wording
 
-_COLOURS = {record.PASS: "bold green", record.PARTIAL: "bold yellow"}
+_COLOURS = {record.PASS: "bold green", record.PARTIAL: "bold yellow", record.WEAK: "bold yellow"}
 _MISMATCHES_SHOWN = 5
 
 
@@ -76,6 +76,10 @@ def _section(report: CheckReport, model: ModelReport) -> Table:
         _add(table, "latency", rows)
     if model.memory:
         _add(table, "memory", wording.memory_rows(model.memory, report.stack_bound))
+    for text in model.warnings:
+        table.add_row("[yellow]warning[/yellow]", escape(text))
+    for text in model.weak:
+        table.add_row("[yellow]weak[/yellow]", escape(text))
     for found in model.mismatches[:_MISMATCHES_SHOWN]:
         table.add_row("[red]differs[/red]", escape(str(found)))
     if model.mismatched_samples > _MISMATCHES_SHOWN:

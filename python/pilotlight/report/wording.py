@@ -30,6 +30,8 @@ def model_verdict(model: ModelReport) -> str:
         return f"PASS: all {model.samples} samples {how}"
     if model.verdict == record.PARTIAL:
         return f"PARTIAL: {model.samples} of {model.data_set_samples} samples checked, all {how}"
+    if model.verdict == record.WEAK:
+        return f"WEAK: {model.samples} samples {how}, but the check, or part of it, could not have failed"
     if model.verdict == record.MISMATCH:
         return f"MISMATCH: {model.mismatched_samples} of {model.samples} samples differ"
     return "NOT PROVED"

@@ -2,14 +2,18 @@
 """An export is repeated when something that went into it changed, and only then."""
 
 import hashlib
+import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import pilotlight.export
+from pilotlight.build import export_step, image
 from pilotlight.build.exports import ExportOptions, export_if_needed, is_up_to_date, write_depfile
-from pilotlight.bundle import ModelInfo
+from pilotlight.bundle import ModelInfo, load_model_info
 
 OPTIONS = ExportOptions(model="m", target="ethos-u55-128")
 
@@ -80,3 +84,24 @@ def test_depfile_names_what_the_model_read(folder: Path) -> None:
     target, _, names = (folder / "export.d").read_text().partition(": ")
     assert target == "model.json"
     assert {Path(name).name for name in names.split()} == {"model.py", "weights.bin"}
+
+
+@pytest.mark.parametrize("step", ["west build", "CMake"])
+def test_a_build_repeats_what_the_export_found_even_when_it_is_up_to_date(
+    folder: Path, step: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(folder)
+    bundle = folder / "out" / "bundle"
+    replace(load_model_info(bundle), warnings=("y: SQNR 3.0 dB",), weak=("y is the same",)).save(bundle)
+    out = io.StringIO()
+    if step == "west build":
+        image._export(OPTIONS, bundle, Console(file=out))
+        said = out.getvalue()
+        assert "up to date" in said
+    else:
+        monkeypatch.setattr(export_step, "export_if_needed", lambda *_: None)
+        arguments = ["--board", "host", "--model", "m", "--bundle", str(bundle), "--depfile", str(folder / "d")]
+        monkeypatch.setattr(sys, "argv", ["export_step", *arguments])
+        assert export_step.main() == 0
+        said = capsys.readouterr().out
+    assert "warning: y: SQNR 3.0 dB" in said and "y is the same" in said

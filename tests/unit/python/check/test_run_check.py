@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from fake_bench import SAMPLES, Bench, Rewrite
 
+from pilotlight.bundle import load_model_info
 from pilotlight.errors import PilotlightError, TargetError
 from pilotlight.link.messages import Status
 from pilotlight.stack import Chain, StackBound
@@ -337,3 +338,21 @@ def test_a_check_that_cannot_begin_leaves_no_earlier_verdict(bench: Bench) -> No
     with pytest.raises(PilotlightError, match="no finished build"):
         bench.check()
     assert not (bench.build_dir / "check" / "latest.json").exists()
+
+
+@pytest.mark.parametrize("samples", [None, 5])
+def test_what_could_not_fail_is_weak_with_the_exports_reasons(bench: Bench, samples: int | None) -> None:
+    bundle = bench.build_dir / "bundles" / "fake"
+    reasons = ("y is the same in all 12 golden outputs",)
+    replace(load_model_info(bundle), weak=reasons, warnings=("y: SQNR 3.0 dB",)).save(bundle)
+    report = bench.check(samples=samples)
+    latest = bench.latest()
+    assert (report.verdict, latest["verdict"], latest["exit_code"]) == ("weak", "weak", 61)
+    assert latest["models"][0]["weak"] == [*reasons] and latest["models"][0]["warnings"] == ["y: SQNR 3.0 dB"]
+    assert report.failure is not None and reasons[0] in str(report.failure)
+
+
+def test_a_wrong_bit_outweighs_weakness(bench: Bench) -> None:
+    bundle = bench.build_dir / "bundles" / "fake"
+    replace(load_model_info(bundle), weak=("y is the same",)).save(bundle)
+    assert bench.check(wrong_output_at_run=1).verdict == "mismatch"

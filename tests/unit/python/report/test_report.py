@@ -116,6 +116,7 @@ def test_models_that_do_not_classify_have_no_confusion_matrix(report: Reports) -
         ({}, 0),
         ({"verdict": "partial"}, 0),
         ({"verdict": "mismatch", "mismatches": (WRONG,), "mismatched_samples": 1}, 60),
+        ({"verdict": "weak", "weak": ("the output is the same",)}, 61),
         ({"verdict": "error", "objections": (LinkCorrupted("damaged"),)}, 51),
     ],
 )
@@ -153,3 +154,21 @@ def test_a_pass_within_a_tolerance_says_how_much_is_bit_identical(report: Report
             "&#39;", "'"
         )
         assert "37 of 40 values bit-identical, the others at most 1 off" in said
+
+
+def test_a_weak_check_is_no_pass_and_says_why_everywhere(report: Reports, tmp_path: Path) -> None:
+    weak = report(verdict="weak", weak=("y is the same in all <4> outputs",), warnings=("y: SQNR 3.0 dB",))
+    write_html(weak, tmp_path / "check.html")
+    text, page = text_of(weak), (tmp_path / "check.html").read_text(encoding="utf-8")
+    for said in (text, page):
+        assert "WEAK: 4 samples bit-identical, but the check, or part of it, could not have failed" in said
+        assert "PASS" not in said and "y: SQNR 3.0 dB" in said
+    assert "y is the same in all <4> outputs" in text and "y is the same in all &lt;4&gt; outputs" in page
+    assert weak.to_json()["models"][0]["weak"] == ("y is the same in all <4> outputs",)
+
+
+def test_warnings_of_the_export_stand_in_a_pass(report: Reports, tmp_path: Path) -> None:
+    warned = report(warnings=("y: SQNR 3.0 dB",))
+    write_html(warned, tmp_path / "check.html")
+    assert "y: SQNR 3.0 dB" in text_of(warned) and "y: SQNR 3.0 dB" in (tmp_path / "check.html").read_text()
+    assert text_of(warned).splitlines()[-1].startswith("PASS")
