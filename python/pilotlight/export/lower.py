@@ -247,11 +247,12 @@ def check_alignment(pte: bytes, blob: bytes) -> None:
     if start < 0:
         raise RuntimeError("a delegate's blob is not in the .pte as Vela's packer made it")
     parts = parse_blob(blob)
-    commands = blob.index(parts.commands)
-    stream = commands + parts.commands.index(parse_payload(parts.commands).stream)
-    places = {"command stream": start + stream}
-    if parts.weights:
-        places["weights"] = start + blob.index(parts.weights, commands + len(parts.commands))
+    places = {}
+    if parts.commands_at is not None:
+        places["command stream"] = start + parts.commands_at + parse_payload(parts.commands).stream_at
+    # Nothing reads the weights of a delegate without constants.
+    if parts.weights_at is not None and parts.weights:
+        places["weights"] = start + parts.weights_at
     for what, offset in places.items():
         if offset % BLOB_ALIGN_BYTES:
             raise RuntimeError(f"{what} at offset {offset} of the .pte, no multiple of {BLOB_ALIGN_BYTES}")
