@@ -25,6 +25,7 @@ from pilotlight.export.lower import Lowered, LoweringFailed, lower
 from pilotlight.export.quantise import Captured, Quantised, quantise
 from pilotlight.export.steps import Steps, worded
 from pilotlight.export.user_operators import number_of
+from pilotlight.export.vela import VelaRefused
 from pilotlight.model_spec import ModelSpec
 
 # Attempts after which all that is left of the model goes to the CPU, and compilations spent on searching.
@@ -147,9 +148,7 @@ class Attempts:
 
     def _culprits(self, failure: _Failure) -> dict[int, str]:
         """Return at least one operator that is not kept yet."""
-        why = f"it does not compile for the NPU: {reasons.of_failure(failure.error)}"
-        if isinstance(failure.error, Miscompiled):
-            why = "Vela compiles it into something else"
+        why = _why(failure.error)
         left = [number for number in failure.numbers if number not in self.kept] or [
             number for number in self.captured.operators if number not in self.kept
         ]
@@ -195,18 +194,31 @@ class _Failure:
     quantised: Quantised | None = None
 
 
+def _why(error: BaseException) -> str:
+    """Say who refuses the operator, and with which words."""
+    if isinstance(error, Miscompiled):
+        return error.reason
+    if any(isinstance(link, VelaRefused) for link in _chain(error)):
+        return f"Vela refuses it: {reasons.of_failure(error)}"
+    return f"ExecuTorch cannot lower it: {reasons.of_failure(error)}"
+
+
 def looked_at(error: BaseException) -> int | None:
     """Return the number of the operator that the code was at which raised, None when no frame tells."""
-    chain = [error]
-    while chain[-1].__cause__ is not None:
-        chain.append(chain[-1].__cause__)
-    for link in reversed(chain):
+    for link in reversed(_chain(error)):
         for frame in reversed(list(_frames(link.__traceback__))):
             for value in (frame.f_locals.get(name) for name in ("node", "n", "meta")):
                 number = _number_in(value)
                 if number is not None:
                     return number
     return None
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain = [error]
+    while chain[-1].__cause__ is not None:
+        chain.append(chain[-1].__cause__)
+    return chain
 
 
 def _frames(traceback: TracebackType | None) -> Any:

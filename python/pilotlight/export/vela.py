@@ -33,6 +33,10 @@ _MEMORIES = {
 }
 
 
+class VelaRefused(Exception):
+    """Vela does not compile a graph. The message is Vela's, where it gave one."""
+
+
 @dataclass(frozen=True)
 class Compilation:
     """tosa: the serialised graph. blob: what the .pte holds of it. folder: Vela's output.
@@ -106,9 +110,12 @@ def recorded_compilations(folder: Path) -> Iterator[list[Compilation]]:
         own = folder / f"delegate{len(compilations)}"
         own.mkdir(parents=True)
         start = time.monotonic()
-        result = compile_with_vela(
-            tosa_flatbuffer, [*args, "--enable-debug-db"], **{**options, "intermediate_path": str(own)}
-        )
+        try:
+            result = compile_with_vela(
+                tosa_flatbuffer, [*args, "--enable-debug-db"], **{**options, "intermediate_path": str(own)}
+            )
+        except (Exception, SystemExit) as error:
+            raise VelaRefused(str(error)) from error
         seconds = time.monotonic() - start
         compilations.append(
             Compilation(bytes(tosa_flatbuffer), result.processed_bytes, own / "output", seconds, graphs[-1])

@@ -21,6 +21,8 @@ from pilotlight.export.quantise import capture
 from pilotlight.export.steps import Steps
 from pilotlight.export.targets import resolve
 from pilotlight.model_spec import ModelSpec
+from pilotlight.npu.hazards import Hazard
+from pilotlight.npu.simulation import DelegateRunner
 
 # Each returns what the module computes and the operators that were kept, and told.
 Place = Callable[..., tuple[Attempt, Attempts, list[str]]]
@@ -99,7 +101,7 @@ def test_the_operator_at_which_upstream_raises_stays_on_the_cpu_alone(
     attempt, attempts, told = place(Squashed(), torch.randn(1, 3, 16, 16))
     assert kept(attempts) == ["avg_pool2d"]
     pool = next(operator for operator in attempt.lowered.on_cpu if operator.name == "aten.avg_pool2d.default")
-    assert pool.reason == "it does not compile for the NPU: no average today"
+    assert pool.reason == "ExecuTorch cannot lower it: no average today"
     assert pool.source == "x = nn.functional.avg_pool2d(torch.tanh(self.first(x)), 2)"
     assert pool.where.startswith(__file__)
     assert len(attempt.lowered.delegates) == 2
@@ -112,10 +114,51 @@ def test_what_vela_miscompiles_is_found_by_halving_and_stays_on_the_cpu(place: P
     attempt, attempts, told = place(module, x)
     # Either end of the slice will do: with one of the two on the CPU the commands are right.
     assert kept(attempts) in (["chunk"], ["matmul"])
-    assert set(attempts.kept.values()) == {"Vela compiles it into something else"}
+    (why,) = attempts.kept.values()
+    assert why.startswith("Vela's commands for it do not run on the simulator: OFM channel, region 1: ")
     assert len(attempt.lowered.delegates) == 2
     assert any("looking for" in line for line in told)
     assert torch.allclose(attempt.quantised.module(x), module(x), atol=0.1)
+
+
+def test_a_sum_of_few_values_is_delegated(place: Place) -> None:
+    """Vela copies four bytes as sixteen."""
+
+    class Sums(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.sum()
+
+    attempt, _, _ = place(Sums(), torch.randn(1, 4))
+    assert attempt.lowered.on_cpu == ()
+
+
+def _refuse(*args: Any, **options: Any) -> Any:
+    raise ValueError("no such pool")
+
+
+def _races(self: Any) -> list[Hazard]:
+    return [Hazard(7, "POOL", "reads what nothing wrote before: 1 bytes")]
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "broken", "reason"),
+    [
+        (backend, "vela_compile", _refuse, "Vela refuses it: no such pool"),
+        (
+            DelegateRunner,
+            "hazards",
+            _races,
+            "Vela's commands for it leave the result to luck: word 7: POOL reads what nothing wrote before: 1 bytes",
+        ),
+    ],
+)
+def test_the_reason_tells_a_refusal_by_vela_from_a_hazard(
+    place: Place, monkeypatch: pytest.MonkeyPatch, where: Any, name: str, broken: Any, reason: str
+) -> None:
+    monkeypatch.setattr(where, name, broken)
+    attempt, attempts, _ = place(nn.ReLU(), torch.randn(1, 4))
+    assert list(attempts.kept.values()) == [reason]
+    assert [operator.reason for operator in attempt.lowered.on_cpu if "relu" in operator.name] == [reason]
 
 
 def test_when_nothing_compiles_all_is_left_to_the_cpu(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
