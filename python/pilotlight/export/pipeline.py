@@ -97,6 +97,7 @@ def _export(
 ) -> ExportReport:
     from pilotlight.export import golden, lower, quantise
     from pilotlight.export.attempts import Attempts
+    from pilotlight.export.constants import fold_constants
     from pilotlight.export.rewrites import rewrite
     from pilotlight.export.state import demand_kept, run_once
 
@@ -114,6 +115,7 @@ def _export(
     steps.tell(f"quantising with {_count(len(spec.calibration), 'calibration sample')}")
     with steps.step("torch.export"):
         captured = quantise.capture(spec)
+        fold_constants(captured.graph)
         rewritten = rewrite(captured, spec.calibration)
     for line in rewritten:
         steps.tell(f"  {line}")
