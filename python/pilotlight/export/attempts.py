@@ -27,6 +27,7 @@ from pilotlight.export.quantise import Captured, Quantised, quantise
 from pilotlight.export.steps import Steps, worded
 from pilotlight.export.user_operators import number_of
 from pilotlight.export.vela import VelaRefused
+from pilotlight.export.vela_outputs import MissingOutput
 from pilotlight.model_spec import ModelSpec
 
 
@@ -225,7 +226,7 @@ def _why(error: BaseException) -> str:
     """Say who refuses the operator, and with which words."""
     if isinstance(error, Miscompiled):
         return error.reason
-    if any(isinstance(link, VelaRefused) for link in _chain(error)):
+    if any(isinstance(link, VelaRefused | MissingOutput) for link in _chain(error)):
         return f"Vela refuses it: {reasons.of_failure(error)}"
     return f"ExecuTorch cannot lower it: {reasons.of_failure(error)}"
 

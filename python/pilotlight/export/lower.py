@@ -32,6 +32,7 @@ from pilotlight.export.targets import Target
 from pilotlight.export.tensor_io import Boundary, Int8Boundary, is_conversion_at_boundary, target_name
 from pilotlight.export.user_operators import UserOperators, module_path, number_of
 from pilotlight.export.vela import Compilation, recorded_compilations
+from pilotlight.export.vela_outputs import MissingOutput, copied_outputs
 from pilotlight.pte.ethos_u import parse_blob, parse_payload
 
 # The NPU reads commands and weights where they lie in the .pte, which an image embeds at a multiple of this.
@@ -182,13 +183,24 @@ def lower(
 
 @contextmanager
 def _told_delegate() -> Iterator[list[int]]:
-    """Keep the numbers of the user's operators in the delegate that is being compiled."""
+    """Keep the numbers of the user's operators in the delegate that is being compiled.
+
+    When Vela leaves out an output of it, it is compiled again with copies of its outputs.
+    """
     numbers: list[int] = []
     preprocess = EthosUBackend.preprocess
 
     def preprocess_and_tell(edge_program: Any, compile_specs: Any) -> Any:
         numbers[:] = _numbers(edge_program.graph)
-        result = preprocess(edge_program, compile_specs)
+        several = len(edge_program.graph.output_node().args[0]) > 1
+        try:
+            # Upstream's passes change the program.
+            result = preprocess(copy.deepcopy(edge_program) if several else edge_program, compile_specs)
+        except MissingOutput:
+            if not several:
+                raise
+            with copied_outputs():
+                result = preprocess(edge_program, compile_specs)
         numbers.clear()
         return result
 

@@ -23,6 +23,7 @@ from pilotlight.debug_info import StreamDebug
 from pilotlight.export.report import DelegateReport, MemoryTraffic
 from pilotlight.export.tosa_origins import Origins, recorded_origins
 from pilotlight.export.vela_debug import stream_debug
+from pilotlight.export.vela_outputs import demand_outputs
 
 # Vela's column prefixes, and the names people know.
 _MEMORIES = {
@@ -107,7 +108,7 @@ def recorded_compilations(folder: Path) -> Iterator[list[Compilation]]:
     compile_with_vela = backend.vela_compile
 
     def compile_and_record(tosa_flatbuffer: bytes, args: list[str], **options: Any) -> Any:
-        own = folder / f"delegate{len(compilations)}"
+        own = folder / f"delegate{len(graphs)}"
         own.mkdir(parents=True)
         start = time.monotonic()
         try:
@@ -116,6 +117,7 @@ def recorded_compilations(folder: Path) -> Iterator[list[Compilation]]:
             )
         except (Exception, SystemExit) as error:
             raise VelaRefused(str(error)) from error
+        demand_outputs(bytes(tosa_flatbuffer), result.processed_bytes)
         seconds = time.monotonic() - start
         compilations.append(
             Compilation(bytes(tosa_flatbuffer), result.processed_bytes, own / "output", seconds, graphs[-1])

@@ -16,6 +16,7 @@ from torch import nn
 from pilotlight.errors import ModelError
 from pilotlight.export import lower
 from pilotlight.export.attempts import Attempt, Attempts
+from pilotlight.export.golden import GoldenModel, quantised_values
 from pilotlight.export.noise import NoiseLog
 from pilotlight.export.quantise import capture
 from pilotlight.export.steps import Steps
@@ -119,6 +120,54 @@ def test_what_vela_miscompiles_is_found_by_halving_and_stays_on_the_cpu(place: P
     assert len(attempt.lowered.delegates) == 2
     assert any("looking for" in line for line in told)
     assert torch.allclose(attempt.quantised.module(x), module(x), atol=0.1)
+
+
+class Taps(nn.Module):
+    """Each convolution's result feeds the next one and may be an output."""
+
+    def __init__(self, order: tuple[int, ...], strides: tuple[int, ...], across: bool = False) -> None:
+        super().__init__()
+        channels = (3, *(8 for _ in strides))
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(before, after, 3, stride, 1)
+            for before, after, stride in zip(channels, channels[1:], strides, strict=False)
+        )
+        self.order, self.across = order, across
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        taps = []
+        for convolution in self.convolutions:
+            x = torch.relu(convolution(x))
+            taps.append(x)
+        if self.across:
+            x = self.convolutions[1](torch.sort(x, -1)[0]) + taps[0]
+        return (*(taps[index] for index in self.order), x)
+
+
+@pytest.mark.parametrize(
+    ("order", "strides", "across"),
+    [
+        ((0,), (1, 2), False),
+        ((1, 0), (1, 1, 1), False),
+        ((0, 1), (1, 1, 1), False),
+        ((0,), (1, 1), True),
+    ],
+)
+def test_every_output_of_a_delegate_is_there_and_in_its_place(
+    place: Place, order: tuple[int, ...], strides: tuple[int, ...], across: bool
+) -> None:
+    """Outputs of equal size too: the simulator's answers are compared one by one."""
+    module = Taps(order, strides, across)
+    x = torch.randn(1, 3, 8, 8)
+    attempt, attempts, _ = place(module, x)
+    assert kept(attempts) == []
+    assert len(attempt.lowered.delegates) == (2 if across else 1)
+    golden = GoldenModel(attempt.lowered, sequence=False)
+    boundary = attempt.lowered.boundary
+    for answer, info, expected in zip(
+        golden(quantised_values((x,), boundary.input_quantisation)), boundary.outputs, module(x), strict=True
+    ):
+        assert torch.allclose((answer.int() - info.zero_point) * info.scale, expected, atol=0.1)
 
 
 def test_equal_operators_fail_once_and_the_rest_of_a_large_model_stays_on_the_npu(
