@@ -16,7 +16,7 @@ import torch
 from pilotlight.export.constants import attribute, is_constant, new_constant
 from pilotlight.export.quantise import Captured
 from pilotlight.export.rewriting import Function, Rewriting, argument, pair, shape_of
-from pilotlight.export.rewritings import products
+from pilotlight.export.rewritings import attention, products
 from pilotlight.export.state import InitialState
 from pilotlight.export.user_operators import number_of, set_number
 
@@ -220,4 +220,5 @@ REWRITINGS = (
         "the NPU would need 64-bit indices for it",
     ),
     *products.REWRITINGS,
+    *attention.REWRITINGS,
 )

@@ -23,6 +23,7 @@ from pilotlight.debug_info import StreamDebug
 from pilotlight.export.report import DelegateReport, MemoryTraffic
 from pilotlight.export.tosa_origins import Origins, recorded_origins
 from pilotlight.export.vela_debug import stream_debug
+from pilotlight.export.vela_operands import copied_operands
 from pilotlight.export.vela_outputs import demand_outputs
 
 # Vela's column prefixes, and the names people know.
@@ -124,7 +125,7 @@ def recorded_compilations(folder: Path) -> Iterator[list[Compilation]]:
         )
         return result
 
-    with recorded_origins() as graphs:
+    with recorded_origins() as graphs, copied_operands():
         backend.vela_compile = compile_and_record
         try:
             yield compilations
