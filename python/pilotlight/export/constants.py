@@ -13,6 +13,7 @@ import torch
 
 # An operator may make a large tensor of little: zeros, expand. Up to this size it costs little to keep.
 _SMALL_BYTES = 65536
+_PREFIX = "pilotlight_folded_"
 
 
 def fold_constants(graph_module: Any) -> None:
@@ -33,6 +34,7 @@ def fold_constants(graph_module: Any) -> None:
                     values[node] = value
                     _fold(graph_module, node, value, values)
     graph.eliminate_dead_code()
+    drop_unused(graph_module)
     graph_module.recompile()
 
 
@@ -51,7 +53,7 @@ def new_constant(graph_module: Any, value: Any, like: Any) -> Any:
     like: a node that has the metadata of a tensor of this program.
     """
     numbers = iter(range(len(list(graph_module.graph.nodes)) + 1))
-    name = next(name for name in (f"folded_{number}" for number in numbers) if not hasattr(graph_module, name))
+    name = next(name for name in (f"{_PREFIX}{number}" for number in numbers) if not hasattr(graph_module, name))
     held = value.detach().clone(memory_format=torch.contiguous_format)
     if held.is_floating_point():
         graph_module.register_parameter(name, torch.nn.Parameter(held, requires_grad=False))
@@ -60,6 +62,15 @@ def new_constant(graph_module: Any, value: Any, like: Any) -> Any:
     node = graph_module.graph.get_attr(name)
     node.meta["val"] = like.meta["val"].fake_mode.from_tensor(held, static_shapes=True)
     return node
+
+
+def drop_unused(graph_module: Any) -> None:
+    """Remove the constants made here that no node reads any more."""
+    read = {node.target for node in graph_module.graph.nodes if node.op == "get_attr"}
+    held = [*dict(graph_module.named_parameters(recurse=False)), *dict(graph_module.named_buffers(recurse=False))]
+    for name in held:
+        if name.startswith(_PREFIX) and name not in read:
+            delattr(graph_module, name)
 
 
 def _fold(graph_module: Any, node: Any, value: Any, values: dict[Any, Any]) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from pilotlight.export.constants import attribute, is_constant, new_constant
+from pilotlight.export.constants import attribute, drop_unused, is_constant, new_constant
 from pilotlight.export.quantise import Captured
 from pilotlight.export.rewriting import Function, Rewriting, argument, pair, shape_of
-from pilotlight.export.rewritings import attention, products
+from pilotlight.export.rewritings import attention, normalisation, pooling, products
 from pilotlight.export.state import InitialState
 from pilotlight.export.user_operators import number_of, set_number
 
@@ -45,6 +45,7 @@ def rewrite(captured: Captured, samples: Sequence[tuple[Any, ...]]) -> list[str]
             done.setdefault(rewriting, {})[where] = None
             _replace(captured.graph, node, rewriting.sources(node), function)
     captured.graph.graph.eliminate_dead_code()
+    drop_unused(captured.graph)
     captured.graph.recompile()
     return [
         f"rewrote {rewriting.words}, because {rewriting.because}: {', '.join(filter(None, lines)) or 'line unknown'}"
@@ -96,14 +97,16 @@ def _replace(graph_module: Any, node: Any, sources: Sequence[Any], function: Fun
     What depends on constants alone is a constant of the model afterwards.
     """
     graph, number = node.graph, number_of(node)
-    traced = torch.fx.symbolic_trace(function).graph
-    given = iter(sources)
-    copies: dict[Any, Any] = {}
+    traced = torch.fx.Graph()
+    tracer = torch.fx.proxy.GraphAppendingTracer(traced)
+    takes = [traced.placeholder(f"x{index}") for index in range(len(sources))]
+    traced.output(function(*(torch.fx.Proxy(placeholder, tracer) for placeholder in takes)).node)
+    copies: dict[Any, Any] = dict(zip(takes, sources, strict=True))
     with graph.inserting_before(node):
         for inner in traced.nodes:
             if inner.op == "placeholder":
-                copies[inner] = next(given)
-            elif inner.op == "output":
+                continue
+            if inner.op == "output":
                 node.replace_all_uses_with(copies[inner.args[0]])
             elif all(is_constant(copies[source]) for source in inner.all_input_nodes):
                 args, kwargs = torch.fx.node.map_arg(
@@ -221,4 +224,6 @@ REWRITINGS = (
     ),
     *products.REWRITINGS,
     *attention.REWRITINGS,
+    *normalisation.REWRITINGS,
+    *pooling.REWRITINGS,
 )
