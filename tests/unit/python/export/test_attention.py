@@ -5,21 +5,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from pilotlight.export import lower, vela
+from pilotlight.export import vela
 from pilotlight.export.attempts import Attempt, Attempts
-from pilotlight.export.constants import fold_constants
-from pilotlight.export.noise import NoiseLog
-from pilotlight.export.quantise import capture
-from pilotlight.export.rewrites import rewrite
-from pilotlight.export.steps import Steps
-from pilotlight.export.targets import resolve
-from pilotlight.model_spec import ModelSpec
 
 Place = Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]
 TOKENS, WIDTH, HEADS = 5, 16, 4
@@ -67,35 +59,22 @@ class OneHead(nn.Module):
         return (q @ k.transpose(-2, -1)).softmax(-1) @ v
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    def run(module: nn.Module, x: torch.Tensor) -> tuple[Attempt, Attempts]:
-        spec = ModelSpec("m", module.eval(), (x,), [(x,)])
-        captured = capture(spec)
-        fold_constants(captured.graph)
-        rewrite(captured, spec.calibration)
-        target = lower.compile_spec_for(resolve("ethos-u55-128", None, None))
-        steps = Steps(NoiseLog(tmp_path / "log"), lambda _: None)
-        attempts = Attempts(captured, spec, target, False, tmp_path / "work", steps, [(x,)])
-        return attempts.run(), attempts
-
-    torch.manual_seed(0)
-    return run
-
-
 @pytest.mark.parametrize("form", [Fused, Gpt, OneHead])
-def test_attention_is_on_the_npu_and_right(place: Place, form: type[nn.Module]) -> None:
+def test_attention_is_on_the_npu_and_right(place_rewritten: Place, form: type[nn.Module]) -> None:
     module, x = form(), torch.randn(1, TOKENS, WIDTH)
-    attempt, attempts = place(module, x)
+    attempt, attempts = place_rewritten(module, x)
     assert attempts.kept == {}
     assert len(attempt.lowered.delegates) == 1
     assert [operator.name for operator in attempt.lowered.on_cpu] == []
     assert attempt.unconfirmed == ""
-    assert torch.allclose(attempt.quantised.module(x), module(x), atol=0.1 * float(module(x).detach().abs().max()))
+    expected = module(x).detach()
+    # The mask is one of the sum's values, so its size limits the precision of the scores.
+    share = 0.25 if form is Gpt else 0.1
+    assert torch.allclose(attempt.quantised.module(x), expected, atol=share * float(expected.abs().max()))
 
 
-def test_vela_still_gets_a_product_of_a_slice_wrong(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vela_still_gets_a_product_of_a_slice_wrong(place_rewritten: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """When it no longer does, the copy can go."""
     monkeypatch.setattr(vela, "copied_operands", contextlib.nullcontext)
-    _, attempts = place(OneHead(), torch.randn(1, TOKENS, WIDTH))
+    _, attempts = place_rewritten(OneHead(), torch.randn(1, TOKENS, WIDTH))
     assert any(why.startswith("Vela") for why in attempts.kept.values())
