@@ -28,6 +28,7 @@ from pilotlight.export.demands import unsupported
 from pilotlight.export.memory_plan import InPlaceMemoryPlanning
 from pilotlight.export.report import OperatorReport
 from pilotlight.export.source_lines import user_line
+from pilotlight.export.tables import quantise_tables
 from pilotlight.export.targets import Target
 from pilotlight.export.tensor_io import Boundary, Int8Boundary, is_conversion_at_boundary, target_name
 from pilotlight.export.user_operators import UserOperators, module_path, number_of
@@ -165,6 +166,7 @@ def lower(
             )
         except (Exception, SystemExit) as error:
             raise LoweringFailed(tuple(delegate) or tuple(operators)) from error
+    quantise_tables(edge.exported_program())
     int8_boundary = Int8Boundary(edge.exported_program())
     if not float_io:
         edge = edge.transform([int8_boundary])
