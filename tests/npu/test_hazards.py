@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
+import numpy as np
 import pytest
 from fixed_cases import FIXED, MIS_COMPILED
 from operator_cases import make_case
@@ -19,6 +20,8 @@ from pilotlight.npu.simulation import DelegateRunner
 
 # KERNEL_WAIT and cascades are rare: these have them.
 WITH_WAITS = ("conv2d-7", "table_int16-0", "depthwise_conv2d-1", "softmax-5", "residual-2", "cascade-1", "branches-0")
+# Each byte of the output depends on few of the input.
+ELEMENT_BY_ELEMENT = ("concat-4", "tile-0", "table_int8-3", "add_sub-2")
 BLOCKDEP, PMU_MASK_OFF = 0x12F, 0x013
 
 
@@ -45,12 +48,25 @@ def with_word(made: DelegateRunner, at: int, word: int) -> list[Hazard]:
     return hazards(made, changed)
 
 
-def hazards(made: DelegateRunner, stream: bytes) -> list[Hazard]:
+def hazards(
+    made: DelegateRunner,
+    stream: bytes,
+    written: Sequence[Extent] | None = None,
+    read: Sequence[Extent] | None = None,
+) -> list[Hazard]:
+    """written, read: what is there before the stream starts and used after it, its inputs and outputs by default."""
     inputs, outputs = (
         [Extent(place.region, place.offset, place.size_bytes) for place in places]
         for places in (made.blob.inputs, made.blob.outputs)
     )
-    return find_hazards(stream, made.configuration, {1: made.blob.scratch_size_bytes, 2: 4 << 20}, inputs, outputs)
+    memory = {1: made.blob.scratch_size_bytes, 2: 4 << 20}
+    return find_hazards(
+        stream,
+        made.configuration,
+        memory,
+        inputs if written is None else written,
+        outputs if read is None else read,
+    )
 
 
 @pytest.mark.parametrize("name", FIXED)
@@ -93,6 +109,50 @@ def test_a_skipped_operation_leaves_its_reader_without_input() -> None:
     found = with_word(made, first.at, PMU_MASK_OFF)
     assert "reads what nothing wrote before" in found[0].message
     assert found[0].at > first.at
+
+
+@pytest.mark.parametrize("name", ("reduce_sum-15", "matmul-28"))
+def test_a_copy_rounded_up_to_bytes_that_nobody_wrote_is_no_hazard(name: str) -> None:
+    assert runner(name).hazards() == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ("rescale-1", "conv2d-7", "depthwise_conv2d-1", "max_pool2d-0", "add_sub-2", "concat-4", "table_int8-3", "tile-0"),
+)
+def test_an_output_computed_from_a_byte_that_nobody_wrote_is_reported(name: str) -> None:
+    """The simulator tells what depends on the byte: it computes with several values of it."""
+    made = runner(name)
+    given = [np.zeros(place.size_bytes, np.int8) for place in made.blob.inputs]
+    for at in (0, given[0].size // 2, given[0].size - 1):
+        answers = []
+        for value in (-128, -37, 0, 55, 127):
+            given[0][at] = value
+            outputs = [np.empty(place.size_bytes, np.int8) for place in made.blob.outputs]
+            made.run(given, outputs)
+            answers.append(outputs)
+        given[0][at] = 0
+        depends = np.any([answer[0] != answers[0][0] for answer in answers], axis=0)
+        assert depends.any(), f"{name}: nothing depends on byte {at} of the input"
+        place = made.blob.inputs[0]
+        written = [
+            Extent(place.region, place.offset, at),
+            Extent(place.region, place.offset + at + 1, place.size_bytes - at - 1),
+            *(Extent(other.region, other.offset, other.size_bytes) for other in made.blob.inputs[1:]),
+        ]
+        for byte in np.flatnonzero(depends)[:3]:
+            found = hazards(made, made.payload.stream, written, [output_byte(made, int(byte))])
+            assert len(found) == 1 and "reads what nothing wrote before: 1 bytes" in found[0].message
+        if name in ELEMENT_BY_ELEMENT:
+            item = made.blob.outputs[0].element_bytes
+            elements = np.repeat(depends.reshape(-1, item).any(axis=1), item)
+            for byte in np.flatnonzero(~elements)[:3]:
+                assert hazards(made, made.payload.stream, written, [output_byte(made, int(byte))]) == []
+
+
+def output_byte(made: DelegateRunner, byte: int) -> Extent:
+    place = made.blob.outputs[0]
+    return Extent(place.region, place.offset + byte, 1)
 
 
 def test_an_unwritten_output_is_reported() -> None:

@@ -101,11 +101,13 @@ def packed(**changes: bytes | None) -> bytes:
 def test_a_well_formed_blob_is_read() -> None:
     blob = parse_blob(packed())
     assert (blob.commands, blob.weights, blob.scratch_size_bytes) == (b"COP1", b"w" * 5, 8)
+    assert (blob.commands_at, blob.weights_at) == (64, 112)
 
 
 def test_a_block_kept_outside_is_found_by_its_key() -> None:
     blob = packed().replace(block(b"weight_data", b"w" * 5), block(b"weight_data", b"key", flag=1))
-    assert parse_blob(blob, {"key": b"elsewhere"}).weights == b"elsewhere"
+    parsed = parse_blob(blob, {"key": b"elsewhere"})
+    assert (parsed.weights, parsed.weights_at) == (b"elsewhere", None)
     with pytest.raises(BadProgram, match="named data 'key'"):
         parse_blob(blob)
 

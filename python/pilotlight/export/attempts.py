@@ -9,6 +9,7 @@ operator makes the difference. Each attempt keeps at least one operator more on 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,12 +27,9 @@ from pilotlight.export.lower import Lowered, LoweringFailed, lower
 from pilotlight.export.quantise import Captured, Quantised, quantise
 from pilotlight.export.steps import Steps, worded
 from pilotlight.export.user_operators import number_of
+from pilotlight.export.vela import VelaRefused
+from pilotlight.export.vela_outputs import MissingOutput
 from pilotlight.model_spec import ModelSpec
-
-# Attempts after which all that is left of the model goes to the CPU, and compilations spent on searching.
-_MAX_ATTEMPTS = 16
-_MAX_PROBES = 24
-
 
 # Samples on which each operator of the delegates is compared with quantised PyTorch.
 _COMPARED_SAMPLES = 2
@@ -68,6 +66,7 @@ class Attempts:
     in_float: set[int] = field(default_factory=set)
     _attempts: int = 0
     _probes: int = 0
+    _met: set[tuple[str, str]] = field(default_factory=set)
 
     def run(self) -> Attempt:
         """Raise what is the model's own fault; whatever upstream raises ends in another attempt."""
@@ -172,22 +171,38 @@ class Attempts:
 
     def _culprits(self, failure: _Failure) -> dict[int, str]:
         """Return at least one operator that is not kept yet."""
-        why = f"it does not compile for the NPU: {reasons.of_failure(failure.error)}"
-        if isinstance(failure.error, Miscompiled):
-            why = "Vela compiles it into something else"
+        why = _why(failure.error)
         if isinstance(failure.error, Deviates) and failure.numbers and failure.numbers[0] not in self.kept:
-            return {failure.numbers[0]: f"the NPU would compute something else: {failure.error.finding}"}
+            return {failure.numbers[0]: why}
         left = [number for number in failure.numbers if number not in self.kept] or [
             number for number in self.captured.operators if number not in self.kept
         ]
-        if self._attempts >= _MAX_ATTEMPTS:
-            return dict.fromkeys((n for n in self.captured.operators if n not in self.kept), why)
         named = None if isinstance(failure.error, Miscompiled) else looked_at(failure.error)
-        if named in left:
-            return {named: why}
-        if failure.quantised is None:
+        if named is not None and named in left:
+            found = [named]
+        elif failure.quantised is None:
             return dict.fromkeys(left, why)
-        return dict.fromkeys(self._search(failure.quantised, left), why)
+        else:
+            found = self._search(failure.quantised, left)
+        return dict.fromkeys(self._with_equals(found, why), why)
+
+    def _with_equals(self, found: list[int], why: str) -> list[int]:
+        """Add what the same error awaits: see the module's docstring."""
+        kinds: dict[int, str] = {}
+        names: dict[int, str] = {}
+        for node in self.captured.graph.graph.nodes:
+            number = number_of(node)
+            if number is not None and number not in self.kept:
+                kinds.setdefault(number, _kind(node))
+                names.setdefault(number, str(node.target))
+        # Counts and places in a reason differ from one operator to the next.
+        error = re.sub(r"\d+|0x[0-9a-f]+", "#", why)
+        errors = {(names[number], error) for number in found if number in names}
+        again = {name for name, _ in errors & self._met}
+        self._met |= errors
+        alike = {kinds[number] for number in found if number in kinds}
+        more = [number for number in kinds if kinds[number] in alike or names[number] in again]
+        return list(dict.fromkeys((*found, *more)))
 
     def _search(self, quantised: Quantised, suspects: list[int]) -> list[int]:
         """Find the operator with which the delegate stops compiling, in the order of computation; all if none does.
@@ -197,8 +212,6 @@ class Attempts:
         self.steps.tell(f"  looking for the operator that does not compile, among {len(suspects)}")
         working, failing = 0, len(suspects)
         while failing - working > 1:
-            if self._probes == _MAX_PROBES:
-                return suspects[working:failing]
             self._probes += 1
             middle = (working + failing) // 2
             others = set(self.captured.operators) - set(suspects[:middle])
@@ -222,18 +235,46 @@ class _Failure:
     quantised: Quantised | None = None
 
 
+def _kind(node: Any) -> str:
+    """Return what two operators have in common that fail alike: name, arguments, and what their inputs come from."""
+
+    def told(value: Any) -> str:
+        tensor = value.meta.get("val")
+        if isinstance(tensor, torch.Tensor):
+            origin = value.target if value.op == "call_function" else value.op
+            return f"{tensor.dtype} {tuple(tensor.shape)} of {origin}"
+        return str(value.op)
+
+    return f"{node.target} {torch.fx.node.map_arg((node.args, node.kwargs), told)}"
+
+
+def _why(error: BaseException) -> str:
+    """Say who refuses the operator, and with which words."""
+    if isinstance(error, Miscompiled):
+        return error.reason
+    if isinstance(error, Deviates):
+        return f"the NPU would compute something else: {error.finding}"
+    if any(isinstance(link, VelaRefused | MissingOutput) for link in _chain(error)):
+        return f"Vela refuses it: {reasons.of_failure(error)}"
+    return f"ExecuTorch cannot lower it: {reasons.of_failure(error)}"
+
+
 def looked_at(error: BaseException) -> int | None:
     """Return the number of the operator that the code was at which raised, None when no frame tells."""
-    chain = [error]
-    while chain[-1].__cause__ is not None:
-        chain.append(chain[-1].__cause__)
-    for link in reversed(chain):
+    for link in reversed(_chain(error)):
         for frame in reversed(list(_frames(link.__traceback__))):
             for value in (frame.f_locals.get(name) for name in ("node", "n", "meta")):
                 number = _number_in(value)
                 if number is not None:
                     return number
     return None
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain = [error]
+    while chain[-1].__cause__ is not None:
+        chain.append(chain[-1].__cause__)
+    return chain
 
 
 def _frames(traceback: TracebackType | None) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.errors import ModelError, NpuFault, UnsupportedOperator
+from pilotlight.export.reasons import shortened
 from pilotlight.npu.simulation import DelegateRunner
 
 
@@ -30,13 +31,17 @@ class Call(Protocol):
 
 
 class Miscompiled(ModelError):
-    """Vela's commands for the delegate with this index are wrong. Ways round known errors: npu/DESIGN.md."""
+    """Vela's commands for the delegate with this index are wrong. Ways round known errors: npu/DESIGN.md.
 
-    def __init__(self, message: str, delegate: int) -> None:
+    reason: what is wrong, as the report says it of the operator to blame.
+    """
+
+    def __init__(self, message: str, delegate: int, reason: str) -> None:
         super().__init__(
             message, hint="write the layer another way: python/pilotlight/npu/DESIGN.md lists known errors"
         )
         self.delegate = delegate
+        self.reason = reason
 
 
 def confirm(blobs: Sequence[bytes], calls: Sequence[Call]) -> str:
@@ -55,16 +60,28 @@ def confirm(blobs: Sequence[bytes], calls: Sequence[Call]) -> str:
         try:
             runners[call.delegate].run(call.inputs, answers)
         except NpuFault as error:
-            raise Miscompiled(f"Vela's commands do not run: on the simulator {error}", call.delegate) from error
+            raise Miscompiled(
+                f"Vela's commands do not run: on the simulator {error}",
+                call.delegate,
+                f"Vela's commands for it do not run on the simulator: {shortened(str(error).splitlines()[0])}",
+            ) from error
         for index, (answer, expected) in enumerate(zip(answers, call.outputs, strict=True)):
             differing = int(np.count_nonzero(answer != expected))
             if differing:
+                furthest = int(np.abs(answer.astype(np.int64) - expected.astype(np.int64)).max())
                 raise Miscompiled(
                     f"Vela's commands compute something else: on the simulator output {index} of delegate "
-                    f"{call.delegate} differs from the TOSA reference in {differing} of {expected.size} values",
+                    f"{call.delegate} differs from the TOSA reference in {differing} of {expected.size} values, "
+                    f"by at most {furthest}",
                     call.delegate,
+                    f"Vela compiles it into something else: {differing} of {expected.size} values are wrong, "
+                    f"by at most {furthest}",
                 )
     for delegate, runner in enumerate(runners):
         for hazard in runner.hazards():
-            raise Miscompiled(f"Vela's commands leave their result to luck: {hazard}", delegate)
+            raise Miscompiled(
+                f"Vela's commands leave their result to luck: {hazard}",
+                delegate,
+                f"Vela's commands for it leave the result to luck: {hazard}",
+            )
     return ""

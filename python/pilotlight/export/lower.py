@@ -28,10 +28,12 @@ from pilotlight.export.demands import unsupported
 from pilotlight.export.memory_plan import InPlaceMemoryPlanning
 from pilotlight.export.report import OperatorReport
 from pilotlight.export.source_lines import user_line
+from pilotlight.export.tables import quantise_tables
 from pilotlight.export.targets import Target
 from pilotlight.export.tensor_io import Boundary, Int8Boundary, is_conversion_at_boundary, target_name
 from pilotlight.export.user_operators import UserOperators, module_path, number_of
 from pilotlight.export.vela import Compilation, recorded_compilations
+from pilotlight.export.vela_outputs import MissingOutput, copied_outputs
 from pilotlight.pte.ethos_u import parse_blob, parse_payload
 
 # The NPU reads commands and weights where they lie in the .pte, which an image embeds at a multiple of this.
@@ -164,6 +166,7 @@ def lower(
             )
         except (Exception, SystemExit) as error:
             raise LoweringFailed(tuple(delegate) or tuple(operators)) from error
+    quantise_tables(edge.exported_program())
     int8_boundary = Int8Boundary(edge.exported_program())
     if not float_io:
         edge = edge.transform([int8_boundary])
@@ -182,13 +185,24 @@ def lower(
 
 @contextmanager
 def _told_delegate() -> Iterator[list[int]]:
-    """Keep the numbers of the user's operators in the delegate that is being compiled."""
+    """Keep the numbers of the user's operators in the delegate that is being compiled.
+
+    When Vela leaves out an output of it, it is compiled again with copies of its outputs.
+    """
     numbers: list[int] = []
     preprocess = EthosUBackend.preprocess
 
     def preprocess_and_tell(edge_program: Any, compile_specs: Any) -> Any:
         numbers[:] = _numbers(edge_program.graph)
-        result = preprocess(edge_program, compile_specs)
+        several = len(edge_program.graph.output_node().args[0]) > 1
+        try:
+            # Upstream's passes change the program.
+            result = preprocess(copy.deepcopy(edge_program) if several else edge_program, compile_specs)
+        except MissingOutput:
+            if not several:
+                raise
+            with copied_outputs():
+                result = preprocess(edge_program, compile_specs)
         numbers.clear()
         return result
 
@@ -247,11 +261,12 @@ def check_alignment(pte: bytes, blob: bytes) -> None:
     if start < 0:
         raise RuntimeError("a delegate's blob is not in the .pte as Vela's packer made it")
     parts = parse_blob(blob)
-    commands = blob.index(parts.commands)
-    stream = commands + parts.commands.index(parse_payload(parts.commands).stream)
-    places = {"command stream": start + stream}
-    if parts.weights:
-        places["weights"] = start + blob.index(parts.weights, commands + len(parts.commands))
+    places = {}
+    if parts.commands_at is not None:
+        places["command stream"] = start + parts.commands_at + parse_payload(parts.commands).stream_at
+    # Nothing reads the weights of a delegate without constants.
+    if parts.weights_at is not None and parts.weights:
+        places["weights"] = start + parts.weights_at
     for what, offset in places.items():
         if offset % BLOB_ALIGN_BYTES:
             raise RuntimeError(f"{what} at offset {offset} of the .pte, no multiple of {BLOB_ALIGN_BYTES}")

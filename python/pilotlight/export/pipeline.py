@@ -106,6 +106,7 @@ def _export(
 ) -> ExportReport:
     from pilotlight.export import golden, lower, quantise
     from pilotlight.export.attempts import Attempts
+    from pilotlight.export.constants import fold_constants
     from pilotlight.export.findings import demand_finite, findings, input_data
     from pilotlight.export.origins import output_origins
     from pilotlight.export.rewrites import rewrite
@@ -127,9 +128,10 @@ def _export(
     with steps.step("torch.export"):
         captured = quantise.capture(spec)
         # What stands between two roundings of the model's own stays one operator.
-        rewritten = [] if captured.quantised else rewrite(captured, spec.calibration)
+        rewritten = []
         if not captured.quantised:
-            rewritten += rewrite_softmax(captured, spec.calibration)
+            fold_constants(captured.graph)
+            rewritten = [*rewrite(captured, spec.calibration), *rewrite_softmax(captured, spec.calibration)]
     samples_given = _count(len(spec.calibration), "calibration sample")
     steps.tell("keeping the ranges of a quantised model" if captured.quantised else f"quantising with {samples_given}")
     for line in rewritten:

@@ -16,6 +16,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from pilotlight.errors import ModelError
 from pilotlight.export.activations import separate_activations
+from pilotlight.export.constants import fold_constants
 from pilotlight.export.prequantised import is_quantised, with_kept_ranges
 from pilotlight.export.state import Sampling
 from pilotlight.export.user_operators import UserOperators, number_of, number_operators, number_replacements
@@ -86,7 +87,10 @@ def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
 
 
 class _Quantiser(EthosUQuantizer):  # type: ignore[misc]
-    """Upstream's quantiser, whose rewritings keep the numbers of the user's operators."""
+    """Upstream's quantiser, whose rewritings keep the numbers of the user's operators.
+
+    What the rewritings make of constants alone is folded.
+    """
 
     def __init__(self, compile_spec: Any, operators: UserOperators) -> None:
         super().__init__(compile_spec)
@@ -94,6 +98,8 @@ class _Quantiser(EthosUQuantizer):  # type: ignore[misc]
 
     def transform_for_annotation(self, model: Any) -> Any:
         transformed = super().transform_for_annotation(model)
+        # It makes masks of attention from constants.
+        fold_constants(transformed)
         number_replacements(transformed, self._operators)
         return transformed
 

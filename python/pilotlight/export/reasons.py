@@ -6,7 +6,7 @@
 >>> plain("Avgpool2d needs stride <= 3, got [28, 28]")
 'the NPU averages with strides of at most 3, not [28, 28]'
 >>> plain("Something new")
-'Something new'
+"ExecuTorch's partitioner refuses it: Something new"
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _LONGEST = 120
 
 
 def plain(reason: str) -> str:
-    """Return the reason in plain words; upstream's own, shortened, when it is one we do not know."""
+    """Return the partitioner's reason in plain words; its own, shortened, when it is one we do not know."""
     for words, ours in _WORDS:
         found = re.search(words, reason, re.DOTALL)
         if found:
             return found.expand(ours)
-    return shortened(reason)
+    return f"ExecuTorch's partitioner refuses it: {shortened(reason)}"
 
 
 def shortened(text: str, longest: int = _LONGEST) -> str:

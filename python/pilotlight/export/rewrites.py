@@ -1,39 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Says some operators in other words, with which the NPU takes them, before anything is quantised.
 
-Each rewriting gives the same bits in float32: it is tried on the calibration samples, operator by operator, and dropped
-where it does not.
+Each rewriting gives the same bits in float32, or rounds otherwise where it says so: it is tried on the
+calibration samples, operator by operator, and dropped where it does not. rewriting.py says what a
+rewriting is; rewritings/ has those that need more than one tensor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from pilotlight.export.constants import attribute, drop_unused, is_constant, new_constant
 from pilotlight.export.quantise import Captured
+from pilotlight.export.rewriting import Function, Rewriting, argument, pair, shape_of
+from pilotlight.export.rewritings import attention, normalisation, pooling, products
 from pilotlight.export.state import InitialState
 from pilotlight.export.user_operators import number_of, set_number
 
 _aten = torch.ops.aten
 
-# Of the operator's only tensor.
-Function = Callable[[Any], Any]
-
-
-@dataclass(frozen=True)
-class Rewriting:
-    """Operators `targets` of one tensor. into: what to compute instead of a node, None where that does not apply.
-
-    words, because: "rewrote <words>, because <because>".
-    """
-
-    targets: tuple[Any, ...]
-    into: Callable[[Any], Function | None]
-    words: str
-    because: str
+# Of float32, by a rewriting that rounds otherwise than the operator: share of the largest value.
+_ROUNDING = 1e-5
 
 
 def rewrite(captured: Captured, samples: Sequence[tuple[Any, ...]]) -> list[str]:
@@ -46,14 +36,16 @@ def rewrite(captured: Captured, samples: Sequence[tuple[Any, ...]]) -> list[str]
     }
     if not candidates:
         return []
-    different = _differing(captured.graph, {node: function for node, (_, function) in candidates.items()}, samples)
+    different = _differing(captured.graph, candidates, samples)
     done: dict[Rewriting, dict[str, None]] = {}
     for node, (rewriting, function) in candidates.items():
         if node not in different:
             number = number_of(node)
             where = captured.operators[number].place if number is not None else ""
             done.setdefault(rewriting, {})[where] = None
-            _replace(node, function)
+            _replace(captured.graph, node, rewriting.sources(node), function)
+    captured.graph.graph.eliminate_dead_code()
+    drop_unused(captured.graph)
     captured.graph.recompile()
     return [
         f"rewrote {rewriting.words}, because {rewriting.because}: {', '.join(filter(None, lines)) or 'line unknown'}"
@@ -61,16 +53,19 @@ def rewrite(captured: Captured, samples: Sequence[tuple[Any, ...]]) -> list[str]
     ]
 
 
-def _differing(graph: Any, functions: dict[Any, Function], samples: Sequence[tuple[Any, ...]]) -> set[Any]:
-    """Return the nodes of which a function gives other bits for any of the samples."""
+def _differing(
+    graph: Any, candidates: dict[Any, tuple[Rewriting, Function]], samples: Sequence[tuple[Any, ...]]
+) -> set[Any]:
+    """Return the nodes of which a rewriting gives something else for any of the samples."""
     different: set[Any] = set()
 
     class Comparing(torch.fx.Interpreter):  # type: ignore[misc]
         def run_node(self, n: Any) -> Any:
             value = super().run_node(n)
-            if n in functions and n not in different:
-                (given,) = (self.env[source] for source in n.all_input_nodes)
-                if not _same_bits(value, functions[n](given)):
+            if n in candidates and n not in different:
+                rewriting, function = candidates[n]
+                got = function(*(self.env[source] for source in rewriting.sources(n)))
+                if not (_same_bits(value, got) or (rewriting.rounds and _same_but_for_rounding(value, got))):
                     different.add(n)
             return value
 
@@ -90,18 +85,35 @@ def _same_bits(a: Any, b: Any) -> bool:
     return bool(torch.equal(*(value.view(torch.uint8) for value in flat))) if flat[0].numel() else True
 
 
-def _replace(node: Any, function: Function) -> None:
-    """Put the operators of `function` in place of `node`, with its line and its number."""
+def _same_but_for_rounding(a: Any, b: Any) -> bool:
+    if a.dtype != b.dtype or a.shape != b.shape or not a.isfinite().all():
+        return False
+    return bool((a - b).abs().max() <= _ROUNDING * a.abs().max()) if a.numel() else True
+
+
+def _replace(graph_module: Any, node: Any, sources: Sequence[Any], function: Function) -> None:
+    """Put the operators of `function` in place of `node`, with its line and its number.
+
+    What depends on constants alone is a constant of the model afterwards.
+    """
     graph, number = node.graph, number_of(node)
-    (source,) = node.all_input_nodes
-    traced = torch.fx.symbolic_trace(function).graph
-    copies: dict[Any, Any] = {}
+    traced = torch.fx.Graph()
+    tracer = torch.fx.proxy.GraphAppendingTracer(traced)
+    takes = [traced.placeholder(f"x{index}") for index in range(len(sources))]
+    traced.output(function(*(torch.fx.Proxy(placeholder, tracer) for placeholder in takes)).node)
+    copies: dict[Any, Any] = dict(zip(takes, sources, strict=True))
     with graph.inserting_before(node):
         for inner in traced.nodes:
             if inner.op == "placeholder":
-                copies[inner] = source
-            elif inner.op == "output":
+                continue
+            if inner.op == "output":
                 node.replace_all_uses_with(copies[inner.args[0]])
+            elif all(is_constant(copies[source]) for source in inner.all_input_nodes):
+                args, kwargs = torch.fx.node.map_arg(
+                    (inner.args, inner.kwargs), lambda arg: attribute(graph_module, copies[arg].target)
+                )
+                with torch.no_grad():
+                    copies[inner] = new_constant(graph_module, inner.target(*args, **kwargs), node)
             else:
                 new = copies[inner] = graph.node_copy(inner, copies.__getitem__)
                 kept = ("stack_trace", "nn_module_stack", "torch_fn", "from_node")
@@ -113,19 +125,6 @@ def _replace(node: Any, function: Function) -> None:
     graph.erase_node(node)
 
 
-def _shape(node: Any) -> tuple[int, ...]:
-    return tuple(node.args[0].meta["val"].shape)
-
-
-def _argument(node: Any, position: int, default: Any) -> Any:
-    return node.args[position] if len(node.args) > position else default
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    both = tuple(value) if isinstance(value, list | tuple) else (value,)
-    return (both[0], both[-1])
-
-
 def _hardtanh(node: Any) -> Function | None:
     del node
     return lambda x: _aten.hardtanh.default(x, 0.0, 6.0)
@@ -133,11 +132,11 @@ def _hardtanh(node: Any) -> Function | None:
 
 def _smaller_strides(node: Any) -> Function | None:
     """A window that covers the plane has one place whatever its stride; windows side by side are adaptive."""
-    kernel = _pair(node.args[1])
-    stride = _pair(_argument(node, 2, None) or kernel)
-    padding = _pair(_argument(node, 3, 0))
-    whole = not _argument(node, 4, False) and _argument(node, 6, None) is None
-    plane = _shape(node)[-2:]
+    kernel = pair(node.args[1])
+    stride = pair(argument(node, 2, None) or kernel)
+    padding = pair(argument(node, 3, 0))
+    whole = not argument(node, 4, False) and argument(node, 6, None) is None
+    plane = shape_of(node)[-2:]
     if max(stride) <= 3 or padding != (0, 0) or not whole:
         return None
     if plane == kernel:
@@ -149,21 +148,21 @@ def _smaller_strides(node: Any) -> Function | None:
 
 
 def _two_dimensional(node: Any) -> Function | None:
-    if len(_shape(node)) != 3:
+    if len(shape_of(node)) != 3:
         return None
     kernel, stride, padding, dilation, ceil_mode = (
-        _argument(node, position, default) for position, default in ((1, 1), (2, None), (3, 0), (4, 1), (5, False))
+        argument(node, position, default) for position, default in ((1, 1), (2, None), (3, 0), (4, 1), (5, False))
     )
 
     def wide(value: Any, across: int) -> list[int]:
-        return [across, _pair(value)[0]]
+        return [across, pair(value)[0]]
 
     options = [wide(kernel, 1), wide(stride or kernel, 1), wide(padding, 0), wide(dilation, 1), ceil_mode]
     return lambda x: _aten.squeeze.dim(_aten.max_pool2d.default(_aten.unsqueeze.default(x, -2), *options), -2)
 
 
 def _shuffled(node: Any) -> Function | None:
-    batch, channels, *plane = _shape(node)
+    batch, channels, *plane = shape_of(node)
     groups = node.args[1]
 
     def shuffle(x: Any) -> Any:
@@ -174,10 +173,10 @@ def _shuffled(node: Any) -> Function | None:
 
 
 def _rolled(node: Any) -> Function | None:
-    shifts, dimensions = (list(_argument(node, position, [])) for position in (1, 2))
+    shifts, dimensions = (list(argument(node, position, [])) for position in (1, 2))
     if not dimensions:
         return None
-    shape = _shape(node)
+    shape = shape_of(node)
 
     def roll(x: Any) -> Any:
         for shift, dimension in zip(shifts, dimensions, strict=True):
@@ -223,4 +222,8 @@ REWRITINGS = (
         "roll as slices put together anew",
         "the NPU would need 64-bit indices for it",
     ),
+    *products.REWRITINGS,
+    *attention.REWRITINGS,
+    *normalisation.REWRITINGS,
+    *pooling.REWRITINGS,
 )

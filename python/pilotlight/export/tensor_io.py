@@ -17,7 +17,7 @@ from torch.fx.passes.infra.pass_base import PassResult
 
 from pilotlight.bundle import TensorInfo
 
-_QUANTIZE = "quantized_decomposed.quantize_per_tensor.default"
+QUANTIZE = "quantized_decomposed.quantize_per_tensor.default"
 _DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor.default"
 
 # scale, zero point, lowest value, highest value, torch dtype: the arguments of both operators
@@ -78,7 +78,7 @@ class Int8Boundary:
         """Turn the input itself into what every one of its users makes of it."""
         if not node.users or not node.meta["val"].is_floating_point():
             return
-        ways = {tuple(user.args[1:6]) if target_name(user) == _QUANTIZE else None for user in node.users}
+        ways = {tuple(user.args[1:6]) if target_name(user) == QUANTIZE else None for user in node.users}
         way = ways.pop()
         if way is None or ways:
             self.notes.append(f"input {node.name!r} stays float32: not all that uses it is quantised alike")
@@ -108,7 +108,7 @@ def target_name(node: Any) -> str:
 
 def is_conversion_at_boundary(node: Any) -> bool:
     """Whether `node` quantises an untouched input, or makes an output of what it dequantises."""
-    if target_name(node) == _QUANTIZE:
+    if target_name(node) == QUANTIZE:
         return bool(node.args[0].op == "placeholder")
     return target_name(node) == _DEQUANTIZE and all(user.op == "output" for user in node.users)
 

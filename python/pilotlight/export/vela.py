@@ -24,6 +24,8 @@ from pilotlight.export.report import DelegateReport, MemoryTraffic
 from pilotlight.export.tosa_origins import Origins, recorded_graphs
 from pilotlight.export.tosa_values import TosaValues
 from pilotlight.export.vela_debug import stream_debug
+from pilotlight.export.vela_operands import copied_operands
+from pilotlight.export.vela_outputs import demand_outputs
 
 # Vela's column prefixes, and the names people know.
 _MEMORIES = {
@@ -32,6 +34,10 @@ _MEMORIES = {
     "on_chip_flash": "on-chip flash",
     "off_chip_flash": "off-chip flash",
 }
+
+
+class VelaRefused(Exception):
+    """Vela does not compile a graph. The message is Vela's, where it gave one."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +111,16 @@ def recorded_compilations(folder: Path) -> Iterator[list[Compilation]]:
     compile_with_vela = backend.vela_compile
 
     def compile_and_record(tosa_flatbuffer: bytes, args: list[str], **options: Any) -> Any:
-        own = folder / f"delegate{len(compilations)}"
+        own = folder / f"delegate{len(graphs)}"
         own.mkdir(parents=True)
         start = time.monotonic()
-        result = compile_with_vela(
-            tosa_flatbuffer, [*args, "--enable-debug-db"], **{**options, "intermediate_path": str(own)}
-        )
+        try:
+            result = compile_with_vela(
+                tosa_flatbuffer, [*args, "--enable-debug-db"], **{**options, "intermediate_path": str(own)}
+            )
+        except (Exception, SystemExit) as error:
+            raise VelaRefused(str(error)) from error
+        demand_outputs(bytes(tosa_flatbuffer), result.processed_bytes)
         seconds = time.monotonic() - start
         written = graphs[-1]
         compilations.append(
@@ -125,7 +135,7 @@ def recorded_compilations(folder: Path) -> Iterator[list[Compilation]]:
         )
         return result
 
-    with recorded_graphs() as graphs:
+    with recorded_graphs() as graphs, copied_operands():
         backend.vela_compile = compile_and_record
         try:
             yield compilations

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what a command stream leaves to luck: reads of memory nobody wrote, outputs whose elements overlap, and waits
-that are missing.
+"""Finds what a command stream leaves to luck: outputs computed from memory that nobody wrote, outputs
+whose elements overlap, and waits that are missing.
 
 The NPU runs DMA beside kernels, and the end of a kernel beside the begin of the next; the simulator runs everything
 in order, so a stream with a wait too few computes the right answer here and a wrong one on silicon now and then. This
 module never looks at data: it follows the stream and keeps, for each byte, which DMA and which kernel touched it last.
+
+Vela rounds copies up to 16 bytes, so a stream may move bytes that nobody wrote. That is harmless. Such
+bytes, and what kernels compute from them, are unknown. A hazard is an unknown byte in an output, or
+among weights, scales or a table.
 
     DMA_WAIT k      at most k DMAs are outstanding afterwards; KERNEL_WAIT the same for kernels
     BLOCKDEP b      while the j-th job of a kernel starts (counted from 0), the last b - j blocks of the kernel before
@@ -39,6 +43,7 @@ _FIRST_TABLE, _TABLE_SLOT_BYTES, _WIDE_TABLE_BYTES = 16, 256, 2048
 _DMA_QUEUE = {Product.U55: 1, Product.U65: 2}
 _KERNEL_QUEUE = 2
 _SHARED_SHRAM_KIB = 16
+_READS_UNKNOWN = "reads what nothing wrote before:"
 _UNARY = (ElementwiseMode.LRELU, ElementwiseMode.ABS, ElementwiseMode.CLZ)
 
 
@@ -83,14 +88,18 @@ class _Bytes:
 class _Kernel:
     """A kernel as far as its memory goes.
 
+    maps: the inputs that are data. streams: weights, scales and a table.
+    computed_from: what it computes from those of its inputs' bytes for which a function says so.
     spoils: internal memory that it may write while it runs. late_writes: what its last n blocks write.
     job: what it reads at the start of job j, or None when it has fewer.
     """
 
     at: int
     name: str
-    reads: list[_Bytes]
+    maps: list[_Bytes]
+    streams: list[_Bytes]
     writes: _Bytes
+    computed_from: Callable[[Callable[[_Bytes], NDArray[np.bool_]]], Offsets]
     spoils: _Bytes
     late_writes: Callable[[int], _Bytes]
     job: Callable[[int], list[_Bytes] | None]
@@ -126,14 +135,18 @@ def find_hazards(
             at += instruction.size_words
     except MalformedStream:
         pass
-    return follower.hazards
+    return sorted(follower.hazards, key=lambda hazard: hazard.at)
 
 
 class _Region:
-    """What each byte of a region went through. Numbers count DMAs and kernels from 1; 0 is never."""
+    """What each byte of a region went through. Numbers count DMAs and kernels from 1; 0 is never.
+
+    spoilt_by: of a byte that a kernel computed from unknown ones, the number of the first such kernel.
+    """
 
     def __init__(self, size_bytes: int) -> None:
         self.known = np.zeros(size_bytes, np.bool_)
+        self.spoilt_by = np.zeros(size_bytes, np.int32)
         self.dma_wrote, self.dma_read, self.kernel_wrote, self.kernel_read = (
             np.zeros(size_bytes, np.int32) for _ in range(4)
         )
@@ -165,6 +178,7 @@ class _Follower:
         self._set: dict[str, Instruction] = {}
         self._dmas, self._kernels = _Queue(_DMA_QUEUE[configuration.product]), _Queue(_KERNEL_QUEUE)
         self._before: _Kernel | None = None
+        self._reads_unknown: dict[int, Hazard] = {}
 
     def accept(self, instruction: Instruction) -> None:
         name = instruction.command.name
@@ -184,7 +198,12 @@ class _Follower:
             region = self.regions.get(extent.region)
             if region is not None:
                 offsets = np.arange(extent.offset, extent.offset + extent.size_bytes)
-                self._unknown(at, "OP_STOP", _Bytes(extent.region, offsets), "leaves an output unwritten:")
+                unknown = offsets[~region.known[offsets]]
+                spoilt_by = region.spoilt_by[unknown]
+                for kernel in np.unique(spoilt_by[spoilt_by > 0]):
+                    self.hazards.append(self._reads_unknown[int(kernel)])
+                unwritten = _Bytes(extent.region, unknown[spoilt_by == 0])
+                self._unknown(at, "OP_STOP", unwritten, "leaves an output unwritten:")
 
     # -- operations -----------------------------------------------------------------------------------------------
 
@@ -195,9 +214,12 @@ class _Follower:
             self._within(_Bytes(self._dma_region(end), _field(self._set, f"SET_DMA0_{end}", "address") + span))
             for end, span in (("SRC", np.arange(length)), ("DST", np.arange(length)))
         )
+        # Constants are known. A copy that leaves its region does not end: the bus faults.
+        known, spoilt_by = np.ones(length, np.bool_), np.zeros(length, np.int32)
         if source is not None:
             region = self.regions[source.region]
-            self._unknown(at, "DMA", source, "reads what nothing wrote before:")
+            if source.offsets.size == length:
+                known, spoilt_by = region.known[source.offsets], region.spoilt_by[source.offsets]
             self._clash(at, "DMA", source, region.kernel_wrote, self._kernels, "reads", "writes")
             region.dma_read[source.offsets] = number
         if target is not None:
@@ -205,7 +227,8 @@ class _Follower:
             self._clash(at, "DMA", target, region.kernel_wrote, self._kernels, "overwrites", "writes")
             self._clash(at, "DMA", target, region.kernel_read, self._kernels, "overwrites", "reads")
             region.dma_wrote[target.offsets] = number
-            region.known[target.offsets] = True
+            if target.offsets.size == length:
+                region.known[target.offsets], region.spoilt_by[target.offsets] = known, spoilt_by
 
     def _dma_region(self, end: str) -> int:
         word = f"SET_DMA0_{end}_REGION"
@@ -213,12 +236,11 @@ class _Follower:
 
     def _kernel(self, kernel: _Kernel) -> None:
         number = self._kernels.issue(kernel.at)
-        for access in kernel.reads:
-            inside = self._within(access)
-            if inside is None:
-                continue
+        unknown, spoilt_by = self._spoilt_output(kernel, number)
+        for inside in filter(None, map(self._within, kernel.streams)):
+            self._unknown(kernel.at, kernel.name, inside, _READS_UNKNOWN)
+        for inside in filter(None, map(self._within, (*kernel.maps, *kernel.streams))):
             region = self.regions[inside.region]
-            self._unknown(kernel.at, kernel.name, inside, "reads what nothing wrote before:")
             self._clash(kernel.at, kernel.name, inside, region.dma_wrote, self._dmas, "reads", "writes")
             region.kernel_read[inside.offsets] = number
         target = self._within(kernel.writes)
@@ -228,6 +250,8 @@ class _Follower:
             self._clash(kernel.at, kernel.name, target, region.dma_read, self._dmas, "overwrites", "reads")
             region.kernel_wrote[target.offsets] = number
             region.known[target.offsets] = True
+            unknown = unknown[(unknown >= 0) & (unknown < len(region.known))]
+            region.known[unknown], region.spoilt_by[unknown] = False, spoilt_by
             self._collisions(kernel, target, region, number)
         spoilt = self.regions[kernel.spoils.region]
         self._clash(kernel.at, kernel.name, kernel.spoils, spoilt.dma_wrote, self._dmas, "overwrites", "writes")
@@ -254,6 +278,28 @@ class _Follower:
                             f"before {before.name} at word {before.at} wrote it",
                         )
                         return
+
+    def _spoilt_output(self, kernel: _Kernel, number: int) -> tuple[Offsets, int]:
+        """Return what `kernel` computes from unknown bytes, and the kernel that was the first to do so."""
+        unknown = [access for access in map(self._within, kernel.maps) if access is not None]
+        unknown = [_Bytes(access.region, access.offsets[self._is_unknown(access)]) for access in unknown]
+        unknown = [access for access in unknown if access.offsets.size]
+        if not unknown:
+            return np.zeros(0, np.int64), 0
+        earlier = int(max(self.regions[access.region].spoilt_by[access.offsets].max() for access in unknown))
+        if not earlier:
+            message = f"{_READS_UNKNOWN} {_where(unknown[0].region, unknown[0].offsets)}"
+            self._reads_unknown[number] = Hazard(kernel.at, kernel.name, message)
+        return kernel.computed_from(self._is_unknown), earlier or number
+
+    def _is_unknown(self, access: _Bytes) -> NDArray[np.bool_]:
+        """Tell of each byte whether it is unknown. Constants are known; outside of a region the bus faults."""
+        region = self.regions.get(access.region)
+        if region is None:
+            return np.zeros(access.offsets.shape, np.bool_)
+        inside = (access.offsets >= 0) & (access.offsets < len(region.known))
+        found: NDArray[np.bool_] = inside & ~region.known[np.where(inside, access.offsets, 0)]
+        return found
 
     # -- checks -----------------------------------------------------------------------------------------------------
 
@@ -330,10 +376,34 @@ class _Operands:
     def kernel(self) -> _Kernel:
         whole = _Box(0, self._height, 0, self._width, 0, self._depth)
         table = list(self._table())
-        reads = [*self._inputs(whole, 0, self._in_depth), *self._streams(), *table]
         return _Kernel(
-            self._at, self._name, reads, self._map("OFM", whole), self._spoils(table), self._late_writes, self._job
+            at=self._at,
+            name=self._name,
+            maps=list(self._inputs(whole, 0, self._in_depth)),
+            streams=[*self._streams(), *table],
+            writes=self._map("OFM", whole),
+            computed_from=self._computed_from,
+            spoils=self._spoils(table),
+            late_writes=self._late_writes,
+            job=self._job,
         )
+
+    def _computed_from(self, chosen: Callable[[_Bytes], NDArray[np.bool_]]) -> Offsets:
+        """Go through the pixels of the output: only streams that read unknown bytes come here."""
+        found = [np.zeros(0, np.int64)]
+        for y in range(self._height):
+            for x in range(self._width):
+                pixel = _Box(y, y + 1, x, x + 1, 0, self._depth)
+                channels = np.zeros(self._depth, np.bool_)
+                for prefix, access in zip(("IFM", "IFM2"), self._inputs(pixel, 0, self._in_depth), strict=False):
+                    item = 1 << self._get(f"SET_{prefix}_PRECISION", "precision")
+                    broadcast = prefix == "IFM2" and self._get("SET_IFM2_BROADCAST", "broadcast_c")
+                    depth = 1 if broadcast else self._in_depth
+                    read = chosen(access).reshape(-1, depth, item).any(axis=(0, 2))
+                    channels |= read.any() if self._crosses_depth else read
+                written = self._map("OFM", pixel).offsets.reshape(self._depth, -1)
+                found.append(written[channels].reshape(-1))
+        return np.concatenate(found)
 
     # -- blocks -----------------------------------------------------------------------------------------------------
 

@@ -49,10 +49,15 @@ class IoTensor:
 
 @dataclass(frozen=True)
 class EthosUBlob:
-    """A delegate's blob. `commands` is the driver payload; region 0 is `weights`, region 1 the scratch area."""
+    """A delegate's blob. `commands` is the driver payload; region 0 is `weights`, region 1 the scratch area.
+
+    commands_at, weights_at: their offsets in the blob, None for data that lie outside of it.
+    """
 
     commands: bytes
     weights: bytes
+    commands_at: int | None
+    weights_at: int | None
     scratch_size_bytes: int
     inputs: tuple[IoTensor, ...]
     outputs: tuple[IoTensor, ...]
@@ -60,11 +65,15 @@ class EthosUBlob:
 
 @dataclass(frozen=True)
 class Payload:
-    """A driver payload. config and id are the words of the NPU that the stream was compiled for."""
+    """A driver payload. config and id are the words of the NPU that the stream was compiled for.
+
+    stream_at: offset of the stream in the payload.
+    """
 
     config: int
     id: int
     stream: bytes
+    stream_at: int
 
 
 def parse_blob(blob: bytes, named_data: Mapping[str, bytes] | None = None) -> EthosUBlob:
@@ -72,7 +81,7 @@ def parse_blob(blob: bytes, named_data: Mapping[str, bytes] | None = None) -> Et
 
     Raises BadProgram, naming the offset in the blob, for missing, repeated, cut off or inconsistent blocks.
     """
-    blocks = _blocks(blob, named_data or {})
+    blocks, offsets = _blocks(blob, named_data or {})
     missing = {"cmd_data", "weight_data", "scratch_size", "inputs", "outputs"} - blocks.keys()
     if missing:
         raise BadProgram(f"Ethos-U blob: no block {sorted(missing)[0]!r}")
@@ -84,14 +93,18 @@ def parse_blob(blob: bytes, named_data: Mapping[str, bytes] | None = None) -> Et
     return EthosUBlob(
         commands=blocks["cmd_data"],
         weights=weights,
+        commands_at=offsets.get("cmd_data"),
+        weights_at=offsets.get("weight_data"),
         scratch_size_bytes=scratch_size_bytes,
         inputs=_tensors("inputs", blocks["inputs"], sizes),
         outputs=_tensors("outputs", blocks["outputs"], sizes),
     )
 
 
-def _blocks(blob: bytes, named_data: Mapping[str, bytes]) -> dict[str, bytes]:
+def _blocks(blob: bytes, named_data: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str, int]]:
+    """Return the data of each block, and the offset in the blob of those that lie in it."""
     blocks: dict[str, bytes] = {}
+    offsets: dict[str, int] = {}
     at = 0
     while True:
         if at + _HEADER.size > len(blob):
@@ -114,8 +127,10 @@ def _blocks(blob: bytes, named_data: Mapping[str, bytes]) -> dict[str, bytes]:
             if key not in named_data:
                 raise BadProgram(f"Ethos-U blob: block {name!r} lies in named data {key!r}, which the program lacks")
             data = named_data[key]
+        else:
+            offsets[name] = start
         if name == "vela_end_stream":
-            return blocks
+            return blocks, offsets
         blocks[name] = data
         at = start + padded
 
@@ -153,6 +168,7 @@ def parse_payload(commands: bytes) -> Payload:
         raise BadProgram(f"driver payload: starts with {words[0]:#010x} instead of COP1")
     config: tuple[int, int] | None = None
     stream: bytes | None = None
+    stream_at = 0
     at = 1
     while at < len(words):
         word = words[at]
@@ -166,7 +182,8 @@ def parse_payload(commands: bytes) -> Payload:
             length = (word >> 8 & 0xFF) << 16 | word >> 16
             if at + 1 + length > len(words) or stream is not None:
                 raise BadProgram(f"driver payload: word {at}: a stream of {length} words does not fit")
-            stream = commands[4 * (at + 1) : 4 * (at + 1 + length)]
+            stream_at = 4 * (at + 1)
+            stream = commands[stream_at : stream_at + 4 * length]
             at += 1 + length
         elif action == _NOP:
             at += 1
@@ -174,4 +191,4 @@ def parse_payload(commands: bytes) -> Payload:
             raise BadProgram(f"driver payload: word {at}: unknown action {word:#010x}")
     if config is None or stream is None:
         raise BadProgram(f"driver payload: no {'configuration' if config is None else 'command stream'}")
-    return Payload(*config, stream)
+    return Payload(*config, stream, stream_at)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,16 @@ from executorch.backends.arm.ethosu import backend
 from torch import nn
 
 from pilotlight.errors import ModelError
-from pilotlight.export import lower
+from pilotlight.export import lower, vela
 from pilotlight.export.attempts import Attempt, Attempts
+from pilotlight.export.golden import GoldenModel, quantised_values
 from pilotlight.export.noise import NoiseLog
 from pilotlight.export.quantise import capture
 from pilotlight.export.steps import Steps
 from pilotlight.export.targets import resolve
 from pilotlight.model_spec import ModelSpec
+from pilotlight.npu.hazards import Hazard
+from pilotlight.npu.simulation import DelegateRunner
 
 # Each returns what the module computes and the operators that were kept, and told.
 Place = Callable[..., tuple[Attempt, Attempts, list[str]]]
@@ -99,23 +103,136 @@ def test_the_operator_at_which_upstream_raises_stays_on_the_cpu_alone(
     attempt, attempts, told = place(Squashed(), torch.randn(1, 3, 16, 16))
     assert kept(attempts) == ["avg_pool2d"]
     pool = next(operator for operator in attempt.lowered.on_cpu if operator.name == "aten.avg_pool2d.default")
-    assert pool.reason == "it does not compile for the NPU: no average today"
+    assert pool.reason == "ExecuTorch cannot lower it: no average today"
     assert pool.source == "x = nn.functional.avg_pool2d(torch.tanh(self.first(x)), 2)"
     assert pool.where.startswith(__file__)
     assert len(attempt.lowered.delegates) == 2
     assert any("avg_pool2d at" in line for line in told)
 
 
-def test_what_vela_miscompiles_is_found_by_halving_and_stays_on_the_cpu(place: Place) -> None:
+def test_what_vela_miscompiles_is_found_by_halving_and_stays_on_the_cpu(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vela, "copied_operands", contextlib.nullcontext)
     x = torch.randn(1, 9, 16)
     module = FusedProjections()
     attempt, attempts, told = place(module, x)
     # Either end of the slice will do: with one of the two on the CPU the commands are right.
     assert kept(attempts) in (["chunk"], ["matmul"])
-    assert set(attempts.kept.values()) == {"Vela compiles it into something else"}
+    (why,) = attempts.kept.values()
+    assert why.startswith("Vela's commands for it do not run on the simulator: OFM channel, region 1: ")
     assert len(attempt.lowered.delegates) == 2
     assert any("looking for" in line for line in told)
     assert torch.allclose(attempt.quantised.module(x), module(x), atol=0.1)
+
+
+class Taps(nn.Module):
+    """Each convolution's result feeds the next one and may be an output."""
+
+    def __init__(self, order: tuple[int, ...], strides: tuple[int, ...], across: bool = False) -> None:
+        super().__init__()
+        channels = (3, *(8 for _ in strides))
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(before, after, 3, stride, 1)
+            for before, after, stride in zip(channels, channels[1:], strides, strict=False)
+        )
+        self.order, self.across = order, across
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        taps = []
+        for convolution in self.convolutions:
+            x = torch.relu(convolution(x))
+            taps.append(x)
+        if self.across:
+            x = self.convolutions[1](torch.sort(x, -1)[0]) + taps[0]
+        return (*(taps[index] for index in self.order), x)
+
+
+@pytest.mark.parametrize(
+    ("order", "strides", "across"),
+    [
+        ((0,), (1, 2), False),
+        ((1, 0), (1, 1, 1), False),
+        ((0, 1), (1, 1, 1), False),
+        ((0,), (1, 1), True),
+    ],
+)
+def test_every_output_of_a_delegate_is_there_and_in_its_place(
+    place: Place, order: tuple[int, ...], strides: tuple[int, ...], across: bool
+) -> None:
+    """Outputs of equal size too: the simulator's answers are compared one by one."""
+    module = Taps(order, strides, across)
+    x = torch.randn(1, 3, 8, 8)
+    attempt, attempts, _ = place(module, x)
+    assert kept(attempts) == []
+    assert len(attempt.lowered.delegates) == (2 if across else 1)
+    golden = GoldenModel(attempt.lowered, sequence=False)
+    boundary = attempt.lowered.boundary
+    for answer, info, expected in zip(
+        golden(quantised_values((x,), boundary.input_quantisation)), boundary.outputs, module(x), strict=True
+    ):
+        assert torch.allclose((answer.int() - info.zero_point) * info.scale, expected, atol=0.1)
+
+
+def test_equal_operators_fail_once_and_the_rest_of_a_large_model_stays_on_the_npu(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty failing operators, more than one attempt each would be worth."""
+
+    def refuse(self: Any, op: Any, args: Any, kwargs: Any, meta: Any, updated: bool = False) -> Any:
+        if op in self.target_ops:
+            raise ValueError(f"no average of {args[0].data.shape}")
+        return super(RewriteAvgPool2dPass, self).call_operator(op, args, kwargs, meta, updated)
+
+    monkeypatch.setattr(RewriteAvgPool2dPass, "call_operator", refuse)
+    layers = [nn.Sequential(nn.Conv2d(2, 2, 1), nn.AvgPool2d(3, 1, 1)) for _ in range(18)]
+    shrinking = [nn.Sequential(nn.Conv2d(2, 2, 1), nn.AvgPool2d(2)) for _ in range(2)]
+    attempt, attempts, told = place(nn.Sequential(*layers, *shrinking), torch.randn(1, 2, 8, 8))
+    assert kept(attempts) == ["avg_pool2d"] * 20
+    # The equal ones, one of another shape, and then all of that name.
+    assert sum("does not compile" in line for line in told) <= 3
+    assert sum("convolution" in operator.name for operator in attempt.lowered.operators) == 20
+    assert not any("convolution" in operator.name for operator in attempt.lowered.on_cpu)
+
+
+def test_a_sum_of_few_values_is_delegated(place: Place) -> None:
+    """Vela copies four bytes as sixteen."""
+
+    class Sums(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.sum()
+
+    attempt, _, _ = place(Sums(), torch.randn(1, 4))
+    assert attempt.lowered.on_cpu == ()
+
+
+def _refuse(*args: Any, **options: Any) -> Any:
+    raise ValueError("no such pool")
+
+
+def _races(self: Any) -> list[Hazard]:
+    return [Hazard(7, "POOL", "reads what nothing wrote before: 1 bytes")]
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "broken", "reason"),
+    [
+        (backend, "vela_compile", _refuse, "Vela refuses it: no such pool"),
+        (
+            DelegateRunner,
+            "hazards",
+            _races,
+            "Vela's commands for it leave the result to luck: word 7: POOL reads what nothing wrote before: 1 bytes",
+        ),
+    ],
+)
+def test_the_reason_tells_a_refusal_by_vela_from_a_hazard(
+    place: Place, monkeypatch: pytest.MonkeyPatch, where: Any, name: str, broken: Any, reason: str
+) -> None:
+    monkeypatch.setattr(where, name, broken)
+    attempt, attempts, _ = place(nn.ReLU(), torch.randn(1, 4))
+    assert list(attempts.kept.values()) == [reason]
+    assert [operator.reason for operator in attempt.lowered.on_cpu if "relu" in operator.name] == [reason]
 
 
 def test_when_nothing_compiles_all_is_left_to_the_cpu(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

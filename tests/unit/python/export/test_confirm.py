@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pilotlight.errors import ModelError
 from pilotlight.export import export_model
-from pilotlight.export.confirm import confirm
+from pilotlight.export.confirm import Miscompiled, confirm
 from pilotlight.pte import read_program
 
 
@@ -32,5 +31,7 @@ def test_a_delegate_that_answers_otherwise_is_refused_and_a_right_one_is_not(tmp
     inputs, golden = arrays["input_0"][0].reshape(1, 1, 8, 8), arrays["golden_0"][0].reshape(1, 10)
     assert confirm([delegate.blob], [Call([inputs], [golden])]) == ""
     wrong = golden ^ np.array([0, 0, 0, 1, 0, 0, 0, 0, 0, 0], np.int8)
-    with pytest.raises(ModelError, match="differs from the TOSA reference in 1 of 10 values"):
+    with pytest.raises(Miscompiled, match="differs from the TOSA reference in 1 of 10 values") as raised:
         confirm([delegate.blob], [Call([inputs], [wrong])])
+    off = abs(int(wrong[0, 3]) - int(golden[0, 3]))
+    assert raised.value.reason == (f"Vela compiles it into something else: 1 of 10 values are wrong, by at most {off}")

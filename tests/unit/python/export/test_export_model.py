@@ -15,6 +15,7 @@ from pilotlight.bundle import load_model_info
 from pilotlight.debug_info import find_debug_info
 from pilotlight.errors import ConfigError, ModelError, UnsupportedOperator
 from pilotlight.export import ExportReport, export_model
+from pilotlight.export.lower import check_alignment
 from pilotlight.pte import Method, read_program
 
 HERE = Path(__file__).parent / "models"
@@ -190,14 +191,32 @@ def test_commands_and_weights_lie_where_the_npu_can_read_them(
 
 
 def test_a_blob_off_the_grid_is_refused(digits: tuple[Path, ExportReport]) -> None:
-    from pilotlight.export.lower import check_alignment
-
     bundle, _ = digits
     pte = (bundle / "model.pte").read_bytes()
     (delegate,) = only_method(bundle).delegates
     check_alignment(pte, delegate.blob)
     with pytest.raises(RuntimeError, match="no multiple of 16"):
         check_alignment(pte[4:], delegate.blob)
+
+
+def test_a_delegate_without_constants_is_exported(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    report = export_model(str(HERE / "no_constants.py"), TARGET, bundle)
+    assert report.on_cpu == ()
+    golden = arrays(bundle)
+    assert np.abs(golden["golden_0"].astype(int) - golden["quantised_0"]).max() <= 1
+
+
+def test_weights_that_also_occur_elsewhere_are_checked_where_they_lie(digits: tuple[Path, ExportReport]) -> None:
+    """Two zeros as weights occur throughout the blob, first off the grid."""
+    bundle, _ = digits
+    (delegate,) = only_method(bundle).delegates
+    blob = delegate.blob
+    at = blob.index(b"weight_data\0")
+    size = int.from_bytes(blob[at + 16 : at + 20], "little")
+    padded = -(-size // 16) * 16
+    short = blob[: at + 16] + (2).to_bytes(4, "little") + blob[at + 20 : at + 32] + bytes(16) + blob[at + 32 + padded :]
+    check_alignment(short, short)
 
 
 def test_report_json_says_what_vela_estimates(digits: tuple[Path, ExportReport]) -> None:

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Computes at export what a captured graph computes from constants alone.
+
+A delegate that is made of constants only has an output that nobody writes, which Vela refuses.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+
+# An operator may make a large tensor of little: zeros, expand. Up to this size it costs little to keep.
+_SMALL_BYTES = 65536
+_PREFIX = "pilotlight_folded_"
+
+
+def fold_constants(graph_module: Any) -> None:
+    """Put constants in place of operators that depend on neither an input, nor state, nor chance."""
+    graph = graph_module.graph
+    values: dict[Any, Any] = {}
+    with torch.no_grad():
+        for node in list(graph.nodes):
+            if is_constant(node):
+                values[node] = attribute(graph_module, node.target)
+            elif _is_foldable(node) and all(source in values for source in node.all_input_nodes):
+                args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
+                value = node.target(*args, **kwargs)
+                if not isinstance(value, torch.Tensor):
+                    # Several results; each is picked by a node of its own.
+                    values[node] = value
+                elif _is_small(value, node):
+                    values[node] = value
+                    _fold(graph_module, node, value, values)
+    graph.eliminate_dead_code()
+    drop_unused(graph_module)
+    graph_module.recompile()
+
+
+def is_constant(node: Any) -> bool:
+    """Whether `node` is a tensor that the model holds and never changes."""
+    return node.op == "get_attr" and not any(_is_mutable(user) for user in node.users)
+
+
+def attribute(graph_module: Any, path: str) -> Any:
+    return operator.attrgetter(path)(graph_module)
+
+
+def new_constant(graph_module: Any, value: Any, like: Any) -> Any:
+    """Add a constant to the module, and a node for it at the insertion point.
+
+    like: a node that has the metadata of a tensor of this program.
+    """
+    numbers = iter(range(len(list(graph_module.graph.nodes)) + 1))
+    name = next(name for name in (f"{_PREFIX}{number}" for number in numbers) if not hasattr(graph_module, name))
+    held = value.detach().clone(memory_format=torch.contiguous_format)
+    if held.is_floating_point():
+        graph_module.register_parameter(name, torch.nn.Parameter(held, requires_grad=False))
+    else:
+        graph_module.register_buffer(name, held)
+    node = graph_module.graph.get_attr(name)
+    node.meta["val"] = like.meta["val"].fake_mode.from_tensor(held, static_shapes=True)
+    return node
+
+
+def drop_unused(graph_module: Any) -> None:
+    """Remove the constants made here that no node reads any more."""
+    read = {node.target for node in graph_module.graph.nodes if node.op == "get_attr"}
+    held = [*dict(graph_module.named_parameters(recurse=False)), *dict(graph_module.named_buffers(recurse=False))]
+    for name in held:
+        if name.startswith(_PREFIX) and name not in read:
+            delattr(graph_module, name)
+
+
+def _fold(graph_module: Any, node: Any, value: Any, values: dict[Any, Any]) -> None:
+    if all(_is_foldable(user) and set(user.all_input_nodes) <= values.keys() for user in node.users):
+        # It will be part of another constant.
+        return
+    with graph_module.graph.inserting_before(node):
+        constant = new_constant(graph_module, value, node)
+    values[constant] = value
+    node.replace_all_uses_with(constant)
+
+
+def _is_mutable(node: Any) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return node.op == "call_function" and schema is not None and bool(schema.is_mutable)
+
+
+def _is_foldable(node: Any) -> bool:
+    if node.op != "call_function":
+        return False
+    if node.target is operator.getitem:
+        return True
+    tags = getattr(node.target, "tags", None)
+    chance = tags is None or torch.Tag.nondeterministic_seeded in tags
+    return not chance and not _is_mutable(node) and not any(_is_mutable(user) for user in node.users)
+
+
+def _is_small(value: Any, node: Any) -> bool:
+    tensors = (source.meta.get("val") for source in node.all_input_nodes)
+    given = sum(tensor.nbytes for tensor in tensors if isinstance(tensor, torch.Tensor))
+    return bool(value.nbytes <= max(_SMALL_BYTES, given))

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps tables of floats as the integers that the NPU gets of them.
+
+An embedding runs on the CPU: it picks rows of a table of float32, and what it picks is quantised for the
+NPU. Picking and quantising may change places. The integers are the same, the table is a quarter of the
+size, and the CPU quantises nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from executorch.backends.transforms.utils import (
+    create_constant_placeholder,
+    delete_constant_placeholder,
+    get_param_tensor,
+    is_param_node,
+)
+from torch.export.graph_signature import InputKind
+
+from pilotlight.export.tensor_io import QUANTIZE, target_name
+
+# Operators that pick from their first tensor, by indices in the others.
+_PICKING = ("aten.embedding.default", "aten.index_select.default", "aten.index.Tensor")
+# Metadata of a table in integers: of which table, and how.
+_FIELD = "pilotlight_table"
+
+
+def quantise_tables(program: Any) -> None:
+    """Quantise the tables of an edge program in place. A table that the CPU computes with stays as it is."""
+    changed = set(program.graph_signature.buffers_to_mutate.values())
+    user_inputs = set(program.graph_signature.user_inputs)
+    first_input = next((node for node in program.graph.nodes if node.name in user_inputs), None)
+    for node in list(program.graph.nodes):
+        way = _quantised_as(node)
+        if way is None or first_input is None:
+            continue
+        table = node.args[0]
+        constant = table.op == "placeholder" and is_param_node(program, table)
+        if not constant or program.graph_signature.inputs_to_buffers.get(table.name) in changed:
+            continue
+        quantised = _quantised_table(program, table, way, first_input)
+        users = list(node.users)
+        node.args = (quantised, *node.args[1:])
+        node.meta["val"] = users[0].meta["val"]
+        for user in users:
+            user.replace_all_uses_with(node)
+            program.graph.erase_node(user)
+        if not table.users:
+            delete_constant_placeholder(program, table)
+    program.graph_module.recompile()
+
+
+def _quantised_as(node: Any) -> tuple[Any, ...] | None:
+    """Return scale, zero point and range that all users quantise the picked values with."""
+    if target_name(node) not in _PICKING or not node.users:
+        return None
+    ways = {tuple(user.args[1:6]) if target_name(user) == QUANTIZE else None for user in node.users}
+    return ways.pop() if len(ways) == 1 else None
+
+
+def _quantised_table(program: Any, table: Any, way: tuple[Any, ...], first_input: Any) -> Any:
+    """Return the constant that is `table` in integers, made once."""
+    values = get_param_tensor(program, table)
+    with torch.no_grad():
+        integers = torch.ops.quantized_decomposed.quantize_per_tensor.default(values, *way)
+    for other in program.graph.nodes:
+        if other.meta.get(_FIELD) == (table.name, way):
+            return other
+    with program.graph.inserting_before(first_input):
+        name = f"{table.name}_in_integers_{len(program.graph_signature.input_specs)}"
+        node = create_constant_placeholder(program, program.graph, name, InputKind.CONSTANT_TENSOR, integers)
+    node.meta[_FIELD] = (table.name, way)
+    return node

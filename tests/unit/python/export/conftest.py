@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way from a module to delegates, without files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pilotlight.export import lower
+from pilotlight.export.attempts import Attempt, Attempts
+from pilotlight.export.constants import fold_constants
+from pilotlight.export.noise import NoiseLog
+from pilotlight.export.quantise import capture
+from pilotlight.export.rewrites import rewrite
+from pilotlight.export.steps import Steps
+from pilotlight.export.targets import resolve
+from pilotlight.model_spec import ModelSpec
+
+
+@pytest.fixture
+def place_rewritten(tmp_path: Path) -> Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]:
+    """Capture, fold, rewrite, quantise, lower and confirm on the simulator, as an export does."""
+
+    def run(module: nn.Module, x: torch.Tensor) -> tuple[Attempt, Attempts]:
+        spec = ModelSpec("m", module.eval(), (x,), [(x,)])
+        captured = capture(spec)
+        fold_constants(captured.graph)
+        rewrite(captured, spec.calibration)
+        target = lower.compile_spec_for(resolve("ethos-u55-128", None, None))
+        steps = Steps(NoiseLog(tmp_path / "log"), lambda _: None)
+        attempts = Attempts(captured, spec, target, False, tmp_path / "work", steps, [(x,)])
+        return attempts.run(), attempts
+
+    torch.manual_seed(0)
+    return run

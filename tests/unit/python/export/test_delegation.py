@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is rewritten runs on the NPU, in one delegate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from pilotlight.export.attempts import Attempt, Attempts
+
+Place = Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]
+
+
+def norm(layer: nn.Module) -> nn.Module:
+    torch.manual_seed(1)
+    nn.init.uniform_(layer.running_mean, -1, 1)
+    nn.init.uniform_(layer.running_var, 0.2, 2)
+    return layer
+
+
+class Causal(nn.Module):
+    """A mask that the model makes itself."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.scaled_dot_product_attention(x, x + 1, x, is_causal=True)
+
+
+MODULES = {
+    "one-dimensional pools": (
+        lambda: nn.Sequential(nn.Conv1d(2, 4, 3), nn.AvgPool1d(2), nn.MaxPool1d(2), nn.AdaptiveAvgPool1d(1)),
+        (1, 2, 34),
+    ),
+    "adaptive maxima": (lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.AdaptiveMaxPool2d(1)), (1, 2, 10, 10)),
+    "norms before convolutions": (
+        lambda: nn.Sequential(
+            norm(nn.BatchNorm2d(3)), nn.ReLU(), nn.Conv2d(3, 4, 3), nn.ReLU(), norm(nn.BatchNorm2d(4))
+        ),
+        (1, 3, 8, 8),
+    ),
+    "norms of rows": (
+        lambda: nn.Sequential(nn.Linear(8, 6), norm(nn.BatchNorm1d(6)), nn.ReLU(), norm(nn.BatchNorm1d(6))),
+        (1, 8),
+    ),
+    "norms of sequences": (lambda: nn.Sequential(norm(nn.BatchNorm1d(3)), nn.Conv1d(3, 4, 3)), (1, 3, 12)),
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_it_is_one_delegate(place_rewritten: Place, name: str) -> None:
+    make, shape = MODULES[name]
+    module, x = make(), torch.randn(shape)
+    attempt, attempts = place_rewritten(module, x)
+    assert attempts.kept == {}
+    assert [operator.name for operator in attempt.lowered.on_cpu] == []
+    assert len(attempt.lowered.delegates) == 1
+    expected = module(x).detach()
+    assert torch.allclose(attempt.quantised.module(x), expected, atol=0.05 * float(expected.abs().max()))
+
+
+def test_a_mask_that_is_made_of_constants_is_a_constant_of_the_delegate(place_rewritten: Place) -> None:
+    """Compiled as a delegate of its own it would have an output that nobody writes."""
+    attempt, attempts = place_rewritten(Causal(), torch.randn(1, 2, 5, 4))
+    assert attempts.kept == {}
+    assert [operator.name for operator in attempt.lowered.on_cpu] == []
+    assert len(attempt.lowered.delegates) == 1

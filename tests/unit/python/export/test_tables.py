@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Embedding tables are in the program as the integers that the NPU takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from pilotlight.export.attempts import Attempt, Attempts
+from pilotlight.export.golden import GoldenModel, quantised_values
+
+Place = Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]
+
+
+class Tokens(nn.Module):
+    """Two tables and their sum; the second is picked from in another way."""
+
+    def __init__(self, *, on_cpu: bool) -> None:
+        super().__init__()
+        self.tokens, self.kinds = nn.Embedding(64, 16), nn.Parameter(torch.randn(4, 16))
+        self.on_cpu = on_cpu
+
+    def forward(self, ids: torch.Tensor) -> Any:
+        x = self.tokens(ids)
+        y = torch.relu(x + torch.index_select(self.kinds, 0, ids.reshape(-1) % 4))
+        return (y, torch.sort(x)[0]) if self.on_cpu else y
+
+
+def tables(attempt: Attempt) -> dict[str, str]:
+    """Return the dtype of what each operator on the CPU picks from."""
+    nodes = attempt.lowered.program.graph.nodes
+    picking = [node for node in nodes if any(name in str(node.target) for name in ("embedding", "index_select"))]
+    return {str(node.target).split(".")[1].rstrip("'>"): str(node.args[0].meta["val"].dtype) for node in picking}
+
+
+def held_bytes(attempt: Attempt) -> int:
+    """Return the size of the constants that the program uses: no others are written."""
+    program = attempt.lowered.program
+    given = set(program.graph_signature.user_inputs)
+    held = (node for node in program.graph.nodes if node.op == "placeholder" and node.name not in given and node.users)
+    return sum(node.meta["val"].nbytes for node in held)
+
+
+def test_tables_are_integers_and_the_answers_those_of_quantised_pytorch(place_rewritten: Place) -> None:
+    ids = torch.arange(6)[None]
+    module = Tokens(on_cpu=False)
+    attempt, _ = place_rewritten(module, ids)
+    assert set(tables(attempt).values()) == {"torch.int8"} and len(tables(attempt)) == 2
+    assert held_bytes(attempt) == (64 + 4) * 16
+    boundary = attempt.lowered.boundary
+    (golden,) = GoldenModel(attempt.lowered, sequence=False)((ids,))
+    (quantised,) = quantised_values([attempt.quantised.module(ids)], boundary.output_quantisation)
+    assert int((golden.int() - quantised.int()).abs().max()) <= 1
+    assert golden.unique().numel() > 5
+
+
+def test_a_table_that_the_cpu_computes_with_stays_in_float(place_rewritten: Place) -> None:
+    attempt, _ = place_rewritten(Tokens(on_cpu=True), torch.arange(6)[None])
+    assert sorted(tables(attempt).values()) == ["torch.float32", "torch.int8"]
