@@ -207,9 +207,13 @@ class Supervisor:
             self._reboots.append(Deadline(_REBOOT_PERIOD_S))
         repeatedly = len(self._reboots) == _MOST_REBOOTS and not self._reboots[0].passed
         count = self._state.reboots + resets
-        reason = f"the firmware resets again and again: {count} times since it was powered up" if repeatedly else ""
-        self._update(reboots=count, resets_repeatedly=repeatedly, reason=reason)
+        self._update(reboots=count, resets_repeatedly=repeatedly, reason=self._loop(count) if repeatedly else "")
         return repeatedly
+
+    def _loop(self, count: int) -> str:
+        said = last_line(self._folder / "emulator.log")
+        reason = f"the firmware resets again and again, {count} times since it was powered up"
+        return f"{reason}: {said}" if said else reason
 
     def _keep_fault(self) -> None:
         if self._page is None:
