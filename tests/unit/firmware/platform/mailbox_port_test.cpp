@@ -149,13 +149,13 @@ TEST(MailboxPort, CountersMayWrapAround) {
   });
 }
 
-TEST(MailboxPort, ASimulatorThatDoesNotAnswerIsGivenUpAfterTenSecondsForGood) {
+TEST(MailboxPort, ASimulatorThatDoesNotAnswerIsGivenUpAfterAMinuteForGood) {
   InOwnBoard([](Simulator& npu, NpuPort& port) {
     npu.answers = false;
     const std::uint64_t before = now_us;
     EXPECT_TRUE(port.alive());
     port.Write(kCmd, 1);
-    EXPECT_NEAR(static_cast<double>(now_us - before), 10e6, 0.1e6);
+    EXPECT_NEAR(static_cast<double>(now_us - before), 60e6, 0.1e6);
     EXPECT_FALSE(port.alive());
     npu.answers = true;
     npu.Execute();
@@ -273,7 +273,7 @@ TEST(MailboxPort, TheTimeUntilAWriteIsAcknowledgedIsTheSimulators) {
   InOwnBoard([](Simulator& npu, NpuPort& port) {
     npu.answers = false;
     port.Write(kCmd, 1);
-    EXPECT_NEAR(static_cast<double>(port.SimulatorUs()), 10e6, 0.1e6);
+    EXPECT_NEAR(static_cast<double>(port.SimulatorUs()), 60e6, 0.1e6);
   });
 }
 
