@@ -79,6 +79,17 @@ def test_a_board_that_resets_slowly_is_reported_while_it_goes_on(
     assert digits.state()["phase"] == "running"
 
 
+def test_a_core_that_locks_up_at_once_is_called_so(digits: Bench) -> None:
+    source = Path(__file__).parent / "crash_at_start" / "lock_up.S"
+    places = ["-Wl,-Ttext=0x10000100,--section-start=.vectors=0x10000000,-e,start"]
+    image = digits.folder / "firmware.elf"
+    command = ["arm-none-eabi-gcc", "-mcpu=cortex-m55", "-nostdlib", *places, source, "-o", image]
+    subprocess.run(command, check=True)
+    assert digits.flash().code in (0, 41)
+    for outcome in (digits.check(), digits.fault()):
+        assert _says(outcome, ["the core locked up", "Lockup: can't escalate"]), outcome
+
+
 def test_a_fault_of_an_earlier_build_is_not_taken_for_the_cause(
     digits: Bench, crashing_image: Callable[[int, int], Path]
 ) -> None:

@@ -71,6 +71,8 @@ def _from_target(build_dir: Path) -> tuple[bytes, str]:
     if state.resets_repeatedly:
         return targets.kept_fault(build_dir), f"{state.board}: {state.reason}"
     if not state.running:
+        if state.died:
+            print(f"{state.board}: {state.reason}", file=sys.stderr)
         return targets.kept_fault(build_dir), ""
     try:
         data = _ask(build_dir)

@@ -44,6 +44,11 @@ class TargetState:
     def running(self) -> bool:
         return self.phase == RUNNING
 
+    @property
+    def died(self) -> bool:
+        """Whether core or emulator ended without being told to."""
+        return self.phase == ENDED and ("locked up" in self.reason or "emulator ended" in self.reason)
+
 
 def target_folder(build_dir: Path) -> Path:
     return build_dir / "target"

@@ -51,6 +51,8 @@ _RESET_EXIT_CODE = 3  # firmware/platform/host/system.cpp
 # A board that resets as soon as it runs would otherwise go on for ever. Resets that follow what a client sent do not
 # count: it may have asked for them.
 _MOST_REBOOTS, _REBOOT_PERIOD_S = 10, 5.0
+# What QEMU says of a core that faults in its fault handler, or before it has one.
+_LOCKUP = "Lockup"
 _FVP_PORT = re.compile(rb"telnetterminal0: Listening for serial connection on port (\d+)")
 
 
@@ -186,6 +188,8 @@ class Supervisor:
             if (code := self._emulator.poll()) is not None:
                 if code != _RESET_EXIT_CODE or not self._is("process"):
                     said = last_line(self._folder / "emulator.log")
+                    if _LOCKUP in said:
+                        return f"the core locked up, because a fault came where none could be handled: {said}"
                     return f"the emulator ended: {how_it_ended(code)}" + (f": {said}" if said else "")
                 resets = 1
             if resets and self._count_resets(resets, console):
