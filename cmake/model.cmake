@@ -92,6 +92,8 @@ function(pilotlight_add_model target)
   target_link_libraries(${models}
     PUBLIC pilotlight::model pilotlight::runtime
     PRIVATE pilotlight::build_flags)
+  list(LENGTH bundles count)
+  target_compile_definitions(${models} PUBLIC PILOTLIGHT_MODEL_COUNT=${count})
   pilotlight_generate_build_id(${models} ${generated} "${programs}")
   target_link_libraries(${target} PRIVATE ${models})
   if(arg_NO_HEAP)

@@ -38,6 +38,9 @@ CORES = ("cortex-m55", "host")
 PLATFORMS = ("corstone300", "host")
 EMULATORS = ("qemu", "fvp", "process")
 PORTS = ("mailbox", "bus")
+# instructions: counted by the emulator; while the CPU waits for a simulated NPU, the host's time passes.
+# host: the firmware is a process, and its times are the host's. emulator: times by the emulator's own model.
+CLOCKS = ("board", "instructions", "host", "emulator")
 
 # Section groups of firmware/platform/link/image.ld, and how the mailbox page is found.
 BARE_METAL_ROLES = ("vectors", "code", "data", "stack", "model", "tensor_arena")
@@ -137,6 +140,8 @@ class Emulator:
     executable: str | None = None
     debian_package: str | None = None
     machine: str | None = None
+    instruction_ns: int = 0
+    """Board time that one instruction takes; 0 where the emulator does not count instructions."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,15 @@ class Board:
     timer: Timer | None
     shared_memory: SharedMemory | None
     emulator: Emulator | None
+
+    @property
+    def clock(self) -> str:
+        """What times and CPU cycles of this board are: one of CLOCKS."""
+        if self.emulator is None:
+            return "board"
+        if self.emulator.instruction_ns:
+            return "instructions"
+        return "host" if self.emulator.kind == "process" else "emulator"
 
     def region_of(self, role: str) -> tuple[str, MemoryRegion]:
         """Return the memory region that holds section group `role`. Raises KeyError when none does."""
@@ -279,6 +293,7 @@ def _parse(top: _Table, folder: Path) -> Board:
     )
     top.done()
     _check_placement(top, board)
+    _check_instruction_clock(top, board)
     return board
 
 
@@ -397,9 +412,20 @@ def _emulator(table: _Table) -> Emulator:
         executable=table.text("executable") if kind != "process" else None,
         debian_package=table.text("debian_package") if "debian_package" in table else None,
         machine=table.text("machine") if kind == "qemu" else None,
+        instruction_ns=table.number("instruction_ns", 1, 1024) if kind == "qemu" else 0,
     )
+    if emulator.instruction_ns & (emulator.instruction_ns - 1):
+        table.fail("instruction_ns", "must be a power of two, because QEMU takes its logarithm")
     table.done()
     return emulator
+
+
+def _check_instruction_clock(top: _Table, board: Board) -> None:
+    """firmware/platform/corstone300/clock.cpp tells instructions apart by ticks of the timer."""
+    if board.timer is None or board.emulator is None or not board.emulator.instruction_ns:
+        return
+    if board.emulator.instruction_ns * board.timer.clock_hz <= 2_000_000_000:
+        top.fail("emulator", "instruction_ns must be more than two ticks of the timer, or instructions go uncounted")
 
 
 def _check_placement(top: _Table, board: Board) -> None:
@@ -492,6 +518,7 @@ def config_header(board: Board) -> str:
         facts.append(("TIMER_BASE", f"{board.timer.base:#x}u"))
         facts.append(("TIMER_CLOCK_MHZ", f"{board.timer.clock_hz // 1_000_000}u"))
         facts.append(("TIMER_IRQ", board.timer.irq))
+        facts.append(("INSTRUCTION_NS", f"{board.emulator.instruction_ns if board.emulator else 0}u"))
     if board.console is not None:
         uart = board.uart[board.console.uart]
         facts.append(("CONSOLE_BASE", f"{uart.base:#x}u"))

@@ -25,8 +25,8 @@ from pilotlight.targets.machine import find_emulator
 _HERE = Path(__file__).resolve().parent
 _DEADLINE_S = 120.0
 _BUILD_DEADLINE_S = 600.0
-# Virtual time passes by 2^shift ns for each instruction. The largest shift: one instruction is then 32.768 ticks of
-# the counter (32 MHz), so that single instructions are resolved.
+# Virtual time passes by 2^shift ns for each instruction. The largest shift: the firmware, which counts in units of the
+# board's instruction_ns, then counts 16 for one instruction.
 _SHIFT = 10
 _LAST_LINE = "bench end"
 # programs.py, which is not imported here: it loads PyTorch.
@@ -77,11 +77,11 @@ def count_instructions(digits: Path) -> Instructions:
         """What one more call costs."""
         return (instructions(f"{kind}-{2 * _COUNT} {what}") - instructions(f"{kind}-{_COUNT} {what}")) / _COUNT
 
-    timer = load_board(BOARD).timer
-    assert timer is not None
+    emulator = load_board(BOARD).emulator
+    assert emulator is not None
     return Instructions(
         ticks_per_instruction=per_instruction,
-        expected_ticks_per_instruction=(1 << _SHIFT) * timer.clock_hz / 1e9,
+        expected_ticks_per_instruction=(1 << _SHIFT) / emulator.instruction_ns,
         load_program=round(instructions("digits program")),
         load_method=round(instructions("digits load_method")),
         load_method_runtime=round(instructions("digits-runtime load_method")),

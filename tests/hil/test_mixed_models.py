@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from workflow import Bench, build, run
 
 # Softplus stays on the CPU in float between two halves on the NPU, and so does what picks the class.
@@ -49,6 +50,22 @@ def test_a_mixed_model_is_within_its_tolerance_and_refused_where_all_must_be_del
     assert model_report["identical_samples"] + model_report["tolerated_samples"] == model_report["samples"] == 16
     assert model_report["values"] == 16 * (5 + 1)
     assert model_report["differing_values"] <= 1
+
+    with np.load(folder / "bundles" / "mixed" / "golden.npz") as golden:
+        for sample in range(16):
+            np.save(tmp_path / "x.npy", golden["input_0"][sample][None])
+            outputs = ("--output", tmp_path / "scores.npy", "--output", tmp_path / "class.npy")
+            simulated = run(
+                *("simulate", folder / "bundles" / "mixed" / "model.pte", "--input", tmp_path / "x.npy", *outputs),
+                *("--json", "--layers", "--check-hazards"),
+            )
+            assert simulated.code == 0, simulated.err
+            np.testing.assert_array_equal(np.load(tmp_path / "scores.npy")[0], golden["golden_0"][sample])
+            np.testing.assert_array_equal(np.load(tmp_path / "class.npy")[0], golden["golden_1"][sample])
+    said = simulated.json
+    assert said["cpu_kernels"].startswith("PyTorch ")
+    assert said["cpu_calls"]["aten::exp.out"] == said["cpu_calls"]["aten::argmax.out"] == 1
+    assert said["delegates"] == 2 and {layer["delegate"] for layer in said["layers"]} == {0, 1}
 
     target = ("-t", "ethos-u55-128", "-o", tmp_path / "bundle")
     outcome = run("export", model, *target, "--require-full-delegation")

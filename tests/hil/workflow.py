@@ -89,6 +89,9 @@ class Bench:
     def check(self, *arguments: str | Path) -> Outcome:
         return run("check", "-d", self.folder, *arguments)
 
+    def fault(self, *arguments: str | Path) -> Outcome:
+        return run("fault", "-d", self.folder, *arguments)
+
     def passes(self) -> dict[str, Any]:
         """Power up, check, power off; the check's report, which must be a pass."""
         try:

@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "linked_model.h"
-#include "pilotlight/base/check.h"
 #include "pilotlight/board_config.h"
 #include "pilotlight/build_id.h"
 #include "pilotlight/models.h"
@@ -19,7 +18,7 @@
 namespace pilotlight::check {
 namespace {
 
-constexpr std::size_t kMaxModels = 4;
+constexpr std::size_t kModels = PILOTLIGHT_MODEL_COUNT;  // cmake/model.cmake
 constexpr std::uint64_t kIdleWakeUs = 1'000'000;
 constexpr std::uint64_t kDrainUs =
     10'000;  // The last frame is on the wire by then, at any baud rate in use.
@@ -41,12 +40,12 @@ struct ConsoleSink final : protocol::ByteSink {
 // Everything the app owns. Static storage: models refer to themselves, and the log sink is a
 // plain function that has to find the server.
 struct App {
-  LinkedModel models[kMaxModels];
-  ModelPort* ports[kMaxModels] = {};
+  LinkedModel models[kModels];
+  ModelPort* ports[kModels] = {};
   DeviceFacts facts;
   BoardDevice device;
   ConsoleSink sink;
-  Server server{facts, {ports, pilotlight_model_count}, device, sink};
+  Server server{facts, {ports, kModels}, device, sink};
 };
 App app;
 
@@ -78,7 +77,7 @@ void OpenNpu() {
 }
 
 void OpenModels() {
-  for (std::uint32_t i = 0; i < pilotlight_model_count; ++i) {
+  for (std::size_t i = 0; i < kModels; ++i) {
     LinkedModel& model = app.models[i];
     app.ports[i] = &model;
     model.Open(*pilotlight_models[i]);
@@ -105,7 +104,6 @@ void OpenModels() {
 
 int main() {
   using namespace pilotlight::check;  // NOLINT: the app is this namespace
-  PILOTLIGHT_CHECK(pilotlight_model_count <= kMaxModels);
   GatherFacts();
   pilotlight::platform::SetLogSink(LogToServer);
   app.server.Boot();

@@ -26,7 +26,7 @@ inline constexpr std::uint8_t kWindow = 4;
 inline constexpr std::size_t kBodyBytes = kMaxChunkBytes + protocol::kBodyOverheadBytes;
 static_assert(kBodyBytes >= protocol::kMinBodyBytes);
 
-inline constexpr std::size_t kMaxInputs = 16;
+inline constexpr std::size_t kMaxInputs = 255;    // As many as the protocol can number.
 inline constexpr std::size_t kMaxLogBytes = 200;  // A longer line is cut.
 
 // Fixed from the first Receive() on. All pointers refer to storage that outlives the server.

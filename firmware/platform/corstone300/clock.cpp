@@ -26,11 +26,18 @@ constexpr std::uint32_t kCntpCtlEnable = 1;
 constexpr std::uint64_t kTicksPerUs = PILOTLIGHT_BOARD_TIMER_CLOCK_MHZ;
 constexpr std::uint64_t kCpuClockMhz = PILOTLIGHT_BOARD_CPU_CLOCK_HZ / 1'000'000;
 
+// Virtual time of one instruction on an emulator that counts them; 0 elsewhere.
+constexpr std::uint64_t kInstructionNs = PILOTLIGHT_BOARD_INSTRUCTION_NS;
+// Between two readings of the counter at most one tick is rounded away. Being less than half an
+// instruction, it does not show.
+static_assert(kInstructionNs == 0 || kInstructionNs * kTicksPerUs > 2 * 1000);
+
 std::uint64_t ticks_at_boot;
 
-// Written with interrupts off, or by the timer's own interrupt.
-bool armed;
-std::uint64_t armed_for_us;
+// Work that is over, when the present work began, and how many wait.
+std::uint64_t cycles_before;
+std::uint64_t work_began;
+std::uint32_t waiting;
 
 std::uint64_t Ticks() {
   for (;;) {
@@ -41,43 +48,48 @@ std::uint64_t Ticks() {
   }
 }
 
+std::uint64_t ToCycles(std::uint64_t ticks) {
+  if constexpr (kInstructionNs != 0) {
+    constexpr std::uint64_t kInstructionTicks = kInstructionNs * kTicksPerUs;  // times 1000
+    return (ticks * 1000 + kInstructionTicks / 2) / kInstructionTicks;
+  } else {
+    return ticks * kCpuClockMhz / kTicksPerUs;
+  }
+}
+
 }  // namespace
 
 // The comparator has done its work by waking the core.
-extern "C" void pilotlight_timer_interrupt(void) {
-  Register(kCntpCtl) = 0;
-  armed = false;
-}
+extern "C" void pilotlight_timer_interrupt(void) { Register(kCntpCtl) = 0; }
 
 namespace corstone300 {
 
 void StartClock() {
   Register(kCntcr) = kCntcrEnable;
   Register(kCntpCtl) = 0;
-  armed = false;
   ticks_at_boot = Ticks();
+  work_began = ticks_at_boot;
   EnableInterrupt(PILOTLIGHT_BOARD_TIMER_IRQ);
 }
 
 void SleepUntil(std::uint64_t deadline_us) {
-  // A sleeper that is woken for every byte arms the timer once, not once a byte.
-  if (!armed || deadline_us != armed_for_us) {
-    // Relative, because the app's clock may count from elsewhere. "Never" must not wrap around to
-    // "at once".
-    const std::uint64_t now_us = NowUs();
-    const std::uint64_t now = Ticks();
-    const std::uint64_t left_us = deadline_us > now_us ? deadline_us - now_us : 0;
-    const bool representable = left_us < (~std::uint64_t{0} - now) / kTicksPerUs;
-    const std::uint64_t wake = representable ? now + left_us * kTicksPerUs : ~std::uint64_t{0};
-    Register(kCntpCtl) = 0;
-    Register(kCntpCvalLow) = static_cast<std::uint32_t>(wake);
-    Register(kCntpCvalHigh) = static_cast<std::uint32_t>(wake >> 32);
-    Register(kCntpCtl) = kCntpCtlEnable;
-    armed = true;
-    armed_for_us = deadline_us;
-    DataSyncBarrier();
-  }
+  const Waiting scope;
+  // Relative, because the app's clock may count from elsewhere. "Never" must not wrap around to
+  // "at once".
+  const std::uint64_t now_us = NowUs();
+  const std::uint64_t now = Ticks();
+  const std::uint64_t left_us = deadline_us > now_us ? deadline_us - now_us : 0;
+  const bool representable = left_us < (~std::uint64_t{0} - now) / kTicksPerUs;
+  const std::uint64_t wake = representable ? now + left_us * kTicksPerUs : ~std::uint64_t{0};
+  Register(kCntpCtl) = 0;
+  Register(kCntpCvalLow) = static_cast<std::uint32_t>(wake);
+  Register(kCntpCvalHigh) = static_cast<std::uint32_t>(wake >> 32);
+  Register(kCntpCtl) = kCntpCtlEnable;
+  DataSyncBarrier();
   __asm volatile("wfi" ::: "memory");
+  // Or it would interrupt whatever comes later, at a time that differs from run to run.
+  Register(kCntpCtl) = 0;
+  DataSyncBarrier();
 }
 
 }  // namespace corstone300
@@ -88,7 +100,21 @@ std::uint64_t NowUs() {
   return (Ticks() - ticks_at_boot) / kTicksPerUs;
 }
 
-// An estimate (clock.h): the emulators have no cycle counter, and do not run at the board's speed.
-std::uint64_t CpuCycles() { return (Ticks() - ticks_at_boot) * kCpuClockMhz / kTicksPerUs; }
+std::uint64_t CpuCycles() {
+  return waiting != 0 ? cycles_before : cycles_before + ToCycles(Ticks() - work_began);
+}
+
+std::uint64_t EmulatedWorkUs() {
+  return kInstructionNs != 0 ? CpuCycles() * kInstructionNs / 1000 : 0;
+}
+
+void BeginWaiting() {
+  if (waiting == 0) cycles_before += ToCycles(Ticks() - work_began);
+  ++waiting;
+}
+
+void EndWaiting() {
+  if (--waiting == 0) work_began = Ticks();
+}
 
 }  // namespace pilotlight::platform

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "corstone300/registers.h"
+#include "corstone300/system.h"
 #include "pilotlight/base/check.h"
 #include "pilotlight/platform/system.h"
 
@@ -65,6 +66,7 @@ FailedCheck failed_check;  // `file` is null until one did.
   std::memcpy(kept.dump.image_id, __image_id, kImageIdBytes);
   SealFaultDump(kept.dump);
   kept.fresh = kFresh;
+  corstone300::ShowFaultDump(kept.dump);
   Reset();
 }
 

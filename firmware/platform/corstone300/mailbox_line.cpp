@@ -4,11 +4,15 @@
 // file, and the second UART carries a byte each way.
 #include "npu/mailbox_line.h"
 
+#include <cstring>
+
 #include "corstone300/clock.h"
 #include "corstone300/registers.h"
 #include "corstone300/system.h"
 #include "corstone300/uart.h"
 #include "pilotlight/interrupts.h"
+#include "pilotlight/platform/clock.h"
+#include "pilotlight/platform/fault_dump.h"
 #include "pilotlight/platform/hooks.h"
 
 namespace pilotlight::platform {
@@ -18,6 +22,8 @@ static_assert(PILOTLIGHT_BOARD_CPU_DATA_CACHE == 0, "the mailbox page would be c
 static_assert(PILOTLIGHT_BOARD_NPU_MAILBOX_SIZE >= sizeof(mailbox::Page));
 
 constexpr std::uint32_t kShortestDivider = 16;
+// Asleep, because board time then passes like the host's: a spinning CPU would make it pass faster.
+constexpr std::uint64_t kYieldUs = 50;
 
 corstone300::Uart uart(PILOTLIGHT_BOARD_DOORBELL_BASE);
 volatile std::uint32_t interrupts;
@@ -34,6 +40,11 @@ extern "C" void pilotlight_npu_interrupt(void) {
 extern "C" void NpuPortStart() { uart.Start(kShortestDivider, PILOTLIGHT_BOARD_DOORBELL_IRQ); }
 
 std::uint32_t PowerUpSeed() { return mailbox::SharedPage()->seed; }
+
+void corstone300::ShowFaultDump(const FaultDump& dump) {
+  static_assert(sizeof(FaultDump) <= sizeof(mailbox::Page::kept));
+  std::memcpy(mailbox::SharedPage()->kept, &dump, sizeof(dump));
+}
 
 namespace mailbox {
 
@@ -55,7 +66,10 @@ void SleepWhileInterruptCountIs(std::uint32_t seen, std::uint64_t deadline_us) {
   if (interrupts == seen) corstone300::SleepUntil(deadline_us);
 }
 
-void YieldToSimulator() {}
+void YieldToSimulator() {
+  const corstone300::InterruptsOff guard;
+  corstone300::SleepUntil(NowUs() + kYieldUs);
+}
 
 std::uint64_t NpuAddress(const void* cpu_address) {
   return reinterpret_cast<std::uintptr_t>(cpu_address);

@@ -9,7 +9,14 @@ namespace pilotlight::platform {
 // the simulator's supervisor draws it.
 std::uint32_t PowerUpSeed();
 
+struct FaultDump;
+
 namespace corstone300 {
+
+// Puts a fault dump where an emulator's host finds it, should the firmware never get far enough to
+// be asked for it; does nothing on a board without a mailbox. Provided by the NPU's port. Called by
+// the fault handler, with the MPU off.
+void ShowFaultDump(const FaultDump& dump);
 
 // Draws this boot's id. Needs the clock and the NPU's port.
 void StartSystem();

@@ -18,16 +18,32 @@ std::uint64_t MonotonicNs() {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-}  // namespace
-
-std::uint64_t CpuCycles() {
+std::uint64_t SinceBootNs() {
   static const std::uint64_t boot_ns = MonotonicNs();
   return MonotonicNs() - boot_ns;
 }
 
+std::uint64_t waited_ns;
+std::uint64_t wait_began_ns;
+std::uint32_t waiting;
+
+}  // namespace
+
+std::uint64_t CpuCycles() { return (waiting != 0 ? wait_began_ns : SinceBootNs()) - waited_ns; }
+
+std::uint64_t EmulatedWorkUs() { return 0; }
+
+void BeginWaiting() {
+  if (waiting++ == 0) wait_began_ns = SinceBootNs();
+}
+
+void EndWaiting() {
+  if (--waiting == 0) waited_ns += SinceBootNs() - wait_began_ns;
+}
+
 std::uint64_t NowUs() {
   const pilotlight_hooks_t& hooks = Hooks();
-  return hooks.now_us != nullptr ? hooks.now_us(hooks.context) : CpuCycles() / 1000;
+  return hooks.now_us != nullptr ? hooks.now_us(hooks.context) : SinceBootNs() / 1000;
 }
 
 }  // namespace pilotlight::platform

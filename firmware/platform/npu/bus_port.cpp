@@ -45,6 +45,7 @@ class BusPort final : public NpuPort {
   void ArmIrq() override { armed_ = interrupts; }
 
   bool WaitForIrq(std::uint64_t deadline_us) override {
+    const Waiting scope;
     while (interrupts == armed_) {
       if (NowUs() >= deadline_us) return false;
       if (WaitForSignal(deadline_us)) continue;
@@ -81,6 +82,8 @@ extern "C" void NpuPortStart() { corstone300::EnableInterrupt(PILOTLIGHT_BOARD_N
 
 // No source of randomness: boots are told apart by their count alone.
 std::uint32_t PowerUpSeed() { return 0; }
+
+void corstone300::ShowFaultDump(const FaultDump&) {}
 
 NpuPort& BoardNpuPort() { return port; }
 

@@ -15,6 +15,7 @@ namespace pilotlight::platform {
 namespace {
 
 constexpr std::uint32_t kCmd = 0x008;
+constexpr std::uint32_t kCmdRun = 1;
 constexpr std::uint32_t kReset = 0x00C;
 
 // The simulator answers in well under a millisecond. A reset during a run restarts its process,
@@ -30,12 +31,15 @@ constexpr std::uint64_t kLongestRunUs = 600'000'000;
 class MailboxPort final : public NpuPort {
  public:
   std::uint32_t Read(std::uint32_t offset) override {
+    EndRun();
     if (offset >= mailbox::kRegisterBytes || !Flush()) return 0;
     return mailbox::SharedPage()->registers[offset / 4];
   }
 
   void Write(std::uint32_t offset, std::uint32_t value) override {
+    EndRun();
     if (!Present()) return;
+    if (offset == kCmd && (value & kCmdRun) != 0) BeginRun();
     mailbox::Page& page = *mailbox::SharedPage();
     if (page.head - page.tail == mailbox::kFifoEntries && !Flush()) return;
     mailbox::PostedWrite& entry = page.fifo[page.head % mailbox::kFifoEntries];
@@ -54,9 +58,14 @@ class MailboxPort final : public NpuPort {
     return NpuCanReach(address, size_bytes) ? address : kNotVisible;
   }
 
-  void ArmIrq() override { armed_ = mailbox::InterruptCount(); }
+  void ArmIrq() override {
+    EndRun();
+    armed_ = mailbox::InterruptCount();
+  }
 
   bool WaitForIrq(std::uint64_t deadline_us) override {
+    const Waiting scope;
+    EndRun();
     std::uint64_t computing_us = 0;
     while (mailbox::InterruptCount() == armed_) {
       if (!Present()) return false;
@@ -75,13 +84,25 @@ class MailboxPort final : public NpuPort {
     return true;
   }
 
-  std::uint64_t SimulatorUs() const override { return simulator_us_; }
+  std::uint64_t SimulatorUs() const override { return simulator_us_ + EmulatedWorkUs(); }
 
   // Boards with a mailbox have no data cache (pilotlight.boards refuses one).
   void CleanDCache(Span<const std::byte>) override {}
   void InvalidateDCache(Span<std::byte>) override {}
 
  private:
+  // The simulator may be done before anybody waits for it. Its interrupt is no work of the CPU
+  // then either, so the wait begins with the command that starts the NPU.
+  void BeginRun() {
+    running_ = true;
+    BeginWaiting();
+  }
+
+  void EndRun() {
+    if (running_) EndWaiting();
+    running_ = false;
+  }
+
   static bool IsThere() {
     const mailbox::Page* page = mailbox::SharedPage();
     return page != nullptr && page->magic == mailbox::kMagic &&
@@ -108,6 +129,7 @@ class MailboxPort final : public NpuPort {
   }
 
   bool RingUntilAnswered(const mailbox::Page& page, std::uint64_t deadline_us) {
+    const Waiting scope;
     mailbox::RingDoorbell();
     while (page.tail != page.head) {
       if (!Present()) return false;
@@ -121,6 +143,7 @@ class MailboxPort final : public NpuPort {
   }
 
   bool lost_ = false;
+  bool running_ = false;
   std::uint64_t simulator_us_ = 0;
   std::uint32_t armed_ = 0;
 };

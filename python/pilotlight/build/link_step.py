@@ -24,6 +24,7 @@ from pathlib import Path
 from pilotlight.boards import load_board
 from pilotlight.cli import run_command
 from pilotlight.codegen.generate import RUNTIMES, SHARED_ARENA, GeneratedModel, generate_models, union_of_operators
+from pilotlight.errors import ConfigError
 from pilotlight.files import write_if_changed
 from pilotlight.paths import ROOT
 
@@ -37,7 +38,8 @@ _TABLE = """\
 
 const pilotlight_model_descriptor_t* const pilotlight_models[] = {{
 {rows}}};
-const uint32_t pilotlight_model_count = {count};
+const uint32_t pilotlight_model_count = PILOTLIGHT_MODEL_COUNT;
+_Static_assert(PILOTLIGHT_MODEL_COUNT == {count}, "cmake/model.cmake counts the models differently");
 """
 
 _ASSEMBLY = """\
@@ -57,6 +59,10 @@ _SHARED = """\
 """
 
 
+# firmware/protocol/SPEC.md numbers them in a byte.
+_MOST_MODELS = 255
+
+
 def _digest(*files: Path) -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
@@ -67,6 +73,11 @@ def _includes(files: Iterable[Path]) -> str:
 
 def _run(args: argparse.Namespace) -> int:
     board = load_board(args.board)
+    if len(args.bundle) > _MOST_MODELS:
+        raise ConfigError(
+            f"an image of {len(args.bundle)} models: the check protocol numbers at most {_MOST_MODELS}",
+            hint="spread the models over several images",
+        )
     models = generate_models(args.bundle, board, args.runtime, args.out, shared_arena=args.shared_arena)
     table = _TABLE.format(
         digest=_digest(*(file for model in models for file in (model.source, model.header))),

@@ -48,7 +48,10 @@ class Spread:
 
 @dataclass(frozen=True)
 class Latency:
-    """Per inference. `device_us` by the device's clock, `host_ms` with both transfers by the host's."""
+    """Per inference. `device_us` by the device's clock, `host_ms` with both transfers by the host's.
+
+    `cpu_cycles` leaves out the waits for the NPU. `CheckReport.clock` says what it and `device_us` are.
+    """
 
     device_us: Spread
     cpu_cycles: Spread
@@ -102,6 +105,8 @@ class CheckReport:
     """The result of one check. PASS means that every sample of every model was proved right by this build, now.
 
     npu_is_simulated: the NPU's cycles are then the simulator's estimate, not a measurement.
+    clock: one of pilotlight.boards.CLOCKS. With "instructions", cpu_cycles are instructions, and device_us contains
+    host time. With "host", both are host time, cpu_cycles in nanoseconds.
     """
 
     verdict: str
@@ -112,6 +117,7 @@ class CheckReport:
     wall_s: float = 0.0
     npu: str = ""
     npu_is_simulated: bool = False
+    clock: str = "board"
     boot_id: int = 0
     stack_bound: StackBound | None = None
     retries_used: int = 0

@@ -49,10 +49,14 @@ MISMATCHES_KEPT = 20
 
 @dataclass(frozen=True)
 class Target:
-    """A target that was connected to. `obituary` says what it died of, "" while it lives."""
+    """A target that was connected to.
+
+    obituary: what it died of, "" while it lives. resets: how often it has reset since, and why the last time.
+    """
 
     link: Link
     obituary: Callable[[], str]
+    resets: Callable[[], tuple[int, str]] = lambda: (0, "")
 
 
 @dataclass(frozen=True)
@@ -88,11 +92,17 @@ def connect(build_dir: Path, deadline: Deadline) -> Target:
 
     def obituary() -> str:
         state = targets.status(build_dir)
+        if state.resets_repeatedly:
+            return state.reason + targets.last_fault(build_dir)
         if not state.running:
             return state.reason or f"it is {state.phase}"
         return state.npu_ended
 
-    return Target(open_link(targets.connect(build_dir), deadline), obituary)
+    def resets() -> tuple[int, str]:
+        return targets.status(build_dir).reboots - before, targets.last_fault(build_dir)
+
+    before = targets.status(build_dir).reboots
+    return Target(open_link(targets.connect(build_dir), deadline), obituary, resets)
 
 
 def run_check(
@@ -122,6 +132,7 @@ def run_check(
         board=build.board,
         build_id=build.build_id,
         npu_is_simulated=_npu_is_simulated(build.board),
+        clock=_clock(build.board),
         started=datetime.now(timezone.utc),
         models=tuple(ModelReport(info.name, info.target) for info in infos),
     )
@@ -340,9 +351,16 @@ def _cause_of_death(target: Target, error: PilotlightError) -> PilotlightError:
     patience = Deadline(OBITUARY_S)
     while not (reason := target.obituary()) and not patience.passed:
         time.sleep(0.05)
-    if not reason:
-        return error
-    return TargetDied(f"the target died during the check: {reason}\n  noticed by: {error}", hint="west flash")
+    if reason:
+        return TargetDied(f"the target died during the check: {reason}\n  noticed by: {error}", hint="west flash")
+    count, why = target.resets()
+    # One reset in mid-session is what the error is about already.
+    if count > (not isinstance(error, LinkTimeout)):
+        times = "once" if count == 1 else f"{count} times"
+        return TargetDied(
+            f"the target reset {times} during the check{why}\n  noticed by: {error}", hint=targets.RESETS_HINT
+        )
+    return error
 
 
 def _npu_is_simulated(board: str) -> bool:
@@ -351,6 +369,14 @@ def _npu_is_simulated(board: str) -> bool:
         return load_board(board).npu.port == "mailbox"
     except ConfigError:
         return False
+
+
+def _clock(board: str) -> str:
+    """What times of the board are. A board that is gone since may be anything, so nothing better is claimed."""
+    try:
+        return load_board(board).clock
+    except ConfigError:
+        return "host"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,19 @@ def _run(args: argparse.Namespace) -> int:
     from pilotlight.fault.report import FAULT_FILE, decode_fault
 
     saved = args.build_dir / FAULT_FILE
+    note = ""
     try:
-        data = args.dump.read_bytes() if args.dump else _from_target(args.build_dir)
-        if not data and saved.is_file():
+        if args.dump:
+            data = args.dump.read_bytes()
+        else:
+            data, note = _from_target(args.build_dir)
+        # A board that resets without a fault did not leave what an earlier check saved.
+        if not data and not note and saved.is_file():
             data = saved.read_bytes()
     except OSError as error:
         raise ConfigError(f"{args.dump}: {error.strerror}", hint="--dump takes the bytes that a check saved") from error
+    if note:
+        print(note, file=sys.stderr)
     if not data:
         print("null" if args.json else "no fault was recorded")
         return 0
@@ -49,25 +57,50 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _from_target(build_dir: Path) -> bytes:
-    """Return the dump that the running target holds; b"" when there is none, or nothing is running."""
+def _from_target(build_dir: Path) -> tuple[bytes, str]:
+    """Return the dump of the target's last fault, b"" when there is none, and what is to be said of it.
+
+    A target that resets again and again cannot be asked. Its supervisor has the dump then.
+    """
     from pilotlight import targets
-    from pilotlight.deadline import Deadline
+    from pilotlight.errors import LinkTimeout, TargetDied
     from pilotlight.fault.report import FAULT_FILE
     from pilotlight.files import write_atomically
+
+    state = targets.status(build_dir)
+    if state.resets_repeatedly:
+        return targets.kept_fault(build_dir), f"{state.board}: {state.reason}"
+    if not state.running:
+        if state.died:
+            print(f"{state.board}: {state.reason}", file=sys.stderr)
+        return targets.kept_fault(build_dir), ""
+    try:
+        data = _ask(build_dir)
+    except (LinkTimeout, TargetDied) as error:
+        after = targets.status(build_dir)
+        if not after.reboots:
+            raise
+        if after.resets_repeatedly:
+            return targets.kept_fault(build_dir), f"{after.board}: {after.reason}"
+        times = "once" if after.reboots == 1 else f"{after.reboots} times"
+        return targets.kept_fault(build_dir), f"{after.board} has reset {times} since it was powered up: {error}"
+    if data:
+        write_atomically(build_dir / FAULT_FILE, data)
+    return data, ""
+
+
+def _ask(build_dir: Path) -> bytes:
+    """Return the dump that the running target hands out; b"" when it has none."""
+    from pilotlight import targets
+    from pilotlight.deadline import Deadline
     from pilotlight.link import Session, open_link
     from pilotlight.link.messages import NONCE_BYTES
 
-    if not targets.status(build_dir).running:
-        return b""
     deadline = Deadline(TIMEOUT_S)
     link = open_link(targets.connect(build_dir), deadline)
     try:
         session = Session(link)
         session.identify(secrets.token_bytes(NONCE_BYTES), deadline)
-        data = session.read_fault(deadline)
+        return session.read_fault(deadline)
     finally:
         link.close()
-    if data:
-        write_atomically(build_dir / FAULT_FILE, data)
-    return data

@@ -45,6 +45,8 @@ from pilotlight.link.transport import Link
 ANSWER_TIMEOUT_S = 10.0
 # How often IDENTIFY is repeated while the device boots.
 IDENTIFY_INTERVAL_S = 1.0
+# A device that boots this often while it is asked who it is never gets as far as answering.
+MOST_BOOTS = 4
 # A line this long silent has nothing in flight any more.
 QUIET_S = 0.2
 # The largest body any device may announce: u16 chunk and overhead.
@@ -132,7 +134,7 @@ class Session:
         question = self._question(Request.IDENTIFY, nonce)
         self.link.write(b"\0")
         noise = ""
-        damaged_frames = 0
+        damaged_frames = boots = 0
         while not deadline.passed:
             self.link.write(question.encode())
             pause = deadline.within(IDENTIFY_INTERVAL_S)
@@ -153,6 +155,13 @@ class Session:
                 elif item.sequence == question.sequence and item.type == question.request | messages.ANSWER:
                     return self._begin(self._decode(Identity.decode, item), nonce)
                 elif item.type == Unasked.BOOT:
+                    boots += 1
+                    if boots == MOST_BOOTS:
+                        raise TargetDied(
+                            f"{self.link.name}: the device resets again and again: it booted {boots} times while it "
+                            "was asked who it is",
+                            hint="`west fault` tells why, where the board's supervisor knows; its log may tell, too",
+                        )
                     continue
                 self.noise_before_session += 1
             self._asked_again.add(question.sequence)

@@ -85,6 +85,8 @@ def layer_table(layers: Sequence[Layer]) -> str:
     total = sum(layer.executed.cycles.total for layer in layers) or 1
     regions = sorted({region for layer in layers for region in _moved(layer)})
     known = any(layer.operator is not None for layer in layers)
+    # Named only where there are several.
+    several = len({layer.delegate for layer in layers}) > 1
     head = ["#", "command", "in", "out", "MACs", "est. cycles", "share", *(f"r{region} bytes" for region in regions)]
     rows = [[*head, "operator", "module", "source line"] if known else head]
     for layer in layers:
@@ -106,6 +108,10 @@ def layer_table(layers: Sequence[Layer]) -> str:
         rows.append(row)
     rows.append(_sum(layers, regions, len(rows[0])))
     left = {1, 2, 3, *range(7 + len(regions), len(rows[0]))}
+    if several:
+        column = ["delegate", *(str(layer.delegate) for layer in layers), ""]
+        rows = [[row[0], cell, *row[1:]] for row, cell in zip(rows, column, strict=True)]
+        left = {number + 1 for number in left}
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:

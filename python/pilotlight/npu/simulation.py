@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a .pte without firmware: its delegates on a `Device`, the operators at its borders in NumPy.
+"""Runs a .pte without firmware: its delegates on a `Device`, its CPU operators on the host.
 
 Each region of a delegate is placed by itself, with nothing around it: an access that leaves its region faults even
-where firmware would have had other memory there.
+where firmware would have had other memory there. The program's own tensors lie where the memory plan puts them, as on
+the device, so views and state are what they are there.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 from pilotlight.debug_info import DebugInfo, StreamDebug, find_debug_info
 from pilotlight.errors import BadProgram, ConfigError, NpuFault, UnsupportedOperator, WrongNpu
-from pilotlight.npu import cpu_operators
+from pilotlight.npu import cpu_operators, primitives
 from pilotlight.npu.configurations import Configuration, configuration, configuration_of
 from pilotlight.npu.cycle_model import MEMORY_SPEEDS, MemorySpeed
 from pilotlight.npu.device import Device
@@ -28,9 +30,21 @@ from pilotlight.npu.isa import Product
 from pilotlight.npu.layers import Layer
 from pilotlight.npu.memory import MappedMemory
 from pilotlight.npu.operations import Operation, operations_of
+from pilotlight.npu.planned_memory import PlannedMemory
 from pilotlight.npu.registers import CMD_RESET_VALUE, FAULTS, REGIONS, Cmd, Reg, Status, describe_status
 from pilotlight.npu.weights import WeightCache
-from pilotlight.pte import DelegateCall, FreeCall, KernelCall, Method, MoveCall, Program, Tensor, read_program
+from pilotlight.pte import (
+    DelegateCall,
+    Instruction,
+    JumpFalseCall,
+    KernelCall,
+    Method,
+    MoveCall,
+    Program,
+    Tensor,
+    TensorList,
+    read_program,
+)
 from pilotlight.pte.ethos_u import BACKEND, IoTensor, parse_blob, parse_payload
 
 # Address of region i is (i + 1) * this; the command stream comes after the regions.
@@ -73,11 +87,15 @@ class Statistics:
 
 @dataclass(frozen=True)
 class SimulationResult:
-    """hazards: what the streams leave to luck, when that was asked for; see hazards.py."""
+    """hazards: what the streams leave to luck, when that was asked for; see hazards.py.
+
+    cpu_calls: how often each CPU operator was called.
+    """
 
     outputs: tuple[NDArray[Any], ...]
     statistics: Statistics
     hazards: tuple[Hazard, ...] = ()
+    cpu_calls: Mapping[str, int] = field(default_factory=dict)
 
 
 class DelegateRunner:
@@ -208,18 +226,10 @@ class Simulator:
             known = ", ".join(program.methods)
             raise ConfigError(f"the program has no method {method!r}", hint=f"its methods are {known}")
         self.method: Method = program.methods[method]
-        self._check_operators(self.method)
+        self._kernels, self.cpu_kernels = _find_kernels(self.method)
+        self._memory = PlannedMemory(self.method, program.named_data, data)
         weights = WeightCache()
         self._delegates = [self._load(program, index, config, weights) for index in range(len(self.method.delegates))]
-
-    @staticmethod
-    def _check_operators(method: Method) -> None:
-        for name in method.operators:
-            if name not in cpu_operators.NAMES:
-                raise UnsupportedOperator(
-                    f"method {method.name} calls the CPU operator {name}, which the simulator does not have",
-                    hint="the export report says why it was not delegated; on a target the firmware's kernels run it",
-                )
 
     def _load(self, program: Program, index: int, config: str | None, weights: WeightCache) -> DelegateRunner:
         delegate = self.method.delegates[index]
@@ -235,6 +245,11 @@ class Simulator:
         return sum(count_operations(stream, product) for stream in streams)
 
     @property
+    def state_bytes(self) -> int:
+        """What one inference leaves to the next."""
+        return self._memory.state_bytes
+
+    @property
     def configuration(self) -> str:
         return self._delegates[0].configuration.name if self._delegates else "none"
 
@@ -243,27 +258,61 @@ class Simulator:
         inputs: Sequence[NDArray[Any]],
         progress: Progress | None = None,
         observer: Observer | None = None,
+        *,
+        continues: bool = False,
     ) -> SimulationResult:
         """Run one inference.
 
         observer: told of each operation right after it, while memory holds its output.
+        continues: with the state that the last inference left; otherwise with the initial one.
 
         Raises NpuFault when the NPU stops with a fault, ConfigError when inputs do not fit the program.
         """
+        if not continues:
+            self._memory.reset()
         values = self._values(inputs)
         statistics = Statistics(self.configuration)
+        calls: Counter[str] = Counter()
+
+        def call(instruction: KernelCall | DelegateCall) -> None:
+            if isinstance(instruction, DelegateCall):
+                return self._call(instruction, values, statistics, progress, observer)
+            calls[instruction.operator] += 1
+            self._call_kernel(instruction, values)
+
         for chain in self.method.chains:
-            for instruction in chain:
-                if isinstance(instruction, KernelCall):
-                    cpu_operators.call(instruction.operator, [values[index] for index in instruction.arguments])
-                elif isinstance(instruction, DelegateCall):
-                    self._call(instruction, values, statistics, progress, observer)
-                elif isinstance(instruction, MoveCall):
-                    values[instruction.destination] = values[instruction.source]
-                elif not isinstance(instruction, FreeCall):
-                    raise UnsupportedOperator(f"method {self.method.name} has control flow, which is not simulated")
-        outputs = tuple(self._as_array(values[index]) for index in self.method.output_values)
-        return SimulationResult(outputs, statistics)
+            _execute(chain, values, call)
+        outputs = tuple(self._as_array(values[index]).copy(order="K") for index in self.method.output_values)
+        return SimulationResult(outputs, statistics, cpu_calls=dict(calls))
+
+    def _call_kernel(self, instruction: KernelCall, values: list[Any]) -> None:
+        arguments = self._arguments(instruction, values)
+        if instruction.operator not in primitives.NAMES:
+            self._kernels[instruction.operator](arguments)
+        elif (result := primitives.call(instruction.operator, arguments)) is not None:
+            values[instruction.arguments[-1]] = result
+
+    def _arguments(self, instruction: KernelCall, values: list[Any]) -> list[Any]:
+        """Return the arguments of a kernel, lists with what their items refer to."""
+        found: list[Any] = []
+        for index in instruction.arguments:
+            value = values[index]
+            if isinstance(value, TensorList):
+                value = [None if item < 0 else values[item] for item in value.items]
+            elif self.method.value_types[index] == "IntList":
+                value = [self._item(values, item) for item in value]
+            elif self.method.value_types[index] == "BoolList":
+                value = [bool(item) for item in value]
+            elif isinstance(value, tuple):
+                value = list(value)
+            found.append(value)
+        return found
+
+    @staticmethod
+    def _item(values: list[Any], index: int) -> int:
+        if not 0 <= index < len(values) or not isinstance(values[index], int):
+            raise BadProgram(f"a list of integers refers to value {index}, which is none")
+        return int(values[index])
 
     @staticmethod
     def _as_array(value: Any) -> NDArray[Any]:
@@ -272,7 +321,7 @@ class Simulator:
         return value
 
     def _values(self, inputs: Sequence[NDArray[Any]]) -> list[Any]:
-        values: list[Any] = [_array(value) if isinstance(value, Tensor) else value for value in self.method.values]
+        values = list(self._memory.values)
         expected = self.method.inputs
         if len(inputs) != len(expected):
             raise ConfigError(f"the program takes {len(expected)} inputs, not {len(inputs)}")
@@ -287,7 +336,10 @@ class Simulator:
 
     def hazards(self) -> tuple[Hazard, ...]:
         """What the streams of all delegates leave to luck; see hazards.py."""
-        return tuple(hazard for delegate in self._delegates for hazard in delegate.hazards())
+        return tuple(hazard for delegate in self.hazards_by_delegate() for hazard in delegate)
+
+    def hazards_by_delegate(self) -> tuple[tuple[Hazard, ...], ...]:
+        return tuple(tuple(delegate.hazards()) for delegate in self._delegates)
 
     def _call(
         self,
@@ -334,21 +386,47 @@ def _storage(array: NDArray[Any], value: Any) -> NDArray[Any]:
     return array.transpose(value.dim_order)
 
 
-def _array(tensor: Tensor) -> NDArray[Any]:
-    """Make the array of a value, stored in the order of its dimensions in memory."""
+# Does what an instruction that calls somebody says.
+_Call = Callable[[KernelCall | DelegateCall], None]
+
+
+def _execute(chain: Sequence[Instruction], values: list[Any], call: _Call) -> None:
+    """Run a chain of instructions, jumps included."""
+    at = 0
+    while at < len(chain):
+        instruction = chain[at]
+        at += 1
+        if isinstance(instruction, KernelCall | DelegateCall):
+            call(instruction)
+        elif isinstance(instruction, MoveCall):
+            values[instruction.destination] = values[instruction.source]
+        elif isinstance(instruction, JumpFalseCall):
+            condition = values[instruction.condition]
+            if not np.all(condition):
+                at = instruction.destination
+
+
+def _find_kernels(method: Method) -> tuple[dict[str, Callable[[Sequence[Any]], None]], str]:
+    """Return what runs each CPU operator of `method`, and in words whose kernels these are.
+
+    Quantise and dequantise at the borders are NumPy's; PyTorch is loaded for nothing less than another operator.
+    """
+    names = [name for name in method.operators if name not in primitives.NAMES]
+    found: dict[str, Callable[[Sequence[Any]], None]] = {
+        name: partial(cpu_operators.call, name) for name in names if name in cpu_operators.NAMES
+    }
+    others = [name for name in names if name not in found]
+    if not others:
+        return found, "NumPy" if found else ""
     try:
-        dtype = np.dtype(tensor.dtype)
-    except TypeError:
-        raise UnsupportedOperator(f"tensors of type {tensor.dtype} are not simulated") from None
-    stored_shape = tuple(tensor.shape[axis] for axis in tensor.dim_order)
-    try:
-        stored = np.zeros(stored_shape, dtype)
-    except MemoryError:
-        raise BadProgram(f"a tensor of {tensor.size_bytes} bytes does not fit this computer's memory") from None
-    if tensor.data is not None:
-        stored[...] = np.frombuffer(tensor.data, dtype).reshape(stored_shape)
-    inverse = sorted(range(len(stored_shape)), key=tensor.dim_order.__getitem__)
-    return stored.transpose(inverse)
+        from pilotlight.npu.cpu_pytorch import DESCRIPTION, PyTorchOperator
+    except ImportError as error:
+        raise UnsupportedOperator(
+            f"method {method.name} calls the CPU operator {others[0]}, which PyTorch runs here: {error}",
+            hint="install torch and executorch, as scripts/demo.sh does",
+        ) from error
+    found |= {name: PyTorchOperator(name) for name in others}
+    return found, DESCRIPTION
 
 
 def _read(path: Path) -> bytes:

@@ -25,13 +25,13 @@ def write_html(report: CheckReport, path: Path) -> None:
     page = environment.get_template("check.html.j2").render(
         report=report,
         wording=wording,
-        pictures={model.model: _pictures(model) for model in report.models},
+        pictures={model.model: _pictures(model, wording.INFERENCE_CLOCK[report.clock]) for model in report.models},
         hints=[error.hint for error in report.objections if error.hint],
     )
     write_atomically(path, page)
 
 
-def _pictures(model: ModelReport) -> list[tuple[str, str]]:
+def _pictures(model: ModelReport, clock: str) -> list[tuple[str, str]]:
     """Return captions and PNG files in base64."""
     seen = model.observations
     if seen is None:
@@ -40,6 +40,6 @@ def _pictures(model: ModelReport) -> list[tuple[str, str]]:
     drawn = (
         (gallery, pictures.gallery(seen)),
         ("Label against the device's answer", pictures.confusion(seen)),
-        ("Duration of an inference", pictures.latency(seen)),
+        ("Duration of an inference", pictures.latency(seen, clock)),
     )
     return [(caption, base64.b64encode(png).decode("ascii")) for caption, png in drawn if png is not None]

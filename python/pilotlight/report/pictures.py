@@ -59,8 +59,8 @@ def confusion(seen: Observations) -> bytes | None:
         return _png(figure)
 
 
-def latency(seen: Observations) -> bytes:
-    """Draw how long inferences took on the device."""
+def latency(seen: Observations, clock: str) -> bytes:
+    """Draw how long inferences took, by `clock` in words."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(5.2, 2.6), layout="constrained")
         axes = figure.add_subplot()
@@ -73,7 +73,7 @@ def latency(seen: Observations) -> bytes:
         beyond = len(values) - len(shown)
         rest = f"; {beyond} beyond the axis, up to {values.max():,.3g} ms" if beyond else ""
         axes.set_title(f"median {median:,.3g} ms{rest}", fontsize=9, loc="right")
-        axes.set_xlabel("inference in ms, device clock")
+        axes.set_xlabel(f"inference in ms, {clock}")
         axes.set_ylabel("samples")
         return _png(figure)
 

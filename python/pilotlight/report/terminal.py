@@ -72,7 +72,7 @@ def _section(report: CheckReport, model: ModelReport) -> Table:
     if model.rounding:
         table.add_row("rounding", wording.rounding(model.rounding))
     if model.latency:
-        rows = wording.latency_rows(model.latency, npu_is_simulated=report.npu_is_simulated)
+        rows = wording.latency_rows(model.latency, npu_is_simulated=report.npu_is_simulated, clock=report.clock)
         _add(table, "latency", rows)
     if model.memory:
         _add(table, "memory", wording.memory_rows(model.memory, report.stack_bound))

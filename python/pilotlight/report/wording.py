@@ -72,13 +72,31 @@ def rounding(found: Rounding) -> str:
     )
 
 
-def latency_rows(latency: Latency, *, npu_is_simulated: bool) -> list[tuple[str, str]]:
+# How long an inference took, by what clock. Keys are pilotlight.boards.CLOCKS.
+INFERENCE_CLOCK = {
+    "board": "device clock",
+    "instructions": "partly host time",
+    "host": "host time",
+    "emulator": "emulator's clock",
+}
+# What the CPU did without waiting for the NPU: label, factor, unit.
+_CPU_WORK = {
+    "board": ("CPU cycles", 1, ""),
+    "instructions": ("CPU instructions", 1, ""),
+    "host": ("CPU, host time", 1e-6, "ms"),
+    "emulator": ("CPU cycles, emulator's estimate", 1, ""),
+}
+
+
+def latency_rows(latency: Latency, *, npu_is_simulated: bool, clock: str) -> list[tuple[str, str]]:
+    """Return what an inference cost. Host time is called so: it says nothing about the board."""
     npu_cycles = "NPU cycles, simulator's estimate" if npu_is_simulated else "NPU cycles"
+    label, factor, unit = _CPU_WORK[clock]
     return [
-        ("inference, device clock", _spread(latency.device_us, 1e-3, "ms")),
         (npu_cycles, _spread(latency.npu_cycles, 1, "")),
-        ("CPU cycles", _spread(latency.cpu_cycles, 1, "")),
-        ("with transfers, host clock", _spread(latency.host_ms, 1, "ms")),
+        (label, _spread(latency.cpu_cycles, factor, unit)),
+        (f"inference, {INFERENCE_CLOCK[clock]}", _spread(latency.device_us, 1e-3, "ms")),
+        ("with transfers, host time", _spread(latency.host_ms, 1, "ms")),
     ]
 
 

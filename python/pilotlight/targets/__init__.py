@@ -2,6 +2,17 @@
 """Powering an emulated board up and down, and finding its console. See DESIGN.md in this folder."""
 
 from pilotlight.targets.power import PoweredTarget, connect, power_off, power_up, status
+from pilotlight.targets.resets import RESETS_HINT, kept_fault, last_fault
 from pilotlight.targets.state import TargetState
 
-__all__ = ["PoweredTarget", "TargetState", "connect", "power_off", "power_up", "status"]
+__all__ = [
+    "RESETS_HINT",
+    "PoweredTarget",
+    "TargetState",
+    "connect",
+    "kept_fault",
+    "last_fault",
+    "power_off",
+    "power_up",
+    "status",
+]

@@ -57,6 +57,10 @@ def how_it_ended(code: int) -> str:
 
 
 def last_line(log: Path) -> str:
-    """Return the last thing a child said, for a message; empty when it said nothing."""
+    """Return the last thing a child said, for a message; empty when it said nothing.
+
+    QEMU follows what it calls fatal by all of its registers, so that line is preferred.
+    """
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.is_file() else []
-    return lines[-1].strip() if lines else ""
+    fatal = [line for line in lines if line.startswith("qemu: fatal: ")]
+    return (fatal or lines or [""])[-1].strip()

@@ -57,6 +57,7 @@ class ConsoleServer:
         self._to_target, self._to_client = _Pipe(), _Pipe()
         self._log = log.open("wb")
         self._last_used = now_s()
+        self._asked = False
         target.setblocking(False)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=4)
         self._listener.setblocking(False)
@@ -73,6 +74,11 @@ class ConsoleServer:
         0 while a client is connected.
         """
         return 0.0 if self._client is not None else now_s() - self._last_used
+
+    def take_asked(self) -> bool:
+        """Whether a client sent anything since the last call."""
+        asked, self._asked = self._asked, False
+        return asked
 
     def serve(self, timeout_s: float) -> None:
         """Pass on what has arrived; return after `timeout_s` at the latest."""
@@ -121,7 +127,9 @@ class ConsoleServer:
 
     def _from_client(self) -> None:
         assert self._client is not None
-        if self._to_target.receive(self._client) is None:
+        data = self._to_target.receive(self._client)
+        self._asked |= bool(data)
+        if data is None:
             self._drop_client()
 
     def _from_target(self) -> None:

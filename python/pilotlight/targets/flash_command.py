@@ -11,7 +11,7 @@ from typing import Any
 
 from pilotlight.boards import load_board
 from pilotlight.errors import ConfigError
-from pilotlight.targets.power import IDLE_LIMIT_S, PoweredTarget, board_of, power_up
+from pilotlight.targets.power import IDLE_LIMIT_S, PoweredTarget, await_first_word, board_of, power_up
 
 _CONNECT_S = 20.0
 
@@ -47,6 +47,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.idle_limit <= 0:
         raise ConfigError(f"--idle-limit {args.idle_limit:g}: must be more than 0 seconds", hint="--idle-limit 900")
     target = power_up(args.build_dir, npu=args.npu, idle_limit_s=args.idle_limit)
+    await_first_word(args.build_dir)
     if args.json:
         print(json.dumps({**asdict(target.state), "url": target.url}, indent=2))
     else:

@@ -14,11 +14,15 @@ from pilotlight.errors import ConfigError, EmulatorMissing
 
 @dataclass(frozen=True)
 class Descriptors:
-    """Open files that the emulator inherits: its ends of the console and of the doorbell, and the shared memory."""
+    """Open files that the emulator inherits: its ends of console, doorbell and monitor, and the shared memory.
+
+    monitor: -1 when nobody listens to it.
+    """
 
     console: int
     line: int
     shared: int
+    monitor: int = -1
 
 
 def find_emulator(board: Board) -> Path | None:
@@ -58,6 +62,7 @@ def emulator_command(board: Board, executable: Path | None, image: Path, npu: st
     assert board.emulator is not None
     if board.emulator.kind == "qemu":
         assert board.shared_memory is not None
+        monitor = ("-chardev", f"socket,id=monitor,fd={inherited.monitor}", "-mon", "chardev=monitor,mode=control")
         return [
             str(executable),
             *("-machine", f"{board.emulator.machine},memory-backend=shared"),
@@ -65,6 +70,10 @@ def emulator_command(board: Board, executable: Path | None, image: Path, npu: st
             f"memory-backend-file,id=shared,size={board.shared_memory.size},"
             f"mem-path=/proc/self/fd/{inherited.shared},share=on",
             *("-display", "none", "-monitor", "none"),
+            *(monitor if inherited.monitor >= 0 else ()),
+            # Board time is counted in instructions. While the CPU sleeps it passes like the host's (sleep=on),
+            # because whom it waits for, the NPU simulator, is another process.
+            *("-icount", f"shift={board.emulator.instruction_ns.bit_length() - 1},sleep=on,align=off"),
             *("-chardev", f"socket,id=console,fd={inherited.console}", "-serial", "chardev:console"),
             *("-chardev", f"socket,id=npu,fd={inherited.line}", "-serial", "chardev:npu"),
             *("-kernel", str(image)),

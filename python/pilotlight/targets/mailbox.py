@@ -20,6 +20,7 @@ REGISTER_BYTES = 0x2000
 _MAGIC, _VERSION, _SEED, _PRESENT, _HEAD, _TAIL, _INTERRUPTS, _COMPUTING = range(8)
 _FIFO = 0x100 // 4
 _REGISTERS = 0x1000 // 4
+_KEPT = 0x3000 // 4
 
 CMD = 0x008
 CMD_RUN = 1
@@ -47,6 +48,13 @@ class Page:
         self._words[_VERSION] = VERSION
         self._words[_SEED] = seed
         self._words[_MAGIC] = MAGIC
+
+    def kept(self, length: int) -> bytes:
+        """Return the first bytes of what a fault left behind; zeros when none did."""
+        return self._words[_KEPT : _KEPT + length // 4].tobytes()
+
+    def clear_kept(self) -> None:
+        self._words[_KEPT] = 0
 
     @property
     def present(self) -> bool:

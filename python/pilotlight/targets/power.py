@@ -15,14 +15,16 @@ from typing import Any
 
 from pilotlight.boards import load_board
 from pilotlight.deadline import Deadline
-from pilotlight.errors import ConfigError, TargetError, TargetNotRunning
+from pilotlight.errors import ConfigError, TargetDied, TargetError, TargetNotRunning
 from pilotlight.paths import ROOT
 from pilotlight.targets.child import last_line
 from pilotlight.targets.machine import find_emulator
+from pilotlight.targets.resets import RESETS_HINT, last_fault
 from pilotlight.targets.state import (
     ENDED,
     OFF,
     TargetState,
+    kept_fault_file,
     load_state,
     process_ended,
     supervisor_alive,
@@ -32,6 +34,7 @@ from pilotlight.targets.state import (
 IDLE_LIMIT_S = 900.0
 _START_DEADLINE_S = 45.0
 _STOP_DEADLINE_S = 10.0
+_FIRST_WORD_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def power_up(
     folder = target_folder(build_dir)
     folder.mkdir(exist_ok=True)
     (folder / "state.json").unlink(missing_ok=True)
+    kept_fault_file(build_dir).unlink(missing_ok=True)
     log = folder / "supervisor.log"
     with log.open("wb") as output:
         supervisor = subprocess.Popen(
@@ -100,6 +104,29 @@ def power_up(
     supervisor.kill()
     supervisor.wait()
     raise TargetError(f"{board.name} did not power up within {_START_DEADLINE_S:g} s", hint=f"see the logs in {folder}")
+
+
+def await_first_word(build_dir: Path) -> None:
+    """Wait until the board has said something, for a moment at most: an app need not say anything.
+
+    Raises TargetDied when it ends meanwhile, or resets again and again.
+    """
+    build_dir = build_dir.resolve()
+    deadline = Deadline(_FIRST_WORD_S)
+    log = target_folder(build_dir) / "console.log"
+    while not deadline.passed:
+        state = load_state(build_dir)
+        if state.resets_repeatedly:
+            raise TargetDied(f"{state.board}: {state.reason}{last_fault(build_dir)}", hint=RESETS_HINT)
+        if not state.running:
+            raise TargetDied(
+                f"{state.board} ended as soon as it was on: {state.reason}",
+                hint=f"see the logs in {target_folder(build_dir)}",
+            )
+        # The first word of a board that resets is not its last.
+        if not state.reboots and log.is_file() and log.stat().st_size:
+            return
+        time.sleep(0.01)
 
 
 def power_off(build_dir: Path) -> bool:
@@ -130,10 +157,13 @@ def status(build_dir: Path) -> TargetState:
 def connect(build_dir: Path) -> str:
     """Return the URL of the running target's console, for pyserial's serial_for_url.
 
-    Raises TargetNotRunning when it is off, has died (the message says of what), or runs another build.
+    Raises TargetNotRunning when it is off, has died (the message says of what), or runs another build; TargetDied
+    when it resets again and again.
     """
     build_dir = build_dir.resolve()
     state = load_state(build_dir)
+    if state.resets_repeatedly:
+        raise TargetDied(f"{state.board}: {state.reason}{last_fault(build_dir)}", hint=RESETS_HINT)
     if not state.running:
         why = "was never powered up" if state.phase == OFF else f"is not running: {state.reason or state.phase}"
         raise TargetNotRunning(f"the target of {build_dir} {why}", hint="west flash")

@@ -36,15 +36,27 @@ class TargetState:
     """How the simulator ended, while the board stays on: its NPU is gone."""
     console_port: int = 0
     reboots: int = 0
-    """Times a host process asked to be started again; an emulated core resets by itself."""
+    """Resets since power-up. 0 on a board whose emulator does not tell of them (the FVP)."""
+    resets_repeatedly: bool = False
+    """It was switched off because it reset again and again while nobody asked it anything."""
 
     @property
     def running(self) -> bool:
         return self.phase == RUNNING
 
+    @property
+    def died(self) -> bool:
+        """Whether core or emulator ended without being told to."""
+        return self.phase == ENDED and ("locked up" in self.reason or "emulator ended" in self.reason)
+
 
 def target_folder(build_dir: Path) -> Path:
     return build_dir / "target"
+
+
+def kept_fault_file(build_dir: Path) -> Path:
+    """Where the supervisor puts the dump of the last fault, asked for or not."""
+    return target_folder(build_dir) / "fault.bin"
 
 
 def save_state(build_dir: Path, state: TargetState) -> None:

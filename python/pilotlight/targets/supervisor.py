@@ -24,19 +24,35 @@ from types import FrameType
 
 from pilotlight.boards import MAILBOX_ROLE, Board, load_board
 from pilotlight.deadline import Deadline
-from pilotlight.errors import PilotlightError, TargetError
+from pilotlight.errors import BadFaultDump, PilotlightError, TargetError
+from pilotlight.fault.dump import LENGTH as FAULT_DUMP_BYTES
+from pilotlight.fault.dump import FaultDump
+from pilotlight.files import write_atomically
 from pilotlight.paths import ROOT
 from pilotlight.targets.child import how_it_ended, last_line, start_child
 from pilotlight.targets.console import ConsoleServer
 from pilotlight.targets.machine import Descriptors, emulator_command, emulator_environment, find_emulator
 from pilotlight.targets.mailbox import Page
-from pilotlight.targets.state import ENDED, RUNNING, STARTING, TargetState, save_state, take_lock, target_folder
+from pilotlight.targets.monitor import Monitor
+from pilotlight.targets.state import (
+    ENDED,
+    RUNNING,
+    STARTING,
+    TargetState,
+    kept_fault_file,
+    save_state,
+    take_lock,
+    target_folder,
+)
 
 _START_DEADLINE_S = 20.0
 _LOOK_INTERVAL_S = 0.1
 _RESET_EXIT_CODE = 3  # firmware/platform/host/system.cpp
-# A process that resets as soon as it runs would otherwise be started for ever.
+# A board that resets as soon as it runs would otherwise go on for ever. Resets that follow what a client sent do not
+# count: it may have asked for them.
 _MOST_REBOOTS, _REBOOT_PERIOD_S = 10, 5.0
+# What QEMU says of a core that faults in its fault handler, or before it has one.
+_LOCKUP = "Lockup"
 _FVP_PORT = re.compile(rb"telnetterminal0: Listening for serial connection on port (\d+)")
 
 
@@ -65,6 +81,9 @@ class Supervisor:
         # Both ends are kept: a host process that resets is started again on the same ones.
         self._console, self._emulator_console = socket.socketpair()
         self._npu_line, self._emulator_line = socket.socketpair()
+        monitor, self._emulator_monitor = socket.socketpair()
+        self._monitor = Monitor(monitor)
+        self._kept = b""
 
     def run(self) -> None:
         """Power up, serve, power down. state.json tells how it went."""
@@ -135,7 +154,12 @@ class Supervisor:
         self._update(npu_pid=self._simulator.pid)
 
     def _start_emulator(self) -> subprocess.Popen[bytes]:
-        inherited = Descriptors(self._emulator_console.fileno(), self._emulator_line.fileno(), self._shared)
+        inherited = Descriptors(
+            self._emulator_console.fileno(),
+            self._emulator_line.fileno(),
+            self._shared,
+            self._emulator_monitor.fileno(),
+        )
         return start_child(
             emulator_command(self._board, find_emulator(self._board), self._image, self._state.npu, inherited),
             log=self._folder / "emulator.log",
@@ -160,21 +184,56 @@ class Supervisor:
         assert self._emulator is not None
         while not self._stop_reason:
             console.serve(_LOOK_INTERVAL_S)
+            resets = self._monitor.resets()
             if (code := self._emulator.poll()) is not None:
                 if code != _RESET_EXIT_CODE or not self._is("process"):
                     said = last_line(self._folder / "emulator.log")
+                    if _LOCKUP in said:
+                        return f"the core locked up, because a fault came where none could be handled: {said}"
                     return f"the emulator ended: {how_it_ended(code)}" + (f": {said}" if said else "")
-                self._reboots.append(Deadline(_REBOOT_PERIOD_S))
-                if len(self._reboots) == _MOST_REBOOTS and not self._reboots[0].passed:
-                    said = last_line(self._folder / "emulator.log")
-                    return "the firmware resets again and again" + (f": {said}" if said else "")
+                resets = 1
+            if resets and self._count_resets(resets, console):
+                return self._state.reason
+            if code is not None:
                 self._emulator = self._start_emulator()
-                self._update(emulator_pid=self._emulator.pid, reboots=self._state.reboots + 1)
+                self._update(emulator_pid=self._emulator.pid)
             if self._simulator is not None and (code := self._simulator.poll()) is not None:
                 self._report_lost_npu(how_it_ended(code))
             if console.unused_for_s() > self._idle_limit_s:
                 return f"nobody used it for {self._idle_limit_s:g} s"
         return self._stop_reason
+
+    def _count_resets(self, resets: int, console: ConsoleServer) -> bool:
+        """Keep what a fault left behind. True when the board resets again and again."""
+        self._keep_fault()
+        unasked = resets - 1 if console.take_asked() else resets
+        for _ in range(min(unasked, _MOST_REBOOTS)):
+            self._reboots.append(Deadline(_REBOOT_PERIOD_S))
+        repeatedly = len(self._reboots) == _MOST_REBOOTS and not self._reboots[0].passed
+        count = self._state.reboots + resets
+        self._update(reboots=count, resets_repeatedly=repeatedly, reason=self._loop(count) if repeatedly else "")
+        return repeatedly
+
+    def _loop(self, count: int) -> str:
+        said = last_line(self._folder / "emulator.log")
+        reason = f"the firmware resets again and again, {count} times since it was powered up"
+        return f"{reason}: {said}" if said else reason
+
+    def _keep_fault(self) -> None:
+        if self._page is None:
+            return
+        dump = self._page.kept(FAULT_DUMP_BYTES)
+        if dump == self._kept:
+            return
+        try:
+            FaultDump.decode(dump)
+        except BadFaultDump:
+            return  # nothing was left, or it is being written just now
+        self._kept = dump
+        write_atomically(kept_fault_file(self._build_dir), dump)
+        if not self._is("process"):
+            # A host process finds its own there; an emulated core keeps it elsewhere, and this was a copy.
+            self._page.clear_kept()
 
     def _report_lost_npu(self, how: str) -> None:
         """Tell firmware and whoever asks; the board stays on, as a real one would with a dead peripheral."""

@@ -13,7 +13,8 @@
 extern "C" {
 #endif
 
-/* All models of the image, in the order in which they were asked for. */
+/* All models of the image, in the order in which they were asked for. Their number is also the
+ * macro PILOTLIGHT_MODEL_COUNT, for arrays. */
 extern const pilotlight_model_descriptor_t* const pilotlight_models[];
 extern const uint32_t pilotlight_model_count;
 

@@ -159,7 +159,7 @@ typedef struct pilotlight_pool_use {
 typedef struct pilotlight_statistics {
   /* The last pilotlight_run(); zero before the first. */
   uint64_t duration_us;
-  uint64_t cpu_cycles; /* NPU time included; an estimate where the board has no counter. */
+  uint64_t cpu_cycles; /* Without the waits for the NPU; instructions where an emulator counts. */
   uint64_t npu_cycles;
   uint64_t npu_us; /* Of duration_us: the NPU had the stream, and the CPU slept. */
   uint32_t npu_runs;

@@ -20,6 +20,7 @@ from pilotlight.codegen.state import carries_over, find_state
 from pilotlight.errors import BadProgram
 from pilotlight.export import ExportReport, export_model
 from pilotlight.export.state import InitialState, Sampling, run_once
+from pilotlight.npu import Simulator
 from pilotlight.pte import Tensor, read_program
 
 MODEL = Path(__file__).parent / "models" / "average.py"
@@ -64,6 +65,20 @@ def test_each_sample_begins_with_the_initial_state(exported: Callable[[str], Exp
         np.testing.assert_array_equal(arrays[f"{kind}_0"][0], arrays[f"{kind}_0"][2])
     assert np.unique(arrays["golden_1"]).size == 1
     assert all(output.sqnr_golden_db is None or output.sqnr_golden_db > 30 for output in report.outputs)
+
+
+@pytest.mark.parametrize("sequence", ["0", "1"])
+def test_the_simulator_begins_and_carries_state_as_the_golden_outputs_do(
+    exported: Callable[[str], Exported], sequence: str
+) -> None:
+    bundle, _, arrays = exported(sequence)
+    simulator = Simulator(bundle / "model.pte")
+    assert simulator.state_bytes == 5 * 4
+    for sample, x in enumerate(arrays["input_0"]):
+        continues = sequence == "1" and sample > 0
+        outputs = simulator.run([x.reshape(1, 1, 8, 8)], continues=continues).outputs
+        np.testing.assert_array_equal(outputs[0][0], arrays["golden_0"][sample])
+        np.testing.assert_array_equal(outputs[1].reshape(-1), arrays["golden_1"][sample].reshape(-1))
 
 
 def test_a_sequence_carries_state_from_sample_to_sample(exported: Callable[[str], Exported]) -> None:

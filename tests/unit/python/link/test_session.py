@@ -10,7 +10,7 @@ from pilotlight.errors import LinkCorrupted, LinkTimeout, NpuFault, TargetDied, 
 from pilotlight.link import Session, session
 from pilotlight.link.fake import FakeDevice
 from pilotlight.link.frames import Frame, encode_frame
-from pilotlight.link.messages import LogLevel, Status
+from pilotlight.link.messages import LogLevel, Status, Unasked
 
 NONCE = bytes(range(16))
 DATA = bytes(i % 251 for i in range(2500))
@@ -36,6 +36,15 @@ def test_an_inference_returns_what_the_device_computed(device: Devices) -> None:
     assert outputs == [DATA[::-1]] * 3
     completion = talk.end(3, Deadline(1))
     assert (completion.runs_ok, completion.nonce, talk.lost_log_lines, talk.retries_used) == (3, NONCE, 0, 0)
+
+
+def test_a_device_that_boots_over_and_over_is_not_waited_for(device: Devices) -> None:
+    fake = device()
+    fake.write = lambda data: None  # type: ignore[method-assign]
+    boot = encode_frame(Frame(Unasked.BOOT, 0, bytes(6)))
+    fake.read = lambda most, timeout_s: boot  # type: ignore[method-assign]
+    with pytest.raises(TargetDied, match="resets again and again: it booted 4 times"):
+        Session(fake).identify(NONCE, Deadline(60))
 
 
 def test_tensors_are_described_as_the_device_has_them(device: Devices) -> None:

@@ -49,6 +49,27 @@ def test_cycles_of_a_simulated_npu_are_called_an_estimate(report: Reports, tmp_p
     assert "estimate" not in text_of(report(npu_is_simulated=False))
 
 
+@pytest.mark.parametrize(
+    ("clock", "said", "unsaid"),
+    [
+        ("instructions", ("CPU instructions", "partly host time"), ("CPU cycles", "device clock")),
+        ("host", ("inference, host time", "CPU, host time"), ("CPU cycles", "device clock")),
+        ("emulator", ("CPU cycles, emulator's estimate", "emulator's clock"), ("device clock",)),
+        ("board", ("CPU cycles", "device clock"), ("estimate", "inference, host time")),
+    ],
+)
+def test_times_are_called_what_they_are(
+    report: Reports, tmp_path: Path, clock: str, said: tuple[str, ...], unsaid: tuple[str, ...]
+) -> None:
+    made = report(clock=clock)
+    write_html(made, tmp_path / "check.html")
+    page = (tmp_path / "check.html").read_text().replace("&#39;", "'")
+    for text in (text_of(made), page):
+        assert all(phrase in text for phrase in said)
+        assert not any(phrase in text for phrase in unsaid)
+    assert made.to_json()["clock"] == clock
+
+
 def test_fewer_samples_than_the_data_set_do_not_read_as_a_pass(report: Reports) -> None:
     text = text_of(report(verdict="partial", data_set_samples=10))
     assert "PARTIAL: 4 of 10 samples" in text

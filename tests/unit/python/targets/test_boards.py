@@ -84,6 +84,9 @@ REFUSED = [
     (("[console]\n", "[console]\nuart = \n"), "not TOML"),
     (("[memory.itcm]", '[memory."i-tcm"]'), "memory.i-tcm"),
     (("base = 0x5930_3000\n", ""), "uart.uart0.base: missing"),
+    (("instruction_ns = 64 ", "instruction_ns = 65 "), "emulator.instruction_ns = 65: must be a power of two"),
+    (("instruction_ns = 64 ", "instruction_ns = 32 "), "must be more than two ticks of the timer"),
+    (("instruction_ns = 64 ", "#"), "emulator.instruction_ns: missing"),
 ]
 
 

@@ -14,7 +14,7 @@ import pytest
 from bounded import wait_until
 
 from pilotlight import targets
-from pilotlight.errors import ConfigError, EmulatorMissing, TargetError, TargetNotRunning
+from pilotlight.errors import ConfigError, EmulatorMissing, TargetDied, TargetError, TargetNotRunning
 from pilotlight.targets import flash_command, poweroff_command
 from pilotlight.targets.state import process_ended
 
@@ -135,7 +135,12 @@ def test_a_firmware_that_resets_for_ever_is_ended(build: Path) -> None:
         targets.power_up(build)
     wait_until(lambda: not targets.status(build).running, "the board's end")
     state = targets.status(build)
-    assert state.reason == "the firmware resets again and again: CHECK failed: 1 == 2"
+    assert state.resets_repeatedly
+    assert state.reason == (
+        "the firmware resets again and again, 10 times since it was powered up: CHECK failed: 1 == 2"
+    )
+    with pytest.raises(TargetDied, match="CHECK failed: 1 == 2; no fault was recorded"):
+        targets.connect(build)
 
 
 def test_an_npu_that_the_emulator_cannot_have_is_refused(build: Path) -> None:

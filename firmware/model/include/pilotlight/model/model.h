@@ -59,7 +59,7 @@ class MarkedAllocator final : public executorch::runtime::MemoryAllocator {
 // What one Run() cost.
 struct InferenceStats {
   std::uint64_t duration_us = 0;  // All of Method::execute(), the NPU's time included.
-  std::uint64_t cpu_cycles = 0;   // The same, by platform::CpuCycles().
+  std::uint64_t cpu_cycles = 0;   // By platform::CpuCycles(), without waits.
   ethos_u::BackendStats npu;      // What the delegate calls in it cost.
   std::uint32_t npu_status = 0;   // The NPU's STATUS when it failed; else 0.
 };

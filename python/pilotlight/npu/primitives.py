@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators that ExecuTorch's runtimes have by themselves: on numbers, sizes and views.
+
+The last argument is the result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pilotlight.errors import BadProgram
+
+
+def _scalar(value: Any) -> Any:
+    return value.item() if isinstance(value, np.ndarray) else value
+
+
+def _integer_quotient(a: int, b: int) -> int:
+    """C++'s division of integers, which rounds towards zero."""
+    quotient = abs(a) // abs(b)
+    return quotient if (a < 0) == (b < 0) else -quotient
+
+
+_ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "executorch_prim::add.Scalar": lambda a, b: a + b,
+    "executorch_prim::sub.Scalar": lambda a, b: a - b,
+    "executorch_prim::mul.Scalar": lambda a, b: a * b,
+    "executorch_prim::floordiv.Scalar": lambda a, b: a // b,
+    "executorch_prim::floordiv.int": _integer_quotient,
+    "executorch_prim::truediv.Scalar": lambda a, b: a / b,
+    "executorch_prim::mod.Scalar": lambda a, b: a - b * _integer_quotient(a, b),
+    "executorch_prim::mod.int": lambda a, b: a - b * _integer_quotient(a, b),
+    "executorch_prim::sym_max.Scalar": max,
+    "executorch_prim::sym_min.Scalar": min,
+    "executorch_prim::eq.Scalar": lambda a, b: a == b,
+    "executorch_prim::gt.Scalar": lambda a, b: a > b,
+    "executorch_prim::lt.Scalar": lambda a, b: a < b,
+    "executorch_prim::ge.Scalar": lambda a, b: a >= b,
+    "executorch_prim::le.Scalar": lambda a, b: a <= b,
+    "executorch_prim::sym_not.Scalar": lambda a: not a,
+    "executorch_prim::sym_ite.Scalar": lambda condition, a, b: a if condition else b,
+    "executorch_prim::neg.Scalar": lambda a: -a,
+    "executorch_prim::ceil.Scalar": math.ceil,
+    "executorch_prim::round.Scalar": round,
+    "executorch_prim::trunc.Scalar": math.trunc,
+    "executorch_prim::sym_float.Scalar": float,
+    "executorch_prim::sym_int.Scalar": int,
+    "aten::_local_scalar_dense": lambda a: a,
+}
+
+
+def _view(tensor: Any, result: Any) -> None:
+    """The same elements in another shape. The result may be the same memory, or lie across it."""
+    result[...] = np.ascontiguousarray(tensor).reshape(result.shape)
+
+
+def _copy_index(tensors: Any, source: Any, index: int) -> None:
+    tensors[index] = source
+
+
+NAMES = frozenset(_ARITHMETIC) | {
+    "aten::sym_size.int",
+    "aten::sym_numel",
+    "executorch_prim::et_view.default",
+    "executorch_prim::et_copy_index.tensor",
+}
+
+
+def call(name: str, arguments: Sequence[Any]) -> Any:
+    """Run an operator of `NAMES`; return the value it gives its last argument, None when that is a tensor.
+
+    Raises BadProgram when its arguments do not fit it.
+    """
+    try:
+        if name == "executorch_prim::et_view.default":
+            return _view(arguments[0], arguments[-1])
+        if name == "executorch_prim::et_copy_index.tensor":
+            return _copy_index(arguments[0], arguments[1], _scalar(arguments[2]))
+        if name == "aten::sym_size.int":
+            return int(arguments[0].shape[arguments[1]])
+        if name == "aten::sym_numel":
+            return int(arguments[0].size)
+        return _ARITHMETIC[name](*map(_scalar, arguments[:-1]))
+    except (TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
+        raise BadProgram(f"{name}: {error}") from error

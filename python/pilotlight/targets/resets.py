@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What made a board reset, in words: the dump that its supervisor took, with nothing asked of the firmware."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pilotlight.errors import PilotlightError
+from pilotlight.fault import decode_fault
+from pilotlight.targets.state import kept_fault_file
+
+RESETS_HINT = "`west fault` shows the registers too; `west flash` starts it again"
+
+
+def kept_fault(build_dir: Path) -> bytes:
+    """Return the dump of the last fault since power-up; b"" when there was none."""
+    try:
+        return kept_fault_file(build_dir).read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def last_fault(build_dir: Path) -> str:
+    """Return the last fault since power-up for the end of a message: lines of their own."""
+    dump = kept_fault(build_dir)
+    if not dump:
+        return "; no fault was recorded"
+    try:
+        info = json.loads((build_dir / "build_info.json").read_text(encoding="utf-8"))
+        lines = decode_fault(dump, build_dir / info.get("elf", "firmware.elf")).lines()
+    except (PilotlightError, OSError, ValueError) as error:
+        lines = [str(error)]
+    return "\n  ".join(["", "the last fault: " + lines[0], *lines[1:]])
