@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies the first operand of a matrix product where Vela would read another tensor instead.
+"""Writes operands into the TOSA graph in a way that Vela reads right.
 
 Vela 5.1 computes MATMUL for Ethos-U55 and U65 as MUL and REDUCE_SUM. When the first operand is a part of a
 tensor, as the query in a fused projection of an attention, the commands read the whole or always its first
 rows (npu/DESIGN.md). An operator that writes the part as a tensor of its own makes them right.
+
+It also makes one operator of ADD, RESCALE, RESHAPE and CLAMP, as in `linear(relu(a + b))`, and then reads the
+operands of ADD in the shape behind the RESHAPE. With CLAMP before RESHAPE it does not; the values are the same.
 """
 
 from __future__ import annotations
@@ -22,10 +25,11 @@ _INT8_RANGE = ([0x80], [0x7F])
 
 @contextmanager
 def copied_operands() -> Iterator[None]:
-    """Write such a copy into the TOSA graphs that are written during the block."""
+    """Do so in the TOSA graphs that are written during the block."""
     serialise = NodeVisitor._serialize_operator
     graphs: list[Any] = []
     made_by: dict[str, tuple[Any, str]] = {}
+    shapes: dict[str, str] = {}
 
     def serialise_with_copy(
         self: Any,
@@ -39,6 +43,7 @@ def copied_operands() -> Iterator[None]:
         if not graphs or graphs[-1] is not tosa_graph:
             graphs.append(tosa_graph)
             made_by.clear()
+            shapes.clear()
         if tosa_op == tosa_serializer.Op.MATMUL and _is_part(inputs[0], made_by):
             tensor = tosa_graph.currRegion.currBasicBlock.tensors[inputs[0]]
             if tensor.dtype == tosa_serializer.DType.INT8:
@@ -47,6 +52,18 @@ def copied_operands() -> Iterator[None]:
                 attribute.ClampAttribute(*_INT8_RANGE, tosa_serializer.NanPropagationMode.PROPAGATE)
                 serialise(self, node, tosa_graph, tosa_serializer.Op.CLAMP, [inputs[0]], [copied.name], attribute)
                 inputs = [copied.name, *inputs[1:]]
+        before = made_by.get(inputs[0], (None, "")) if inputs else (None, "")
+        if tosa_op == tosa_serializer.Op.CLAMP and before[0] == tosa_serializer.Op.RESHAPE:
+            shape, source = shapes[inputs[0]], before[1]
+            tensor = tosa_graph.currRegion.currBasicBlock.tensors[source]
+            clamped = tosa_graph.addIntermediate(list(tensor.shape), tensor.dtype)
+            serialise(self, node, tosa_graph, tosa_op, [source], [clamped.name], attributes)
+            made_by[clamped.name] = (tosa_op, source)
+            tosa_op, inputs = tosa_serializer.Op.RESHAPE, [clamped.name, shape]
+            attributes = tosa_serializer.TosaSerializerAttribute()
+            attributes.ReshapeAttribute()
+        if tosa_op == tosa_serializer.Op.RESHAPE:
+            shapes[outputs[0]] = inputs[1]
         for output in outputs:
             made_by[output] = (tosa_op, inputs[0] if inputs else "")
         serialise(self, node, tosa_graph, tosa_op, inputs, outputs, attributes)

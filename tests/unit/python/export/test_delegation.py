@@ -60,6 +60,22 @@ def test_it_is_one_delegate(place_rewritten: Place, name: str) -> None:
     assert torch.allclose(attempt.quantised.module(x), expected, atol=0.05 * float(expected.abs().max()))
 
 
+def test_a_linear_after_a_sum_and_its_relu_is_on_the_npu(place_rewritten: Place) -> None:
+    """Vela makes one operator of sum and ReLU across the linear layer's view of its input."""
+
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(16, 16), nn.Linear(16, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(torch.relu(self.first(x) + x))
+
+    attempt, attempts = place_rewritten(Residual(), torch.randn(1, 6, 16))
+    assert attempts.kept == {}
+    assert [operator.name for operator in attempt.lowered.on_cpu] == []
+
+
 def test_a_mask_that_is_made_of_constants_is_a_constant_of_the_delegate(place_rewritten: Place) -> None:
     """Compiled as a delegate of its own it would have an output that nobody writes."""
     attempt, attempts = place_rewritten(Causal(), torch.randn(1, 2, 5, 4))
