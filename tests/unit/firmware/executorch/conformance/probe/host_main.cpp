@@ -21,7 +21,8 @@ namespace conformance {
 namespace {
 
 constexpr std::size_t kMemoryBytes = 64u << 20;
-// A loop in a file must not become a loop here. Of the child's own time, however busy the machine is.
+// A loop in a file must not become a loop here. Of the child's own time, however busy the machine
+// is.
 constexpr int kTimeLimitS = 30;
 
 alignas(64) std::uint8_t memory[kMemoryBytes];
