@@ -30,6 +30,7 @@ def _module(name: str) -> Callable[[], CommandModule]:
 
 COMMANDS: dict[str, Callable[[], CommandModule]] = {
     "export": _module("export.command"),
+    "blame": _module("export.blame.command"),
     "inspect": _module("pte.command"),
     "simulate": _module("npu.simulate_command"),
     "disassemble": _module("npu.disassemble_command"),

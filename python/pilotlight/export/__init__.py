@@ -41,7 +41,8 @@ def export_model(
     Raises ConfigError for a wrong target, option or folder, ModelError for a model file that raises or cannot be
     exported, UnsupportedOperator for an operator that neither the NPU nor the firmware has.
     """
-    from pilotlight.export.pipeline import ExportOptions, run_export
+    from pilotlight.export.options import ExportOptions
+    from pilotlight.export.pipeline import run_export
 
     options = ExportOptions(
         system_config, memory_mode, float_io, require_full_delegation, board_system_config, board_memory_mode

@@ -28,6 +28,7 @@ ACTIVATIONS = frozenset(
     }
 )
 _FAR = 2.0**31
+_SEPARATION = "pilotlight_separates_activation"
 
 QUANTISE = torch.ops.quantized_decomposed.quantize_per_tensor.default
 DEQUANTISE = torch.ops.quantized_decomposed.dequantize_per_tensor.default
@@ -47,10 +48,16 @@ def separate_activations(converted: Any) -> int:
             restored = converted.graph.call_function(DEQUANTISE, (quantised, *quantise.args[1:]))
         for new, like in ((quantised, quantise), (restored, before)):
             new.meta = {key: value for key, value in like.meta.items() if key != "from_node"}
+        quantised.meta[_SEPARATION] = True
         activation.replace_input_with(before, restored)
     if places:
         converted.recompile()
     return len(places)
+
+
+def is_separation(quantiser: Any) -> bool:
+    """Whether `quantiser` was put in by `separate_activations`: it clips what the activation drops."""
+    return bool(quantiser.meta.get(_SEPARATION))
 
 
 def _is_lost_when_fused(node: Any) -> bool:

@@ -40,12 +40,14 @@ class Attempt:
     """The attempt that worked. unconfirmed: a note on what the simulator could not confirm, "" when it could.
 
     comparison: the operators of the delegates against quantised PyTorch, each within its bound.
+    in_float: numbers of the operators that were not quantised.
     """
 
     quantised: Quantised
     lowered: Lowered
     comparison: Comparison
     unconfirmed: str
+    in_float: frozenset[int]
 
 
 @dataclass
@@ -110,7 +112,8 @@ class Attempts:
         outcome = self._guarded(functools.partial(self._compile, quantised, self.kept))
         if isinstance(outcome, _Failure):
             return _Failure(outcome.error, outcome.numbers, quantised)
-        return Attempt(quantised, *outcome)
+        lowered, comparison, unconfirmed = outcome
+        return Attempt(quantised, lowered, comparison, unconfirmed, frozenset(self.in_float))
 
     def _quantise(self) -> Quantised:
         with self.steps.step("quantise", wrap=False):

@@ -94,19 +94,21 @@ class Deviates(ModelError):
 class Comparison:
     """Compares sample by sample. results: one entry for each quantiser with a counterpart, in order of computation.
 
-    quantisers: how many quantisers the module has behind operators, with and without counterpart.
+    module: the quantised module. quantisers: how many there are, with those that have no counterpart. Left out are
+    those behind operators that only move values: upstream joins such operators to what comes next, and there they
+    are compared.
     """
 
     def __init__(self, module: Any, lowered: Lowered) -> None:
-        self._module = module
+        self.module = module
         self._values = [delegate.compilation.values for delegate in lowered.delegates]
         self.quantisers, found = 0, []
         counterparts = _Counterparts(module.graph, self._values)
         for node in module.graph.nodes:
             if node.op == "call_function" and node.target is QUANTISE:
                 island = _island(node)
-                self.quantisers += bool(island)
                 counterpart = counterparts.find(node, island)
+                self.quantisers += counterpart is not None or bound_of(island) > 0
                 if counterpart is not None:
                     found.append(counterpart)
         self.results = [Compared(counterpart, bound_of(counterpart.island)) for counterpart in found]
@@ -114,8 +116,8 @@ class Comparison:
     def add(self, sample: Sequence[Any], calls: Sequence[DelegateCall]) -> None:
         """Compare for one sample. calls: what went into the delegates for it."""
         tensors = {call.delegate: self._values[call.delegate].run(call.inputs) for call in calls}
-        interpreter = _Forced(self._module, self.results, tensors)
-        initial = InitialState(self._module)
+        interpreter = _Forced(self.module, self.results, tensors)
+        initial = InitialState(self.module)
         with torch.no_grad():
             interpreter.run(*(value.clone() for value in sample))
         initial.restore()
@@ -148,9 +150,18 @@ class _Forced(torch.fx.Interpreter):  # type: ignore[misc]
             return value
         expected = value.numpy()
         stored = self._tensors[result.counterpart.delegate][result.counterpart.tensor.name]
-        got = min(arrangements(stored, expected.shape), key=lambda array: int(np.count_nonzero(array != expected)))
+        got = nearest(stored, expected)
         result.add(expected, got)
         return torch.from_numpy(np.ascontiguousarray(got.astype(expected.dtype)))
+
+
+def nearest(stored: NDArray[Any], expected: NDArray[Any]) -> NDArray[Any]:
+    """Return `stored` in the order of dimensions in which it is nearest to `expected`."""
+
+    def distance(array: NDArray[Any]) -> float:
+        return float(np.abs(array.astype(np.float64) - expected).sum())
+
+    return min(arrangements(stored, expected.shape), key=distance)
 
 
 def arrangements(stored: NDArray[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:

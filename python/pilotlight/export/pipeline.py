@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,38 +22,24 @@ from pilotlight.debug_info import DebugInfo
 from pilotlight.errors import ConfigError, PilotlightError, ToolMissing
 from pilotlight.export.demands import demand_full_delegation, unsupported
 from pilotlight.export.kernels import firmware_kernels, missing_kernels
-from pilotlight.export.model_file import find_model_file, load_model
+from pilotlight.export.model_file import find_model_file
 from pilotlight.export.model_modules import importable
 from pilotlight.export.noise import NoiseLog
+from pilotlight.export.options import ExportOptions
 from pilotlight.export.report import ExportReport, Sizes
-from pilotlight.export.steps import Steps
+from pilotlight.export.steps import Steps, counted
 from pilotlight.export.targets import Target, resolve
 from pilotlight.model_spec import ModelSpec
-from pilotlight.npu.configurations import CONFIGURATIONS
 from pilotlight.paths import HOW_TO_SET_UP
 
 BUNDLE_FILES = frozenset(
     {"model.pte", "model.json", "golden.npz", "report.json", "debug.json", "export.log", "inputs.json"}
 )  # build adds the last
 _PROGRESS_INTERVAL_S = 5.0
-# Each shows whether the commands compute the model; a second one, whether that holds for other inputs.
-_CONFIRMED_SAMPLES = 2
 
 _CAME_QUANTISED = (
     "the model came quantised: its ranges are kept, and what this report compares with as FP32 is that model itself"
 )
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """None takes the model's override, then the board's default, then the target's."""
-
-    system_config: str | None = None
-    memory_mode: str | None = None
-    float_io: bool | None = None
-    require_full_delegation: bool = False
-    board_system_config: str | None = None
-    board_memory_mode: str | None = None
 
 
 def run_export(
@@ -80,11 +66,11 @@ def run_export(
         steps = Steps(log, progress)
         steps.tell(f"loading {file}")
         with steps.step("import"):
-            _import_upstream()
+            import_upstream()
         # Vela takes its arguments as one line cut at blanks, so its folder must not be below the user's.
         with (
             tempfile.TemporaryDirectory(prefix="pilotlight-vela-") as work,
-            _one_thread(),
+            one_thread(),
             importable(file.parent),
         ):
             report = _export(file, target_name, partial, options, steps, Path(work))
@@ -104,45 +90,16 @@ def run_export(
 def _export(
     file: Path, target_name: str, folder: Path, options: ExportOptions, steps: Steps, work: Path
 ) -> ExportReport:
-    from pilotlight.export import golden, lower, quantise
-    from pilotlight.export.attempts import Attempts
-    from pilotlight.export.constants import fold_constants
-    from pilotlight.export.findings import demand_finite, findings, input_data
+    from pilotlight.export import golden, lower
+    from pilotlight.export.compiled import arrays_of, compile_model
+    from pilotlight.export.findings import findings, input_data
     from pilotlight.export.origins import output_origins
-    from pilotlight.export.rewrites import rewrite
-    from pilotlight.export.rewrites_softmax import rewrite_softmax
-    from pilotlight.export.state import demand_kept, run_once
+    from pilotlight.export.state import demand_kept
 
-    with steps.step("model"):
-        spec = load_model(file)
-        state = run_once(spec.module, spec.example_inputs)  # A forward that raises is best told before export wraps it.
-    override = spec.targets.get(target_name, {})
-    target = resolve(
-        target_name,
-        options.system_config or override.get("system_config") or options.board_system_config,
-        options.memory_mode or override.get("memory_mode") or options.board_memory_mode,
-    )
-    float_io = spec.float_io if options.float_io is None else options.float_io
-
-    demand_finite(_arrays(spec.calibration))
-    with steps.step("torch.export"):
-        captured = quantise.capture(spec)
-        # What stands between two roundings of the model's own stays one operator.
-        rewritten = []
-        if not captured.quantised:
-            fold_constants(captured.graph)
-            rewritten = [*rewrite(captured, spec.calibration), *rewrite_softmax(captured, spec.calibration)]
-    samples_given = _count(len(spec.calibration), "calibration sample")
-    steps.tell("keeping the ranges of a quantised model" if captured.quantised else f"quantising with {samples_given}")
-    for line in rewritten:
-        steps.tell(f"  {line}")
-    compile_spec = lower.compile_spec_for(target)
-    steps.tell(f"compiling for {target.name}, {target.system_config}, {target.memory_mode}")
-    samples = _samples(spec)
-    confirmed = samples[:_CONFIRMED_SAMPLES] if target.name in CONFIGURATIONS else []
-    attempt = Attempts(captured, spec, compile_spec, float_io, work, steps, confirmed).run()
+    model = compile_model(file, target_name, options, steps, work)
+    spec, captured, attempt, samples = model.spec, model.captured, model.attempt, model.samples
     quantised, lowered = attempt.quantised, attempt.lowered
-    demand_kept(lowered.program, state)
+    demand_kept(lowered.program, model.state)
     steps.seconds["lower"] -= lowered.vela_seconds
     steps.seconds["vela"] = lowered.vela_seconds
     if options.require_full_delegation:
@@ -153,7 +110,7 @@ def _export(
     if missing:
         raise unsupported(missing, lowered.on_cpu)
 
-    steps.tell(f"computing golden outputs of {_count(len(samples), 'sample')}")
+    steps.tell(f"computing golden outputs of {counted(len(samples), 'sample')}")
     answers = golden.Answers(spec.module, quantised.module, lowered, sequence=spec.sequence)
     told = time.monotonic()
     for done, sample in enumerate(samples, start=1):
@@ -163,9 +120,9 @@ def _export(
             told = time.monotonic()
             steps.tell(f"  {done} of {len(samples)}")
 
-    report = _report(spec, file, target, lowered, answers, len(pte), steps)
+    report = _report(spec, file, model.target, lowered, answers, len(pte), steps)
     came = (_CAME_QUANTISED,) if captured.quantised else _few_samples(spec)
-    calibrated, asked = _arrays(spec.calibration), _arrays(samples)
+    calibrated, asked = arrays_of(spec.calibration), arrays_of(samples)
     given = tuple(
         input_data(info.name, [sample[index] for sample in calibrated], [sample[index] for sample in asked])
         for index, info in enumerate(lowered.boundary.inputs)
@@ -176,22 +133,22 @@ def _export(
     report = replace(report, inputs=given, warnings=found.warnings, weak=found.weak)
     tolerated = _tolerated(lowered.boundary.outputs, answers.tolerances())
     unconfirmed = (attempt.unconfirmed,) if attempt.unconfirmed else ()
-    stateful = (_state_note(state, spec),) if state else ()
+    stateful = (_state_note(model.state, spec),) if model.state else ()
     report = replace(
         report,
-        notes=(*report.notes, *came, *rewritten, *tolerated, *unconfirmed, *stateful),
+        notes=(*report.notes, *came, *model.rewritten, *tolerated, *unconfirmed, *stateful),
         operator_agreement=attempt.comparison.agreement(),
     )
     _write(folder, spec, report, lowered.boundary, answers, pte)
     DebugInfo(
         pte_sha256=hashlib.sha256(pte).hexdigest(),
-        system_config=target.system_config,
+        system_config=model.target.system_config,
         streams=tuple(delegate.compilation.debug() for delegate in lowered.delegates),
     ).save(folder)
     return report
 
 
-def _import_upstream() -> None:
+def import_upstream() -> None:
     """Load what takes seconds, and prints: not when this module is imported, and into the log."""
     try:
         from pilotlight.export import golden, lower, quantise  # noqa: F401
@@ -200,7 +157,7 @@ def _import_upstream() -> None:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Keep PyTorch to one thread: on a busy machine its thread pool makes small models forty times slower."""
     import torch
 
@@ -210,20 +167,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _arrays(samples: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    return [tuple(value.detach().numpy() for value in sample) for sample in samples]
-
-
-def _samples(spec: ModelSpec) -> list[tuple[Any, ...]]:
-    if spec.data_set is None:
-        return [spec.example_inputs]
-    import torch
-
-    dtype = spec.example_inputs[0].dtype
-    inputs = torch.as_tensor(spec.data_set.inputs, dtype=dtype)
-    return [(sample.unsqueeze(0),) for sample in inputs]
 
 
 def _report(
@@ -349,7 +292,3 @@ def _replace(out: Path, complete: Path) -> None:
         out.rename(old)
     complete.rename(out)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + "s" * (number != 1)

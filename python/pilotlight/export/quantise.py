@@ -67,6 +67,17 @@ def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
         kept = with_kept_ranges(captured.graph, in_float)
         separate_activations(kept)
         return Quantised(kept, torch.export.export(kept, _example(spec)))
+    with torch.no_grad():
+        converted = convert_pt2e(observed(captured, spec, compile_spec, in_float))
+        separate_activations(converted)
+        return Quantised(converted, torch.export.export(converted, _example(spec)))
+
+
+def observed(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: Collection[int] = ()) -> Any:
+    """Return the graph that gets quantised, still in float, with observers that have seen the calibration samples.
+
+    Its operators have the names that they have in the quantised module. Arguments and errors: `quantise`.
+    """
     quantiser = _Quantiser(compile_spec, captured.operators)
     quantiser.set_global(get_symmetric_quantization_config(is_per_channel=True))
     quantiser.set_node_finder(None, _Numbered(in_float))
@@ -76,14 +87,12 @@ def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
         # What the observers hold stays.
         buffers = {name for name, _ in captured.graph.named_buffers()}
         model = Sampling(spec.module, sequence=spec.sequence)
-        observed = Sampling(prepared, sequence=spec.sequence, only=buffers)
+        sampled = Sampling(prepared, sequence=spec.sequence, only=buffers)
         for sample in spec.calibration:
-            _demand_same(model(*sample), observed(*sample))
+            _demand_same(model(*sample), sampled(*sample))
         model.rewind()
-        observed.rewind()
-        converted = convert_pt2e(prepared)
-        separate_activations(converted)
-        return Quantised(converted, torch.export.export(converted, _example(spec)))
+        sampled.rewind()
+        return prepared
 
 
 class _Quantiser(EthosUQuantizer):  # type: ignore[misc]

@@ -66,3 +66,8 @@ def worded(step: str, error: BaseException) -> ModelError:
             hint="choose with torch.where, or between two functions with torch.cond; the log has PyTorch's words",
         )
     return ModelError(f"{where}{step} failed: {type(error).__name__}: {text}{source}", hint="the log has all of it")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return "1 sample", "2 samples"."""
+    return f"{number} {noun}" + "s" * (number != 1)

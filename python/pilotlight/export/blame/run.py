@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a model file to its blame."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pilotlight.export.model_file import find_model_file
+from pilotlight.export.model_modules import importable
+from pilotlight.export.noise import NoiseLog
+from pilotlight.export.options import ExportOptions
+from pilotlight.export.pipeline import import_upstream, one_thread
+from pilotlight.export.steps import Steps
+from pilotlight.npu.configurations import CONFIGURATIONS
+
+if TYPE_CHECKING:
+    from pilotlight.export.blame.record import Blame
+    from pilotlight.export.blame.stages import Stage
+    from pilotlight.export.compiled import CompiledModel
+
+
+def blame_model(
+    model: str, target: str, options: ExportOptions, samples: int, progress: Callable[[str], None]
+) -> Blame:
+    """Compile `model` for `target` and run its first `samples` samples on every stage.
+
+    Raises what an export raises.
+    """
+    file = find_model_file(model)
+    with tempfile.TemporaryDirectory(prefix="pilotlight-blame-") as folder:
+        log = NoiseLog(Path(folder) / "blame.log")
+        steps = Steps(log, progress)
+        try:
+            steps.tell(f"loading {file}")
+            with steps.step("import"):
+                import_upstream()
+            with one_thread(), importable(file.parent):
+                return _blame(file, target, options, samples, steps, Path(folder) / "vela")
+        finally:
+            log.close()
+
+
+def _blame(file: Path, target: str, options: ExportOptions, samples: int, steps: Steps, work: Path) -> Blame:
+    from pilotlight.export.blame.findings import blame
+    from pilotlight.export.compiled import compile_model
+
+    compiled = compile_model(file, target, options, steps, work)
+    with steps.step("stages"):
+        stages = _stages(compiled, target)
+    given: Sequence[Sequence[Any]] = compiled.samples[:samples]
+    with steps.step("blame"):
+        return blame(
+            compiled.spec.name,
+            target,
+            stages,
+            given,
+            compiled.attempt.comparison,
+            compiled.captured.operators,
+            lambda done: steps.tell(f"  sample {done} of {len(given)}"),
+        )
+
+
+def _stages(compiled: CompiledModel, target: str) -> list[Stage]:
+    """Return the stages that there are: a model that came quantised has no FP32, and not every NPU a simulator."""
+    from pilotlight.export.blame.stages import FloatStage, QuantisedStage, SimulatorStage, TosaStage
+    from pilotlight.export.quantise import observed
+
+    attempt, module = compiled.attempt, compiled.attempt.quantised.module
+    stages: list[Stage] = [QuantisedStage(module), TosaStage(attempt.comparison, attempt.lowered)]
+    if not compiled.captured.quantised:
+        graph = observed(compiled.captured, compiled.spec, compiled.compile_spec, attempt.in_float)
+        stages.insert(0, FloatStage(graph, module))
+    if target in CONFIGURATIONS:
+        stages.append(SimulatorStage(attempt.comparison, attempt.lowered))
+    return stages

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stages between the user's PyTorch model and the NPU, each with the results that it computes on the way.
+
+A stage is anything that computes the model for one sample. A result is named after the quantiser behind the
+operator that computes it, and given in real units, whatever the stage computes with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pilotlight.export.activations import QUANTISE, is_separation
+from pilotlight.export.comparison import Comparison, nearest
+from pilotlight.export.golden import GoldenModel, quantised_values
+from pilotlight.export.lower import Lowered
+from pilotlight.export.state import InitialState
+from pilotlight.npu.simulation import DelegateRunner
+
+# Name of a quantiser to a tensor.
+Results = dict[str, NDArray[np.float64]]
+
+
+class Stage(Protocol):
+    """name: as a person reads it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def results(self, sample: Sequence[Any]) -> Results:
+        """Compute the model for `sample`, a tuple of float tensors, and return the results that this stage shows."""
+
+
+class FloatStage:
+    """The model in FP32. observed: graph with observers, whose operators have the names of the quantised module's."""
+
+    name = "FP32"
+
+    def __init__(self, observed: Any, quantised: Any) -> None:
+        self._module = observed
+        # Before a separated activation, what it drops is clipped: that is no loss.
+        self._sources = {node.args[0].name: node.name for node in _quantisers(quantised) if not is_separation(node)}
+
+    def results(self, sample: Sequence[Any]) -> Results:
+        seen = _run(self._module, sample, self._sources)
+        return {self._sources[name]: value.double().numpy() for name, value in seen.items()}
+
+
+class QuantisedStage:
+    """The quantised module in PyTorch."""
+
+    name = "quantised PyTorch"
+
+    def __init__(self, quantised: Any) -> None:
+        self._module = quantised
+        self._quantisers = {node.name: node for node in _quantisers(quantised)}
+
+    def results(self, sample: Sequence[Any]) -> Results:
+        seen = _run(self._module, sample, self._quantisers)
+        return {name: real(value.numpy(), self._quantisers[name]) for name, value in seen.items()}
+
+
+class TosaStage:
+    """The delegates by the TOSA reference model, the rest by PyTorch. It shows results inside delegates."""
+
+    name = "TOSA"
+
+    def __init__(self, comparison: Comparison, lowered: Lowered) -> None:
+        self._golden = GoldenModel(lowered, sequence=False)
+        self._values = [delegate.compilation.values for delegate in lowered.delegates]
+        self._boundary = lowered.boundary.input_quantisation
+        self._counterparts = [result.counterpart for result in comparison.results]
+        self._quantised = QuantisedStage(comparison.module)
+
+    def results(self, sample: Sequence[Any]) -> Results:
+        tensors = {
+            call.delegate: self._values[call.delegate].run(call.inputs)
+            for call in self._golden.calls(quantised_values(sample, self._boundary))
+        }
+        like = self._quantised.results(sample)
+        found = {}
+        for counterpart in self._counterparts:
+            if counterpart.delegate in tensors:
+                stored = tensors[counterpart.delegate][counterpart.tensor.name]
+                found[counterpart.quantiser.name] = nearest(
+                    real(stored, counterpart.quantiser), like[counterpart.quantiser.name]
+                )
+        return found
+
+
+class SimulatorStage:
+    """The delegates on the NPU simulator, the rest by PyTorch. It shows the outputs of delegates."""
+
+    name = "simulator"
+
+    def __init__(self, comparison: Comparison, lowered: Lowered) -> None:
+        self._golden = GoldenModel(lowered, sequence=False)
+        self._runners = [DelegateRunner(delegate.compilation.blob) for delegate in lowered.delegates]
+        self._values = [delegate.compilation.values for delegate in lowered.delegates]
+        self._boundary = lowered.boundary.input_quantisation
+        self._counterparts = [result.counterpart for result in comparison.results]
+        self._quantised = QuantisedStage(comparison.module)
+
+    def results(self, sample: Sequence[Any]) -> Results:
+        like = self._quantised.results(sample)
+        found = {}
+        for call in self._golden.calls(quantised_values(sample, self._boundary)):
+            answers = [np.empty_like(output) for output in call.outputs]
+            self._runners[call.delegate].run(call.inputs, answers)
+            outputs = dict(zip(self._values[call.delegate].names, answers, strict=False))
+            for counterpart in self._counterparts:
+                if counterpart.delegate == call.delegate and counterpart.tensor.name in outputs:
+                    stored = real(outputs[counterpart.tensor.name], counterpart.quantiser)
+                    found[counterpart.quantiser.name] = nearest(stored, like[counterpart.quantiser.name])
+        return found
+
+
+def real(integers: NDArray[Any], quantiser: Any) -> NDArray[np.float64]:
+    """Return what integers mean on a quantiser's grid."""
+    _, scale, zero_point, *_ = quantiser.args
+    values: NDArray[np.float64] = (integers.astype(np.float64) - zero_point) * scale
+    return values
+
+
+def _quantisers(module: Any) -> list[Any]:
+    return [node for node in module.graph.nodes if node.op == "call_function" and node.target is QUANTISE]
+
+
+def _run(module: Any, sample: Sequence[Any], names: Any) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+
+    class Watching(torch.fx.Interpreter):  # type: ignore[misc]
+        def run_node(self, n: Any) -> Any:
+            value = super().run_node(n)
+            if n.name in names:
+                seen[n.name] = value.detach().clone()
+            return value
+
+    initial = InitialState(module)
+    with torch.no_grad():
+        Watching(module).run(*(value.clone() for value in sample))
+    initial.restore()
+    return seen

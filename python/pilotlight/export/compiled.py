@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model file compiled for one NPU: what an export writes to a bundle, and `pilotlight blame` looks into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pilotlight.export import lower, quantise
+from pilotlight.export.attempts import Attempt, Attempts
+from pilotlight.export.constants import fold_constants
+from pilotlight.export.findings import demand_finite
+from pilotlight.export.model_file import load_model
+from pilotlight.export.options import ExportOptions
+from pilotlight.export.rewrites import rewrite
+from pilotlight.export.rewrites_softmax import rewrite_softmax
+from pilotlight.export.state import run_once
+from pilotlight.export.steps import Steps, counted
+from pilotlight.export.targets import Target, resolve
+from pilotlight.model_spec import ModelSpec
+from pilotlight.npu.configurations import CONFIGURATIONS
+
+# Each shows whether the commands compute the model; a second one, whether that holds for other inputs.
+_CONFIRMED_SAMPLES = 2
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """samples: what the golden outputs are of, each a tuple of inputs. state: names of buffers that forward changes.
+
+    rewritten: a sentence on each rewriting of the captured graph. compile_spec: ExecuTorch's name of the target.
+    """
+
+    spec: ModelSpec
+    target: Target
+    compile_spec: Any
+    samples: list[tuple[Any, ...]]
+    state: list[str]
+    rewritten: list[str]
+    captured: quantise.Captured
+    attempt: Attempt
+
+
+def compile_model(file: Path, target_name: str, options: ExportOptions, steps: Steps, work: Path) -> CompiledModel:
+    """Load, capture, quantise and compile the model in `file`; Vela's files go below `work`.
+
+    Raises ConfigError for a wrong target or option, ModelError for a model that cannot be compiled.
+    """
+    with steps.step("model"):
+        spec = load_model(file)
+        state = run_once(spec.module, spec.example_inputs)  # A forward that raises is best told before export wraps it.
+    override = spec.targets.get(target_name, {})
+    target = resolve(
+        target_name,
+        options.system_config or override.get("system_config") or options.board_system_config,
+        options.memory_mode or override.get("memory_mode") or options.board_memory_mode,
+    )
+    float_io = spec.float_io if options.float_io is None else options.float_io
+
+    demand_finite(arrays_of(spec.calibration))
+    with steps.step("torch.export"):
+        captured = quantise.capture(spec)
+        # What stands between two roundings of the model's own stays one operator.
+        rewritten = []
+        if not captured.quantised:
+            fold_constants(captured.graph)
+            rewritten = [*rewrite(captured, spec.calibration), *rewrite_softmax(captured, spec.calibration)]
+    given = counted(len(spec.calibration), "calibration sample")
+    steps.tell("keeping the ranges of a quantised model" if captured.quantised else f"quantising with {given}")
+    for line in rewritten:
+        steps.tell(f"  {line}")
+    compile_spec = lower.compile_spec_for(target)
+    steps.tell(f"compiling for {target.name}, {target.system_config}, {target.memory_mode}")
+    samples = _samples(spec)
+    confirmed = samples[:_CONFIRMED_SAMPLES] if target.name in CONFIGURATIONS else []
+    attempt = Attempts(captured, spec, compile_spec, float_io, work, steps, confirmed).run()
+    return CompiledModel(spec, target, compile_spec, samples, state, rewritten, captured, attempt)
+
+
+def arrays_of(samples: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return samples as NumPy arrays."""
+    return [tuple(value.detach().numpy() for value in sample) for sample in samples]
+
+
+def _samples(spec: ModelSpec) -> list[tuple[Any, ...]]:
+    if spec.data_set is None:
+        return [spec.example_inputs]
+    dtype = spec.example_inputs[0].dtype
+    inputs = torch.as_tensor(spec.data_set.inputs, dtype=dtype)
+    return [(sample.unsqueeze(0),) for sample in inputs]

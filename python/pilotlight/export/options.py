@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an export may be asked for beside model and NPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """None takes the model's override, then the board's default, then the target's."""
+
+    system_config: str | None = None
+    memory_mode: str | None = None
+    float_io: bool | None = None
+    require_full_delegation: bool = False
+    board_system_config: str | None = None
+    board_memory_mode: str | None = None
