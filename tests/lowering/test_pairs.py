@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pairs of operators with shared and unusual zero points: the NPU's program computes what PyTorch computes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import campaign
+from pairs import OPERATORS, SAMPLES, SURROUNDINGS, Graph, graphs
+
+# A ReLU that is lost without the exporter's repair, and one before which zero is the lowest value.
+LOST = Graph(7, "conv2d", "relu", "beside input", "around 0")
+KEPT = Graph(7, "conv2d", "relu", "plain", "around 0")
+
+
+@pytest.mark.parametrize("graph", [*graphs(8, seed=3), LOST, KEPT], ids=str)
+def test_a_pair_is_compiled_into_what_pytorch_computes(graph: Graph) -> None:
+    outcome = campaign.compile_graph(graph)
+    assert not outcome.error
+    assert not outcome.passed_unnoticed
+    assert outcome.furthest <= 1
+
+
+def test_without_the_repair_the_lost_activation_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign.quantise, "separate_activations", lambda converted: 0)
+    assert list(campaign.compile_graph(LOST).deviations) == ["relu"]
+    assert not campaign.compile_graph(KEPT).kept
+
+
+def test_the_graphs_of_a_seed_are_different_and_cover_everything() -> None:
+    found = list(graphs(2000, seed=1))
+    assert len(set(map(str, found))) == 2000
+    assert {graph.first for graph in found} == {graph.second for graph in found} == set(OPERATORS)
+    assert {graph.surrounding for graph in found} == set(SURROUNDINGS)
+    assert {graph.samples for graph in found} == set(SAMPLES)
+
+
+@pytest.mark.campaign
+@pytest.mark.time_limit(4 * 3600)
+@pytest.mark.parametrize("part", range(4))
+def test_two_thousand_pairs(part: int) -> None:
+    outcomes = [campaign.compile_graph(graph) for graph in list(graphs(2000, seed=1))[part::4]]
+    said = "\n".join(campaign.table(outcomes))
+    print(said)
+    assert not any(outcome.passed_unnoticed or outcome.error for outcome in outcomes), said
