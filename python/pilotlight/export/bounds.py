@@ -9,23 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-# Values are moved, chosen or compared, and none is computed.
+# Values are chosen, and none is computed.
+_CHOOSING = frozenset(("amax", "amin", "max_pool1d", "max_pool2d"))
+# Values are moved.
 _MOVING = frozenset(
     (
-        *("alias", "alias_copy", "amax", "amin", "as_strided", "cat", "chunk", "clone", "concat", "contiguous"),
+        *("alias", "alias_copy", "as_strided", "cat", "chunk", "clone", "concat", "contiguous"),
         *("copy", "detach", "dropout", "expand", "expand_copy", "flatten", "flip", "getitem", "index_select"),
-        *("max_pool1d", "max_pool2d", "movedim", "narrow", "permute", "permute_copy", "pixel_shuffle"),
+        *("movedim", "narrow", "permute", "permute_copy", "pixel_shuffle"),
         *("pixel_unshuffle", "repeat", "reshape", "select", "select_copy", "slice", "slice_copy", "split"),
         *("split_with_sizes", "squeeze", "squeeze_copy", "stack", "t", "tile", "transpose", "transpose_copy"),
         *("unbind", "unflatten", "unfold", "unsqueeze", "unsqueeze_copy", "upsample_nearest2d", "view", "view_copy"),
     )
 )
-_MOVED, _ROUNDED = 0, 1
+_EXACT, _ROUNDED = 0, 1
 
 
 def bound_of(island: Iterable[Any]) -> int:
     """Return the bound for a value that these operators compute together, between two quantisers."""
-    return max((_MOVED if _kind(node) in _MOVING else _ROUNDED for node in island), default=_MOVED)
+    exact = _MOVING | _CHOOSING
+    return max((_EXACT if _kind(node) in exact else _ROUNDED for node in island), default=_EXACT)
+
+
+def only_moves(island: Iterable[Any]) -> bool:
+    """Whether these operators put values elsewhere and do nothing else."""
+    return all(_kind(node) in _MOVING for node in island)
 
 
 def _kind(node: Any) -> str:

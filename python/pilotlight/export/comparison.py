@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pilotlight.errors import ModelError
 from pilotlight.export.activations import QUANTISE
-from pilotlight.export.bounds import bound_of
+from pilotlight.export.bounds import bound_of, only_moves
 from pilotlight.export.golden import DelegateCall
 from pilotlight.export.lower import Lowered
 from pilotlight.export.report import OperatorAgreement
@@ -95,8 +95,8 @@ class Comparison:
     """Compares sample by sample. results: one entry for each quantiser with a counterpart, in order of computation.
 
     module: the quantised module. quantisers: how many there are, with those that have no counterpart. Left out are
-    those behind operators that only move values: upstream joins such operators to what comes next, and there they
-    are compared.
+    those behind operators that only move values: upstream joins such operators and mixes what they came from. They
+    are compared where the next operator uses their values.
     """
 
     def __init__(self, module: Any, lowered: Lowered) -> None:
@@ -107,8 +107,10 @@ class Comparison:
         for node in module.graph.nodes:
             if node.op == "call_function" and node.target is QUANTISE:
                 island = _island(node)
+                if only_moves(island):
+                    continue
+                self.quantisers += 1
                 counterpart = counterparts.find(node, island)
-                self.quantisers += counterpart is not None or bound_of(island) > 0
                 if counterpart is not None:
                     found.append(counterpart)
         self.results = [Compared(counterpart, bound_of(counterpart.island)) for counterpart in found]

@@ -94,7 +94,7 @@ def test_an_activation_that_shares_its_quantiser_is_computed_on_the_npu(
     assert not attempts.kept and not attempt.lowered.on_cpu
     assert len(attempt.lowered.delegates) == 1
     agreement = attempt.comparison.agreement()
-    assert agreement.compared == agreement.results >= 4
+    assert agreement.compared == agreement.results >= 3
     assert agreement.furthest <= 1
 
 
