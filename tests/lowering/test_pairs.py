@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import campaign
+import compile_pairs
 from pairs import OPERATORS, SAMPLES, SURROUNDINGS, Graph, graphs
 
 # A ReLU that is lost without the exporter's repair, and one before which zero is the lowest value.
@@ -20,16 +20,16 @@ KEPT = Graph(7, "conv2d", "relu", "plain", "around 0")
 
 @pytest.mark.parametrize("graph", [*graphs(8, seed=3), LOST, KEPT], ids=str)
 def test_a_pair_is_compiled_into_what_pytorch_computes(graph: Graph) -> None:
-    outcome = campaign.compile_graph(graph)
+    outcome = compile_pairs.compile_graph(graph)
     assert not outcome.error
     assert not outcome.passed_unnoticed
     assert outcome.furthest <= 1
 
 
 def test_without_the_repair_the_lost_activation_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campaign.quantise, "separate_activations", lambda converted: 0)
-    assert list(campaign.compile_graph(LOST).deviations) == ["relu"]
-    assert not campaign.compile_graph(KEPT).kept
+    monkeypatch.setattr(compile_pairs.quantise, "separate_activations", lambda converted: 0)
+    assert list(compile_pairs.compile_graph(LOST).deviations) == ["relu"]
+    assert not compile_pairs.compile_graph(KEPT).kept
 
 
 def test_the_graphs_of_a_seed_are_different_and_cover_everything() -> None:
@@ -44,7 +44,7 @@ def test_the_graphs_of_a_seed_are_different_and_cover_everything() -> None:
 @pytest.mark.time_limit(4 * 3600)
 @pytest.mark.parametrize("part", range(4))
 def test_two_thousand_pairs(part: int) -> None:
-    outcomes = [campaign.compile_graph(graph) for graph in list(graphs(2000, seed=1))[part::4]]
-    said = "\n".join(campaign.table(outcomes))
+    outcomes = [compile_pairs.compile_graph(graph) for graph in list(graphs(2000, seed=1))[part::4]]
+    said = "\n".join(compile_pairs.table(outcomes))
     print(said)
     assert not any(outcome.passed_unnoticed or outcome.error for outcome in outcomes), said

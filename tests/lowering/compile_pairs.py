@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compiles generated graphs and tells which operators upstream's lowering gets wrong.
 
-    python tests/lowering/campaign.py --graphs 2000 --seed 1 [--without-repair] [--json FILE]
+    python tests/lowering/compile_pairs.py --graphs 2000 --seed 1 [--without-repair] [--json FILE]
 
 Each graph is compiled as an export would. Every result of the NPU's program is held to quantised PyTorch. Then
 the golden output is compared with quantised PyTorch's once more, from outside: each operator may add one step.
