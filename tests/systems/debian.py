@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = ROOT / "build" / "systems"
-CHECKOUT = "/root/pilotlight"
+CHECKOUT = "/opt/pilotlight"
 
 _CERTIFICATES = "/etc/host-certificates.pem"
 _NAMES_OF_CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
