@@ -68,6 +68,15 @@ if [ "$(cat "$stamp" 2>/dev/null || true)" != "$wanted" ]; then
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$root/python"
   printf '%s\n' "$wanted" >"$stamp"
 fi
+if [ "${1:-}" = --campaign ]; then
+  zoo=$root/tests/zoo/requirements.txt
+  zoo_stamp=$venv/.pilotlight-zoo
+  if ! cmp -s "$zoo" "$zoo_stamp"; then
+    say "installing the packages that the zoo takes networks from (24 MB)"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$zoo"
+    cp "$zoo" "$zoo_stamp"
+  fi
+fi
 "$root/scripts/fetch_sources.sh"
 
 # As a project in somebody else's workspace it is part of that one.

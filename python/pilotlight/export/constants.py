@@ -30,7 +30,7 @@ def fold_constants(graph_module: Any) -> None:
                 if not isinstance(value, torch.Tensor):
                     # Several results; each is picked by a node of its own.
                     values[node] = value
-                elif _is_small(value, node):
+                elif _is_small(value, [values[source] for source in node.all_input_nodes]):
                     values[node] = value
                     _fold(graph_module, node, value, values)
     graph.eliminate_dead_code()
@@ -98,7 +98,6 @@ def _is_foldable(node: Any) -> bool:
     return not chance and not _is_mutable(node) and not any(_is_mutable(user) for user in node.users)
 
 
-def _is_small(value: Any, node: Any) -> bool:
-    tensors = (source.meta.get("val") for source in node.all_input_nodes)
-    given = sum(tensor.nbytes for tensor in tensors if isinstance(tensor, torch.Tensor))
+def _is_small(value: Any, made_of: list[Any]) -> bool:
+    given = sum(tensor.nbytes for tensor in made_of if isinstance(tensor, torch.Tensor))
     return bool(value.nbytes <= max(_SMALL_BYTES, given))

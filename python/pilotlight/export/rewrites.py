@@ -16,7 +16,7 @@ import torch
 from pilotlight.export.constants import attribute, drop_unused, is_constant, new_constant
 from pilotlight.export.quantise import Captured
 from pilotlight.export.rewriting import Function, Rewriting, argument, pair, shape_of
-from pilotlight.export.rewritings import attention, normalisation, pooling, products
+from pilotlight.export.rewritings import attention, normalisation, picking, pooling, products
 from pilotlight.export.state import InitialState
 from pilotlight.export.user_operators import number_of, set_number
 
@@ -225,5 +225,6 @@ REWRITINGS = (
     *products.REWRITINGS,
     *attention.REWRITINGS,
     *normalisation.REWRITINGS,
+    *picking.REWRITINGS,
     *pooling.REWRITINGS,
 )

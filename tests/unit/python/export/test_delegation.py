@@ -82,3 +82,29 @@ def test_a_mask_that_is_made_of_constants_is_a_constant_of_the_delegate(place_re
     assert attempts.kept == {}
     assert [operator.name for operator in attempt.lowered.on_cpu] == []
     assert len(attempt.lowered.delegates) == 1
+
+
+class Interactions(nn.Module):
+    """Products of features with each other, of which those above the diagonal are picked."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(rows * (rows - 1) // 2, 3)
+        pairs = torch.triu_indices(rows, rows, offset=1)
+        self.register_buffer("pairs", pairs[0] * rows + pairs[1])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head((x @ x.transpose(1, 2)).flatten(1)[:, self.pairs])
+
+
+def test_a_pick_by_fixed_indices_is_on_the_npu(place_rewritten: Place) -> None:
+    attempt, attempts = place_rewritten(Interactions(4).eval(), torch.randn(1, 4, 8))
+    assert attempts.kept == {}
+    assert [operator.name for operator in attempt.lowered.on_cpu] == []
+
+
+def test_a_pick_in_too_many_pieces_alone_stays_on_the_cpu(place_rewritten: Place) -> None:
+    attempt, _ = place_rewritten(Interactions(36).eval(), torch.randn(1, 36, 8))
+    names = {operator.name for operator in attempt.lowered.on_cpu}
+    assert {name for name in names if "quantize" not in name} == {"aten.index.Tensor"}
+    assert len(attempt.lowered.delegates) == 2

@@ -30,6 +30,7 @@ class Computes(nn.Module):
 
 PLANE, ROWS, ROW = (1, 4, 8, 8), (5, 8), (1, 4, 16)
 WEIGHTS, BIAS = torch.linspace(-1, 1, 48).reshape(8, 6), torch.linspace(-2, 1, 6)
+WHICH = torch.tensor([6, 7, 0, 1, 4])
 # These may round otherwise; the others give the same bits.
 ROUND = ("a product with weights", "a product plus a bias", "adaptive_avg_pool1d", "avg_pool1d", "batch_norm")
 
@@ -79,6 +80,8 @@ CASES: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], tuple[int, ...], 
     "addmm, one bias": (lambda x: torch.addmm(BIAS[:1], x, WEIGHTS), ROWS, "a product plus a bias"),
     "addmm of values": (lambda x: torch.addmm(BIAS[:1], x, torch.relu(x).t()), ROWS, "a product plus a bias"),
     "baddbmm of values": (lambda x: torch.baddbmm(BIAS[:1], x, x.mT, alpha=0.5), (2, 3, 4), "a product plus a bias"),
+    "a pick by a list": (lambda x: x[:, [0, 2, 3]] + x[:, [3, 3, -4]], PLANE, "a pick by fixed"),
+    "a pick by a tensor": (lambda x: x.index_select(-1, WHICH), PLANE, "a pick by fixed"),
     "a roll": (lambda x: torch.roll(x, (3, -1), (1, 2)), PLANE, "roll"),
 }
 
@@ -115,6 +118,12 @@ def test_an_average_pool_that_the_npu_takes_or_that_has_no_other_form_stays(argu
     before = targets(program.graph)
     assert rewrite(program, [(x,)]) == []
     assert targets(program.graph) == before
+
+
+@pytest.mark.parametrize("pick", [torch.arange(0, 80, 2), torch.tensor([[0, 1], [2, 3]])])
+def test_a_pick_of_many_single_rows_or_into_more_dimensions_stays(pick: torch.Tensor) -> None:
+    program, x = captured(lambda x: x[:, pick], (1, 80))
+    assert rewrite(program, [(x,)]) == []
 
 
 def test_a_rewriting_with_other_bits_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

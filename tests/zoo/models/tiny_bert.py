@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""BERT with two layers of 128, from transformers: token numbers and an attention mask go in."""
+
+from __future__ import annotations
+
+import torch
+from _zoo import CALIBRATION, generator, zoo_spec
+from torch import nn
+
+from pilotlight.model_spec import ModelSpec
+
+_WORDS, _TOKENS, _WIDTH = 200, 16, 128
+
+
+class Bert(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        from transformers import BertConfig, BertModel
+
+        config = BertConfig(
+            vocab_size=_WORDS,
+            hidden_size=_WIDTH,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=4 * _WIDTH,
+            max_position_embeddings=_TOKENS,
+            initializer_range=0.2,
+        )
+        self.body = BertModel(config)
+        self.head = nn.Linear(_WIDTH, 2)
+
+    def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(tokens, attention_mask=mask).pooler_output)
+
+
+def spec() -> ModelSpec:
+    samples = []
+    for number in range(CALIBRATION):
+        tokens = torch.randint(0, _WORDS, (1, _TOKENS), generator=generator(number))
+        mask = (torch.arange(_TOKENS) < _TOKENS - number).long()[None]
+        samples.append((tokens, mask))
+    return zoo_spec("tiny_bert", Bert, samples)

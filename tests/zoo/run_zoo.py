@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Export known networks, run each on the simulated NPU, and print what became of them as a table.
+
+    python tests/zoo/run_zoo.py [MODEL ...] [--target ethos-u55-256] [--json FILE] [--keep FOLDER]
+
+MODEL is a file's name in tests/zoo/models, without .py; without any, all run. Each model is exported
+by the command that users type, in a process of its own. Exit code 1: a model was refused, or is worse
+than `LOSS_LIMIT_DB` allows, or the simulator's answer is not the golden one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pilotlight.bundle import load_model_info
+from pilotlight.npu import Simulator
+
+MODELS = Path(__file__).resolve().parent / "models"
+TARGET = "ethos-u55-256"
+# How far golden may be behind quantised PyTorch, both against FP32.
+LOSS_LIMIT_DB = 1.0
+# Operators that look up tables or prepare arguments, as the edge dialect calls them. The NPU has none of
+# them, or not for these integers, so a model that begins with token numbers keeps them on the CPU.
+ARGUMENT_HANDLING = (
+    "aten.embedding",
+    "quantized_decomposed.embedding",
+    "quantized_decomposed.quantize_per_tensor",
+    "quantized_decomposed.dequantize_per_tensor",
+)
+_EXPORT_LIMIT_S = 3600
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What became of one model.
+
+    error: what the export said when it refused the model, else "".
+    on_cpu: operators on the CPU with their reasons, without those of `ARGUMENT_HANDLING`.
+    arguments: those of `ARGUMENT_HANDLING` on the CPU.
+    quantised_db, golden_db: signal to noise ratio against FP32 of the output that lost most.
+    loss_db: how far golden is behind quantised PyTorch there.
+    agrees: whether the simulator's outputs are the golden ones, within their tolerance.
+    cycles: Vela's estimate.
+    """
+
+    name: str
+    error: str = ""
+    seconds: float = 0.0
+    delegates: int = 0
+    operators: int = 0
+    on_cpu: dict[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    quantised_db: float = 0.0
+    golden_db: float = 0.0
+    loss_db: float = 0.0
+    agrees: bool = False
+    cycles: int = 0
+
+    @property
+    def passed(self) -> bool:
+        return not self.error and self.agrees and self.loss_db <= LOSS_LIMIT_DB
+
+    @property
+    def whole(self) -> bool:
+        """Whether the NPU computes everything but argument handling."""
+        return not self.error and not self.on_cpu and self.delegates > 0
+
+
+def names() -> list[str]:
+    return sorted(file.stem for file in MODELS.glob("[!_]*.py"))
+
+
+def judge(name: str, target: str, folder: Path) -> Entry:
+    """Export the model of that name to `folder`, and run its samples on the simulated NPU."""
+    command = [sys.executable, "-m", "pilotlight", "export", str(MODELS / f"{name}.py")]
+    began = time.monotonic()
+    done = subprocess.run(
+        [*command, "-t", target, "-o", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=_EXPORT_LIMIT_S,
+        check=False,
+    )
+    seconds = time.monotonic() - began
+    if done.returncode:
+        return Entry(name, done.stderr.strip() or f"exit code {done.returncode}", seconds)
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    on_cpu, arguments = _on_cpu(report["operators"])
+    quantised, golden, loss = max((_accuracy(o) for o in report["outputs"]), key=lambda a: a[2])
+    return Entry(
+        name,
+        seconds=seconds,
+        delegates=len(report["delegates"]),
+        operators=len(report["operators"]),
+        on_cpu=on_cpu,
+        arguments=arguments,
+        quantised_db=quantised,
+        golden_db=golden,
+        loss_db=loss,
+        agrees=simulator_agrees(folder),
+        cycles=report["total_cycles"],
+    )
+
+
+def _on_cpu(operators: Iterable[dict[str, Any]]) -> tuple[dict[str, str], tuple[str, ...]]:
+    others: dict[str, str] = {}
+    arguments: list[str] = []
+    for number, operator in enumerate(operators):
+        if operator["delegate"] is not None:
+            continue
+        if operator["name"].startswith(ARGUMENT_HANDLING):
+            arguments.append(operator["name"])
+        else:
+            where = operator["inner_where"] or operator["where"]
+            others[f"{number} {operator['name']} ({where})"] = operator["reason"]
+    return others, tuple(arguments)
+
+
+def _accuracy(output: dict[str, Any]) -> tuple[float, float, float]:
+    """Return both ratios in dB and the loss. Without any noise the ratio counts as infinite."""
+    quantised, golden = output["sqnr_quantised_db"], output["sqnr_golden_db"]
+    if golden is None:
+        return quantised or np.inf, np.inf, 0.0
+    return quantised or np.inf, golden, (quantised or np.inf) - golden
+
+
+def simulator_agrees(folder: Path) -> bool:
+    """Run every sample of the bundle, and compare with its golden outputs."""
+    info = load_model_info(folder)
+    arrays = np.load(folder / "golden.npz")
+    simulator = Simulator(folder / "model.pte")
+    for number in range(len(arrays["golden_0"])):
+        inputs = [spec.in_memory(arrays[f"input_{index}"][number]) for index, spec in enumerate(info.inputs)]
+        result = simulator.run(inputs)
+        for index, (spec, got) in enumerate(zip(info.outputs, result.outputs, strict=True)):
+            golden = arrays[f"golden_{index}"][number].reshape(spec.shape).astype(np.float64)
+            furthest = np.abs(spec.from_memory(np.asarray(got)).astype(np.float64) - golden).max()
+            if not furthest <= info.tolerance_of(index).max_difference:
+                return False
+    return True
+
+
+def table(entries: Iterable[Entry]) -> list[str]:
+    lines = ["model                    export  delegates  on CPU  arguments  quantised   golden  simulator      cycles"]
+    for entry in entries:
+        if entry.error:
+            lines.append(f"{entry.name:<24} REFUSED: {entry.error}")
+            continue
+        lines.append(
+            f"{entry.name:<24} {entry.seconds:4.0f} s  {entry.delegates:9}  {len(entry.on_cpu):6}"
+            f"  {len(entry.arguments):9}  {entry.quantised_db:6.1f} dB  {entry.golden_db:4.1f} dB  "
+            f"{'equal' if entry.agrees else 'DIFFERS':>9}  {entry.cycles:10,}"
+        )
+        lines += [f"    {operator}: {why}" for operator, why in entry.on_cpu.items()]
+    return lines
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="*", help="default: all")
+    parser.add_argument("--target", default=TARGET)
+    parser.add_argument("--json", type=Path, help="write what became of each model to this file")
+    parser.add_argument("--keep", type=Path, help="keep the bundles in this folder")
+    args = parser.parse_args()
+    unknown = sorted(set(args.model) - set(names()))
+    if unknown:
+        parser.error(f"{', '.join(unknown)}: not in {MODELS}; there are {', '.join(names())}")
+    entries: list[Entry] = []
+    with tempfile.TemporaryDirectory(prefix="pilotlight-zoo-") as temporary:
+        for name in args.model or names():
+            entries.append(judge(name, args.target, (args.keep or Path(temporary)) / name))
+            first = not entries[1:]
+            print("\n".join(table(entries[-1:])[0 if first else 1 :]), flush=True)
+            if args.json is not None:
+                text = json.dumps([asdict(entry) for entry in entries], indent=1)
+                args.json.write_text(text + "\n", encoding="utf-8")
+    passed, whole = sum(e.passed for e in entries), sum(e.whole for e in entries)
+    print(f"{passed} of {len(entries)} passed; {whole} leave nothing but arguments on the CPU")
+    return 0 if passed == len(entries) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
