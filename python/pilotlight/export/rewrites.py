@@ -16,7 +16,7 @@ import torch
 from pilotlight.export.constants import attribute, drop_unused, is_constant, new_constant
 from pilotlight.export.quantise import Captured
 from pilotlight.export.rewriting import Function, Rewriting, argument, pair, shape_of
-from pilotlight.export.rewritings import attention, normalisation, picking, pooling, products
+from pilotlight.export.rewritings import attention, normalisation, picking, pooling, products, resampling
 from pilotlight.export.state import InitialState
 from pilotlight.export.user_operators import number_of, set_number
 
@@ -98,7 +98,7 @@ def _replace(graph_module: Any, node: Any, sources: Sequence[Any], function: Fun
     """
     graph, number = node.graph, number_of(node)
     traced = torch.fx.Graph()
-    tracer = torch.fx.proxy.GraphAppendingTracer(traced)
+    tracer = _HoldingTensors(traced)
     takes = [traced.placeholder(f"x{index}") for index in range(len(sources))]
     traced.output(function(*(torch.fx.Proxy(placeholder, tracer) for placeholder in takes)).node)
     copies: dict[Any, Any] = dict(zip(takes, sources, strict=True))
@@ -123,6 +123,13 @@ def _replace(graph_module: Any, node: Any, sources: Sequence[Any], function: Fun
                 if number is not None:
                     set_number(new, number)
     graph.erase_node(node)
+
+
+class _HoldingTensors(torch.fx.proxy.GraphAppendingTracer):  # type: ignore[misc]
+    """Takes tensors that a function holds, such as fixed weights, as nodes without inputs."""
+
+    def create_arg(self, a: Any) -> Any:
+        return self.graph.call_function(lambda: a) if isinstance(a, torch.Tensor) else super().create_arg(a)
 
 
 def _hardtanh(node: Any) -> Function | None:
@@ -227,4 +234,5 @@ REWRITINGS = (
     *normalisation.REWRITINGS,
     *picking.REWRITINGS,
     *pooling.REWRITINGS,
+    *resampling.REWRITINGS,
 )

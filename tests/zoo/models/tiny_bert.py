@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import torch
-from _zoo import CALIBRATION, generator, zoo_spec
+from _zoo import CALIBRATION, generator, import_torchvision, zoo_spec
 from torch import nn
 
 from pilotlight.model_spec import ModelSpec
@@ -34,6 +34,7 @@ class Bert(nn.Module):
 
 
 def spec() -> ModelSpec:
+    import_torchvision()  # transformers looks at it
     samples = []
     for number in range(CALIBRATION):
         tokens = torch.randint(0, _WORDS, (1, _TOKENS), generator=generator(number))

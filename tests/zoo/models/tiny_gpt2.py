@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import torch
-from _zoo import CALIBRATION, generator, zoo_spec
+from _zoo import CALIBRATION, generator, import_torchvision, zoo_spec
 from torch import nn
 
 from pilotlight.model_spec import ModelSpec
@@ -33,5 +33,6 @@ class Gpt2(nn.Module):
 
 
 def spec() -> ModelSpec:
+    import_torchvision()  # transformers looks at it
     samples = [(torch.randint(0, _WORDS, (1, _TOKENS), generator=generator(number)),) for number in range(CALIBRATION)]
     return zoo_spec("tiny_gpt2", Gpt2, samples)

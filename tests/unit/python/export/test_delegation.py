@@ -44,6 +44,21 @@ MODULES = {
         lambda: nn.Sequential(nn.Linear(8, 6), norm(nn.BatchNorm1d(6)), nn.ReLU(), norm(nn.BatchNorm1d(6))),
         (1, 8),
     ),
+    "bilinear interpolation": (
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 4, 3),
+            nn.Upsample(scale_factor=2, mode="bilinear"),
+            nn.ReLU(),
+            nn.Upsample((9, 15), mode="bilinear"),
+        ),
+        (1, 3, 8, 8),
+    ),
+    "interpolation of a row and threefold repetition": (
+        lambda: nn.Sequential(
+            nn.Conv1d(3, 4, 3), nn.Upsample(scale_factor=2, mode="linear"), nn.Upsample(scale_factor=3)
+        ),
+        (1, 3, 8),
+    ),
     "norms of sequences": (lambda: nn.Sequential(norm(nn.BatchNorm1d(3)), nn.Conv1d(3, 4, 3)), (1, 3, 12)),
 }
 

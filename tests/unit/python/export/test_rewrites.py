@@ -32,7 +32,18 @@ PLANE, ROWS, ROW = (1, 4, 8, 8), (5, 8), (1, 4, 16)
 WEIGHTS, BIAS = torch.linspace(-1, 1, 48).reshape(8, 6), torch.linspace(-2, 1, 6)
 WHICH = torch.tensor([6, 7, 0, 1, 4])
 # These may round otherwise; the others give the same bits.
-ROUND = ("a product with weights", "a product plus a bias", "adaptive_avg_pool1d", "avg_pool1d", "batch_norm")
+ROUND = (
+    "a product with weights",
+    "an interpolation",
+    "a product plus a bias",
+    "adaptive_avg_pool1d",
+    "avg_pool1d",
+    "batch_norm",
+)
+
+
+def grow(x: torch.Tensor, factor: float | None, mode: str, size: tuple[int, int] | None = None) -> torch.Tensor:
+    return nn.functional.interpolate(x, size=size, scale_factor=factor, mode=mode)
 
 
 def settled(norm: Any) -> Any:
@@ -82,6 +93,19 @@ CASES: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], tuple[int, ...], 
     "baddbmm of values": (lambda x: torch.baddbmm(BIAS[:1], x, x.mT, alpha=0.5), (2, 3, 4), "a product plus a bias"),
     "a pick by a list": (lambda x: x[:, [0, 2, 3]] + x[:, [3, 3, -4]], PLANE, "a pick by fixed"),
     "a pick by a tensor": (lambda x: x.index_select(-1, WHICH), PLANE, "a pick by fixed"),
+    "bilinear, twice": (lambda x: grow(x, 2, "bilinear"), (1, 3, 5, 7), "an interpolation"),
+    "bilinear, eight times": (lambda x: grow(x, 8, "bilinear"), (1, 2, 3, 1), "an interpolation"),
+    "bilinear, by one and a half": (lambda x: grow(x, 1.5, "bilinear"), (1, 2, 5, 6), "an interpolation"),
+    "bilinear to a size": (lambda x: grow(x, None, "bilinear", (7, 4)), (2, 2, 5, 6), "an interpolation"),
+    "bilinear, corners aligned": (
+        lambda x: nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True),
+        PLANE,
+        "an interpolation",
+    ),
+    "bicubic": (lambda x: grow(x, 2, "bicubic"), PLANE, "an interpolation"),
+    "linear in a row": (lambda x: grow(x, 2, "linear"), ROW, "an interpolation"),
+    "nearest, three times": (lambda x: grow(x, 3, "nearest"), PLANE, "a repetition"),
+    "nearest in a row": (lambda x: grow(x, 2, "nearest"), ROW, "a repetition"),
     "a roll": (lambda x: torch.roll(x, (3, -1), (1, 2)), PLANE, "roll"),
 }
 
