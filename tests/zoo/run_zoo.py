@@ -32,12 +32,14 @@ TARGET = "ethos-u55-256"
 LOSS_LIMIT_DB = 1.0
 # Operators that look up tables or prepare arguments, as the edge dialect calls them. The NPU has none of
 # them, or not for these integers, so a model that begins with token numbers keeps them on the CPU.
-ARGUMENT_HANDLING = (
+CONVERSIONS = (
     "aten.embedding",
     "quantized_decomposed.embedding",
     "quantized_decomposed.quantize_per_tensor",
     "quantized_decomposed.dequantize_per_tensor",
 )
+# What an embedding is made of. The source line tells it from others of the same names.
+LOOK_UPS = ("aten.index_select", "aten.view_copy", "dim_order_ops._to_dim_order_copy")
 _EXPORT_LIMIT_S = 3600
 
 
@@ -46,8 +48,8 @@ class Entry:
     """What became of one model.
 
     error: what the export said when it refused the model, else "".
-    on_cpu: operators on the CPU with their reasons, without those of `ARGUMENT_HANDLING`.
-    arguments: those of `ARGUMENT_HANDLING` on the CPU.
+    on_cpu: operators on the CPU with their reasons, without embeddings and argument handling.
+    arguments: those on the CPU that are.
     quantised_db, golden_db: signal to noise ratio against FP32 of the output that lost most.
     loss_db: how far golden is behind quantised PyTorch there.
     agrees: whether the simulator's outputs are the golden ones, within their tolerance.
@@ -119,12 +121,21 @@ def _on_cpu(operators: Iterable[dict[str, Any]]) -> tuple[dict[str, str], tuple[
     for number, operator in enumerate(operators):
         if operator["delegate"] is not None:
             continue
-        if operator["name"].startswith(ARGUMENT_HANDLING):
+        if _is_argument(operator):
             arguments.append(operator["name"])
         else:
             where = operator["inner_where"] or operator["where"]
             others[f"{number} {operator['name']} ({where})"] = operator["reason"]
     return others, tuple(arguments)
+
+
+def _is_argument(operator: dict[str, Any]) -> bool:
+    line = f"{operator['inner_source']} {operator['source']}"
+    return (
+        operator["name"].startswith(CONVERSIONS)
+        or "64-bit integers" in operator["reason"]
+        or (operator["name"].startswith(LOOK_UPS) and ("embed" in line or "table" in line))
+    )
 
 
 def _accuracy(output: dict[str, Any]) -> tuple[float, float, float]:

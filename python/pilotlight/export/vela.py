@@ -26,6 +26,7 @@ from pilotlight.export.tosa_values import TosaValues
 from pilotlight.export.vela_debug import stream_debug
 from pilotlight.export.vela_operands import copied_operands
 from pilotlight.export.vela_outputs import demand_outputs
+from pilotlight.export.vela_process import vela_in_its_own_process
 
 # Vela's column prefixes, and the names people know.
 _MEMORIES = {
@@ -135,7 +136,7 @@ def recorded_compilations(folder: Path) -> Iterator[list[Compilation]]:
         )
         return result
 
-    with recorded_graphs() as graphs, copied_operands():
+    with recorded_graphs() as graphs, copied_operands(), vela_in_its_own_process():
         backend.vela_compile = compile_and_record
         try:
             yield compilations

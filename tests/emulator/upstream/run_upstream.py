@@ -88,8 +88,10 @@ def set_up(out: Path, image: Path, case_limit_s: float) -> Campaign:
         link.symlink_to(image)
     temporary = out / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
+    # Options for the user's own runs of pytest would change what is read from upstream's.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
     environment = {
-        **os.environ,
+        **inherited,
         "PATH": f"{out / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "EXECUTORCH_ROOT": str(out / "root"),
         "PYTHONPATH": os.pathsep.join(map(str, (Path(__file__).parent, ROOT / "tests"))),

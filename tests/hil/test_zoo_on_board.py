@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks of the zoo on the emulated board, by the commands that users type."""
+
+from __future__ import annotations
+
+import pytest
+from workflow import ROOT, Bench, build
+
+MODELS = ROOT / "tests" / "zoo" / "models"
+# Convolutions in time, a plain CNN, linear layers, embeddings with CPU operators, a transformer block.
+NAMES = ("tcn", "ecg_cnn", "autoencoder", "dlrm", "conformer")
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_of_the_zoo_is_bit_identical_on_the_board(name: str) -> None:
+    folder = build(f"zoo-{name}", "-b", "qemu-corstone300", "-m", MODELS / f"{name}.py")
+    report = Bench(folder).passes()
+    (model,) = report["models"]
+    assert report["verdict"] == "pass"
+    assert model["identical_samples"] == model["samples"] > 0

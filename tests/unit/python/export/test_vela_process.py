@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Vela runs apart: what ends it there is an error here, and files come back."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from executorch.backends.arm import arm_vela
+
+from pilotlight.export.vela_process import VelaCrashed, vela_in_its_own_process
+
+
+def crash(arguments: Sequence[str]) -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def give_up(arguments: Sequence[str]) -> None:
+    raise SystemExit(f"no such option: {arguments[0]}")
+
+
+def write(arguments: Sequence[str]) -> None:
+    Path(arguments[0]).write_text(str(os.getpid()), encoding="utf-8")
+
+
+def test_a_crash_is_an_error_that_names_the_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arm_vela.vela, "main", crash)
+    with vela_in_its_own_process(), pytest.raises(VelaCrashed, match="SIGSEGV"):
+        arm_vela.vela.main([])
+
+
+def test_what_vela_says_when_it_gives_up_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arm_vela.vela, "main", give_up)
+    with vela_in_its_own_process(), pytest.raises(RuntimeError, match="no such option: --fast"):
+        arm_vela.vela.main(["--fast"])
+
+
+def test_files_are_written_by_another_process_and_the_function_is_put_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(arm_vela.vela, "main", write)
+    with vela_in_its_own_process():
+        arm_vela.vela.main([str(tmp_path / "file")])
+    assert int((tmp_path / "file").read_text(encoding="utf-8")) != os.getpid()
+    assert arm_vela.vela.main is write
