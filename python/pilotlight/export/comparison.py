@@ -21,6 +21,7 @@ from pilotlight.errors import ModelError
 from pilotlight.export.activations import QUANTISE
 from pilotlight.export.bounds import bound_of, only_moves
 from pilotlight.export.golden import DelegateCall
+from pilotlight.export.layouts import layouts
 from pilotlight.export.lower import Lowered
 from pilotlight.export.report import OperatorAgreement
 from pilotlight.export.state import InitialState
@@ -152,18 +153,35 @@ class _Forced(torch.fx.Interpreter):  # type: ignore[misc]
             return value
         expected = value.numpy()
         stored = self._tensors[result.counterpart.delegate][result.counterpart.tensor.name]
-        got = nearest(stored, expected)
+        got = nearest(stored, expected, n, result.bound)
         result.add(expected, got)
         return torch.from_numpy(np.ascontiguousarray(got.astype(expected.dtype)))
 
 
-def nearest(stored: NDArray[Any], expected: NDArray[Any]) -> NDArray[Any]:
-    """Return `stored` in the order of dimensions in which it is nearest to `expected`."""
+def nearest(stored: NDArray[Any], expected: NDArray[Any], quantiser: Any, within: float) -> NDArray[Any]:
+    """Return `stored` in the order of elements in which it is nearest to `expected`, of the same shape.
+
+    Only where a value is further off than `within` are orders tried in which other operators move the values.
+    """
+    best, off = _nearest(stored, expected)
+    for order in layouts(quantiser):
+        if np.abs(best.astype(np.float64) - expected).max(initial=0) <= within:
+            break
+        found, found_off = _nearest(stored, expected.reshape(-1)[order])
+        if found_off < off:
+            best, off = np.empty(expected.shape, found.dtype), found_off
+            best.reshape(-1)[order.reshape(-1)] = found.reshape(-1)
+    return best
+
+
+def _nearest(stored: NDArray[Any], expected: NDArray[Any]) -> tuple[NDArray[Any], float]:
+    """Return the nearest arrangement, and the sum of its distances."""
 
     def distance(array: NDArray[Any]) -> float:
         return float(np.abs(array.astype(np.float64) - expected).sum())
 
-    return min(arrangements(stored, expected.shape), key=distance)
+    best = min(arrangements(stored, expected.shape), key=distance)
+    return best, distance(best)
 
 
 def arrangements(stored: NDArray[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:

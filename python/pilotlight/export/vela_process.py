@@ -7,6 +7,7 @@ this one (fork): Vela is loaded already, and starting another Python would cost 
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -58,6 +59,7 @@ def vela_in_its_own_process() -> Iterator[None]:
 
 def _run_and_exit(run: object, arguments: Sequence[str], write: int) -> None:
     """End the copy: with 0, or with _REFUSED and the words of the exception in the pipe."""
+    faulthandler.disable()  # A crash is told by the exit code.
     status = 0
     try:
         run(arguments)  # type: ignore[operator]

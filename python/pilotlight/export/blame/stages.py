@@ -86,9 +86,7 @@ class TosaStage:
         for counterpart in self._counterparts:
             if counterpart.delegate in tensors:
                 stored = tensors[counterpart.delegate][counterpart.tensor.name]
-                found[counterpart.quantiser.name] = nearest(
-                    real(stored, counterpart.quantiser), like[counterpart.quantiser.name]
-                )
+                found[counterpart.quantiser.name] = _as_in_pytorch(stored, counterpart.quantiser, like)
         return found
 
 
@@ -114,9 +112,15 @@ class SimulatorStage:
             outputs = dict(zip(self._values[call.delegate].names, answers, strict=False))
             for counterpart in self._counterparts:
                 if counterpart.delegate == call.delegate and counterpart.tensor.name in outputs:
-                    stored = real(outputs[counterpart.tensor.name], counterpart.quantiser)
-                    found[counterpart.quantiser.name] = nearest(stored, like[counterpart.quantiser.name])
+                    stored = outputs[counterpart.tensor.name]
+                    found[counterpart.quantiser.name] = _as_in_pytorch(stored, counterpart.quantiser, like)
         return found
+
+
+def _as_in_pytorch(stored: NDArray[Any], quantiser: Any, like: Results) -> NDArray[np.float64]:
+    """Return a result's real values in the order of elements that PyTorch has."""
+    step = float(quantiser.args[1])
+    return nearest(real(stored, quantiser), like[quantiser.name], quantiser, step)
 
 
 def real(integers: NDArray[Any], quantiser: Any) -> NDArray[np.float64]:

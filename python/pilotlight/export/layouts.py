@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In which orders a value of the quantised module may lie in a delegate's graph.
+
+Upstream moves operators across those that only move values: `relu(x).reshape(...).transpose(...)` may become a
+relu of what was transposed. Then TOSA's values are those of PyTorch, in the order that the moves give.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pilotlight.export.bounds import only_moves
+
+_MOST = 24
+
+
+def layouts(quantiser: Any) -> Iterator[NDArray[np.int64]]:
+    """Yield orders of the quantiser's values, the nearest first and its own not at all.
+
+    Element j of an order is element `order.flat[j]` of the value. The order's shape is the layout's.
+    """
+    shape = _shape(quantiser)
+    if shape is not None:
+        own = _elements(shape)
+        for count, order in enumerate((*_after(quantiser, own), *_before(quantiser, own))):
+            if count == _MOST:
+                return
+            yield order.numpy()
+
+
+def _after(quantiser: Any, own: Any) -> Iterator[Any]:
+    """Orders that later operators put the values in."""
+    pending = deque([(quantiser, own)])
+    while pending:
+        node, order = pending.popleft()
+        for user in node.users:
+            if _keeps(user):
+                pending.append((user, order))
+            elif user.op == "call_function" and only_moves([user]) and user.all_input_nodes == [node]:
+                moved = _run(user, order)
+                if moved is not None:
+                    yield moved
+                    pending.append((user, moved))
+
+
+def _before(quantiser: Any, own: Any) -> Iterator[Any]:
+    """Orders that the values had before earlier operators moved them."""
+    node, order = quantiser, own
+    while len(node.all_input_nodes) == 1:
+        source = node.all_input_nodes[0]
+        shape = _shape(source)
+        if node.op != "call_function" or shape is None or math.prod(shape) != order.numel():
+            return
+        if not _keeps(node) and only_moves([node]):
+            taken = _run(node, _elements(shape))
+            if taken is None:
+                return
+            given = torch.empty(order.numel(), dtype=torch.int64)
+            given[taken.flatten()] = order.flatten()
+            order = given.reshape(shape)
+            yield order
+        node = source
+
+
+def _keeps(node: Any) -> bool:
+    return "quantize_per" in str(node.target)
+
+
+def _shape(node: Any) -> tuple[int, ...] | None:
+    value = node.meta.get("val")
+    if isinstance(value, torch.Tensor):
+        return tuple(value.shape)
+    return _shape(node.args[0]) if _keeps(node) else None
+
+
+def _elements(shape: tuple[int, ...]) -> Any:
+    return torch.arange(math.prod(shape)).reshape(shape)
+
+
+def _run(node: Any, order: Any) -> Any | None:
+    """Return what the operator makes of `order`, None when that has not the same elements."""
+    args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), lambda source: order)
+    moved = node.target(*args, **kwargs)
+    same = isinstance(moved, torch.Tensor) and torch.equal(moved.flatten().sort().values, order.flatten().sort().values)
+    return moved if same else None

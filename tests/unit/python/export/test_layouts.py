@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values that upstream computes in another order are found, and only those."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from pilotlight.export.attempts import Attempt, Attempts
+
+Place = Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]
+
+
+class Unfolded(nn.Module):
+    """Patches become rows before the inner operator, and a picture after it, as in MobileViT."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.reshape(64, 2, 8, 2).transpose(1, 2).reshape(1, 8, 64, 4).transpose(1, 3).reshape(4, 64, 8)
+        y = self.inner(rows).view(1, 4, 64, 8).transpose(1, 3).reshape(64, 8, 2, 2)
+        return y.transpose(1, 2).reshape(1, 8, 16, 16)
+
+
+@pytest.mark.parametrize("inner", [nn.ReLU(), nn.Tanh(), nn.Linear(8, 8)], ids=str)
+def test_an_operator_between_moves_is_on_the_npu(place_rewritten: Place, inner: nn.Module) -> None:
+    attempt, attempts = place_rewritten(Unfolded(inner), torch.randn(1, 8, 16, 16))
+    assert attempts.kept == {}
+    assert attempt.comparison.agreement().furthest <= 1
+
+
+class Heads(nn.Module):
+    """A product of what upstream gets wrong: transposed heads of several samples."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a, b = (x[..., at : at + 8].reshape(4, 16, 2, 4).transpose(1, 2) for at in (0, 16))
+        return a.sigmoid() @ b.transpose(-2, -1)
+
+
+def test_a_wrong_product_is_not_taken_for_another_order(place_rewritten: Place) -> None:
+    _, attempts = place_rewritten(Heads(), torch.randn(4, 16, 24))
+    (why,) = set(attempts.kept.values())
+    assert "the NPU would compute something else" in why
+
+
+class Picked(nn.Module):
+    """Vela's compiler crashes on the permutation of five dimensions before the pick."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        query, key, value = x.reshape(4, 16, 3, 2, 4).permute(2, 0, 3, 1, 4)
+        return query.tanh() + key + value
+
+
+def test_a_pick_comes_before_the_permutation(place_rewritten: Place) -> None:
+    attempt, attempts = place_rewritten(Picked(), torch.randn(4, 16, 24))
+    assert attempts.kept == {}
+    assert len(attempt.lowered.delegates) == 1
