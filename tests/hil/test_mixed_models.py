@@ -52,7 +52,7 @@ def test_a_mixed_model_is_within_its_tolerance_and_refused_where_all_must_be_del
     assert model_report["differing_values"] <= 1
 
     with np.load(folder / "bundles" / "mixed" / "golden.npz") as golden:
-        for sample in range(16):
+        for sample in (0, 15):
             np.save(tmp_path / "x.npy", golden["input_0"][sample][None])
             outputs = ("--output", tmp_path / "scores.npy", "--output", tmp_path / "class.npy")
             simulated = run(
