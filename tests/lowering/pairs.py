@@ -45,6 +45,12 @@ def _call(function: Callable[[torch.Tensor], torch.Tensor]) -> Operator:
     return lambda: _Call(function)
 
 
+def _rows_picked(x: torch.Tensor) -> torch.Tensor:
+    """Halves of each channel, which a view joins with the channel."""
+    halves = x.reshape(_CHANNELS, 2, _SIZE // 2, _SIZE)
+    return torch.cat([halves[:, number].reshape(1, 2, _SIZE, _SIZE) for number in (1, 0)], 1)
+
+
 # Each keeps an image of 4 channels and 8 x 8.
 OPERATORS: dict[str, Operator] = {
     "conv2d": lambda: nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1),
@@ -80,6 +86,9 @@ OPERATORS: dict[str, Operator] = {
     "mean": _call(lambda x: x - x.mean((2, 3), keepdim=True)),
     "permute": _call(lambda x: x.transpose(2, 3)),
     "flip": _call(lambda x: torch.cat([x[:, 2:], x[:, :2]], 1)),
+    "rows picked": _call(_rows_picked),
+    "heads": _call(lambda x: x.reshape(4, 8, 2, 4).transpose(1, 2).reshape(8, 8, 4).mT.reshape(1, 4, 8, 8)),
+    "patches": _call(lambda x: x.reshape(16, 2, 4, 2).transpose(1, 2).reshape(1, 4, 16, 4).mT.reshape(1, 4, 8, 8)),
     "pad": _call(lambda x: functional.pad(x, (1, 0))[..., :-1]),
 }
 

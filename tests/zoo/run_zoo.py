@@ -134,7 +134,7 @@ def _is_argument(operator: dict[str, Any]) -> bool:
     return (
         operator["name"].startswith(CONVERSIONS)
         or "64-bit integers" in operator["reason"]
-        or (operator["name"].startswith(LOOK_UPS) and ("embed" in line or "table" in line))
+        or (operator["name"].startswith(LOOK_UPS) and any(word in line for word in ("embed", "table", "input_ids")))
     )
 
 

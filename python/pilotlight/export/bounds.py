@@ -16,7 +16,7 @@ _MOVING = frozenset(
     (
         *("alias", "alias_copy", "as_strided", "cat", "chunk", "clone", "concat", "contiguous"),
         *("copy", "detach", "dropout", "expand", "expand_copy", "flatten", "flip", "getitem", "index_select"),
-        *("movedim", "narrow", "permute", "permute_copy", "pixel_shuffle"),
+        *("_unsafe_view", "movedim", "narrow", "permute", "permute_copy", "pixel_shuffle"),
         *("pixel_unshuffle", "repeat", "reshape", "select", "select_copy", "slice", "slice_copy", "split"),
         *("split_with_sizes", "squeeze", "squeeze_copy", "stack", "t", "tile", "transpose", "transpose_copy"),
         *("unbind", "unflatten", "unfold", "unsqueeze", "unsqueeze_copy", "upsample_nearest2d", "view", "view_copy"),
