@@ -29,6 +29,7 @@ case "${1:-}" in
 esac
 "$root/scripts/setup.sh" "$needs"
 export PATH="$root/.venv/bin:$PATH"
+unset PYTHONPATH # It could name another checkout, whose package would be tested instead of this one.
 cd "$root"
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
