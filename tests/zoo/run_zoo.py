@@ -60,7 +60,6 @@ class Entry:
     error: str = ""
     seconds: float = 0.0
     delegates: int = 0
-    operators: int = 0
     on_cpu: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     quantised_db: float = 0.0
@@ -99,12 +98,11 @@ def judge(name: str, target: str, folder: Path) -> Entry:
         return Entry(name, done.stderr.strip() or f"exit code {done.returncode}", seconds)
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     on_cpu, arguments = _on_cpu(report["operators"])
-    quantised, golden, loss = max((_accuracy(o) for o in report["outputs"]), key=lambda a: a[2])
+    quantised, golden, loss = max((accuracy(o) for o in report["outputs"]), key=lambda a: a[2])
     return Entry(
         name,
         seconds=seconds,
         delegates=len(report["delegates"]),
-        operators=len(report["operators"]),
         on_cpu=on_cpu,
         arguments=arguments,
         quantised_db=quantised,
@@ -138,12 +136,21 @@ def _is_argument(operator: dict[str, Any]) -> bool:
     )
 
 
-def _accuracy(output: dict[str, Any]) -> tuple[float, float, float]:
-    """Return both ratios in dB and the loss. Without any noise the ratio counts as infinite."""
-    quantised, golden = output["sqnr_quantised_db"], output["sqnr_golden_db"]
-    if golden is None:
-        return quantised or np.inf, np.inf, 0.0
-    return quantised or np.inf, golden, (quantised or np.inf) - golden
+def accuracy(output: dict[str, Any]) -> tuple[float, float, float]:
+    """Return both ratios in dB, and by how much golden is behind.
+
+    A report has no ratio where there is no noise, or no signal. Without noise it counts as infinite,
+    without a signal as minus infinity.
+    """
+    quantised, golden = (_ratio(output, stage) for stage in ("quantised", "golden"))
+    return quantised, golden, 0.0 if golden == np.inf else quantised - golden
+
+
+def _ratio(output: dict[str, Any], stage: str) -> float:
+    ratio = output[f"sqnr_{stage}_db"]
+    if ratio is None:
+        return np.inf if output[f"max_error_{stage}"] == 0.0 else -np.inf
+    return float(ratio)
 
 
 def simulator_agrees(folder: Path) -> bool:

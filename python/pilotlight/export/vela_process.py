@@ -34,6 +34,7 @@ def vela_in_its_own_process() -> Iterator[None]:
 
     def run_in_a_copy(arguments: Sequence[str]) -> None:
         read, write = os.pipe()
+        _flush()  # What is buffered here would be written by the copy as well.
         with warnings.catch_warnings():
             # Python warns of fork beside threads. The copy runs nothing but Vela, and ends without clean-up.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -67,6 +68,12 @@ def _run_and_exit(run: object, arguments: Sequence[str], write: int) -> None:
         status = _REFUSED
         os.write(write, str(error).encode())
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        try:
+            _flush()
+        finally:
+            os._exit(status)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from pilotlight.export.constants import attribute, is_constant
-from pilotlight.export.rewriting import Function, Rewriting, argument, shape_of
+from pilotlight.export.rewriting import Function, Rewriting, shape_of
 
 _aten = torch.ops.aten
 
@@ -58,7 +58,7 @@ def _sliced(node: Any) -> Function | None:
 
 
 def _picked_from(node: Any) -> list[Any]:
-    return [argument(node, 0, None)]
+    return [node.args[0]]
 
 
 REWRITINGS = (

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from pilotlight.export.rewriting import Function, Rewriting, argument, shape_of
+from pilotlight.export.rewriting import Function, Rewriting, shape_of
 
 _aten = torch.ops.aten
 
@@ -37,8 +37,8 @@ def _factor(node: Any) -> int:
     """Return by how much both axes of a plane grow, 0 when that is no whole number or not the same."""
     before, after = shape_of(node)[-2:], node.meta["val"].shape[-2:]
     factor = int(after[0]) // before[0]
-    given = argument(node, len(node.args) - 1, None)
-    if isinstance(given, list | tuple) and any(value not in (factor, float(factor)) for value in given):
+    given = node.args[-1]
+    if isinstance(given, list | tuple) and any(value != factor for value in given):
         return 0  # the size is rounded, and positions go by the exact factor
     same = tuple(after) == (before[0] * factor, before[1] * factor)
     return factor if same and shape_of(node)[0] == 1 else 0
