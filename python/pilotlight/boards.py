@@ -52,6 +52,9 @@ _DEVICE_BYTES = 4096
 _NPU_DEVICES = 2
 # firmware/platform/corstone300/mpu.cpp: code, constants, model, RAM, arena, stack, and one for the app.
 _MPU_REGIONS_FOR_MEMORY = 7
+# Armv8-M ARM, "Protected Memory System Architecture, PMSAv8".
+MPU_GRANULE_BYTES = 32
+_LARGEST_MPU_GRANULE_BYTES = 65_536
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Cpu:
     data_cache: bool = False
     mpu_regions: int = 0
     """How many regions its memory protection unit has; 0 when it has none."""
+    mpu_granule_bytes: int = MPU_GRANULE_BYTES
+    """Regions start and end at multiples of it: the architecture's granule, or a larger power of two."""
     boot_address: int = 0
     """Where the vector table has to lie."""
 
@@ -277,14 +282,15 @@ def _parse(top: _Table, folder: Path) -> Board:
     bare_metal = platform != "host"
     uarts = {key: _uart(table) for key, table in _tables(top, "uart")}
     memory = {key: _region(table) for key, table in _tables(top, "memory")}
+    cpu = _cpu(top.table("cpu"), bare_metal)
     board = Board(
         name=name,
         folder=folder,
         platform=platform,
-        cpu=_cpu(top.table("cpu"), bare_metal),
+        cpu=cpu,
         npu=_npu(top.table("npu"), bare_metal, tuple(uarts), tuple(memory)),
         memory=MappingProxyType(memory),
-        budget=_budget(top.table("budget"), bare_metal),
+        budget=_budget(top.table("budget"), bare_metal, cpu.mpu_granule_bytes),
         uart=MappingProxyType(uarts),
         console=_console(top.table("console"), tuple(uarts)) if bare_metal else None,
         timer=_timer(top.table("timer")) if bare_metal else None,
@@ -313,8 +319,13 @@ def _cpu(table: _Table, bare_metal: bool) -> Cpu:
         clock_hz=table.number("clock_hz", 1_000_000, 10_000_000_000),
         data_cache=table.flag("data_cache") if bare_metal else False,
         mpu_regions=table.number("mpu_regions", 0, 16) if bare_metal else 0,
+        mpu_granule_bytes=table.number("mpu_granule_bytes", MPU_GRANULE_BYTES, _LARGEST_MPU_GRANULE_BYTES)
+        if "mpu_granule_bytes" in table
+        else MPU_GRANULE_BYTES,
         boot_address=table.number("boot_address", 0, 2**32 - 1) if bare_metal else 0,
     )
+    if cpu.mpu_granule_bytes & (cpu.mpu_granule_bytes - 1):
+        table.fail("mpu_granule_bytes", "must be a power of two")
     if 0 < cpu.mpu_regions <= _MPU_REGIONS_FOR_MEMORY:
         table.fail("mpu_regions", f"must be 0 (no MPU) or more than {_MPU_REGIONS_FOR_MEMORY}")
     if (cpu.core == "host") == bare_metal:
@@ -394,13 +405,15 @@ def _shared_memory(table: _Table) -> SharedMemory:
     return shared
 
 
-def _budget(table: _Table, bare_metal: bool) -> Budget:
+def _budget(table: _Table, bare_metal: bool, granule: int) -> Budget:
     budget = Budget(
         stack_bytes=table.number("stack_bytes", 1024, 2**30),
         code_bytes=table.number("code_bytes", 1024, 2**30) if bare_metal else None,
     )
-    if budget.stack_bytes % 32:
-        table.fail("stack_bytes", "must be a multiple of 32")
+    if budget.stack_bytes % granule:
+        table.fail(
+            "stack_bytes", f"must be a multiple of {granule}", "cpu.mpu_granule_bytes says where regions may end"
+        )
     table.done()
     return budget
 
@@ -497,6 +510,7 @@ def memory_script(board: Board) -> str:
         # REGION_ALIAS refuses a second region of the same name.
         lines += [f'REGION_ALIAS("{role}", {name})' for role in region.holds if role != name]
     lines += [f"__budget_{field.name} = {getattr(board.budget, field.name) or 0};" for field in fields(board.budget)]
+    lines.append(f"__mpu_granule = {board.cpu.mpu_granule_bytes};")
     return "\n".join(lines) + "\n"
 
 

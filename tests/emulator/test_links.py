@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,10 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from probe_bench import PROBE
 
+from pilotlight.boards import load_board
+
+# Of image.ld.
+_REGION_END = re.compile("__(?:code|constants|model|ram|arena)_(?:start|end)|__stack_(?:limit|top)")
 # The secure aliases of Arm's Corstone-300 memory map.
 ITCM, DTCM, SRAM, DDR = 0x1000_0000, 0x3000_0000, 0x3100_0000, 0x7000_0000
 
@@ -23,6 +28,18 @@ def test_every_section_lies_where_the_board_says(probe_image: Callable[[str], Pa
     homes = {".text": ITCM, ".data": DTCM, ".bss": DTCM, ".stack": DTCM, ".model": DDR, ".tensor_arena": arena}
     for name, origin in homes.items():
         assert origin <= sections[name] < origin + 0x0100_0000, name
+
+
+@pytest.mark.parametrize("board", ["qemu-corstone300", "corstone300-fvp"])
+def test_memory_regions_begin_and_end_at_the_granule_of_the_board(
+    probe_image: Callable[[str], Path], board: str
+) -> None:
+    with probe_image(board).open("rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")
+        ends = [(s.name, s["st_value"]) for s in table.iter_symbols() if _REGION_END.fullmatch(s.name)]
+    granule = load_board(board).cpu.mpu_granule_bytes
+    assert len(ends) == 12
+    assert [name for name, address in ends if address % granule] == []
 
 
 def test_the_vector_table_names_the_npu_interrupt_of_the_fvp(probe_image: Callable[[str], Path]) -> None:
