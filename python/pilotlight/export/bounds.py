@@ -11,15 +11,14 @@ from typing import Any
 
 # Values are chosen, and none is computed.
 _CHOOSING = frozenset(("amax", "amin", "max_pool1d", "max_pool2d"))
-# Values are moved.
+# Values are moved. An operator that copies, `view_copy`, counts as the one without, `view`.
 _MOVING = frozenset(
     (
-        *("alias", "alias_copy", "as_strided", "cat", "chunk", "clone", "concat", "contiguous"),
-        *("copy", "detach", "dropout", "expand", "expand_copy", "flatten", "flip", "getitem", "index_select"),
-        *("_unsafe_view", "movedim", "narrow", "permute", "permute_copy", "pixel_shuffle"),
-        *("pixel_unshuffle", "repeat", "reshape", "select", "select_copy", "slice", "slice_copy", "split"),
-        *("split_with_sizes", "squeeze", "squeeze_copy", "stack", "t", "tile", "transpose", "transpose_copy"),
-        *("unbind", "unflatten", "unfold", "unsqueeze", "unsqueeze_copy", "upsample_nearest2d", "view", "view_copy"),
+        *("_unsafe_view", "alias", "as_strided", "cat", "chunk", "clone", "concat", "contiguous", "copy"),
+        *("detach", "dropout", "expand", "flatten", "flip", "getitem", "index_select", "movedim", "narrow"),
+        *("permute", "pixel_shuffle", "pixel_unshuffle", "repeat", "reshape", "select", "slice", "split"),
+        *("split_with_sizes", "squeeze", "stack", "t", "tile", "transpose", "unbind", "unflatten", "unfold"),
+        *("unsqueeze", "upsample_nearest2d", "view"),
     )
 )
 _EXACT, _ROUNDED = 0, 1
@@ -39,4 +38,4 @@ def only_moves(island: Iterable[Any]) -> bool:
 def _kind(node: Any) -> str:
     schema = getattr(node.target, "_schema", None)
     name = schema.name if schema is not None else getattr(node.target, "__name__", str(node.target))
-    return str(name).split("::")[-1]
+    return str(name).split("::")[-1].removesuffix("_copy")

@@ -19,7 +19,7 @@ from pilotlight.export.activations import separate_activations
 from pilotlight.export.constants import fold_constants
 from pilotlight.export.prequantised import is_quantised, with_kept_ranges
 from pilotlight.export.state import Sampling
-from pilotlight.export.user_operators import UserOperators, number_of, number_operators, number_replacements
+from pilotlight.export.user_operators import UserOperators, number_of, number_operators, number_replacements, numbers_in
 from pilotlight.model_spec import ModelSpec
 
 # Folding batch normalisation into a convolution rounds anew; more than this share of an output's range is an error.
@@ -78,7 +78,7 @@ def observed(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
 
     Its operators have the names that they have in the quantised module. Arguments and errors: `quantise`.
     """
-    quantiser = _Quantiser(compile_spec, captured.operators)
+    quantiser = _Quantiser(compile_spec)
     quantiser.set_global(get_symmetric_quantization_config(is_per_channel=True))
     quantiser.set_node_finder(None, _Numbered(in_float))
     with torch.no_grad():
@@ -101,15 +101,12 @@ class _Quantiser(EthosUQuantizer):  # type: ignore[misc]
     What the rewritings make of constants alone is folded.
     """
 
-    def __init__(self, compile_spec: Any, operators: UserOperators) -> None:
-        super().__init__(compile_spec)
-        self._operators = operators
-
     def transform_for_annotation(self, model: Any) -> Any:
+        before = numbers_in(model)
         transformed = super().transform_for_annotation(model)
         # It makes masks of attention from constants.
         fold_constants(transformed)
-        number_replacements(transformed, self._operators)
+        number_replacements(transformed, before)
         return transformed
 
 

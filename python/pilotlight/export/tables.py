@@ -3,7 +3,7 @@
 
 An embedding runs on the CPU: it picks rows of a table of float32, and what it picks is quantised for the
 NPU. Picking and quantising may change places. The integers are the same, the table is a quarter of the
-size, and the CPU quantises nothing.
+size, and the CPU quantises nothing. Operators that only move values may stand between the two.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from executorch.backends.transforms.utils import (
 )
 from torch.export.graph_signature import InputKind
 
+from pilotlight.export.bounds import only_moves
 from pilotlight.export.tensor_io import QUANTIZE, target_name
 
 # Operators that pick from their first tensor, by indices in the others.
@@ -40,24 +41,37 @@ def quantise_tables(program: Any) -> None:
         constant = table.op == "placeholder" and is_param_node(program, table)
         if not constant or program.graph_signature.inputs_to_buffers.get(table.name) in changed:
             continue
-        quantised = _quantised_table(program, table, way, first_input)
-        users = list(node.users)
-        node.args = (quantised, *node.args[1:])
-        node.meta["val"] = users[0].meta["val"]
-        for user in users:
-            user.replace_all_uses_with(node)
-            program.graph.erase_node(user)
+        node.args = (_quantised_table(program, table, way, first_input), *node.args[1:])
+        moved, quantisers = _way_to_quantisers(node)
+        for carrier in (node, *moved):
+            carrier.meta["val"] = carrier.meta["val"].to(quantisers[0].meta["val"].dtype)
+        for quantiser in quantisers:
+            quantiser.replace_all_uses_with(quantiser.args[0])
+            program.graph.erase_node(quantiser)
         if not table.users:
             delete_constant_placeholder(program, table)
     program.graph_module.recompile()
 
 
 def _quantised_as(node: Any) -> tuple[Any, ...] | None:
-    """Return scale, zero point and range that all users quantise the picked values with."""
-    if target_name(node) not in _PICKING or not node.users:
+    """Return scale, zero point and range, if all that is picked is quantised with the same ones."""
+    if target_name(node) not in _PICKING:
         return None
-    ways = {tuple(user.args[1:6]) if target_name(user) == QUANTIZE else None for user in node.users}
+    ways = {tuple(end.args[1:6]) if target_name(end) == QUANTIZE else None for end in _way_to_quantisers(node)[1]}
     return ways.pop() if len(ways) == 1 else None
+
+
+def _way_to_quantisers(node: Any) -> tuple[list[Any], list[Any]]:
+    """Return the operators that only move what `node` gives, and those that use what was moved."""
+    moved, ends, pending = [], [], list(node.users)
+    while pending:
+        user = pending.pop(0)
+        if user.op == "call_function" and len(user.all_input_nodes) == 1 and only_moves([user]):
+            moved.append(user)
+            pending += user.users
+        elif user not in ends:
+            ends.append(user)
+    return moved, ends
 
 
 def _quantised_table(program: Any, table: Any, way: tuple[Any, ...], first_input: Any) -> Any:

@@ -7,8 +7,11 @@ copies from node to node is the dictionary `custom` of a node's metadata.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from pilotlight.export.source_lines import library_line, user_line, within
 
@@ -48,11 +51,12 @@ UserOperators = dict[int, UserOperator]
 def number_operators(graph_module: Any) -> UserOperators:
     """Give each call in a captured graph its number, and return what each number means.
 
-    In a graph that came quantised, quantize and dequantize are no operators of the user's.
+    In a graph that came quantised, quantize and dequantize are no operators of the user's. Nor is what
+    hands on its input: passes drop it, and what replaces another operator would be taken for it.
     """
     found: UserOperators = {}
     for number, node in enumerate(graph_module.graph.nodes):
-        if node.op == "call_function" and not is_quantisation(node):
+        if node.op == "call_function" and not is_quantisation(node) and not _hands_on(node):
             set_number(node, number)
             line, inner = user_line(node.meta.get("stack_trace")), library_line(node.meta.get("stack_trace"))
             found[number] = UserOperator(
@@ -71,6 +75,21 @@ def is_quantisation(node: Any) -> bool:
     return node.op == "call_function" and str(node.target).startswith(_QUANTISATION)
 
 
+def _hands_on(node: Any) -> bool:
+    """Whether the result is the input: a conversion to the type that it has, a dropout in evaluation.
+
+    An assertion, which comes with a conversion, has no result at all.
+    """
+    if not node.users and node.meta.get("val") is None:
+        return True
+    if str(node.target).split(".")[1:2] not in (["to"], ["alias"], ["detach"], ["dropout"]):
+        return False
+    value, given = node.meta.get("val"), node.all_input_nodes[0].meta.get("val")
+    if not isinstance(value, torch.Tensor) or not isinstance(given, torch.Tensor):
+        return False
+    return bool(value.dtype == given.dtype and value.shape == given.shape and value.stride() == given.stride())
+
+
 def number_of(node: Any) -> int | None:
     """Return the number of the user's operator that `node` came from, None when that is not known."""
     number = node.meta.get("custom", {}).get(_FIELD)
@@ -81,24 +100,36 @@ def set_number(node: Any, number: int) -> None:
     node.meta["custom"] = {**node.meta.get("custom", {}), _FIELD: number}
 
 
-def number_replacements(graph_module: Any, operators: UserOperators) -> None:
+def numbers_in(graph_module: Any) -> set[int]:
+    """Return the numbers of the user's operators that the graph still has."""
+    return {number for number in map(number_of, graph_module.graph.nodes) if number is not None}
+
+
+def number_replacements(graph_module: Any, before: Collection[int]) -> None:
     """Number what passes put in place of the user's operators without taking the number over.
 
-    Such a node belongs to an operator that is gone, the last one before the next that is still there.
+    before: the numbers that the graph had before those passes. Numbers follow the order of computation.
+    So a new node belongs to an operator that is gone, whose number is not below those of the node's
+    inputs and not above those of its users. Where there is none, it is a part of what uses it.
     """
     calls = [node for node in graph_module.graph.nodes if node.op == "call_function"]
-    gone = set(operators) - {number_of(node) for node in calls}
-    following = max(operators, default=0) + 1
+    gone = sorted(set(before) - numbers_in(graph_module))
+    highest: dict[Any, int] = {}
     for node in reversed(calls):
         number = number_of(node)
-        if number is not None:
-            following = number
+        used_by = (highest[user] for user in node.users if user in highest)
+        own = number if number is not None else min(used_by, default=None)
+        if own is not None:
+            highest[node] = own
+    for node in calls:
+        if number_of(node) is not None:
             continue
-        before = [candidate for candidate in gone if candidate < following]
-        if before:
-            set_number(node, max(before))
-        elif following in operators:
-            set_number(node, following)
+        inputs = [number for number in map(number_of, node.all_input_nodes) if number is not None]
+        lowest, limit = max(inputs, default=-1), highest.get(node, max(before, default=-1))
+        candidates = [number for number in gone if lowest <= number <= limit]
+        found = max(candidates, default=highest.get(node, max(inputs, default=None)))
+        if found is not None:
+            set_number(node, found)
 
 
 def module_path(node: Any) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
@@ -55,6 +56,47 @@ def test_tables_are_integers_and_the_answers_those_of_quantised_pytorch(place_re
     (quantised,) = quantised_values([attempt.quantised.module(ids)], boundary.output_quantisation)
     assert int((golden.int() - quantised.int()).abs().max()) <= 1
     assert golden.unique().numel() > 5
+
+
+class Positions(nn.Module):
+    """Token and position embeddings, as transformers have them: the positions are constants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens, self.positions = nn.Embedding(64, 16), nn.Embedding(8, 16)
+        self.norm, self.layer = nn.LayerNorm(16), nn.Linear(16, 8)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        x = self.tokens(ids).to(torch.float32) + self.positions(torch.arange(6)[None])
+        return torch.relu(self.layer(self.norm(x)))
+
+
+def test_the_npu_computes_all_behind_the_embedding(place_rewritten: Place) -> None:
+    attempt, _ = place_rewritten(Positions(), torch.arange(6)[None])
+    on_cpu = [operator for operator in attempt.lowered.operators if operator.delegate is None]
+    assert {operator.module for operator in on_cpu} == {"tokens"}
+    assert len(attempt.lowered.delegates) == 1
+    assert set(tables(attempt).values()) == {"torch.int8"}
+
+
+class Moved(nn.Module):
+    """What is picked is moved by an operator that the NPU does not have."""
+
+    def __init__(self, move: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.table, self.move = nn.Parameter(torch.randn(64, 16)), move
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(self.move(torch.index_select(self.table, 0, ids.reshape(-1))))
+
+
+@pytest.mark.parametrize("move", [lambda x: x.flip(1), lambda x: x.unfold(1, 4, 2)])
+def test_values_may_be_moved_between_picking_and_quantising(
+    move: Callable[[torch.Tensor], torch.Tensor], place_rewritten: Place
+) -> None:
+    attempt, _ = place_rewritten(Moved(move), torch.arange(6)[None])
+    assert tables(attempt) == {"index_select": "torch.int8"}
+    assert held_bytes(attempt) == 64 * 16
 
 
 def test_a_table_that_the_cpu_computes_with_stays_in_float(place_rewritten: Place) -> None:
