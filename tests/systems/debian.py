@@ -5,7 +5,7 @@
 
 Needs root and the package debootstrap. A command runs in its own mount and process namespace, so its
 mounts and whatever it started end with it. pip in there gets this machine's settings for indexes, wheels
-and certificates, and no files of this machine but those.
+and certificates, pytest gets PYTEST_ADDOPTS, and there are no other files of this machine.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class DebianSystem:
         return subprocess.run([*namespaces, *enter], env=self._environment(), check=False).returncode
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+        kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "PYTEST_"))}
         if (self.root / _CERTIFICATES.lstrip("/")).exists():
             kept |= dict.fromkeys(_NAMES_OF_CERTIFICATES, _CERTIFICATES)
         return {**kept, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from pilotlight.bundle import load_model_info
+from pilotlight.check.compare import compare_output
 from pilotlight.npu import Simulator
 
 MODELS = Path(__file__).resolve().parent / "models"
@@ -154,18 +155,21 @@ def _ratio(output: dict[str, Any], stage: str) -> float:
 
 
 def simulator_agrees(folder: Path) -> bool:
-    """Run every sample of the bundle, and compare with its golden outputs."""
+    """Run every sample of the bundle, and judge the outputs against the golden ones as `check` does."""
     info = load_model_info(folder)
     arrays = np.load(folder / "golden.npz")
     simulator = Simulator(folder / "model.pte")
+    got: list[list[Any]] = [[] for _ in info.outputs]
     for number in range(len(arrays["golden_0"])):
         inputs = [spec.in_memory(arrays[f"input_{index}"][number]) for index, spec in enumerate(info.inputs)]
-        result = simulator.run(inputs)
-        for index, (spec, got) in enumerate(zip(info.outputs, result.outputs, strict=True)):
-            golden = arrays[f"golden_{index}"][number].reshape(spec.shape).astype(np.float64)
-            furthest = np.abs(spec.from_memory(np.asarray(got)).astype(np.float64) - golden).max()
-            if not furthest <= info.tolerance_of(index).max_difference:
-                return False
+        outputs = simulator.run(inputs).outputs
+        for row, spec, output in zip(got, info.outputs, outputs, strict=True):
+            row.append(spec.from_memory(np.asarray(output)))
+    for index, row in enumerate(got):
+        golden = arrays[f"golden_{index}"]
+        answers = np.stack(row).astype(golden.dtype).reshape(golden.shape)
+        if compare_output(index, golden, answers, info.tolerance_of(index)).mismatches:
+            return False
     return True
 
 

@@ -3,23 +3,11 @@
 
 from __future__ import annotations
 
-import torch
-from _zoo import signals, zoo_spec
+from _recurrent import recurrent_spec
 from torch import nn
 
 from pilotlight.model_spec import ModelSpec
 
 
-class Recurrent(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.LSTM(12, 24, batch_first=True)
-        self.head = nn.Linear(24, 6)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        steps, _ = self.layer(x)
-        return self.head(steps[:, -1])
-
-
 def spec() -> ModelSpec:
-    return zoo_spec("lstm", Recurrent, signals(12, 16).transpose(1, 2).contiguous())
+    return recurrent_spec("lstm", nn.LSTM)

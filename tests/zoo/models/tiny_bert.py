@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import torch
-from _zoo import CALIBRATION, generator, import_torchvision, zoo_spec
+from _language import TOKENS, WORDS, language_spec
 from torch import nn
 
 from pilotlight.model_spec import ModelSpec
 
-_WORDS, _TOKENS, _WIDTH = 200, 16, 128
+_WIDTH = 128
 
 
 class Bert(nn.Module):
@@ -18,12 +18,12 @@ class Bert(nn.Module):
         from transformers import BertConfig, BertModel
 
         config = BertConfig(
-            vocab_size=_WORDS,
+            vocab_size=WORDS,
             hidden_size=_WIDTH,
             num_hidden_layers=2,
             num_attention_heads=2,
             intermediate_size=4 * _WIDTH,
-            max_position_embeddings=_TOKENS,
+            max_position_embeddings=TOKENS,
             initializer_range=0.2,
         )
         self.body = BertModel(config)
@@ -34,6 +34,4 @@ class Bert(nn.Module):
 
 
 def spec() -> ModelSpec:
-    import_torchvision()  # transformers looks at it
-    samples = [(torch.randint(0, _WORDS, (1, _TOKENS), generator=generator(number)),) for number in range(CALIBRATION)]
-    return zoo_spec("tiny_bert", Bert, samples)
+    return language_spec("tiny_bert", Bert)

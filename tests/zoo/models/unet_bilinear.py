@@ -1,23 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A U-Net of three levels that grows back by bilinear interpolation."""
+"""A U-Net that grows back by bilinear interpolation."""
 
 from __future__ import annotations
 
-import torch
+from _unet import UNet
 from _zoo import images, zoo_spec
 from torch import nn
 
 from pilotlight.model_spec import ModelSpec
-
-_WIDTH = 8
-
-
-def _level(channels_in: int, channels_out: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for channels in (channels_in, channels_out):
-        layers += [nn.Conv2d(channels, channels_out, 3, padding=1), nn.BatchNorm2d(channels_out)]
-        layers += [nn.ReLU()]
-    return nn.Sequential(*layers)
 
 
 def _up(channels_in: int, channels_out: int) -> nn.Module:
@@ -25,23 +15,5 @@ def _up(channels_in: int, channels_out: int) -> nn.Module:
     return nn.Sequential(grow, nn.Conv2d(channels_in, channels_out, 1))
 
 
-class UNet(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.down = nn.ModuleList([_level(3, _WIDTH), _level(_WIDTH, 2 * _WIDTH), _level(2 * _WIDTH, 4 * _WIDTH)])
-        self.pool = nn.MaxPool2d(2)
-        self.up = nn.ModuleList([_up(4 * _WIDTH, 2 * _WIDTH), _up(2 * _WIDTH, _WIDTH)])
-        self.merge = nn.ModuleList([_level(4 * _WIDTH, 2 * _WIDTH), _level(2 * _WIDTH, _WIDTH)])
-        self.head = nn.Conv2d(_WIDTH, 1, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        first = self.down[0](x)
-        second = self.down[1](self.pool(first))
-        y = self.down[2](self.pool(second))
-        for up, merge, skipped in zip(self.up, self.merge, (second, first), strict=True):
-            y = merge(torch.cat([up(y), skipped], 1))
-        return torch.sigmoid(self.head(y))
-
-
 def spec() -> ModelSpec:
-    return zoo_spec("unet_bilinear", UNet, images(32))
+    return zoo_spec("unet_bilinear", lambda: UNet(_up), images(32))
