@@ -23,6 +23,7 @@ function(pilotlight_add_cmsis_dsp target)
   target_compile_definitions(${target} PUBLIC __GNUC_PYTHON__)
   # Speed, where the rest of an image is made small.
   target_compile_options(${target} PRIVATE -O2 -w -ffunction-sections -fdata-sections
+    "-ffile-prefix-map=${CMAKE_BINARY_DIR}=build"
     $<$<BOOL:${CMAKE_CROSSCOMPILING}>:-g;-fcallgraph-info=su>)
   if(NOT CMAKE_CROSSCOMPILING)
     target_link_libraries(${target} PUBLIC m)

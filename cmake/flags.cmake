@@ -2,6 +2,7 @@
 #
 # What every source of ours is compiled with: `pilotlight::build_flags`.
 include_guard(GLOBAL)
+include("${CMAKE_CURRENT_LIST_DIR}/object_cache.cmake")
 
 # Somebody else's project keeps its own choice, and that it made none.
 if(PROJECT_IS_TOP_LEVEL AND PROJECT_NAME MATCHES "^pilotlight")
@@ -33,4 +34,6 @@ target_compile_options(pilotlight_build_flags INTERFACE
   $<$<BOOL:${CMAKE_CROSSCOMPILING}>:-fcallgraph-info=su>
   # Same objects wherever the checkout lies: no machine path in an image.
   "-ffile-prefix-map=${pilotlight_root}/="
+  # Nor where it is built, so that build folders share objects.
+  "-ffile-prefix-map=${CMAKE_BINARY_DIR}=build"
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti>)

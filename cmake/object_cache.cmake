@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Lets every build folder share what was compiled: see python/pilotlight/build/object_cache.py. Include it before the
+# targets are added. A launcher that the user chose stays.
+#
+#   PILOTLIGHT_OBJECT_CACHE=off in the environment compiles everything
+set(pilotlight_launcher "${PILOTLIGHT_PYTHON}" -S "${CMAKE_CURRENT_LIST_DIR}/../python/pilotlight/build/object_cache.py"
+  --build "${CMAKE_BINARY_DIR}" --)
+foreach(language C CXX)
+  if(NOT CMAKE_${language}_COMPILER_LAUNCHER)
+    set(CMAKE_${language}_COMPILER_LAUNCHER ${pilotlight_launcher})
+  endif()
+endforeach()

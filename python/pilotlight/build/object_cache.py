@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A compiler launcher: compiles each source once, whatever build folder asks for it.
+
+    python -S object_cache.py --build BUILD -- COMPILER ARGUMENT...
+
+What was compiled is found again by content: the compiler, its arguments, and every file that it read.
+The build folder's own path does not count. Anything unexpected ends in compiling as if there was no cache.
+CMake calls this for each source (cmake/object_cache.cmake). So it imports few modules, which are the
+larger part of its time; pathlib, dataclasses and tempfile alone would double it.
+
+    PILOTLIGHT_OBJECT_CACHE   folder of the cache, or "off" (default: pilotlight/objects in
+                              XDG_CACHE_HOME, ~/.cache when that is unset)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+# Part of every key: another version finds nothing of this one.
+_FORMAT = "1"
+# Least recently used entries beyond this are removed. A firmware image's objects are some 20 MB.
+MOST_BYTES = 2 * 2**30
+# Entries lie in this many folders, each with its share of MOST_BYTES, so that none of them is long.
+_FOLDERS = 256
+# Compilations of the same source and arguments that differ in what they read.
+_MOST_VARIANTS = 16
+# What the compiler reads beside its arguments (GCC manual, "Environment Variables").
+_ENVIRONMENT = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "SOURCE_DATE_EPOCH", "GCC_EXEC_PREFIX")
+_BUILD = "{build}"
+# Beside the object: stack use and callees, for python/pilotlight/stack.
+_BESIDE = (".ci", ".su")
+
+
+# Of files that are missing, or not as they were written.
+_UNEXPECTED = (OSError, ValueError, KeyError, TypeError, AttributeError)
+
+
+def cache_folder() -> str | None:
+    """Return the cache's folder, None when there is to be none."""
+    chosen = os.environ.get("PILOTLIGHT_OBJECT_CACHE", "")
+    if chosen == "off":
+        return None
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return chosen or os.path.join(home, "pilotlight", "objects")
+
+
+class Compilation:
+    """One call of the compiler. object, dependencies: the paths that it writes."""
+
+    def __init__(self, build: str, command: Sequence[str], written: str, dependencies: str) -> None:
+        self.build = build
+        self.command = command
+        self.object = written
+        self.dependencies = dependencies
+
+    @classmethod
+    def of(cls, build: str, command: Sequence[str]) -> Compilation | None:
+        """Return None for what is not `COMPILER ... -MD -MF FILE -o FILE -c SOURCE`."""
+
+        def behind(option: str) -> str | None:
+            places = [place for place, word in enumerate(command[:-1]) if word == option]
+            return command[places[0] + 1] if len(places) == 1 else None
+
+        written, dependencies, source = behind("-o"), behind("-MF"), behind("-c")
+        if written is None or dependencies is None or source is None or "-MD" not in command:
+            return None
+        return cls(build, command, written, dependencies)
+
+    def general(self, text: str) -> str:
+        """Return the text with the build folder's path left open."""
+        return text.replace(self.build, _BUILD)
+
+    def here(self, text: str) -> str:
+        return text.replace(_BUILD, self.build)
+
+    def key(self) -> str:
+        """Hash what is known before anything is read."""
+        compiler = os.stat(self.command[0])
+        told = [_FORMAT, str(compiler.st_size), str(compiler.st_mtime_ns)]
+        told += [f"{name}={os.environ.get(name)}" for name in _ENVIRONMENT]
+        told += [self.general(word) for word in (os.getcwd(), *self.command)]
+        return hashlib.sha256("\0".join(told).encode()).hexdigest()
+
+    def outputs(self) -> dict[str, str]:
+        """Return the files beside the object that the compiler may have written, by ending."""
+        stem = os.path.splitext(self.object)[0]
+        return {"object": self.object, **{ending: stem + ending for ending in _BESIDE}}
+
+    def earlier_places(self, file: str) -> list[str]:
+        """Return where the compiler looked for an included file before it found it: nothing lies there."""
+        found: list[str] = []
+        for folder in _include_folders(self.command):
+            if file.startswith(folder + os.sep):
+                inside = file[len(folder) + 1 :]
+                return [place for other in found if not os.path.exists(place := os.path.join(other, inside))]
+            found.append(folder)
+        return []
+
+
+def _include_folders(command: Sequence[str]) -> list[str]:
+    """In the order in which they are searched: -I before -isystem."""
+    first = [word[2:] for word in command if word.startswith("-I") and len(word) > 2]
+    return first + [word for place, word in enumerate(command) if place and command[place - 1] == "-isystem"]
+
+
+class Cache:
+    """The folder holds `variants/KEY` and `objects/KEY`, each below a folder of the key's first two digits.
+
+    A file of variants lists what compilations of one key read, and under which name the result lies.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def fetch(self, compilation: Compilation, key: str) -> bool:
+        """Write the compilation's files, if it has been done before."""
+        for variant in self._variants(key):
+            files = {compilation.here(file): digest for file, digest in variant["files"].items()}
+            shadowed = any(os.path.exists(compilation.here(place)) for place in variant["absent"])
+            if not shadowed and all(_digest(file) == digest for file, digest in files.items()):
+                return self._unpack(variant["result"], compilation, list(files))
+        return False
+
+    def store(self, compilation: Compilation, key: str, began_ns: int) -> None:
+        """Keep what a compilation wrote, which began at that time."""
+        files = _dependencies(compilation.dependencies)
+        if any(os.stat(file).st_mtime_ns >= began_ns for file in files):
+            return  # The compiler may have read another content than is there now.
+        digests = {compilation.general(os.path.join(os.getcwd(), file)): _digest(file) for file in files}
+        absent = sorted({compilation.general(place) for file in files for place in compilation.earlier_places(file)})
+        result = hashlib.sha256(json.dumps([key, digests]).encode()).hexdigest()
+        self._pack(result, compilation)
+        others = [variant for variant in self._variants(key) if variant["result"] != result]
+        variants = [{"files": digests, "absent": absent, "result": result}, *others][:_MOST_VARIANTS]
+        _write(self._path("variants", key), json.dumps(variants).encode())
+        for kind, name in (("objects", result), ("variants", key)):
+            _keep_below(os.path.dirname(self._path(kind, name)), MOST_BYTES // _FOLDERS)
+
+    def _path(self, kind: str, name: str) -> str:
+        return os.path.join(self._folder, kind, name[:2], name)
+
+    def _variants(self, key: str) -> list[dict[str, Any]]:
+        try:
+            with open(self._path("variants", key), encoding="utf-8") as file:
+                variants = json.load(file)
+        except (OSError, ValueError):
+            return []
+        return variants if isinstance(variants, list) else []
+
+    def _pack(self, name: str, compilation: Compilation) -> None:
+        contents: dict[str, bytes] = {}
+        for kind, path in compilation.outputs().items():
+            if os.path.exists(path):
+                with open(path, "rb") as file:
+                    contents[kind] = file.read()
+        body = b"".join(contents.values())
+        sizes = {kind: len(content) for kind, content in contents.items()}
+        head = {"sizes": sizes, "sha256": hashlib.sha256(body).hexdigest()}
+        _write(self._path("objects", name), json.dumps(head).encode() + b"\n" + body)
+
+    def _unpack(self, name: str, compilation: Compilation, files: Iterable[str]) -> bool:
+        path = self._path("objects", name)
+        with open(path, "rb") as packed:
+            head, body = json.loads(packed.readline()), packed.read()
+        if hashlib.sha256(body).hexdigest() != head["sha256"]:
+            os.unlink(path)
+            return False
+        os.utime(path)
+        outputs = compilation.outputs()
+        at = 0
+        for kind, size in head["sizes"].items():
+            _write(outputs[kind], body[at : at + size])
+            at += size
+        _write(compilation.dependencies, _as_make_rule(compilation.object, files))
+        return True
+
+
+def _digest(path: str) -> str | None:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return None
+
+
+def _dependencies(path: str) -> list[str]:
+    """Read the rule for make that the compiler wrote: its prerequisites, each once."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read().replace("\\\n", " ")
+    _, _, prerequisites = text.partition(": ")
+    words = prerequisites.replace("\\ ", "\0").replace("\\#", "#").replace("$$", "$").split()
+    return list(dict.fromkeys(word.replace("\0", " ") for word in words))
+
+
+def _as_make_rule(target: str, files: Iterable[str]) -> bytes:
+    def quoted(path: str) -> str:
+        return path.replace("$", "$$").replace("#", "\\#").replace(" ", "\\ ")
+
+    return f"{quoted(target)}: {' '.join(map(quoted, files))}\n".encode()
+
+
+def _write(path: str, content: bytes) -> None:
+    """Put the file there whole, or not at all."""
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def _keep_below(folder: str, most_bytes: int) -> None:
+    """Remove the files that were not used for longest."""
+    found = sorted((entry.stat().st_mtime_ns, entry.stat().st_size, entry.path) for entry in os.scandir(folder))
+    too_many = sum(size for _, size, _ in found) - most_bytes
+    for _, size, path in found:
+        if too_many <= 0:
+            break
+        os.unlink(path)
+        too_many -= size
+
+
+def _compile(command: Sequence[str]) -> tuple[int, bool]:
+    """Run the compiler with its messages passed on. Returns its exit code, and whether it said anything."""
+    import subprocess  # a hit does without
+
+    done = subprocess.run(command, check=False, stderr=subprocess.PIPE)
+    sys.stderr.buffer.write(done.stderr)
+    sys.stderr.flush()
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode, bool(done.stderr)
+
+
+def main(arguments: Sequence[str]) -> int:
+    build, command = arguments[1], list(arguments[3:])
+    folder = cache_folder()
+    compilation = Compilation.of(build, command) if folder is not None else None
+    if folder is None or compilation is None:
+        return _compile(command)[0]
+    cache, key = Cache(folder), None
+    try:
+        key = compilation.key()
+        if cache.fetch(compilation, key):
+            return 0
+    except _UNEXPECTED:
+        pass  # Something in the cache is not as it was written: compile, and write it anew.
+    began_ns = _now_ns(compilation)
+    code, said = _compile(command)
+    # Warnings would be lost the next time.
+    if code == 0 and not said and key is not None and began_ns is not None:
+        try:
+            cache.store(compilation, key, began_ns)
+        except _UNEXPECTED:
+            return code  # A full disk, or a folder that is somebody else's: the object is there all the same.
+    return code
+
+
+def _now_ns(compilation: Compilation) -> int | None:
+    """Return the time by the clock of the file system that is built on, None when nothing can be written there."""
+    try:
+        _write(compilation.dependencies, b"")
+        return os.stat(compilation.dependencies).st_mtime_ns
+    except OSError:
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

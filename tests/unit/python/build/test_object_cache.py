@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the cache gives is what the compiler would write, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pilotlight.build import object_cache
+
+SCRIPT = Path(object_cache.__file__)
+# A compiler that counts how often it is called.
+COUNTING = '#!/bin/sh\necho >>"$CALLS"\nexec g++ "$@"\n'
+
+
+class Project:
+    """A source, two folders of headers, and build folders anywhere."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.cache = home, home / "cache"
+        self.compiler = home / "compiler"
+        self.compiler.write_text(COUNTING, encoding="utf-8")
+        self.compiler.chmod(0o755)
+        self.write("first/own.h", "#define VALUE 1\n")
+        self.write("second/other.h", "inline int Other() { return 2; }\n")
+        self.write("a b.cpp", '#include "own.h"\n#include "other.h"\nint Sum() { return VALUE + Other(); }\n')
+
+    def write(self, name: str, text: str) -> None:
+        path = self.home / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        past = path.stat().st_mtime - 60
+        os.utime(path, (past, past))
+
+    @property
+    def calls(self) -> int:
+        path = self.home / "calls"
+        return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
+
+    def compile(self, build: str, *more: str, cache: str | None = None) -> subprocess.CompletedProcess[str]:
+        folder = self.home / build
+        (folder / "objects").mkdir(parents=True, exist_ok=True)
+        arguments = [f"-I{self.home / 'first'}", "-isystem", str(self.home / "second"), *more]
+        arguments += [f"-ffile-prefix-map={folder}=build", "-g", "-fstack-usage"]
+        arguments += ["-MD", "-MT", "objects/a.o", "-MF", "objects/a.o.d", "-o", "objects/a.o", "-c"]
+        launcher = [sys.executable, "-S", str(SCRIPT), "--build", str(folder), "--"]
+        return subprocess.run(
+            [*launcher, str(self.compiler), *arguments, str(self.home / "a b.cpp")],
+            cwd=folder,
+            env={**os.environ, "CALLS": str(self.home / "calls"), "PILOTLIGHT_OBJECT_CACHE": cache or str(self.cache)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def written(self, build: str) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (self.home / build / "objects").iterdir()}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_another_build_folder_gets_the_same_files_without_the_compiler(project: Project) -> None:
+    assert project.compile("one").returncode == 0
+    assert project.compile("two").returncode == 0
+    assert project.calls == 1
+    one, two = project.written("one"), project.written("two")
+    assert set(one) == {"a.o", "a.o.d", "a.su"} == set(two)
+    assert one["a.o"] == two["a.o"] and one["a.su"] == two["a.su"]
+    assert object_cache._dependencies(str(project.home / "two/objects/a.o.d")) == object_cache._dependencies(
+        str(project.home / "one/objects/a.o.d")
+    )
+    shutil.rmtree(project.home / "two/objects")
+    assert project.compile("two", cache="off").returncode == 0
+    assert project.written("two")["a.o"] == one["a.o"]
+
+
+CHANGES: dict[str, Callable[[Project], object]] = {
+    "a header": lambda p: p.write("second/other.h", "inline int Other() { return 3; }\n"),
+    "the source": lambda p: p.write("a b.cpp", '#include "own.h"\nint Sum() { return VALUE; }\n'),
+    "a header that is found first": lambda p: p.write("first/other.h", "inline int Other() { return 4; }\n"),
+    "the compiler": lambda p: p.compiler.write_text(COUNTING + "\n", encoding="utf-8"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_has_changed_is_compiled_anew(project: Project, change: str) -> None:
+    project.compile("one")
+    CHANGES[change](project)
+    project.compile("two")
+    assert project.calls == 2
+    project.compile("three", cache="off")
+    assert project.written("two")["a.o"] == project.written("three")["a.o"]
+
+
+def test_other_arguments_are_another_compilation_and_both_are_kept(project: Project) -> None:
+    for build, option in (("one", "-O0"), ("two", "-O2"), ("three", "-O0"), ("four", "-O2")):
+        project.compile(build, option)
+    assert project.calls == 2
+    assert project.written("one")["a.o"] == project.written("three")["a.o"] != project.written("four")["a.o"]
+
+
+def test_a_header_that_changes_back_is_not_compiled_again(project: Project) -> None:
+    project.compile("one")
+    project.write("first/own.h", "#define VALUE 7\n")
+    project.compile("one")
+    project.write("first/own.h", "#define VALUE 1\n")
+    project.compile("one")
+    assert project.calls == 2
+
+
+def test_a_file_as_new_as_the_compilation_is_not_trusted(project: Project) -> None:
+    os.utime(project.home / "first/own.h", (4e9, 4e9))
+    project.compile("one")
+    project.compile("two")
+    assert project.calls == 2
+
+
+def test_warnings_and_errors_are_said_each_time(project: Project) -> None:
+    project.write("a b.cpp", "int Sum() { int unused; return 1; }\n")
+    for build in ("one", "two"):
+        assert "unused" in project.compile(build, "-Wall").stderr
+    project.write("a b.cpp", "int Sum() { return nothing; }\n")
+    for build in ("one", "two"):
+        done = project.compile(build)
+        assert done.returncode == 1 and "nothing" in done.stderr
+    assert project.calls == 4
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}\nxx", b'{"sizes": {"object": 3}, "sha256": "0"}\nabc', b"\xff\xfe"])
+@pytest.mark.parametrize("kind", ["objects", "variants"])
+def test_a_damaged_entry_is_compiled_anew_and_replaced(project: Project, kind: str, damage: bytes) -> None:
+    project.compile("one")
+    (entry,) = (path for path in (project.cache / kind).rglob("*") if path.is_file())
+    entry.write_bytes(damage)
+    assert project.compile("two").returncode == 0
+    assert project.calls == 2
+    assert project.written("two")["a.o"] == project.written("one")["a.o"]
+    project.compile("three")
+    assert project.calls == 2
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(project: Project) -> None:
+    project.cache.write_text("a file, not a folder", encoding="utf-8")
+    for build in ("one", "two"):
+        done = project.compile(build)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert project.calls == 2
+
+
+def test_what_was_not_used_for_longest_is_removed(tmp_path: Path) -> None:
+    for number in range(5):
+        path = tmp_path / str(number)
+        path.write_bytes(bytes(100))
+        os.utime(path, (1000 + number, 1000 + number))
+    os.utime(tmp_path / "0", (2000, 2000))
+    object_cache._keep_below(str(tmp_path), 250)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "4"]
