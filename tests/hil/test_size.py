@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from workflow import build, run
 
+from pilotlight.boards import load_board
 from pilotlight.size.record import FLASH, RAM
 
 
@@ -36,7 +37,9 @@ def test_layers_and_regions_of_the_digits_are_what_was_exported_and_linked(digit
         *("app", "platform", "runtime core", "verifier", "kernels", "delegate", "driver", "model API", "model"),
         *("protocol", "C and C++ library", "stack", "padding", "linker"),
     }
-    assert sizes["components"]["padding"]["flash_bytes"] < sizes["flash_bytes"] / 100
+    # One granule at most where a region ends.
+    ends = 4 * load_board("qemu-corstone300").cpu.mpu_granule_bytes
+    assert sizes["components"]["padding"]["flash_bytes"] < sizes["flash_bytes"] / 100 + ends
 
 
 def test_weights_that_the_npu_copies_before_it_reads_them_belong_to_the_layer_that_does() -> None:

@@ -11,8 +11,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from pilotlight.export.source_lines import library_line, user_line, within
 
 _FIELD = "pilotlight_operator"
@@ -85,7 +83,8 @@ def _hands_on(node: Any) -> bool:
     if str(node.target).split(".")[1:2] not in (["to"], ["alias"], ["detach"], ["dropout"]):
         return False
     value, given = node.meta.get("val"), node.all_input_nodes[0].meta.get("val")
-    if not isinstance(value, torch.Tensor) or not isinstance(given, torch.Tensor):
+    # Both tensors: PyTorch is not imported here, since the command line's help comes by this way.
+    if not (hasattr(value, "stride") and hasattr(given, "stride")):
         return False
     return bool(value.dtype == given.dtype and value.shape == given.shape and value.stride() == given.stride())
 
