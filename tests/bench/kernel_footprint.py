@@ -33,7 +33,7 @@ SELECTIONS = (
 _FLAGS = (
     *("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard", "-std=c++17", "-Os", "-fno-exceptions", "-fno-rtti"),
     *("-ffunction-sections", "-fdata-sections", "-DC10_USING_CUSTOM_GENERATED_MACROS", "-DET_MIN_LOG_LEVEL=Error"),
-    *("-DEXECUTORCH_INTERNAL_FLATBUFFERS=1", "-DPILOTLIGHT_SELECTED_OPERATORS"),
+    "-DPILOTLIGHT_SELECTED_OPERATORS",
     *("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"),  # As cmake/flags.cmake.
 )
 
@@ -66,10 +66,24 @@ def kernel_size(selection: str, folder: Path) -> KernelSize:
     linked = folder / "linked.elf"
     linker_map = folder / "linked.map"
     _run(
-        *("arm-none-eabi-g++", *_FLAGS[:3], "-nostdlib", "-Wl,--gc-sections", "-Wl,--unresolved-symbols=ignore-all"),
-        *("-Wl,-e,pilotlight_register_operators", f"-Wl,-Map={linker_map}", *map(str, objects), "-o", str(linked)),
+        *("arm-none-eabi-g++", *_FLAGS[:3], "-nostdlib", "-Wl,--gc-sections", "-Wl,-e,pilotlight_register_operators"),
+        *(f"-Wl,-Map={linker_map}", *map(str, (*objects, _stand_ins(objects, folder))), "-o", str(linked)),
     )
     return _sizes(linker_map)
+
+
+def _stand_ins(objects: list[Path], folder: Path) -> Path:
+    """Compile labels without code for what the C library and the runtime would define."""
+    symbols = {"--undefined-only": set[str](), "--defined-only": set[str]()}
+    for which, names in symbols.items():
+        listing = _run("arm-none-eabi-nm", "--format=just-symbols", which, *map(str, objects))
+        names.update(line for line in listing.splitlines() if line and not line.endswith(":"))
+    missing = sorted(symbols["--undefined-only"] - symbols["--defined-only"])
+    source, compiled = folder / "stand_ins.s", folder / "stand_ins.o"
+    labels = "".join(f".global {name}\n.thumb_func\n{name}:\n" for name in missing)
+    source.write_text(f".syntax unified\n.thumb\n.text\n{labels}", encoding="utf-8")
+    _run("arm-none-eabi-g++", *_FLAGS[:3], "-c", str(source), "-o", str(compiled))
+    return compiled
 
 
 def _sizes(linker_map: Path) -> KernelSize:
@@ -96,10 +110,11 @@ def _executorch() -> Path:
     return Path(found.submodule_search_locations[0])
 
 
-def _run(*command: str) -> None:
+def _run(*command: str) -> str:
     result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     if result.returncode != 0:
         raise SystemExit(f"{' '.join(command)}\n{result.stdout}{result.stderr}")
+    return result.stdout
 
 
 def main() -> int:
