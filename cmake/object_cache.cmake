@@ -4,6 +4,9 @@
 # targets are added. A launcher that the user chose stays.
 #
 #   PILOTLIGHT_OBJECT_CACHE=off in the environment compiles everything
+if(NOT PILOTLIGHT_PYTHON)
+  return()
+endif()
 set(pilotlight_launcher "${PILOTLIGHT_PYTHON}" -S "${CMAKE_CURRENT_LIST_DIR}/../python/pilotlight/build/object_cache.py"
   --build "${CMAKE_BINARY_DIR}" --)
 foreach(language C CXX)

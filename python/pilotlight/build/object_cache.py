@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 
 TYPE_CHECKING = False
@@ -76,7 +77,7 @@ class Compilation:
 
     def general(self, text: str) -> str:
         """Return the text with the build folder's path left open."""
-        return text.replace(self.build, _BUILD)
+        return re.sub(f"{re.escape(self.build)}(?=[/=]|$)", _BUILD, text)
 
     def here(self, text: str) -> str:
         return text.replace(_BUILD, self.build)

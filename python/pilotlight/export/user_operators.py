@@ -101,7 +101,8 @@ def set_number(node: Any, number: int) -> None:
 
 def numbers_in(graph_module: Any) -> set[int]:
     """Return the numbers of the user's operators that the graph still has."""
-    return {number for number in map(number_of, graph_module.graph.nodes) if number is not None}
+    calls = (node for node in graph_module.graph.nodes if node.op == "call_function")
+    return {number for number in map(number_of, calls) if number is not None}
 
 
 def number_replacements(graph_module: Any, before: Collection[int]) -> None:

@@ -101,6 +101,14 @@ def test_what_has_changed_is_compiled_anew(project: Project, change: str) -> Non
     assert project.written("two")["a.o"] == project.written("three")["a.o"]
 
 
+def test_a_folder_whose_name_begins_alike_is_another_folder() -> None:
+    compilation = object_cache.Compilation("/a/b", [], "", "")
+    assert compilation.general("-I/a/b/include") == "-I{build}/include"
+    assert compilation.general("-ffile-prefix-map=/a/b=build") == "-ffile-prefix-map={build}=build"
+    assert compilation.general("-I/a/b2/include") == "-I/a/b2/include"
+    assert compilation.here(compilation.general("/a/b")) == "/a/b"
+
+
 def test_other_arguments_are_another_compilation_and_both_are_kept(project: Project) -> None:
     for build, option in (("one", "-O0"), ("two", "-O2"), ("three", "-O0"), ("four", "-O2")):
         project.compile(build, option)
