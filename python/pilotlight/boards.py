@@ -53,7 +53,7 @@ _NPU_DEVICES = 2
 # firmware/platform/corstone300/mpu.cpp: code, constants, model, RAM, arena, stack, and one for the app.
 _MPU_REGIONS_FOR_MEMORY = 7
 # Armv8-M ARM, "Protected Memory System Architecture, PMSAv8".
-MPU_GRANULE_BYTES = 32
+_MPU_GRANULE_BYTES = 32
 _LARGEST_MPU_GRANULE_BYTES = 65_536
 
 
@@ -64,7 +64,7 @@ class Cpu:
     data_cache: bool = False
     mpu_regions: int = 0
     """How many regions its memory protection unit has; 0 when it has none."""
-    mpu_granule_bytes: int = MPU_GRANULE_BYTES
+    mpu_granule_bytes: int = _MPU_GRANULE_BYTES
     """Regions start and end at multiples of it: the architecture's granule, or a larger power of two."""
     boot_address: int = 0
     """Where the vector table has to lie."""
@@ -319,9 +319,9 @@ def _cpu(table: _Table, bare_metal: bool) -> Cpu:
         clock_hz=table.number("clock_hz", 1_000_000, 10_000_000_000),
         data_cache=table.flag("data_cache") if bare_metal else False,
         mpu_regions=table.number("mpu_regions", 0, 16) if bare_metal else 0,
-        mpu_granule_bytes=table.number("mpu_granule_bytes", MPU_GRANULE_BYTES, _LARGEST_MPU_GRANULE_BYTES)
+        mpu_granule_bytes=table.number("mpu_granule_bytes", _MPU_GRANULE_BYTES, _LARGEST_MPU_GRANULE_BYTES)
         if "mpu_granule_bytes" in table
-        else MPU_GRANULE_BYTES,
+        else _MPU_GRANULE_BYTES,
         boot_address=table.number("boot_address", 0, 2**32 - 1) if bare_metal else 0,
     )
     if cpu.mpu_granule_bytes & (cpu.mpu_granule_bytes - 1):

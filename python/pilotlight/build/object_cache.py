@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 # Part of every key: another version finds nothing of this one.
 _FORMAT = "1"
-# Least recently used entries beyond this are removed. A firmware image's objects are some 20 MB.
+# Least recently used entries beyond this are removed. Those of the conformance image take 26 MB.
 MOST_BYTES = 2 * 2**30
-# Entries lie in this many folders, each with its share of MOST_BYTES, so that none of them is long.
-_FOLDERS = 256
+# Entries lie in this many folders, 256 of each kind. Each has its share of MOST_BYTES.
+_FOLDERS = 512
 # Compilations of the same source and arguments that differ in what they read.
 _MOST_VARIANTS = 16
 # What the compiler reads beside its arguments (GCC manual, "Environment Variables").
