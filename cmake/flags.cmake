@@ -32,8 +32,10 @@ target_compile_options(pilotlight_build_flags INTERFACE
   $<$<BOOL:${CMAKE_CROSSCOMPILING}>:-g>
   # Each function's stack use and callees, beside its object file, for python/pilotlight/stack.
   $<$<BOOL:${CMAKE_CROSSCOMPILING}>:-fcallgraph-info=su>
-  # Same objects wherever the checkout lies: no machine path in an image.
+  # Same objects wherever the checkout lies: no machine path in an image, and checkouts share objects.
   "-ffile-prefix-map=${pilotlight_root}/="
-  # Nor where it is built, so that build folders share objects.
+  # Nor where it is built. The last map that fits counts, and a build folder may lie in the checkout.
   "-ffile-prefix-map=${CMAKE_BINARY_DIR}=build"
+  # Nor where the virtual environment lies.
+  "-ffile-prefix-map=${PILOTLIGHT_EXECUTORCH_DIR}=executorch"
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti>)

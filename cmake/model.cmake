@@ -85,6 +85,7 @@ function(pilotlight_add_model target)
     COMMENT "Generating code for ${named}")
 
   set_source_files_properties(${generated}/linked_models.S PROPERTIES OBJECT_DEPENDS "${programs}")
+  # For these sources alone: a guest's project keeps its own compiler launcher outside of this function.
   include("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/object_cache.cmake")
   set(models ${target}_models)
   add_library(${models} OBJECT ${generated}/linked_models.c ${generated}/linked_models.S ${kernels})

@@ -7,8 +7,7 @@
 if(NOT PILOTLIGHT_PYTHON)
   return()
 endif()
-set(pilotlight_launcher "${PILOTLIGHT_PYTHON}" -S "${CMAKE_CURRENT_LIST_DIR}/../python/pilotlight/build/object_cache.py"
-  --build "${CMAKE_BINARY_DIR}" --)
+set(pilotlight_launcher "${PILOTLIGHT_PYTHON}" -S "${CMAKE_CURRENT_LIST_DIR}/../python/pilotlight/build/object_cache.py")
 foreach(language C CXX)
   if(NOT CMAKE_${language}_COMPILER_LAUNCHER)
     set(CMAKE_${language}_COMPILER_LAUNCHER ${pilotlight_launcher})

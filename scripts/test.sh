@@ -30,6 +30,7 @@ esac
 "$root/scripts/setup.sh" "$needs"
 export PATH="$root/.venv/bin:$PATH"
 unset PYTHONPATH # It could name another checkout, whose package would be tested instead of this one.
+unset PYTHONDONTWRITEBYTECODE # Each of a thousand processes would parse the package anew.
 cd "$root"
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }

@@ -17,8 +17,8 @@ from pilotlight.codegen import Arenas
 from pilotlight.targets import power_off, power_up
 
 _MODELS = Path(__file__).resolve().parent / "memory_models"
-SMALL = ("digits", "kws", "all_on_cpu")
-LARGE = ("mobilenet_v1", "mobilenet", "vision_transformer")
+SMALL = ("digits", "all_on_cpu")
+LARGE = ("kws", "mobilenet_v1", "mobilenet", "vision_transformer")
 
 
 @dataclass(frozen=True)

@@ -1,49 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models go through build, flash and check, and every held-out sample comes back bit-identical."""
 
+import shutil
 from pathlib import Path
 
 import pytest
-from workflow import Bench, Outcome, build, run
-
-# Strided, dilated and grouped convolutions, both poolings, residual adds, a linear head.
-THIRD_MODEL = """\
-import torch
-from pilotlight.model_spec import LabelledData, ModelSpec
-
-
-class Residual(torch.nn.Module):
-    def __init__(self, channels, **options):
-        super().__init__()
-        self.convolution = torch.nn.Conv2d(channels, channels, 3, **options)
-
-    def forward(self, x):
-        return torch.relu(x + self.convolution(x))
-
-
-def spec() -> ModelSpec:
-    torch.manual_seed(7)
-    module = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 16, 3, stride=2, padding=1),
-        torch.nn.ReLU(),
-        Residual(16, padding=2, dilation=2),
-        torch.nn.MaxPool2d(2),
-        Residual(16, padding=1, groups=4),
-        torch.nn.Conv2d(16, 24, 3, stride=2, padding=1, groups=2),
-        torch.nn.ReLU(),
-        torch.nn.AvgPool2d(2),
-        torch.nn.Flatten(),
-        torch.nn.Linear(24 * 2 * 2, 5),
-    ).eval()
-    samples = torch.randn(24, 3, 32, 32)
-    return ModelSpec(
-        name="third",
-        module=module,
-        example_inputs=(samples[:1],),
-        calibration=[(sample[None],) for sample in samples[:8]],
-        data_set=LabelledData(inputs=samples[8:].numpy()),
-    )
-"""
+from workflow import RESIDUAL, Bench, Outcome, build, run
 
 
 def prove(folder: Path) -> Outcome:
@@ -77,9 +39,8 @@ def test_keywords_are_bit_identical() -> None:
 
 
 def test_a_model_from_outside_the_repository_is_bit_identical(tmp_path: Path) -> None:
-    model = tmp_path / "third_model.py"
-    model.write_text(THIRD_MODEL, encoding="utf-8")
-    assert_proved(prove(build("third", "-b", "qemu-corstone300", "-m", model)), samples=16)
+    model = shutil.copy(RESIDUAL, tmp_path)
+    assert_proved(prove(build("residual", "-b", "qemu-corstone300", "-m", model)), samples=16)
 
 
 # The simulator's own tests run all sizes; here one is enough before each change lands.

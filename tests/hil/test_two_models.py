@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Digits and keywords in one image and one arena, used in turns, and every answer of both is bit-identical."""
+"""Two models in one image and one arena are used in turns, and every answer of both is bit-identical."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import shutil
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
-from workflow import Bench, build, offset_in_file, run
+from workflow import RESIDUAL, Bench, build, offset_in_file, run
 
 from pilotlight.boards import load_board
 
 # Offset of its address in pilotlight_model_descriptor_t where pointers have 32 bits.
 METHOD_POOL = 72
 
-TWO = ("-b", "qemu-corstone300", "-m", "digits", "-m", "kws")
+TWO = ("-b", "qemu-corstone300", "-m", "digits", "-m", str(RESIDUAL))
 
 
 def _symbols(elf: Path) -> dict[str, tuple[int, int]]:
@@ -25,13 +25,13 @@ def _symbols(elf: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_two_models_take_turns_in_one_arena_and_stay_bit_identical() -> None:
-    folder = build("digits-and-kws", *TWO, "--shared-arena")
+    folder = build("digits-and-residual", *TWO, "--shared-arena")
     symbols = _symbols(folder / "firmware.elf")
     arena, size = symbols["pilotlight_shared_arena"]
     places = {name: address for name, (address, _) in symbols.items() if name.endswith(("_planned_1", "_temp_pool"))}
-    assert {name.split("_")[2] for name in places} == {"digits", "kws"}
+    assert {name.split("_")[2] for name in places} == {"digits", "residual"}
     assert all(arena <= address < arena + size for address in places.values())
-    assert places["pilotlight_model_digits_planned_1"] == places["pilotlight_model_kws_planned_1"]
+    assert places["pilotlight_model_digits_planned_1"] == places["pilotlight_model_residual_planned_1"]
     granule = load_board("qemu-corstone300").cpu.mpu_granule_bytes
     section = symbols["__arena_end"][0] - symbols["__arena_start"][0]
     assert section == -(-size // granule) * granule, "nothing else is in the section"
@@ -45,16 +45,16 @@ def test_two_models_take_turns_in_one_arena_and_stay_bit_identical() -> None:
     assert outcome.code == 0, outcome.out + outcome.err
     report = outcome.json
     assert report["verdict"] == "pass"
-    assert [model["model"] for model in report["models"]] == ["digits", "kws"]
-    for model in report["models"]:
-        assert model["verdict"] == "pass"
-        assert model["identical_samples"] == model["samples"] == 360
+    assert [model["model"] for model in report["models"]] == ["digits", "residual"]
     page = (folder / "check.html").read_text(encoding="utf-8")
-    assert page.count("PASS: all 360 samples bit-identical") == 4, "each model's, and both in the verdict"
+    for model, samples in zip(report["models"], (360, 16), strict=True):
+        assert model["verdict"] == "pass"
+        assert model["identical_samples"] == model["samples"] == samples
+        assert page.count(f"PASS: all {samples} samples bit-identical") == 2, "the model's, and in the verdict"
 
 
 def test_a_model_that_writes_into_the_other_is_noticed(tmp_path: Path) -> None:
-    built = build("digits-and-kws", *TWO, "--shared-arena")
+    built = build("digits-and-residual", *TWO, "--shared-arena")
     folder = tmp_path / "build"
     shutil.copytree(built, folder, ignore=shutil.ignore_patterns("target", "*.o", "*.a", "*.obj"))
     symbols = _symbols(folder / "firmware.elf")

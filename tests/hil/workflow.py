@@ -19,6 +19,7 @@ from elftools.elf.elffile import ELFFile
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILDS = ROOT / "build" / "hil"
+RESIDUAL = Path(__file__).with_name("residual.py")
 
 
 @dataclass(frozen=True)

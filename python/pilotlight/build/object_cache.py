@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A compiler launcher: compiles each source once, whatever build folder asks for it.
 
-    python -S object_cache.py --build BUILD -- COMPILER ARGUMENT...
+    python -S object_cache.py COMPILER ARGUMENT...
 
 What was compiled is found again by content: the compiler, its arguments, and every file that it read.
-The build folder's own path does not count. Anything unexpected ends in compiling as if there was no cache.
-CMake calls this for each source (cmake/object_cache.cmake). So it imports few modules, which are the
-larger part of its time; pathlib, dataclasses and tempfile alone would double it.
+A folder that `-ffile-prefix-map=FOLDER=NAME` keeps out of the object counts by that name, not by its
+path. Anything unexpected ends in compiling as if there was no cache. CMake calls this for each source
+(cmake/object_cache.cmake). So it imports few modules, which are the larger part of its time; pathlib,
+dataclasses and tempfile alone would double it.
 
     PILOTLIGHT_OBJECT_CACHE   folder of the cache, or "off" (default: pilotlight/objects in
                               XDG_CACHE_HOME, ~/.cache when that is unset)
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Part of every key: another version finds nothing of this one.
-_FORMAT = "1"
+_FORMAT = "2"
 # Least recently used entries beyond this are removed. Those of the conformance image take 26 MB.
 MOST_BYTES = 2 * 2**30
 # Entries lie in this many folders, 256 of each kind. Each has its share of MOST_BYTES.
@@ -35,10 +36,12 @@ _FOLDERS = 512
 _MOST_VARIANTS = 16
 # What the compiler reads beside its arguments (GCC manual, "Environment Variables").
 _ENVIRONMENT = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "SOURCE_DATE_EPOCH", "GCC_EXEC_PREFIX")
-_BUILD = "{build}"
-# Beside the object: stack use and callees, for python/pilotlight/stack.
+_PREFIX_MAP = "-ffile-prefix-map="
+# Beside the object: stack use and callees, for python/pilotlight/stack. The compiler writes whole paths there.
 _BESIDE = (".ci", ".su")
 
+# Options with which the compiler reads or writes files that nobody tells us of.
+_OTHER_FILES = ("@", "--coverage", "-ftest-coverage", "-fprofile", "-fplugin", "-fdump", "-save-temps", "-gsplit-dwarf")
 
 # Of files that are missing, or not as they were written.
 _UNEXPECTED = (OSError, ValueError, KeyError, TypeError, AttributeError)
@@ -56,15 +59,15 @@ def cache_folder() -> str | None:
 class Compilation:
     """One call of the compiler. object, dependencies: the paths that it writes."""
 
-    def __init__(self, build: str, command: Sequence[str], written: str, dependencies: str) -> None:
-        self.build = build
+    def __init__(self, command: Sequence[str], written: str, dependencies: str) -> None:
+        self.folders = _left_open(command)
         self.command = command
         self.object = written
         self.dependencies = dependencies
 
     @classmethod
-    def of(cls, build: str, command: Sequence[str]) -> Compilation | None:
-        """Return None for what is not `COMPILER ... -MD -MF FILE -o FILE -c SOURCE`."""
+    def of(cls, command: Sequence[str]) -> Compilation | None:
+        """Return None for what is not `COMPILER ... -MD -MF FILE -o FILE -c SOURCE`, or uses other files."""
 
         def behind(option: str) -> str | None:
             places = [place for place, word in enumerate(command[:-1]) if word == option]
@@ -73,14 +76,20 @@ class Compilation:
         written, dependencies, source = behind("-o"), behind("-MF"), behind("-c")
         if written is None or dependencies is None or source is None or "-MD" not in command:
             return None
-        return cls(build, command, written, dependencies)
+        if any(word.startswith(_OTHER_FILES) for word in command):
+            return None
+        return cls(command, written, dependencies)
 
     def general(self, text: str) -> str:
-        """Return the text with the build folder's path left open."""
-        return re.sub(f"{re.escape(self.build)}(?=[/=]|$)", _BUILD, text)
+        """Return the text with the folders' paths left open."""
+        for folder, name in self.folders:
+            text = re.sub(f"{re.escape(folder)}(?=[/=]|$)", name, text)
+        return text
 
     def here(self, text: str) -> str:
-        return text.replace(_BUILD, self.build)
+        for folder, name in self.folders:
+            text = text.replace(name, folder)
+        return text
 
     def key(self) -> str:
         """Hash what is known before anything is read."""
@@ -104,6 +113,16 @@ class Compilation:
                 return [place for other in found if not os.path.exists(place := os.path.join(other, inside))]
             found.append(folder)
         return []
+
+
+def _left_open(command: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the folders that the compiler leaves out of what it writes, innermost first.
+
+    Each has its name between two null characters, which no path and no argument contains.
+    """
+    maps = [word[len(_PREFIX_MAP) :].rpartition("=") for word in command if word.startswith(_PREFIX_MAP)]
+    folders = {folder.rstrip("/"): f"\0{name}\0" for folder, _, name in maps}
+    return sorted(((folder, name) for folder, name in folders.items() if folder), key=lambda item: -len(item[0]))
 
 
 def _include_folders(command: Sequence[str]) -> list[str]:
@@ -161,7 +180,8 @@ class Cache:
         for kind, path in compilation.outputs().items():
             if os.path.exists(path):
                 with open(path, "rb") as file:
-                    contents[kind] = file.read()
+                    content = file.read()
+                contents[kind] = compilation.general(content.decode()).encode() if kind in _BESIDE else content
         body = b"".join(contents.values())
         sizes = {kind: len(content) for kind, content in contents.items()}
         head = {"sizes": sizes, "sha256": hashlib.sha256(body).hexdigest()}
@@ -178,7 +198,8 @@ class Cache:
         outputs = compilation.outputs()
         at = 0
         for kind, size in head["sizes"].items():
-            _write(outputs[kind], body[at : at + size])
+            content = body[at : at + size]
+            _write(outputs[kind], compilation.here(content.decode()).encode() if kind in _BESIDE else content)
             at += size
         _write(compilation.dependencies, _as_make_rule(compilation.object, files))
         return True
@@ -244,9 +265,9 @@ def _compile(command: Sequence[str]) -> tuple[int, bool]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    build, command = arguments[1], list(arguments[3:])
+    command = list(arguments)
     folder = cache_folder()
-    compilation = Compilation.of(build, command) if folder is not None else None
+    compilation = Compilation.of(command) if folder is not None else None
     if folder is None or compilation is None:
         return _compile(command)[0]
     cache, key = Cache(folder), None

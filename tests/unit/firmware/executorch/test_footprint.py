@@ -71,6 +71,8 @@ def test_the_runtime_pulls_in_neither_heap_nor_exceptions_nor_printf(build: Path
 
 
 def test_the_runtime_has_no_static_constructors(build: Path) -> None:
-    sections = _run("arm-none-eabi-objdump", "-h", str(build / "executorch" / "libpilotlight_executorch.a"))
+    sections = _run(
+        "arm-none-eabi-objdump", "-h", str(build / "firmware" / "executorch" / "libpilotlight_executorch.a")
+    )
     assert ".init_array" not in sections
     assert ".ctors" not in sections

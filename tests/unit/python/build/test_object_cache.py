@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pilotlight.build import object_cache
+from pilotlight.paths import ROOT
 
 SCRIPT = Path(object_cache.__file__)
 # A compiler that counts how often it is called.
@@ -22,38 +23,45 @@ COUNTING = '#!/bin/sh\necho >>"$CALLS"\nexec g++ "$@"\n'
 class Project:
     """A source, two folders of headers, and build folders anywhere."""
 
-    def __init__(self, home: Path) -> None:
-        self.home, self.cache = home, home / "cache"
-        self.compiler = home / "compiler"
-        self.compiler.write_text(COUNTING, encoding="utf-8")
-        self.compiler.chmod(0o755)
+    def __init__(self, home: Path, shared: Path) -> None:
+        """Put the source and the headers into home; shared has the compiler and the cache."""
+        self.home, self.shared, self.cache = home, shared, shared / "cache"
+        self.compiler = shared / "compiler"
+        if not self.compiler.exists():
+            self.compiler.write_text(COUNTING, encoding="utf-8")
+            self.compiler.chmod(0o755)
         self.write("first/own.h", "#define VALUE 1\n")
         self.write("second/other.h", "inline int Other() { return 2; }\n")
         self.write("a b.cpp", '#include "own.h"\n#include "other.h"\nint Sum() { return VALUE + Other(); }\n')
 
     def write(self, name: str, text: str) -> None:
         path = self.home / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         past = path.stat().st_mtime - 60
         os.utime(path, (past, past))
 
     @property
     def calls(self) -> int:
-        path = self.home / "calls"
+        path = self.shared / "calls"
         return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
 
     def compile(self, build: str, *more: str, cache: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Compile below the folder `build`; the headers and the source are left where they are."""
         folder = self.home / build
         (folder / "objects").mkdir(parents=True, exist_ok=True)
         arguments = [f"-I{self.home / 'first'}", "-isystem", str(self.home / "second"), *more]
         arguments += [f"-ffile-prefix-map={folder}=build", "-g", "-fstack-usage"]
         arguments += ["-MD", "-MT", "objects/a.o", "-MF", "objects/a.o.d", "-o", "objects/a.o", "-c"]
-        launcher = [sys.executable, "-S", str(SCRIPT), "--build", str(folder), "--"]
+        launcher = [sys.executable, "-S", str(SCRIPT)]
         return subprocess.run(
             [*launcher, str(self.compiler), *arguments, str(self.home / "a b.cpp")],
             cwd=folder,
-            env={**os.environ, "CALLS": str(self.home / "calls"), "PILOTLIGHT_OBJECT_CACHE": cache or str(self.cache)},
+            env={
+                **os.environ,
+                "CALLS": str(self.shared / "calls"),
+                "PILOTLIGHT_OBJECT_CACHE": cache or str(self.cache),
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -65,7 +73,7 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+    return Project(tmp_path, tmp_path)
 
 
 def test_another_build_folder_gets_the_same_files_without_the_compiler(project: Project) -> None:
@@ -81,6 +89,36 @@ def test_another_build_folder_gets_the_same_files_without_the_compiler(project: 
     shutil.rmtree(project.home / "two/objects")
     assert project.compile("two", cache="off").returncode == 0
     assert project.written("two")["a.o"] == one["a.o"]
+
+
+def test_a_checkout_elsewhere_gets_the_same_objects_with_its_own_paths_beside_them(tmp_path: Path) -> None:
+    one, two = (Project(tmp_path / name, tmp_path) for name in ("one", "two"))
+    for project in (one, two):
+        assert project.compile("build", f"-ffile-prefix-map={project.home}/=").returncode == 0
+    assert two.calls == 1
+    given = two.written("build")
+    shutil.rmtree(two.home / "build")
+    two.compile("build", f"-ffile-prefix-map={two.home}/=", cache="off")
+    own = two.written("build")
+    assert given["a.o"] == own["a.o"]
+    assert given["a.su"] == own["a.su"] != one.written("build")["a.su"]
+    two.write("second/other.h", "inline int Other() { return 3; }\n")
+    two.compile("build", f"-ffile-prefix-map={two.home}/=")
+    assert two.written("build")["a.o"] != own["a.o"]
+
+
+def test_a_folder_that_the_object_names_is_no_other_folder(tmp_path: Path) -> None:
+    one, two = (Project(tmp_path / name, tmp_path) for name in ("one", "two"))
+    one.compile("build")
+    two.compile("build")
+    assert two.calls == 2
+
+
+def test_what_is_counted_for_coverage_is_compiled_where_the_counts_are_written(project: Project) -> None:
+    for build in ("one", "two"):
+        project.compile(build, "--coverage")
+        assert "a.gcno" in project.written(build)
+    assert project.calls == 2
 
 
 CHANGES: dict[str, Callable[[Project], object]] = {
@@ -102,11 +140,13 @@ def test_what_has_changed_is_compiled_anew(project: Project, change: str) -> Non
 
 
 def test_a_folder_whose_name_begins_alike_is_another_folder() -> None:
-    compilation = object_cache.Compilation("/a/b", [], "", "")
-    assert compilation.general("-I/a/b/include") == "-I{build}/include"
-    assert compilation.general("-ffile-prefix-map=/a/b=build") == "-ffile-prefix-map={build}=build"
-    assert compilation.general("-I/a/b2/include") == "-I/a/b2/include"
-    assert compilation.here(compilation.general("/a/b")) == "/a/b"
+    compilation = object_cache.Compilation(["-ffile-prefix-map=/a/b=build", "-ffile-prefix-map=/a/="], "", "")
+    assert compilation.general("-I/a/b/include") == "-I\0build\0/include"
+    assert compilation.general("-ffile-prefix-map=/a/b=build") == "-ffile-prefix-map=\0build\0=build"
+    assert compilation.general("-I/a/b2/include") == "-I\0\0/b2/include"
+    assert compilation.general("-I/ab/include") == "-I/ab/include"
+    for path in ("/a/b", "/a/b/c", "/a", "/a/b2", "/ab"):
+        assert compilation.here(compilation.general(path)) == path
 
 
 def test_other_arguments_are_another_compilation_and_both_are_kept(project: Project) -> None:
@@ -162,6 +202,26 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(project: Project)
         done = project.compile(build)
         assert (done.returncode, done.stderr) == (0, "")
     assert project.calls == 2
+
+
+def test_a_launcher_that_the_user_chose_stays(tmp_path: Path) -> None:
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.25)\n"
+        "project(users LANGUAGES C CXX)\n"
+        f"include({ROOT}/cmake/object_cache.cmake)\n"
+        "add_library(of_c OBJECT a.c)\nadd_library(of_cpp OBJECT a.cpp)\n"
+    )
+    for name in ("a.c", "a.cpp"):
+        (tmp_path / name).touch()
+    options = ["-DCMAKE_CXX_COMPILER_LAUNCHER=/opt/users launcher", f"-DPILOTLIGHT_PYTHON={sys.executable}"]
+    configure = ["cmake", "-G", "Ninja", "-S", str(tmp_path), "-B", str(tmp_path / "build"), *options]
+    assert subprocess.run(configure, check=False, capture_output=True).returncode == 0
+    told = ["ninja", "-C", str(tmp_path / "build"), "-t", "commands"]
+    commands = subprocess.run(told, check=True, capture_output=True, text=True).stdout.splitlines()
+    (of_c,) = (command for command in commands if command.endswith("a.c"))
+    (of_cpp,) = (command for command in commands if command.endswith("a.cpp"))
+    assert "object_cache.py" in of_c
+    assert "users launcher" in of_cpp and "object_cache.py" not in of_cpp
 
 
 def test_what_was_not_used_for_longest_is_removed(tmp_path: Path) -> None:

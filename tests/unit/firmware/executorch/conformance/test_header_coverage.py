@@ -61,7 +61,7 @@ def test_what_the_wheel_declares_and_exports_is_implemented_or_in_the_table(prob
         for path in (include / folder).rglob("*.h")
     }
     wheel = _functions(_wheel() / "lib" / "libexecutorch.so", "-D")
-    ours = _functions(probes / "executorch" / "libpilotlight_executorch.a")
+    ours = _functions(probes / "firmware" / "executorch" / "libpilotlight_executorch.a")
     declared = {function: where for function in wheel if (where := _declared_in(function, headers))}
     assert len(declared) > 150
     left_out = _left_out()
@@ -84,7 +84,7 @@ HELD_BY_SIGNATURES = re.compile(
 
 
 def test_the_suite_calls_every_function_that_we_implement(probes: Path, programs: Path) -> None:
-    library = probes / "executorch"
+    library = probes / "firmware" / "executorch"
     for counts in library.rglob("*.gcda"):
         counts.unlink()
     names = suite.names(programs)
