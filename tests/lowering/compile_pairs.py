@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compiles generated graphs and tells which operators upstream's lowering gets wrong.
 
-    python tests/lowering/compile_pairs.py --graphs 2000 --seed 1 [--without-repair] [--json FILE]
+    python tests/lowering/compile_pairs.py --graphs 2000 --seed 1 [--without-repair] [--json FILE [--resume]]
 
 Each graph is compiled as an export would. Every result of the NPU's program is held to quantised PyTorch. Then
 the golden output is compared with quantised PyTorch's once more, from outside: each operator may add one step.
-`--without-repair` leaves out what the exporter repairs, to show what upstream does alone.
+`--without-repair` leaves out what the exporter repairs, to show what upstream does alone. FILE is written
+twice a minute. With `--resume`, the graphs that it has are not compiled again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -108,15 +111,56 @@ def output_steps(attempt: Attempt, samples: list[tuple[torch.Tensor]]) -> float 
     return furthest
 
 
-def run(count: int, seed: int, say: Callable[[str], None]) -> list[Outcome]:
-    outcomes: list[Outcome] = []
+def _prepare(without_repair: bool) -> None:
+    """Make this process compile on one core, with or without what repairs upstream's lowering."""
+    torch.set_num_threads(1)
+    if without_repair:
+        quantise.separate_activations = lambda converted: 0
+
+
+@contextmanager
+def _compiled(remaining: list[Graph], workers: int, without_repair: bool) -> Iterator[Iterable[Outcome]]:
+    # Forked, PyTorch would wait for threads that the copy does not have.
+    with multiprocessing.get_context("spawn").Pool(workers, _prepare, (without_repair,)) as pool:
+        yield pool.imap(compile_graph, remaining)
+        pool.close()
+        pool.join()
+
+
+def run(
+    chosen: list[Graph], before: dict[str, Outcome], file: Path | None, workers: int, without_repair: bool
+) -> list[Outcome]:
+    """Compile the chosen graphs that are not in `before`. Keep all outcomes in the file while it goes on."""
+    outcomes = dict(before)
     told = began = time.monotonic()
-    for graph in graphs(count, seed):
-        outcomes.append(compile_graph(graph))
-        if time.monotonic() - told > _PROGRESS_S:
-            told = time.monotonic()
-            say(f"  {len(outcomes)} of {count} graphs, {told - began:.0f} s")
-    return outcomes
+    with _compiled([graph for graph in chosen if str(graph) not in before], workers, without_repair) as found:
+        for outcome in found:
+            outcomes[outcome.graph] = outcome
+            if time.monotonic() - told > _PROGRESS_S:
+                told = time.monotonic()
+                print(f"  {len(outcomes)} of {len(chosen)} graphs, {told - began:.0f} s", flush=True)
+                save(file, outcomes.values())
+    save(file, outcomes.values())
+    return [outcomes[str(graph)] for graph in chosen]
+
+
+def save(file: Path | None, outcomes: Iterable[Outcome]) -> None:
+    if file is not None:
+        whole = file.with_name(f"{file.name}.new")
+        whole.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1), encoding="utf-8")
+        whole.replace(file)
+
+
+def saved(file: Path, chosen: list[Graph]) -> dict[str, Outcome]:
+    """Return the outcomes in the file that are of these graphs, by graph; none when there is no file."""
+    if not file.exists():
+        return {}
+    wanted = {(str(graph), graph.number) for graph in chosen}
+    try:
+        outcomes = [Outcome(**fields) for fields in json.loads(file.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError) as error:
+        raise SystemExit(f"{file} was not written by this script: {error}") from None
+    return {outcome.graph: outcome for outcome in outcomes if (outcome.graph, outcome.number) in wanted}
 
 
 def table(outcomes: list[Outcome]) -> list[str]:
@@ -149,14 +193,15 @@ def main() -> int:
     parser.add_argument("--graphs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--without-repair", action="store_true")
-    parser.add_argument("--json", type=Path, help="write each graph's outcome to this file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write each graph's outcome to this file")
+    parser.add_argument("--resume", action="store_true", help="with --json: keep what the file has")
+    parser.add_argument("-n", "--workers", type=int, default=1, help="processes (default: 1)")
     args = parser.parse_args()
-    torch.set_num_threads(1)
-    if args.without_repair:
-        quantise.separate_activations = lambda converted: 0
-    outcomes = run(args.graphs, args.seed, lambda line: print(line, flush=True))
-    if args.json is not None:
-        args.json.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1), encoding="utf-8")
+    if args.resume and args.json is None:
+        parser.error("--resume needs --json FILE, which has what was found before")
+    chosen = list(graphs(args.graphs, args.seed))
+    before = saved(args.json, chosen) if args.resume else {}
+    outcomes = run(chosen, before, args.json, args.workers, args.without_repair)
     print("\n".join(table(outcomes)))
     return 1 if any(outcome.passed_unnoticed for outcome in outcomes) else 0
 

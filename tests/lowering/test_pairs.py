@@ -40,6 +40,19 @@ def test_the_graphs_of_a_seed_are_different_and_cover_everything() -> None:
     assert {graph.samples for graph in found} == set(SAMPLES)
 
 
+def test_a_run_goes_on_with_what_the_file_has(tmp_path: Path) -> None:
+    first, second = graphs(2, seed=3)
+    file = tmp_path / "outcomes.json"
+    assert compile_pairs.saved(file, [first]) == {}
+    outcome = compile_pairs.Outcome(str(first), first.number, {"relu": "why"}, 3, 2, 1)
+    compile_pairs.save(file, [outcome])
+    assert compile_pairs.saved(file, [first, second]) == {str(first): outcome}
+    assert compile_pairs.saved(file, [second]) == {}
+    file.write_text('[{"graph": "conv2d"', encoding="utf-8")
+    with pytest.raises(SystemExit, match="was not written by this script"):
+        compile_pairs.saved(file, [first])
+
+
 @pytest.mark.campaign
 @pytest.mark.time_limit(4 * 3600)
 @pytest.mark.parametrize("part", range(4))
