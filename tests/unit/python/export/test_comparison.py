@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pilotlight.export import activations, lower, quantise
+from pilotlight.errors import UnsupportedOperator
+from pilotlight.export import activations, export_model, lower, quantise
 from pilotlight.export.attempts import Attempt, Attempts
 from pilotlight.export.comparison import arrangements
 from pilotlight.export.noise import NoiseLog
@@ -108,6 +109,37 @@ def test_without_the_step_for_shared_quantisers_the_lost_activation_is_found_and
     assert operator.name == "relu" and "test_comparison.py" in operator.where
     assert "values are more than 1 step from quantised PyTorch" in why
     assert any(report.name.startswith("aten.relu") for report in attempt.lowered.on_cpu)
+
+
+LOSES_ITS_RELU = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(4, 8, 3), nn.Conv2d(4, 8, 3)
+
+    def forward(self, x):
+        kept = torch.relu(self.a(x))
+        return torch.cat([kept, self.b(x)], 1)
+
+
+ModelUnderTest = Net().eval()
+ModelInputs = (torch.randn(1, 4, 8, 8),)
+"""
+
+
+def test_without_that_step_an_export_that_must_delegate_all_fails_and_names_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantise, "separate_activations", lambda converted: 0)
+    file = tmp_path / "loses.py"
+    file.write_text(LOSES_ITS_RELU, encoding="utf-8")
+    with pytest.raises(UnsupportedOperator, match=r"full delegation is required(.|\n)*relu(.|\n)*loses\.py:11"):
+        export_model(str(file), "ethos-u55-128", tmp_path / "bundle", require_full_delegation=True)
+    assert not (tmp_path / "bundle").exists()
 
 
 @pytest.mark.parametrize("network", [Residual, Tables])
