@@ -2,9 +2,11 @@
 """Export known networks, run each on the simulated NPU, and print what became of them as a table.
 
     python tests/zoo/run_zoo.py [MODEL ...] [--target ethos-u55-256] [--json FILE] [--keep FOLDER]
+    python tests/zoo/run_zoo.py --markdown tests/zoo/NETWORKS.md --json FILE
 
 MODEL is a file's name in tests/zoo/models, without .py; without any, all run. Each model is exported
-by the command that users type, in a process of its own. Exit code 1: a model was refused, or is worse
+by the command that users type, in a process of its own. With `--markdown`, the models that FILE has are not
+run; the page is written from it. Exit code 1: a model was refused, or is worse
 than `LOSS_LIMIT_DB` allows, or the simulator's answer is not the golden one.
 """
 
@@ -42,6 +44,22 @@ CONVERSIONS = (
 # What an embedding is made of. The source line tells it from others of the same names.
 LOOK_UPS = ("aten.index_select", "aten.view_copy", "dim_order_ops._to_dim_order_copy")
 _EXPORT_LIMIT_S = 3600
+_PAGE = """\
+# Networks that work
+
+{count} networks known from papers and packages, each exported for {target} by one command, without
+help. `python tests/zoo/run_zoo.py` makes this table anew; the model files are in [models](models).
+
+- On CPU: operators beside the NPU, without embeddings and what prepares their integers. Those are
+  counted under arguments.
+- Quantised, golden: signal to noise ratio against FP32 of quantised PyTorch, and of what the device
+  computes. The NPU simulator gave the golden outputs for every sample.
+- Cycles: Vela's estimate. Export: on one core of a shared machine, so rather an upper bound.
+
+Weights are random. Some deep networks then keep few dB after quantisation, whoever computes them.
+
+| Network | On CPU | Arguments | Quantised | Golden | Cycles | Export |
+|---|---|---|---|---|---|---|"""
 
 
 @dataclass(frozen=True)
@@ -188,13 +206,40 @@ def table(entries: Iterable[Entry]) -> list[str]:
     return lines
 
 
+def page(entries: Iterable[Entry], target: str) -> str:
+    """Return the results as the page that the README leads to."""
+    rows = [
+        f"| `{entry.name}` | {len(entry.on_cpu) or '-'} | {len(entry.arguments) or '-'} "
+        f"| {entry.quantised_db:.1f} dB | {entry.golden_db:.1f} dB | {entry.cycles:,} | {entry.seconds:.0f} s |"
+        for entry in entries
+        if entry.passed
+    ]
+    refused = [f"- `{entry.name}`: {entry.error or 'fails'}" for entry in entries if not entry.passed]
+    head = _PAGE.format(count=len(rows), target=target)
+    return "\n".join([head, *rows, *(["", "Refused or wrong:", "", *refused] if refused else []), ""])
+
+
+def load(file: Path) -> list[Entry]:
+    try:
+        entries = json.loads(file.read_text(encoding="utf-8"))
+        return [Entry(**{**fields, "arguments": tuple(fields["arguments"])}) for fields in entries]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise SystemExit(f"{file}: {error}\n  try: python tests/zoo/run_zoo.py --json {file}") from None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="*", help="default: all")
     parser.add_argument("--target", default=TARGET)
     parser.add_argument("--json", type=Path, help="write what became of each model to this file")
     parser.add_argument("--keep", type=Path, help="keep the bundles in this folder")
+    parser.add_argument("--markdown", type=Path, help="write a page from the file that --json names, and run nothing")
     args = parser.parse_args()
+    if args.markdown is not None:
+        if args.json is None:
+            parser.error("--markdown needs --json FILE, which an earlier run wrote")
+        args.markdown.write_text(page(load(args.json), args.target), encoding="utf-8")
+        return 0
     unknown = sorted(set(args.model) - set(names()))
     if unknown:
         parser.error(f"{', '.join(unknown)}: not in {MODELS}; there are {', '.join(names())}")

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from placing import Place
 from torch import nn
 
 from pilotlight.export import lower
@@ -22,7 +22,7 @@ from pilotlight.model_spec import ModelSpec
 
 
 @pytest.fixture
-def place_rewritten(tmp_path: Path) -> Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]:
+def place_rewritten(tmp_path: Path) -> Place:
     """Capture, fold, rewrite, quantise, lower and confirm on the simulator, as an export does."""
 
     def run(module: nn.Module, x: torch.Tensor) -> tuple[Attempt, Attempts]:

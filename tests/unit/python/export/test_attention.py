@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 
 import pytest
 import torch
+from placing import Place
 from torch import nn
 
 from pilotlight.export import vela
-from pilotlight.export.attempts import Attempt, Attempts
 
-Place = Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]
 TOKENS, WIDTH, HEADS = 5, 16, 4
 HEAD = WIDTH // HEADS
 

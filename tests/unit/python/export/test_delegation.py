@@ -3,15 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
+from placing import Place
 from torch import nn
-
-from pilotlight.export.attempts import Attempt, Attempts
-
-Place = Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]
 
 
 def norm(layer: nn.Module) -> nn.Module:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from placing import Computes
 from torch import nn
 
 from pilotlight.export import rewrites
@@ -17,16 +18,6 @@ from pilotlight.export.quantise import capture
 from pilotlight.export.rewrites import rewrite
 from pilotlight.export.user_operators import number_of
 from pilotlight.model_spec import ModelSpec
-
-
-class Computes(nn.Module):
-    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        super().__init__()
-        self._function = function
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self._function(x)
-
 
 PLANE, ROWS, ROW = (1, 4, 8, 8), (5, 8), (1, 4, 16)
 WEIGHTS, BIAS = torch.linspace(-1, 1, 48).reshape(8, 6), torch.linspace(-2, 1, 6)

@@ -3,27 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 
 import pytest
 import torch
-from torch import nn
+from placing import Computes, Place
 
 from pilotlight.export import vela
-from pilotlight.export.attempts import Attempt, Attempts
-
-Place = Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]
-
-
-class Computes(nn.Module):
-    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        super().__init__()
-        self._function = function
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self._function(x)
-
 
 CASES = {
     "select": (lambda x: x[:, 1].reshape(8, 4).tanh(), (4, 3, 2, 4)),

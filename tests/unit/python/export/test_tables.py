@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from placing import Place
 from torch import nn
 
-from pilotlight.export.attempts import Attempt, Attempts
+from pilotlight.export.attempts import Attempt
 from pilotlight.export.golden import GoldenModel, quantised_values
-
-Place = Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]
 
 
 class Tokens(nn.Module):
