@@ -10,10 +10,10 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-needs=--test markers='not campaign' tests=(tests)
+needs=--test markers='not campaign' tests=(tests) depth=()
 case "${1:-}" in
   '' | --lint) ;;
-  --campaign) needs=--campaign markers='campaign or not campaign' ;;
+  --campaign) needs=--campaign markers='campaign or not campaign' depth=(--deep) ;;
   # The reader against the wheel's; kernels, drivers and emulator with this compiler and this QEMU; a whole model.
   --quick)
     tests=(tests/unit/python tests/unit/firmware/executorch/test_differential.py
@@ -52,8 +52,9 @@ cmake --build build/unit-tests
 ctest --test-dir build/unit-tests --output-on-failure --no-tests=error
 
 say "lint of the firmware"
-python scripts/tidy.py build/unit-tests
+python scripts/tidy.py build/unit-tests "${depth[@]}"
 
 say "Python, simulator and emulator tests"
-# Two workers: one test waits for the emulator while another exports.
-pytest -c python/pyproject.toml --rootdir . -n 2 --dist loadfile -m "$markers" "${tests[@]}"
+# One worker more than cores: some wait for the emulator while others export. Each takes some 2 GB.
+workers=$(($(nproc) < 8 ? $(nproc) + 1 : 8))
+pytest -c python/pyproject.toml --rootdir . -n "$workers" --dist loadfile -m "$markers" "${tests[@]}"

@@ -1,6 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""clang-tidy over the firmware sources that a configured host build compiles: scripts/tidy.py BUILD_DIR."""
+"""clang-tidy over the firmware sources that a configured host build compiles.
+
+    scripts/tidy.py BUILD_DIR [--deep]
+
+Clang's analyser follows fewer calls without --deep. That takes two fifths of the time.
+"""
 
 import json
 import os
@@ -15,13 +20,16 @@ FILES_AT_ONCE = 6
 
 def main() -> int:
     build = Path(sys.argv[1])
+    mode = "deep" if "--deep" in sys.argv[2:] else "shallow"
+    analyser = [f"--extra-arg={word}" for word in ("-Xclang", "-analyzer-config", "-Xclang", f"mode={mode}")]
     commands = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
     files = sorted({entry["file"] for entry in commands if Path(entry["file"]).is_relative_to(FIRMWARE)})
     parts = [files[i : i + FILES_AT_ONCE] for i in range(0, len(files), FILES_AT_ONCE)]
 
     def tidy(part: list[str]) -> int:
         # The build's compiler is GCC, and some of its warning options are its own.
-        command = ["clang-tidy", "--quiet", "--extra-arg=-Wno-unknown-warning-option", "-p", str(build), *part]
+        options = ["--quiet", "--extra-arg=-Wno-unknown-warning-option", *analyser]
+        command = ["clang-tidy", *options, "-p", str(build), *part]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:
             print(result.stdout, end="")

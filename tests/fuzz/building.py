@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import bounded
+from locked import locked
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -35,9 +36,10 @@ def build(folder: Path, *options: str, source: Path = HERE, compilers: tuple[str
     """Configure `source` into `folder` unless that was done, and build it."""
     environment = {} if compilers is None else {"CC": compilers[0], "CXX": compilers[1]}
     python = f"-DPILOTLIGHT_PYTHON={sys.executable}"
-    if not (folder / "build.ninja").exists():
-        _run(["cmake", "-G", "Ninja", "-S", str(source), "-B", str(folder), python, *options], environment)
-    _run(["cmake", "--build", str(folder), "-j", "2"])
+    with locked(folder):
+        if not (folder / "build.ninja").exists():
+            _run(["cmake", "-G", "Ninja", "-S", str(source), "-B", str(folder), python, *options], environment)
+        _run(["cmake", "--build", str(folder), "-j", "2"])
     return folder
 
 

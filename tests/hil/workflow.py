@@ -6,7 +6,6 @@ Builds are kept under build/hil, so that a second run exports nothing again.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from elftools.elf.elffile import ELFFile
+from locked import locked
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILDS = ROOT / "build" / "hil"
@@ -52,11 +52,9 @@ def run(*arguments: str | Path, env: dict[str, str] | None = None) -> Outcome:
 
 
 def build(name: str, *arguments: str | Path) -> Path:
-    """Build into build/hil/<name> and return the folder. Two workers may ask for the same at a time."""
+    """Build into build/hil/<name> and return the folder."""
     folder = BUILDS / name
-    BUILDS.mkdir(parents=True, exist_ok=True)
-    with (BUILDS / f"{name}.lock").open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder):
         outcome = run("build", "-d", folder, *arguments)
     assert outcome.code == 0, outcome.out + outcome.err
     return folder

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from locked import locked
 
 HERE = Path(__file__).resolve().parent
 
@@ -14,21 +15,10 @@ HERE = Path(__file__).resolve().parent
 def differential_build() -> Path:
     """The programs of differential/, each linked with our runtime (_ours) and with the wheel's (_wheel)."""
     folder = HERE.parents[3] / "build" / "differential"
-    python = f"-DPILOTLIGHT_PYTHON={sys.executable}"
-    for command in (
-        [
-            "cmake",
-            "-G",
-            "Ninja",
-            "-S",
-            str(HERE / "differential"),
-            "-B",
-            str(folder),
-            "-DCMAKE_BUILD_TYPE=Debug",
-            python,
-        ],
-        ["ninja", "-j2", "-C", str(folder)],
-    ):
-        result = subprocess.run(command, check=False, capture_output=True, text=True)
-        assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
+    configure = ["cmake", "-G", "Ninja", "-S", str(HERE / "differential"), "-B", str(folder)]
+    configure += ["-DCMAKE_BUILD_TYPE=Debug", f"-DPILOTLIGHT_PYTHON={sys.executable}"]
+    with locked(folder):
+        for command in (configure, ["ninja", "-j2", "-C", str(folder)]):
+            result = subprocess.run(command, check=False, capture_output=True, text=True)
+            assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
     return folder

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import enum
-import fcntl
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from locked import locked
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[3]
@@ -248,9 +248,7 @@ class KernelLibrary:
 def build(sanitizers: str) -> KernelLibrary:
     """Build the library with -fsanitize=`sanitizers`, anew where sources changed, and load it."""
     folder = ROOT / "build" / f"kernel-library-{sanitizers.replace(',', '-')}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # Test workers build side by side.
+    with locked(folder):
         settings = ("-DCMAKE_BUILD_TYPE=Debug", f"-DSANITIZE={sanitizers}", f"-DPILOTLIGHT_PYTHON={sys.executable}")
         for command in (
             ("cmake", "-G", "Ninja", "-S", str(HERE / "library"), "-B", str(folder), *settings),

@@ -3,47 +3,28 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from pilotlight.deadline import Deadline
 from pilotlight.pte import read_program
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[4]
 BUILD = ROOT / "build" / "conformance"
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(ROOT / "tests")]
 
+from locked import locked  # noqa: E402
 from programs import Assembler, bad, good  # noqa: E402
 
 # Registered by the runtimes themselves; every other operator is traced.
 PRIMITIVES = re.compile(r"executorch_prim::|aten::(sym_size\.int|sym_numel|_local_scalar_dense)$")
 # Written by hand: what the exporter has no way to say. Of the bad ones, one that fails while it runs.
 WRITTEN_BAD = ("kernel_fails", "kernel_missing_twice", "constants_twice")
-
-
-@contextmanager
-def _locked(name: str, limit_s: float = 600) -> Iterator[None]:
-    """One process at a time makes what all of them use."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    with (BUILD / f"{name}.lock").open("w") as lock:
-        deadline = Deadline(limit_s)
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                assert not deadline.passed, f"another process has had {lock.name} for {limit_s} s"
-                time.sleep(0.2)
-        yield
 
 
 def _run(*command: str, cwd: Path | None = None) -> str:
@@ -62,7 +43,7 @@ def _digest() -> str:
 def programs() -> Path:
     """Return the folder of all programs; they are made anew when what makes them has changed."""
     folder = BUILD / f"programs-{_digest()}"
-    with _locked("programs"):
+    with locked(BUILD / "programs"):
         if not (folder / "complete").exists():
             folder.mkdir(parents=True, exist_ok=True)
             _run(sys.executable, str(HERE / "export_programs.py"), str(folder))
@@ -79,7 +60,7 @@ def probes() -> Path:
     """Return the folder of probe_ours and probe_wheel."""
     folder = BUILD / "host"
     configure = ["cmake", "-G", "Ninja", "-S", str(HERE), "-B", str(folder), "-DCMAKE_BUILD_TYPE=Debug"]
-    with _locked("host"):
+    with locked(folder):
         _run(*configure, f"-DPILOTLIGHT_PYTHON={sys.executable}")
         _run("ninja", "-j2", "-C", str(folder))
     return folder
