@@ -85,9 +85,15 @@ void Model::Close() {
   Destroy();
 }
 
+// Nothing of one program may be taken for the next one's, which may be smaller.
 void Model::Destroy() {
   method_.reset();
   program_.reset();
+  for (Span<std::byte>& input : inputs_) input = {};
+  for (Span<std::byte>& output : outputs_) output = {};
+  for (std::size_t& filled : filled_bytes_) filled = 0;
+  for (auto& buffer : planned_spans_) buffer = {};
+  last_inference_ = {};
 }
 
 Status Model::Load() {
@@ -298,7 +304,7 @@ Status Model::SetInput(std::size_t index, std::size_t offset, Span<const std::by
   if (offset > filled_bytes_[index]) {
     return FailAt(Status::kBadArgument, "SetInput leaves a gap at byte", filled_bytes_[index]);
   }
-  if (bytes.size() > input.size() - offset) {
+  if (offset > input.size() || bytes.size() > input.size() - offset) {
     return FailAt(Status::kBadArgument, "SetInput reaches beyond the end; bytes in the input",
                   input.size());
   }

@@ -205,6 +205,19 @@ TEST_F(ModelTest, InputFilledInPlaceCountsAsSet) {
   EXPECT_EQ(model_.SetInput(1, 0, {sample_.data(), 1}), Status::kBadArgument);
 }
 
+TEST_F(ModelTest, WhatWasSetBeforeItWasClosedDoesNotCount) {
+  ASSERT_EQ(Open(), Status::kOk);
+  ASSERT_EQ(SetSample(), Status::kOk);
+  ASSERT_EQ(Run(), Status::kOk);
+  ASSERT_EQ(SetSample(), Status::kOk);
+  model_.Close();
+  ASSERT_EQ(Open(), Status::kOk);
+  EXPECT_EQ(model_.last_inference().duration_us, 0u);
+  EXPECT_EQ(model_.last_inference().npu.runs, 0u);
+  EXPECT_EQ(model_.SetInput(0, 1, {sample_.data(), 1}), Status::kBadArgument);  // A gap.
+  EXPECT_EQ(Run(), Status::kBadArgument);
+}
+
 TEST_F(ModelTest, CountsMemoryAndCycles) {
   ASSERT_EQ(Open(), Status::kOk);
   ASSERT_EQ(SetSample(), Status::kOk);
