@@ -18,12 +18,13 @@ from pilotlight.cli import run_command
 from pilotlight.errors import ConfigError
 from pilotlight.paths import named_model
 
+BUNDLES = "bundles"
 MODEL_FILE_ENDINGS = (".py", ".pt2")
 
 
 def bundle_folders(build_dir: Path, models: Sequence[str]) -> list[Path]:
     """Return the folder of each model. Raises ConfigError when two models are one."""
-    return [build_dir / "bundles" / name for name in bundle_names(models)]
+    return [build_dir / BUNDLES / name for name in bundle_names(models)]
 
 
 def bundle_names(models: Sequence[str]) -> list[str]:

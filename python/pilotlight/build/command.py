@@ -76,16 +76,19 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def _settings(args: argparse.Namespace) -> Settings:
     """Merge what was asked now into what was asked last time."""
-    before = load_settings(args.build_dir)
     asked = {
         key: value for key, value in vars(args).items() if key in Settings.__dataclass_fields__ and value is not None
     }
+    before = _remembered(args, complete="board" in asked and ("model" in asked or "source_dir" in asked))
+    _refuse_models_of_a_project(args, asked, before)
     # The build runs elsewhere than the user.
     for key in ("board", "source_dir"):
         if "/" in asked.get(key, "") or (key == "source_dir" and key in asked):
             asked[key] = str(Path(asked[key]).resolve())
     if "model" in asked:
         asked["model"] = tuple(_located(model) for model in asked["model"])
+    if "source_dir" in asked:
+        asked["model"] = ()
     if before is not None:
         return Settings(**{**before.__dict__, **asked})
     needed = ("board",) if "source_dir" in asked else ("board", "model")
@@ -96,6 +99,31 @@ def _settings(args: argparse.Namespace) -> Settings:
             hint="west build -b qemu-corstone300 -m digits",
         )
     return Settings(**asked)
+
+
+def _remembered(args: argparse.Namespace, complete: bool) -> Settings | None:
+    """Return what the folder was last built with. complete: what is asked for suffices without it."""
+    try:
+        return load_settings(args.build_dir)
+    except ConfigError:
+        if args.pristine == "always" and complete:
+            return None
+        raise
+
+
+def _refuse_models_of_a_project(args: argparse.Namespace, asked: dict[str, Any], before: Settings | None) -> None:
+    if "model" not in asked:
+        return
+    if "source_dir" in asked:
+        raise ConfigError(
+            "-m and -s exclude each other: the project names its own models",
+            hint="-s alone; the models are named in the project's call of pilotlight_add_model()",
+        )
+    if before is not None and before.source_dir:
+        raise ConfigError(
+            f"{args.build_dir} builds the project {before.source_dir}, which names its own models",
+            hint="change its call of pilotlight_add_model(), or name another build folder with -d",
+        )
 
 
 def _located(model: str) -> str:

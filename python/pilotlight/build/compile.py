@@ -15,6 +15,7 @@ from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit, Pilotlig
 from pilotlight.paths import HOW_TO_SET_UP
 
 _OVERFLOW = re.compile(r"region `(?P<region>\w+)' overflowed by (?P<bytes>\d+) bytes")
+_UNREAD = re.compile(r"variables were not used by the project:\n\n(?P<names>(?: +\w+\n)+)")
 _STEP = re.compile(r"^\[(?P<done>\d+)/(?P<total>\d+)\] (?P<what>.*)")
 
 # What to change when a region is full, by what the board keeps there.
@@ -50,6 +51,12 @@ def configure(source: Path, folder: Path, definitions: dict[str, str], log: Path
         result = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
     if result.returncode:
         raise BuildFailed(_cmake_error(log.read_text(encoding="utf-8")), hint=f"the whole output is in {log}")
+
+
+def unread_variables(log: Path) -> set[str]:
+    """Return the variables that were defined for a project and that it does not read, as CMake warned."""
+    listed = _UNREAD.search(log.read_text(encoding="utf-8"))
+    return set(listed["names"].split()) if listed else set()
 
 
 def compile_firmware(

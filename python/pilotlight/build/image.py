@@ -13,8 +13,8 @@ from typing import Any
 from rich.console import Console
 
 from pilotlight.boards import Board, load_board
-from pilotlight.build.bundles import bundle_folders
-from pilotlight.build.compile import compile_firmware, configure, require_tools
+from pilotlight.build.bundles import BUNDLES, bundle_folders
+from pilotlight.build.compile import compile_firmware, configure, require_tools, unread_variables
 from pilotlight.build.exports import ExportOptions, export_if_needed
 from pilotlight.build.settings import (
     Settings,
@@ -24,6 +24,7 @@ from pilotlight.build.settings import (
     needs_pristine,
     save_settings,
 )
+from pilotlight.build.validate import validate
 from pilotlight.bundle import load_model_info
 from pilotlight.errors import ConfigError
 from pilotlight.export.terminal import render, render_findings
@@ -52,15 +53,19 @@ def build_image(folder: Path, settings: Settings, *, pristine: str, console: Con
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - as CMake writes it: symbolic links are kept
     board = load_board(settings.board)
     require_tools(None if board.cpu.core == "host" else "arm-none-eabi-g++")
-    if pristine == "always" or (pristine == "auto" and needs_pristine(load_settings(folder), settings)):
+    validate(settings, board)
+    before = None if pristine == "always" else load_settings(folder)
+    if pristine == "always":
         make_pristine(folder)
+
+    # Before CMake, which would do it without showing how far it is. With -s, it has to.
+    for model, bundle in zip(settings.model, bundle_folders(folder, settings.model), strict=True):
+        _export(export_options(settings, model, board), bundle, console)
+    # From here on the earlier image is lost.
+    if pristine == "auto" and needs_pristine(before, settings):
+        make_pristine(folder, kept=() if settings.source_dir else (BUNDLES,))
     save_settings(folder, settings)
     (folder / "build_info.json").unlink(missing_ok=True)
-
-    if not settings.source_dir:
-        # Before CMake, which would do it without showing how far it is.
-        for model, bundle in zip(settings.model, bundle_folders(folder, settings.model), strict=True):
-            _export(export_options(settings, model, board), bundle, console)
     _compile(folder, settings, board, console)
     if settings.source_dir:
         # The export ran within CMake, whose output is in the log.
@@ -106,13 +111,32 @@ def _compile(folder: Path, settings: Settings, board: Board, console: Console) -
         definitions["Pilotlight_DIR"] = str(ROOT / "cmake")
         if board.cpu.core != "host":
             definitions["CMAKE_TOOLCHAIN_FILE"] = str(ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake")
-        if not (source / "CMakeLists.txt").is_file():
-            raise ConfigError(f"{source} holds no CMakeLists.txt", hint="-s names the folder of a CMake project")
     with console.status(f"configuring for {board.name}") as status:
         configure(source, folder, definitions, log)
+        for option in ignored_options(settings, log):
+            console.print(
+                f"[yellow]ignored[/yellow] {option}: the project does not pass it to pilotlight_add_model()",
+                highlight=False,
+            )
         compile_firmware(
             folder, target, board.memory, log, lambda done, total, what: status.update(f"compiling {done} of {total}")
         )
+
+
+_OPTIONS = {
+    "TARGET": "--target",
+    "SYSTEM_CONFIG": "--system-config",
+    "MEMORY_MODE": "--memory-mode",
+    "FLOAT_IO": "--float-io",
+    "REQUIRE_FULL_DELEGATION": "--require-full-delegation",
+    "SHARED_ARENA": "--shared-arena",
+}
+
+
+def ignored_options(settings: Settings, log: Path) -> list[str]:
+    """Return the options that were given and that the project, configured with its output in `log`, never reads."""
+    unread = unread_variables(log)
+    return [option for name, option in _OPTIONS.items() if name in unread and getattr(settings, name.lower())]
 
 
 def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:

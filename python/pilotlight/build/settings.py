@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -81,8 +82,11 @@ def needs_pristine(before: Settings | None, now: Settings) -> bool:
     )
 
 
-def make_pristine(folder: Path) -> None:
-    """Empty a build folder; refuse one that does not look like ours, which may hold somebody's files."""
+def make_pristine(folder: Path, kept: Collection[str] = ()) -> None:
+    """Empty a build folder, but for entries of the names in `kept`.
+
+    Raises ConfigError when it does not look like ours, since it may hold somebody's files.
+    """
     if not folder.exists():
         return
     looks_ours = (folder / _FILE).exists() or (folder / "CMakeCache.txt").exists() or not any(folder.iterdir())
@@ -92,4 +96,13 @@ def make_pristine(folder: Path) -> None:
 
     with contextlib.suppress(PilotlightError):  # Nothing runs from it.
         power_off(folder)
-    shutil.rmtree(folder)
+    if not kept:
+        shutil.rmtree(folder)
+        return
+    for entry in folder.iterdir():
+        if entry.name in kept:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks at the options of a build before anything is changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pilotlight.boards import Board
+from pilotlight.build.bundles import bundle_names
+from pilotlight.build.settings import Settings, export_options
+from pilotlight.errors import ConfigError
+from pilotlight.export.model_file import find_model_file
+from pilotlight.export.targets import resolve
+
+# Where CMake's find_package() looks for a package that was built for the board.
+_PACKAGE_PLACES = ("executorch_DIR", "executorch_ROOT", "CMAKE_PREFIX_PATH")
+
+
+def validate(settings: Settings, board: Board) -> None:
+    """Raise ConfigError for a model, project, NPU or runtime that is not there."""
+    if settings.source_dir:
+        _validate_project(Path(settings.source_dir))
+    for model in settings.model:
+        find_model_file(model)
+    bundle_names(settings.model)
+    options = export_options(settings, "", board)
+    resolve(
+        options.target,
+        options.system_config or options.board_system_config,
+        options.memory_mode or options.board_memory_mode,
+    )
+    if settings.runtime == "package" and board.cpu.core != "host" and not any(map(os.environ.get, _PACKAGE_PLACES)):
+        raise ConfigError(
+            f"--runtime package: the executorch package here is for this machine, and {board.name} is another",
+            hint="set executorch_DIR to the package that you built for it, or take --runtime ours",
+        )
+
+
+def _validate_project(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ConfigError(f"-s {folder}: no such folder", hint="-s names the folder of a CMake project")
+    if not (folder / "CMakeLists.txt").is_file():
+        raise ConfigError(f"{folder} holds no CMakeLists.txt", hint="-s names the folder of a CMake project")
