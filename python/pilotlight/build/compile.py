@@ -15,6 +15,8 @@ from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit, Pilotlig
 from pilotlight.paths import HOW_TO_SET_UP
 
 _OVERFLOW = re.compile(r"region `(?P<region>\w+)' overflowed by (?P<bytes>\d+) bytes")
+# Of GCC, Clang, the assembler ("Error: bad instruction") and the linker.
+_DIAGNOSTIC = re.compile(r"\berror:|undefined reference|multiple definition|cannot find -l", re.I)
 _UNREAD = re.compile(r"variables were not used by the project:\n\n(?P<names>(?: +\w+\n)+)")
 _STEP = re.compile(r"^\[(?P<done>\d+)/(?P<total>\d+)\] (?P<what>.*)")
 
@@ -105,11 +107,21 @@ def _explain(output: str, memory: Mapping[str, MemoryRegion], folder: Path, log:
         roles = [role for name in overflows if name in memory for role in memory[name].holds]
         hints = [_ROLE_HINTS[role] for role in roles if role in _ROLE_HINTS]
         return DoesNotFit("\n".join(lines), hint="; or ".join(hints) or f"see {log}")
-    errors = [
-        line for line in output.splitlines() if re.search(r"\b(fatal )?error\b|undefined reference|assert", line, re.I)
-    ]
-    first = "\n".join(errors[:5]) or "\n".join(output.splitlines()[-5:])
+    said = _said_by_tools(output)
+    errors = [line for line in said if _DIAGNOSTIC.search(line)]
+    first = "\n".join(errors[:5] or said[-5:])
     return BuildFailed(f"the firmware does not build:\n{first}", hint=f"the whole output is in {log}")
+
+
+def _said_by_tools(output: str) -> list[str]:
+    """Return what compiler and linker said, without Ninja's steps and the command lines that it repeats."""
+    lines = output.splitlines()
+    commands = {number + 1 for number, line in enumerate(lines) if line.startswith("FAILED: ")}
+    return [
+        line
+        for number, line in enumerate(lines)
+        if number not in commands and not line.startswith(("FAILED: ", "ninja: ")) and not _STEP.match(line)
+    ]
 
 
 def _cmake_error(output: str) -> str:

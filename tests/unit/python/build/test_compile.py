@@ -53,6 +53,36 @@ def test_overflow_names_region_bytes_over_the_largest_in_it_and_what_to_change(t
     assert "smaller model" in error.hint and "memory mode" in error.hint
 
 
+COMMAND = "/usr/bin/arm-none-eabi-g++ -DET_MIN_LOG_LEVEL=Error -I/opt/error/include -c /app/assert.cpp"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "assert.cpp:3:1: error: expected ';' before 'return'",
+        "assert.cpp:1:10: fatal error: door.h: No such file or directory",
+        "start.S:12: Error: bad instruction `movv r0,#1'",
+        "door.cpp:(.text.main+0x8): undefined reference to `open_door'",
+        "start.o: in function `main': start.c:3: multiple definition of `main'; main.o: main.c:1: first defined here",
+    ],
+)
+def test_an_error_is_quoted_without_the_command_line(said: str) -> None:
+    output = (
+        f"[1/3] Building CXX object error/error.cpp.obj\nIn file included from /opt/error.h:3:\n"
+        f"[2/3] Building CXX object assert.cpp.obj\nFAILED: [code=1] assert.cpp.obj \n{COMMAND}\n"
+        f"{said}\nninja: build stopped: subcommand failed.\n"
+    )
+    assert str(_explain(output, {}, Path(), LOG)) == f"the firmware does not build:\n{said}"
+
+
+def test_of_an_error_that_is_not_known_the_end_is_quoted() -> None:
+    output = (
+        f"FAILED: [code=2] a.obj\n{COMMAND}\nsh: /usr/bin/arm-none-eabi-g++: cannot execute\nninja: build stopped\n"
+    )
+    text = str(_explain(output, {}, Path(), LOG))
+    assert text == "the firmware does not build:\nsh: /usr/bin/arm-none-eabi-g++: cannot execute"
+
+
 def test_compile_error_is_quoted() -> None:
     error = _explain("a.cpp:3:1: error: expected ';'\nninja: build stopped: subcommand failed.\n", {}, Path(), LOG)
     assert isinstance(error, BuildFailed) and not isinstance(error, DoesNotFit)
