@@ -30,6 +30,7 @@ from pilotlight.errors import ConfigError
 from pilotlight.export.terminal import render, render_findings
 from pilotlight.files import write_atomically
 from pilotlight.paths import ROOT
+from pilotlight.progress import telling
 from pilotlight.size.image import Image, region_use
 from pilotlight.size.record import RegionUse
 
@@ -75,8 +76,8 @@ def build_image(folder: Path, settings: Settings, *, pristine: str, console: Con
 
 
 def _export(options: ExportOptions, bundle: Path, console: Console) -> None:
-    with console.status(f"exporting {options.model} for {options.target}") as status:
-        report = export_if_needed(options, bundle, lambda step: status.update(f"exporting {options.model}: {step}"))
+    with telling(console, f"exporting {options.model} for {options.target}") as tell:
+        report = export_if_needed(options, bundle, lambda step: tell(f"exporting {options.model}: {step.strip()}"))
     if report is None:
         console.print(f"[green]up to date[/green] export of {options.model} for {options.target}", highlight=False)
         _print_findings(bundle, console)
@@ -111,7 +112,7 @@ def _compile(folder: Path, settings: Settings, board: Board, console: Console) -
         definitions["Pilotlight_DIR"] = str(ROOT / "cmake")
         if board.cpu.core != "host":
             definitions["CMAKE_TOOLCHAIN_FILE"] = str(ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake")
-    with console.status(f"configuring for {board.name}") as status:
+    with telling(console, f"configuring for {board.name}") as tell:
         configure(source, folder, definitions, log)
         for option in ignored_options(settings, log):
             console.print(
@@ -119,7 +120,7 @@ def _compile(folder: Path, settings: Settings, board: Board, console: Console) -
                 highlight=False,
             )
         compile_firmware(
-            folder, target, board.memory, log, lambda done, total, what: status.update(f"compiling {done} of {total}")
+            folder, target, board.memory, log, lambda done, total, what: tell(f"compiling {done} of {total}")
         )
 
 

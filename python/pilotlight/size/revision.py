@@ -21,6 +21,7 @@ from pilotlight.build.settings import Settings, load_settings
 from pilotlight.errors import BuildFailed, ConfigError, ToolMissing
 from pilotlight.files import write_atomically
 from pilotlight.paths import ROOT
+from pilotlight.progress import telling
 from pilotlight.size.measure import measure
 from pilotlight.size.record import Sizes, load_sizes
 
@@ -48,7 +49,7 @@ def sizes_at_revision(revision: str, folder: Path, console: Console) -> Sizes:
     if remembered.is_file():
         return load_sizes(remembered)
     with (
-        console.status(f"building {revision} ({commit[:12]}) with the same settings, once"),
+        telling(console, f"building {revision} ({commit[:12]}) with the same settings, once"),
         _checkout(repository, commit, remembered.with_suffix("")) as tree,
     ):
         sizes = _build(settings, repository, tree, revision)
