@@ -12,6 +12,7 @@ pilotlight/board_config.h from it.
 
 from __future__ import annotations
 
+import difflib
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
@@ -48,6 +49,8 @@ HOST_ROLES = ("model", "tensor_arena")
 MAILBOX_ROLE = "npu_mailbox"
 
 # Registers of a timer or UART; those of an NPU take two such pages (Ethos-U85; U55 and U65 one).
+# Keys whose values are addresses, or sizes of what lies there.
+_ADDRESSES = ("origin", "size", "base", "counter_base", "boot_address")
 _DEVICE_BYTES = 4096
 _NPU_DEVICES = 2
 # firmware/platform/corstone300/mpu.cpp: code, constants, model, RAM, arena, stack, and one for the app.
@@ -181,6 +184,11 @@ class Board:
         raise KeyError(role)
 
 
+def _as_written(key: str, value: Any) -> str:
+    """Return a value as one writes it in a board.toml: addresses in hexadecimal."""
+    return f"{value:#_x}" if key in _ADDRESSES and type(value) is int else repr(value)
+
+
 class _Table:
     """One table of a TOML file: typed reads, and a complaint about every key nobody read."""
 
@@ -189,8 +197,9 @@ class _Table:
 
     def fail(self, key: str, problem: str, hint: str = "") -> NoReturn:
         name = f"{self._where}.{key}" if self._where else key
-        shown = f" = {self._raw[key]!r}" if key in self._raw else ""
-        raise ConfigError(f"{self.path}: {name}{shown}: {problem}", hint=hint)
+        value = self._raw.get(key, {})
+        shown = "" if isinstance(value, dict) else f" = {_as_written(key, value)}"
+        raise ConfigError(f"{name}{shown}: {problem}\n  in {self.path}", hint=hint)
 
     def __contains__(self, key: str) -> bool:
         return key in self._raw
@@ -201,7 +210,8 @@ class _Table:
     def _get(self, key: str, kind: type, kind_name: str) -> Any:
         self._read.add(key)
         if key not in self._raw:
-            self.fail(key, f"missing; it must be {kind_name}")
+            near = difflib.get_close_matches(key, self._raw.keys() - self._read, n=1)
+            self.fail(key, f"missing; it must be {kind_name}", hint=f"{key} instead of {near[0]}" if near else "")
         value = self._raw[key]
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             self.fail(key, f"must be {kind_name}")
@@ -216,7 +226,7 @@ class _Table:
     def number(self, key: str, low: int = 0, high: int = 2**40) -> int:
         value = self._get(key, int, "a whole number")
         if not low <= value <= high:
-            self.fail(key, f"must lie in {low}..{high}")
+            self.fail(key, f"must lie in {_as_written(key, low)}..{_as_written(key, high)}")
         return int(value)
 
     def flag(self, key: str) -> bool:
@@ -240,8 +250,11 @@ class _Table:
     def done(self) -> None:
         for key in self._raw:
             if key not in self._read:
+                near = difflib.get_close_matches(key, self._read, n=1)
                 known = ", ".join(sorted(self._read))
-                self.fail(key, "unknown key", hint=f"keys known here: {known}")
+                self.fail(
+                    key, "unknown key", hint=f"{near[0]} instead of {key}" if near else f"keys known here: {known}"
+                )
 
 
 def board_names() -> tuple[str, ...]:
@@ -270,7 +283,7 @@ def load_board(name_or_path: str | Path) -> Board:
             hint=f"one of {', '.join(board_names())}, or the path of a folder with a board.toml",
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
+        raise ConfigError(f"not TOML: {error}\n  in {path}") from error
     return _parse(_Table(path, "", raw), folder.resolve())
 
 
@@ -458,13 +471,16 @@ def _check_placement(top: _Table, board: Board) -> None:
     regions = sorted(board.memory.items(), key=lambda item: item[1].origin)
     for (left, a), (right, b) in pairwise(regions):
         if a.end > b.origin:
-            top.fail("memory", f"{left!r} and {right!r} overlap")
+            top.fail(
+                "memory",
+                f"{left!r} and {right!r} overlap: {a.end:#_x} is the end of one, {b.origin:#_x} the other's start",
+            )
     for role in ("model", "tensor_arena"):
         name, _ = board.region_of(role)
         if name not in board.npu.visible:
             top.fail("npu", f"{role!r} lies in {name!r}, which npu.visible does not name")
     if "vectors" in wanted and board.region_of("vectors")[1].origin != board.cpu.boot_address:
-        top.fail("cpu", f"the region that holds 'vectors' must start at boot_address ({board.cpu.boot_address:#x})")
+        top.fail("cpu", f"the region that holds 'vectors' must start at boot_address ({board.cpu.boot_address:#_x})")
     if board.shared_memory is not None:
         shared = board.shared_memory
         for name in (*board.npu.visible, board.region_of(MAILBOX_ROLE)[0]):

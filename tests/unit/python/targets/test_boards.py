@@ -90,6 +90,8 @@ REFUSED = [
     (("instruction_ns = 64 ", "instruction_ns = 65 "), "emulator.instruction_ns = 65: must be a power of two"),
     (("instruction_ns = 64 ", "instruction_ns = 32 "), "must be more than two ticks of the timer"),
     (("instruction_ns = 64 ", "#"), "emulator.instruction_ns: missing"),
+    (("origin = 0x3000_0000", "origin = 0x3000_0001"), "memory.dtcm.origin = 0x3000_0001: must be a multiple of 32"),
+    (("base = 0x5930_3000", "base = 0x1_5930_3000"), "must lie in 0x0..0xffff_ffff"),
 ]
 
 
@@ -100,8 +102,26 @@ def test_a_wrong_board_is_refused_with_file_key_and_value(
     home = changed_board(tmp_path, "qemu-corstone300", change)
     with pytest.raises(ConfigError) as caught:
         boards.load_board(home)
-    assert str(home / "board.toml") in str(caught.value)
-    assert message in str(caught.value)
+    problem, _, place = str(caught.value).rpartition("\n  in ")
+    assert place == str(home / "board.toml")
+    assert message in problem
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"), [("stack_bytes", "stack_byte"), ("irq_receive", "irq_recieve"), ("data_cache", "dcache")]
+)
+def test_a_key_that_is_nearly_right_is_answered_with_the_right_one(tmp_path: Path, right: str, wrong: str) -> None:
+    home = changed_board(tmp_path, "qemu-corstone300", (f"{right} =", f"{wrong} ="))
+    with pytest.raises(ConfigError, match=f"{right}: missing") as caught:
+        boards.load_board(home)
+    assert caught.value.hint == f"{right} instead of {wrong}"
+
+
+def test_a_key_beside_the_right_one_is_answered_with_that(tmp_path: Path) -> None:
+    home = changed_board(tmp_path, "qemu-corstone300", ("[budget]\n", "[budget]\nstack_byte = 1\n"))
+    with pytest.raises(ConfigError, match="unknown key") as caught:
+        boards.load_board(home)
+    assert caught.value.hint == "stack_bytes instead of stack_byte"
 
 
 def test_generating_again_touches_nothing(tmp_path: Path) -> None:
