@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from pilotlight.build.image import BuildSummary, build_image
+from pilotlight.build.image import OPTIONS_OF_VARIABLES, BuildSummary, build_image
 from pilotlight.build.settings import Settings, load_settings
 from pilotlight.errors import ConfigError
 from pilotlight.paths import named_model
@@ -70,6 +72,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="let the models' buffers be the same memory: the largest instead of the sum",
     )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument(
+        "cmake_options",
+        nargs="*",
+        metavar="-- -DNAME=VALUE",
+        help="variables of the CMake project; CMake remembers them until the build folder is emptied",
+    )
     parser.set_defaults(handler=_run)
     return parser
 
@@ -126,6 +134,22 @@ def _refuse_models_of_a_project(args: argparse.Namespace, asked: dict[str, Any],
         )
 
 
+def _definitions(options: Sequence[str]) -> dict[str, str]:
+    """Take "-DNAME=VALUE" or "-DNAME:TYPE=VALUE" apart."""
+    found = {}
+    for option in options:
+        match = re.fullmatch(r"-D(?P<name>[\w.-]+)(:\w+)?=(?P<value>.*)", option, re.S)
+        if match is None:
+            raise ConfigError(
+                f"{option!r} is neither an option nor -DNAME=VALUE for CMake",
+                hint="west build -b qemu-corstone300 -m digits -- -DNAME=VALUE",
+            )
+        if own := OPTIONS_OF_VARIABLES.get(match["name"]):
+            raise ConfigError(f"{option}: this variable follows from {own}", hint=f"{own}, and no {match['name']}")
+        found[match["name"]] = match["value"]
+    return found
+
+
 def _located(model: str) -> str:
     """Return a model's whole path, or its name when it has one."""
     if named_model(model) is not None or not (Path(model).exists() or "/" in model):
@@ -135,7 +159,13 @@ def _located(model: str) -> str:
 
 def _run(args: argparse.Namespace) -> int:
     console = Console(stderr=args.json)
-    summary = build_image(args.build_dir, _settings(args), pristine=args.pristine, console=console)
+    summary = build_image(
+        args.build_dir,
+        _settings(args),
+        pristine=args.pristine,
+        console=console,
+        definitions=_definitions(args.cmake_options),
+    )
     if args.json:
         print(json.dumps(summary.as_json(), indent=2))
     else:

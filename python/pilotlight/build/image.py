@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -45,10 +47,18 @@ class BuildSummary:
         return {**asdict(self), "elf": str(self.elf)}
 
 
-def build_image(folder: Path, settings: Settings, *, pristine: str, console: Console) -> BuildSummary:
+def build_image(
+    folder: Path,
+    settings: Settings,
+    *,
+    pristine: str,
+    console: Console,
+    definitions: Mapping[str, str] = MappingProxyType({}),
+) -> BuildSummary:
     """Export, configure, compile, link; write build_info.json last.
 
     pristine: "auto", "always" or "never", see `make_pristine`.
+    definitions: variables of the CMake project beside those that follow from the settings.
     Raises ConfigError, ToolMissing, ModelError, DoesNotFit or BuildFailed.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - as CMake writes it: symbolic links are kept
@@ -67,7 +77,7 @@ def build_image(folder: Path, settings: Settings, *, pristine: str, console: Con
         make_pristine(folder, kept=() if settings.source_dir else (BUNDLES,))
     save_settings(folder, settings)
     (folder / "build_info.json").unlink(missing_ok=True)
-    _compile(folder, settings, board, console)
+    _compile(folder, settings, board, definitions, console)
     if settings.source_dir:
         # The export ran within CMake, whose output is in the log.
         for bundle in _built_image(folder)[1]:
@@ -91,9 +101,9 @@ def _print_findings(bundle: Path, console: Console) -> None:
         console.print(render_findings(info.warnings, info.weak))
 
 
-def _compile(folder: Path, settings: Settings, board: Board, console: Console) -> None:
+def _compile(folder: Path, settings: Settings, board: Board, definitions: Mapping[str, str], console: Console) -> None:
     log = folder / "build.log"
-    definitions = {
+    variables = {
         "BOARD": settings.board,
         "MODEL": ";".join(settings.model),
         "TARGET": settings.target,
@@ -105,15 +115,15 @@ def _compile(folder: Path, settings: Settings, board: Board, console: Console) -
         "PILOTLIGHT_PYTHON": sys.executable,
     }
     if settings.runtime:
-        definitions["PILOTLIGHT_RUNTIME"] = settings.runtime
+        variables["PILOTLIGHT_RUNTIME"] = settings.runtime
     source, target = ROOT, "firmware"
     if settings.source_dir:
         source, target = Path(settings.source_dir), "all"
-        definitions["Pilotlight_DIR"] = str(ROOT / "cmake")
+        variables["Pilotlight_DIR"] = str(ROOT / "cmake")
         if board.cpu.core != "host":
-            definitions["CMAKE_TOOLCHAIN_FILE"] = str(ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake")
+            variables["CMAKE_TOOLCHAIN_FILE"] = str(ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake")
     with telling(console, f"configuring for {board.name}") as tell:
-        configure(source, folder, definitions, log)
+        configure(source, folder, {**variables, **definitions}, log)
         for option in ignored_options(settings, log):
             console.print(
                 f"[yellow]ignored[/yellow] {option}: the project does not pass it to pilotlight_add_model()",
@@ -124,20 +134,26 @@ def _compile(folder: Path, settings: Settings, board: Board, console: Console) -
         )
 
 
-_OPTIONS = {
+# The variables of CMake that follow from options of the build.
+OPTIONS_OF_VARIABLES = {
+    "BOARD": "--board",
+    "MODEL": "--model",
     "TARGET": "--target",
     "SYSTEM_CONFIG": "--system-config",
     "MEMORY_MODE": "--memory-mode",
     "FLOAT_IO": "--float-io",
     "REQUIRE_FULL_DELEGATION": "--require-full-delegation",
     "SHARED_ARENA": "--shared-arena",
+    "PILOTLIGHT_RUNTIME": "--runtime",
 }
+# Of these, what a project may leave unread although it was asked for.
+_FORWARDED = ("TARGET", "SYSTEM_CONFIG", "MEMORY_MODE", "FLOAT_IO", "REQUIRE_FULL_DELEGATION", "SHARED_ARENA")
 
 
 def ignored_options(settings: Settings, log: Path) -> list[str]:
     """Return the options that were given and that the project, configured with its output in `log`, never reads."""
     unread = unread_variables(log)
-    return [option for name, option in _OPTIONS.items() if name in unread and getattr(settings, name.lower())]
+    return [OPTIONS_OF_VARIABLES[name] for name in _FORWARDED if name in unread and getattr(settings, name.lower())]
 
 
 def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:

@@ -48,6 +48,9 @@ TYPOS = {
     "a system configuration": (["--system-config", "Fast"], "system configuration 'Fast' is not one"),
     "a runtime": (["--runtime", "package"], "is for this machine"),
     "a model and a project": (["-m", "digits", "-s", "{project}"], "exclude each other"),
+    "a word too many": (["digits"], "'digits' is neither an option nor -DNAME=VALUE"),
+    "a variable without a value": (["--", "-DNAME"], "'-DNAME' is neither an option nor"),
+    "a variable that an option sets": (["--", "-DBOARD=host"], "this variable follows from --board"),
     "anew with a wrong model": (["-p", "always", "-m", "digit"], "did you mean 'digits'?"),
     "anew with a wrong project": (["-p", "always", "-s", "TYPO"], "TYPO: no such folder"),
 }
@@ -102,6 +105,16 @@ def test_damaged_settings_are_no_obstacle_to_building_anew(
     assert "west build -p always" in " ".join(capsys.readouterr().err.split())
     assert main(["build", "-d", str(built), "-p", "always", "-b", "host", "-m", "digits"]) == 0
     assert asked == [Settings("host", ("digits",))]
+
+
+def test_variables_for_cmake_follow_two_dashes_as_in_zephyr(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    got: dict[str, str] = {}
+    monkeypatch.setattr("pilotlight.build.command._print_summary", lambda console, summary: None)
+    monkeypatch.setattr(
+        "pilotlight.build.command.build_image", lambda *_, definitions, **__: got.update(definitions) or None
+    )
+    assert main(["build", "-d", str(built), "--", "-DDOOR=front=left", "-DSPEED:STRING="]) == 0
+    assert got == {"DOOR": "front=left", "SPEED": ""}
 
 
 def test_what_is_to_be_kept_survives_the_emptying(built: Path) -> None:
