@@ -30,6 +30,13 @@ case "${1:-}" in
     ;;
 esac
 
+for tool in dpkg-query apt-get; do
+  command -v "$tool" >/dev/null && continue
+  printf '%s is not on PATH: this script sets up Debian 12, 13 and derivatives.\n' "$tool" >&2
+  printf '  try: a container of Debian; or install what these packages hold, and do the rest of %s by hand:\n' "$0" >&2
+  printf '    %s\n' "${packages[*]}" >&2
+  exit 30
+done
 missing=()
 for package in "${packages[@]}"; do
   state=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
