@@ -92,4 +92,4 @@ if ! (cd "$root" && "$venv/bin/west" list -f '{abspath}' 2>/dev/null) | grep -qx
   mkdir -p "$root/.west"
   printf '[manifest]\npath = .\nfile = west.yml\n' >"$root/.west/config"
 fi
-say "set-up is complete; to use it in this shell: . $venv/bin/activate"
+say "set-up is complete; to use it in this shell: . $(printf '%q' "$venv/bin/activate")"

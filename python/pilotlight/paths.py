@@ -2,6 +2,7 @@
 """Where things are in a checkout."""
 
 import re
+import shlex
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -9,7 +10,8 @@ BOARDS = ROOT / "boards"
 MODELS = ROOT / "python" / "models"
 
 # For whoever lacks a package or a tool. In a west workspace nobody stands in this folder, so paths are whole.
-HOW_TO_SET_UP = f"{ROOT}/scripts/setup.sh, then: . {ROOT}/.venv/bin/activate"
+_SETUP, _ACTIVATE = (shlex.quote(str(ROOT / place)) for place in ("scripts/setup.sh", ".venv/bin/activate"))
+HOW_TO_SET_UP = f"{_SETUP}, then: . {_ACTIVATE}"
 
 
 def named_model(model: str) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import shutil
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -64,7 +65,7 @@ def load_settings(folder: Path) -> Settings | None:
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{folder / _FILE}: damaged ({error})",
-            hint=f"build afresh: west build -p always -d {folder} -b BOARD -m MODEL",
+            hint=f"build afresh: west build -p always -d {shlex.quote(str(folder))} -b BOARD -m MODEL",
         ) from error
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 from pilotlight.boards import Board, load_board
@@ -37,7 +38,7 @@ def _built_image(folder: Path) -> tuple[Path, list[Path]]:
 
     Raises ConfigError when nothing was built.
     """
-    hint = f"west build -d {folder} -b BOARD -m MODEL; -d names another build folder"
+    hint = f"west build -d {shlex.quote(str(folder))} -b BOARD -m MODEL; -d names another build folder"
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such build folder", hint=hint)
     try:

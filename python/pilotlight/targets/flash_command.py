@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _tell(target: PoweredTarget, args: argparse.Namespace) -> None:
     state = target.state
-    folder = "" if args.build_dir == Path("build") else f" -d {args.build_dir}"
+    folder = "" if args.build_dir == Path("build") else f" -d {shlex.quote(str(args.build_dir))}"
     print(f"{state.board} is on, running {state.model} (build id {state.build_id}) with NPU {state.npu}")
     print(
         f"console {target.url}; off after {args.idle_limit:g} s without use, or with: west poweroff{folder}", flush=True

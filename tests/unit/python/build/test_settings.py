@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a build folder remembers, and when it is emptied."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,15 @@ def test_damaged_settings_are_a_configuration_error(tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text("{")
     with pytest.raises(ConfigError, match=r"settings\.json: damaged"):
         load_settings(tmp_path)
+
+
+def test_the_command_of_a_hint_has_the_folder_in_quotes(tmp_path: Path) -> None:
+    folder = tmp_path / "my builds"
+    folder.mkdir()
+    (folder / "settings.json").write_text("{")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(folder)
+    assert str(folder) in shlex.split(caught.value.hint)
 
 
 def test_another_board_needs_a_fresh_folder_and_another_model_does_not() -> None:
