@@ -12,7 +12,6 @@ from pilotlight.link import Session
 from pilotlight.link.messages import (
     Completion,
     Identity,
-    LogLevel,
     ModelDescription,
     Statistics,
     Status,
@@ -86,7 +85,7 @@ def objections(session: Session, completion: Completion, nonce: bytes, runs: int
         found.append(LinkCorrupted(f"the device lost {completion.console_lost_bytes} console bytes", hint=_CABLE))
     if session.lost_log_lines:
         found.append(LinkCorrupted(f"{session.lost_log_lines} log lines never arrived", hint=_CABLE))
-    errors = [line.text for line in session.log if line.level >= LogLevel.ERROR]
+    errors = [line.text for line in session.errors]
     if errors or completion.errors_logged:
         count = max(len(errors), completion.errors_logged)
         found.append(

@@ -9,6 +9,7 @@ the session returns ever rests on a damaged frame.
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -25,6 +26,7 @@ from pilotlight.link.messages import (
     Completion,
     FaultPiece,
     Identity,
+    LogLevel,
     LogLine,
     Malformed,
     ModelDescription,
@@ -52,6 +54,9 @@ QUIET_S = 0.2
 # The largest body any device may announce: u16 chunk and overhead.
 MAX_BODY_BYTES = 0xFFFF + messages.BODY_OVERHEAD_BYTES
 READ_BYTES = 4096
+# A device may log without pause. The newest lines are kept, and the first of its errors.
+MOST_LOG_LINES = 10_000
+MOST_ERROR_LINES = 100
 
 T = TypeVar("T")
 
@@ -87,6 +92,8 @@ class Session:
     on_log: sees each log line as it arrives.
     on_report: sees each frame that an app of another kind than check sends unasked (messages.REPORTS).
     describe_fault: what a device that restarts in mid-session left behind, in words.
+
+    log: the newest log lines; log_lines: how many there were. errors: the first of those that are errors.
     """
 
     def __init__(
@@ -103,7 +110,9 @@ class Session:
         self.noise_before_session = 0
         self.lost_log_lines = 0
         self.damage_seen = 0
-        self.log: list[LogLine] = []
+        self.log: deque[LogLine] = deque(maxlen=MOST_LOG_LINES)
+        self.log_lines = 0
+        self.errors: list[LogLine] = []
         self._retries = retries
         self._on_log = on_log
         self._on_report = on_report
@@ -403,6 +412,8 @@ class Session:
 
     def _next_item(self, deadline: Deadline) -> Frame | DamagedFrame | None:
         while not self._arrived:
+            if deadline.passed:  # A device that never stops talking would prolong it without end.
+                return None
             data = self.link.read(READ_BYTES, deadline.remaining)
             if not data:
                 return None
@@ -421,9 +432,12 @@ class Session:
         self._next_log = (frame.sequence + 1) & 0xFFFF
         line = self._decode(LogLine.decode, frame)
         self.log.append(line)
+        if line.level >= LogLevel.ERROR and len(self.errors) < MOST_ERROR_LINES:
+            self.errors.append(line)
         self._hear(line)
 
     def _hear(self, line: LogLine) -> None:
+        self.log_lines += 1
         if self._on_log is not None:
             self._on_log(line)
 
@@ -457,6 +471,8 @@ class Session:
     def _silent(self, waited_for: str, seconds: float) -> LinkTimeout:
         half = self._reader.half_frame_bytes
         so_far = f"{half} bytes of an unfinished frame" if half else f"{self._received_bytes} bytes in all so far"
+        if self.log_lines:
+            so_far += f", with {self.log_lines} log lines"
         return LinkTimeout(
             f"{self.link.name}: no answer to {waited_for} within {seconds:.3g} s; received {so_far}",
             hint="is another program connected to the console? Otherwise power the target off and on",

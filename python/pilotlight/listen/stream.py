@@ -17,7 +17,7 @@ from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError, LinkCorrupted, TargetError
 from pilotlight.link import Link, Session
 from pilotlight.link.frames import Frame
-from pilotlight.link.messages import NONCE_BYTES, Identity, LogLevel, LogLine, Malformed, Status
+from pilotlight.link.messages import NONCE_BYTES, Identity, LogLine, Malformed, Status
 from pilotlight.listen import messages
 from pilotlight.listen.messages import (
     AppRequest,
@@ -121,6 +121,6 @@ def stream(
     collect()
     recording.statistics = last
     recording.lost_reports += (last.next_report - next_report) & 0xFFFF
-    recording.errors = tuple(line.text for line in session.log if line.level >= LogLevel.ERROR)
+    recording.errors = tuple(line.text for line in session.errors)
     on_progress(recording)
     return recording

@@ -7,10 +7,10 @@ import pytest
 
 from pilotlight.deadline import Deadline
 from pilotlight.errors import LinkCorrupted, LinkTimeout, NpuFault, TargetDied, TargetError, WrongNpu
-from pilotlight.link import Session, session
+from pilotlight.link import Session, messages, session
 from pilotlight.link.fake import FakeDevice
 from pilotlight.link.frames import Frame, encode_frame
-from pilotlight.link.messages import LogLevel, Status, Unasked
+from pilotlight.link.messages import LogLevel, Request, Status, Unasked
 
 NONCE = bytes(range(16))
 DATA = bytes(i % 251 for i in range(2500))
@@ -191,6 +191,53 @@ def test_a_log_line_that_never_arrived_shows_at_the_end(device: Devices) -> None
 def test_an_image_of_another_protocol_version_is_named(device: Devices) -> None:
     with pytest.raises(TargetError, match="speaks protocol version 1, this host 3"):
         infer(device(protocol_version=1))
+
+
+class Chatter:
+    """A device that never stops sending frames of one type, and answers nothing."""
+
+    name = "chatter"
+
+    def __init__(self, kind: int, payload: bytes) -> None:
+        self._kind, self._payload, self._sequence = kind, payload, 0
+
+    def read(self, most: int, timeout_s: float) -> bytes:
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        return encode_frame(Frame(self._kind, self._sequence, self._payload))
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+CHATTER = {
+    "log lines": Chatter(Unasked.LOG, bytes([LogLevel.ERROR]) + b"spam"),
+    "refused frames": Chatter(Unasked.NAK, bytes(8)),
+    "answers to others": Chatter(Request.RUN | messages.ANSWER, bytes(8)),
+    "reports": Chatter(messages.REPORTS[0], bytes(8)),
+}
+
+
+@pytest.mark.parametrize("kind", CHATTER)
+def test_a_device_that_never_stops_talking_ends_no_wait_late(kind: str) -> None:
+    talk = Session(CHATTER[kind], on_report=lambda frame: None)
+    with pytest.raises((LinkTimeout, LinkCorrupted), match=r"within 0\.05 s"):
+        talk.identify(NONCE, Deadline(0.05))
+
+
+def test_a_device_that_logs_during_a_run_ends_no_wait_late_and_fills_no_memory(
+    device: Devices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "MOST_LOG_LINES", 50)
+    fake = device()
+    talk = Session(fake)
+    talk.identify(NONCE, Deadline(1))
+    chatter = CHATTER["log lines"]
+    fake.read, fake.write = chatter.read, chatter.write  # type: ignore[method-assign]
+    with pytest.raises(LinkTimeout, match="log lines"):
+        talk.run(0, 1, 0.01, Deadline(0.05), continues=False)
+    assert talk.log_lines > 100
+    assert len(talk.log) == 50 and len(talk.errors) == session.MOST_ERROR_LINES
 
 
 def test_the_deadline_bounds_everything(device: Devices) -> None:
