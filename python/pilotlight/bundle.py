@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ from numpy.typing import NDArray
 from pilotlight.errors import ConfigError
 
 SCHEMA = 1
+# NumPy's names.
+_INTEGERS = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+DTYPES = ("bool", *_INTEGERS, "float16", "float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,38 @@ def _tensor(raw: dict[str, Any]) -> TensorInfo:
     return TensorInfo(**{**raw, "shape": tuple(raw["shape"]), "dim_order": tuple(raw.get("dim_order", ()))})
 
 
+def _problem(info: ModelInfo) -> str:
+    """Return what is wrong with the values, which may be of any JSON type; "" when nothing is."""
+    if not info.outputs:
+        return "there are no outputs"
+    if info.tolerances and len(info.tolerances) != len(info.outputs):
+        return "has not as many tolerances as outputs"
+    texts = (info.name, info.source, info.target, info.system_config, info.memory_mode, info.pte_sha256)
+    if not all(isinstance(text, str) for text in (*texts, *info.labels, *info.warnings, *info.weak)):
+        return "a text is no string"
+    for side, tensors in (("input", info.inputs), ("output", info.outputs)):
+        for index, tensor in enumerate(tensors):
+            if wrong := _wrong_field(tensor):
+                return f"{side} {index}: {wrong} = {getattr(tensor, wrong)!r} is not possible"
+    return ""
+
+
+def _wrong_field(tensor: TensorInfo) -> str:
+    def whole(value: Any) -> bool:
+        return type(value) is int
+
+    rank = len(tensor.shape)
+    right = {
+        "name": isinstance(tensor.name, str),
+        "dtype": tensor.dtype in DTYPES,
+        "shape": all(whole(size) and 0 <= size < 2**31 for size in tensor.shape),
+        "scale": isinstance(tensor.scale, float) and 0.0 <= tensor.scale < math.inf,
+        "zero_point": whole(tensor.zero_point),
+        "dim_order": not tensor.dim_order or sorted(tensor.dim_order) == list(range(rank)),
+    }
+    return next((field for field, is_right in right.items() if not is_right), "")
+
+
 def load_model_info(folder: Path) -> ModelInfo:
     """Read model.json and check that model.pte is the one it describes.
 
@@ -137,11 +173,13 @@ def load_model_info(folder: Path) -> ModelInfo:
             raw[sentences] = tuple(raw.get(sentences, ()))
         raw["tolerances"] = tuple(Tolerance(**tolerance) for tolerance in raw.get("tolerances", ()))
         info = ModelInfo(**raw)
-        if info.tolerances and len(info.tolerances) != len(info.outputs):
-            raise ConfigError(f"{path}: has not as many tolerances as outputs", hint=hint)
+        if problem := _problem(info):
+            raise ConfigError(f"{path}: {problem}", hint=hint)
     except FileNotFoundError as error:
         raise ConfigError(f"{error.filename} does not exist", hint=hint) from error
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{error.filename} cannot be read: {error.strerror}", hint=hint) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path}: not a model description ({error})", hint=hint) from error
     if digest != info.pte_sha256:
         raise ConfigError(f"{folder / 'model.pte'}: not the file that model.json describes", hint=hint)
