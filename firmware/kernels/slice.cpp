@@ -312,16 +312,17 @@ Tensor& as_strided_copy_out(KernelRuntimeContext& context, const Tensor& self,
   std::int64_t last = storage_offset.value_or(0);
   bool sound = size.size() == stride.size() && size.size() <= pilotlight::kernels::kMaxRank &&
                last >= 0 && last <= self.numel();
-  bool empty = false;
+  // A walk over nothing leaves no memory, however far its other dimensions would reach.
+  const bool empty = std::any_of(size.begin(), size.end(), [](std::int64_t n) { return n == 0; });
   for (std::size_t d = 0; sound && d < size.size(); ++d) {
     constexpr std::int64_t kMost = std::numeric_limits<SizesType>::max();
     sound = size[d] >= 0 && size[d] <= kMost && stride[d] >= 0 && stride[d] <= kMost;
     if (!sound) break;
-    empty = empty || size[d] == 0;
-    // Bounded by numel, so that neither product nor sum overflows.
-    if (size[d] > 1) last += (size[d] - 1) * stride[d];
     from.Append(static_cast<SizesType>(size[d]), static_cast<std::int32_t>(stride[d]));
-    sound = empty || last < self.numel();
+    if (empty || size[d] == 1) continue;
+    // Bounded by numel, so that neither product nor sum overflows.
+    last += (size[d] - 1) * stride[d];
+    sound = last < self.numel();
   }
   if (!sound || (!empty && last >= self.numel())) {
     Refuse(context);

@@ -134,6 +134,18 @@ def test_diagonals_windows_and_strides(check: Check) -> None:
     check("aten::as_strided_copy.out", flat, [4, 3], [7, 2], 3)
     check("aten::as_strided_copy.out", flat, [5, 2], [0, 1])
 
+    for size in ([0, 9], [9, 0], [2, 0, 2**20]):
+        check("aten::as_strided_copy.out", flat, size, [2**20] * len(size), 30)
+
+
+@pytest.mark.parametrize("empty", range(4))
+def test_a_walk_over_nothing_whose_reach_has_more_than_64_bits_is_refused(check: Check, empty: int) -> None:
+    most = 2**31 - 1
+    size = [most, most, most]
+    size.insert(empty, 0)
+    output = [Output((2, 3), torch.float32)]
+    check.refuses("aten::as_strided_copy.out", values(torch.float32, 30), size, [most] * 4, 30, outputs=output)
+
 
 def test_concatenation(check: Check) -> None:
     for dtype in SIZES:
