@@ -213,6 +213,20 @@ def test_what_chance_does_not_hit_is_refused_for_its_reason(
     assert text in verdict.text
 
 
+@pytest.mark.parametrize(
+    ("region", "bytes_given", "status"),
+    [(1, 0, BAD_MODEL), (2, 0, UNSUPPORTED), (2, 16, BAD_MODEL), (7, 0, UNSUPPORTED)],
+)
+def test_only_a_region_that_an_image_may_lack_is_called_missing(
+    region: int, bytes_given: int, status: int, judge: Judge
+) -> None:
+    made = compiled("conv2d-7")
+    stream = with_settings(made, 0x11F, region)  # OFM_REGION
+    (verdict,) = judge.judge([made.request(stream, region0=1 << 20, **{f"region{region}": bytes_given})])
+    assert (verdict.accepted, verdict.status) == (False, status), verdict.text
+    assert ("which this image does not provide" in verdict.text) == (status == UNSUPPORTED)
+
+
 def test_a_register_that_the_stream_does_not_set_is_not_used(judge: Judge) -> None:
     made = compiled("conv2d-7")
     for opcode in (0x10F, 0x10A, 0x114, 0x125, 0x128):

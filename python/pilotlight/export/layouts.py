@@ -85,8 +85,14 @@ def _elements(shape: tuple[int, ...]) -> Any:
 
 
 def _run(node: Any, order: Any) -> Any | None:
-    """Return what the operator makes of `order`, None when that has not the same elements."""
+    """Return what the operator makes of `order`, None when that has not the same elements.
+
+    Some operators of PyTorch take no integers. Such a one is not followed.
+    """
     args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), lambda source: order)
-    moved = node.target(*args, **kwargs)
+    try:
+        moved = node.target(*args, **kwargs)
+    except RuntimeError:  # NotImplementedError is one.
+        return None
     same = isinstance(moved, torch.Tensor) and torch.equal(moved.flatten().sort().values, order.flatten().sort().values)
     return moved if same else None

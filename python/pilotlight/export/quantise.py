@@ -104,9 +104,10 @@ class _Quantiser(EthosUQuantizer):  # type: ignore[misc]
     def transform_for_annotation(self, model: Any) -> Any:
         before = numbers_in(model)
         transformed = super().transform_for_annotation(model)
+        # Before operators are folded: nothing takes the place of one of those.
+        number_replacements(transformed, before)
         # It makes masks of attention from constants.
         fold_constants(transformed)
-        number_replacements(transformed, before)
         return transformed
 
 

@@ -7,7 +7,7 @@ copies from node to node is the dictionary `custom` of a node's metadata.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,21 +99,36 @@ def set_number(node: Any, number: int) -> None:
     node.meta["custom"] = {**node.meta.get("custom", {}), _FIELD: number}
 
 
-def numbers_in(graph_module: Any) -> set[int]:
-    """Return the numbers of the user's operators that the graph still has."""
-    calls = (node for node in graph_module.graph.nodes if node.op == "call_function")
-    return {number for number in map(number_of, calls) if number is not None}
+def numbers_in(graph_module: Any) -> dict[int, frozenset[str]]:
+    """Return the numbers of the user's operators that the graph still has, and which inputs of the model each uses."""
+    found: dict[int, frozenset[str]] = {}
+    for node, used in _inputs_used(graph_module).items():
+        number = number_of(node) if node.op == "call_function" else None
+        if number is not None:
+            found[number] = found.get(number, frozenset()) | used
+    return found
 
 
-def number_replacements(graph_module: Any, before: Collection[int]) -> None:
+def _inputs_used(graph_module: Any) -> dict[Any, frozenset[str]]:
+    """Return the inputs of the model by which each node's value changes."""
+    found: dict[Any, frozenset[str]] = {}
+    for node in graph_module.graph.nodes:
+        own = {node.name} if node.op == "placeholder" else set()
+        found[node] = frozenset(own.union(*(found[source] for source in node.all_input_nodes)))
+    return found
+
+
+def number_replacements(graph_module: Any, before: Mapping[int, frozenset[str]]) -> None:
     """Number what passes put in place of the user's operators without taking the number over.
 
-    before: the numbers that the graph had before those passes. Numbers follow the order of computation.
-    So a new node belongs to an operator that is gone, whose number is not below those of the node's
-    inputs and not above those of its users. Where there is none, it is a part of what uses it.
+    before: `numbers_in` of the graph before those passes. Numbers follow the order of computation. So a
+    new node belongs to an operator that is gone, whose number is not below those of the node's inputs
+    and not above those of its users, and which used the same inputs of the model, or at least these.
+    Where there is none, it is a part of what uses it.
     """
     calls = [node for node in graph_module.graph.nodes if node.op == "call_function"]
-    gone = sorted(set(before) - numbers_in(graph_module))
+    inputs_used = _inputs_used(graph_module)
+    gone = sorted(before.keys() - numbers_in(graph_module).keys())
     highest: dict[Any, int] = {}
     for node in reversed(calls):
         number = number_of(node)
@@ -126,8 +141,9 @@ def number_replacements(graph_module: Any, before: Collection[int]) -> None:
             continue
         inputs = [number for number in map(number_of, node.all_input_nodes) if number is not None]
         lowest, limit = max(inputs, default=-1), highest.get(node, max(before, default=-1))
-        candidates = [number for number in gone if lowest <= number <= limit]
-        found = max(candidates, default=highest.get(node, max(inputs, default=None)))
+        candidates = [n for n in gone if lowest <= n <= limit and before[n] >= inputs_used[node]]
+        closest = [n for n in candidates if before[n] == inputs_used[node]]
+        found = max(closest or candidates, default=highest.get(node, max(inputs, default=None)))
         if found is not None:
             set_number(node, found)
 

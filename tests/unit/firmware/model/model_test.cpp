@@ -229,6 +229,13 @@ TEST_F(ModelTest, CountsMemoryAndCycles) {
   EXPECT_EQ(model_.last_inference().npu.runs, 1u);
   EXPECT_EQ(model_.last_inference().npu.npu_cycles, 0x0002'00000010u);
   EXPECT_GT(model_.last_inference().duration_us, 0u);
+  const std::uint64_t npu_us = model_.last_inference().npu.npu_us;
+  EXPECT_GT(npu_us, 0u);
+  EXPECT_LE(npu_us, model_.last_inference().duration_us);
+
+  ASSERT_EQ(SetSample(), Status::kOk);
+  ASSERT_EQ(Run(), Status::kOk);
+  EXPECT_EQ(model_.last_inference().npu.npu_us, npu_us) << "of this inference, not of both";
 }
 
 TEST_F(ModelTest, LostInterruptIsATimeoutAndTheNextRunWorks) {

@@ -28,6 +28,28 @@ TEST(PayloadReader, PastTheEndIsZeroAndStaysAnError) {
   EXPECT_FALSE(reader.ok());
 }
 
+TEST(PayloadReader, AfterAnErrorEvenBytesThatAreThereAreNotGiven) {
+  const std::byte bytes[] = {std::byte{1}, std::byte{2}};
+  PayloadReader reader(bytes);
+
+  EXPECT_TRUE(reader.Bytes(3).empty());
+  EXPECT_TRUE(reader.Bytes(1).empty());
+  EXPECT_FALSE(reader.ok());
+}
+
+TEST(PayloadReader, AllThatIsLeftCanBeTakenAndNotOneMore) {
+  const std::byte bytes[] = {std::byte{1}, std::byte{2}, std::byte{3}};
+  PayloadReader all(bytes);
+  all.U8();
+  EXPECT_EQ(all.Bytes(2).size(), 2u);
+  EXPECT_TRUE(all.complete());
+
+  PayloadReader more(bytes);
+  more.U8();
+  EXPECT_TRUE(more.Bytes(3).empty());
+  EXPECT_FALSE(more.ok());
+}
+
 TEST(PayloadReader, LeftOverBytesAreNotComplete) {
   const std::byte bytes[] = {std::byte{1}, std::byte{2}};
   PayloadReader reader(bytes);

@@ -25,7 +25,7 @@ constexpr std::uint32_t kOutputBytes = 4;
 // Adds 1 to the first four input bytes; remembers what its memory held before the input came.
 class FakeModel final : public ModelPort {
  public:
-  const pilotlight_model_descriptor_t& descriptor() const override { return descriptor_; }
+  const pilotlight_model_descriptor_t& descriptor() const override { return about; }
   Status status() const override { return open_status; }
   const char* status_text() const override { return "it does not load"; }
   Span<std::byte> Input(std::uint32_t) override { return {memory, kInputBytes}; }
@@ -61,23 +61,22 @@ class FakeModel final : public ModelPort {
   std::uint64_t last_deadline_us = 0;
   std::vector<std::byte> poisons;
 
- private:
   const pilotlight_tensor_info_t input_ = {"x", PILOTLIGHT_INT8, 1, {8}, {0}, 0.5f,
                                            -3,  kInputBytes};
   const pilotlight_tensor_info_t output_ = {"y", PILOTLIGHT_INT8, 1, {4},
                                             {0}, 0.25f,           7, kOutputBytes};
   const std::uint8_t pte_[4] = {'p', 't', 'e', '!'};
-  const pilotlight_model_descriptor_t descriptor_ = [this] {
-    pilotlight_model_descriptor_t about{};
-    about.name = "fake";
-    about.pte = pte_;
-    about.pte_size_bytes = sizeof pte_;
-    about.npu_config = "ethos-u55-128";
-    about.inputs = &input_;
-    about.input_count = 1;
-    about.outputs = &output_;
-    about.output_count = 1;
-    return about;
+  pilotlight_model_descriptor_t about = [this] {
+    pilotlight_model_descriptor_t one{};
+    one.name = "fake";
+    one.pte = pte_;
+    one.pte_size_bytes = sizeof pte_;
+    one.npu_config = "ethos-u55-128";
+    one.inputs = &input_;
+    one.input_count = 1;
+    one.outputs = &output_;
+    one.output_count = 1;
+    return one;
   }();
 };
 
@@ -234,6 +233,33 @@ TEST_F(CheckServer, RunWithoutItsInputIsRefused) {
   Feed();
   Run(1);
   EXPECT_EQ(ReasonOf(Run(2)), ErrorReason::kInputIncomplete) << "the input of run 1 was used again";
+}
+
+TEST_F(CheckServer, ModelWithMoreInputsThanThereIsRoomForNeverRuns) {
+  const pilotlight_tensor_info_t nothing{"x", PILOTLIGHT_INT8, 1, {0}, {0}, 0.5f, 0, 0};
+  const std::vector<pilotlight_tensor_info_t> inputs(kMaxInputs + 1, nothing);
+  model.about.inputs = inputs.data();
+  model.about.input_count = kMaxInputs;
+  Identify();
+  EXPECT_EQ(Run(1).type, protocol::AnswerTo(MessageType::kRun));
+  model.about.input_count = kMaxInputs + 1;
+  EXPECT_EQ(ReasonOf(Run(2)), ErrorReason::kInputIncomplete);
+  EXPECT_EQ(model.runs, 1);
+}
+
+TEST_F(CheckServer, InputsAndOutputsAreDescribedEachAsItself) {
+  Identify();
+  const Answer input = Ask(MessageType::kDescribeTensor, {0, 0, 0});
+  const Answer output = Ask(MessageType::kDescribeTensor, {0, 1, 0});
+  const auto names = [](const Answer& answer, char letter) {
+    return std::count(answer.payload.begin(), answer.payload.end(), static_cast<std::byte>(letter));
+  };
+  EXPECT_EQ(input.type, protocol::AnswerTo(MessageType::kDescribeTensor));
+  EXPECT_TRUE(names(input, 'x') == 1 && names(input, 'y') == 0);
+  EXPECT_TRUE(names(output, 'x') == 0 && names(output, 'y') == 1);
+  EXPECT_EQ(ReasonOf(Ask(MessageType::kDescribeTensor, {0, 0, 1})), ErrorReason::kOutOfRange);
+  EXPECT_EQ(ReasonOf(Ask(MessageType::kDescribeTensor, {0, 1, 1})), ErrorReason::kOutOfRange);
+  EXPECT_EQ(ReasonOf(Ask(MessageType::kDescribeTensor, {0, 2, 0})), ErrorReason::kBadPayload);
 }
 
 TEST_F(CheckServer, PieceThatLeavesAGapIsRefused) {

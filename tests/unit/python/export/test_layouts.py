@@ -29,6 +29,26 @@ def test_an_operator_between_moves_is_on_the_npu(place_rewritten: Place, inner: 
     assert attempt.comparison.agreement().furthest <= 1
 
 
+class Enlarged(nn.Module):
+    """PyTorch's enlargement takes no integers, so positions cannot be followed through it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine, self.coarse = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        fine = nn.functional.silu(self.fine(x))
+        coarse = nn.functional.silu(self.coarse(fine))
+        enlarged = nn.functional.interpolate(coarse, scale_factor=2.0, mode="nearest")
+        return torch.cat([enlarged, fine], 1), coarse.flatten(2).transpose(1, 2)
+
+
+def test_an_enlargement_behind_a_value_does_not_end_its_comparison(place_rewritten: Place) -> None:
+    attempt, attempts = place_rewritten(Enlarged(), torch.randn(1, 3, 16, 16))
+    assert attempts.kept == {}
+    assert len(attempt.lowered.delegates) == 1
+
+
 class Heads(nn.Module):
     """Transposed heads of several samples: upstream moves the views of both operands."""
 

@@ -78,6 +78,27 @@ def test_the_npu_computes_all_behind_the_embedding(place_rewritten: Place) -> No
     assert set(tables(attempt).values()) == {"torch.int8"}
 
 
+class Rotary(nn.Module):
+    """Sines of positions, which are folded, stand between the embedding and what uses it, as in Llama."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens, self.layer = nn.Embedding(64, 16), nn.Linear(16, 8)
+        self.register_buffer("frequencies", torch.linspace(0.1, 1, 8))
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        x = self.tokens(ids)
+        angles = torch.arange(6)[:, None].float() * self.frequencies.float()
+        angles = torch.cat((angles, angles), dim=-1)
+        return self.layer(x * angles.cos() + x * angles.sin())
+
+
+def test_what_is_made_of_an_embedding_has_its_line_not_that_of_folded_operators(place_rewritten: Place) -> None:
+    attempt, _ = place_rewritten(Rotary(), torch.arange(6)[None])
+    on_cpu = [operator for operator in attempt.lowered.operators if operator.delegate is None]
+    assert {(operator.module, operator.source) for operator in on_cpu} == {("tokens", "x = self.tokens(ids)")}
+
+
 class Moved(nn.Module):
     """What is picked is moved by an operator that the NPU does not have."""
 

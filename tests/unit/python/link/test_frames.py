@@ -6,6 +6,7 @@ import sys
 import zlib
 from pathlib import Path
 
+import pytest
 from cobs import cobs
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +45,17 @@ def test_reader_recovers_after_any_garbage(garbage: bytes) -> None:
     reader.feed(garbage)
     frame = Frame(1, 1, b"fine")
     assert reader.feed(encode_frame(frame))[-1] == frame
+
+
+@pytest.mark.parametrize("most", [8, 253, 254, 255, 508, 509, 600, 0xFFFF])
+def test_the_largest_body_is_taken_and_what_no_body_encodes_to_is_too_long(most: int) -> None:
+    frame = Frame(0x81, 0x0101, b"x" * (most - 8))  # Beside the payload: a header of 4 bytes, and the CRC.
+    assert FrameReader(most).feed(encode_frame(frame)) == [frame]
+    # COBS: at least one byte, and one more for each 254 without a zero.
+    longest = most + most // 254 + 1
+    (within,) = FrameReader(most).feed(b"\x55" * longest + b"\0")
+    assert isinstance(within, DamagedFrame) and within.reason != "too long"
+    assert FrameReader(most).feed(b"\x55" * (longest + 1) + b"\0") == [DamagedFrame("too long", longest + 1)]
 
 
 def test_damage_says_what_is_wrong() -> None:

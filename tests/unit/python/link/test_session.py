@@ -193,6 +193,67 @@ def test_an_image_of_another_protocol_version_is_named(device: Devices) -> None:
         infer(device(protocol_version=1))
 
 
+@pytest.mark.parametrize("window", [1, 2, 5])
+def test_never_more_requests_are_under_way_than_the_device_takes(device: Devices, window: int) -> None:
+    fake = device(window=window, max_chunk=100)
+    talk = Session(fake)
+    talk.identify(NONCE, Deadline(1))
+    under_way: list[int] = [0]
+    write, read = fake.write, fake.read
+
+    def counted_write(data: bytes) -> None:
+        under_way[-1] += 1
+        write(data)
+
+    def counted_read(most: int, timeout_s: float) -> bytes:
+        # One answer at a time, so that one request at a time may follow.
+        frame = read(1, timeout_s)
+        while not (frame.endswith(b"\0") and len(frame) > 1):
+            frame += read(1, timeout_s)
+        under_way.append(under_way[-1] - 1)
+        return frame
+
+    fake.write, fake.read = counted_write, counted_read  # type: ignore[method-assign]
+    talk.set_input(0, 0, DATA, Deadline(2))
+    assert max(under_way) == window
+    assert under_way[-1] == 0
+
+
+def test_reports_go_to_who_asked_for_them_and_nothing_else_does(device: Devices) -> None:
+    first, last = messages.REPORTS[0], messages.REPORTS[-1]
+    heard: list[int] = []
+    fake = device()
+    talk = Session(fake, on_report=lambda frame: heard.append(frame.type))
+    talk.identify(NONCE, Deadline(1))
+    fake._outbox += b"".join(encode_frame(Frame(kind, 0, b"report")) for kind in (first, last))
+    talk.set_input(0, 0, DATA, Deadline(1))
+    assert heard == [first, last]
+    for kind in (first - 1, last + 1):
+        fake._outbox += encode_frame(Frame(kind, 0x7777, b"no report"))
+        with pytest.raises(LinkCorrupted, match="nobody asked for"):
+            talk.set_input(0, 0, DATA, Deadline(1))
+
+
+def test_a_damaged_frame_is_no_report(device: Devices) -> None:
+    heard: list[Frame] = []
+    fake = device()
+    talk = Session(fake, on_report=heard.append)
+    talk.identify(NONCE, Deadline(1))
+    fake._outbox += b"\x09damaged\0"
+    with pytest.raises(LinkCorrupted, match="arrived damaged"):
+        talk.set_input(0, 0, DATA, Deadline(1))
+    assert heard == []
+
+
+def test_a_report_that_nobody_asked_for_is_no_answer(device: Devices) -> None:
+    fake = device()
+    talk = Session(fake)
+    talk.identify(NONCE, Deadline(1))
+    fake._outbox += encode_frame(Frame(messages.REPORTS[0], 0x7777, b"report"))
+    with pytest.raises(LinkCorrupted, match="nobody asked for"):
+        talk.set_input(0, 0, DATA, Deadline(1))
+
+
 class Chatter:
     """A device that never stops sending frames of one type, and answers nothing."""
 
