@@ -237,12 +237,15 @@ TEST_F(CheckServer, RunWithoutItsInputIsRefused) {
 
 TEST_F(CheckServer, ModelWithMoreInputsThanThereIsRoomForNeverRuns) {
   const pilotlight_tensor_info_t nothing{"x", PILOTLIGHT_INT8, 1, {0}, {0}, 0.5f, 0, 0};
-  const std::vector<pilotlight_tensor_info_t> inputs(kMaxInputs + 1, nothing);
+  std::vector<pilotlight_tensor_info_t> inputs(kMaxInputs + 1, nothing);
+  inputs[0] = *model.about.inputs;
   model.about.inputs = inputs.data();
   model.about.input_count = kMaxInputs;
   Identify();
+  Feed();
   EXPECT_EQ(Run(1).type, protocol::AnswerTo(MessageType::kRun));
   model.about.input_count = kMaxInputs + 1;
+  Feed();
   EXPECT_EQ(ReasonOf(Run(2)), ErrorReason::kInputIncomplete);
   EXPECT_EQ(model.runs, 1);
 }
