@@ -39,6 +39,8 @@ from pilotlight.model_spec import ModelSpec
 
 TARGET = "ethos-u55-128"
 _PROGRESS_S = 30.0
+# PyTorch keeps some 2 MB of each graph.
+_GRAPHS_OF_A_PROCESS = 250
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ def _prepare(without_repair: bool) -> None:
 @contextmanager
 def _compiled(remaining: list[Graph], workers: int, without_repair: bool) -> Iterator[Iterable[Outcome]]:
     # Forked, PyTorch would wait for threads that the copy does not have.
-    with multiprocessing.get_context("spawn").Pool(workers, _prepare, (without_repair,)) as pool:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers, _prepare, (without_repair,), maxtasksperchild=_GRAPHS_OF_A_PROCESS) as pool:
         yield pool.imap(compile_graph, remaining)
         pool.close()
         pool.join()
