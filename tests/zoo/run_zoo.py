@@ -48,7 +48,10 @@ _PAGE = """\
 # Networks that work
 
 {count} networks known from papers and packages, each exported for {target} by one command, without
-help. `python tests/zoo/run_zoo.py` makes this table anew; the model files are in [models](models).
+help. The model files are in [models](models). This makes the table anew, in about an hour:
+
+    python tests/zoo/run_zoo.py --json zoo.json
+    python tests/zoo/run_zoo.py --json zoo.json --markdown tests/zoo/NETWORKS.md
 
 - On CPU: operators beside the NPU, without embeddings and what prepares their integers. Those are
   counted under arguments.
