@@ -31,16 +31,23 @@ class Clock:
 
     def __init__(self, real_s: Callable[[], float], waited_s: Callable[[], float]) -> None:
         self._real_s, self._waited_s = real_s, waited_s
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._reading = False
         self._now = 0.0
         self._last_real, self._last_waited = real_s(), waited_s()
 
     def now(self) -> float:
         with self._lock:
-            real, waited = self._real_s(), self._waited_s()
-            passed = real - self._last_real
-            self._now += max(_SLOWEST * passed, min(passed, passed - (waited - self._last_waited)))
-            self._last_real, self._last_waited = real, waited
+            if self._reading:  # A signal came in the midst of this, and its handler asks for the time.
+                return self._now
+            self._reading = True
+            try:
+                real, waited = self._real_s(), self._waited_s()
+                passed = real - self._last_real
+                self._now += max(_SLOWEST * passed, min(passed, passed - (waited - self._last_waited)))
+                self._last_real, self._last_waited = real, waited
+            finally:
+                self._reading = False
             return self._now
 
 

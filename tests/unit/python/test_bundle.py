@@ -47,7 +47,6 @@ WRONG: list[tuple[str, Any]] = [
     ("inputs", [5]),
     ("inputs", "x"),
     ("inputs", None),
-    ("outputs", []),
     ("outputs", [{}]),
     ("tolerances", [{}]),
     ("tolerances", [{"max_difference": 0.0, "max_share": 0.0}]),

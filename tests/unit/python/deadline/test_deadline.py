@@ -98,6 +98,25 @@ def test_a_deadline_within_another_ends_with_the_earlier_one() -> None:
     assert Deadline(0).passed and not whole.passed
 
 
+def test_a_signal_whose_handler_asks_for_the_time_may_come_while_the_time_is_read() -> None:
+    inner: list[float] = []
+    interrupts = iter([True])
+
+    def real_s() -> float:
+        if next(interrupts, False):
+            signal.raise_signal(signal.SIGUSR1)
+        return time.monotonic()
+
+    started = iter([False])
+    clock = Clock(lambda: time.monotonic() if next(started, True) is False else real_s(), lambda: 0.0)
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: inner.append(clock.now()))
+    try:
+        reader = clock.now()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert len(inner) == 1 and 0.0 <= inner[0] <= reader
+
+
 def test_an_alarm_rings_once_its_time_has_passed() -> None:
     rung = threading.Event()
     alarm = Alarm(0.05, rung.set)
