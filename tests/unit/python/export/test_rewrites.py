@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import placing
 import pytest
 import torch
 from placing import Computes
@@ -120,7 +121,7 @@ def test_the_bits_stay_the_same_and_the_report_names_the_line(case: str) -> None
         node.meta["custom"]["pilotlight_operator"] for node in program.graph.graph.nodes if node.meta.get("custom")
     }
     (line,) = rewrite(program, [(x,)])
-    assert f"rewrote {name}" in line and (f"{__file__}:" in line or isinstance(function, nn.Module))
+    assert f"rewrote {name}" in line and (f"{placing.__file__}:" in line or isinstance(function, nn.Module))
     torch.testing.assert_close(program.graph(x), function(x), rtol=0, atol=1e-5 if name in ROUND else 0)
     after = [node for node in program.graph.graph.nodes if node.op == "call_function"]
     assert {number_of(node) for node in after} <= numbers
