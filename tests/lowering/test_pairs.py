@@ -26,6 +26,21 @@ def test_a_pair_is_compiled_into_what_pytorch_computes(graph: Graph) -> None:
     assert outcome.furthest <= 1
 
 
+# Upstream loses the permutation behind a subtraction from a constant: the delegate's output lies in NHWC.
+MISPLACED = (
+    Graph(100527, "max_pool2d", "sub", "beside input", "around 0"),
+    Graph(100853, "conv2d", "sub", "residual", "positive"),
+    Graph(100342, "avg_pool2d", "sub", "used twice", "around 0"),
+)
+
+
+@pytest.mark.parametrize("graph", MISPLACED, ids=str)
+def test_an_output_in_another_order_is_found_and_its_operator_moved_to_the_cpu(graph: Graph) -> None:
+    outcome = compile_pairs.compile_graph(graph)
+    assert not outcome.error and not outcome.passed_unnoticed
+    assert "it gives [1, 8, 8, 4] where the program expects [1, 4, 8, 8]" in outcome.kept["rsub"]
+
+
 def test_without_the_repair_the_lost_activation_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compile_pairs.quantise, "separate_activations", lambda converted: 0)
     assert list(compile_pairs.compile_graph(LOST).deviations) == ["relu"]

@@ -149,6 +149,13 @@ class DelegateCall:
     outputs: list[NDArray[Any]]
 
 
+class MisplacedOutput(Exception):
+    """Upstream lost a permutation: a delegate's output has the dimensions that the program expects in another order.
+
+    The device would read its elements in the wrong order, and so would the golden model.
+    """
+
+
 class _Interpreter(torch.fx.Interpreter):  # type: ignore[misc]
     def __init__(self, graph_module: Any, tosa_graphs: dict[int, bytes], noise: Any) -> None:
         super().__init__(graph_module)
@@ -186,9 +193,18 @@ def run_tosa(graph: bytes, inputs: Sequence[Any], module: Any) -> list[Any]:
     for result, like in zip(results, gives, strict=True):
         order = dim_order(like)
         inverse = sorted(range(len(order)), key=order.__getitem__)
-        stored = torch.from_numpy(result).reshape([like.shape[axis] for axis in order])
+        shape = [like.shape[axis] for axis in order]
+        if _is_permuted(result.shape, shape):
+            raise MisplacedOutput(f"it gives {list(result.shape)} where the program expects {shape}")
+        stored = torch.from_numpy(result).reshape(shape)
         outputs.append(stored.permute(inverse).to(like.dtype))
     return outputs
+
+
+def _is_permuted(given: Sequence[int], expected: Sequence[int]) -> bool:
+    """Whether the same dimensions come in another order, and so the elements, too."""
+    one, other = ([int(size) for size in shape if size != 1] for shape in (given, expected))
+    return one != other and sorted(one) == sorted(other)
 
 
 def _tensors(module: Any) -> tuple[list[Any], list[Any]]:
