@@ -30,7 +30,7 @@ esac
 "$root/scripts/setup.sh" "$needs"
 export PATH="$root/.venv/bin:$PATH"
 unset PYTHONPATH # It could name another checkout, whose package would be tested instead of this one.
-unset PYTHONDONTWRITEBYTECODE # Each of a thousand processes would parse the package anew.
+unset PYTHONDONTWRITEBYTECODE # Without byte code, every process parses the package anew.
 cd "$root"
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
@@ -55,6 +55,6 @@ say "lint of the firmware"
 python scripts/tidy.py build/unit-tests "${depth[@]}"
 
 say "Python, simulator and emulator tests"
-# One worker more than cores: some wait for the emulator while others export. Each takes some 2 GB.
+# One worker more than cores: some wait for the emulator while others export. A worker takes up to 1.8 GB.
 workers=$(($(nproc) < 8 ? $(nproc) + 1 : 8))
 pytest -c python/pyproject.toml --rootdir . -n "$workers" --dist loadfile -m "$markers" "${tests[@]}"

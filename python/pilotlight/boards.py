@@ -48,9 +48,9 @@ BARE_METAL_ROLES = ("vectors", "code", "data", "stack", "model", "tensor_arena")
 HOST_ROLES = ("model", "tensor_arena")
 MAILBOX_ROLE = "npu_mailbox"
 
-# Registers of a timer or UART; those of an NPU take two such pages (Ethos-U85; U55 and U65 one).
 # Keys whose values are addresses, or sizes of what lies there.
 _ADDRESSES = ("origin", "size", "base", "counter_base", "boot_address")
+# Registers of a timer or UART; those of an NPU take two such pages (Ethos-U85; U55 and U65 one).
 _DEVICE_BYTES = 4096
 _NPU_DEVICES = 2
 # firmware/platform/corstone300/mpu.cpp: code, constants, model, RAM, arena, stack, and one for the app.

@@ -95,7 +95,7 @@ def _settings(args: argparse.Namespace) -> Settings:
             asked[key] = str(Path(asked[key]).resolve())
     if "model" in asked:
         asked["model"] = tuple(_located(model) for model in asked["model"])
-    if "source_dir" in asked:
+    if "source_dir" in asked or (before is not None and before.source_dir):
         asked["model"] = ()
     if before is not None:
         return Settings(**{**before.__dict__, **asked})
