@@ -24,6 +24,7 @@ from pilotlight.export.comparison import Comparison, Deviates
 from pilotlight.export.confirm import Miscompiled, confirm
 from pilotlight.export.golden import GoldenModel, quantised_values
 from pilotlight.export.lower import Lowered, LoweringFailed, lower
+from pilotlight.export.output_agreement import OutputDeviates, demand_outputs
 from pilotlight.export.quantise import Captured, Quantised, quantise
 from pilotlight.export.steps import Steps, worded
 from pilotlight.export.user_operators import number_of
@@ -148,14 +149,23 @@ class Attempts:
         """Raise LoweringFailed at the first operator that is beyond its bound."""
         comparison = Comparison(quantised.module, lowered)
         golden = GoldenModel(lowered, sequence=False)
+        ends = []
         for sample in self.spec.calibration[:_COMPARED_SAMPLES]:
-            inputs = quantised_values(sample, lowered.boundary.input_quantisation)
-            comparison.add(sample, golden.calls(inputs))
+            followed = golden.followed(quantised_values(sample, lowered.boundary.input_quantisation))
+            ends.append((followed, *comparison.add(sample, followed.calls)))
         beyond = comparison.first_beyond()
         if beyond is not None:
             error = Deviates(beyond, self.captured.operators)
             numbers = () if error.number is None else (error.number,)
             raise LoweringFailed(numbers) from error
+        # What has no counterpart was rounded by PyTorch.
+        steps = 1 + comparison.quantisers - len(comparison.results)
+        try:
+            for end in ends if lowered.delegates else ():
+                demand_outputs(*end, lowered.boundary, steps)
+        except OutputDeviates as error:
+            suspects = (number for delegate in lowered.delegates for number in delegate.numbers)
+            raise LoweringFailed(tuple(suspects)) from error
         return comparison
 
     def _guarded(self, function: Callable[[], Any]) -> Any:
@@ -255,7 +265,7 @@ def _why(error: BaseException) -> str:
     """Say who refuses the operator, and with which words."""
     if isinstance(error, Miscompiled):
         return error.reason
-    if isinstance(error, Deviates):
+    if isinstance(error, Deviates | OutputDeviates):
         return f"the NPU would compute something else: {error.finding}"
     if any(isinstance(link, VelaRefused | MissingOutput) for link in _chain(error)):
         return f"Vela refuses it: {reasons.of_failure(error)}"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils._pytree import tree_leaves
 
 from pilotlight.errors import ModelError
 from pilotlight.export.activations import QUANTISE
@@ -29,6 +30,7 @@ from pilotlight.export.tosa_values import TosaTensor, TosaValues
 from pilotlight.export.user_operators import UserOperators, number_of
 
 _LARGEST_RANK = 6
+_TOSA_MOVING = frozenset(("CONCAT", "GATHER", "IDENTITY", "RESHAPE", "REVERSE", "SLICE", "TILE", "TRANSPOSE"))
 
 
 @dataclass(frozen=True)
@@ -116,14 +118,19 @@ class Comparison:
                     found.append(counterpart)
         self.results = [Compared(counterpart, bound_of(counterpart.island)) for counterpart in found]
 
-    def add(self, sample: Sequence[Any], calls: Sequence[DelegateCall]) -> None:
-        """Compare for one sample. calls: what went into the delegates for it."""
+    def add(self, sample: Sequence[Any], calls: Sequence[DelegateCall]) -> tuple[list[Any], dict[str, Any]]:
+        """Compare for one sample. calls: what went into the delegates for it.
+
+        Returns what the module gives then, and the values of its buffers.
+        """
         tensors = {call.delegate: self._values[call.delegate].run(call.inputs) for call in calls}
         interpreter = _Forced(self.module, self.results, tensors)
         initial = InitialState(self.module)
         with torch.no_grad():
-            interpreter.run(*(value.clone() for value in sample))
+            outputs = interpreter.run(*(value.clone() for value in sample))
+        buffers = {name: buffer.clone() for name, buffer in self.module.named_buffers()}
         initial.restore()
+        return list(tree_leaves(outputs)), buffers
 
     def agreement(self) -> OperatorAgreement:
         return OperatorAgreement(
@@ -244,7 +251,9 @@ class _Counterparts:
             if tensor.dtype == dtype and (like is None or tensor.elements == like.numel())
         ]
         for made_by in reversed(island):
-            found = [place for place in fitting if self._is_made_by(place[1], made_by)]
+            made = [place for place in fitting if self._is_made_by(place[1], made_by)]
+            # Upstream moves what it puts before and behind an operator, its permutations, across others.
+            found = [place for place in made if place[1].origin.operator not in _TOSA_MOVING] or made
             if not found and made_by is source:
                 found = self._tables(quantiser, island, fitting)
             if found:

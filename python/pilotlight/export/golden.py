@@ -41,6 +41,7 @@ class GoldenModel:
         graphs = {id(delegate.module): delegate.compilation.tosa for delegate in lowered.delegates}
         self._interpreter = _Interpreter(program.graph_module, graphs, noise)
         self._held = [_held(program, spec) for spec in program.graph_signature.input_specs]
+        self._mutated = _mutated(program.graph_signature)
         self._carried = _carried(program.graph_signature) if sequence else {}
         self._outputs = len(lowered.boundary.outputs)
         outputs = program.graph.output_node().args[0]
@@ -48,6 +49,22 @@ class GoldenModel:
 
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the outputs for inputs as the device gets them."""
+        return self._results(inputs)[-self._outputs :]
+
+    def calls(self, inputs: Sequence[Any]) -> list[DelegateCall]:
+        """Return what goes into each delegate, and what comes out of it, in the order of the calls."""
+        return self.followed(inputs).calls
+
+    def followed(self, inputs: Sequence[Any]) -> Followed:
+        """Return everything that one sample leads to."""
+        calls: list[DelegateCall] = []
+        self._interpreter.calls = calls
+        results = self._results(inputs)
+        self._interpreter.calls = None
+        state = {buffer: results[position] for position, buffer in self._mutated.items()}
+        return Followed(results[-self._outputs :], state, calls)
+
+    def _results(self, inputs: Sequence[Any]) -> list[Any]:
         given = iter(inputs)
         # A program may write to what it holds; each sample begins with what the file says.
         arguments = [next(given) if held is None else held.clone() for held in self._held]
@@ -55,15 +72,7 @@ class GoldenModel:
             results = list(self._interpreter.run(*arguments))
         for position, held in self._carried.items():
             self._held[held] = results[position].clone()
-        return results[-self._outputs :]
-
-    def calls(self, inputs: Sequence[Any]) -> list[DelegateCall]:
-        """Return what goes into each delegate, and what comes out of it, in the order of the calls."""
-        calls: list[DelegateCall] = []
-        self._interpreter.calls = calls
-        self(inputs)
-        self._interpreter.calls = None
-        return calls
+        return results
 
 
 class Answers:
@@ -149,11 +158,13 @@ class DelegateCall:
     outputs: list[NDArray[Any]]
 
 
-class MisplacedOutput(Exception):
-    """Upstream lost a permutation: a delegate's output has the dimensions that the program expects in another order.
+@dataclass(frozen=True)
+class Followed:
+    """outputs: the user's. state: next value of each buffer that the program changes, by the buffer's name."""
 
-    The device would read its elements in the wrong order, and so would the golden model.
-    """
+    outputs: list[Any]
+    state: dict[str, Any]
+    calls: list[DelegateCall]
 
 
 class _Interpreter(torch.fx.Interpreter):  # type: ignore[misc]
@@ -193,18 +204,9 @@ def run_tosa(graph: bytes, inputs: Sequence[Any], module: Any) -> list[Any]:
     for result, like in zip(results, gives, strict=True):
         order = dim_order(like)
         inverse = sorted(range(len(order)), key=order.__getitem__)
-        shape = [like.shape[axis] for axis in order]
-        if _is_permuted(result.shape, shape):
-            raise MisplacedOutput(f"it gives {list(result.shape)} where the program expects {shape}")
-        stored = torch.from_numpy(result).reshape(shape)
+        stored = torch.from_numpy(result).reshape([like.shape[axis] for axis in order])
         outputs.append(stored.permute(inverse).to(like.dtype))
     return outputs
-
-
-def _is_permuted(given: Sequence[int], expected: Sequence[int]) -> bool:
-    """Whether the same dimensions come in another order, and so the elements, too."""
-    one, other = ([int(size) for size in shape if size != 1] for shape in (given, expected))
-    return one != other and sorted(one) == sorted(other)
 
 
 def _tensors(module: Any) -> tuple[list[Any], list[Any]]:
@@ -230,11 +232,16 @@ def _held(program: Any, spec: Any) -> Any:
     return program.constants[spec.target]
 
 
-def _carried(signature: Any) -> dict[int, int]:
-    """Return which result is the next value of which argument: of buffers that the program changes."""
-    buffers = {spec.target: index for index, spec in enumerate(signature.input_specs) if spec.kind == InputKind.BUFFER}
+def _mutated(signature: Any) -> dict[int, str]:
+    """Return which result is the next value of which buffer."""
     return {
-        position: buffers[spec.target]
+        position: spec.target
         for position, spec in enumerate(signature.output_specs)
         if spec.kind == OutputKind.BUFFER_MUTATION
     }
+
+
+def _carried(signature: Any) -> dict[int, int]:
+    """Return which result is the next value of which argument: of buffers that the program changes."""
+    buffers = {spec.target: index for index, spec in enumerate(signature.input_specs) if spec.kind == InputKind.BUFFER}
+    return {position: buffers[target] for position, target in _mutated(signature).items()}

@@ -21,6 +21,7 @@ from executorch.backends.arm.ethosu import backend
 
 from pilotlight.debug_info import StreamDebug
 from pilotlight.export.report import DelegateReport, MemoryTraffic
+from pilotlight.export.sound_permutes import sound_permutes
 from pilotlight.export.sound_slices import sound_slices
 from pilotlight.export.tosa_origins import Origins, recorded_graphs
 from pilotlight.export.tosa_values import TosaValues
@@ -137,7 +138,7 @@ def recorded_compilations(folder: Path) -> Iterator[list[Compilation]]:
         )
         return result
 
-    with recorded_graphs() as graphs, copied_operands(), sound_slices(), vela_in_its_own_process():
+    with recorded_graphs() as graphs, copied_operands(), sound_slices(), sound_permutes(), vela_in_its_own_process():
         backend.vela_compile = compile_and_record
         try:
             yield compilations

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps upstream's lowering from moving a permutation onto the wrong operand.
+
+Upstream moves a permutation before an elementwise operator of which one operand alone has dimensions to permute:
+the other one is a scalar, `0.25 - x`. It puts the permutation before the first operand, whichever that is. Before
+the scalar it does nothing, so that it is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from executorch.backends.transforms.fuse_identical_input_transforms_pass import FuseIdenticalInputTransformsPass
+from executorch.backends.transforms.propagate_view_copy_permute_pass import PropagateViewCopyPermuteUpPass
+
+
+@contextmanager
+def sound_permutes() -> Iterator[None]:
+    """During the block, a permutation stays behind an operator whose first operand does not need it."""
+    can_move = PropagateViewCopyPermuteUpPass._can_move_through_elementwise
+
+    def can_move_where_sound(self: Any, moving: Any, frontier: Any, crossed: Any) -> bool:
+        return not _first_is_scalar(crossed) and bool(can_move(self, moving, frontier, crossed))
+
+    PropagateViewCopyPermuteUpPass._can_move_through_elementwise = can_move_where_sound
+    try:
+        yield
+    finally:
+        PropagateViewCopyPermuteUpPass._can_move_through_elementwise = can_move
+
+
+def _first_is_scalar(operator: Any) -> bool:
+    """Whether the first of several operands has no dimensions that a permutation could exchange."""
+    operands = operator.all_input_nodes
+    if len(operands) < 2:
+        return False
+    rank = len(operator.meta["val"].shape)
+    return bool(FuseIdenticalInputTransformsPass.is_layout_invariant(operands[0], rank))
