@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "operator_lookup.h"
+#include "overlap.h"
 #include "refuse.h"
 #include "signature_check.h"
 #include "tensor_memory.h"
@@ -16,10 +17,14 @@ using executorch_flatbuffer::InstructionArguments;
 using pilotlight::executorch_runtime::CompareCall;
 using pilotlight::executorch_runtime::Comparison;
 using pilotlight::executorch_runtime::CountOf;
+using pilotlight::executorch_runtime::FindOverlap;
+using pilotlight::executorch_runtime::FindWritten;
 using pilotlight::executorch_runtime::HasMemory;
 using pilotlight::executorch_runtime::IsConstant;
 using pilotlight::executorch_runtime::IsLender;
+using pilotlight::executorch_runtime::Overlap;
 using pilotlight::executorch_runtime::TableAt;
+using pilotlight::executorch_runtime::WrittenArgs;
 
 // As many tensors as a kernel key can describe (internal::kKernelKeyBufSize).
 constexpr std::size_t kMaxKeyTensors = 16;
@@ -55,32 +60,17 @@ void CopyOperatorName(const executorch_flatbuffer::Operator& op, char* out) {
   *out = '\0';
 }
 
-// Whether a move hands on a tensor whose memory is lent, and may be taken back.
-bool MovesLentMemory(const executorch_flatbuffer::ExecutionPlan& plan) {
+// Whether a move makes one tensor's memory another's.
+bool MovesTensors(const executorch_flatbuffer::ExecutionPlan& plan) {
   for (const auto* chain : *plan.chains()) {
     for (const auto* instruction : *chain->instructions()) {
       const auto* move = instruction->instr_args_as_MoveCall();
       if (move == nullptr) continue;
       const auto from = static_cast<std::size_t>(move->move_from());
-      const auto* tensor = TableAt(plan.values(), from)->val_as_Tensor();
-      if (tensor != nullptr && !HasMemory(*tensor)) return true;
+      if (TableAt(plan.values(), from)->val_as_Tensor() != nullptr) return true;
     }
   }
   return false;
-}
-
-// Whether its memory is lent by the caller or by another instruction, or one of several
-// that are in a list.
-bool MayLackMemory(const executorch_flatbuffer::EValue& value) {
-  switch (value.val_type()) {
-    case executorch_flatbuffer::KernelTypes::Tensor:
-      return !HasMemory(*value.val_as_Tensor());
-    case executorch_flatbuffer::KernelTypes::TensorList:
-    case executorch_flatbuffer::KernelTypes::OptionalTensorList:
-      return true;
-    default:
-      return false;
-  }
 }
 
 }  // namespace
@@ -93,7 +83,7 @@ InstructionDecoder::InstructionDecoder(const executorch_flatbuffer::ExecutionPla
       delegates_(delegates),
       kernels_(kernels.empty() ? get_registered_kernels() : kernels),
       pool_(pool),
-      any_may_lack_memory_(MovesLentMemory(plan)) {}
+      any_memory_varies_(MovesTensors(plan)) {}
 
 Error InstructionDecoder::Decode(const executorch_flatbuffer::Chain& chain, Chain* out) {
   const std::size_t count = chain.instructions()->size();
@@ -116,7 +106,10 @@ Error InstructionDecoder::Decode(const executorch_flatbuffer::Chain& chain, Chai
 Error InstructionDecoder::DecodeOne(const executorch_flatbuffer::Instruction& instruction,
                                     Instruction* out) {
   out->arg_count = 0;
-  out->may_lack_memory = any_may_lack_memory_;
+  out->first_written = 0;
+  out->written_count = 0;
+  out->returned = false;
+  out->memory_varies = any_memory_varies_;
   switch (instruction.instr_args_type()) {
     case InstructionArguments::KernelCall: {
       const auto* call = instruction.instr_args_as_KernelCall();
@@ -125,7 +118,7 @@ Error InstructionDecoder::DecodeOne(const executorch_flatbuffer::Instruction& in
       const char* signature = nullptr;
       ET_CHECK_OK_OR_RETURN_ERROR(DecodeArgs(*call->args(), out));
       ET_CHECK_OK_OR_RETURN_ERROR(FindKernel(op_index, out, &signature));
-      return VerifyKindsOf(*out, op_index, signature);
+      return VerifyKindsOf(out, op_index, signature);
     }
     case InstructionArguments::DelegateCall: {
       const auto* call = instruction.instr_args_as_DelegateCall();
@@ -138,14 +131,14 @@ Error InstructionDecoder::DecodeOne(const executorch_flatbuffer::Instruction& in
       out->kind = Instruction::Kind::kMove;
       out->move_to = values_ + move->move_to();
       out->value = values_ + move->move_from();
-      return VerifyKindsOf(*out, 0, nullptr);
+      return VerifyKindsOf(out, 0, nullptr);
     }
     case InstructionArguments::JumpFalseCall: {
       const auto* jump = instruction.instr_args_as_JumpFalseCall();
       out->kind = Instruction::Kind::kJumpFalse;
       out->jump_to = static_cast<std::size_t>(jump->destination_instruction());
       out->value = values_ + jump->cond_value_index();
-      return VerifyKindsOf(*out, 0, nullptr);
+      return VerifyKindsOf(out, 0, nullptr);
     }
     case InstructionArguments::FreeCall:
       out->kind = Instruction::Kind::kFree;
@@ -164,7 +157,7 @@ Error InstructionDecoder::DecodeArgs(const flatbuffers::Vector<std::int32_t>& in
   for (flatbuffers::uoffset_t i = 0; i < indices.size(); ++i) {
     const auto index = static_cast<std::size_t>(indices.Get(i));
     out->args[i] = values_ + index;
-    if (MayLackMemory(*TableAt(plan_.values(), index))) out->may_lack_memory = true;
+    if (MemoryVaries(index)) out->memory_varies = true;
   }
   out->arg_count = static_cast<std::uint16_t>(indices.size());
   return Error::Ok;
@@ -203,7 +196,7 @@ Error InstructionDecoder::VerifyKinds(Span<const Chain> chains) {
   for (std::size_t i = 0; i < chains.size(); ++i) {
     const auto& instructions = *TableAt(plan_.chains(), i)->instructions();
     for (std::size_t k = 0; k < chains[i].count; ++k) {
-      Instruction instruction = chains[i].instructions[k];
+      Instruction instruction = chains[i].instructions[k];  // A copy: what runs is known already.
       std::uint32_t op_index = 0;
       const char* signature = nullptr;
       if (instruction.kind == Instruction::Kind::kKernel ||
@@ -212,7 +205,7 @@ Error InstructionDecoder::VerifyKinds(Span<const Chain> chains) {
         op_index = static_cast<std::uint32_t>(call->op_index());
         ET_CHECK_OK_OR_RETURN_ERROR(FindKernel(op_index, &instruction, &signature));
       }
-      ET_CHECK_OK_OR_RETURN_ERROR(VerifyKindsOf(instruction, op_index, signature));
+      ET_CHECK_OK_OR_RETURN_ERROR(VerifyKindsOf(&instruction, op_index, signature));
     }
   }
   for (std::size_t i = 0; i < plan_.values()->size(); ++i) {
@@ -225,17 +218,17 @@ Error InstructionDecoder::VerifyKinds(Span<const Chain> chains) {
   return Error::Ok;
 }
 
-Error InstructionDecoder::VerifyKindsOf(const Instruction& instruction, std::uint32_t op_index,
+Error InstructionDecoder::VerifyKindsOf(Instruction* instruction, std::uint32_t op_index,
                                         const char* signature) {
   if (missing_) return Error::Ok;
-  switch (instruction.kind) {
+  switch (instruction->kind) {
     case Instruction::Kind::kKernel:
     case Instruction::Kind::kLender:
       return signature == nullptr ? Error::Ok : VerifyCall(instruction, op_index, signature);
     case Instruction::Kind::kMove: {
-      const auto kind = pilotlight::executorch_runtime::KindOf(*instruction.value);
-      if (instruction.move_to->tag == instruction.value->tag) return Error::Ok;
-      if (settles_ && pilotlight::executorch_runtime::SettleScalar(*instruction.move_to, kind)) {
+      const auto kind = pilotlight::executorch_runtime::KindOf(*instruction->value);
+      if (instruction->move_to->tag == instruction->value->tag) return Error::Ok;
+      if (settles_ && pilotlight::executorch_runtime::SettleScalar(*instruction->move_to, kind)) {
         settled_ = true;
         return Error::Ok;
       }
@@ -244,7 +237,7 @@ Error InstructionDecoder::VerifyKindsOf(const Instruction& instruction, std::uin
                                plan_.name()->c_str());
     }
     case Instruction::Kind::kJumpFalse:
-      if (instruction.value->isBool() || instruction.value->isTensor()) return Error::Ok;
+      if (instruction->value->isBool() || instruction->value->isTensor()) return Error::Ok;
       return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method %s: jumps on what is no bool",
                                plan_.name()->c_str());
     default:
@@ -252,10 +245,10 @@ Error InstructionDecoder::VerifyKindsOf(const Instruction& instruction, std::uin
   }
 }
 
-Error InstructionDecoder::VerifyCall(const Instruction& call, std::uint32_t op_index,
+Error InstructionDecoder::VerifyCall(Instruction* call, std::uint32_t op_index,
                                      const char* signature) {
   const Comparison compared =
-      CompareCall(signature, {call.args, call.arg_count}, settles_ ? &settled_ : nullptr);
+      CompareCall(signature, {call->args, call->arg_count}, settles_ ? &settled_ : nullptr);
   if (compared.outcome == Comparison::Outcome::kFits) {
     return VerifyWrites(call, op_index, signature);
   }
@@ -266,7 +259,7 @@ Error InstructionDecoder::VerifyCall(const Instruction& call, std::uint32_t op_i
     char wanted[40];
     char found[kTagNameBufferSize];
     pilotlight::executorch_runtime::DescribeKinds(compared.wanted, wanted, sizeof(wanted));
-    tag_to_string(call.args[compared.argument]->tag, found, sizeof(found));
+    tag_to_string(call->args[compared.argument]->tag, found, sizeof(found));
     (void)PILOTLIGHT_REFUSE(Error::InvalidType, "Method %s: argument %zu of %s is %s, not %s",
                             plan_.name()->c_str(), compared.argument, name, found, wanted);
   } else if (compared.outcome == Comparison::Outcome::kNotTheFirst) {
@@ -275,7 +268,7 @@ Error InstructionDecoder::VerifyCall(const Instruction& call, std::uint32_t op_i
                             plan_.name()->c_str(), compared.argument, name);
   } else {
     (void)PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method %s: %u arguments for %s, which has %zu",
-                            plan_.name()->c_str(), static_cast<unsigned>(call.arg_count), name,
+                            plan_.name()->c_str(), static_cast<unsigned>(call->arg_count), name,
                             compared.argument);
   }
 #else
@@ -285,39 +278,60 @@ Error InstructionDecoder::VerifyCall(const Instruction& call, std::uint32_t op_i
                                                              : Error::InvalidProgram;
 }
 
-bool InstructionDecoder::HoldsConstant(std::size_t index) const {
+template <typename Test>
+bool InstructionDecoder::AnyTensor(std::size_t index, const Test& test) const {
   const auto* value = TableAt(plan_.values(), index);
-  if (const auto* tensor = value->val_as_Tensor()) return IsConstant(*tensor);
-  const auto* list = value->val_as_TensorList();
-  if (list == nullptr) return false;
-  for (const std::int32_t item : *list->items()) {
+  if (const auto* tensor = value->val_as_Tensor()) return test(*tensor);
+  const flatbuffers::Vector<std::int32_t>* items = nullptr;
+  if (const auto* list = value->val_as_TensorList()) items = list->items();
+  if (const auto* list = value->val_as_OptionalTensorList()) items = list->items();
+  if (items == nullptr) return false;
+  for (const std::int32_t item : *items) {
+    if (item < 0) continue;  // None.
     const auto* tensor = TableAt(plan_.values(), static_cast<std::size_t>(item))->val_as_Tensor();
-    if (tensor != nullptr && IsConstant(*tensor)) return true;
+    if (tensor != nullptr && test(*tensor)) return true;
   }
   return false;
 }
 
-Error InstructionDecoder::VerifyWrites(const Instruction& call, std::uint32_t op_index,
+bool InstructionDecoder::HoldsConstant(std::size_t index) const {
+  return AnyTensor(index, [](const auto& tensor) { return IsConstant(tensor); });
+}
+
+bool InstructionDecoder::MemoryVaries(std::size_t index) const {
+  return AnyTensor(index, [](const auto& tensor) { return !HasMemory(tensor); });
+}
+
+Error InstructionDecoder::VerifyWrites(Instruction* call, std::uint32_t op_index,
                                        const char* signature) const {
-  std::size_t argument = 0;
-  for (; *signature != '\0'; ++signature) {
-    if (*signature == '?' || *signature == '>') continue;
-    if ((*signature == 'w' || *signature == 'W') &&
-        HoldsConstant(static_cast<std::size_t>(call.args[argument] - values_))) {
-#if PILOTLIGHT_EXECUTORCH_LOG_ERRORS
-      char name[kMaxOperatorName];
-      CopyOperatorName(*TableAt(plan_.operators(), op_index), name);
-      return PILOTLIGHT_REFUSE(Error::InvalidProgram,
-                               "Method %s: argument %zu of %s is a constant, and would be written",
-                               plan_.name()->c_str(), argument, name);
-#else
-      (void)op_index;
-      return Error::InvalidProgram;
-#endif
+  WrittenArgs written;
+  if (!FindWritten(signature, &written)) return Error::NotSupported;
+  for (std::size_t i = 0; i < written.count; ++i) {
+    const std::size_t argument = written.first + i;
+    if (HoldsConstant(static_cast<std::size_t>(call->args[argument] - values_))) {
+      return RefuseWrite(op_index, argument, "is a constant, and would be written");
     }
-    ++argument;
   }
-  return Error::Ok;
+  call->first_written = written.first & WrittenArgs::kLargestFirst;
+  call->written_count = written.count & WrittenArgs::kLargestCount;
+  call->returned = written.returned;
+  if (call->memory_varies) return Error::Ok;  // The run loop looks.
+  const Overlap overlap = FindOverlap({call->args, call->arg_count}, written);
+  if (!overlap.found) return Error::Ok;
+  return RefuseWrite(op_index, overlap.written, "would be written into another argument");
+}
+
+Error InstructionDecoder::RefuseWrite(std::uint32_t op_index, std::size_t argument,
+                                      const char* why) const {
+#if PILOTLIGHT_EXECUTORCH_LOG_ERRORS
+  char name[kMaxOperatorName];
+  CopyOperatorName(*TableAt(plan_.operators(), op_index), name);
+  return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method %s: argument %zu of %s %s",
+                           plan_.name()->c_str(), argument, name, why);
+#else
+  (void)op_index, (void)argument, (void)why;
+  return Error::InvalidProgram;
+#endif
 }
 
 }  // namespace runtime

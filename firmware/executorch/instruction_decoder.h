@@ -17,7 +17,7 @@
 namespace executorch {
 namespace runtime {
 
-// One instruction of the .pte, ready to run: 12 bytes on a 32-bit machine.
+// One instruction of the .pte, ready to run.
 struct Instruction {
   enum class Kind : std::uint8_t {
     kKernel,
@@ -28,10 +28,14 @@ struct Instruction {
     kFree,
   };
 
-  Kind kind;
-  // An argument may have no memory when this runs: a kernel must not be called then. Of a
-  // lender: what it has lent is taken back before the method runs again.
-  bool may_lack_memory;
+  Kind kind : 3;
+  // An argument gets its memory while the method runs, and may have none, or another's: a kernel
+  // must not be called then. Of a lender: what it has lent is taken back before the next run.
+  bool memory_varies : 1;
+  // Of kernels: WrittenArgs.
+  std::uint16_t first_written : 6;
+  std::uint16_t written_count : 5;
+  bool returned : 1;
   std::uint16_t arg_count;  // Of kernels and delegates.
   union {
     OpFunction kernel;
@@ -44,6 +48,7 @@ struct Instruction {
     EValue* value;  // What is moved, tested or freed.
   };
 };
+static_assert(sizeof(void*) != 4 || sizeof(Instruction) == 12, "codegen/method_pool.py says so");
 
 struct Chain {
   Instruction* instructions;
@@ -64,7 +69,7 @@ class InstructionDecoder final {
   // OperatorMissing         some operators have no kernel; each one is logged.
   // MemoryAllocationFailed  the method pool is too small.
   // InvalidProgram          a call has another number of arguments than its kernel, or the
-  //                         kernel would write a constant.
+  //                         kernel would write a constant, or into another argument.
   // InvalidType             an argument is of another kind.
   Error Decode(const executorch_flatbuffer::Chain& chain, Chain* out);
 
@@ -86,19 +91,25 @@ class InstructionDecoder final {
   Error DecodeOne(const executorch_flatbuffer::Instruction& instruction, Instruction* out);
   Error DecodeArgs(const flatbuffers::Vector<std::int32_t>& indices, Instruction* out);
   Error FindKernel(std::uint32_t op_index, Instruction* out, const char** signature);
-  Error VerifyKindsOf(const Instruction& instruction, std::uint32_t op_index,
-                      const char* signature);
-  Error VerifyCall(const Instruction& call, std::uint32_t op_index, const char* signature);
+  Error VerifyKindsOf(Instruction* instruction, std::uint32_t op_index, const char* signature);
+  Error VerifyCall(Instruction* call, std::uint32_t op_index, const char* signature);
   // Whether value `index`, a tensor or a list of tensors, is or holds a constant.
   bool HoldsConstant(std::size_t index) const;
-  Error VerifyWrites(const Instruction& call, std::uint32_t op_index, const char* signature) const;
+  Error VerifyWrites(Instruction* call, std::uint32_t op_index, const char* signature) const;
+  Error RefuseWrite(std::uint32_t op_index, std::size_t argument, const char* why) const;
+  // Whether the tensor that value `index` is, or one of those that it lists, passes.
+  template <typename Test>
+  bool AnyTensor(std::size_t index, const Test& test) const;
+  // Whether value `index`, a tensor or a list of tensors, gets memory from the caller or from
+  // another instruction.
+  bool MemoryVaries(std::size_t index) const;
 
   const executorch_flatbuffer::ExecutionPlan& plan_;
   EValue* values_;
   const BackendDelegate* delegates_;
   Span<const Kernel> kernels_;
   MemoryAllocator* pool_;
-  bool any_may_lack_memory_;
+  bool any_memory_varies_;
   Known known_[kKnown] = {};
   // Results of primitives: the exporter writes the integer 0 for each, whatever its kind
   // will be. In the first round such a value gets its kind, in the second none does.

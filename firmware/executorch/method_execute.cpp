@@ -14,6 +14,7 @@
 
 #include "backend_delegate.h"
 #include "instruction_decoder.h"
+#include "overlap.h"
 #include "program_schema.h"
 #include "refuse.h"
 #include "tensor_bound.h"
@@ -27,7 +28,9 @@ namespace executorch {
 namespace runtime {
 namespace {
 
+using pilotlight::executorch_runtime::FindOverlap;
 using pilotlight::executorch_runtime::LargestNumel;
+using pilotlight::executorch_runtime::Overlap;
 using pilotlight::executorch_runtime::TableAt;
 using pilotlight::executorch_runtime::TakeBack;
 
@@ -74,6 +77,15 @@ Error CheckMemory(InstructionArgs args) {
   return Error::Ok;
 }
 
+// Memory that was lent twice. What never changes was looked at when the method was loaded.
+Error CheckOverlap(const Instruction& instruction, InstructionArgs args) {
+  const Overlap overlap = FindOverlap(
+      args, {instruction.first_written, instruction.written_count, instruction.returned});
+  if (!overlap.found) return Error::Ok;
+  return PILOTLIGHT_REFUSE(Error::InvalidState, "Argument %zu would be written into argument %zu",
+                           overlap.written, overlap.other);
+}
+
 // Of a lender; without these its kernel refuses the arguments.
 bool LendsMemory(const Instruction& instruction) {
   return instruction.arg_count == 3 && instruction.args[0]->isTensor() &&
@@ -86,7 +98,10 @@ Error RunKernel(const Instruction& instruction, EventTracer* event_tracer,
   KernelRuntimeContext context(event_tracer, temp_allocator);
   const InstructionArgs args(instruction.args, instruction.arg_count);
   const bool lends = instruction.kind == Instruction::Kind::kLender;
-  if (instruction.may_lack_memory && !lends) ET_CHECK_OK_OR_RETURN_ERROR(CheckMemory(args));
+  if (instruction.memory_varies && !lends) {
+    ET_CHECK_OK_OR_RETURN_ERROR(CheckMemory(args));
+    ET_CHECK_OK_OR_RETURN_ERROR(CheckOverlap(instruction, args));
+  }
   instruction.kernel(context, args);  // Generated wrappers log the arguments.
   return context.failure_state();
 }
@@ -96,7 +111,7 @@ void TakeBackLentMemory(const Chain* chains, size_t count) {
   for (const Chain* chain = chains; chain != chains + count; ++chain) {
     for (size_t i = 0; i < chain->count; ++i) {
       const Instruction& instruction = chain->instructions[i];
-      if (instruction.kind == Instruction::Kind::kLender && instruction.may_lack_memory &&
+      if (instruction.kind == Instruction::Kind::kLender && instruction.memory_varies &&
           LendsMemory(instruction)) {
         TakeBack(instruction.args[2]->toTensor());
       }
@@ -130,7 +145,7 @@ Error RunDelegate(const Instruction& instruction, EventTracer* event_tracer,
   internal::EventTracerProfileOpScope scope(event_tracer, "DELEGATE_CALL");
   BackendExecutionContext context(event_tracer, temp_allocator, method_name);
   const InstructionArgs args(instruction.args, instruction.arg_count);
-  if (instruction.may_lack_memory) ET_CHECK_OK_OR_RETURN_ERROR(CheckMemory(args));
+  if (instruction.memory_varies) ET_CHECK_OK_OR_RETURN_ERROR(CheckMemory(args));
   const Error error = instruction.delegate->Execute(context, args);
 #ifdef ET_EVENT_TRACER_ENABLED
   if (error == Error::Ok) {

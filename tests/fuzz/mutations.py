@@ -26,6 +26,8 @@ from layout import Schema, Site, Walk, blob_sites, program_schema
 
 Edit = tuple[int, int, int]
 
+_MEMORY_OFFSET = "AllocationDetails.memory_offset_low"
+
 # Values that are special wherever they stand.
 _SMALL = (0, 1, 2, 3, 7, 8, 16, 64, 127, 128, 255)
 _WIDE = (256, 1000, 0x7FFF, 0x8000, 0xFFFF, 1 << 16, 1 << 24, 1 << 28)
@@ -115,15 +117,41 @@ def mutations(bases: Sequence[Base], count: int, seed: int) -> Iterator[tuple[in
         yield index, combined(bases[index], rng)
 
 
+def overlaps(bases: Sequence[Base]) -> Iterator[tuple[int, tuple[Edit, ...]]]:
+    """Yield mutations that move one planned tensor to where another begins, or 8 bytes on, for each pair."""
+    for index, base in enumerate(bases):
+        planned = [site for site in base.sites if site.kind == _MEMORY_OFFSET]
+        for site, other, step in itertools.product(planned, planned, (0, 8)):
+            place = base.value(other) + step
+            if place != base.value(site):
+                yield index, ((site.at, site.width, place),)
+
+
 def write(files: Sequence[Path], count: int, seed: int, out: Path) -> None:
+    bases = _bases(files)
+    _write(bases, list(mutations(bases, count, seed)), out)
+
+
+def write_overlaps(files: Sequence[Path], out: Path) -> int:
+    """Write the list of all overlaps of planned tensors, and return how many there are."""
+    bases = _bases(files)
+    found = list(overlaps(bases))
+    _write(bases, found, out)
+    return len(found)
+
+
+def _bases(files: Sequence[Path]) -> list[Base]:
     schema = program_schema()
-    bases = [Base(file, schema) for file in files]
+    return [Base(file, schema) for file in files]
+
+
+def _write(bases: Sequence[Base], cases: Sequence[tuple[int, tuple[Edit, ...]]], out: Path) -> None:
     packed = bytearray(b"PLM1" + struct.pack("<H", len(bases)))
     for base in bases:
         path = str(base.path).encode()
         packed += struct.pack("<H", len(path)) + path
-    packed += struct.pack("<I", count)
-    for index, edits in mutations(bases, count, seed):
+    packed += struct.pack("<I", len(cases))
+    for index, edits in cases:
         packed += struct.pack("<HB", index, len(edits))
         for edit in edits:
             packed += struct.pack("<IBQ", *edit)

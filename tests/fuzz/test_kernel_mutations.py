@@ -13,29 +13,64 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "unit/firmware/executorch/conformance")]
 
 import building  # noqa: E402
+import index_programs  # noqa: E402
 import mutations  # noqa: E402
 import suite  # noqa: E402
 
 COUNT = 40_000
 
 
+@pytest.fixture(scope="module", params=["64", "32"])
+def bits(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def replay_folder(bits: str) -> Path:
+    return building.build(building.ROOT / f"build/fuzz/kernels-{bits}", f"-DWORD_BITS={bits}", "-DKERNELS=ON")
+
+
+@pytest.fixture(scope="module")
+def good(replay_folder: Path) -> list[Path]:
+    """Programs that load: the others lack what the caller has to bring."""
+    files = sorted(suite.programs().glob("*.pte"))
+    whole = building.replay(replay_folder, "kernels", "--print", *files)
+    assert whole.returncode == 0, whole.stderr
+    # The second run's inputs are no good for some.
+    found = [Path(path) for path in re.findall(r"^(\S+): (?:ran|execute) 0x\w+ \d+$", whole.stdout, re.MULTILINE)]
+    assert len(found) > 30
+    return found
+
+
+def _counts(stderr: str) -> dict[str, int]:
+    return {what: int(count) for count, what in re.findall(r"^ *(\d+)  (.+)$", stderr, re.MULTILINE)}
+
+
 @pytest.mark.campaign
 @pytest.mark.time_limit(1800)
-@pytest.mark.parametrize("bits", ["64", "32"])
-def test_mutated_programs_are_refused_or_stay_within_bounds_with_the_real_kernels(bits: str, tmp_path: Path) -> None:
-    folder = building.build(building.ROOT / f"build/fuzz/kernels-{bits}", f"-DWORD_BITS={bits}", "-DKERNELS=ON")
-    # Those that load: the others lack what the caller has to bring. The second run's inputs are no good for some.
-    files = sorted(suite.programs().glob("*.pte"))
-    whole = building.replay(folder, "kernels", "--print", *files)
-    assert whole.returncode == 0, whole.stderr
-    good = [Path(path) for path in re.findall(r"^(\S+): (?:ran|execute) 0x\w+ \d+$", whole.stdout, re.MULTILINE)]
-    assert len(good) > 30
-
+def test_mutated_programs_are_refused_or_stay_within_bounds_with_the_real_kernels(
+    bits: str, replay_folder: Path, good: list[Path], tmp_path: Path
+) -> None:
     cases = tmp_path / "cases.bin"
     mutations.write(good, COUNT, int(bits), cases)
-    done = building.replay(folder, "kernels", "--cases", cases, limit_s=900)
+    done = building.replay(replay_folder, "kernels", "--cases", cases, limit_s=900)
     assert done.returncode == 0, done.stderr
-    executed = re.search(r"^ *(\d+)  executions$", done.stderr, re.MULTILINE)
-    assert executed is not None and int(executed.group(1)) == COUNT
-    ran = re.search(r"^ *(\d+)  ran 0x00 0$", done.stderr, re.MULTILINE)
-    assert ran is not None and int(ran.group(1)) > COUNT // 40
+    counts = _counts(done.stderr)
+    assert counts["executions"] == COUNT
+    assert counts["ran 0x00 0"] > COUNT // 40
+
+
+@pytest.mark.campaign
+@pytest.mark.time_limit(1800)
+def test_tensors_that_share_memory_are_refused_or_only_read_with_the_real_kernels(
+    replay_folder: Path, good: list[Path], tmp_path: Path
+) -> None:
+    cases = tmp_path / "cases.bin"
+    count = mutations.write_overlaps([*good, *index_programs.write(tmp_path)], cases)
+    done = building.replay(replay_folder, "kernels", "--cases", cases, limit_s=900)
+    assert done.returncode == 0, done.stderr
+    counts = _counts(done.stderr)
+    assert counts["executions"] == count > 5000
+    # Refused when loaded, refused when run, and not in each other's way.
+    assert counts["method 0x23 1"] > count // 10, done.stderr
+    assert counts["execute 0x02 1"] > 0 and counts["ran 0x00 0"] > 0, done.stderr

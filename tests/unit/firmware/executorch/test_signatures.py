@@ -23,7 +23,7 @@ import programs  # noqa: E402
 from kernel_list import read_kernels  # noqa: E402
 from programs import Json, jump_false, kernel, move, plan, program, tensor, value  # noqa: E402
 
-INVALID_TYPE, INVALID_PROGRAM = "0x13", "0x23"
+INVALID_STATE, INVALID_TYPE, INVALID_PROGRAM = "0x2", "0x13", "0x23"
 
 # One value of each kind, at the index by which the calls below name it.
 VALUES = {
@@ -41,6 +41,7 @@ VALUES = {
 }
 KINDS = tuple(VALUES)
 ITEM = value("Int", int_val=1)  # At index 11: of the list alone, for a primitive may change the others' kinds.
+OUT_INDEX, OUT = 12, tensor([2, 3], at=64)  # What a kernel writes may not be what it reads.
 NAMES = {
     "Null": "None",
     **{kind: kind for kind in ("Tensor", "String", "Double", "Int", "Bool")},
@@ -48,22 +49,23 @@ NAMES = {
 }
 
 SCALAR = ("Int", "Double", "Bool")
+WRITTEN = ("Tensor", "written")
 # What each argument may be, as PyTorch's schema says. The kernels may refuse what they are given when they run.
 CALLS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "aten::add.out": (("Tensor",), ("Tensor",), SCALAR, ("Tensor",), KINDS),
-    "aten::cat.out": (("TensorList",), ("Int",), ("Tensor",), KINDS),
-    "aten::clamp.out": (("Tensor",), ("Null", *SCALAR), ("Null", *SCALAR), ("Tensor",), KINDS),
-    "aten::gelu.out": (("Tensor",), ("String",), ("Tensor",), KINDS),
-    "aten::index.Tensor_out": (("Tensor",), ("OptionalTensorList",), ("Tensor",), KINDS),
-    "aten::sum.IntList_out": (("Tensor",), ("Null", "IntList"), ("Bool",), ("Null", "Int"), ("Tensor",), KINDS),
+    "aten::add.out": (("Tensor",), ("Tensor",), SCALAR, WRITTEN, KINDS),
+    "aten::cat.out": (("TensorList",), ("Int",), WRITTEN, KINDS),
+    "aten::clamp.out": (("Tensor",), ("Null", *SCALAR), ("Null", *SCALAR), WRITTEN, KINDS),
+    "aten::gelu.out": (("Tensor",), ("String",), WRITTEN, KINDS),
+    "aten::index.Tensor_out": (("Tensor",), ("OptionalTensorList",), WRITTEN, KINDS),
+    "aten::sum.IntList_out": (("Tensor",), ("Null", "IntList"), ("Bool",), ("Null", "Int"), WRITTEN, KINDS),
     "aten::upsample_nearest2d.vec_out": (
-        ("Tensor",), ("Null", "IntList"), ("Null", "DoubleList"), ("Tensor",), KINDS,
+        ("Tensor",), ("Null", "IntList"), ("Null", "DoubleList"), WRITTEN, KINDS,
     ),
     "quantized_decomposed::quantize_per_tensor.out": (
-        ("Tensor",), ("Double",), ("Int",), ("Int",), ("Int",), ("Int",), ("Tensor",), KINDS,
+        ("Tensor",), ("Double",), ("Int",), ("Int",), ("Int",), ("Int",), WRITTEN, KINDS,
     ),
     "executorch_prim::et_view.default": (("Tensor",), ("IntList",), ("Tensor",)),
-    "executorch_prim::et_copy_index.tensor": (("Tensor",), ("Tensor",), ("Int",)),
+    "executorch_prim::et_copy_index.tensor": (WRITTEN, ("Tensor",), ("Int",)),
     "executorch_prim::mod.int": (("Int",), ("Int",), SCALAR),
     "executorch_prim::sym_not.Scalar": (("Bool",), SCALAR),
     "executorch_prim::neg.Scalar": (("Int", "Double"), SCALAR),
@@ -82,12 +84,17 @@ def _operators(*names: str) -> list[Json]:
     return [{"name": name.partition(".")[0], "overload": name.partition(".")[2]} for name in names]
 
 
+def _index(kind: str, allowed: tuple[str, ...]) -> int:
+    """Return the index of a value of this kind."""
+    return OUT_INDEX if kind == "Tensor" and allowed in (WRITTEN, KINDS) else KINDS.index(kind)
+
+
 def _calls() -> Iterator[tuple[str, Case]]:
     for operator, arguments in CALLS.items():
-        good = [KINDS.index(allowed[0]) if allowed is not KINDS else KINDS.index("Tensor") for allowed in arguments]
+        good = [_index("Tensor" if allowed is KINDS else allowed[0], allowed) for allowed in arguments]
 
         def case(call: list[int], code: str, said: str, operator: str = operator) -> Case:
-            method = plan([*VALUES.values(), ITEM], [], [], [kernel(0, *call)], operators=_operators(operator))
+            method = plan([*VALUES.values(), ITEM, OUT], [], [], [kernel(0, *call)], operators=_operators(operator))
             return Case(program(method), code, said)
 
         short = operator.partition("::")[2].replace(".", "_")
@@ -99,7 +106,7 @@ def _calls() -> Iterator[tuple[str, Case]]:
             )
         for index, allowed in enumerate(arguments):
             for kind in KINDS:
-                call = [*good[:index], KINDS.index(kind), *good[index + 1 :]]
+                call = [*good[:index], _index(kind, allowed), *good[index + 1 :]]
                 fits = kind in allowed
                 said = "" if fits else f"argument {index} of {operator} is {NAMES[kind]}, not "
                 yield f"{short}_{index}_{kind}", case(call, "0x0" if fits else INVALID_TYPE, said)
@@ -190,9 +197,64 @@ def _results() -> Iterator[tuple[str, Case]]:
     yield "element_of_booleans", case("0x0", "", kernel(6, 9, 4), jump_false(4, 2))
 
 
+def _overlaps() -> Iterator[tuple[str, Case]]:
+    """Written arguments in the memory of others. Tensors of two integers of 8 bytes each."""
+    operators = _operators(
+        "aten::index_select.out",  # 0
+        "aten::gather.out",  # 1
+        "aten::scatter.value_out",  # 2
+        "aten::index_put.out",  # 3
+        "aten::index.Tensor_out",  # 4
+        "aten::embedding.out",  # 5
+        "aten::topk.values",  # 6
+        "aten::split_copy.Tensor_out",  # 7
+        "aten::copy_",  # 8
+        "aten::cat.out",  # 9
+        "executorch_prim::et_copy_index.tensor",  # 10
+    )
+    values = [
+        tensor([2], scalar_type="LONG", at=0),
+        tensor([2], scalar_type="LONG", at=64),
+        tensor([2], scalar_type="LONG", at=72),  # 2: its first element is the last of 1
+        tensor([2], scalar_type="LONG", at=80),  # 3: begins where 1 ends
+        tensor([2], scalar_type="LONG", at=64),  # 4: the memory of 1
+        tensor([0], scalar_type="LONG", at=64),  # 5: no elements
+        value("Int", int_val=0),  # 6
+        value("Bool", bool_val=False),  # 7
+        value("OptionalTensorList", items=[-1, 1]),  # 8
+        value("TensorList", items=[0, 1]),  # 9
+        value("TensorList", items=[1, 2]),  # 10: share an element
+        value("TensorList", items=[1, 3]),  # 11
+    ]
+    calls = {
+        "index_select": lambda out: kernel(0, 0, 6, 1, out, out),
+        "gather": lambda out: kernel(1, 0, 6, 1, 7, out, out),
+        "scatter": lambda out: kernel(2, 0, 6, 1, 6, out, out),
+        "index_put": lambda out: kernel(3, 0, 8, 0, 7, out, out),
+        "index": lambda out: kernel(4, 0, 8, out, out),
+        "embedding": lambda out: kernel(5, 0, 1, 6, 7, 7, out, out),
+        "topk_of": lambda out: kernel(6, 1, 6, 6, 7, 7, out, 0, 9),
+        "topk_into": lambda out: kernel(6, 0, 6, 6, 7, 7, 1, out, 9),
+        "split": lambda out: kernel(7, out, 6, 6, 9, 9),
+        "in_place": lambda out: kernel(8, out, 1, 7, out),
+        "cat": lambda out: kernel(9, 9, 6, out, out),
+        "copy_index": lambda out: kernel(10, out, 1, 6),
+    }
+    for name, call in calls.items():
+        for out in range(1, 6):
+            overlaps = out in (1, 2, 4)
+            method = plan(values, [], [], [call(out)], operators=operators)
+            said = "would be written into another argument" if overlaps else ""
+            yield f"{name}_{out}", Case(program(method), INVALID_PROGRAM if overlaps else "0x0", said)
+    for items in (10, 11):
+        method = plan(values, [], [], [kernel(7, 0, 6, 6, items, items)], operators=operators)
+        said = "argument 3 of aten::split_copy.Tensor_out would be written into another argument"
+        yield f"list_{items}", Case(program(method), *((INVALID_PROGRAM, said) if items == 10 else ("0x0", "")))
+
+
 @pytest.fixture(scope="module")
 def cases() -> dict[str, Case]:
-    return dict([*_calls(), *_results()])
+    return dict([*_calls(), *_results(), *_overlaps()])
 
 
 def test_a_call_that_does_not_fit_is_refused_at_load_with_one_line(
@@ -218,6 +280,52 @@ def test_a_call_that_does_not_fit_is_refused_at_load_with_one_line(
     missing = [said for said in expected if not any(said in line for line in lines)]
     assert missing == [], f"not said: {missing}"
     assert len(lines) == len(expected)
+
+
+# Views and moves, which share memory from when they run.
+LENT = {
+    "view_of_what_is_written": (INVALID_STATE, [kernel(0, 0, 2, 1), kernel(1, 3, 4, 1, 0, 0)]),
+    "view_of_a_view": (INVALID_STATE, [kernel(0, 0, 2, 1), kernel(0, 1, 2, 5), kernel(1, 3, 4, 5, 0, 0)]),
+    "written_through_a_view": (INVALID_STATE, [kernel(0, 0, 2, 1), kernel(1, 3, 4, 0, 1, 1)]),
+    "moved": (INVALID_STATE, [move(0, 6), kernel(1, 3, 4, 6, 0, 0)]),
+    "in_a_list": (INVALID_STATE, [kernel(0, 0, 2, 1), kernel(2, 3, 7, 0, 0)]),
+    "view_of_another": ("0x0", [kernel(0, 6, 2, 1), kernel(1, 3, 4, 1, 0, 0)]),
+    "moved_another": ("0x0", [move(8, 6), kernel(1, 3, 4, 6, 0, 0)]),
+}
+
+
+def test_memory_that_is_lent_twice_is_refused_when_it_would_be_written(
+    differential_build: Path, tmp_path: Path
+) -> None:
+    operators = _operators("executorch_prim::et_view.default", "aten::index_select.out", "aten::index.Tensor_out")
+    two = {"scalar_type": "LONG"}
+    values = [
+        tensor([2], at=0, **two),
+        tensor([2], **two),  # 1: lent
+        value("IntList", items=[9]),
+        tensor([2], at=16, **two),  # 3: what is chosen from
+        value("Int", int_val=0),
+        tensor([2], **two),  # 5: lent
+        tensor([2], at=32, **two),
+        value("OptionalTensorList", items=[1]),
+        tensor([2], at=48, **two),
+        value("Int", int_val=2),
+    ]
+    programs_of = {
+        name: (program(plan(values, [], [0], instructions, operators=operators)), [])
+        for name, (_, instructions) in LENT.items()
+    }
+    contents = programs.Assembler(tmp_path).assemble(programs_of)
+    for name, content in contents.items():
+        (tmp_path / f"{name}.pte").write_bytes(content)
+    command = [str(differential_build / "probe_signed"), *(str(tmp_path / f"{name}.pte") for name in LENT)]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    codes = {
+        Path(part.partition("\n")[0]).stem: set(re.findall(r"^execute (0x[0-9a-f]+)$", part, re.MULTILINE))
+        for part in result.stdout.split("=== ")[1:]
+    }
+    assert codes == {name: {code} for name, (code, _) in LENT.items()}
+    assert "would be written into argument" in result.stderr
 
 
 # PyTorch's schema -> items of a signature.

@@ -79,7 +79,8 @@ def test_what_the_wheel_declares_and_exports_is_implemented_or_in_the_table(prob
 
 # The probe's kernels have no signatures, as the wheel's have none; ../test_signatures.py calls these.
 HELD_BY_SIGNATURES = re.compile(
-    r"::InstructionDecoder::(HoldsConstant|VerifyCall|VerifyWrites)\(|::(CompareCall|DescribeKinds|SettleScalar)\("
+    r"::InstructionDecoder::(HoldsConstant|RefuseWrite|VerifyCall|VerifyWrites)\("
+    r"|::(CompareCall|DescribeKinds|FindWritten|SettleScalar)\("
 )
 
 
