@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from program_writer import IFM_BASE, OFM_BASE, STOP, STREAM_BASE, copying_pool, long, word
 
-from pilotlight.npu import Device, MappedMemory
+from pilotlight.npu import Device, MappedMemory, engine
+from pilotlight.npu.cycle_model import Work
 
 ID, STATUS, CMD, RESET, QBASE, QREAD, QSIZE, PROT, CONFIG = 0x0, 0x4, 0x8, 0xC, 0x10, 0x18, 0x20, 0x24, 0x28
 REGIONCFG, BASEP1, BASEP2 = 0x3C, 0x88, 0x90
@@ -180,6 +181,31 @@ def test_a_faulted_device_runs_nothing_until_reset() -> None:
     bench.device.write(CMD, POWER_BITS | RUN | CLEAR_IRQ)
     assert bench.device.read(STATUS) == 0x10
     assert (bench.ofm == 0xA5).all()
+
+
+def test_one_run_does_no_more_work_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    # 30 elements, and 60 bytes to and fro.
+    monkeypatch.setattr(engine, "MOST_WORK", 3 * (30 + 60 // 16))
+    bench = Bench(POOL + 2 * POOL[-4:] + END)
+    assert bench.run() & 0x30 == 0x20
+    bench.prepare(len(POOL + 2 * POOL[-4:] + END))
+    assert bench.run() & 0x30 == 0x20, "each run may do so much"
+    bench = Bench(POOL + 3 * POOL[-4:] + END)
+    assert bench.run() & 0x30 == 0x10
+    assert bench.device.read(QREAD) == len(POOL) + 2 * 4
+    assert "POOL AVERAGE: so many large operations are beyond this simulator" in bench.device.last_fault
+
+
+def test_multiplications_and_bytes_count_as_work() -> None:
+    for work in (Work(0, 10, {}, {}), Work(320, 0, {}, {}), Work(0, 0, {1: 80}, {2: 80})):
+        assert engine.Operation(lambda: None, engine.Executed(0, "", work)).cost == 10
+
+
+@pytest.mark.parametrize("depth", [1 << 16, 1 << 15])
+def test_a_map_that_no_memory_holds_is_refused_before_it_is_made(depth: int) -> None:
+    bench = Bench(copying_pool(512, 512, depth) + END)
+    assert bench.run() & 0x10
+    assert "beyond this simulator" in bench.device.last_fault
 
 
 def test_op_irq_raises_the_interrupt_without_stopping() -> None:

@@ -29,6 +29,12 @@ _EXECUTED = frozenset({"OP_CONV", "OP_DEPTHWISE", "OP_POOL", "OP_ELEMENTWISE", "
 # and another for its first run after reset.
 _KEPT_SEQUENCES = 32
 
+# A limit of this simulator, not of the hardware: a short stream of large operations must not take minutes. In elements
+# of output; so many MACs, or bytes read or written, take about as long as one. 15 GMACs are half of it.
+MOST_WORK = 1 << 30
+_MACS_OF_AN_ELEMENT = 32
+_BYTES_OF_AN_ELEMENT = 16
+
 
 @dataclass(frozen=True)
 class Executed:
@@ -62,6 +68,13 @@ class Operation:
 
     run: Run
     executed: Executed
+
+    @property
+    def cost(self) -> int:
+        """How much of MOST_WORK it takes."""
+        work = self.executed.work
+        moved = sum(work.read_bytes.values()) + sum(work.written_bytes.values())
+        return work.elements + work.macs // _MACS_OF_AN_ELEMENT + moved // _BYTES_OF_AN_ELEMENT
 
 
 @dataclass
@@ -121,6 +134,7 @@ class Engine:
         return sequence
 
     def _run(self, sequence: Sequence) -> Stopped:
+        left = MOST_WORK
         for index, step in enumerate(sequence.steps):
             self.position = step.position
             self.state = step.state
@@ -131,6 +145,12 @@ class Engine:
                 operation = sequence.operations.get(index)
                 if operation is None:
                     operation = sequence.operations[index] = self._plan(step, command, sequence.bases)
+                left -= operation.cost
+                if left < 0:
+                    executed = operation.executed
+                    raise MalformedStream(
+                        f"word {executed.at}: {executed.name}: so many large operations are beyond this simulator"
+                    )
                 operation.run()
                 self._on_executed(operation.executed)
             elif step.name == "OP_STOP":

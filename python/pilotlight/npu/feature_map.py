@@ -24,8 +24,8 @@ BRICK_CHANNELS = 16
 Shape = tuple[int, int, int]
 
 # A limit of this simulator, not of the hardware: a stream with damaged sizes must not take minutes and gigabytes.
-# The largest maps compilers make for these NPUs are a hundred times smaller.
-MAX_ELEMENTS = 1 << 28
+# The largest maps compilers make for these NPUs are twenty times smaller.
+MAX_ELEMENTS = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ _PART_KERNEL_FIRST = 1
 _INTERNAL = 1
 
 # A limit of this simulator, not of the hardware, as for feature maps: some seconds of work in one operation.
-_MAX_MACS = 1 << 38
+_MAX_MACS = 1 << 35
 
 _FORCED_CLIP = {
     ClipRange.FORCE_UINT8: (0, 255),
