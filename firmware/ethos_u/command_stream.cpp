@@ -227,6 +227,10 @@ class Follower {
 
   void MarkSet(std::uint32_t index) { set_[index / 32] |= 1u << index % 32; }
 
+  bool HasBytes(std::uint32_t group, std::uint32_t length) const {
+    return longs_[group * kGroupSize + length] != 0;
+  }
+
   // Whether a register counts is asked in Access(), which ends every use of one.
   void Need(std::uint32_t index) {
     if ((set_[index / 32] >> index % 32 & 1) == 0) unset_ = true;
@@ -364,23 +368,25 @@ class Follower {
     return Status::kOk;
   }
 
-  // Scales, and the weights of a convolution: one stream of each for each core that has channels.
+  // Scales, and the weights of a convolution: one stream of each for each core. That of a core
+  // without channels has no bytes, or the core may read it all the same.
   Status Streams(bool weights, std::uint32_t channels) {
     const std::uint32_t cores = cores_ == 2 && Get(kParallelMode) != 0 ? 2 : 1;
-    const std::uint32_t streams = Min(cores, channels);
-    for (std::uint32_t core = 0; core < streams; ++core) {
+    for (std::uint32_t core = 0; core < cores; ++core) {
       const std::uint32_t group = core == 0 ? kStreamGroup : kCore1Group;
-      const std::int64_t scales = Address(group, kScaleBase);
-      const std::int64_t length = Address(group, kScaleLength);
-      const std::int64_t records = (channels - core + cores - 1) / cores;
-      if (length < kScaleRecordBytes * records) {
-        return Bad("has fewer scales than channels");
+      const bool idle = core >= channels;
+      if (!idle || HasBytes(group, kScaleLength)) {
+        const std::int64_t scales = Address(group, kScaleBase);
+        const std::int64_t length = Address(group, kScaleLength);
+        const std::int64_t records = (channels - core + cores - 1) / cores;
+        if (length < kScaleRecordBytes * records) return Bad("has fewer scales than channels");
+        PILOTLIGHT_TRY(Access(kScaleChannel, Get(kScaleRegion), scales, scales + length));
       }
-      PILOTLIGHT_TRY(Access(kScaleChannel, Get(kScaleRegion), scales, scales + length));
-      if (!weights) continue;
-      const std::int64_t base = Address(group, kWeightBase);
-      PILOTLIGHT_TRY(
-          Access(kWeightChannel, Get(kWeightRegion), base, base + Address(group, kWeightLength)));
+      if (weights && (!idle || HasBytes(group, kWeightLength))) {
+        const std::int64_t base = Address(group, kWeightBase);
+        PILOTLIGHT_TRY(
+            Access(kWeightChannel, Get(kWeightRegion), base, base + Address(group, kWeightLength)));
+      }
     }
     return Status::kOk;
   }

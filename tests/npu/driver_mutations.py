@@ -72,10 +72,12 @@ MUTATIONS = (
     Mutation(
         "scales: fewer than channels",
         STREAM,
-        "length < kScaleRecordBytes * ((channels - core + cores - 1) / cores)",
+        "length < kScaleRecordBytes * records",
         "false",
     ),
-    Mutation("streams: those of the second core", STREAM, "streams = Min(cores, channels)", "streams = 1"),
+    Mutation("streams: those of the second core", STREAM, "core < cores; ++core", "core < 1; ++core"),
+    Mutation("scales: those of an idle core", STREAM, "!idle || HasBytes(group, kScaleLength)", "!idle"),
+    Mutation("weights: those of an idle core", STREAM, "!idle || HasBytes(group, kWeightLength)", "!idle"),
     Mutation("kernel: pads more than it covers", STREAM, "size < padding", "false"),
     Mutation("bricks: columns that are none", STREAM, "stride_x != brick_bytes", "false"),
     Mutation("bricks: off their alignment", STREAM, "bricks && base % kBrickChannels != 0", "false"),
@@ -157,6 +159,7 @@ MUTATIONS = (
 
 
 def apply(mutation: Mutation, driver: Path) -> None:
+    """Make the mutation in a copy of the driver. Raises ValueError unless there is one place for it."""
     path = driver / mutation.file
     # Broken anew by the formatter at any time: white space counts as one blank.
     pattern = re.compile(r"\s+".join(re.escape(part) for part in mutation.before.split(" ")))

@@ -71,6 +71,13 @@ class _Regions:
         return content[offset : offset + size_bytes]
 
 
+class _WorstPlanner(Planner):
+    """A core without channels reads what its registers say. Whether hardware does is not known."""
+
+    def _is_idle(self, core: int, channels: int) -> bool:
+        return False
+
+
 class _NoWeights:
     """In place of decoded weights, which no address depends on."""
 
@@ -103,7 +110,7 @@ def follow(
         if command.command.name in _OPERATIONS:
             regions.at = 4 * command.at
             try:
-                Planner(machine, step.state, bases).plan(command)
+                _WorstPlanner(machine, step.state, bases).plan(command)
             except NpuStop as stop:
                 return Finding(regions.at, str(stop)), regions.accesses
     return Finding(), regions.accesses

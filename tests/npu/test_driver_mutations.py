@@ -3,8 +3,17 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
-from driver_mutations import run_mutations
+from driver_mutations import DRIVER, MUTATIONS, ROOT, Mutation, apply, run_mutations
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.what)
+def test_each_mutation_has_its_place_in_the_driver(mutation: Mutation, tmp_path: Path) -> None:
+    shutil.copyfile(ROOT / DRIVER / mutation.file, tmp_path / mutation.file)
+    apply(mutation, tmp_path)
 
 
 @pytest.mark.campaign

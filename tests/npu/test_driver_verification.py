@@ -14,10 +14,11 @@ from copy import copy
 from functools import cache
 
 import pytest
-from driver_oracle import Access, follow
+from driver_oracle import Access, Finding, follow
 from driver_verdict import BlobRequest, Judge, StreamRequest, Verdict
 from fixed_cases import FIXED
 from operator_cases import FAMILIES, make_case
+from random_states import REGION_BYTES, states
 from vela_compiler import Refused, compile_tosa
 
 from pilotlight.npu.configurations import Configuration, configuration
@@ -165,6 +166,10 @@ def compare_mutations(judge: Judge, names: Sequence[str], seed: int, count: int)
 
 def _compare(name: str, made: Compiled, stream: bytes, verdict: Verdict) -> str:
     finding, _ = follow(stream, made.configuration, made.parts.weights, made.sizes)
+    return _judged(name, finding, verdict)
+
+
+def _judged(name: str, finding: Finding, verdict: Verdict) -> str:
     if not verdict.accepted and UNSET in verdict.text and (finding.at is None or verdict.at <= finding.at):
         return "register left unset"  # To the simulator it is 0, as after a reset.
     if finding.at is None:
@@ -175,6 +180,39 @@ def _compare(name: str, made: Compiled, stream: bytes, verdict: Verdict) -> str:
         assert verdict.at == finding.at, f"{name}: byte {finding.at}: {finding.why}; driver: {verdict.text}"
         return "refused by both"
     return "of no concern"
+
+
+def test_a_random_state_is_refused_exactly_when_the_simulator_refuses_it(judge: Judge) -> None:
+    ends = compare_states(judge, 6000, seed=1)
+    assert ends["accepted by both"] > 500 and ends["refused by both"] > 500, ends
+    assert ends["reads for a core without channels"] > 10, ends
+
+
+@pytest.mark.campaign
+@pytest.mark.time_limit(3600)
+def test_many_random_states_are_refused_exactly_when_the_simulator_refuses_them(judge: Judge) -> None:
+    compare_states(judge, 100_000, seed=2)
+
+
+def compare_states(judge: Judge, count: int, seed: int) -> Counter[str]:
+    """Count how they end. What the driver accepts, the simulator may touch, and nothing else."""
+    weights = bytes(REGION_BYTES[0])
+    sizes = {region: size for region, size in REGION_BYTES.items() if region}
+    ends: Counter[str] = Counter()
+    found = list(states(count, seed))
+    npus = [configuration(state.configuration) for state in found]
+    streams = [state.stream() for state in found]
+    requests = (StreamRequest(npu, REGION_BYTES, stream) for npu, stream in zip(npus, streams, strict=True))
+    for state, npu, stream, verdict in zip(found, npus, streams, judge.judge(requests), strict=True):
+        finding, accesses = follow(stream, npu, weights, sizes)
+        ends[_judged(str(state), finding, verdict)] += 1
+        if verdict.accepted and finding.at is None:
+            touched = sum(1 << region for region in {access.region for access in accesses})
+            assert verdict.used_regions == touched, state
+            channels = state.settings.get(0x113, 0) + 1
+            idle = npu.cores > 1 and state.settings.get(0x123) and channels == 1 and state.longs.get(0x091)
+            ends["reads for a core without channels"] += bool(idle and state.operation in (0x002, 0x003))
+    return ends
 
 
 def with_settings(made: Compiled, opcode: int, param: int) -> bytes:

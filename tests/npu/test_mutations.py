@@ -3,8 +3,18 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
-from stream_mutations import run_mutations
+from stream_mutations import MUTATIONS, PACKAGE, Mutation, apply, run_mutations
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.what)
+def test_each_mutation_has_its_place_in_the_simulator(mutation: Mutation, tmp_path: Path) -> None:
+    (tmp_path / "npu").mkdir()
+    shutil.copyfile(PACKAGE / "npu" / mutation.file, tmp_path / "npu" / mutation.file)
+    apply(mutation, tmp_path)
 
 
 @pytest.mark.campaign

@@ -142,11 +142,14 @@ class Planner:
     def _count(counter: dict[int, int], region: int, size_bytes: int) -> None:
         counter[region] = counter.get(region, 0) + size_bytes
 
-    def _streams(self, kind: str, channel: Channel) -> tuple[Bytes, ...]:
-        """Find the weight or scale streams, one per core."""
+    def _streams(self, kind: str, channel: Channel, channels: int) -> tuple[Bytes, ...]:
+        """Find the weight or scale streams, one per core; that of a core without channels is empty."""
         region = self._state.get(f"SET_{kind}_REGION", "region")
         streams: list[Bytes] = []
         for core in range(self._cores):
+            if self._is_idle(core, channels):
+                streams.append(np.empty(0, np.uint8))
+                continue
             name = f"SET_{kind}{core or ''}"
             address = self._bases[region] + self._address(f"{name}_BASE")
             length = self._state.get(f"{name}_LENGTH", "length")
@@ -248,6 +251,10 @@ class Planner:
             raise MalformedStream(f"activation table {slot} of {table.size_bytes} bytes exceeds the table memory")
         return table
 
+    def _is_idle(self, core: int, channels: int) -> bool:
+        """Whether a core reads no stream. What the registers say of it then may be from a program before."""
+        return core >= channels
+
     @property
     def _cores(self) -> int:
         """How many weight and scale streams there are."""
@@ -279,8 +286,8 @@ class Planner:
         if self.macs > _MAX_MACS:
             raise MalformedStream(f"{self.macs} multiplications in one operation are beyond this simulator")
         source, size, read = self._upscaled_input(kernel, height, width, in_depth)
-        scale_streams = self._streams("SCALE", Channel.SCALE)
-        weight_streams = self._streams("WEIGHT", Channel.WEIGHTS)
+        scale_streams = self._streams("SCALE", Channel.SCALE, depth)
+        weight_streams = self._streams("WEIGHT", Channel.WEIGHTS, depth)
         geometry = WeightGeometry(
             depthwise=depthwise,
             out_channels=depth,
@@ -359,7 +366,7 @@ class Planner:
         """Return what gives the output stage of a pool as its scales are now."""
         if self._scaled_globally:
             return _fixed(self._output_stage(*self._global_scale()))
-        streams = self._streams("SCALE", Channel.SCALE)
+        streams = self._streams("SCALE", Channel.SCALE, channels)
 
         def stage_of(content: tuple[bytes, ...]) -> OutputStage:
             scales = parse_scales(content, channels)
