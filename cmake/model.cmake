@@ -96,11 +96,17 @@ function(pilotlight_add_model target)
     PRIVATE pilotlight::build_flags)
   list(LENGTH bundles count)
   target_compile_definitions(${models} PUBLIC PILOTLIGHT_MODEL_COUNT=${count})
-  pilotlight_generate_build_id(${models} ${generated} "${programs}")
   target_link_libraries(${target} PRIVATE ${models})
   if(arg_NO_HEAP)
     target_link_libraries(${target} PRIVATE pilotlight::no_heap)
   endif()
+
+  # Before anything looks at the image.
+  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${root}/python/pilotlight/build/build_id.py)
+  add_custom_command(TARGET ${target} POST_BUILD
+    COMMAND ${run} -m pilotlight.build.build_id --elf $<TARGET_FILE:${target}> --out ${generated}
+    BYPRODUCTS ${generated}/build_id.txt
+    VERBATIM)
 
   # The linked image is asked whether it can run the program.
   file(GLOB proof CONFIGURE_DEPENDS ${root}/python/pilotlight/proof/*.py)
@@ -146,27 +152,3 @@ macro(pilotlight_load_firmware board)
     include("${PILOTLIGHT_BOARD_GENERATED_DIR}/board.cmake")
   endif()
 endmacro()
-
-# The build id is a hash of everything that goes into the image: program, our
-# sources, the board's facts, compiler and options. A target that answers with
-# another one runs another image.
-function(pilotlight_generate_build_id models generated programs)
-  cmake_path(GET CMAKE_CURRENT_FUNCTION_LIST_DIR PARENT_PATH root)
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS
-    ${root}/firmware/*.cpp ${root}/firmware/*.c ${root}/firmware/*.h ${root}/firmware/*.S ${root}/firmware/*.ld)
-  set(inputs ${programs} ${generated}/linked_models.c ${sources} ${PILOTLIGHT_BOARD_FOLDER}/board.toml)
-  string(JOIN "\n" list ${inputs})
-  file(GENERATE OUTPUT ${generated}/build_id_inputs.txt CONTENT "${list}\n")
-  add_custom_command(
-    OUTPUT ${generated}/include/pilotlight/build_id.h
-    BYPRODUCTS ${generated}/build_id.txt
-    COMMAND ${CMAKE_COMMAND} -E env "PYTHONPATH=${root}/python" ${PILOTLIGHT_PYTHON} -m pilotlight.build.build_id
-            --inputs ${generated}/build_id_inputs.txt --root ${root}
-            "--toolchain=${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_BUILD_TYPE} ${PILOTLIGHT_RUNTIME}"
-            --out ${generated}
-    DEPENDS ${inputs} ${generated}/build_id_inputs.txt ${generated}/linked_models.c
-    VERBATIM
-    COMMENT "Hashing what goes into the image")
-  add_custom_target(${models}_build_id DEPENDS ${generated}/include/pilotlight/build_id.h)
-  add_dependencies(${models} ${models}_build_id)
-endfunction()

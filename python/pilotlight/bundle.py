@@ -152,6 +152,20 @@ def _wrong_field(tensor: TensorInfo) -> str:
     return next((field for field, is_right in right.items() if not is_right), "")
 
 
+def expectations_sha256(folder: Path) -> str:
+    """Return a hash of what a check holds the device to: samples, golden outputs, tolerances.
+
+    Raises ConfigError when a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for name in ("model.json", "golden.npz"):
+        try:
+            digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
+        except OSError as error:
+            raise ConfigError(f"{folder / name}: {error.strerror}", hint="west build") from error
+    return digest.hexdigest()
+
+
 def load_model_info(folder: Path) -> ModelInfo:
     """Read model.json and check that model.pte is the one it describes.
 

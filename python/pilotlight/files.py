@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing files so that a reader, or a crash, never meets half of one."""
+"""Finding files by a pattern, and writing them so that a reader, or a crash, never meets half of one."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from glob import glob
 from pathlib import Path
+
+
+def matching(pattern: str) -> list[Path]:
+    """Return what an absolute pattern matches, `**` included; a folder stands for the files in it."""
+    found = map(Path, glob(pattern, recursive=True))  # noqa: PTH207 - pathlib's takes no absolute pattern
+    files = (path.rglob("*") if path.is_dir() else (path,) for path in found)
+    return sorted({path for several in files for path in several if path.is_file()})
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -41,6 +41,8 @@ class ModelSpec:
     sequence: the samples of calibration and data_set follow each other in time, so buffers that forward changes are
         carried from one to the next; else each sample begins with their values in `module`.
     float_io: keep float32 inputs and outputs on the device (quantised by CPU operators there).
+    depends_on: files, folders and patterns ("weights/*.bin"), relative to the model file, whose change asks for a new
+        export. What Python opens is found without, and so is what lies in the model file's folder.
     """
 
     name: str
@@ -52,3 +54,4 @@ class ModelSpec:
     targets: dict[str, dict[str, str]] = field(default_factory=dict)
     float_io: bool = False
     sequence: bool = False
+    depends_on: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever is broken under it, `check` does not pass."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from elftools.elf.elffile import ELFFile
 from workflow import ROOT, Bench, Outcome
 
 from pilotlight import targets
+from pilotlight.bundle import expectations_sha256
 from pilotlight.pte import read_program
 from pilotlight.pte.ethos_u import parse_blob
 
@@ -132,6 +134,14 @@ def test_golden_output_that_the_device_does_not_give(digits: Bench) -> None:
     arrays["golden_0"][17, 3] ^= 1
     np.savez(path, **arrays)
     assert digits.flash().code == 0
+    outcome = digits.check()
+    assert outcome.code == 20
+    assert_not_passed(outcome)
+    assert "not those that the image was built with" in outcome.err
+    # As if the image had been built with them.
+    info = json.loads((digits.folder / "build_info.json").read_text(encoding="utf-8"))
+    info["models"][0]["expectations"] = expectations_sha256(path.parent)
+    (digits.folder / "build_info.json").write_text(json.dumps(info), encoding="utf-8")
     outcome = digits.check()
     assert outcome.code == 60
     assert_not_passed(outcome)

@@ -59,7 +59,7 @@ void Log(platform::LogLevel level, const char* text) {
 
 void GatherFacts() {
   DeviceFacts& facts = app.facts;
-  facts.build_id = PILOTLIGHT_BUILD_ID;
+  facts.build_id = pilotlight_build_id;
   facts.board = PILOTLIGHT_BOARD_NAME;
   facts.boot_id = platform::BootId();
   facts.cpu_clock_hz = PILOTLIGHT_BOARD_CPU_CLOCK_HZ;

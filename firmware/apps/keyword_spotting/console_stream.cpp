@@ -112,7 +112,7 @@ void ConsoleStream::Identify(const Frame& frame) {
   message_.U16(log_sequence_);
   message_.U16(0);
   message_.Bytes(frame.payload);
-  message_.String(PILOTLIGHT_BUILD_ID);
+  message_.String(pilotlight_build_id);
   message_.String(PILOTLIGHT_BOARD_NAME);
   message_.String(facts_.npu_config);
   message_.String(facts_.npu_text);

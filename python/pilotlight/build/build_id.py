@@ -1,49 +1,104 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the build id of an image as a C header and as text: `python -m pilotlight.build.build_id`."""
+"""Gives a linked image its build id: `python -m pilotlight.build.build_id`. See cmake/model.cmake.
+
+The id is a hash of all that the image loads into memory, so that nothing which changes the image can be forgotten:
+sources, compiler, options, linker script, libraries, the user's own app. It is written into the image, where
+`pilotlight_build_id` has 16 zeros, and beside it as text. Two builds of equal bytes have equal ids.
+"""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from pilotlight.files import write_if_changed
+from elftools.common.exceptions import ELFError
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
-_HEADER = """\
-/* SPDX-License-Identifier: Apache-2.0 */
-#pragma once
+from pilotlight.cli import run_command
+from pilotlight.errors import BuildFailed
+from pilotlight.files import write_atomically, write_if_changed
 
-/* First 16 hexadecimal digits of the SHA-256 of everything that went into this image. */
-#define PILOTLIGHT_BUILD_ID "{build_id}"
-"""
+SYMBOL = "pilotlight_build_id"
+DIGITS = 16
 
 
-def build_id(inputs: list[Path], root: Path, toolchain: str) -> str:
-    """Hash names (relative to `root` where they lie in it) and contents; 16 hexadecimal digits.
+@dataclass(frozen=True)
+class _Part:
+    """Bytes of the file that are loaded. physical: where a programmer puts them; address: where they are used."""
 
-    Where the checkout lies does not matter: equal sources give equal ids in any folder.
+    physical: int
+    address: int
+    offset: int
+    size_bytes: int
+
+
+def write_build_id(elf: Path) -> str:
+    """Write the id into the image and return it; an image whose code does not ask for it stays as it is.
+
+    Raises BuildFailed when the file is no ELF.
     """
-    digest = hashlib.sha256(toolchain.encode())
-    for path in inputs:
-        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        digest.update(f"\0{name}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
+    try:
+        with elf.open("rb") as file:
+            image = ELFFile(file)
+            parts, id_at = list(_parts(image)), next(_places(image), None)
+        content = bytearray(elf.read_bytes())
+    except OSError as error:
+        raise BuildFailed(f"{elf}: {error.strerror}", hint="build the image again") from error
+    except ELFError as error:
+        raise BuildFailed(f"{elf} is no ELF file: {error}", hint="build the image again") from error
+    if id_at is not None:
+        content[id_at : id_at + DIGITS] = b"0" * DIGITS
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{part.physical:x} {part.address:x} {part.size_bytes:x}\n".encode())
+        digest.update(content[part.offset : part.offset + part.size_bytes])
+    identity = digest.hexdigest()[:DIGITS]
+    if id_at is not None:
+        content[id_at : id_at + DIGITS] = identity.encode()
+        mode = elf.stat().st_mode
+        write_atomically(elf, bytes(content))
+        elf.chmod(mode)
+    return identity
+
+
+def _parts(elf: ELFFile) -> Iterator[_Part]:
+    """Sections rather than segments: those may hold the file's own header, which tells where debug information is."""
+    segments = [segment for segment in elf.iter_segments() if segment["p_type"] == "PT_LOAD"]
+    for section in elf.iter_sections():
+        if not section["sh_flags"] & SH_FLAGS.SHF_ALLOC or section["sh_type"] == "SHT_NOBITS":
+            continue
+        for segment in segments:
+            at = section["sh_offset"] - segment["p_offset"]
+            if section["sh_size"] and 0 <= at < segment["p_filesz"]:
+                yield _Part(segment["p_paddr"] + at, section["sh_addr"], section["sh_offset"], section["sh_size"])
+                break
+
+
+def _places(elf: ELFFile) -> Iterator[int]:
+    for table in elf.iter_sections():
+        if isinstance(table, SymbolTableSection):
+            for symbol in table.get_symbol_by_name(SYMBOL) or ():
+                section = elf.get_section(symbol["st_shndx"])
+                yield section["sh_offset"] + symbol["st_value"] - section["sh_addr"]
+
+
+def _run(args: argparse.Namespace) -> int:
+    write_if_changed(args.out / "build_id.txt", write_build_id(args.elf) + "\n")
+    return 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--inputs", type=Path, required=True, help="text file, one path a line")
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--toolchain", required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
-    inputs = [Path(line) for line in args.inputs.read_text(encoding="utf-8").splitlines()]
-    identity = build_id(inputs, args.root, args.toolchain)
-    write_if_changed(args.out / "include" / "pilotlight" / "build_id.h", _HEADER.format(build_id=identity))
-    write_if_changed(args.out / "build_id.txt", identity + "\n")
-    return 0
+    parser.add_argument("--elf", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder for build_id.txt")
+    parser.set_defaults(handler=_run)
+    return run_command(parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import sys
@@ -14,7 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pilotlight.bundle import load_model_info
+from pilotlight.build.inputs import gather, watched_paths, what_changed
+from pilotlight.bundle import expectations_sha256, load_model_info
 from pilotlight.errors import ConfigError
 from pilotlight.paths import ROOT
 
@@ -67,28 +67,6 @@ def _record_opened_files() -> Iterator[set[Path]]:
         _opened.recording = None
 
 
-def _is_model_input(path: Path, out: Path) -> bool:
-    """Files of the interpreter, of this package, of the system and of the export itself are not inputs."""
-    outside = [Path(sys.prefix), Path(sys.base_prefix), _PACKAGE, out.parent, Path("/proc"), Path("/sys"), Path("/dev")]
-    outside += [Path("/etc"), Path("/usr"), Path("/tmp/torchinductor"), ROOT / "build"]
-    return path.is_file() and not any(path.is_relative_to(folder) for folder in outside)
-
-
-def _source_of(path: Path) -> Path:
-    """A cached bytecode file stands for its source."""
-    path = path.absolute()
-    if path.suffix == ".pyc":
-        try:
-            return Path(importlib.util.source_from_cache(str(path)))
-        except ValueError:
-            return path
-    return path
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _exporter_hash() -> str:
     """Changes when the exporter or a pinned version changes."""
     digest = hashlib.sha256((ROOT / "python" / "requirements.txt").read_bytes())
@@ -98,18 +76,22 @@ def _exporter_hash() -> str:
     return digest.hexdigest()
 
 
-def is_up_to_date(options: ExportOptions, bundle: Path) -> bool:
-    """Tell whether `bundle` is what exporting with `options` would write. Does not import PyTorch."""
+def why_outdated(options: ExportOptions, bundle: Path) -> str:
+    """Say why `bundle` is not what exporting with `options` would write, "" when it is. Does not import PyTorch."""
     try:
         record = json.loads((bundle / _RECORD).read_text(encoding="utf-8"))
         load_model_info(bundle)
-        return bool(
-            record["options"] == asdict(options)
-            and record["exporter"] == _exporter_hash()
-            and all(_sha256(Path(path)) == digest for path, digest in record["files"].items())
-        )
-    except (OSError, ValueError, KeyError, AttributeError, ConfigError):
-        return False
+        if record["options"] != asdict(options):
+            return "other options"
+        if record["exporter"] != _exporter_hash():
+            return "another version of pilotlight"
+        if record["expectations"] != expectations_sha256(bundle):
+            return "golden outputs or tolerances are not those of the export"
+        return what_changed(record["inputs"], bundle)
+    except FileNotFoundError:
+        return "there is none"
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, ConfigError):
+        return "the bundle is damaged"
 
 
 def export_if_needed(options: ExportOptions, bundle: Path, progress: Callable[[str], None]) -> ExportReport | None:
@@ -117,8 +99,11 @@ def export_if_needed(options: ExportOptions, bundle: Path, progress: Callable[[s
 
     Raises what `export_model` raises; an earlier bundle is then still there, and no longer up to date.
     """
-    if is_up_to_date(options, bundle):
+    reason = why_outdated(options, bundle)
+    if not reason:
         return None
+    if bundle.exists():
+        progress(f"export again: {reason}")
     (bundle / _RECORD).unlink(missing_ok=True)
 
     from pilotlight.export import export_model
@@ -126,9 +111,15 @@ def export_if_needed(options: ExportOptions, bundle: Path, progress: Callable[[s
     arguments = asdict(options)
     with _record_opened_files() as opened:
         report = export_model(arguments.pop("model"), arguments.pop("target"), bundle, progress=progress, **arguments)
-    inputs = sorted({_source_of(path) for path in opened})
-    files = {str(path): _sha256(path) for path in inputs if _is_model_input(path, bundle)}
-    record = {"options": asdict(options), "exporter": _exporter_hash(), "files": files}
+    inputs = gather(Path(load_model_info(bundle).source), opened, report.depends_on, bundle)
+    if not inputs["folder"]:
+        progress("the model's folder has too many files to watch: name what it reads in ModelSpec(depends_on=...)")
+    record = {
+        "options": asdict(options),
+        "exporter": _exporter_hash(),
+        "expectations": expectations_sha256(bundle),
+        "inputs": inputs,
+    }
     (bundle / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return report
 
@@ -136,5 +127,5 @@ def export_if_needed(options: ExportOptions, bundle: Path, progress: Callable[[s
 def write_depfile(bundle: Path, output: Path, depfile: Path) -> None:
     """Write the recorded inputs as a make-style depfile for `output`."""
     record = json.loads((bundle / _RECORD).read_text(encoding="utf-8"))
-    names = " ".join(path.replace(" ", "\\ ") for path in record["files"])
+    names = " ".join(path.replace(" ", "\\ ") for path in watched_paths(record["inputs"]))
     depfile.write_text(f"{str(output).replace(' ', chr(92) + ' ')}: {names}\n", encoding="utf-8")

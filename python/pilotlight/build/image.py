@@ -27,7 +27,7 @@ from pilotlight.build.settings import (
     save_settings,
 )
 from pilotlight.build.validate import validate
-from pilotlight.bundle import load_model_info
+from pilotlight.bundle import expectations_sha256, load_model_info
 from pilotlight.errors import ConfigError
 from pilotlight.export.terminal import render, render_findings
 from pilotlight.files import write_atomically
@@ -163,9 +163,15 @@ def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:
     memory = json.loads((folder / "generated" / "memory.json").read_text(encoding="utf-8"))
     build_info = {
         "board": settings.board,
+        "board_name": board.name,
         "model": " and ".join(info.name for info in infos),
         "models": [
-            {"name": info.name, "bundle": str(bundle.relative_to(folder)), "memory": memory[info.name]}
+            {
+                "name": info.name,
+                "bundle": str(bundle.relative_to(folder)),
+                "expectations": expectations_sha256(bundle),
+                "memory": memory[info.name],
+            }
             for info, bundle in zip(infos, bundles, strict=True)
         ],
         "build_id": build_id,

@@ -4,7 +4,7 @@
 Writes, beside what `pilotlight.codegen` generates, files whose names CMake can know before the models are exported:
 
     linked_models.c    the models' descriptors, and the table of all models of the image
-    linked_models.S    the embedded programs, and their memory
+    linked_models.S    the embedded programs, their memory, and the place of the build id
     operators.txt      operators that any of the programs calls on the CPU, one a line with the dtypes of its tensors
     operators.cpp      registers them
     memory.json        what was computed that each model needs; `west check` measures it
@@ -45,6 +45,13 @@ _Static_assert(PILOTLIGHT_MODEL_COUNT == {count}, "cmake/model.cmake counts the 
 _ASSEMBLY = """\
 /* SPDX-License-Identifier: Apache-2.0 */
 /* {digest} */
+    .section .rodata.pilotlight_build_id, "a", %progbits
+    .global pilotlight_build_id
+    .type pilotlight_build_id, %object
+    .size pilotlight_build_id, 17
+pilotlight_build_id:
+    .asciz "0000000000000000"
+
 {shared}{includes}"""
 
 _SHARED = """\

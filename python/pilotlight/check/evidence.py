@@ -4,10 +4,19 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
-from pilotlight.bundle import ModelInfo, TensorInfo
+from pilotlight.bundle import ModelInfo, TensorInfo, expectations_sha256
 from pilotlight.codegen import Arenas
-from pilotlight.errors import LinkCorrupted, PilotlightError, TargetDied, TargetError, TargetNotRunning, WrongNpu
+from pilotlight.errors import (
+    ConfigError,
+    LinkCorrupted,
+    PilotlightError,
+    TargetDied,
+    TargetError,
+    TargetNotRunning,
+    WrongNpu,
+)
 from pilotlight.link import Session
 from pilotlight.link.messages import (
     Completion,
@@ -20,8 +29,23 @@ from pilotlight.link.messages import (
 from pilotlight.stack import StackBound
 
 
-def demand_this_build(identity: Identity, build_id: str) -> None:
-    """Raise unless the device runs the image of this build folder."""
+def demand_these_expectations(bundle: Path, recorded: str) -> None:
+    """Raise unless samples, golden outputs and tolerances are those that the image was built with."""
+    if expectations_sha256(bundle) != recorded:
+        raise ConfigError(
+            f"{bundle}: golden outputs or tolerances are not those that the image was built with, so equal outputs "
+            "would prove nothing",
+            hint="west build (it exports the model again)",
+        )
+
+
+def demand_this_build(identity: Identity, build_id: str, board: str) -> None:
+    """Raise unless the device runs the image of this build folder, and says that it is its board."""
+    if identity.board != board:
+        raise TargetNotRunning(
+            f"the target runs an image for {identity.board or '(no board)'}, this folder holds one for {board}",
+            hint="west flash",
+        )
     if identity.build_id != build_id:
         raise TargetNotRunning(
             f"the target runs build {identity.build_id or '(none)'}, this folder holds {build_id}", hint="west flash"

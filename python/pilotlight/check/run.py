@@ -22,6 +22,7 @@ from pilotlight.check import record
 from pilotlight.check.compare import Mismatched, accuracy, compare_output, rounding
 from pilotlight.check.data_set import DataSet, load_data_set
 from pilotlight.check.evidence import (
+    demand_these_expectations,
     demand_this_build,
     demand_this_model,
     memory_objections,
@@ -125,7 +126,7 @@ def run_check(
     deadline = Deadline(timeout_s)
     record.forget_latest(build_dir / "check")
     build = _build_info(build_dir)
-    bundles = [build_dir / bundle for bundle, _ in build.models]
+    bundles = [build_dir / model.bundle for model in build.models]
     infos = [load_model_info(bundle) for bundle in bundles]
     blank = CheckReport(
         verdict=record.ERROR,
@@ -138,13 +139,14 @@ def run_check(
     )
     try:
         subjects = []
-        for info, bundle, (_, memory) in zip(infos, bundles, build.models, strict=True):
+        for info, bundle, built in zip(infos, bundles, build.models, strict=True):
             data = load_data_set(bundle, info)
-            subjects.append(_Subject(info, bundle, data, _sample_count(samples, data), memory))
+            demand_these_expectations(bundle, built.expectations)
+            subjects.append(_Subject(info, bundle, data, _sample_count(samples, data), built.memory))
         target = connect(build_dir, deadline.within(CONNECT_TIMEOUT_S))
         try:
             report = _converse(
-                target.link, build_dir, blank, subjects, retries, run_timeout_s, deadline, listener or Listener()
+                target.link, build_dir, build, blank, subjects, retries, run_timeout_s, deadline, listener or Listener()
             )
         except (LinkTimeout, TargetError) as error:
             raise _cause_of_death(target, error) from error
@@ -162,6 +164,7 @@ def run_check(
 def _converse(
     link: Link,
     build_dir: Path,
+    build: _Build,
     blank: CheckReport,
     subjects: list[_Subject],
     retries: int,
@@ -179,7 +182,7 @@ def _converse(
     session = Session(link, retries=retries, on_log=listener.on_log, describe_fault=describe_fault)
     nonce = secrets.token_bytes(NONCE_BYTES)
     identity = session.identify(nonce, deadline.within(CONNECT_TIMEOUT_S))
-    demand_this_build(identity, blank.build_id)
+    demand_this_build(identity, build.build_id, build.board_name)
     indices: list[int] = []
     for subject in subjects:
         index, model = _find_model(session, subject.info, deadline)
@@ -380,12 +383,22 @@ def _clock(board: str) -> str:
 
 
 @dataclass(frozen=True)
+class _BuiltModel:
+    """memory: as computed. expectations: hash of what a check holds it to."""
+
+    bundle: str
+    memory: Arenas
+    expectations: str
+
+
+@dataclass(frozen=True)
 class _Build:
-    """models: bundle and computed memory of each."""
+    """board: as it was asked for. board_name: as the image says it."""
 
     board: str
+    board_name: str
     build_id: str
-    models: tuple[tuple[str, Arenas], ...]
+    models: tuple[_BuiltModel, ...]
 
 
 def _build_info(build_dir: Path) -> _Build:
@@ -393,8 +406,11 @@ def _build_info(build_dir: Path) -> _Build:
     hint = "west build"
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-        models = tuple((str(model["bundle"]), Arenas.from_json(model["memory"])) for model in info["models"])
-        return _Build(str(info["board"]), str(info["build_id"]), models)
+        models = tuple(
+            _BuiltModel(str(model["bundle"]), Arenas.from_json(model["memory"]), str(model["expectations"]))
+            for model in info["models"]
+        )
+        return _Build(str(info["board"]), str(info["board_name"]), str(info["build_id"]), models)
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist: there is no finished build", hint=hint) from error
     except (json.JSONDecodeError, KeyError, TypeError) as error:

@@ -23,6 +23,7 @@ from typing import Any
 from pilotlight.errors import ConfigError, ModelError
 from pilotlight.export.model_modules import importable
 from pilotlight.export.source_lines import raised_at, raised_inside, within
+from pilotlight.files import matching
 from pilotlight.model_spec import ModelSpec
 from pilotlight.paths import MODELS, named_model
 
@@ -181,7 +182,14 @@ def _checked(spec: ModelSpec, file: Path) -> ModelSpec:
     for target, override in spec.targets.items():
         unknown = set(override) - {"system_config", "memory_mode"}
         demand(not unknown, f"targets[{target!r}] has unknown keys {sorted(unknown)}", "system_config, memory_mode")
-    return spec
+    demand(
+        isinstance(spec.depends_on, tuple) and all(isinstance(pattern, str) for pattern in spec.depends_on),
+        "depends_on is not a tuple of texts",
+    )
+    for pattern in spec.depends_on:
+        found = bool(matching(str(file.parent / pattern)))
+        demand(found, f"depends_on: nothing matches {pattern!r}", f"it is relative to {file.parent}")
+    return replace(spec, depends_on=tuple(str(file.parent / pattern) for pattern in spec.depends_on))
 
 
 def _raised(file: Path, error: BaseException) -> ModelError:

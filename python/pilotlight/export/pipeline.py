@@ -198,6 +198,7 @@ def _report(
         ),
         seconds={name: round(seconds, 3) for name, seconds in steps.seconds.items()},
         notes=tuple(notes),
+        depends_on=spec.depends_on,
     )
 
 

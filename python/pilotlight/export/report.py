@@ -169,6 +169,7 @@ class ExportReport:
     """report.json. `notes` are sentences the user should read; `seconds` are the parts of the export time.
 
     warnings: what ruins answers, and what to do. weak: why a check of this could hardly fail.
+    depends_on: of the ModelSpec, as absolute patterns.
     """
 
     model: str
@@ -188,6 +189,7 @@ class ExportReport:
     inputs: tuple[InputData, ...] = ()
     warnings: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
 
     @property
     def on_cpu(self) -> tuple[OperatorReport, ...]:

@@ -82,6 +82,7 @@ class FakeDevice:
     pte: bytes = b"program"
     model_name: str = "fake"
     build_id: str = "0123456789abcdef"
+    board: str = "qemu-corstone300"
     npu_config: str = "ethos-u55-128"
     built_for: str = "ethos-u55-128"
     model_status: Status = Status.OK
@@ -177,7 +178,7 @@ class FakeDevice:
             self._log_sequence,
             0,
         )
-        return head + echo + b"".join(map(_string, (self.build_id, "fake-board", self.npu_config, self.npu_text)))
+        return head + echo + b"".join(map(_string, (self.build_id, self.board, self.npu_config, self.npu_text)))
 
     def _describe_model(self, frame: Frame, model: int) -> bytes | Reason:
         if model:

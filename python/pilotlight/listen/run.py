@@ -94,6 +94,7 @@ def listen(
         recording = stream(
             link,
             build.build_id,
+            build.board_name,
             description.crc,
             load,
             deadline,
@@ -148,6 +149,7 @@ def _arrays(recording: Recording) -> bytes:
 @dataclass(frozen=True)
 class _Build:
     board: str
+    board_name: str
     build_id: str
     bundles: tuple[str, ...]
 
@@ -157,7 +159,7 @@ def _build_info(build_dir: Path) -> _Build:
     try:
         info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         bundles = tuple(str(model["bundle"]) for model in info["models"])
-        return _Build(str(info["board"]), str(info["build_id"]), bundles)
+        return _Build(str(info["board"]), str(info["board_name"]), str(info["build_id"]), bundles)
     except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: there is no finished build ({error})", hint="west build") from error
 

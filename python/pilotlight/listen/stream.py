@@ -54,6 +54,7 @@ class Recording:
 def stream(
     link: Link,
     build_id: str,
+    board: str,
     description_crc: int,
     load: Callable[[AudioDescription], NDArray[np.int16]],
     deadline: Deadline,
@@ -69,7 +70,7 @@ def stream(
     reports: list[Frame] = []
     session = Session(link, on_log=on_log, on_report=reports.append)
     identity = session.identify(secrets.token_bytes(NONCE_BYTES), deadline.within(CONNECT_TIMEOUT_S))
-    demand_this_build(identity, build_id)
+    demand_this_build(identity, build_id, board)
     if identity.npu_status is not Status.OK:
         raise TargetError(f"the NPU could not be opened: {identity.npu_text}", hint="power the target off and on")
 

@@ -12,8 +12,15 @@ from rich.console import Console
 
 import pilotlight.export
 from pilotlight.build import export_step, image
-from pilotlight.build.exports import ExportOptions, export_if_needed, is_up_to_date, write_depfile
-from pilotlight.bundle import ModelInfo, load_model_info
+from pilotlight.build.exports import ExportOptions, export_if_needed, why_outdated, write_depfile
+from pilotlight.bundle import ModelInfo, Tolerance, load_model_info
+
+
+class Report(str):
+    """What stands for an ExportReport."""
+
+    depends_on: tuple[str, ...] = ()
+
 
 OPTIONS = ExportOptions(model="m", target="ethos-u55-128")
 
@@ -30,8 +37,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         out.mkdir(parents=True, exist_ok=True)
         (out / "model.pte").write_bytes(b"program")
         digest = hashlib.sha256(b"program").hexdigest()
-        ModelInfo("m", str(source), target, "", "", (), (), (), digest).save(out)
-        return "report"
+        info = ModelInfo("m", str(source), target, "", "", (), (), (), digest)
+        replace(info, warnings=("y: SQNR 3.0 dB",), weak=("y is the same",)).save(out)
+        (out / "golden.npz").write_bytes(b"golden outputs")
+        return Report("report")
 
     monkeypatch.setattr(pilotlight.export, "export_model", export_model)
     return tmp_path
@@ -68,13 +77,24 @@ def test_other_options_export_again(folder: Path) -> None:
 def test_damaged_program_exports_again(folder: Path) -> None:
     export(folder)
     (folder / "out" / "bundle" / "model.pte").write_bytes(b"flipped")
-    assert not is_up_to_date(OPTIONS, folder / "out" / "bundle")
+    assert why_outdated(OPTIONS, folder / "out" / "bundle") == "the bundle is damaged"
+
+
+def test_golden_outputs_and_tolerances_that_are_not_the_exports_are_exported_again(folder: Path) -> None:
+    bundle = folder / "out" / "bundle"
+    export(folder)
+    (bundle / "golden.npz").write_bytes(b"zeros")
+    assert export(folder) == "report"
+    assert (bundle / "golden.npz").read_bytes() == b"golden outputs"
+    replace(load_model_info(bundle), tolerances=(Tolerance(1e9, 1.0),)).save(bundle)
+    assert export(folder) == "report"
+    assert load_model_info(bundle).tolerances == ()
 
 
 def test_deciding_that_nothing_is_to_do_does_not_import_torch(folder: Path) -> None:
     export(folder)
     loaded = "torch" in sys.modules
-    assert is_up_to_date(OPTIONS, folder / "out" / "bundle")
+    assert why_outdated(OPTIONS, folder / "out" / "bundle") == ""
     assert ("torch" in sys.modules) == loaded
 
 
@@ -83,7 +103,7 @@ def test_depfile_names_what_the_model_read(folder: Path) -> None:
     write_depfile(folder / "out" / "bundle", Path("model.json"), folder / "export.d")
     target, _, names = (folder / "export.d").read_text().partition(": ")
     assert target == "model.json"
-    assert {Path(name).name for name in names.split()} == {"model.py", "weights.bin"}
+    assert set(names.split()) == {str(folder), str(folder / "model.py"), str(folder / "weights.bin")}
 
 
 @pytest.mark.parametrize("step", ["west build", "CMake"])
@@ -92,7 +112,6 @@ def test_a_build_repeats_what_the_export_found_even_when_it_is_up_to_date(
 ) -> None:
     export(folder)
     bundle = folder / "out" / "bundle"
-    replace(load_model_info(bundle), warnings=("y: SQNR 3.0 dB",), weak=("y is the same",)).save(bundle)
     out = io.StringIO()
     if step == "west build":
         image._export(OPTIONS, bundle, Console(file=out))

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_bench import BUILD_ID, INPUT, OUTPUT, PTE, SAMPLES, Bench, Rewrite
+from fake_bench import BUILD_ID, INPUT, OUTPUT, PTE, SAMPLES, Bench, Rewrite, record_expectations
 
-from pilotlight.bundle import ModelInfo
+from pilotlight.bundle import ModelInfo, expectations_sha256
 from pilotlight.check import run
 from pilotlight.codegen import Arenas
 from pilotlight.link import session
@@ -38,9 +38,10 @@ def build_dir(tmp_path: Path) -> Path:
     arrays = {"input_0": images, "golden_0": golden, "quantised_0": quantised, "labels": truth.astype(np.int64)}
     np.savez_compressed(bundle / "golden.npz", fp32_0=golden.astype(np.float32) * 0.25, **arrays)
     memory = asdict(Arenas(method_pool=3000, planned=(2048,), temp_pool=512))
-    models = [{"name": "fake", "bundle": "bundles/fake", "memory": memory}]
-    build_info = {"board": "qemu-corstone300", "models": models, "build_id": BUILD_ID, "target": "ethos-u55-128"}
-    (tmp_path / "build_info.json").write_text(json.dumps(build_info))
+    expectations = expectations_sha256(bundle)
+    models = [{"name": "fake", "bundle": "bundles/fake", "expectations": expectations, "memory": memory}]
+    board = {"board": "qemu-corstone300", "board_name": "qemu-corstone300", "target": "ethos-u55-128"}
+    (tmp_path / "build_info.json").write_text(json.dumps({**board, "models": models, "build_id": BUILD_ID}))
     return tmp_path
 
 
@@ -55,7 +56,7 @@ def bench(build_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 @pytest.fixture
 def rewrite(build_dir: Path) -> Rewrite:
-    """Replace arrays of golden.npz; None removes one."""
+    """Replace arrays of golden.npz, and build with that; None removes one."""
 
     def apply(**changes: Any) -> None:
         path = build_dir / "bundles" / "fake" / "golden.npz"
@@ -63,5 +64,6 @@ def rewrite(build_dir: Path) -> Rewrite:
             arrays = {name: file[name] for name in file.files}
         arrays.update(changes)
         np.savez_compressed(path, **{name: array for name, array in arrays.items() if array is not None})
+        record_expectations(build_dir)
 
     return apply

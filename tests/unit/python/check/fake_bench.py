@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pilotlight.bundle import TensorInfo
+from pilotlight.bundle import TensorInfo, expectations_sha256, load_model_info
 from pilotlight.check import CheckReport, Target, run_check
 from pilotlight.link.fake import FakeDevice, Faults
 from pilotlight.link.messages import TensorDescription
@@ -21,6 +21,14 @@ PTE = b"the program"
 SAMPLES = 12
 INPUT = TensorInfo("x", "int8", (1, 1, 8, 8), 0.5, -3)
 OUTPUT = TensorInfo("y", "int8", (1, 10), 0.25, 7)
+
+
+def record_expectations(build_dir: Path) -> None:
+    """As a build with the bundle as it is now would."""
+    path = build_dir / "build_info.json"
+    info = json.loads(path.read_text())
+    info["models"][0]["expectations"] = expectations_sha256(build_dir / "bundles" / "fake")
+    path.write_text(json.dumps(info))
 
 
 @dataclass
@@ -36,6 +44,15 @@ class Bench:
         tensor = {"input": INPUT, "output": OUTPUT}[side]
         size_bytes = int(np.prod(tensor.shape))
         return [TensorDescription(tensor.name, tensor.dtype, tensor.shape, tensor.scale, tensor.zero_point, size_bytes)]
+
+    @property
+    def bundle(self) -> Path:
+        return self.build_dir / "bundles" / "fake"
+
+    def describe(self, **changes: Any) -> None:
+        """Replace fields of model.json, and build with that."""
+        replace(load_model_info(self.bundle), **changes).save(self.bundle)
+        record_expectations(self.build_dir)
 
     def check(self, *, samples: int | None = None, retries: int = 0, **settings: Any) -> CheckReport:
         faults = Faults(**{key: settings.pop(key) for key in list(settings) if key in Faults.__dataclass_fields__})

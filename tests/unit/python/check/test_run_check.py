@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from fake_bench import SAMPLES, Bench, Rewrite
 
-from pilotlight.bundle import load_model_info
-from pilotlight.errors import PilotlightError, TargetError
+from pilotlight.bundle import Tolerance, load_model_info
+from pilotlight.errors import ConfigError, PilotlightError, TargetError
 from pilotlight.link.messages import Status
 from pilotlight.stack import Chain, StackBound
 from pilotlight.stack.bound import EXCEPTION_FRAME_BYTES
@@ -34,8 +34,7 @@ def test_every_sample_identical_is_a_pass(bench: Bench) -> None:
 def test_state_is_carried_between_samples_only_of_a_model_whose_samples_are_a_sequence(bench: Bench) -> None:
     bench.check()
     assert bench.device is not None and bench.device.continued == [False] * SAMPLES
-    path = bench.build_dir / "bundles" / "fake" / "model.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "sequence": True}))
+    bench.describe(sequence=True)
     bench.check(samples=5)
     assert bench.device.continued == [False, True, True, True, True]
 
@@ -103,6 +102,12 @@ NEVER_A_PASS: dict[str, tuple[int, str, dict[str, Any]]] = {
         "the target runs build fedcba9876543210, this folder holds 0123456789abcdef",
         {"build_id": "fedcba9876543210"},
     ),
+    "an image for another board": (
+        43,
+        "the target runs an image for mps3, this folder holds one for qemu-corstone300",
+        {"board": "mps3"},
+    ),
+    "no board": (43, "the target runs an image for (no board)", {"board": ""}),
     "no build id": (43, "the target runs build (none)", {"build_id": ""}),
     "another program": (40, "the program in the device's memory is not the one exported", {"pte": b"the progran"}),
     "another model": (43, "the image holds other, not fake", {"model_name": "other"}),
@@ -340,11 +345,27 @@ def test_a_check_that_cannot_begin_leaves_no_earlier_verdict(bench: Bench) -> No
     assert not (bench.build_dir / "check" / "latest.json").exists()
 
 
+def test_tolerances_that_the_build_did_not_have_prove_nothing(bench: Bench) -> None:
+    """With these, any output would pass."""
+    generous = (Tolerance(1e9, 1.0),)
+    replace(load_model_info(bench.bundle), tolerances=generous).save(bench.bundle)
+    with pytest.raises(ConfigError, match="not those that the image was built with"):
+        bench.check()
+    assert bench.latest()["verdict"] == "error"
+
+
+def test_golden_outputs_that_the_build_did_not_have_prove_nothing(bench: Bench, rewrite: Rewrite) -> None:
+    info = (bench.build_dir / "build_info.json").read_text()
+    rewrite(golden_0=np.zeros((SAMPLES, 10), np.int8))
+    (bench.build_dir / "build_info.json").write_text(info)
+    with pytest.raises(ConfigError, match="not those that the image was built with"):
+        bench.check()
+
+
 @pytest.mark.parametrize("samples", [None, 5])
 def test_what_could_not_fail_is_weak_with_the_exports_reasons(bench: Bench, samples: int | None) -> None:
-    bundle = bench.build_dir / "bundles" / "fake"
     reasons = ("y is the same in all 12 golden outputs",)
-    replace(load_model_info(bundle), weak=reasons, warnings=("y: SQNR 3.0 dB",)).save(bundle)
+    bench.describe(weak=reasons, warnings=("y: SQNR 3.0 dB",))
     report = bench.check(samples=samples)
     latest = bench.latest()
     assert (report.verdict, latest["verdict"], latest["exit_code"]) == ("weak", "weak", 61)
@@ -353,6 +374,5 @@ def test_what_could_not_fail_is_weak_with_the_exports_reasons(bench: Bench, samp
 
 
 def test_a_wrong_bit_outweighs_weakness(bench: Bench) -> None:
-    bundle = bench.build_dir / "bundles" / "fake"
-    replace(load_model_info(bundle), weak=("y is the same",)).save(bundle)
+    bench.describe(weak=("y is the same",))
     assert bench.check(wrong_output_at_run=1).verdict == "mismatch"

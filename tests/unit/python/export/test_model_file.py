@@ -126,11 +126,20 @@ def test_a_file_that_exits_is_an_error_like_any_other(tmp_path: Path) -> None:
         ("ModelSpec('a', net, x, [x], LabelledData(torch.ones(3, 5)))", "does not hold samples of shape"),
         ("ModelSpec('a', net, x, [x], LabelledData(torch.ones(3, 4), [1]))", "not as many labels"),
         ("ModelSpec('a', net, x, [x], targets={'ethos-u55-128': {'mode': ''}})", "unknown keys"),
+        ("ModelSpec('a', net, x, [x], depends_on='weights.bin')", "depends_on is not a tuple"),
+        ("ModelSpec('a', net, x, [x], depends_on=('weights/*.bin',))", r"nothing matches 'weights/\*\.bin'"),
     ],
 )
 def test_a_wrong_spec_is_told_what_is_wrong(tmp_path: Path, spec: str, complaint: str) -> None:
     with pytest.raises(ModelError, match=complaint):
         load_model(write(tmp_path, IMPORTS + NET + f"def mine() -> ModelSpec:\n    return {spec}\n"))
+
+
+def test_what_a_model_depends_on_is_relative_to_its_file(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(b"")
+    spec = "    return ModelSpec('a', net, x, [x], depends_on=('*.bin',))\n"
+    loaded = load_model(write(tmp_path, IMPORTS + NET + "def mine() -> ModelSpec:\n" + spec))
+    assert loaded.depends_on == (str(tmp_path / "*.bin"),)
 
 
 def test_siblings_can_be_imported_and_do_not_leak_into_the_next_model(tmp_path: Path) -> None:

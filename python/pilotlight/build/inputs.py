@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an export was made from, so that it is repeated when any of that has changed.
+
+Watched are the files that Python opened, the folder of the model file, what `ModelSpec.depends_on` names, and the
+versions of all installed packages. A file that C++ reads, or one that a new glob would find, is in the folder or has
+to be named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import site
+import sysconfig
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from pilotlight.files import matching
+from pilotlight.paths import ROOT
+
+# A folder with more is somebody's home rather than a model's.
+MOST_FILES = 5000
+_PACKAGE = Path(__file__).resolve().parents[1]
+# Folders of other tools' results.
+_MARKERS = frozenset(("CMakeCache.txt", "build_info.json", "pyvenv.cfg"))
+_SKIPPED_FOLDERS = frozenset(("__pycache__", "node_modules"))
+# The firmware beside a model, and documents: no export needs them, unless it opens them.
+_SKIPPED_NAMES = frozenset(("CMakeLists.txt",))
+_SKIPPED_SUFFIXES = frozenset(
+    (".c", ".cc", ".cpp", ".cxx", ".h", ".hpp", ".s", ".ld", ".cmake", ".md", ".rst", ".log", ".pyc", ".o", ".elf")
+)
+
+
+def gather(source: Path, opened: Iterable[Path], depends_on: Sequence[str], bundle: Path) -> dict[str, Any]:
+    """Return what to keep of an export that has just ended. source: the model file. bundle: where the export is."""
+    watched = _folder_files(source.parent, bundle)
+    files = {_source_of(path) for path in opened}
+    files = {path for path in files if _is_input(path, bundle)}
+    files |= {*(watched or ()), *_named(depends_on)}
+    return {
+        "folder": "" if watched is None else str(source.parent),
+        "depends_on": list(depends_on),
+        "files": {str(path): _sha256(path) for path in sorted(files)},
+        "packages": _packages(),
+    }
+
+
+def what_changed(record: dict[str, Any], bundle: Path) -> str:
+    """Say what is not as `gather` found it, "" when all is. Raises KeyError or TypeError for another's record."""
+    known = {Path(path): str(digest) for path, digest in record["files"].items()}
+    folder = record["folder"]
+    found = {*_named(record["depends_on"]), *((folder and _folder_files(Path(folder), bundle)) or ())}
+    if new := sorted(found - known.keys()):
+        return f"{new[0]} is new"
+    for path, digest in known.items():
+        if not path.is_file():
+            return f"{path} is gone"
+        if _sha256(path) != digest:
+            return f"{path} has changed"
+    packages, now = record["packages"], _packages()
+    for name in sorted({*packages, *now}):
+        if packages.get(name) != now.get(name):
+            return f"package {name}: {packages.get(name, 'none')} then, {now.get(name, 'none')} now"
+    return ""
+
+
+def watched_paths(record: dict[str, Any]) -> list[str]:
+    """Return files, and folders in which a file may appear."""
+    folder = record["folder"]
+    parents = {str(Path(path).parent) for path in record["files"] if folder and Path(path).is_relative_to(folder)}
+    return sorted({*record["files"], *parents, *([folder] if folder else [])})
+
+
+def _folder_files(folder: Path, bundle: Path) -> set[Path] | None:
+    """Return the files below `folder` that an export may read; None when they are too many to watch."""
+    results = bundle.parent.parent  # The build folder.
+    among_results = folder.is_relative_to(results)
+    found: set[Path] = set()
+    for path in _walk(folder, bundle.parent if among_results else results):
+        if among_results and path.suffix != ".py":
+            continue
+        found.add(path)
+        if len(found) > MOST_FILES:
+            return None
+    return found
+
+
+def _walk(folder: Path, skipped: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        if Path(root) != folder and not _MARKERS.isdisjoint(names):
+            folders.clear()
+            continue
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and name not in _SKIPPED_FOLDERS and Path(root, name) != skipped
+        ]
+        for name in names:
+            path = Path(root, name)
+            is_skipped = name.startswith(".") or name.endswith("~") or name in _SKIPPED_NAMES
+            if not is_skipped and path.suffix.lower() not in _SKIPPED_SUFFIXES and path.is_file():
+                yield path
+
+
+def _named(patterns: Iterable[str]) -> set[Path]:
+    return {path for pattern in patterns for path in matching(pattern)}
+
+
+def _is_input(path: Path, bundle: Path) -> bool:
+    """Neither this package, which has a hash of its own, nor installed modules, which have a version."""
+    outside = [_PACKAGE, bundle.parent, Path("/proc"), Path("/sys"), Path("/dev"), ROOT / "build"]
+    if not path.is_file() or any(path.is_relative_to(folder) for folder in outside):
+        return False
+    installed = path.suffix in (".py", ".pth") or ".dist-info" in str(path.parent)
+    return not (installed and any(path.is_relative_to(folder) for folder in _libraries()))
+
+
+def _libraries() -> list[Path]:
+    paths = sysconfig.get_paths()
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    return [Path(folder) for folder in (*(paths[name] for name in names), *site.getsitepackages())]
+
+
+def _packages() -> dict[str, str]:
+    found = ((package.metadata["Name"], package.version) for package in distributions())
+    return {str(name): version for name, version in found if name != "pilotlight"}
+
+
+def _source_of(path: Path) -> Path:
+    """A cached bytecode file stands for its source."""
+    path = path.absolute()
+    if path.suffix == ".pyc":
+        try:
+            return Path(importlib.util.source_from_cache(str(path)))
+        except ValueError:
+            return path
+    return path
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
