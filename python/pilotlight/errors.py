@@ -109,6 +109,12 @@ class BadFaultDump(TargetError):
     exit_code = 44
 
 
+class ConsoleBusy(TargetError):
+    """Another program holds the target's console. The target itself may be well."""
+
+    exit_code = 45
+
+
 class LinkTimeout(PilotlightError):
     """The target did not answer in time."""
 

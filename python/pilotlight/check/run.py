@@ -32,7 +32,15 @@ from pilotlight.check.evidence import (
 from pilotlight.check.record import CheckReport, Latency, ModelReport, Observations, Spread
 from pilotlight.codegen import Arenas
 from pilotlight.deadline import Deadline
-from pilotlight.errors import ConfigError, LinkTimeout, PilotlightError, TargetDied, TargetError, TargetNotRunning
+from pilotlight.errors import (
+    ConfigError,
+    ConsoleBusy,
+    LinkTimeout,
+    PilotlightError,
+    TargetDied,
+    TargetError,
+    TargetNotRunning,
+)
 from pilotlight.fault import FAULT_FILE, decode_fault
 from pilotlight.files import write_atomically
 from pilotlight.link import Link, Session, open_link
@@ -148,6 +156,8 @@ def run_check(
             report = _converse(
                 target.link, build_dir, build, blank, subjects, retries, run_timeout_s, deadline, listener or Listener()
             )
+        except ConsoleBusy:
+            raise
         except (LinkTimeout, TargetError) as error:
             raise _cause_of_death(target, error) from error
         finally:

@@ -11,12 +11,16 @@ from urllib.parse import urlsplit
 import serial
 
 from pilotlight.deadline import Deadline
-from pilotlight.errors import ConfigError, TargetDied, TargetNotRunning
+from pilotlight.errors import ConfigError, ConsoleBusy, TargetDied, TargetNotRunning
 
 # Between two attempts to reach a target that does not listen yet.
 RECONNECT_INTERVAL_S = 0.1
 # A peer that takes no bytes for this long is gone.
 WRITE_TIMEOUT_S = 10.0
+
+
+# What a console that has a client already says to a second one, and then closes.
+CONSOLE_BUSY = b"pilotlight: another program has this console\r\n"
 
 
 class Link(Protocol):
@@ -27,7 +31,7 @@ class Link(Protocol):
     def read(self, max_bytes: int, timeout_s: float) -> bytes:
         """Return 1..max_bytes, or b"" when `timeout_s` passed on the clock of pilotlight.deadline.
 
-        Raises TargetDied when the peer closed.
+        Raises TargetDied when the peer closed, ConsoleBusy when it serves another program.
         """
 
     def write(self, data: bytes) -> None:
@@ -45,6 +49,7 @@ class SocketLink:
     def __init__(self, name: str, connected: socket.socket) -> None:
         self.name = name
         self._socket = connected
+        self._first = b""
 
     def read(self, max_bytes: int, timeout_s: float) -> bytes:
         deadline = Deadline(timeout_s)
@@ -60,6 +65,10 @@ class SocketLink:
                 raise self._gone(str(error)) from error
             if not data:
                 raise self._gone("it closed the connection")
+            if len(self._first) < len(CONSOLE_BUSY):
+                self._first += data
+                if self._first.startswith(CONSOLE_BUSY):
+                    raise _busy(self.name)
             return data
 
     def write(self, data: bytes) -> None:
@@ -120,7 +129,8 @@ class SerialLink:
 def open_link(url: str, deadline: Deadline, *, baud: int = 115_200) -> Link:
     """Open `socket://host:port`, `unix:///path`, or whatever pyserial knows (a device path, `rfc2217://`).
 
-    A socket that refuses is tried again until `deadline`: the target may still be starting.
+    A socket that refuses is tried again until `deadline`: the target may still be starting. Raises ConfigError,
+    TargetNotRunning, or ConsoleBusy when another program has the serial port.
     """
     parts = urlsplit(url)
     if parts.scheme == "socket":
@@ -130,11 +140,20 @@ def open_link(url: str, deadline: Deadline, *, baud: int = 115_200) -> Link:
     if parts.scheme == "unix":
         return SocketLink(url, _connect(url, parts.path, socket.AF_UNIX, deadline))
     try:
-        return SerialLink(url, serial.serial_for_url(url, baudrate=baud, write_timeout=WRITE_TIMEOUT_S))
+        # Else two programs would each get a part of what the target says.
+        return SerialLink(url, serial.serial_for_url(url, baudrate=baud, write_timeout=WRITE_TIMEOUT_S, exclusive=True))
     except (serial.SerialException, ValueError, OSError) as error:
+        if isinstance(error, serial.SerialException) and "exclusively lock" in str(error):
+            raise _busy(url) from error
         raise TargetNotRunning(
             f"{url}: cannot be opened: {error}", hint="is the board connected and powered?"
         ) from error
+
+
+def _busy(url: str) -> ConsoleBusy:
+    return ConsoleBusy(
+        f"{url}: another program has the console", hint="end the other check, terminal or debugger, then try again"
+    )
 
 
 def _connect(url: str, address: Any, family: int, deadline: Deadline) -> socket.socket:

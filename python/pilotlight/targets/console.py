@@ -12,11 +12,14 @@ import socket
 import time
 from pathlib import Path
 
-from pilotlight.deadline import now_s
+from pilotlight.deadline import Deadline, now_s
+from pilotlight.link.transport import CONSOLE_BUSY
 
 # What is under way in one direction, at most; then the sender is no longer read, and waits.
 _WINDOW_BYTES = 256 * 1024
 _LOG_BYTES = 1024 * 1024
+# How long one that was refused may take to read why.
+_REFUSED_S = 5.0
 
 
 class _Pipe:
@@ -54,6 +57,7 @@ class ConsoleServer:
     def __init__(self, target: socket.socket, log: Path) -> None:
         self._target = target
         self._client: socket.socket | None = None
+        self._refused: list[tuple[socket.socket, Deadline]] = []
         self._to_target, self._to_client = _Pipe(), _Pipe()
         self._log = log.open("wb")
         self._last_used = now_s()
@@ -85,6 +89,7 @@ class ConsoleServer:
         self._watch(self._target, len(self._to_client.pending) < _WINDOW_BYTES, bool(self._to_target.pending))
         if self._client is not None:
             self._watch(self._client, len(self._to_target.pending) < _WINDOW_BYTES, bool(self._to_client.pending))
+        self._forget_refused()
         events = self._selector.select(timeout_s)
         for key, _ in events:
             if key.fileobj is self._listener:
@@ -100,6 +105,8 @@ class ConsoleServer:
     def close(self) -> None:
         if self._client is not None:
             self._drop_client()
+        for client, _ in self._refused:
+            client.close()
         self._selector.close()
         self._listener.close()
         self._log.close()
@@ -117,13 +124,36 @@ class ConsoleServer:
     def _accept(self) -> None:
         client, _ = self._listener.accept()
         if self._client is not None:
-            # One wire, one user: a second one learns it at once, and does not disturb the first.
-            client.close()
+            self._refuse(client)
             return
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._client = client
         self._selector.register(client, selectors.EVENT_READ)
+
+    def _refuse(self, client: socket.socket) -> None:
+        """One wire, one user: a second one is told so, and does not disturb the first."""
+        client.setblocking(False)
+        try:
+            client.send(CONSOLE_BUSY)
+            client.shutdown(socket.SHUT_WR)
+        except OSError:
+            client.close()
+            return
+        # Closed with something unread, it would be reset, and what it was told might be lost.
+        self._refused.append((client, Deadline(_REFUSED_S)))
+
+    def _forget_refused(self) -> None:
+        for client, patience in list(self._refused):
+            try:
+                ended = client.recv(_WINDOW_BYTES) == b""
+            except BlockingIOError:
+                ended = False
+            except OSError:
+                ended = True
+            if ended or patience.passed:
+                client.close()
+                self._refused.remove((client, patience))
 
     def _from_client(self) -> None:
         assert self._client is not None

@@ -10,7 +10,7 @@ import tty
 import pytest
 
 from pilotlight.deadline import Deadline
-from pilotlight.errors import ConfigError, TargetDied, TargetNotRunning
+from pilotlight.errors import ConfigError, ConsoleBusy, TargetDied, TargetNotRunning
 from pilotlight.link import open_link
 
 
@@ -59,6 +59,17 @@ def test_a_pseudo_terminal_is_a_serial_port() -> None:
     assert received == b"\x00answer\x00"
     assert link.read(100, 0.01) == b""
     link.close()
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_serial_port_that_another_program_has_is_not_shared() -> None:
+    ours, theirs = pty.openpty()
+    first = open_link(os.ttyname(theirs), Deadline(5))
+    with pytest.raises(ConsoleBusy, match="another program has the console"):
+        open_link(os.ttyname(theirs), Deadline(5))
+    first.close()
+    open_link(os.ttyname(theirs), Deadline(5)).close()
     os.close(ours)
     os.close(theirs)
 
