@@ -63,6 +63,13 @@ def test_west_builds_it_and_the_board_answers_what_tosa_computed(tmp_path: Path)
     _has_no_heap_and_no_constructors(build / "door_panel")
     _west("flash", "-d", build)
     try:
+        for command, code, said in (
+            ("check", 20, "the app of this image does not speak the check protocol"),
+            ("fault", 0, "does not speak the check protocol, so it was not asked"),
+        ):
+            west = [sys.executable, "-m", "west", command, "-d", str(build)]
+            done = subprocess.run(west, cwd=ROOT, check=False, capture_output=True, text=True)
+            assert (done.returncode, said in done.stderr) == (code, True), done.stdout + done.stderr
         golden = np.load(build / "bundles" / "digits" / "golden.npz")
         with serial.serial_for_url(connect(build)) as port:
             port.write(b"knock\n")

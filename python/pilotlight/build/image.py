@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from pilotlight.boards import Board, load_board
+from pilotlight.build.build_id import SYMBOL
 from pilotlight.build.bundles import BUNDLES, bundle_folders
 from pilotlight.build.compile import compile_firmware, configure, require_tools, unread_variables
 from pilotlight.build.exports import ExportOptions, export_if_needed
@@ -33,6 +34,7 @@ from pilotlight.export.terminal import render, render_findings
 from pilotlight.files import write_atomically
 from pilotlight.paths import ROOT
 from pilotlight.progress import telling
+from pilotlight.proof.elf_image import ElfImage
 from pilotlight.size.image import Image, region_use
 from pilotlight.size.record import RegionUse
 
@@ -175,6 +177,8 @@ def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:
             for info, bundle in zip(infos, bundles, strict=True)
         ],
         "build_id": build_id,
+        # An app that does not can answer neither `check` nor `fault`.
+        "tells_build_id": ElfImage(elf).find(SYMBOL) is not None,
         "target": infos[0].target,
         "elf": str(elf.relative_to(folder)),
     }

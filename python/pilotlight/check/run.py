@@ -420,6 +420,11 @@ def _build_info(build_dir: Path) -> _Build:
             _BuiltModel(str(model["bundle"]), Arenas.from_json(model["memory"]), str(model["expectations"]))
             for model in info["models"]
         )
+        if not info["tells_build_id"]:
+            raise ConfigError(
+                f"{build_dir}: the app of this image does not speak the check protocol, so nothing can be checked",
+                hint="check the model in the check app: west build -b BOARD -m MODEL -d ANOTHER_FOLDER",
+            )
         return _Build(str(info["board"]), str(info["board_name"]), str(info["build_id"]), models)
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist: there is no finished build", hint=hint) from error

@@ -12,6 +12,11 @@ from typing import Any
 
 # How long the target may take to answer.
 TIMEOUT_S = 20.0
+_MUTE = (
+    "the app of this image does not speak the check protocol, so it was not asked; what its emulated board kept "
+    "follows\n  a real board's app sends its own dump (platform::TakeFaultDump(), see firmware/examples/README.md): "
+    "west fault --dump FILE"
+)
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -74,6 +79,8 @@ def _from_target(build_dir: Path) -> tuple[bytes, str]:
         if state.died:
             print(f"{state.board}: {state.reason}", file=sys.stderr)
         return targets.kept_fault(build_dir), ""
+    if not targets.can_answer(build_dir):
+        return targets.kept_fault(build_dir), _MUTE
     try:
         data = _ask(build_dir)
     except (LinkTimeout, TargetDied) as error:

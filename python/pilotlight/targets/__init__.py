@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Powering an emulated board up and down, and finding its console. See DESIGN.md in this folder."""
 
-from pilotlight.targets.power import PoweredTarget, connect, power_off, power_up, status
+from pilotlight.targets.power import PoweredTarget, can_answer, connect, power_off, power_up, status
 from pilotlight.targets.resets import RESETS_HINT, kept_fault, last_fault
 from pilotlight.targets.state import TargetState
 
@@ -9,6 +9,7 @@ __all__ = [
     "RESETS_HINT",
     "PoweredTarget",
     "TargetState",
+    "can_answer",
     "connect",
     "kept_fault",
     "last_fault",

@@ -172,6 +172,11 @@ def connect(build_dir: Path) -> str:
     return _url(state)
 
 
+def can_answer(build_dir: Path) -> bool:
+    """Whether the folder's image speaks the check protocol. Raises ConfigError when there is no finished build."""
+    return bool(_build_info(build_dir.resolve()).get("tells_build_id", True))
+
+
 def board_of(build_dir: Path) -> str:
     """Return the board that the folder's image is for. Raises ConfigError when there is no finished build."""
     return str(_build_info(build_dir.resolve())["board"])

@@ -41,7 +41,9 @@ def build_dir(tmp_path: Path) -> Path:
     expectations = expectations_sha256(bundle)
     models = [{"name": "fake", "bundle": "bundles/fake", "expectations": expectations, "memory": memory}]
     board = {"board": "qemu-corstone300", "board_name": "qemu-corstone300", "target": "ethos-u55-128"}
-    (tmp_path / "build_info.json").write_text(json.dumps({**board, "models": models, "build_id": BUILD_ID}))
+    (tmp_path / "build_info.json").write_text(
+        json.dumps({**board, "models": models, "build_id": BUILD_ID, "tells_build_id": True})
+    )
     return tmp_path
 
 

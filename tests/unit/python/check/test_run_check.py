@@ -362,6 +362,14 @@ def test_golden_outputs_that_the_build_did_not_have_prove_nothing(bench: Bench, 
         bench.check()
 
 
+def test_an_app_without_the_protocol_is_not_even_asked(bench: Bench) -> None:
+    path = bench.build_dir / "build_info.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "tells_build_id": False}))
+    with pytest.raises(ConfigError, match="does not speak the check protocol"):
+        bench.check()
+    assert bench.device is not None and not bench.device.closed, "nobody connected to it"
+
+
 @pytest.mark.parametrize("samples", [None, 5])
 def test_what_could_not_fail_is_weak_with_the_exports_reasons(bench: Bench, samples: int | None) -> None:
     reasons = ("y is the same in all 12 golden outputs",)
