@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,27 @@ def test_an_export_for_another_npu_is_refused(elf: Path, float_build: Path, tmp_
     message = _proof(elf, bundle)
     assert "not for ethos-u65-512" in message
     assert f"{BOARD} has ethos-u55-32" in message
+
+
+@pytest.mark.parametrize(
+    ("visible", "said"),
+    [
+        (
+            ("dtcm",),
+            r"the program \(section \.model, 0x7000_0000 to \w+\) lies in ddr, and the NPU reaches dtcm only",
+        ),
+        (("dtcm", "itcm"), r"the arena \(section \.tensor_arena, \w+ to \w+\) lies in ddr, .* dtcm and itcm only"),
+    ],
+)
+def test_memory_that_the_npu_does_not_reach_is_named(float_build: Path, visible: tuple[str, ...], said: str) -> None:
+    board = load_board(BOARD)
+    with pytest.raises(NotProved, match=said):
+        prove(
+            float_build / "firmware.elf",
+            float_build / "bundles" / "digits",
+            replace(board, npu=replace(board.npu, visible=visible)),
+            VERSION,
+        )
 
 
 def test_another_version_of_executorch_is_refused(elf: Path, float_build: Path) -> None:

@@ -26,6 +26,7 @@ class Symbol:
 
 @dataclass(frozen=True)
 class _Section:
+    name: str
     address: int
     size_bytes: int
     data: bytes | None
@@ -43,6 +44,7 @@ class ElfImage:
                 self.pointer_bytes = int(elf.elfclass) // 8
                 self._sections = [
                     _Section(
+                        section.name,
                         section["sh_addr"],
                         section["sh_size"],
                         None if section["sh_type"] == _SHT_NOBITS else section.data(),
@@ -98,6 +100,16 @@ class ElfImage:
         while not text.endswith(b"\0"):
             text += self.read(address + len(text), 1)
         return text[:-1].decode("utf-8", "replace")
+
+    def starting_with(self, prefix: str) -> list[Symbol]:
+        """Every symbol whose name begins so."""
+        return [symbol for symbol in self._symbols if symbol.name.startswith(prefix)]
+
+    def section_of(self, address: int) -> str:
+        """The name of the section that holds `address`, "" when none does."""
+        return next(
+            (section.name for section in self._sections if 0 <= address - section.address < section.size_bytes), ""
+        )
 
     def is_code(self, address: int) -> bool:
         """Whether a function can be there; bit 0, which marks Thumb code, does not count."""

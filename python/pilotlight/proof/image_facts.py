@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from pilotlight.errors import NotProved
@@ -32,6 +33,9 @@ BACKEND_VTABLES = {"EthosUBackend": "_ZTVN10pilotlight7ethos_u13EthosUBackendE"}
 
 _SHA256_BYTES = 32
 
+# Symbols of planned buffers and scratch, behind the name of the model.
+_ARENA = re.compile(r"_planned_\d+|_temp_pool")
+
 
 @dataclass(frozen=True)
 class EmbeddedModel:
@@ -41,6 +45,7 @@ class EmbeddedModel:
     pte: bytes
     described_sha256: str
     npu: str
+    pte_address: int
 
     @property
     def sha256(self) -> str:
@@ -94,4 +99,27 @@ def embedded_model(image: ElfImage, name: str) -> EmbeddedModel:
         pte=image.read(image.word(at + word), size_bytes),
         described_sha256=image.read(sha, _SHA256_BYTES).hex(),
         npu=image.string(image.word(npu)),
+        pte_address=image.word(at + word),
     )
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Memory that the NPU accesses. what: "program" or "arena"."""
+
+    what: str
+    section: str
+    begin: int
+    end: int
+
+
+def npu_memory(image: ElfImage, model: EmbeddedModel) -> list[Placed]:
+    """Return where a model's program and its planned buffers and scratch lie (codegen/templates/model.S.jinja)."""
+    begin = model.pte_address
+    found = [Placed("program", image.section_of(begin), begin, begin + len(model.pte))]
+    prefix = f"pilotlight_model_{model.name}"
+    for symbol in image.starting_with(prefix):
+        if _ARENA.fullmatch(symbol.name.removeprefix(prefix)):
+            section = image.section_of(symbol.address)
+            found.append(Placed("arena", section, symbol.address, symbol.address + max(symbol.size_bytes, 1)))
+    return found

@@ -11,7 +11,7 @@ from pilotlight.bundle import ModelInfo, load_model_info
 from pilotlight.errors import NotProved
 from pilotlight.npu.configurations import CONFIGURATIONS
 from pilotlight.proof.elf_image import ElfImage
-from pilotlight.proof.image_facts import embedded_model, has_backend, registered_operators
+from pilotlight.proof.image_facts import embedded_model, has_backend, npu_memory, registered_operators
 from pilotlight.pte import Method, Tensor, TensorList, read_program
 from pilotlight.pte.ethos_u import BACKEND, parse_blob, parse_payload
 from pilotlight.pte.program import KernelCall
@@ -45,6 +45,7 @@ def prove(elf: Path, bundle: Path, board: Board, executorch: str) -> Proof:
         *_missing_backends(image, method),
         *_wrong_npu(method, info, board),
         *_wrong_version(info, executorch),
+        *_out_of_reach(image, method, info, board),
     ]
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
@@ -117,6 +118,24 @@ def _wrong_npu(method: Method, info: ModelInfo, board: Board) -> list[str]:
     if method.delegates and info.target not in possible:
         problems.append(f"NPU: compiled for {info.target}, and {board.name} has {' or '.join(possible)}")
     return problems
+
+
+def _out_of_reach(image: ElfImage, method: Method, info: ModelInfo, board: Board) -> list[str]:
+    """Find what a linker script puts where the NPU's bus does not lead."""
+    if not method.delegates or board.cpu.core == "host":
+        return []
+    visible = [board.memory[name] for name in board.npu.visible]
+    problems: dict[tuple[str, str], str] = {}
+    for place in npu_memory(image, embedded_model(image, info.name)):
+        if any(region.origin <= place.begin and place.end <= region.end for region in visible):
+            continue
+        region = next((name for name, at in board.memory.items() if at.origin <= place.begin < at.end), "")
+        where = f"in {region}" if region else "in no memory of the board"
+        problems[place.what, place.section] = (
+            f"memory: the {place.what} (section {place.section}, {place.begin:#_x} to {place.end:#_x}) lies {where}, "
+            f"and the NPU reaches {' and '.join(board.npu.visible)} only"
+        )
+    return list(problems.values())
 
 
 def _wrong_version(info: ModelInfo, executorch: str) -> list[str]:
