@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import compile_pairs
 from pairs import OPERATORS, SAMPLES, SURROUNDINGS, Graph, graphs
 
-from pilotlight.export import vela
+from pilotlight.export import rewrites, vela
 
 # A ReLU that is lost without the exporter's repair, and one before which zero is the lowest value.
 LOST = Graph(7, "conv2d", "relu", "beside input", "around 0")
@@ -49,6 +49,27 @@ def test_without_the_repair_the_order_is_found(monkeypatch: pytest.MonkeyPatch, 
     outcome = compile_pairs.compile_graph(graph)
     assert not outcome.error and not outcome.passed_unnoticed
     assert "lie elsewhere" in outcome.kept["rsub"]
+
+
+# Upstream's negation takes the result to have the input's scale.
+NEGATED = (
+    Graph(100001, "hardtanh from 0", "neg", "residual", "around 0"),
+    Graph(100002, "avg_pool2d", "neg", "plain", "around 0"),
+    Graph(100003, "gelu", "neg", "beside input", "around 0"),
+)
+
+
+@pytest.mark.parametrize("graph", NEGATED, ids=str)
+def test_a_negation_is_computed_on_the_npu(graph: Graph) -> None:
+    outcome = compile_pairs.compile_graph(graph)
+    assert not outcome.error and not outcome.passed_unnoticed and not outcome.kept
+
+
+@pytest.mark.parametrize("graph", NEGATED, ids=str)
+def test_without_the_rewriting_a_negation_is_found_wrong(monkeypatch: pytest.MonkeyPatch, graph: Graph) -> None:
+    others = tuple(known for known in rewrites.REWRITINGS if "negation" not in known.words)
+    monkeypatch.setattr(rewrites, "REWRITINGS", others)
+    assert "neg" in compile_pairs.compile_graph(graph).deviations
 
 
 def test_without_the_repair_the_lost_activation_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

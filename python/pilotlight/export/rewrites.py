@@ -198,7 +198,19 @@ def _rolled(node: Any) -> Function | None:
     return roll if any(shift % shape[axis] for shift, axis in zip(shifts, dimensions, strict=True)) else None
 
 
+def _product(node: Any) -> Function | None:
+    if not node.meta["val"].is_floating_point():
+        return None
+    return lambda x: _aten.mul.Tensor(x, -1.0)
+
+
 REWRITINGS = (
+    Rewriting(
+        (_aten.neg.default,),
+        _product,
+        "a negation as a product with -1",
+        "the NPU's negation keeps the scale, and the quantiser may give the result another",
+    ),
     Rewriting(
         (_aten.relu6.default, _aten.relu6_.default),
         _hardtanh,

@@ -54,6 +54,7 @@ def settled(norm: Any) -> Any:
 
 CASES: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], tuple[int, ...], str]] = {
     "relu6": (lambda x: nn.functional.relu6(x + 3), PLANE, "relu6"),
+    "a negation": (lambda x: -(x + 3), PLANE, "a negation"),
     "average of the plane": (lambda x: nn.functional.avg_pool2d(x, 8), PLANE, "avg_pool2d"),
     "averages side by side": (lambda x: nn.functional.avg_pool2d(x, 4), PLANE, "avg_pool2d"),
     "a row's maxima": (lambda x: nn.functional.max_pool1d(x, 3, 2, 1), (1, 4, 16), "max_pool1d"),
