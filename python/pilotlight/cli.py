@@ -18,6 +18,7 @@ from typing import Any, Protocol, cast
 
 from pilotlight import __version__
 from pilotlight.errors import PilotlightError
+from pilotlight.files import storage_full
 
 
 class CommandModule(Protocol):
@@ -50,17 +51,7 @@ def run_command(args: argparse.Namespace) -> int:
     try:
         return int(args.handler(args))
     except PilotlightError as error:
-        if getattr(args, "json", False):
-            report = {
-                "error": type(error).__name__,
-                "message": str(error),
-                "hint": error.hint,
-                "exit_code": error.exit_code,
-            }
-            print(json.dumps(report, indent=2))
-        else:
-            print(f"error: {error.report()}", file=sys.stderr)
-        return error.exit_code
+        return _failed(error, args)
     except BrokenPipeError:
         # Whoever read our output has seen enough (`| head`). Python would complain again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -68,6 +59,25 @@ def run_command(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        full = storage_full(error)
+        if full is None:
+            raise
+        return _failed(full, args)
+
+
+def _failed(error: PilotlightError, args: argparse.Namespace) -> int:
+    if getattr(args, "json", False):
+        report = {
+            "error": type(error).__name__,
+            "message": str(error),
+            "hint": error.hint,
+            "exit_code": error.exit_code,
+        }
+        print(json.dumps(report, indent=2))
+    else:
+        print(f"error: {error.report()}", file=sys.stderr)
+    return error.exit_code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

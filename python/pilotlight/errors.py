@@ -79,6 +79,12 @@ class EmulatorMissing(ToolMissing):
     exit_code = 32
 
 
+class StorageFull(PilotlightError):
+    """A file could not be written: the disk, or the user's share of it, is full."""
+
+    exit_code = 33
+
+
 class TargetError(PilotlightError):
     """The target answered, and the answer was an error."""
 

@@ -3,10 +3,30 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from glob import glob
 from pathlib import Path
+
+from pilotlight.errors import StorageFull
+
+# The disk, the user's share of it, the largest file that the process may write.
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+
+
+def storage_full(error: BaseException) -> StorageFull | None:
+    """Return what to tell when `error`, or one that it came from, is that no more can be written; else None."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, OSError) and link.errno in _FULL:
+            what = link.filename or "a temporary file"
+            return StorageFull(
+                f"{what} cannot be written: {link.strerror}",
+                hint=f"make room, or name another folder; temporary files are in {tempfile.gettempdir()} (TMPDIR)",
+            )
+        link = link.__cause__ or link.__context__
+    return None
 
 
 def matching(pattern: str) -> list[Path]:

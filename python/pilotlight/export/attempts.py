@@ -30,6 +30,7 @@ from pilotlight.export.steps import Steps, worded
 from pilotlight.export.user_operators import number_of
 from pilotlight.export.vela import VelaRefused
 from pilotlight.export.vela_outputs import MissingOutput
+from pilotlight.files import storage_full
 from pilotlight.model_spec import ModelSpec
 
 # Samples on which each operator of the delegates is compared with quantised PyTorch.
@@ -176,9 +177,11 @@ class Attempts:
             raise
         except LoweringFailed as failed:
             assert failed.__cause__ is not None
+            _demand_room(failed)
             self.steps.log_exception()
             return _Failure(failed.__cause__, failed.numbers)
         except (Exception, SystemExit) as error:
+            _demand_room(error)
             self.steps.log_exception()
             return _Failure(error, tuple(self.captured.operators))
 
@@ -246,6 +249,13 @@ class _Failure:
     error: BaseException
     numbers: tuple[int, ...]
     quantised: Quantised | None = None
+
+
+def _demand_room(error: BaseException) -> None:
+    """Raise StorageFull when that is why: no operator is to blame."""
+    full = storage_full(error)
+    if full is not None:
+        raise full from error
 
 
 def _kind(node: Any) -> str:

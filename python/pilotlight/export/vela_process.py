@@ -7,6 +7,7 @@ this one (fork): Vela is loaded already, and starting another Python would cost 
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import os
 import signal
@@ -17,7 +18,9 @@ from contextlib import contextmanager
 
 from executorch.backends.arm import arm_vela
 
-_REFUSED = 1
+from pilotlight.files import storage_full
+
+_REFUSED, _NO_ROOM = 1, 2
 
 
 class VelaCrashed(Exception):
@@ -48,6 +51,8 @@ def vela_in_its_own_process() -> Iterator[None]:
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if status < 0:
             raise VelaCrashed(f"its compiler crashes ({signal.Signals(-status).name})")
+        if status == _NO_ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if status:
             raise RuntimeError(said)
 
@@ -59,13 +64,13 @@ def vela_in_its_own_process() -> Iterator[None]:
 
 
 def _run_and_exit(run: object, arguments: Sequence[str], write: int) -> None:
-    """End the copy: with 0, or with _REFUSED and the words of the exception in the pipe."""
+    """End the copy: with 0, or with another code and the words of the exception in the pipe."""
     faulthandler.disable()  # A crash is told by the exit code.
     status = 0
     try:
         run(arguments)  # type: ignore[operator]
     except BaseException as error:  # SystemExit too
-        status = _REFUSED
+        status = _REFUSED if storage_full(error) is None else _NO_ROOM
         os.write(write, str(error).encode())
     finally:
         try:

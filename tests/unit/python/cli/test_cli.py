@@ -2,9 +2,11 @@
 """How every command ends: one message, its exit code, and no PyTorch unless it exports."""
 
 import argparse
+import errno
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +66,43 @@ def test_a_reader_that_stops_reading_sees_no_traceback() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_full_disk_is_an_error_that_names_the_file(wrapped: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    def handler(args: argparse.Namespace) -> int:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", "out/model.pte")
+        except OSError:
+            if wrapped:
+                raise RuntimeError("a library says something else") from None
+            raise
+
+    assert run_command(argparse.Namespace(handler=handler)) == 33
+    said = capsys.readouterr().err
+    assert said.startswith("error: out/model.pte cannot be written: No space left on device\n  try: make room")
+
+
+def test_another_fault_of_ours_is_still_seen() -> None:
+    def handler(args: argparse.Namespace) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", "out")
+
+    with pytest.raises(PermissionError):
+        run_command(argparse.Namespace(handler=handler))
+
+
+def test_a_command_that_may_write_no_more_says_so_and_leaves_the_earlier_result(tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    out.mkdir()
+    (out / "model.pte").write_bytes(b"earlier")
+    program = (
+        "import resource, signal, sys; from pilotlight.cli import main\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
+        f"sys.exit(main(['export', 'digits', '-t', 'ethos-u55-128', '-o', {str(out)!r}]))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert result.returncode == 33, result.stderr[-2000:]
+    assert "cannot be written: File too large" in result.stderr and "Traceback" not in result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"bundle", "bundle.failed.log"}
+    assert (out / "model.pte").read_bytes() == b"earlier"

@@ -22,6 +22,11 @@ def give_up(arguments: Sequence[str]) -> None:
     raise SystemExit(f"no such option: {arguments[0]}")
 
 
+def fill(arguments: Sequence[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        full.write("no room")
+
+
 def write(arguments: Sequence[str]) -> None:
     Path(arguments[0]).write_text(str(os.getpid()), encoding="utf-8")
 
@@ -36,6 +41,12 @@ def test_what_vela_says_when_it_gives_up_comes_back(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(arm_vela.vela, "main", give_up)
     with vela_in_its_own_process(), pytest.raises(RuntimeError, match="no such option: --fast"):
         arm_vela.vela.main(["--fast"])
+
+
+def test_a_full_disk_is_told_apart_from_what_vela_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arm_vela.vela, "main", fill)
+    with vela_in_its_own_process(), pytest.raises(OSError, match="No space left"):
+        arm_vela.vela.main([])
 
 
 def test_files_are_written_by_another_process_and_the_function_is_put_back(
