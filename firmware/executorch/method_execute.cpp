@@ -168,7 +168,8 @@ Error Method::execute_instruction() {
   const std::uint32_t lines = pilotlight::executorch_runtime::ErrorLines();
   size_t next = step_state_.instr_idx + 1;
   Error error = Error::Ok;
-  switch (instruction.kind) {
+  const Instruction::Kind kind = instruction.kind;
+  switch (kind) {
     case Instruction::Kind::kKernel:
       error = RunKernel(instruction, event_tracer_, temp_allocator_);
       break;
