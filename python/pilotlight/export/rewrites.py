@@ -206,12 +206,6 @@ def _product(node: Any) -> Function | None:
 
 REWRITINGS = (
     Rewriting(
-        (_aten.neg.default,),
-        _product,
-        "a negation as a product with -1",
-        "the NPU's negation keeps the scale, and the quantiser may give the result another",
-    ),
-    Rewriting(
         (_aten.relu6.default, _aten.relu6_.default),
         _hardtanh,
         "relu6 as hardtanh between 0 and 6",
@@ -240,6 +234,12 @@ REWRITINGS = (
         _rolled,
         "roll as slices put together anew",
         "the NPU would need 64-bit indices for it",
+    ),
+    Rewriting(
+        (_aten.neg.default,),
+        _product,
+        "a negation as a product with -1",
+        "the NPU's negation keeps the scale, and the quantiser may give the result another",
     ),
     *products.REWRITINGS,
     *attention.REWRITINGS,
