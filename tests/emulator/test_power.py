@@ -28,6 +28,7 @@ def test_a_board_stays_on_between_clients(bench: Bench) -> None:
 def test_a_second_client_is_turned_away_and_the_first_is_not_disturbed(bench: Bench) -> None:
     state = bench.power_up()
     second = Wire(state.console_port)
+    assert "another program has this console" in second.ask("r 0")
     with pytest.raises((EOFError, ConnectionError)):
         second.ask("r 0")
     assert bench.wire.ask("a") == "alive"
