@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from locked import locked
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-TARGETS = ("loader", "delegate", "frames")
+# The targets, and the longest input that is worth giving to each, in bytes.
+MAX_LENGTH = {"loader": 16384, "delegate": 8192, "frames": 512, "kernels": 16384}
 
 _BUILD_LIMIT_S = 900
 
@@ -47,3 +49,15 @@ def replay(folder: Path, target: str, *arguments: str | Path, limit_s: float = 3
     """Run <target>_replay; a finding is in its error output, with the command that repeats it."""
     command = [str(folder / f"{target}_replay"), "--dump", str(folder), *map(str, arguments)]
     return bounded.run(command, limit_s, capture_output=True, text=True, errors="replace")
+
+
+def fuzzer_name(target: str) -> str:
+    """Return the name that CMake gives to the target's program with a fuzzing engine."""
+    return f"{target}_fuzzer"
+
+
+def findings(target: str) -> list[Path]:
+    """Return the inputs that broke a rule of `target` once."""
+    folder = HERE / "findings"
+    about = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
+    return [folder / name for name, finding in about.items() if finding["target"] == target]

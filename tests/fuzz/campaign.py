@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A long run of all targets on one core: libFuzzer, AFL++, and mutations that know the structure.
 
+The mutations also run with the firmware's kernels.
+
     python tests/fuzz/campaign.py --minutes 60
 
 Each target gets a share of the time and of the executions, whichever ends first. The corpus is kept in
@@ -24,29 +26,29 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import building  # noqa: E402
+import kernel_programs  # noqa: E402
 import mutations  # noqa: E402
 import seeds  # noqa: E402
 
 WORK = building.ROOT / "build/fuzz"
 
 # A mutation list of this many takes some 20 s.
-_LIST_LENGTH = 400_000
+_LIST_LENGTHS = {"loader": 400_000, "kernels": 100_000}
 _MOST_FINDINGS = 5
 
 
 @dataclass(frozen=True)
 class Share:
-    """What a target gets of the whole: of its time, and how many executions at most; and how long its inputs are."""
+    """What a target gets of the whole: of its time, and how many executions at most."""
 
     of_time: float
     of_executions: float
-    max_length: int
 
 
 SHARES = {
-    "loader": Share(0.35, 0.25, 16384),
-    "delegate": Share(0.20, 0.40, 8192),
-    "frames": Share(0.45, 0.35, 512),
+    "loader": Share(0.35, 0.25),
+    "delegate": Share(0.20, 0.40),
+    "frames": Share(0.45, 0.35),
 }
 
 
@@ -103,8 +105,9 @@ class Campaign:
             if left <= 0 or seconds <= 0:
                 break
             command = [
-                *(str(folder / f"{target}_fuzzer"), f"-runs={left}", f"-max_total_time={seconds}"),
-                *(f"-max_len={share.max_length}", f"-dict={self._corpus / 'seeds/pte.dict'}", "-timeout=20"),
+                *(str(folder / building.fuzzer_name(target)), f"-runs={left}", f"-max_total_time={seconds}"),
+                *(f"-max_len={building.MAX_LENGTH[target]}", "-timeout=20"),
+                f"-dict={self._corpus / 'seeds' / target}.dict",
                 *(f"-artifact_prefix={self._findings}/{target}-", "-print_final_stats=1", "-close_fd_mask=1"),
                 *(str(corpus), str(self._corpus / "seeds" / target)),
             ]
@@ -142,8 +145,9 @@ class Campaign:
         }
         command = [
             *("afl-fuzz", "-V", str(seconds), "-i", str(self._corpus / "seeds" / target), "-o", str(out)),
-            *("-x", str(self._corpus / "seeds/pte.dict"), "-G", str(share.max_length), "-t", "5000"),
-            *("--", str(folder / f"{target}_fuzzer")),
+            *("-x", f"{self._corpus / 'seeds' / target}.dict", "-t", "5000"),
+            *("-G", str(building.MAX_LENGTH[target])),
+            *("--", str(folder / building.fuzzer_name(target))),
         ]
         result, began = Result("AFL++", target), time.monotonic()
         done = subprocess.run(
@@ -171,28 +175,39 @@ class Campaign:
         self._note(result, began)
 
     def _structure(self) -> None:
-        """Mutation lists with seeds of their own, for programs with words of 64 and 32 bits in turn."""
+        """Mutation lists with seeds of their own, without and with the kernels, at 64 and 32 bits."""
         end = time.monotonic() + self._seconds * 0.1
-        began = time.monotonic()
-        files = sorted((self._corpus / "seeds/loader").glob("*.pte"))
+        builds: dict[tuple[str, str], tuple[Path, list[Path], Result]] = {}
+        for bits in ("64", "32"):
+            loader = building.build(WORK / f"replay-{bits}", f"-DWORD_BITS={bits}")
+            seed_files = sorted((self._corpus / "seeds/loader").glob("*.pte"))
+            kernels = kernel_programs.build(bits)
+            for target, folder, files in (
+                ("loader", loader, seed_files),
+                ("kernels", kernels, kernel_programs.loadable(kernels)),
+            ):
+                builds[target, bits] = (folder, files, Result(f"structured, {bits} bits", target))
         seed = int(time.time())
-        results = {bits: Result(f"structured, {bits} bits", "loader") for bits in ("64", "32")}
         while time.monotonic() < end:
-            for bits, result in results.items():
-                folder = building.build(WORK / f"replay-{bits}", f"-DWORD_BITS={bits}")
+            for (target, bits), (folder, files, result) in builds.items():
                 seed += 1
-                cases = WORK / "cases.bin"
-                mutations.write(files, _LIST_LENGTH, seed, cases)
-                done = building.replay(folder, "loader", "--cases", cases, limit_s=1800)
-                ran = re.search(r"^ *(\d+)  executions$", done.stderr, re.MULTILINE)
-                result.executions += int(ran.group(1)) if ran else 0
-                if done.returncode != 0:
-                    result.findings += 1
-                    self._tell(f"seed {seed}\n{done.stderr}")
-                    for file in folder.glob("finding-*.bin"):
-                        file.rename(self._findings / f"loader-{bits}-{seed}.pte")
-        for result in results.values():
-            self._note(result, began)
+                self._run_list(target, bits, folder, files, seed, result)
+        for _, _, result in builds.values():
+            self._note(result, time.monotonic() - result.seconds)
+
+    def _run_list(self, target: str, bits: str, folder: Path, files: list[Path], seed: int, result: Result) -> None:
+        began = time.monotonic()
+        cases = WORK / "cases.bin"
+        mutations.write(files, _LIST_LENGTHS[target], seed, cases)
+        done = building.replay(folder, target, "--cases", cases, limit_s=1800)
+        ran = re.search(r"^ *(\d+)  executions$", done.stderr, re.MULTILINE)
+        result.executions += int(ran.group(1)) if ran else 0
+        if done.returncode != 0:
+            result.findings += 1
+            self._tell(f"seed {seed}\n{done.stderr}")
+            for file in folder.glob("finding-*.bin"):
+                file.rename(self._findings / f"{target}-{bits}-{seed}.pte")
+        result.seconds += time.monotonic() - began
 
     def _tell(self, said: str) -> None:
         lines = said.splitlines()

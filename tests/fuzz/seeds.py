@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What fuzzing starts from: small good programs, delegate blobs, frames, and a dictionary.
 
-    python tests/fuzz/seeds.py FOLDER     writes loader/, delegate/, frames/ and pte.dict
+    python tests/fuzz/seeds.py FOLDER     writes loader/, delegate/, frames/, and a dictionary of each
 
 Programs are the hand-written ones of tests/unit/firmware/executorch and exports of a CNN for the NPU from
 tests/unit/firmware/ethos_u/data; add files of your own to FOLDER/loader.
@@ -25,6 +25,9 @@ sys.path.insert(0, str(ROOT / "tests/unit/firmware/executorch"))
 import programs  # noqa: E402
 
 from pilotlight.pte import read_program  # noqa: E402
+
+_NONCE = bytes(range(1, 17))
+_RESET = struct.pack("<I", 0x54455352)  # What a device wants to see before it resets.
 
 _EXPORTS = ROOT / "tests/unit/firmware/ethos_u/data"
 
@@ -71,9 +74,8 @@ def _frame(kind: int, sequence: int, payload: bytes) -> bytes:
 
 def frames() -> dict[str, bytes]:
     """Streams for frames_target.cpp: raw bytes (first byte 0), or messages that it frames by itself (1)."""
-    nonce = bytes(range(1, 17))
     session = [
-        (0x01, nonce),
+        (0x01, _NONCE),
         (0x02, b"\0"),
         (0x03, b"\0\0\0"),
         (0x04, bytes(8) + bytes(range(8))),
@@ -82,7 +84,7 @@ def frames() -> dict[str, bytes]:
         (0x07, b"\0"),
         (0x0A, b""),
         (0x08, struct.pack("<I", 1)),
-        (0x09, struct.pack("<I", 0x54455352)),
+        (0x09, _RESET),
     ]
     # Pieces that begin in their tensor and end behind it.
     beyond = [
@@ -103,22 +105,27 @@ def frames() -> dict[str, bytes]:
     }
 
 
-def dictionary() -> str:
-    """Words of the formats, for libFuzzer and AFL++."""
-    words: dict[str, bytes] = {
-        "identifier": b"ET12",
-        "extended_header": b"eh00",
-        "probe_backend": b"FuzzBackend",
-        "npu_backend": b"EthosUBackend",
-        "driver_payload": b"COP1",
-        "kernel": b"probe::trace",
-        "quantize": b"quantized_decomposed::quantize_per_tensor",
-    }
-    for block in ("vela_bin_stream", "cmd_data", "weight_data", "scratch_size", "inputs", "outputs", "vela_end_stream"):
-        words[f"block_{block}"] = block.encode().ljust(16, b"\0")
+_BLOCKS = ("vela_bin_stream", "cmd_data", "weight_data", "scratch_size", "inputs", "outputs", "vela_end_stream")
+_WORDS_OF_BLOBS = {"driver_payload": b"COP1", **{f"block_{name}": name.encode().ljust(16, b"\0") for name in _BLOCKS}}
+_WORDS_OF_PROGRAMS = {
+    "identifier": b"ET12",
+    "extended_header": b"eh00",
+    "probe_backend": b"FuzzBackend",
+    "npu_backend": b"EthosUBackend",
+    "kernel": b"probe::trace",
+    "quantize": b"quantized_decomposed::quantize_per_tensor",
+    **_WORDS_OF_BLOBS,
+}
+_WORDS_OF_FRAMES = {"nonce": _NONCE, "reset": _RESET, "empty_block": b"\1\1", "two_frames": b"\0\0"}
+
+
+def dictionary(target: str) -> str:
+    """Return words of the target's format as libFuzzer and AFL++ read them."""
+    words = dict({"frames": _WORDS_OF_FRAMES, "delegate": _WORDS_OF_BLOBS}.get(target, _WORDS_OF_PROGRAMS))
     for name, value in (("max", 2**31 - 1), ("min", 2**31), ("all", 2**32 - 1), ("large", 2**30), ("64k", 2**16)):
         words[f"u32_{name}"] = struct.pack("<I", value)
-        words[f"u64_{name}"] = struct.pack("<Q", value << 32)
+        if target != "frames":  # which has no number of 64 bits
+            words[f"u64_{name}"] = struct.pack("<Q", value << 32)
     lines = []
     for name, word in words.items():
         escaped = "".join(f"\\x{byte:02x}" for byte in word)
@@ -133,7 +140,7 @@ def write(folder: Path) -> None:
         for name, content in files.items():
             suffix = ".pte" if target == "loader" else ".bin"
             (folder / target / f"{name}{suffix}").write_bytes(content)
-    (folder / "pte.dict").write_text(dictionary(), encoding="utf-8")
+        (folder / f"{target}.dict").write_text(dictionary(target), encoding="utf-8")
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ Under AddressSanitizer and UndefinedBehaviorSanitizer, with words of 64 bits and
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from pathlib import Path
@@ -107,9 +106,10 @@ def test_each_file_of_the_regression_corpus_gets_its_error(machine: tuple[str, P
     assert regressions.differences(expected, got, narrow=bits == "32") == {}
 
 
-def test_what_fuzzing_found_stays_fixed(machine: tuple[str, Path]) -> None:
+@pytest.mark.parametrize("target", ["loader", "delegate", "frames"])
+def test_what_fuzzing_found_stays_fixed(machine: tuple[str, Path], target: str) -> None:
     """Inputs that broke a rule once; findings.json tells which."""
-    folder = HERE / "findings"
-    for name, about in json.loads((folder / "findings.json").read_text(encoding="utf-8")).items():
-        done = building.replay(machine[1], about["target"], folder / name)
-        assert done.returncode == 0, f"{name}: {about['was']}\n{done.stderr}"
+    files = building.findings(target)
+    done = building.replay(machine[1], target, *files)
+    assert done.returncode == 0, done.stderr
+    assert _executed(done.stderr) == len(files)

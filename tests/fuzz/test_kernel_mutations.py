@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "unit/firmware/executorch/conformance")]
+sys.path.insert(0, str(HERE))
 
 import building  # noqa: E402
 import index_programs  # noqa: E402
+import kernel_programs  # noqa: E402
 import mutations  # noqa: E402
-import suite  # noqa: E402
 
 COUNT = 40_000
 
@@ -27,17 +27,12 @@ def bits(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def replay_folder(bits: str) -> Path:
-    return building.build(building.ROOT / f"build/fuzz/kernels-{bits}", f"-DWORD_BITS={bits}", "-DKERNELS=ON")
+    return kernel_programs.build(bits)
 
 
 @pytest.fixture(scope="module")
 def good(replay_folder: Path) -> list[Path]:
-    """Programs that load: the others lack what the caller has to bring."""
-    files = sorted(suite.programs().glob("*.pte"))
-    whole = building.replay(replay_folder, "kernels", "--print", *files)
-    assert whole.returncode == 0, whole.stderr
-    # The second run's inputs are no good for some.
-    found = [Path(path) for path in re.findall(r"^(\S+): (?:ran|execute) 0x\w+ \d+$", whole.stdout, re.MULTILINE)]
+    found = kernel_programs.loadable(replay_folder)
     assert len(found) > 30
     return found
 

@@ -59,7 +59,10 @@ def test_every_line_that_names_pilotlight_is_marked() -> None:
 
 def test_west_builds_it_and_the_board_answers_what_tosa_computed(tmp_path: Path) -> None:
     build = tmp_path / "build"
-    _west("build", "-d", build, "-b", "qemu-corstone300", "-s", EXAMPLE)
+    said = _west("build", "-d", build, "-b", "qemu-corstone300", "-s", EXAMPLE)
+    assert "digits for ethos-u55-128" in said and "against FP32: SQNR" in said
+    said = _west("build", "-d", build)
+    assert "up to date export of digits" in said and "against FP32" not in said
     _has_no_heap_and_no_constructors(build / "door_panel")
     _west("flash", "-d", build)
     try:

@@ -30,6 +30,7 @@ from pilotlight.build.settings import (
 from pilotlight.build.validate import validate
 from pilotlight.bundle import expectations_sha256, load_model_info
 from pilotlight.errors import ConfigError
+from pilotlight.export.report import REPORT_NAME, ExportReport, load_report
 from pilotlight.export.terminal import render, render_findings
 from pilotlight.files import write_atomically
 from pilotlight.paths import ROOT
@@ -79,28 +80,43 @@ def build_image(
         make_pristine(folder, kept=() if settings.source_dir else (BUNDLES,))
     save_settings(folder, settings)
     (folder / "build_info.json").unlink(missing_ok=True)
+    exports_before = _export_times(folder)
     _compile(folder, settings, board, definitions, console)
     if settings.source_dir:
         # The export ran within CMake, whose output is in the log.
         for bundle in _built_image(folder)[1]:
-            _print_findings(bundle, console)
+            ran = _export_time(bundle) != exports_before.get(bundle, 0)
+            _print_export(bundle, load_report(bundle) if ran else None, console)
     return _finish(folder, settings, board)
 
 
 def _export(options: ExportOptions, bundle: Path, console: Console) -> None:
     with telling(console, f"exporting {options.model} for {options.target}") as tell:
         report = export_if_needed(options, bundle, lambda step: tell(f"exporting {options.model}: {step.strip()}"))
-    if report is None:
-        console.print(f"[green]up to date[/green] export of {options.model} for {options.target}", highlight=False)
-        _print_findings(bundle, console)
-    else:
+    _print_export(bundle, report, console)
+
+
+def _print_export(bundle: Path, report: ExportReport | None, console: Console) -> None:
+    """Print the report of the export that just ran; without one, what the bundle's own export warned of."""
+    if report is not None:
         console.print(render(report))
-
-
-def _print_findings(bundle: Path, console: Console) -> None:
+        return
     info = load_model_info(bundle)
+    console.print(f"[green]up to date[/green] export of {info.name} for {info.target}", highlight=False)
     if info.warnings or info.weak:
         console.print(render_findings(info.warnings, info.weak))
+
+
+def _export_time(bundle: Path) -> int:
+    """Return when the bundle's report was written, in nanoseconds; 0 when there is none."""
+    try:
+        return (bundle / REPORT_NAME).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _export_times(folder: Path) -> dict[Path, int]:
+    return {path.parent: _export_time(path.parent) for path in (folder / BUNDLES).glob(f"*/{REPORT_NAME}")}
 
 
 def _compile(folder: Path, settings: Settings, board: Board, definitions: Mapping[str, str], console: Console) -> None:

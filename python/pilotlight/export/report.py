@@ -11,6 +11,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pilotlight.errors import ConfigError
+
+REPORT_NAME = "report.json"
 # Below this an output, or a slice of it, gets a warning: the error is a third of the signal.
 SQNR_LIMIT_DB = 10.0
 
@@ -208,4 +211,17 @@ class ExportReport:
         return json.dumps({**asdict(self), **totals}, indent=2) + "\n"
 
     def save(self, folder: Path) -> None:
-        (folder / "report.json").write_text(self.to_json(), encoding="utf-8")
+        (folder / REPORT_NAME).write_text(self.to_json(), encoding="utf-8")
+
+
+def load_report(folder: Path) -> ExportReport:
+    """Read what `ExportReport.save` wrote; raise ConfigError when it is missing or damaged."""
+    from cattrs import BaseValidationError, structure  # here, since few commands need it and it takes 70 ms
+
+    path = folder / REPORT_NAME
+    try:
+        return structure(json.loads(path.read_text(encoding="utf-8")), ExportReport)
+    except (OSError, ValueError, BaseValidationError) as error:
+        raise ConfigError(
+            f"the export report {path} cannot be read: {error}", hint="remove it, and export the model again"
+        ) from error

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +24,13 @@ class CompiledFunction:
 
 
 def read_frames(folder: Path) -> dict[str, CompiledFunction]:
-    """Return every function compiled below `folder` by its linker name.
+    """Return every function compiled in the build folder `folder` by its linker name.
 
+    Build folders inside of it are left out: their functions are those of other images.
     Where several functions of different files share a name, the worst of each property.
     """
     found: dict[str, CompiledFunction] = {}
-    for path in sorted(folder.rglob("*.ci")):
+    for path in sorted(_call_graphs(folder)):
         text = path.read_text(encoding="utf-8", errors="replace")
         indirect = {_linker_name(match["caller"]) for line in text.splitlines() if (match := _INDIRECT.match(line))}
         for line in text.splitlines():
@@ -43,6 +46,13 @@ def read_frames(folder: Path) -> dict[str, CompiledFunction]:
                 function = _worst(found[name], function)
             found[name] = function
     return found
+
+
+def _call_graphs(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        folders[:] = [name for name in folders if not (here / name / "CMakeCache.txt").exists()]
+        yield from (here / name for name in files if name.endswith(".ci"))
 
 
 def _linker_name(title: str) -> str:

@@ -138,3 +138,12 @@ def test_what_was_saved_is_what_is_loaded(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "stack.json").read_text())["bytes"] == bound.bytes
     (tmp_path / "stack.json").unlink()
     assert load_bound(tmp_path) is None
+
+
+def test_another_build_inside_the_folder_does_not_count(tmp_path: Path) -> None:
+    alone = bound_of(tmp_path, BRANCHES)
+    other = tmp_path / "demo"
+    other.mkdir()
+    linked(other, BRANCHES.replace("500", "900"))
+    (other / "CMakeCache.txt").touch()
+    assert bound_of(tmp_path, BRANCHES) == alone

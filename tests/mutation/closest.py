@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tests that are closest to a place, the quickest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from places import Place
+
+PYTEST = ("pytest", "-c", "python/pyproject.toml", "--rootdir", ".", "-m", "not campaign", "-q", "-x")
+UNIT_TESTS = "build/unit-tests"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command. `builds`: when it fails, the change is no program, and nothing is said about tests."""
+
+    name: str
+    command: tuple[str, ...]
+    limit_s: float = 900
+    builds: bool = False
+
+
+CONFIGURE = Stage(
+    "configure",
+    ("cmake", "-S", ".", "-B", UNIT_TESTS, "-G", "Ninja", "-DBOARD=host", "-DPILOTLIGHT_TESTS=ON"),
+    builds=True,
+)
+_BUILD = Stage("build", ("cmake", "--build", UNIT_TESTS), builds=True)
+_CTEST = Stage("unit tests of firmware", ("ctest", "--test-dir", UNIT_TESTS, "--timeout", "60", "--stop-on-failure"))
+
+
+def _pytest(*paths: str) -> Stage:
+    return Stage(paths[0], (*PYTEST, *paths))
+
+
+_EXECUTORCH = "tests/unit/firmware/executorch"
+_FUZZ = "tests/fuzz/test_fuzz_mutations.py"
+# By folder of the firmware, the innermost first.
+FIRMWARE: dict[str, tuple[Stage, ...]] = {
+    "firmware/apps/check": (_pytest(_FUZZ, "-k", "frames"), _pytest("tests/hil/test_never_a_false_pass.py")),
+    "firmware/base": (_pytest(_FUZZ),),
+    "firmware/ethos_u": (_pytest("tests/npu/test_driver_verification.py"), _pytest(_FUZZ)),
+    "firmware/executorch": (
+        _pytest(f"{_EXECUTORCH}/test_differential.py"),
+        _pytest(f"{_EXECUTORCH}/test_primitives.py", f"{_EXECUTORCH}/test_registration.py"),
+        _pytest(f"{_EXECUTORCH}/test_lent_memory.py", f"{_EXECUTORCH}/test_signatures.py"),
+        _pytest(_FUZZ),
+        _pytest(f"{_EXECUTORCH}/conformance/test_conformance.py"),
+    ),
+    "firmware/kernels": (
+        _pytest("tests/unit/firmware/kernels"),
+        _pytest(f"{_EXECUTORCH}/test_primitives.py"),
+        _pytest(f"{_EXECUTORCH}/conformance/test_conformance.py"),
+    ),
+    "firmware/model": (_pytest("tests/hil/test_examples.py"),),
+    "firmware/protocol": (_pytest(_FUZZ, "-k", "frames"),),
+}
+
+
+def stages(place: Place, lines: dict[str, dict[str, set[int]]], seconds: dict[str, float]) -> Sequence[Stage]:
+    """Return what to run for `place`, given the map of coverage_map.py."""
+    name = str(place.file)
+    if place.file.suffix == ".py":
+        tests = [test for test, numbers in lines.get(name, {}).items() if place.line in numbers]
+        tests.sort(key=lambda test: seconds.get(test, 0))
+        # Ten times its own time and a minute: a change that makes work endless is noticed by that.
+        return [Stage(test, (*PYTEST, test), 60 + 10 * seconds.get(test, 0)) for test in tests]
+    folder = next(folder for folder in FIRMWARE if name.startswith(folder + "/"))
+    return (_BUILD, _CTEST, *FIRMWARE[folder])

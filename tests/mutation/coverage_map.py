@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which test files run which lines of the package: measured once by coverage.py, kept in build/mutation.
+
+python tests/mutation/coverage_map.py     measure again
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from tree import WORK, Tree  # noqa: E402
+
+MAP = WORK / "coverage.json"
+# Their code runs in the test's own process. Tests that start west, a board or a compiler are left out.
+MEASURED = ("tests/unit/python", "tests/npu")
+_LIMIT_S = 7200
+
+
+def measure(tree: Tree) -> None:
+    """Run the measured tests of `tree` under coverage.py, and write the map."""
+    database = tree.folder / "build" / "coverage.sqlite"
+    database.parent.mkdir(exist_ok=True)
+    settings = tree.folder / "build" / "coveragerc"
+    settings.write_text(f"[run]\ndata_file = {database}\nsource = {tree.folder / 'python' / 'pilotlight'}\n")
+    command = ["pytest", "-c", "python/pyproject.toml", "--rootdir", ".", "-m", "not campaign", "-q", "-n", "2"]
+    command += ["--dist", "loadfile", "--durations=0", "--durations-min=0.01"]
+    command += ["--cov", f"--cov-config={settings}", "--cov-context=test", "--cov-report=", *MEASURED]
+    outcome = tree.run(command, _LIMIT_S)
+    if outcome.end != 0:
+        raise SystemExit(f"the tests fail without any change:\n{outcome.said[-4000:]}")
+    seconds: dict[str, float] = defaultdict(float)
+    for duration, test_file in re.findall(r"^ *([\d.]+)s \w+ +(\S+?\.py)::", outcome.said, re.MULTILINE):
+        seconds[test_file] += float(duration)
+    WORK.mkdir(parents=True, exist_ok=True)
+    content = {"lines": _lines(database, tree.folder), "seconds": seconds}
+    MAP.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _lines(database: Path, root: Path) -> dict[str, dict[str, list[int]]]:
+    """Return, for each file of the package and each test file, the lines that run."""
+    from coverage.numbits import numbits_to_nums
+
+    found: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    query = (
+        "select file.path, context.context, line_bits.numbits from line_bits"
+        " join file on file.id = line_bits.file_id join context on context.id = line_bits.context_id"
+    )
+    with sqlite3.connect(database) as connection:
+        for path, context, bits in connection.execute(query):
+            test_file = context.partition("::")[0]
+            if test_file:
+                found[str(Path(path).relative_to(root))][test_file] |= set(numbits_to_nums(bits))
+    return {file: {test: sorted(lines) for test, lines in tests.items()} for file, tests in found.items()}
+
+
+def load() -> tuple[dict[str, dict[str, set[int]]], dict[str, float]]:
+    """Return the lines by file and test file, and each test file's seconds."""
+    content = json.loads(MAP.read_text(encoding="utf-8"))
+    lines = {file: {test: set(numbers) for test, numbers in tests.items()} for file, tests in content["lines"].items()}
+    return lines, content["seconds"]
+
+
+if __name__ == "__main__":
+    measure(Tree(WORK / "tree-0"))
