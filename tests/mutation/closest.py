@@ -58,14 +58,35 @@ FIRMWARE: dict[str, tuple[Stage, ...]] = {
     "firmware/protocol": (_pytest(_FUZZ, "-k", "frames"),),
 }
 
+_EXAMPLES = (_pytest("tests/hil/test_examples.py"),)
+_BOARD = (_pytest("tests/emulator/test_faults.py"), _pytest("tests/hil/test_never_a_false_pass.py"))
+# By part of the package: tests that run it in other processes, which coverage.py does not see.
+PACKAGE: dict[str, tuple[Stage, ...]] = {
+    "boards": _EXAMPLES,
+    "build": _EXAMPLES,
+    "check": _BOARD,
+    "codegen": _EXAMPLES,
+    "fault": _BOARD,
+    "link": _BOARD,
+    "listen": (_pytest("tests/hil/test_keyword_spotting.py"),),
+    "npu": (_pytest("tests/emulator/test_npu_port.py"),),
+    "proof": (_pytest("tests/hil/test_proof.py"),),
+    "size": (_pytest("tests/hil/test_size.py"),),
+    "stack": _EXAMPLES,
+    "targets": _BOARD,
+}
+
 
 def stages(place: Place, lines: dict[str, dict[str, set[int]]], seconds: dict[str, float]) -> Sequence[Stage]:
     """Return what to run for `place`, given the map of coverage_map.py."""
     name = str(place.file)
     if place.file.suffix == ".py":
-        tests = [test for test, numbers in lines.get(name, {}).items() if place.line in numbers]
+        by_test = lines.get(name, {})
+        # A line that runs at import belongs to no test: then all that run anything of the file.
+        tests = [test for test, numbers in by_test.items() if place.line in numbers] or list(by_test)
         tests.sort(key=lambda test: seconds.get(test, 0))
         # Ten times its own time and a minute: a change that makes work endless is noticed by that.
-        return [Stage(test, (*PYTEST, test), 60 + 10 * seconds.get(test, 0)) for test in tests]
+        inside = [Stage(test, (*PYTEST, test), 60 + 10 * seconds.get(test, 0)) for test in tests]
+        return (*inside, *PACKAGE.get(place.file.parts[2].removesuffix(".py"), ()))
     folder = next(folder for folder in FIRMWARE if name.startswith(folder + "/"))
     return (_BUILD, _CTEST, *FIRMWARE[folder])
