@@ -6,4 +6,4 @@ packages_build=(python3 python3-venv g++ gcc-arm-none-eabi libnewlib-arm-none-ea
 packages_test=("${packages_build[@]}" git libgtest-dev espeak-ng valgrind shellcheck
   g++-multilib)
 packages_campaign=("${packages_test[@]}" debootstrap)
-packages_fuzz=("${packages_test[@]}" clang afl++)
+packages_fuzz=("${packages_test[@]}" clang libclang-rt-dev afl++)

@@ -31,7 +31,7 @@ def measure(tree: Tree) -> None:
     settings = tree.folder / "build" / "coveragerc"
     settings.write_text(f"[run]\ndata_file = {database}\nsource = {tree.folder / 'python' / 'pilotlight'}\n")
     command = ["pytest", "-c", "python/pyproject.toml", "--rootdir", ".", "-m", "not campaign", "-q", "-n", "2"]
-    command += ["--dist", "loadfile", "--durations=0", "--durations-min=0.01"]
+    command += ["--dist", "loadfile", "--durations=0", "--durations-min=0.1"]
     command += ["--cov", f"--cov-config={settings}", "--cov-context=test", "--cov-report=", *MEASURED]
     outcome = tree.run(command, _LIMIT_S)
     if outcome.end != 0:
