@@ -202,9 +202,8 @@ Result<etensor::Device> MethodMeta::memory_planned_buffer_device(size_t index) c
   const auto* devices = s_plan_->non_const_buffer_device();
   for (size_t i = 0; i < CountOf(devices); ++i) {
     const auto* device = TableAt(devices, i);
-    if (device->buffer_idx() < 0 || static_cast<size_t>(device->buffer_idx()) != index + 1) {
-      continue;
-    }
+    // A negative one is no index when it is widened.
+    if (static_cast<size_t>(device->buffer_idx()) != index + 1) continue;
     return etensor::Device(static_cast<etensor::DeviceType>(device->device_type()),
                            device->device_index());
   }

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from places import Place
+from tree import ROOT
 
 PYTEST = ("pytest", "-c", "python/pyproject.toml", "--rootdir", ".", "-m", "not campaign", "-q", "-x")
 UNIT_TESTS = "build/unit-tests"
@@ -41,7 +43,12 @@ _FUZZ = "tests/fuzz/test_fuzz_mutations.py"
 FIRMWARE: dict[str, tuple[Stage, ...]] = {
     "firmware/apps/check": (_pytest(_FUZZ, "-k", "frames"), _pytest("tests/hil/test_never_a_false_pass.py")),
     "firmware/base": (_pytest(_FUZZ),),
-    "firmware/ethos_u": (_pytest("tests/npu/test_driver_verification.py"), _pytest(_FUZZ)),
+    "firmware/ethos_u": (
+        _pytest("tests/npu/test_register_map.py"),
+        _pytest("tests/npu/test_driver_verification.py"),
+        _pytest("tests/emulator/test_npu_port.py"),
+        _pytest(_FUZZ),
+    ),
     "firmware/executorch": (
         _pytest(f"{_EXECUTORCH}/test_differential.py"),
         _pytest(f"{_EXECUTORCH}/test_primitives.py", f"{_EXECUTORCH}/test_registration.py"),
@@ -51,8 +58,7 @@ FIRMWARE: dict[str, tuple[Stage, ...]] = {
     ),
     "firmware/kernels": (
         _pytest("tests/unit/firmware/kernels"),
-        _pytest(f"{_EXECUTORCH}/test_primitives.py"),
-        _pytest(f"{_EXECUTORCH}/conformance/test_conformance.py"),
+        _pytest(f"{_EXECUTORCH}/test_primitives.py", f"{_EXECUTORCH}/conformance/test_conformance.py"),
     ),
     "firmware/model": (_pytest("tests/hil/test_examples.py"),),
     "firmware/protocol": (_pytest(_FUZZ, "-k", "frames"),),
@@ -89,4 +95,10 @@ def stages(place: Place, lines: dict[str, dict[str, set[int]]], seconds: dict[st
         inside = [Stage(test, (*PYTEST, test), 60 + 10 * seconds.get(test, 0)) for test in tests]
         return (*inside, *PACKAGE.get(place.file.parts[2].removesuffix(".py"), ()))
     folder = next(folder for folder in FIRMWARE if name.startswith(folder + "/"))
-    return (_BUILD, _CTEST, *FIRMWARE[folder])
+    return (_BUILD, _CTEST, *_of_the_same_name(place.file), *FIRMWARE[folder])
+
+
+def _of_the_same_name(file: Path) -> tuple[Stage, ...]:
+    """Return the test of a kernel that is called like its file: a quick beginning."""
+    tests = (ROOT / "tests/unit" / file.parent).glob(f"test_{file.stem}*.py")
+    return tuple(_pytest(str(test.relative_to(ROOT))) for test in tests)

@@ -53,7 +53,6 @@ class Reg(IntEnum):
     CURRENT_QREAD = 0x27C
     SHRAM = 0x400
     SHADOW = 0x800
-    SHADOW_END = 0xC00
     REVISION = 0xFC0
 
 

@@ -398,3 +398,10 @@ def test_the_signatures_of_all_kernels_are_pytorchs(tmp_path: Path) -> None:
     assert {name: got[name] for name in expected} == expected
     assert got["quantized_decomposed::quantize_per_tensor.out"] == "tdiiiiw*"
     assert got["dim_order_ops::_to_dim_order_copy.out"] == "tb?Iw*"
+
+
+def test_the_kernels_of_an_image_are_registered_once(differential_build: Path) -> None:
+    """A second table would take the place of the first one's signatures."""
+    done = subprocess.run([differential_build / "registered_twice"], check=False, capture_output=True, text=True)
+    assert done.stdout == "registered\n"
+    assert done.returncode < 0, "the second registration was not refused"
