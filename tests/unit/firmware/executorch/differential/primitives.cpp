@@ -208,6 +208,13 @@ void CallTensors() {
   Call(copy, {number, from.Value(), number});
   const Example bare({3, 2, 2, 2}, ScalarType::Int, true, false);
   Call(copy, {bare.Value(), from.Value(), EValue(std::int64_t{0})});
+  // Rows of one byte, and of none.
+  const Example bytes({3, 1}, ScalarType::Byte, true, true);
+  Call(copy, {bytes.Value(), Example({1}, ScalarType::Byte, false, true).Value(),
+              EValue(std::int64_t{1})});
+  const Example nothing({3, 0}, ScalarType::Byte, true, true);
+  Call(copy, {nothing.Value(), Example({0}, ScalarType::Byte, false, true).Value(),
+              EValue(std::int64_t{1})});
 }
 
 void CallView(const Example& self, const std::vector<std::int64_t>& size, const Example& out) {
