@@ -21,6 +21,7 @@ _REGIONS = 8
 _LIMIT_S = 300
 
 # failure.h
+IFM2_CHANNEL = 16
 BAD_BLOB, BAD_COMMAND, BAD_ACCESS, MISSING_REGION = "bad blob", "bad command", "bad access", "missing region"
 
 

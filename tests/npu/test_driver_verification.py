@@ -15,13 +15,15 @@ from functools import cache
 
 import pytest
 from driver_oracle import Access, Finding, follow
-from driver_verdict import BlobRequest, Judge, StreamRequest, Verdict
+from driver_verdict import IFM2_CHANNEL, BlobRequest, Judge, StreamRequest, Verdict
+from ethosu.vela.ethos_u55_regs import ethos_u55_regs as arm
 from fixed_cases import FIXED
 from operator_cases import FAMILIES, make_case
 from random_states import REGION_BYTES, states
 from vela_compiler import Refused, compile_tosa
 
 from pilotlight.npu.configurations import Configuration, configuration
+from pilotlight.npu.faults import Channel
 from pilotlight.npu.isa import Product
 from pilotlight.pte.ethos_u import EthosUBlob, parse_blob, parse_payload
 
@@ -98,9 +100,20 @@ def check_ends(made: Compiled, judge: Judge) -> list[Access]:
         assert not verdict.accepted, f"region {region} of {end - 1} bytes"
         assert (verdict.at, verdict.region) == (at, region), verdict.text
         assert verdict.end >= end, verdict.text
+        there = [access for access in accesses if (access.region, access.at) == (region, at) and access.end >= end]
+        named = set().union(*(_channels(made.stream, access) for access in there))
+        assert verdict.channel in named, verdict.text
     used = judge.judge([made.request(made.stream)])[0].used_regions
     assert used == sum(1 << region for region in {access.region for access in accesses})
     return accesses
+
+
+def _channels(stream: bytes, access: Access) -> set[int]:
+    """Return which channels can have made an access: as in STATUS.faulting_channel, and one for IFM2."""
+    moves = struct.unpack_from("<H", stream, access.at)[0] & 0x3FF == arm.cmd0.NPU_OP_DMA_START.value
+    if moves:
+        return {Channel.MEM2MEM_WRITE if access.writes else Channel.MEM2MEM_READ}
+    return {Channel.OFM} if access.writes else {Channel.IFM, Channel.WEIGHTS, Channel.SCALE, IFM2_CHANNEL}
 
 
 def mutated(stream: bytes, generator: random.Random, count: int) -> Iterator[bytes]:
