@@ -42,6 +42,7 @@ TEST(LogFormat, PrintsWhatTheHostsPrintfPrints) {
   EXPECT_SAME("%hhu %hd", static_cast<unsigned char>(200), static_cast<short>(-2));
   EXPECT_SAME("%s|%.4s|%.*s|%8s|%-8s|", "text", "identifier", 2, "xyz", "right", "left");
   EXPECT_SAME("%5d|%-5d|%05d|%c|%%", 42, 42, 42, 'z');
+  EXPECT_SAME("%9d|%19d|%09u|%.9s|%.10s|", 42, 42, 42u, "0123456789ab", "0123456789ab");
   EXPECT_SAME("%p", reinterpret_cast<void*>(0x1234));
 }
 

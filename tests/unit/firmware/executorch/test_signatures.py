@@ -328,6 +328,24 @@ def test_memory_that_is_lent_twice_is_refused_when_it_would_be_written(
     assert "would be written into argument" in result.stderr
 
 
+def test_a_result_that_is_read_before_its_call_is_the_zero_of_the_file(
+    differential_build: Path, tmp_path: Path
+) -> None:
+    """A jump leaves out the comparison whose boolean the next jump is on, and that one a division by zero."""
+    operators = _operators("executorch_prim::gt.Scalar", "executorch_prim::mod.int")
+    values = [value("Int", int_val=number) for number in (2, 0, 0, 0)] + [value("Bool", bool_val=False)]
+    compare, divide = kernel(0, 0, 2, 1), kernel(1, 0, 2, 3)
+    codes = {}
+    for name, begin in {"left out": jump_false(4, 2), "done": kernel(0, 0, 2, 1)}.items():
+        method = program(plan(values, [], [3], [begin, compare, jump_false(1, 4), divide], operators=operators))
+        file = tmp_path / "program.pte"
+        file.write_bytes(programs.Assembler(tmp_path).assemble({"program": (method, [])})["program"])
+        command = [str(differential_build / "probe_signed"), str(file)]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        codes[name] = set(re.findall(r"^execute (0x[0-9a-f]+)$", said, re.MULTILINE))
+    assert codes["left out"] == {"0x0"} and "0x0" not in codes["done"] and codes["done"]
+
+
 # PyTorch's schema -> items of a signature.
 _SCHEMA_TYPES = {
     "Tensor": "t",
