@@ -252,9 +252,28 @@ def _overlaps() -> Iterator[tuple[str, Case]]:
         yield f"list_{items}", Case(program(method), *((INVALID_PROGRAM, said) if items == 10 else ("0x0", "")))
 
 
+def _byte_overlaps() -> Iterator[tuple[str, Case]]:
+    """An argument of some bytes at every distance from the output, of one byte at the least."""
+    operators = _operators("aten::index_select.out")
+    begin = 32
+    for bytes_read, bytes_written in ((1, 4), (4, 1), (1, 1), (3, 5)):
+        for at in range(begin - bytes_read - 1, begin + bytes_written + 2):
+            values = [
+                tensor([bytes_read], scalar_type="BYTE", at=at),
+                tensor([1], scalar_type="LONG", at=64),
+                tensor([bytes_written], scalar_type="BYTE", at=begin),
+                value("Int", int_val=0),
+            ]
+            overlaps = at < begin + bytes_written and begin < at + bytes_read
+            method = plan(values, [], [], [kernel(0, 0, 3, 1, 2, 2)], operators=operators)
+            said = "argument 3 of aten::index_select.out would be written into another argument" if overlaps else ""
+            name = f"{bytes_read}_bytes_at_{at}_of_{bytes_written}"
+            yield name, Case(program(method), INVALID_PROGRAM if overlaps else "0x0", said)
+
+
 @pytest.fixture(scope="module")
 def cases() -> dict[str, Case]:
-    return dict([*_calls(), *_results(), *_overlaps()])
+    return dict([*_calls(), *_results(), *_overlaps(), *_byte_overlaps()])
 
 
 def test_a_call_that_does_not_fit_is_refused_at_load_with_one_line(
