@@ -11,7 +11,9 @@ import re
 import sqlite3
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -24,24 +26,29 @@ MEASURED = ("tests/unit/python", "tests/npu")
 _LIMIT_S = 7200
 
 
-def measure(tree: Tree) -> None:
-    """Run the measured tests of `tree` under coverage.py, and write the map."""
+def measure(tree: Tree, tests: Sequence[str] = MEASURED) -> None:
+    """Run tests of `tree` under coverage.py, and write what they run into the map."""
     database = tree.folder / "build" / "coverage.sqlite"
     database.parent.mkdir(exist_ok=True)
     settings = tree.folder / "build" / "coveragerc"
     settings.write_text(f"[run]\ndata_file = {database}\nsource = {tree.folder / 'python' / 'pilotlight'}\n")
     command = ["pytest", "-c", "python/pyproject.toml", "--rootdir", ".", "-m", "not campaign", "-q", "-n", "2"]
     command += ["--dist", "loadfile", "--durations=0", "--durations-min=0.1"]
-    command += ["--cov", f"--cov-config={settings}", "--cov-context=test", "--cov-report=", *MEASURED]
+    command += ["--cov", f"--cov-config={settings}", "--cov-context=test", "--cov-report=", *tests]
     outcome = tree.run(command, _LIMIT_S)
     if outcome.end != 0:
         raise SystemExit(f"the tests fail without any change:\n{outcome.said[-4000:]}")
     seconds: dict[str, float] = defaultdict(float)
     for duration, test_file in re.findall(r"^ *([\d.]+)s \w+ +(\S+?\.py)::", outcome.said, re.MULTILINE):
         seconds[test_file] += float(duration)
+    known: dict[str, Any] = {"lines": {}, "seconds": {}}
+    if MAP.exists() and tests is not MEASURED:
+        known = json.loads(MAP.read_text(encoding="utf-8"))
+    for file, by_test in _lines(database, tree.folder).items():
+        known["lines"].setdefault(file, {}).update(by_test)
+    known["seconds"].update(seconds)
     WORK.mkdir(parents=True, exist_ok=True)
-    content = {"lines": _lines(database, tree.folder), "seconds": seconds}
-    MAP.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    MAP.write_text(json.dumps(known, indent=1), encoding="utf-8")
 
 
 def _lines(database: Path, root: Path) -> dict[str, dict[str, list[int]]]:
@@ -69,4 +76,4 @@ def load() -> tuple[dict[str, dict[str, set[int]]], dict[str, float]]:
 
 
 if __name__ == "__main__":
-    measure(Tree(WORK / "tree-0"))
+    measure(Tree(WORK / "tree-0"), sys.argv[1:] or MEASURED)

@@ -44,6 +44,10 @@ class Tree:
             for name in set(self._record_file.read_text(encoding="utf-8").split("\n")) - kept:
                 (self.folder / name).unlink(missing_ok=True)
         self._record_file.write_text("\n".join(sorted(present)), encoding="utf-8")
+        # Otherwise west would find the workspace around this folder, and its commands run that one's package.
+        workspace = self.folder / ".west" / "config"
+        workspace.parent.mkdir(exist_ok=True)
+        workspace.write_text("[manifest]\npath = .\nfile = west.yml\n", encoding="utf-8")
 
     _record = ".files"
 

@@ -46,8 +46,8 @@ def test_what_is_no_wav_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_label_track_is_read(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("0.5\t0.9\tyes\n\n1.25\t1.5\tleft\n", encoding="utf-8")
-    assert read_labels(tmp_path / "a.txt") == (Word(0.5, 0.9, "yes"), Word(1.25, 1.5, "left"))
+    (tmp_path / "a.txt").write_text("0.5\t0.9\tyes\n\n1.25\t1.25\tleft\n", encoding="utf-8")
+    assert read_labels(tmp_path / "a.txt") == (Word(0.5, 0.9, "yes"), Word(1.25, 1.25, "left"))
 
 
 @pytest.mark.parametrize("line", ["0.5 0.9 yes", "a\tb\tyes", "0.9\t0.5\tyes", "0.5\t0.9"])

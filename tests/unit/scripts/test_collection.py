@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every file of tests is found when pytest is given the folder `tests`."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[2]
+
+
+def test_no_folder_of_tests_is_left_out(pytestconfig: pytest.Config) -> None:
+    """pytest's own list has "build" in it, which once left out the tests of pilotlight.build."""
+    left_out = pytestconfig.getini("norecursedirs")
+    files = [path.relative_to(TESTS) for path in TESTS.rglob("test_*.py")]
+    assert len(files) > 100
+    hidden = [str(file) for file in files if any(fnmatch(part, p) for part in file.parts[:-1] for p in left_out)]
+    assert hidden == []
