@@ -57,4 +57,4 @@ python scripts/tidy.py build/unit-tests "${depth[@]}"
 say "Python, simulator and emulator tests"
 # One worker more than cores: some wait for the emulator while others export. A worker takes up to 1.8 GB.
 workers=$(($(nproc) < 8 ? $(nproc) + 1 : 8))
-pytest -c python/pyproject.toml --rootdir . -n "$workers" --dist loadfile -m "$markers" "${tests[@]}"
+pytest -c python/pyproject.toml --rootdir . -n "$workers" --dist loadfile --durations=15 -m "$markers" "${tests[@]}"
