@@ -73,6 +73,7 @@ PACKAGE: dict[str, tuple[Stage, ...]] = {
     "check": _BOARD,
     "codegen": _EXAMPLES,
     "fault": _BOARD,
+    "fvp_shim": (_pytest("tests/emulator/upstream/test_shim.py"),),
     "link": _BOARD,
     "listen": (_pytest("tests/hil/test_keyword_spotting.py"),),
     "npu": (_pytest("tests/emulator/test_npu_port.py"),),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ethosu.vela.ethos_u55_regs import ethos_u55_regs as arm
 
+from pilotlight.npu.device import _SHADOW
 from pilotlight.npu.registers import FAULTING_CHANNEL_BIT, FAULTS, IRQ_HISTORY_BIT, Cmd, Event, Pmcr, Reg, Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,6 +155,18 @@ def test_each_register_of_the_simulator_is_where_arm_has_it() -> None:
             assert register == min(item.value for item in arm.TSU)
         else:
             assert register == OFFSETS[other.get(register.name, register.name)], register.name
+
+
+def test_each_register_that_mirrors_a_setting_is_where_arm_has_it() -> None:
+    """Arm's words of 64 bits have a second name, or none for the high word; the simulator's have the command's."""
+    theirs = {item.value: item.name for item in arm.TSU if item.name != "SIZE"}
+    seen = set()
+    for offset, (command, is_payload) in _SHADOW.items():
+        name = command.removeprefix("SET_")
+        second = not is_payload and name in seen
+        assert theirs.get(offset) in ((f"{name}_HI", f"{name}_SHIFT", None) if second else (name,)), hex(offset)
+        seen.add(name)
+    assert theirs.keys() <= _SHADOW.keys()
 
 
 def test_each_bit_and_event_of_the_simulator_is_arms() -> None:

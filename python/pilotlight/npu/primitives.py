@@ -25,13 +25,26 @@ def _integer_quotient(a: int, b: int) -> int:
     return quotient if (a < 0) == (b < 0) else -quotient
 
 
+def _quotient(a: float, b: float) -> float:
+    """C++'s division of doubles: by zero it gives infinity, or NaN."""
+    with np.errstate(all="ignore"):
+        return float(np.float64(a) / np.float64(b))
+
+
+def _floor_quotient(a: float, b: float) -> float:
+    """Round towards minus infinity. A zero among doubles gives the wheel's infinity of the dividend's sign."""
+    if b != 0 or not (isinstance(a, float) or isinstance(b, float)):
+        return a // b
+    return math.copysign(math.inf, a)
+
+
 _ARITHMETIC: dict[str, Callable[..., Any]] = {
     "executorch_prim::add.Scalar": lambda a, b: a + b,
     "executorch_prim::sub.Scalar": lambda a, b: a - b,
     "executorch_prim::mul.Scalar": lambda a, b: a * b,
-    "executorch_prim::floordiv.Scalar": lambda a, b: a // b,
+    "executorch_prim::floordiv.Scalar": _floor_quotient,
     "executorch_prim::floordiv.int": _integer_quotient,
-    "executorch_prim::truediv.Scalar": lambda a, b: a / b,
+    "executorch_prim::truediv.Scalar": _quotient,
     "executorch_prim::mod.Scalar": lambda a, b: a - b * _integer_quotient(a, b),
     "executorch_prim::mod.int": lambda a, b: a - b * _integer_quotient(a, b),
     "executorch_prim::sym_max.Scalar": max,
@@ -62,7 +75,8 @@ def _copy_index(tensors: Any, source: Any, index: int) -> None:
     tensors[index] = source
 
 
-NAMES = frozenset(_ARITHMETIC) | {
+NUMERIC = frozenset(_ARITHMETIC)
+NAMES = NUMERIC | {
     "aten::sym_size.int",
     "aten::sym_numel",
     "executorch_prim::et_view.default",

@@ -17,6 +17,14 @@ _LABELS_AT_MOST = 60
 
 def draw(blame: Blame, file: Path) -> None:
     """Write the picture to `file`, in the format that its name ends with."""
+    try:
+        figure_of(blame).savefig(file, dpi=120)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be written ({error.strerror})", hint="name another file") from error
+
+
+def figure_of(blame: Blame) -> Figure:
+    """Return the picture: above the SQNR of each result, below its distance from quantised PyTorch."""
     rows = blame.results
     places = np.arange(len(rows))
     figure = Figure(figsize=(max(8.0, 0.28 * len(rows)), 7.0), layout="constrained")
@@ -45,7 +53,4 @@ def draw(blame: Blame, file: Path) -> None:
         steps.set_xticks(places, labels, rotation=90, fontsize=7)
     else:
         steps.set_xlabel("results, in the order of computation")
-    try:
-        figure.savefig(file, dpi=120)
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be written ({error.strerror})", hint="name another file") from error
+    return figure

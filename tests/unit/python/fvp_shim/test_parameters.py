@@ -55,6 +55,15 @@ def test_npu_is_the_fvps_default_unless_told(image: Path) -> None:
     assert parse_arguments(U55, ["-a", str(image)]).npu == "ethos-u55-128"
 
 
+@pytest.mark.parametrize(
+    ("executable", "macs"),
+    [*((U55, macs) for macs in (32, 64, 128, 256)), *((U65, macs) for macs in (256, 512))],
+)
+def test_every_size_of_the_npu_is_there(image: Path, executable: str, macs: int) -> None:
+    read = parse_arguments(executable, ["-C", f"ethosu.num_macs={macs}", "-a", str(image)])
+    assert read.npu == f"ethos-{'u65' if executable == U65 else 'u55'}-{macs}"
+
+
 @pytest.mark.parametrize("macs", ["512", "0", "many", ""])
 def test_number_of_macs_that_the_npu_does_not_come_with_is_refused(image: Path, macs: str) -> None:
     with pytest.raises(ConfigError, match="has 32, 64, 128, 256"):
