@@ -14,7 +14,7 @@ from operator_cases import make_case
 from vela_compiler import compile_tosa
 
 from pilotlight.npu.configurations import configuration
-from pilotlight.npu.hazards import Extent, Hazard, find_hazards
+from pilotlight.npu.hazards import _INTERNAL, Extent, Hazard, _where, find_hazards
 from pilotlight.npu.isa import Instruction, decode
 from pilotlight.npu.simulation import DelegateRunner
 
@@ -179,3 +179,9 @@ def test_an_output_whose_elements_overlap_is_reported() -> None:
 def test_the_matrix_product_of_a_slice_that_vela_gets_wrong_is_reported() -> None:
     for name in MIS_COMPILED:
         assert "for two elements of its output" in runner(name).hazards()[0].message
+
+
+def test_a_place_is_told_by_its_region_or_as_the_table_memory() -> None:
+    offsets = np.array([24, 16, 17], np.int64)
+    assert _where(1, offsets) == "3 bytes of region 1 from 0x10"
+    assert _where(_INTERNAL, offsets) == "3 bytes of the table memory from 0x10"
