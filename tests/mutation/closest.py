@@ -11,6 +11,8 @@ from places import Place
 from tree import ROOT
 
 PYTEST = ("pytest", "-c", "python/pyproject.toml", "--rootdir", ".", "-m", "not campaign", "-q", "-x")
+# The simulator, for one, runs in nearly every test of the export.
+_SECONDS_FOR_OTHERS = 120
 UNIT_TESTS = "build/unit-tests"
 
 
@@ -88,15 +90,28 @@ def stages(place: Place, lines: dict[str, dict[str, set[int]]], seconds: dict[st
     """Return what to run for `place`, given the map of coverage_map.py."""
     name = str(place.file)
     if place.file.suffix == ".py":
-        by_test = lines.get(name, {})
-        # A line that runs at import belongs to no test: then all that run anything of the file.
-        tests = [test for test, numbers in by_test.items() if place.line in numbers] or list(by_test)
-        tests.sort(key=lambda test: seconds.get(test, 0))
+        part = place.file.parts[2].removesuffix(".py")
+        tests = _of_the_line(place, part, lines.get(name, {}), seconds)
         # Ten times its own time and a minute: a change that makes work endless is noticed by that.
         inside = [Stage(test, (*PYTEST, test), 60 + 10 * seconds.get(test, 0)) for test in tests]
-        return (*inside, *PACKAGE.get(place.file.parts[2].removesuffix(".py"), ()))
+        return (*inside, *PACKAGE.get(part, ()))
     folder = next(folder for folder in FIRMWARE if name.startswith(folder + "/"))
     return (_BUILD, _CTEST, *_of_the_same_name(place.file), *FIRMWARE[folder])
+
+
+def _of_the_line(place: Place, part: str, by_test: dict[str, set[int]], seconds: dict[str, float]) -> list[str]:
+    """Return the test files of the place's part that run anything of its file, and some others that run its line.
+
+    A line of a module's top level runs once, for whichever test imports it first.
+    """
+    tests = sorted(by_test, key=lambda test: (place.line not in by_test[test], seconds.get(test, 0)))
+    own = [test for test in tests if f"/{part}/" in test]
+    others, budget_s = [], _SECONDS_FOR_OTHERS
+    for test in tests:
+        budget_s -= 0 if test in own else seconds.get(test, 0)
+        if test not in own and budget_s >= 0 and (place.line in by_test[test] or not own):
+            others.append(test)
+    return own + others
 
 
 def _of_the_same_name(file: Path) -> tuple[Stage, ...]:
