@@ -41,7 +41,7 @@ clang-format --dry-run --Werror "${cpp[@]}"
 ruff format --quiet --check --config python/pyproject.toml python tests
 ruff check --quiet --config python/pyproject.toml python tests
 mypy --no-error-summary --config-file python/pyproject.toml
-shellcheck scripts/*.sh .ci/run
+shellcheck scripts/*.sh tests/fuzz/oss_fuzz/build.sh .ci/run
 [ "${1:-}" = --lint ] && exit 0
 
 say "firmware unit tests (host)"
