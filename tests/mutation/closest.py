@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from coverage_map import MEASURED
 from places import Place
 from tree import ROOT
 
@@ -91,12 +94,21 @@ def stages(place: Place, lines: dict[str, dict[str, set[int]]], seconds: dict[st
     name = str(place.file)
     if place.file.suffix == ".py":
         part = place.file.parts[2].removesuffix(".py")
-        tests = _of_the_line(place, part, lines.get(name, {}), seconds)
+        tests = [*_that_import(place.file), *_of_the_line(place, part, lines.get(name, {}), seconds)]
         # Ten times its own time and a minute: a change that makes work endless is noticed by that.
-        inside = [Stage(test, (*PYTEST, test), 60 + 10 * seconds.get(test, 0)) for test in tests]
+        inside = [Stage(test, (*PYTEST, test), 60 + 10 * seconds.get(test, 0)) for test in dict.fromkeys(tests)]
         return (*inside, *PACKAGE.get(part, ()))
     folder = next(folder for folder in FIRMWARE if name.startswith(folder + "/"))
     return (_BUILD, _CTEST, *_of_the_same_name(place.file), *FIRMWARE[folder])
+
+
+@cache
+def _that_import(file: Path) -> tuple[str, ...]:
+    """Return the test files that name a module: coverage.py sees no test where only a module's tables are read."""
+    module = ".".join(file.with_suffix("").parts[1:])
+    named = re.compile(rf"\b{re.escape(module)}\b(?!\.)")
+    tests = (test for area in MEASURED for test in sorted((ROOT / area).rglob("test_*.py")))
+    return tuple(str(test.relative_to(ROOT)) for test in tests if named.search(test.read_text(encoding="utf-8")))
 
 
 def _of_the_line(place: Place, part: str, by_test: dict[str, set[int]], seconds: dict[str, float]) -> list[str]:

@@ -329,3 +329,11 @@ def test_lookup_table_copied_by_dma_is_applied() -> None:
     bench.device.write(0x98, 0x6000_0000)
     assert bench.run() == STOP | 0x22
     np.testing.assert_array_equal(bench.ofm.view(np.int8), table[bench.ifm.view(np.int8).astype(int) + 128])
+
+
+def test_only_the_plans_of_the_last_streams_are_kept() -> None:
+    kept = Bench(END).device._engine
+    for address in range(100):
+        kept._sequence(END, (address,) * 8)
+    kept._sequence(END, (70,) * 8)
+    assert [bases[0] for _, bases, _ in kept._sequences] == [*range(68, 70), *range(71, 100), 70]
