@@ -126,6 +126,10 @@ def test_a_block_kept_outside_is_found_by_its_key() -> None:
         (packed(outputs=struct.pack("<i9i", 1, 1, 1, 1, 1, 0, 8, 1, 0, 1)), "impossible shape"),
         (packed().replace(struct.pack("<I", 5) + b"\0" * 12, b"\xff\xff\xff\x7f" + b"\0" * 12), "exceeds the blob"),
         (packed().replace(b"outputs\0", b"inputs\0\0"), "block 'inputs' twice"),
+        (
+            packed().replace(block(b"weight_data", b"w" * 5), block(b"weight_data", b"w" * 5, flag=2)),
+            "flag 2 of block 'weight_data' is not 0 or 1",
+        ),
     ],
 )
 def test_a_malformed_blob_says_where(blob: bytes, message: str) -> None:

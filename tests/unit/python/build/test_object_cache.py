@@ -139,6 +139,16 @@ def test_what_has_changed_is_compiled_anew(project: Project, change: str) -> Non
     assert project.written("two")["a.o"] == project.written("three")["a.o"]
 
 
+@pytest.mark.parametrize("missing", ["", "-MD", "-MF", "-o", "-c", "-MF twice"])
+def test_only_a_compilation_of_one_source_is_kept(missing: str) -> None:
+    options = {"-MD": (), "-MF": ("a.d",), "-o": ("a.o",), "-c": ("a.c",)}
+    words = [word for option, values in options.items() if option != missing for word in (option, *values)]
+    if missing == "-MF twice":
+        words += ["-MF", "b.d"]
+    found = object_cache.Compilation.of(["gcc", *words])
+    assert (found is not None) == (not missing)
+
+
 def test_a_folder_whose_name_begins_alike_is_another_folder() -> None:
     compilation = object_cache.Compilation(["-ffile-prefix-map=/a/b=build", "-ffile-prefix-map=/a/="], "", "")
     assert compilation.general("-I/a/b/include") == "-I\0build\0/include"
