@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Part of every key: another version finds nothing of this one.
-_FORMAT = "2"
+_FORMAT = "3"
 # Least recently used entries beyond this are removed. Those of the conformance image take 26 MB.
 MOST_BYTES = 2 * 2**30
 # Entries lie in this many folders, 256 of each kind. Each has its share of MOST_BYTES.
@@ -96,8 +96,15 @@ class Compilation:
         compiler = os.stat(self.command[0])
         told = [_FORMAT, str(compiler.st_size), str(compiler.st_mtime_ns)]
         told += [f"{name}={os.environ.get(name)}" for name in _ENVIRONMENT]
-        told += [self.general(word) for word in (os.getcwd(), *self.command)]
+        told += [self.general(os.getcwd()), *self._general_words()]
         return hashlib.sha256("\0".join(told).encode()).hexdigest()
+
+    def _general_words(self) -> Iterable[str]:
+        """Return the arguments with the folders left open, but in definitions: their text is in the object."""
+        before = ""
+        for word in self.command:
+            yield word if word.startswith("-D") or before == "-D" else self.general(word)
+            before = word
 
     def outputs(self) -> dict[str, str]:
         """Return the files beside the object that the compiler may have written, by ending."""

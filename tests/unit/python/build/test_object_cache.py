@@ -114,6 +114,16 @@ def test_a_folder_that_the_object_names_is_no_other_folder(tmp_path: Path) -> No
     assert two.calls == 2
 
 
+@pytest.mark.parametrize("words", [('-DHOME="{}/data"',), ("-D", 'HOME="{}/data"')], ids=["one word", "two words"])
+def test_a_definition_that_names_the_folder_is_that_of_this_checkout(tmp_path: Path, words: tuple[str, ...]) -> None:
+    for name in ("one", "two"):
+        project = Project(tmp_path / name, tmp_path)
+        project.write("a b.cpp", '#include "own.h"\nconst char* Where() { return HOME; }\n')
+        definition = [word.format(project.home) for word in words]
+        assert project.compile("build", f"-ffile-prefix-map={project.home}/=", *definition).returncode == 0
+        assert f"{project.home}/data".encode() in project.written("build")["a.o"]
+
+
 def test_what_is_counted_for_coverage_is_compiled_where_the_counts_are_written(project: Project) -> None:
     for build in ("one", "two"):
         project.compile(build, "--coverage")
