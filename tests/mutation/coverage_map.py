@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which test files run which lines of the package: measured once by coverage.py, kept in build/mutation.
 
-python tests/mutation/coverage_map.py     measure again
+python tests/mutation/coverage_map.py            measure again
+python tests/mutation/coverage_map.py PATH...    only these tests, and keep what is known of others
 """
 
 from __future__ import annotations

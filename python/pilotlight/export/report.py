@@ -223,5 +223,5 @@ def load_report(folder: Path) -> ExportReport:
         return structure(json.loads(path.read_text(encoding="utf-8")), ExportReport)
     except (OSError, ValueError, BaseValidationError) as error:
         raise ConfigError(
-            f"the export report {path} cannot be read: {error}", hint="remove it, and export the model again"
+            f"the export report {path} cannot be read: {error}", hint="build again, from nothing: west build -p always"
         ) from error
