@@ -97,9 +97,16 @@ def stages(place: Place, lines: dict[str, dict[str, set[int]]], seconds: dict[st
         tests = [*_that_import(place.file), *_of_the_line(place, part, lines.get(name, {}), seconds)]
         # Ten times its own time and a minute: a change that makes work endless is noticed by that.
         inside = [Stage(test, (*PYTEST, test), 60 + 10 * seconds.get(test, 0)) for test in dict.fromkeys(tests)]
-        return (*inside, *PACKAGE.get(part, ()))
+        return (*inside, *_in_other_processes(part))
     folder = next(folder for folder in FIRMWARE if name.startswith(folder + "/"))
     return (_BUILD, _CTEST, *_of_the_same_name(place.file), *FIRMWARE[folder])
+
+
+def _in_other_processes(part: str) -> tuple[Stage, ...]:
+    if part not in PACKAGE:
+        return ()
+    own = f"tests/unit/python/{part}"
+    return (*((_pytest(own),) if (ROOT / own).is_dir() else ()), *PACKAGE[part])
 
 
 @cache

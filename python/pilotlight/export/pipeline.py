@@ -8,8 +8,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 
 from pilotlight.bundle import EXACT, ModelInfo, TensorInfo, Tolerance
 from pilotlight.debug_info import DebugInfo
-from pilotlight.errors import ConfigError, PilotlightError, ToolMissing
+from pilotlight.errors import ConfigError, PilotlightError
 from pilotlight.export.demands import demand_full_delegation, unsupported
 from pilotlight.export.kernels import firmware_kernels, missing_kernels
 from pilotlight.export.model_file import find_model_file
@@ -29,8 +28,8 @@ from pilotlight.export.options import ExportOptions
 from pilotlight.export.report import ExportReport, Sizes
 from pilotlight.export.steps import Steps, counted
 from pilotlight.export.targets import Target, resolve
+from pilotlight.export.upstream import import_upstream, one_thread
 from pilotlight.model_spec import ModelSpec
-from pilotlight.paths import HOW_TO_SET_UP
 
 BUNDLE_FILES = frozenset(
     {"model.pte", "model.json", "golden.npz", "report.json", "debug.json", "export.log", "inputs.json"}
@@ -146,27 +145,6 @@ def _export(
         streams=tuple(delegate.compilation.debug() for delegate in lowered.delegates),
     ).save(folder)
     return report
-
-
-def import_upstream() -> None:
-    """Load what takes seconds, and prints: not when this module is imported, and into the log."""
-    try:
-        from pilotlight.export import golden, lower, quantise  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ToolMissing(f"the Python package {error.name!r} is not installed", hint=HOW_TO_SET_UP) from error
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep PyTorch to one thread: on a busy machine its thread pool makes small models forty times slower."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _report(

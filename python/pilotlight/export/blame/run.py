@@ -12,8 +12,8 @@ from pilotlight.export.model_file import find_model_file
 from pilotlight.export.model_modules import importable
 from pilotlight.export.noise import NoiseLog
 from pilotlight.export.options import ExportOptions
-from pilotlight.export.pipeline import import_upstream, one_thread
 from pilotlight.export.steps import Steps
+from pilotlight.export.upstream import import_upstream, one_thread
 from pilotlight.npu.configurations import CONFIGURATIONS
 
 if TYPE_CHECKING:
