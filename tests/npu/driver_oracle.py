@@ -14,15 +14,15 @@ from typing import Any, cast
 
 import numpy as np
 
+from pilotlight.npu.command_state import CommandState, steps_of
 from pilotlight.npu.configurations import Configuration
 from pilotlight.npu.faults import BusFault, MalformedStream, NpuStop
 from pilotlight.npu.memory import Bytes
+from pilotlight.npu.operation_decoder import is_operation, operation_at
 from pilotlight.npu.planner import Machine, Planner
 from pilotlight.npu.scratch import Scratch
-from pilotlight.npu.state import CommandState, steps_of
 from pilotlight.npu.weights import WeightCache, WeightGeometry
 
-_OPERATIONS = ("OP_CONV", "OP_DEPTHWISE", "OP_POOL", "OP_ELEMENTWISE", "OP_DMA_START")
 _REGIONS = 8
 _SPACING = 1 << 62
 
@@ -107,10 +107,10 @@ def follow(
         command = step.command
         if isinstance(command, MalformedStream):
             return Finding(_word_of(command) * 4, str(command)), regions.accesses
-        if command.command.name in _OPERATIONS:
+        if is_operation(step):
             regions.at = 4 * command.at
             try:
-                _WorstPlanner(machine, step.state, bases).plan(command)
+                _WorstPlanner(machine, bases).plan(operation_at(step, configuration))
             except NpuStop as stop:
                 return Finding(regions.at, str(stop)), regions.accesses
     return Finding(), regions.accesses

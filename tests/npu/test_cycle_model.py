@@ -10,8 +10,9 @@ from pilotlight.npu.configurations import configuration
 from pilotlight.npu.cycle_model import MEMORY_SPEEDS, Datapath, MemorySpeed, Work, datapath, estimate
 from pilotlight.npu.faults import Channel
 from pilotlight.npu.feature_map import FeatureMap
+from pilotlight.npu.isa import ElementwiseMode, PoolingMode
 from pilotlight.npu.kernel import Kernel
-from pilotlight.npu.operations import Operand, Operation
+from pilotlight.npu.operations import Kind, Operand, Operation
 
 Shape = tuple[int, int, int]
 
@@ -46,15 +47,24 @@ PART = {"part_kernel_first": True}
 def test_the_datapath_takes_about_as_long_as_vela_estimates(
     config: str, name: str, source: Shape, target: Shape, window: Kernel, block: Shape, vela: int
 ) -> None:
-    operation = Operation(0, name, (operand(source),), operand(target), window, block)
+    kind, _, mode = name.partition(" ")
+    operation = Operation(
+        at=0,
+        kind=Kind(kind),
+        mode=PoolingMode[mode] if mode else None,
+        ifm=operand(source),
+        ofm=operand(target),
+        kernel=window,
+        block=block,
+    )
     assert datapath(operation, configuration(f"ethos-{config}")).total == pytest.approx(vela, rel=0.05)
 
 
 def test_elementwise_operations_take_their_rate_for_each_stored_element() -> None:
-    add = Operation(0, "ELEMENTWISE ADD", (operand((56, 56, 24)),) * 2, operand((56, 56, 24)), None, (16, 32, 16))
+    narrow, wide = operand((56, 56, 24)), operand((28, 20, 16), "int32")
+    add = Operation(0, Kind.ELEMENTWISE, ElementwiseMode.ADD, narrow, narrow, narrow, block=(16, 32, 16))
     assert datapath(add, configuration("ethos-u55-256")).total == 100352
-    wide = operand((28, 20, 16), "int32")
-    sub = Operation(0, "ELEMENTWISE SUB", (wide, wide), wide, None, (8, 16, 16))
+    sub = Operation(0, Kind.ELEMENTWISE, ElementwiseMode.SUB, wide, wide, wide, block=(8, 16, 16))
     assert datapath(sub, configuration("ethos-u55-256")).total == 10080
 
 
@@ -78,6 +88,7 @@ def test_a_copy_costs_what_the_operation_before_it_does_not_hide() -> None:
 def test_kernels_are_taken_apart_without_a_loop_over_their_pieces(size: int) -> None:
     """A damaged stream may claim any size. A kernel of n x 1 has n steps, in however many pieces."""
     window = Kernel(size, 1, 1, 1, 1, 1, 0, 0, 0, 0, False)
-    operation = Operation(0, "CONV", (operand((size, 1, 8)),), operand((1, 1, 8)), window, (1, 1, 8))
+    source, target = operand((size, 1, 8)), operand((1, 1, 8))
+    operation = Operation(0, Kind.CONVOLUTION, ifm=source, ofm=target, kernel=window, block=(1, 1, 8))
     # 32 cycles for each step: the eight channels of the micro-block.
     assert datapath(operation, configuration("ethos-u55-128")).mac == 32 * size

@@ -24,7 +24,6 @@ from vela_compiler import Refused, compile_tosa
 
 from pilotlight.npu.configurations import Configuration, configuration
 from pilotlight.npu.faults import Channel
-from pilotlight.npu.isa import Product
 from pilotlight.pte.ethos_u import EthosUBlob, parse_blob, parse_payload
 
 # One channel on two cores: the second has no weights, and the stream says nothing of them.
@@ -43,7 +42,7 @@ class Compiled:
         self.parts: EthosUBlob = parse_blob(blob)
         self.stream = parse_payload(self.parts.commands).stream
         self.sizes = {1: self.parts.scratch_size_bytes}
-        if self.configuration.product is Product.U65:
+        if self.configuration.product.has_fast_scratch:
             self.sizes[2] = FAST_SCRATCH_BYTES
 
     def request(self, stream: bytes, **sizes: int) -> StreamRequest:

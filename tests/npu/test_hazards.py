@@ -14,8 +14,9 @@ from operator_cases import make_case
 from vela_compiler import compile_tosa
 
 from pilotlight.npu.configurations import configuration
-from pilotlight.npu.hazards import _INTERNAL, Extent, Hazard, _where, find_hazards
+from pilotlight.npu.hazards import Extent, Hazard, _where, find_hazards
 from pilotlight.npu.isa import Instruction, decode
+from pilotlight.npu.operations import INTERNAL
 from pilotlight.npu.simulation import DelegateRunner
 
 # KERNEL_WAIT and cascades are rare: these have them.
@@ -184,4 +185,4 @@ def test_the_matrix_product_of_a_slice_that_vela_gets_wrong_is_reported() -> Non
 def test_a_place_is_told_by_its_region_or_as_the_table_memory() -> None:
     offsets = np.array([24, 16, 17], np.int64)
     assert _where(1, offsets) == "3 bytes of region 1 from 0x10"
-    assert _where(_INTERNAL, offsets) == "3 bytes of the table memory from 0x10"
+    assert _where(INTERNAL, offsets) == "3 bytes of the table memory from 0x10"

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from pilotlight.npu.scaling import Integers
 
-TABLE_SLOT_BYTES = 256
 # Entries of a table for 16-bit values: each covers 128 of them, with a base and a slope in halves of a word.
 _SEGMENTS = 512
 _SEGMENT_BITS = 7
@@ -20,7 +19,7 @@ _SEGMENT_BITS = 7
 class ActivationTable:
     """A table in the NPU's own memory.
 
-    data: bytes from the start of the table to the end of that memory. They may change from one look-up to the next.
+    data: its bytes, which may change from one look-up to the next.
     wide_index: indexed by 16-bit values, with interpolation; otherwise by 8-bit ones.
     """
 
@@ -32,13 +31,9 @@ class ActivationTable:
     _entries: Integers = field(default_factory=lambda: np.empty(0, np.int64), init=False)
 
     @property
-    def size_bytes(self) -> int:
-        return _SEGMENTS * 4 if self.wide_index else 256 * self.result_bytes
-
-    @property
     def content(self) -> bytes:
         """What the table holds now."""
-        return self.data[: self.size_bytes].tobytes()
+        return self.data.tobytes()
 
     def look_up(self, values: Integers) -> Integers:
         """`values` are within the index's range: the clip before saw to it."""

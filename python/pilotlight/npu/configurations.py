@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pilotlight.errors import ConfigError
 from pilotlight.npu.isa import Product
+from pilotlight.npu.products import U55, U65
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,17 @@ class Configuration:
         return (self.shram_kib - 2) * 1024
 
 
-_U55, _U65 = Product.U55, Product.U65
 _ID = 0x1006_6001
 
 CONFIGURATIONS = {
     row.name: row
     for row in (
-        Configuration("ethos-u55-32", _U55, 32, 0x0000_1005, _ID, 16, (1, 1), 4, 1, 8, 32),
-        Configuration("ethos-u55-64", _U55, 64, 0x0000_1006, _ID, 16, (1, 1), 8, 1, 8, 32),
-        Configuration("ethos-u55-128", _U55, 128, 0x0000_1807, _ID, 24, (1, 2), 8, 1, 8, 32),
-        Configuration("ethos-u55-256", _U55, 256, 0x0000_3008, _ID, 48, (2, 2), 8, 1, 8, 32),
-        Configuration("ethos-u65-256", _U65, 256, 0x1000_3008, _ID, 48, (2, 2), 8, 1, 16, 40),
-        Configuration("ethos-u65-512", _U65, 512, 0x1000_6009, _ID, 48, (2, 2), 8, 2, 16, 40),
+        Configuration("ethos-u55-32", U55, 32, 0x0000_1005, _ID, 16, (1, 1), 4, 1, 8, 32),
+        Configuration("ethos-u55-64", U55, 64, 0x0000_1006, _ID, 16, (1, 1), 8, 1, 8, 32),
+        Configuration("ethos-u55-128", U55, 128, 0x0000_1807, _ID, 24, (1, 2), 8, 1, 8, 32),
+        Configuration("ethos-u55-256", U55, 256, 0x0000_3008, _ID, 48, (2, 2), 8, 1, 8, 32),
+        Configuration("ethos-u65-256", U65, 256, 0x1000_3008, _ID, 48, (2, 2), 8, 1, 16, 40),
+        Configuration("ethos-u65-512", U65, 512, 0x1000_6009, _ID, 48, (2, 2), 8, 2, 16, 40),
     )
 }
 

@@ -15,9 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from pilotlight.npu.command_state import CommandState, steps_of
 from pilotlight.npu.configurations import Configuration
-from pilotlight.npu.isa import Product
-from pilotlight.npu.operations import Operation, operations_of
+from pilotlight.npu.isa import ElementwiseMode, PoolingMode
+from pilotlight.npu.operation_decoder import operations_of
+from pilotlight.npu.operations import Kind, Operation
 
 # A micro-block of output takes four cycles for each step of the kernel.
 _STEP_CYCLES = 4
@@ -100,11 +102,6 @@ MEMORY_SPEEDS = {
     "Ethos_U65_High_End": MemorySpeed(16.0, 3.75),
     "Ethos_U65_Client_Server": MemorySpeed(16.0, 12.0),
 }
-# What an export takes when nobody says otherwise.
-DEFAULT_SPEED = {
-    Product.U55: MEMORY_SPEEDS["Ethos_U55_High_End_Embedded"],
-    Product.U65: MEMORY_SPEEDS["Ethos_U65_High_End"],
-}
 
 
 @dataclass(frozen=True)
@@ -135,26 +132,34 @@ def estimate(datapath: Datapath, work: Work, ports: tuple[int, ...], speed: Memo
 @lru_cache(maxsize=64)
 def datapaths_of(stream: bytes, configuration: Configuration) -> Mapping[int, Datapath]:
     """Return the datapath's share of each operation in a stream, by word index."""
+    operations = {operation.at: operation for operation in operations_of(stream, configuration)}
     paths: dict[int, Datapath] = {}
-    for operation in operations_of(stream, configuration.product):
-        if operation.beside is not None:
-            paths[operation.at] = Datapath(0, 0, 0, beside=paths[operation.beside].total)
+    under_way: Datapath | None = None
+    for step in steps_of(stream, configuration.product, CommandState()):
+        operation = operations.get(step.position // 4)
+        if operation is None:
+            if step.name == "OP_KERNEL_WAIT" and step.fields["outstanding"] == 0:
+                under_way = None
+        elif operation.kind is Kind.COPY and under_way is not None:
+            paths[operation.at] = Datapath(0, 0, 0, beside=under_way.total)
+            under_way = None
         else:
             paths[operation.at] = datapath(operation, configuration)
+            under_way = None if operation.kind is Kind.COPY else paths[operation.at]
     return paths
 
 
 def datapath(operation: Operation, configuration: Configuration) -> Datapath:
-    if operation.output is None:
+    if operation.ofm is None:
         return Datapath(0, 0, 0)
-    height, width, depth = operation.output.shape
+    height, width, depth = operation.ofm.shape
     ifm_bytes = operation.inputs[0].map.dtype.itemsize
     rate = _output_cycles_per_element(operation, configuration)
-    if operation.name.startswith("ELEMENTWISE"):
-        stored_depth = _round_up(depth, _BRICK_CHANNELS) if operation.output.map.bricks else depth
+    if operation.kind is Kind.ELEMENTWISE:
+        stored_depth = _round_up(depth, _BRICK_CHANNELS) if operation.ofm.map.bricks else depth
         cycles = math.ceil(rate * height * width * stored_depth)
         return Datapath(0, cycles, cycles, ifm_bytes)
-    block = tuple(min(have, size) for have, size in zip(operation.block, operation.output.shape, strict=True))
+    block = tuple(min(have, size) for have, size in zip(operation.block, operation.ofm.shape, strict=True))
     block_elements = block[0] * block[1] * block[2]
     blocks = height * width * depth / block_elements
     mac = _block_mac_cycles(operation, configuration, (block[0], block[1], block[2])) / configuration.cores
@@ -168,20 +173,20 @@ def datapath(operation: Operation, configuration: Configuration) -> Datapath:
 
 def _output_cycles_per_element(operation: Operation, configuration: Configuration) -> float:
     rates = _OUTPUT_RATES[configuration.macs_per_cycle]
-    if operation.name.startswith("ELEMENTWISE") and operation.inputs[0].map.dtype.itemsize == 4:
+    if operation.kind is Kind.ELEMENTWISE and operation.inputs[0].map.dtype.itemsize == 4:
         return rates.elementwise_32_bit
-    if operation.name in ("ELEMENTWISE ADD", "ELEMENTWISE SUB"):
+    if operation.mode in (ElementwiseMode.ADD, ElementwiseMode.SUB):
         return rates.add
-    if operation.name == "ELEMENTWISE MUL" or operation.accumulator_bits == 40:
+    if operation.mode is ElementwiseMode.MUL or operation.accumulator_bits == 40:
         return rates.multiply
-    return rates.max_pool if operation.name == "POOL MAX" else rates.others
+    return rates.max_pool if operation.mode is PoolingMode.MAX else rates.others
 
 
 def _fill_cycles(
     operation: Operation, kernel_size: tuple[int, int], block: tuple[int, int, int], configuration: Configuration
 ) -> float:
     """The first block of input has to be read before anything can start, the last of output to be written."""
-    source, target = operation.inputs[0], operation.output
+    source, target = operation.inputs[0], operation.ofm
     assert target is not None
     stride_y, stride_x = (operation.kernel.stride_y, operation.kernel.stride_x) if operation.kernel else (1, 1)
     height = min(source.shape[0], (block[0] - 1) * stride_y + kernel_size[0])
@@ -193,7 +198,7 @@ def _fill_cycles(
 
 
 def _input_block_depth(operation: Operation) -> int:
-    if operation.name == "DEPTHWISE" or operation.name in ("POOL MAX", "POOL AVERAGE"):
+    if operation.kind is Kind.DEPTHWISE or operation.mode in (PoolingMode.MAX, PoolingMode.AVERAGE):
         return operation.block[2]
     part_kernel_first = operation.kernel is not None and operation.kernel.part_kernel_first
     return 16 if part_kernel_first or operation.inputs[0].map.dtype.itemsize > 1 else 32
@@ -208,12 +213,12 @@ def _block_mac_cycles(operation: Operation, configuration: Configuration, block:
     item = source.map.dtype.itemsize
     kernel = operation.kernel
     kernel_height, kernel_width = (kernel.height, kernel.width) if kernel is not None else (1, 1)
-    if operation.name in ("POOL MAX", "POOL AVERAGE"):
+    if operation.mode in (PoolingMode.MAX, PoolingMode.AVERAGE):
         return _STEP_CYCLES * kernel_height * kernel_width * across * deep * (2 if item == 2 else 1)
     step = max(_STEP_CYCLES * across, _STEP_CYCLES * micro_depth)
     cycles = 0
     for size, count in _sub_kernels(kernel_height, kernel_width):
-        if operation.name == "DEPTHWISE":
+        if operation.kind is Kind.DEPTHWISE:
             cycles += count * step * -(-size // 4) * deep * (2 if item == 2 else 1)
         elif kernel is not None and kernel.part_kernel_first:
             # As Vela counts: whole blocks of input, even when the last is not full.

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from pilotlight.npu.configurations import configuration
-from pilotlight.npu.cycle_model import DEFAULT_SPEED, Datapath, MemorySpeed, datapaths_of, estimate
+from pilotlight.npu.cycle_model import MEMORY_SPEEDS, Datapath, MemorySpeed, datapaths_of, estimate
 from pilotlight.npu.engine import Engine, Executed
 from pilotlight.npu.faults import BadWeights, BusAbort, Channel, MalformedStream, NpuStop
 from pilotlight.npu.feature_map import access
-from pilotlight.npu.isa import COMMANDS, Product
+from pilotlight.npu.isa import Product
 from pilotlight.npu.memory import Memory
 from pilotlight.npu.pmu import Pmu
 from pilotlight.npu.registers import (
@@ -41,10 +42,11 @@ _NOTHING = Datapath(0, 0, 0)
 _MAC_ACTIVE_BY_BYTES = {1: Event.MAC_ACTIVE_8BIT, 2: Event.MAC_ACTIVE_16BIT, 4: Event.MAC_ACTIVE_32BIT}
 
 
-def _shadow_offsets() -> dict[int, tuple[str, bool]]:
+@cache
+def _shadow_offsets(product: Product) -> dict[int, tuple[str, bool]]:
     """Map offset -> (command, whether it is the payload) for the registers that mirror NPU_SET commands."""
     offsets: dict[int, tuple[str, bool]] = {}
-    for command in COMMANDS:
+    for command in product.commands:
         if command.starts_operation:
             continue
         if not command.has_payload:
@@ -56,9 +58,6 @@ def _shadow_offsets() -> dict[int, tuple[str, bool]]:
             offsets[low] = (command.name, True)
             offsets[low + 4] = (command.name, False)
     return offsets
-
-
-_SHADOW = _shadow_offsets()
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class Device:
         self._memory = memory
         self._reset_polls = reset_polls
         self._on_executed = on_executed
-        self._memory_speed = memory_speed or DEFAULT_SPEED[self.configuration.product]
+        self._memory_speed = memory_speed or MEMORY_SPEEDS[self.configuration.product.default_system]
         self._datapaths: Mapping[int, Datapath] = {}
         self._ports = (0,) * REGIONS
         self._accounts: dict[int, _Account] = {}
@@ -133,14 +132,15 @@ class Device:
             Reg.PROT: self._prot,
             Reg.QREAD: self._position(),
             Reg.CURRENT_QREAD: self._position(),
-            PIDR0: 0x80 if self.configuration.product is Product.U55 else 0x81,
+            PIDR0: self.configuration.product.peripheral_id,
         }
         if offset in fixed:
             return fixed[offset]
         if offset in IDENTIFICATION:
             return IDENTIFICATION[offset]
-        if offset in _SHADOW:
-            name, payload = _SHADOW[offset]
+        shadows = _shadow_offsets(self.configuration.product)
+        if offset in shadows:
+            name, payload = shadows[offset]
             return self._engine.state.words(name)[1 if payload else 0]
         if Reg.SHRAM <= offset < Reg.SHADOW and offset % 4 == 0:
             at = self._stored.get(Reg.DEBUG_ADDRESS, 0) + offset - Reg.SHRAM

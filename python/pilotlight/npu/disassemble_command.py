@@ -12,13 +12,14 @@ from typing import Any
 from pilotlight.errors import BadProgram, ConfigError
 from pilotlight.npu.configurations import configuration_of
 from pilotlight.npu.faults import MalformedStream
-from pilotlight.npu.isa import BY_NAME, ElementwiseMode, Instruction, PoolingMode, disassemble
+from pilotlight.npu.isa import ElementwiseMode, Instruction, PoolingMode, disassemble
+from pilotlight.npu.products import PRODUCTS
 from pilotlight.pte import read_program
 from pilotlight.pte.ethos_u import BACKEND, parse_blob, parse_payload
 
 _NAMED_VALUES = {"pooling_mode": PoolingMode, "elementwise_mode": ElementwiseMode}
 _SIGNED = ("zero_point", "clip_boundary")
-_NAME_WIDTH = max(map(len, BY_NAME))
+_NAME_WIDTH = max(len(command.name) for product in PRODUCTS for command in product.commands)
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:

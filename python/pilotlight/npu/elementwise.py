@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from pilotlight.npu.isa import ElementwiseMode, RoundMode, ScaleMode
 from pilotlight.npu.scaling import Integers, Scaling, scale
 
-UNARY = frozenset({ElementwiseMode.LRELU, ElementwiseMode.ABS, ElementwiseMode.CLZ})
-
 # Operations that bring their operands to one scale first.
 SCALED_OPERANDS = frozenset({ElementwiseMode.ADD, ElementwiseMode.SUB})
 

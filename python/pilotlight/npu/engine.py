@@ -13,17 +13,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pilotlight.npu.blas import single_threaded
+from pilotlight.npu.command_state import CommandState, Step, steps_of
 from pilotlight.npu.configurations import Configuration
 from pilotlight.npu.cycle_model import NO_CYCLES, Cycles, Work
 from pilotlight.npu.faults import MalformedStream
-from pilotlight.npu.isa import ElementwiseMode, Instruction, PoolingMode, Product
+from pilotlight.npu.isa import Instruction, Product
 from pilotlight.npu.memory import Memory
+from pilotlight.npu.operation_decoder import is_operation, name_of, operation_at
 from pilotlight.npu.planner import Machine, Planner, Run
 from pilotlight.npu.scratch import Scratch
-from pilotlight.npu.state import CommandState, Step, steps_of
 from pilotlight.npu.weights import WeightCache
-
-_EXECUTED = frozenset({"OP_CONV", "OP_DEPTHWISE", "OP_POOL", "OP_ELEMENTWISE", "OP_DMA_START"})
 
 # Streams, each at one set of base addresses and initial registers, whose plans are kept. A program has one per delegate
 # and another for its first run after reset.
@@ -59,11 +58,11 @@ class Stopped:
 
 def count_operations(stream: bytes, product: Product) -> int:
     """How many operations a stream executes, up to OP_STOP or the first malformed command."""
-    return sum(step.name in _EXECUTED for step in steps_of(stream, product, CommandState()))
+    return sum(is_operation(step) for step in steps_of(stream, product, CommandState()))
 
 
 @dataclass(frozen=True)
-class Operation:
+class Planned:
     """A planned operation: what executes it, and what it says of itself each time."""
 
     run: Run
@@ -83,7 +82,7 @@ class Sequence:
 
     steps: list[Step]
     bases: tuple[int, ...]
-    operations: dict[int, Operation] = field(default_factory=dict)
+    operations: dict[int, Planned] = field(default_factory=dict)
 
 
 class Engine:
@@ -141,7 +140,7 @@ class Engine:
             command = step.command
             if isinstance(command, MalformedStream):
                 raise MalformedStream(*command.args)
-            if step.name in _EXECUTED:
+            if is_operation(step):
                 operation = sequence.operations.get(index)
                 if operation is None:
                     operation = sequence.operations[index] = self._plan(step, command, sequence.bases)
@@ -161,16 +160,11 @@ class Engine:
                 self.pmu_enabled = bool(command.fields["enable"])
         raise AssertionError("a decoded stream ends with OP_STOP or an error")
 
-    def _plan(self, step: Step, command: Instruction, bases: tuple[int, ...]) -> Operation:
-        name = step.name.removeprefix("OP_")
-        if step.name == "OP_POOL":
-            name += " " + PoolingMode(command.fields["pooling_mode"]).name
-        elif step.name == "OP_ELEMENTWISE":
-            name += " " + ElementwiseMode(command.fields["elementwise_mode"]).name
-        planner = Planner(self._machine, step.state, bases)
+    def _plan(self, step: Step, command: Instruction, bases: tuple[int, ...]) -> Planned:
+        name, planner = name_of(command), Planner(self._machine, bases)
         try:
-            run = planner.plan(command)
+            run = planner.plan(operation_at(step, self._configuration))
         except MalformedStream as error:
             raise MalformedStream(f"word {command.at}: {name}: {error}") from None
         work = Work(planner.macs, planner.elements, planner.read_bytes, planner.written_bytes)
-        return Operation(run, Executed(command.at, name, work))
+        return Planned(run, Executed(command.at, name, work))

@@ -40,8 +40,23 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Box:
+    """Part of a feature map: half-open ranges of rows, columns and channels."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class FeatureMap:
-    """Where a map lies and how its elements are stored. Its size comes from the operation."""
+    """Where a map lies and how its elements are stored. Its size comes from the operation.
+
+    region_base: address of the region, 0 for a map that is only described.
+    """
 
     channel: Channel
     region: int
@@ -68,6 +83,29 @@ class FeatureMap:
     def read(self, memory: Memory, shape: Shape) -> NDArray[Any]:
         """Return the stored elements; a view of the memory where the layout allows."""
         return self.bind(memory, shape).read()
+
+    def offsets(self, box: Box) -> NDArray[np.int64]:
+        """Return the region's bytes that the elements of `box` lie in, tile by tile, ordered as the elements are."""
+        item = self.dtype.itemsize
+        channels = np.arange(box.first, box.last)
+        if self.bricks:
+            starts = channels // BRICK_CHANNELS * self.stride_c + channels % BRICK_CHANNELS * item
+        else:
+            starts = channels * item
+        within = (starts[:, None] + np.arange(item)).reshape(-1)
+        tiles = (
+            (0, self.height0, 0, self.width0),
+            (0, self.height1, self.width0, box.right),
+            (self.height0, box.bottom, 0, self.width0),
+            (self.height1, box.bottom, self.width0, box.right),
+        )
+        parts = []
+        for base, (top, bottom, left, right) in zip(self.bases, tiles, strict=True):
+            y = np.arange(max(box.top, top), min(box.bottom, bottom)) - top
+            x = np.arange(max(box.left, left), min(box.right, right)) - left
+            pixels = (base + y[:, None] * self.stride_y + x * self.stride_x).reshape(-1, 1)
+            parts.append((pixels + within).reshape(-1))
+        return np.concatenate(parts)
 
     def _check_size(self, shape: tuple[int, ...]) -> None:
         if int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:

@@ -18,33 +18,28 @@ A kernel may overwrite what the one before reads or writes: jobs go through the 
 KiB of internal memory, a kernel without a table may put its accumulators where tables lie.
 
 Inferred from Vela, not documented: the order of blocks (depth, width, height), and how many operations can be
-outstanding when nothing waits for them (_DMA_QUEUE, _KERNEL_QUEUE).
+outstanding when nothing waits for them (`Product.dma_queue`, `Product.kernel_queue`).
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pilotlight.npu.command_state import CommandState, Step, steps_of
 from pilotlight.npu.configurations import Configuration
 from pilotlight.npu.faults import MalformedStream
-from pilotlight.npu.isa import BY_NAME, ElementwiseMode, Instruction, PoolingMode, Product, Upscale, decode
+from pilotlight.npu.feature_map import Box
+from pilotlight.npu.operation_decoder import is_operation, operation_at
+from pilotlight.npu.operations import INTERNAL, TABLE_SLOT_BYTES, Copy, Operand, Operation
 
 Offsets = NDArray[np.int64]
 
-# The table memory inside of the NPU, beside the regions 0 to 7.
-_INTERNAL = 8
-_BRICK = 16
-_FIRST_TABLE, _TABLE_SLOT_BYTES, _WIDE_TABLE_BYTES = 16, 256, 2048
-_DMA_QUEUE = {Product.U55: 1, Product.U65: 2}
-_KERNEL_QUEUE = 2
 _SHARED_SHRAM_KIB = 16
 _READS_UNKNOWN = "reads what nothing wrote before:"
-_UNARY = (ElementwiseMode.LRELU, ElementwiseMode.ABS, ElementwiseMode.CLZ)
 
 
 @dataclass(frozen=True)
@@ -67,18 +62,6 @@ class Extent:
 
 
 @dataclass(frozen=True)
-class _Box:
-    """Part of a feature map: half-open ranges of rows, columns and channels."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-    first: int
-    last: int
-
-
-@dataclass(frozen=True)
 class _Bytes:
     region: int
     offsets: Offsets
@@ -94,8 +77,7 @@ class _Kernel:
     job: what it reads at the start of job j, or None when it has fewer.
     """
 
-    at: int
-    name: str
+    operation: Operation
     maps: list[_Bytes]
     streams: list[_Bytes]
     writes: _Bytes
@@ -103,6 +85,14 @@ class _Kernel:
     spoils: _Bytes
     late_writes: Callable[[int], _Bytes]
     job: Callable[[int], list[_Bytes] | None]
+
+    @property
+    def at(self) -> int:
+        return self.operation.at
+
+    @property
+    def name(self) -> str:
+        return self.operation.kind.value
 
 
 def find_hazards(
@@ -118,23 +108,21 @@ def find_hazards(
     before the stream starts; outputs: what is read after it. A stream that does not decode, or leaves its regions,
     is not reported here: running it does.
     """
-    words = struct.unpack_from(f"<{len(stream) // 4}I", stream)
-    sizes = dict(writable) | {_INTERNAL: configuration.shram_kib * 1024}
+    sizes = dict(writable) | {INTERNAL: configuration.shram_kib * 1024}
     follower = _Follower(configuration, {region: _Region(size) for region, size in sizes.items()})
     for extent in inputs:
         if extent.region in follower.regions:
             follower.regions[extent.region].known[extent.offset : extent.offset + extent.size_bytes] = True
-    at = 0
-    try:
-        while at < len(words):
-            instruction = decode(words, at, configuration.product)
-            if instruction.command.name == "OP_STOP":
-                follower.stop(at, outputs)
-                break
-            follower.accept(instruction)
-            at += instruction.size_words
-    except MalformedStream:
-        pass
+    for step in steps_of(stream, configuration.product, CommandState()):
+        if isinstance(step.command, MalformedStream):
+            break
+        if step.name == "OP_STOP":
+            follower.stop(step.command.at, outputs)
+            break
+        try:
+            follower.accept(step)
+        except MalformedStream:
+            break
     return sorted(follower.hazards, key=lambda hazard: hazard.at)
 
 
@@ -175,23 +163,22 @@ class _Follower:
         self._configuration = configuration
         self.regions = regions
         self.hazards: list[Hazard] = []
-        self._set: dict[str, Instruction] = {}
-        self._dmas, self._kernels = _Queue(_DMA_QUEUE[configuration.product]), _Queue(_KERNEL_QUEUE)
+        product = configuration.product
+        self._dmas, self._kernels = _Queue(product.dma_queue), _Queue(product.kernel_queue)
         self._before: _Kernel | None = None
         self._reads_unknown: dict[int, Hazard] = {}
 
-    def accept(self, instruction: Instruction) -> None:
-        name = instruction.command.name
-        if name.startswith("SET_"):
-            self._set[name] = instruction
-        elif name == "OP_DMA_WAIT":
-            self._dmas.wait(instruction.fields["outstanding"])
-        elif name == "OP_KERNEL_WAIT":
-            self._kernels.wait(instruction.fields["outstanding"])
-        elif name == "OP_DMA_START":
-            self._dma(instruction.at)
-        elif name in ("OP_CONV", "OP_DEPTHWISE", "OP_POOL", "OP_ELEMENTWISE"):
-            self._kernel(_Operands(self._set, self._configuration, instruction).kernel())
+    def accept(self, step: Step) -> None:
+        if step.name == "OP_DMA_WAIT":
+            self._dmas.wait(step.fields["outstanding"])
+        elif step.name == "OP_KERNEL_WAIT":
+            self._kernels.wait(step.fields["outstanding"])
+        elif is_operation(step):
+            operation = operation_at(step, self._configuration)
+            if operation.copy is not None:
+                self._dma(operation.at, operation.copy)
+            else:
+                self._kernel(_Accesses(operation, self._configuration).kernel())
 
     def stop(self, at: int, outputs: Iterable[Extent]) -> None:
         for extent in outputs:
@@ -207,12 +194,11 @@ class _Follower:
 
     # -- operations -----------------------------------------------------------------------------------------------
 
-    def _dma(self, at: int) -> None:
+    def _dma(self, at: int, copy: Copy) -> None:
         number = self._dmas.issue(at)
-        length = _field(self._set, "SET_DMA0_LEN", "address")
+        length = copy.source.size
         source, target = (
-            self._within(_Bytes(self._dma_region(end), _field(self._set, f"SET_DMA0_{end}", "address") + span))
-            for end, span in (("SRC", np.arange(length)), ("DST", np.arange(length)))
+            self._within(_Bytes(end.region, end.start + np.arange(length))) for end in (copy.source, copy.destination)
         )
         # Constants are known. A copy that leaves its region does not end: the bus faults.
         known, spoilt_by = np.ones(length, np.bool_), np.zeros(length, np.int32)
@@ -230,10 +216,6 @@ class _Follower:
             if target.offsets.size == length:
                 region.known[target.offsets], region.spoilt_by[target.offsets] = known, spoilt_by
 
-    def _dma_region(self, end: str) -> int:
-        word = f"SET_DMA0_{end}_REGION"
-        return _INTERNAL if _field(self._set, word, "region_mode") else _field(self._set, word, "region")
-
     def _kernel(self, kernel: _Kernel) -> None:
         number = self._kernels.issue(kernel.at)
         unknown, spoilt_by = self._spoilt_output(kernel, number)
@@ -241,27 +223,59 @@ class _Follower:
             self._unknown(kernel.at, kernel.name, inside, _READS_UNKNOWN)
         for inside in filter(None, map(self._within, (*kernel.maps, *kernel.streams))):
             region = self.regions[inside.region]
-            self._clash(kernel.at, kernel.name, inside, region.dma_wrote, self._dmas, "reads", "writes")
+            self._clash(
+                kernel.at,
+                kernel.name,
+                inside,
+                region.dma_wrote,
+                self._dmas,
+                "reads",
+                "writes",
+            )
             region.kernel_read[inside.offsets] = number
         target = self._within(kernel.writes)
         if target is not None:
             region = self.regions[target.region]
-            self._clash(kernel.at, kernel.name, target, region.dma_wrote, self._dmas, "overwrites", "writes")
-            self._clash(kernel.at, kernel.name, target, region.dma_read, self._dmas, "overwrites", "reads")
+            self._clash(
+                kernel.at,
+                kernel.name,
+                target,
+                region.dma_wrote,
+                self._dmas,
+                "overwrites",
+                "writes",
+            )
+            self._clash(
+                kernel.at,
+                kernel.name,
+                target,
+                region.dma_read,
+                self._dmas,
+                "overwrites",
+                "reads",
+            )
             region.kernel_wrote[target.offsets] = number
             region.known[target.offsets] = True
             unknown = unknown[(unknown >= 0) & (unknown < len(region.known))]
             region.known[unknown], region.spoilt_by[unknown] = False, spoilt_by
             self._collisions(kernel, target, region, number)
         spoilt = self.regions[kernel.spoils.region]
-        self._clash(kernel.at, kernel.name, kernel.spoils, spoilt.dma_wrote, self._dmas, "overwrites", "writes")
+        self._clash(
+            kernel.at,
+            kernel.name,
+            kernel.spoils,
+            spoilt.dma_wrote,
+            self._dmas,
+            "overwrites",
+            "writes",
+        )
         spoilt.kernel_wrote[kernel.spoils.offsets] = number
         if self._before is not None and self._kernels.done < number - 1:
             self._overlap(self._before, kernel)
         self._before = kernel
 
     def _overlap(self, before: _Kernel, kernel: _Kernel) -> None:
-        blockdep = _field(self._set, "SET_BLOCKDEP", "blockdep")
+        blockdep = kernel.operation.blockdep
         for number in range(blockdep):
             reads = kernel.job(number)
             if reads is None:
@@ -318,7 +332,11 @@ class _Follower:
             twice = target.offsets.size - np.count_nonzero(span == number)
             if twice:
                 where = _where(target.region, target.offsets)
-                self._report(kernel.at, kernel.name, f"writes {where}, {twice} of them for two elements of its output")
+                self._report(
+                    kernel.at,
+                    kernel.name,
+                    f"writes {where}, {twice} of them for two elements of its output",
+                )
 
     def _unknown(self, at: int, name: str, access: _Bytes, problem: str) -> None:
         unknown = access.offsets[~self.regions[access.region].known[access.offsets]]
@@ -341,199 +359,103 @@ class _Follower:
 
 
 def _where(region: int, offsets: Offsets) -> str:
-    place = "the table memory" if region == _INTERNAL else f"region {region}"
+    place = "the table memory" if region == INTERNAL else f"region {region}"
     return f"{offsets.size} bytes of {place} from {int(offsets.min()):#x}"
 
 
-def _field(registers: Mapping[str, Instruction], name: str, field: str) -> int:
-    found = registers.get(name)
-    return 0 if found is None else found.fields[field]
+class _Blocks:
+    """The output of a kernel, block by block, in the order in which hardware writes it: depth, width, height."""
+
+    def __init__(self, operation: Operation) -> None:
+        assert operation.ofm is not None
+        self._shape, self._block = operation.ofm.shape, operation.block
+
+    def box(self, index: int) -> Box | None:
+        """Block `index`, from the end when negative. None when there are fewer."""
+        (height, width, depth), (tall, wide, deep) = self._shape, self._block
+        rows, columns, layers = -(-height // tall), -(-width // wide), -(-depth // deep)
+        index = index if index >= 0 else rows * columns * layers + index
+        if not 0 <= index < rows * columns * layers:
+            return None
+        first, left = index % layers * deep, index // layers % columns * wide
+        top = index // (layers * columns) * tall
+        return Box(top, min(top + tall, height), left, min(left + wide, width), first, min(first + deep, depth))
 
 
-class _Operands:
-    """The memory that one kernel touches, from the registers at its start."""
+class _Accesses:
+    """The memory that one kernel touches."""
 
-    def __init__(self, registers: Mapping[str, Instruction], configuration: Configuration, start: Instruction) -> None:
-        self._registers = dict(registers)
-        self._configuration = configuration
-        self._at, self._name = start.at, start.command.name.removeprefix("OP_")
-        self._elementwise = self._name == "ELEMENTWISE"
-        self._summing = self._name == "POOL" and PoolingMode(start.fields["pooling_mode"]) is PoolingMode.REDUCE_SUM
-        self._unary = self._elementwise and ElementwiseMode(start.fields["elementwise_mode"]) in _UNARY
-        self._weighted = self._name in ("CONV", "DEPTHWISE")
-        get = self._get
-        self._height = get("SET_OFM_HEIGHT_M1", "height_m1") + 1
-        self._width = get("SET_OFM_WIDTH_M1", "width_m1") + 1
-        self._depth = get("SET_OFM_DEPTH_M1", "depth_m1") + 1
-        crosses_depth = self._name == "CONV" or self._summing
-        self._in_depth = get("SET_IFM_DEPTH_M1", "depth_m1") + 1 if crosses_depth else self._depth
-        self._crosses_depth = crosses_depth
-
-    def _get(self, name: str, field: str) -> int:
-        assert name in BY_NAME
-        return _field(self._registers, name, field)
+    def __init__(self, operation: Operation, configuration: Configuration) -> None:
+        assert operation.ifm is not None and operation.ofm is not None
+        self._operation, self._configuration = operation, configuration
+        self._ifm, self._ofm = operation.ifm, operation.ofm
+        self._blocks = _Blocks(operation)
 
     def kernel(self) -> _Kernel:
-        whole = _Box(0, self._height, 0, self._width, 0, self._depth)
-        table = list(self._table())
+        operation, table = self._operation, list(self._table())
+        streams = [*operation.weights, *operation.scales]
         return _Kernel(
-            at=self._at,
-            name=self._name,
-            maps=list(self._inputs(whole, 0, self._in_depth)),
-            streams=[*self._streams(), *table],
-            writes=self._map("OFM", whole),
+            operation=operation,
+            maps=self._inputs(self._ofm.whole, 0, self._ifm.shape[2]),
+            streams=[*(_Bytes(stream.region, stream.start + np.arange(stream.size)) for stream in streams), *table],
+            writes=_elements(self._ofm, self._ofm.whole),
             computed_from=self._computed_from,
             spoils=self._spoils(table),
             late_writes=self._late_writes,
             job=self._job,
         )
 
+    def _inputs(self, box: Box, first: int, last: int) -> list[_Bytes]:
+        """What a box of the output is computed from."""
+        return [_elements(operand, part) for operand, part in self._operation.input_boxes(box, first, last)]
+
     def _computed_from(self, chosen: Callable[[_Bytes], NDArray[np.bool_]]) -> Offsets:
         """Go through the pixels of the output: only streams that read unknown bytes come here."""
         found = [np.zeros(0, np.int64)]
-        for y in range(self._height):
-            for x in range(self._width):
-                pixel = _Box(y, y + 1, x, x + 1, 0, self._depth)
-                channels = np.zeros(self._depth, np.bool_)
-                for prefix, access in zip(("IFM", "IFM2"), self._inputs(pixel, 0, self._in_depth), strict=False):
-                    item = 1 << self._get(f"SET_{prefix}_PRECISION", "precision")
-                    broadcast = prefix == "IFM2" and self._get("SET_IFM2_BROADCAST", "broadcast_c")
-                    depth = 1 if broadcast else self._in_depth
-                    read = chosen(access).reshape(-1, depth, item).any(axis=(0, 2))
-                    channels |= read.any() if self._crosses_depth else read
-                written = self._map("OFM", pixel).offsets.reshape(self._depth, -1)
+        height, width, depth = self._ofm.shape
+        for y in range(height):
+            for x in range(width):
+                pixel = Box(y, y + 1, x, x + 1, 0, depth)
+                channels = np.zeros(depth, np.bool_)
+                for operand, box in self._operation.input_boxes(pixel, 0, self._ifm.shape[2]):
+                    item = operand.map.dtype.itemsize
+                    bytes_of_channels = chosen(_elements(operand, box)).reshape(-1, box.last - box.first, item)
+                    read = bytes_of_channels.any(axis=(0, 2))
+                    channels |= read.any() if self._operation.crosses_depth else read
+                written = self._ofm.map.offsets(pixel).reshape(depth, -1)
                 found.append(written[channels].reshape(-1))
         return np.concatenate(found)
 
-    # -- blocks -----------------------------------------------------------------------------------------------------
-
-    def _block(self, index: int) -> _Box | None:
-        """Block `index` of the output, from the end when negative."""
-        height = self._get("SET_OFM_BLK_HEIGHT_M1", "height_m1") + 1
-        width = self._get("SET_OFM_BLK_WIDTH_M1", "width_m1") + 1
-        depth = self._get("SET_OFM_BLK_DEPTH_M1", "depth_m1") + 1
-        rows, columns, layers = -(-self._height // height), -(-self._width // width), -(-self._depth // depth)
-        index = index if index >= 0 else rows * columns * layers + index
-        if not 0 <= index < rows * columns * layers:
-            return None
-        first, left, top = (
-            index % layers * depth,
-            index // layers % columns * width,
-            index // (layers * columns) * height,
-        )
-        return _Box(
-            top,
-            min(top + height, self._height),
-            left,
-            min(left + width, self._width),
-            first,
-            min(first + depth, self._depth),
-        )
-
     def _late_writes(self, count: int) -> _Bytes:
-        blocks = [block for block in (self._block(-1 - index) for index in range(count)) if block is not None]
-        parts = [self._map("OFM", block) for block in blocks]
-        return _Bytes(parts[0].region, np.concatenate([part.offsets for part in parts]))
+        blocks = [block for block in (self._blocks.box(-1 - index) for index in range(count)) if block is not None]
+        return _Bytes(self._ofm.map.region, np.concatenate([self._ofm.map.offsets(block) for block in blocks]))
 
     def _job(self, number: int) -> list[_Bytes] | None:
         """A job is a block of the output from a slice of the input's depth."""
-        if not self._crosses_depth:
-            block = self._block(number)
-            return None if block is None else list(self._inputs(block, block.first, block.last))
-        bits = 8 << self._get("SET_IFM_PRECISION", "precision")
-        slice_depth = min(self._in_depth, 16 if self._get("SET_KERNEL_STRIDE", "weight_order") else 256 // bits)
-        slices = -(-self._in_depth // slice_depth)
-        block = self._block(number // slices)
+        if not self._operation.crosses_depth:
+            block = self._blocks.box(number)
+            return None if block is None else self._inputs(block, block.first, block.last)
+        kernel, in_depth = self._operation.kernel, self._ifm.shape[2]
+        part_kernel_first = kernel is not None and kernel.part_kernel_first
+        slice_depth = min(in_depth, 16 if part_kernel_first else 32 // self._ifm.map.dtype.itemsize)
+        slices = -(-in_depth // slice_depth)
+        block = self._blocks.box(number // slices)
         if block is None:
             return None
         first = number % slices * slice_depth
-        return list(self._inputs(block, first, min(first + slice_depth, self._in_depth)))
-
-    # -- accesses ---------------------------------------------------------------------------------------------------
-
-    def _inputs(self, block: _Box, first: int, last: int) -> Iterator[_Bytes]:
-        """What a block of the output is computed from."""
-        if self._elementwise or self._summing:
-            rows, columns = (block.top, block.bottom), (block.left, block.right)
-        else:
-            rows = self._window("Y", "HEIGHT", "TOP", "BOTTOM", self._height, block.top, block.bottom)
-            columns = self._window("X", "WIDTH", "LEFT", "RIGHT", self._width, block.left, block.right)
-        yield self._map("IFM", _Box(*rows, *columns, first, last))
-        if self._elementwise and not self._unary and not self._get("SET_IFM2_BROADCAST", "broadcast_constant"):
-            rows, columns = (
-                (0, 1) if self._get("SET_IFM2_BROADCAST", f"broadcast_{axis}") else span
-                for axis, span in (("h", rows), ("w", columns))
-            )
-            first, last = (0, 1) if self._get("SET_IFM2_BROADCAST", "broadcast_c") else (first, last)
-            yield self._map("IFM2", _Box(*rows, *columns, first, last))
-
-    def _window(
-        self, axis: str, extent: str, before: str, after: str, size: int, start: int, end: int
-    ) -> tuple[int, int]:
-        """Rows (or columns) of the stored input behind rows start..end of the output."""
-        get, low = self._get, axis.lower()
-        stride = 1 + get("SET_KERNEL_STRIDE", f"stride_{low}_lsb") + 2 * get("SET_KERNEL_STRIDE", f"stride_{low}_msb")
-        taps = get(f"SET_KERNEL_{extent}_M1", f"{extent.lower()}_m1")
-        dilation = get("SET_KERNEL_STRIDE", f"dilation_{low}") + 1
-        reach = taps // dilation * dilation + 1
-        pad = get(f"SET_IFM_PAD_{before}", "pad")
-        in_size = (size - 1) * stride + reach - pad - get(f"SET_IFM_PAD_{after}", "pad")
-        low_end, high_end = start * stride - pad, (end - 1) * stride + reach - pad
-        low_end, high_end = max(0, min(low_end, in_size)), max(0, min(high_end, in_size))
-        if Upscale(get("SET_IFM_UPSCALE", "mode")) is not Upscale.NONE:
-            low_end, high_end = low_end // 2, -(-high_end // 2)
-        return low_end, high_end
-
-    def _map(self, prefix: str, box: _Box) -> _Bytes:
-        get = self._get
-        item = 1 << get(f"SET_{prefix}_PRECISION", "precision")
-        step_y, step_x, step_c = (get(f"SET_{prefix}_STRIDE_{axis}", "distance") for axis in "YXC")
-        height0, height1 = (get(f"SET_{prefix}_HEIGHT{side}_M1", "height_m1") + 1 for side in (0, 1))
-        width0 = get(f"SET_{prefix}_WIDTH0_M1", "width_m1") + 1
-        bricks = get(f"SET_{prefix}_PRECISION", "format")
-        parts = []
-        for tile, (rows, columns) in enumerate(
-            (
-                ((0, height0), (0, width0)),
-                ((0, height1), (width0, None)),
-                ((height0, None), (0, width0)),
-                ((height1, None), (width0, None)),
-            )
-        ):
-            y = np.arange(max(box.top, rows[0]), box.bottom if rows[1] is None else min(box.bottom, rows[1]))
-            x = np.arange(max(box.left, columns[0]), box.right if columns[1] is None else min(box.right, columns[1]))
-            base = get(f"SET_{prefix}_BASE{tile}", "address")
-            pixels = (base + (y - rows[0])[:, None] * step_y + (x - columns[0]) * step_x).reshape(-1, 1)
-            if not bricks:
-                parts.append((pixels + np.arange(box.first * item, box.last * item)).reshape(-1))
-                continue
-            channels = np.arange(box.first, box.last)
-            within = channels // _BRICK * step_c + channels % _BRICK * item
-            parts.append((pixels + (within[:, None] + np.arange(item)).reshape(-1)).reshape(-1))
-        return _Bytes(get(f"SET_{prefix}_REGION", "region"), np.concatenate(parts))
-
-    def _streams(self) -> Iterator[_Bytes]:
-        per_channel = not self._get("SET_OFM_PRECISION", "scale_mode")
-        kinds = [kind for kind, used in (("WEIGHT", self._weighted), ("SCALE", self._weighted or per_channel)) if used]
-        if self._elementwise:
-            return
-        dual = self._configuration.cores > 1 and self._get("SET_PARALLEL_MODE", "parallel_mode")
-        for kind in kinds:
-            for core in ("", "1") if dual else ("",):
-                base = self._get(f"SET_{kind}{core}_BASE", "address")
-                length = self._get(f"SET_{kind}{core}_LENGTH", "length")
-                yield _Bytes(self._get(f"SET_{kind}_REGION", "region"), base + np.arange(length))
+        return self._inputs(block, first, min(first + slice_depth, in_depth))
 
     def _spoils(self, table: list[_Bytes]) -> _Bytes:
         shared = self._configuration.shram_kib == _SHARED_SHRAM_KIB and not table
         size_bytes = self._configuration.shram_kib * 1024
-        return _Bytes(_INTERNAL, np.arange(self._configuration.lut_offset, size_bytes if shared else 0))
+        return _Bytes(INTERNAL, np.arange(self._configuration.lut_offset, size_bytes if shared else 0))
 
     def _table(self) -> Iterator[_Bytes]:
-        function = self._get("SET_ACTIVATION", "function")
-        if function < _FIRST_TABLE:
-            return
-        item = 1 << self._get("SET_OFM_PRECISION", "precision")
-        narrow = item == 1 or self._get("SET_ACTIVATION", "clip_range") in (2, 3)
-        start = self._configuration.lut_offset + (function - _FIRST_TABLE) * _TABLE_SLOT_BYTES
-        yield _Bytes(_INTERNAL, start + np.arange(256 * item if narrow else _WIDE_TABLE_BYTES))
+        table = self._operation.table
+        if table is not None:
+            start = self._configuration.lut_offset + table.slot * TABLE_SLOT_BYTES
+            yield _Bytes(INTERNAL, start + np.arange(table.size_bytes))
+
+
+def _elements(operand: Operand, box: Box) -> _Bytes:
+    return _Bytes(operand.map.region, operand.map.offsets(box))

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command set of Ethos-U55 and U65, as data.
+"""How NPU commands are encoded, and the notation in which `products.py` lists them.
 
-Decoder, disassembler and simulator all read `COMMANDS`; an opcode, a field's width or its legal values are written
-nowhere else. A command is one 32-bit word, followed by a payload word when bit 14 is set:
+A command is one 32-bit word, followed by a payload word when bit 14 is set:
 
     31            16 15 14 13    10 9         0
     [    param     ][mode][  zero  ][  opcode  ]
@@ -11,7 +10,8 @@ A field is written "name bits" or "name bits=lowest..highest", where bits count 
 the payload ("16:47" is the whole payload). `address` is payload and the low 8 bits of the param as one number of 40
 bits, `distance` the same but signed. Bits that belong to no field must be zero.
 
->>> instruction = decode((0x0003_0100,), at=0, product=Product.U55)
+>>> product = Product.of("U0", [("SET_IFM_PAD_TOP", 0x100, "pad 0:6")], [])
+>>> instruction = decode((0x0003_0100,), at=0, product=product)
 >>> instruction.command.name, instruction.fields
 ('SET_IFM_PAD_TOP', {'pad': 3})
 """
@@ -19,16 +19,18 @@ bits, `distance` the same but signed. Bits that belong to no field must be zero.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum, IntEnum, auto
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, IntEnum
+from typing import Any
 
 from pilotlight.npu.faults import MalformedStream
 
+# Name, opcode, fields.
+Row = tuple[str, int, str]
 
-class Product(Enum):
-    U55 = auto()
-    U65 = auto()
+_ADDRESS = "address"
+_DISTANCE = "distance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,156 +52,62 @@ class Command:
     name: str
     opcode: int
     has_payload: bool
-    products: frozenset[Product]
     fields: tuple[Field, ...]
     unused_bits: int
     is_40_bit: bool = False
+
+    @property
+    def code(self) -> int:
+        """The low half of the command's first word."""
+        return self.has_payload << 14 | self.opcode
 
     @property
     def starts_operation(self) -> bool:
         return self.name.startswith("OP_")
 
 
-_BOTH = frozenset({Product.U55, Product.U65})
-_U65 = frozenset({Product.U65})
+@dataclass(frozen=True, eq=False)
+class Product:
+    """An NPU product: its command set, and facts that code elsewhere must not know by the product's name.
 
-_ADDRESS = "address"
-_DISTANCE = "distance"
+    dma_queue, kernel_queue: operations that can be outstanding when nothing waits for them; inferred from Vela.
+    peripheral_id: the register PIDR0.
+    has_fast_scratch: whether Vela may put tensors into region 2.
+    default_system: Vela's system configuration when nobody chooses one.
+    """
 
-# Without payload: name, opcode, fields, products.
-_WORD_COMMANDS = (
-    ("OP_STOP", 0x000, "mask 0:15", _BOTH),
-    ("OP_IRQ", 0x001, "mask 0:15", _BOTH),
-    ("OP_CONV", 0x002, "", _BOTH),
-    ("OP_DEPTHWISE", 0x003, "", _BOTH),
-    ("OP_POOL", 0x005, "pooling_mode 0:2=0..2", _BOTH),
-    ("OP_ELEMENTWISE", 0x006, "elementwise_mode 0:5=0..9", _BOTH),
-    ("OP_DMA_START", 0x010, "", _BOTH),
-    ("OP_DMA_WAIT", 0x011, "outstanding 0:0", _BOTH),
-    ("OP_KERNEL_WAIT", 0x012, "outstanding 0:1", _BOTH),
-    ("OP_PMU_MASK", 0x013, "enable 0:0", _BOTH),
-    ("SET_IFM_PAD_TOP", 0x100, "pad 0:6", _BOTH),
-    ("SET_IFM_PAD_LEFT", 0x101, "pad 0:6", _BOTH),
-    ("SET_IFM_PAD_RIGHT", 0x102, "pad 0:7", _BOTH),
-    ("SET_IFM_PAD_BOTTOM", 0x103, "pad 0:7", _BOTH),
-    ("SET_IFM_DEPTH_M1", 0x104, "depth_m1 0:15", _BOTH),
-    (
-        "SET_IFM_PRECISION",
-        0x105,
-        "type 0:0, precision 2:3=0..2, format 6:7=0..1, scale_mode 8:9=0..2, round_mode 14:15=0..2",
-        _BOTH,
-    ),
-    ("SET_IFM_UPSCALE", 0x107, "mode 0:1=0..2", _BOTH),
-    ("SET_IFM_ZERO_POINT", 0x109, "zero_point 0:15", _BOTH),
-    ("SET_IFM_WIDTH0_M1", 0x10A, "width_m1 0:15", _BOTH),
-    ("SET_IFM_HEIGHT0_M1", 0x10B, "height_m1 0:15", _BOTH),
-    ("SET_IFM_HEIGHT1_M1", 0x10C, "height_m1 0:15", _BOTH),
-    ("SET_IFM_IB_END", 0x10D, "ib_end 0:5", _BOTH),
-    ("SET_IFM_REGION", 0x10F, "region 0:2", _BOTH),
-    ("SET_OFM_WIDTH_M1", 0x111, "width_m1 0:15", _BOTH),
-    ("SET_OFM_HEIGHT_M1", 0x112, "height_m1 0:15", _BOTH),
-    ("SET_OFM_DEPTH_M1", 0x113, "depth_m1 0:15", _BOTH),
-    (
-        "SET_OFM_PRECISION",
-        0x114,
-        "type 0:0, precision 1:2=0..2, format 6:7=0..1, scale_mode 8:8, round_mode 14:15=0..2",
-        _BOTH,
-    ),
-    ("SET_OFM_BLK_WIDTH_M1", 0x115, "width_m1 0:5", _BOTH),
-    ("SET_OFM_BLK_HEIGHT_M1", 0x116, "height_m1 0:4", _BOTH),
-    ("SET_OFM_BLK_DEPTH_M1", 0x117, "depth_m1 0:6", _BOTH),
-    ("SET_OFM_ZERO_POINT", 0x118, "zero_point 0:15", _BOTH),
-    ("SET_OFM_WIDTH0_M1", 0x11A, "width_m1 0:15", _BOTH),
-    ("SET_OFM_HEIGHT0_M1", 0x11B, "height_m1 0:15", _BOTH),
-    ("SET_OFM_HEIGHT1_M1", 0x11C, "height_m1 0:15", _BOTH),
-    ("SET_OFM_REGION", 0x11F, "region 0:2", _BOTH),
-    ("SET_KERNEL_WIDTH_M1", 0x120, "width_m1 0:15", _BOTH),
-    ("SET_KERNEL_HEIGHT_M1", 0x121, "height_m1 0:15", _BOTH),
-    (
-        "SET_KERNEL_STRIDE",
-        0x122,
-        "stride_x_lsb 0:0, stride_y_lsb 1:1, weight_order 2:2, dilation_x 3:3, dilation_y 4:4, decomposition 5:5=0..0, "
-        "stride_x_msb 6:6, stride_y_msb 9:9",
-        _BOTH,
-    ),
-    ("SET_PARALLEL_MODE", 0x123, "parallel_mode 0:0", _U65),
-    ("SET_ACC_FORMAT", 0x124, "acc_format 0:1=0..2", _BOTH),
-    ("SET_ACTIVATION", 0x125, "function 0:4, clip_range 12:14", _BOTH),
-    ("SET_ACTIVATION_MIN", 0x126, "clip_boundary 0:15", _BOTH),
-    ("SET_ACTIVATION_MAX", 0x127, "clip_boundary 0:15", _BOTH),
-    ("SET_WEIGHT_REGION", 0x128, "region 0:2", _BOTH),
-    ("SET_SCALE_REGION", 0x129, "region 0:2", _BOTH),
-    ("SET_AB_START", 0x12D, "ab_start 0:5", _BOTH),
-    ("SET_BLOCKDEP", 0x12F, "blockdep 0:1", _BOTH),
-    ("SET_DMA0_SRC_REGION", 0x130, "region 0:2, region_mode 8:8, stride_mode 9:10=0..2", _BOTH),
-    ("SET_DMA0_DST_REGION", 0x131, "region 0:2, region_mode 8:8, stride_mode 9:10=0..2", _BOTH),
-    ("SET_DMA0_SIZE0", 0x132, "size 0:15", _U65),
-    ("SET_DMA0_SIZE1", 0x133, "size 0:15", _U65),
-    (
-        "SET_IFM2_BROADCAST",
-        0x180,
-        "broadcast_h 0:0, broadcast_w 1:1, broadcast_c 2:2, operand_order 6:6, broadcast_constant 7:7",
-        _BOTH,
-    ),
-    ("SET_IFM2_SCALAR", 0x181, "scalar 0:15", _BOTH),
-    ("SET_IFM2_PRECISION", 0x185, "type 0:0, precision 2:3=0..2, format 6:7=0..1", _BOTH),
-    ("SET_IFM2_ZERO_POINT", 0x189, "zero_point 0:15", _BOTH),
-    ("SET_IFM2_WIDTH0_M1", 0x18A, "width_m1 0:15", _BOTH),
-    ("SET_IFM2_HEIGHT0_M1", 0x18B, "height_m1 0:15", _BOTH),
-    ("SET_IFM2_HEIGHT1_M1", 0x18C, "height_m1 0:15", _BOTH),
-    ("SET_IFM2_IB_START", 0x18D, "ib_start 0:5", _BOTH),
-    ("SET_IFM2_REGION", 0x18F, "region 0:2", _BOTH),
-)
+    name: str
+    by_code: Mapping[int, Command]
+    dma_queue: int = 1
+    kernel_queue: int = 2
+    peripheral_id: int = 0
+    has_fast_scratch: bool = False
+    default_system: str = ""
 
-# With payload.
-_PAYLOAD_COMMANDS = (
-    ("SET_IFM_BASE0", 0x000, _ADDRESS, _BOTH),
-    ("SET_IFM_BASE1", 0x001, _ADDRESS, _BOTH),
-    ("SET_IFM_BASE2", 0x002, _ADDRESS, _BOTH),
-    ("SET_IFM_BASE3", 0x003, _ADDRESS, _BOTH),
-    ("SET_IFM_STRIDE_X", 0x004, _DISTANCE, _BOTH),
-    ("SET_IFM_STRIDE_Y", 0x005, _DISTANCE, _BOTH),
-    ("SET_IFM_STRIDE_C", 0x006, _DISTANCE, _BOTH),
-    ("SET_OFM_BASE0", 0x010, _ADDRESS, _BOTH),
-    ("SET_OFM_BASE1", 0x011, _ADDRESS, _BOTH),
-    ("SET_OFM_BASE2", 0x012, _ADDRESS, _BOTH),
-    ("SET_OFM_BASE3", 0x013, _ADDRESS, _BOTH),
-    ("SET_OFM_STRIDE_X", 0x014, _DISTANCE, _BOTH),
-    ("SET_OFM_STRIDE_Y", 0x015, _DISTANCE, _BOTH),
-    ("SET_OFM_STRIDE_C", 0x016, _DISTANCE, _BOTH),
-    ("SET_WEIGHT_BASE", 0x020, _ADDRESS, _BOTH),
-    ("SET_WEIGHT_LENGTH", 0x021, "length 16:47", _BOTH),
-    ("SET_SCALE_BASE", 0x022, _ADDRESS, _BOTH),
-    ("SET_SCALE_LENGTH", 0x023, "length 16:35", _BOTH),
-    ("SET_OFM_SCALE", 0x024, "shift 0:5, scale 16:47", _BOTH),
-    ("SET_OPA_SCALE", 0x025, "shift 0:5, scale 16:47", _BOTH),
-    ("SET_OPB_SCALE", 0x026, "scale 16:31", _BOTH),
-    ("SET_DMA0_SRC", 0x030, _ADDRESS, _BOTH),
-    ("SET_DMA0_DST", 0x031, _ADDRESS, _BOTH),
-    ("SET_DMA0_LEN", 0x032, _ADDRESS, _BOTH),
-    ("SET_DMA0_SKIP0", 0x033, _DISTANCE, _U65),
-    ("SET_DMA0_SKIP1", 0x034, _DISTANCE, _U65),
-    ("SET_IFM2_BASE0", 0x080, _ADDRESS, _BOTH),
-    ("SET_IFM2_BASE1", 0x081, _ADDRESS, _BOTH),
-    ("SET_IFM2_BASE2", 0x082, _ADDRESS, _BOTH),
-    ("SET_IFM2_BASE3", 0x083, _ADDRESS, _BOTH),
-    ("SET_IFM2_STRIDE_X", 0x084, _DISTANCE, _BOTH),
-    ("SET_IFM2_STRIDE_Y", 0x085, _DISTANCE, _BOTH),
-    ("SET_IFM2_STRIDE_C", 0x086, _DISTANCE, _BOTH),
-    ("SET_WEIGHT1_BASE", 0x090, _ADDRESS, _U65),
-    ("SET_WEIGHT1_LENGTH", 0x091, "length 16:47", _U65),
-    ("SET_SCALE1_BASE", 0x092, _ADDRESS, _U65),
-    ("SET_SCALE1_LENGTH", 0x093, "length 16:35", _U65),
-)
+    @classmethod
+    def of(cls, name: str, words: Iterable[Row], payloads: Iterable[Row], **facts: Any) -> Product:
+        """Make a product from the rows of commands without and with a payload."""
+        return cls(name, _commands(words, payloads), **facts)
+
+    def derived(self, name: str, words: Iterable[Row] = (), payloads: Iterable[Row] = (), **facts: Any) -> Product:
+        """Return a product with this one's commands and facts, except for those that are given."""
+        return replace(self, name=name, by_code={**self.by_code, **_commands(words, payloads)}, **facts)
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        return tuple(self.by_code.values())
+
+    def __str__(self) -> str:
+        return self.name
 
 
-class PoolingMode(IntEnum):
+class PoolingMode(Enum):
     MAX = 0
     AVERAGE = 1
     REDUCE_SUM = 2
 
 
-class ElementwiseMode(IntEnum):
+class ElementwiseMode(Enum):
     MUL = 0
     ADD = 1
     SUB = 2
@@ -210,6 +118,10 @@ class ElementwiseMode(IntEnum):
     CLZ = 7
     SHR = 8
     SHL = 9
+
+    @property
+    def unary(self) -> bool:
+        return self in (ElementwiseMode.LRELU, ElementwiseMode.ABS, ElementwiseMode.CLZ)
 
 
 class RoundMode(IntEnum):
@@ -254,22 +166,24 @@ def _parse_fields(text: str) -> Iterator[Field]:
         yield Field(name, low, mask, int(match[4] or 0), int(match[5] or mask))
 
 
-def _make(row: tuple[str, int, str, frozenset[Product]], has_payload: bool) -> Command:
-    name, opcode, text, products = row
+def _make(row: Row, has_payload: bool) -> Command:
+    name, opcode, text = row
     if text in (_ADDRESS, _DISTANCE):
         mask = (1 << 40) - 1
         # Bits 8..15 of the param are unused; `decode` closes the gap so that the 40 bits are one number.
-        return Command(name, opcode, True, products, (Field(text, 0, mask, 0, mask, text == _DISTANCE),), 0xFF00, True)
+        return Command(name, opcode, True, (Field(text, 0, mask, 0, mask, text == _DISTANCE),), 0xFF00, True)
     fields = tuple(_parse_fields(text))
     used = sum(field.mask << field.low_bit for field in fields)
     unused = (_PARAM_MASK | (_PAYLOAD_MASK if has_payload else 0)) & ~used
-    return Command(name, opcode, has_payload, products, fields, unused)
+    return Command(name, opcode, has_payload, fields, unused)
 
 
-COMMANDS = (*(_make(row, False) for row in _WORD_COMMANDS), *(_make(row, True) for row in _PAYLOAD_COMMANDS))
-BY_NAME = {command.name: command for command in COMMANDS}
-_BY_CODE = {command.has_payload << 14 | command.opcode: command for command in COMMANDS}
-assert len(_BY_CODE) == len(COMMANDS) == len(BY_NAME), "two commands share a name or an encoding"
+def _commands(words: Iterable[Row], payloads: Iterable[Row]) -> dict[int, Command]:
+    commands = [*(_make(row, False) for row in words), *(_make(row, True) for row in payloads)]
+    found = {command.code: command for command in commands}
+    names = {command.name for command in commands}
+    assert len(found) == len(commands) == len(names), "two commands share a name or an encoding"
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,8 +212,8 @@ def decode(words: Sequence[int], at: int, product: Product) -> Instruction:
     bit, a value outside its field's range, or a stream that ends before the payload.
     """
     word = words[at]
-    command = _BY_CODE.get(word & 0xFFFF)
-    if command is None or product not in command.products:
+    command = product.by_code.get(word & 0xFFFF)
+    if command is None:
         raise MalformedStream(f"word {at}: unknown command {word:#010x}")
     param = word >> 16
     payload = 0

@@ -50,6 +50,16 @@ class Kernel:
             raise MalformedStream(f"padding leaves an input of {height}x{width}")
         return height, width
 
+    def input_rows(self, top: int, bottom: int, in_height: int) -> tuple[int, int]:
+        """Rows of an (upscaled) input of `in_height` rows that rows top..bottom of the output are computed from."""
+        reach = (self.height - 1) * self.dilation_y + 1
+        return _behind(top, bottom, in_height, self.stride_y, reach, self.pad_top)
+
+    def input_columns(self, left: int, right: int, in_width: int) -> tuple[int, int]:
+        """As `input_rows`, for columns."""
+        reach = (self.width - 1) * self.dilation_x + 1
+        return _behind(left, right, in_width, self.stride_x, reach, self.pad_left)
+
     def pad(self, values: NDArray[Any], fill: int) -> NDArray[Any]:
         if not self.padded:
             return values
@@ -80,6 +90,11 @@ class Kernel:
             channel,
         )
         return np.ndarray(shape, padded.dtype, padded, 0, strides)
+
+
+def _behind(start: int, end: int, in_size: int, stride: int, reach: int, padding: int) -> tuple[int, int]:
+    first, last = start * stride - padding, (end - 1) * stride + reach - padding
+    return max(0, min(first, in_size)), max(0, min(last, in_size))
 
 
 def upscale(values: NDArray[Any], mode: Upscale, height: int, width: int, zero: int) -> NDArray[Any]:

@@ -51,9 +51,7 @@ def _record(layer: Layer, total: int) -> dict[str, Any]:
         "command": layer.executed.name,
         "stream_offset": operation.offset,
         "inputs": [{"shape": list(item.shape), "dtype": item.dtype} for item in operation.inputs],
-        "output": None
-        if operation.output is None
-        else {"shape": list(operation.output.shape), "dtype": operation.output.dtype},
+        "output": None if operation.ofm is None else {"shape": list(operation.ofm.shape), "dtype": operation.ofm.dtype},
         "macs": work.macs,
         "estimated_cycles": cycles.total,
         "hidden_cycles": cycles.hidden,
@@ -95,8 +93,8 @@ def layer_table(layers: Sequence[Layer]) -> str:
         row = [
             str(layer.number),
             layer.executed.name,
-            " + ".join(map(str, operation.inputs)) or f"{operation.copied_bytes} bytes",
-            str(operation.output or ""),
+            " + ".join(map(str, operation.inputs)) or f"{operation.copy.source.size if operation.copy else 0} bytes",
+            str(operation.ofm or ""),
             f"{layer.executed.work.macs:,}",
             f"{cycles:,}",
             f"{cycles / total:.1%}",

@@ -1,34 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a command stream is about to do, read from the stream alone: for tables, traces and estimates.
+"""One operation of a command stream, as data.
 
-Nothing here executes. A stream has no branches, so the operands of each operation follow from the commands before it.
-Registers that a stream leaves alone count as 0, as after reset; a stream that relies on the one before it is described
-wrongly, but compilers write all they use.
+The planner executes an operation, the hazard check follows its bytes, the cycle model times it, and tables and traces
+describe it. Nothing here executes, and nothing here looks at memory.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from enum import Enum
 
-import numpy as np
+from pilotlight.npu.feature_map import BRICK_CHANNELS, Box, FeatureMap, Shape
+from pilotlight.npu.isa import ClipRange, ElementwiseMode, PoolingMode, RoundMode, ScaleMode, Upscale
+from pilotlight.npu.kernel import Kernel
 
-from pilotlight.npu.faults import Channel, MalformedStream
-from pilotlight.npu.feature_map import BRICK_CHANNELS, FeatureMap, Shape
-from pilotlight.npu.isa import BY_NAME, ElementwiseMode, Instruction, PoolingMode, Product, Upscale, decode
-from pilotlight.npu.kernel import Kernel, stored_size
+# The NPU's own memory, where a command would name one of the regions 0 to 7.
+INTERNAL = 8
+TABLE_SLOT_BYTES = 256
 
 _FIRST_TABLE = 16
-_UNARY = frozenset({ElementwiseMode.ABS, ElementwiseMode.CLZ, ElementwiseMode.LRELU})
-_ACCUMULATOR_BITS = {0: 32, 1: 40, 2: 16}
+_WIDE_TABLE_BYTES = 2048
+_NARROW_TABLE_ENTRIES = 256
+_FORCED_TO_8_BIT = (ClipRange.FORCE_UINT8, ClipRange.FORCE_INT8)
+
+
+class Kind(Enum):
+    """What an operation's command is called in tables and messages."""
+
+    CONVOLUTION = "CONV"
+    DEPTHWISE = "DEPTHWISE"
+    POOL = "POOL"
+    ELEMENTWISE = "ELEMENTWISE"
+    COPY = "DMA_START"
 
 
 @dataclass(frozen=True)
 class Range:
-    """Bytes of a region, read as they are."""
+    """Bytes of a region, or of the NPU's own memory (INTERNAL)."""
 
     region: int
     start: int
@@ -58,229 +66,173 @@ class Operand:
     def dtype(self) -> str:
         return self.map.dtype.name
 
+    @property
+    def signed(self) -> bool:
+        return self.map.dtype.kind == "i"
+
+    @property
+    def whole(self) -> Box:
+        height, width, depth = self.shape
+        return Box(0, height, 0, width, 0, depth)
+
     def __str__(self) -> str:
         return f"{'x'.join(map(str, self.shape))} {self.dtype}"
 
 
 @dataclass(frozen=True)
-class Operation:
-    """One command that moves data.
+class OperandScales:
+    """How ADD and SUB scale their operands. The first operand is IFM2 when the operands are swapped."""
 
-    at: word index of the command. name: as in `Executed`.
-    inputs: IFM and, of binary elementwise operations, IFM2 unless it is a constant of the command.
-    output: None for a copy; copied_bytes is None for all else.
-    beside: of a copy, word index of the operation before it, which it need not wait for.
-    constants: weights and scales, or what a copy fetches.
+    mode: ScaleMode
+    rounding: RoundMode
+    a_scale: int
+    a_shift: int
+    b_scale: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """An activation table. slot: counts pieces of TABLE_SLOT_BYTES. wide: indexed by 16 bits, with interpolation."""
+
+    slot: int
+    wide: bool
+    result_bytes: int
+
+    @property
+    def size_bytes(self) -> int:
+        return _WIDE_TABLE_BYTES if self.wide else _NARROW_TABLE_ENTRIES * self.result_bytes
+
+
+@dataclass(frozen=True)
+class Activation:
+    """The end of an operation, as the registers have it: clip_range and function may be values that do not exist.
+
+    low, high: clip limits as 16 stored bits; whether they are signed depends on the output and on clip_range.
+    """
+
+    function: int
+    clip_range: int
+    low: int
+    high: int
+
+    @property
+    def is_table(self) -> bool:
+        return self.function >= _FIRST_TABLE
+
+    def limits(self, signed: bool) -> tuple[int, int]:
+        return number(self.low, signed), number(self.high, signed)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A DMA. stride_modes: of source and destination, 0 for bytes in a row."""
+
+    source: Range
+    destination: Range
+    stride_modes: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One command that computes (it then has `ifm` and `ofm`) or copies (then it has `copy`).
+
+    at: word index of the command.
+    ifm, ifm2, ofm: with region_base 0. ifm2: None for one operand, or when `constant` takes its place.
+    constant: the second operand of an elementwise operation, less its zero point.
+    swapped: IFM2 is the first operand.
+    kernel: of what slides a window; REDUCE_SUM does not.
+    upscale: how the IFM is enlarged before the kernel sees it.
+    weights, scales: streams, one for each core. A core without channels leaves its stream alone.
+    scale: multiplier and shift of the whole output; None when each channel has its own, in `scales`.
+    rounding: of the output.
     block: height, width and channels of the piece of output that hardware works on at a time.
-    table: whether the activation is a table. accumulator_bits: 16 stands for the floating point format.
+    accumulator_bits: 16 stands for the floating point format.
+    blockdep: how many blocks of the operation before may be unfinished when this one starts.
     """
 
     at: int
-    name: str
-    inputs: tuple[Operand, ...] = ()
-    output: Operand | None = None
+    kind: Kind
+    mode: PoolingMode | ElementwiseMode | None = None
+    ifm: Operand | None = None
+    ifm2: Operand | None = None
+    ofm: Operand | None = None
+    constant: int | None = None
+    swapped: bool = False
     kernel: Kernel | None = None
+    upscale: Upscale = Upscale.NONE
+    weights: tuple[Range, ...] = ()
+    scales: tuple[Range, ...] = ()
+    scale: tuple[int, int] | None = (1, 0)
+    operand_scales: OperandScales | None = None
+    rounding: RoundMode = RoundMode.DOUBLE
+    activation: Activation = Activation(0, 0, 0, 0)
     block: Shape = (1, 1, 1)
     accumulator_bits: int = 32
-    table: bool = False
-    copied_bytes: int | None = None
-    beside: int | None = None
-    constants: tuple[Range, ...] = ()
+    blockdep: int = 0
+    copy: Copy | None = None
 
     @property
     def offset(self) -> int:
         """Byte offset of the command in the stream."""
         return 4 * self.at
 
+    @property
+    def name(self) -> str:
+        return self.kind.value if self.mode is None else f"{self.kind.value} {self.mode.name}"
 
-class _Registers:
-    """What NPU_SET commands wrote so far."""
+    @property
+    def inputs(self) -> tuple[Operand, ...]:
+        """IFM, and IFM2 where there is one."""
+        return tuple(operand for operand in (self.ifm, self.ifm2) if operand is not None)
 
-    def __init__(self) -> None:
-        self._set: dict[str, Instruction] = {}
+    @property
+    def constants(self) -> tuple[Range, ...]:
+        """Weights and scales, or what a copy fetches."""
+        if self.copy is not None:
+            return () if self.copy.source.region == INTERNAL else (self.copy.source,)
+        return tuple(stream for stream in (*self.weights, *self.scales) if stream.size)
 
-    def accept(self, instruction: Instruction) -> None:
-        self._set[instruction.command.name] = instruction
+    @property
+    def crosses_depth(self) -> bool:
+        """Whether each output is computed from all channels of the input."""
+        return self.kind is Kind.CONVOLUTION or self.mode is PoolingMode.REDUCE_SUM
 
-    def fields(self, name: str) -> Mapping[str, int]:
-        instruction = self._set.get(f"SET_{name}")
-        return {item.name: 0 for item in BY_NAME[f"SET_{name}"].fields} if instruction is None else instruction.fields
+    @property
+    def upscaled_size(self) -> tuple[int, int]:
+        """Rows and columns of the IFM as the kernel sees it."""
+        assert self.kernel is not None and self.ofm is not None
+        return self.kernel.input_size(*self.ofm.shape[:2])
 
-    def value(self, name: str) -> int:
-        """Return the only field of a register."""
-        (value,) = self.fields(name).values()
-        return value
+    @property
+    def table(self) -> Table | None:
+        if not self.activation.is_table:
+            return None
+        assert self.ofm is not None
+        item = self.ofm.map.dtype.itemsize
+        narrow = item == 1 or self.activation.clip_range in _FORCED_TO_8_BIT
+        return Table(self.activation.function - _FIRST_TABLE, not narrow, item)
 
-
-@lru_cache(maxsize=64)
-def operations_of(stream: bytes, product: Product) -> tuple[Operation, ...]:
-    """Describe a stream up to OP_STOP, or to the first command that is malformed or makes no sense."""
-    found: list[Operation] = []
-    with suppress(MalformedStream):  # Execution faults there, and says why.
-        found.extend(_operations(struct.unpack_from(f"<{len(stream) // 4}I", stream), product))
-    return tuple(found)
-
-
-def _operations(words: tuple[int, ...], product: Product) -> Iterator[Operation]:
-    registers = _Registers()
-    at = 0
-    under_way: int | None = None
-    while at < len(words):
-        instruction = decode(words, at, product)
-        name = instruction.command.name
-        if name == "OP_STOP":
-            return
-        if not instruction.command.starts_operation:
-            registers.accept(instruction)
-        elif name == "OP_DMA_START":
-            size = registers.value("DMA0_LEN")
-            yield Operation(at, "DMA_START", copied_bytes=size, beside=under_way, constants=_fetched(registers, size))
-            under_way = None
-        elif name == "OP_KERNEL_WAIT" and instruction.fields["outstanding"] == 0:
-            under_way = None
-        elif name in _DESCRIBED:
-            under_way = at
-            yield _DESCRIBED[name](instruction, registers)
-        at += instruction.size_words
-
-
-def _convolution(instruction: Instruction, registers: _Registers) -> Operation:
-    kernel = _kernel(registers)
-    height, width, depth = _output_shape(registers)
-    depthwise = instruction.command.name == "OP_DEPTHWISE"
-    in_depth = depth if depthwise else registers.value("IFM_DEPTH_M1") + 1
-    return _operation(
-        instruction.at,
-        "DEPTHWISE" if depthwise else "CONV",
-        registers,
-        (_input("IFM", _window_input(registers, kernel, height, width, in_depth), registers),),
-        kernel,
-        tuple(_weights(registers)),
-    )
+    def input_boxes(self, box: Box, first: int, last: int) -> tuple[tuple[Operand, Box], ...]:
+        """Return what a box of the output is computed from, in channels first..last of the stored inputs."""
+        assert self.ifm is not None
+        rows, columns = (box.top, box.bottom), (box.left, box.right)
+        if self.kernel is not None:
+            height, width = self.upscaled_size
+            rows = _stored(self.kernel.input_rows(*rows, height), self.upscale)
+            columns = _stored(self.kernel.input_columns(*columns, width), self.upscale)
+        found = [(self.ifm, Box(*rows, *columns, first, last))]
+        if self.ifm2 is not None:
+            # A dimension that is broadcast has one element.
+            spans = zip(self.ifm2.shape, (rows, columns, (first, last)), strict=True)
+            ranges = [(0, 1) if size == 1 else span for size, span in spans]
+            found.append((self.ifm2, Box(*ranges[0], *ranges[1], *ranges[2])))
+        return tuple(found)
 
 
-def _weights(registers: _Registers) -> Iterator[Range]:
-    """Yield weights and scales, of each core on an NPU of two."""
-    for kind in ("WEIGHT", "SCALE"):
-        region = registers.value(f"{kind}_REGION")
-        for core in ("", "1"):
-            if size := registers.value(f"{kind}{core}_LENGTH"):
-                yield Range(region, registers.value(f"{kind}{core}_BASE"), size)
+def _stored(span: tuple[int, int], upscale: Upscale) -> tuple[int, int]:
+    return span if upscale is Upscale.NONE else (span[0] // 2, -(-span[1] // 2))
 
 
-def _fetched(registers: _Registers, size: int) -> tuple[Range, ...]:
-    source = registers.fields("DMA0_SRC_REGION")
-    inside = source["region_mode"]  # The NPU's own memory.
-    return () if inside else (Range(source["region"], registers.value("DMA0_SRC"), size),)
-
-
-def _pool(instruction: Instruction, registers: _Registers) -> Operation:
-    mode = PoolingMode(instruction.fields["pooling_mode"])
-    height, width, depth = _output_shape(registers)
-    kernel: Kernel | None = None
-    if mode is PoolingMode.REDUCE_SUM:
-        shape = (height, width, registers.value("IFM_DEPTH_M1") + 1)
-    else:
-        kernel = _kernel(registers)
-        shape = _window_input(registers, kernel, height, width, depth)
-    return _operation(instruction.at, f"POOL {mode.name}", registers, (_input("IFM", shape, registers),), kernel)
-
-
-def _elementwise(instruction: Instruction, registers: _Registers) -> Operation:
-    mode = ElementwiseMode(instruction.fields["elementwise_mode"])
-    shape = _output_shape(registers)
-    inputs = [_input("IFM", shape, registers)]
-    broadcast = registers.fields("IFM2_BROADCAST")
-    if mode not in _UNARY and not broadcast["broadcast_constant"]:
-        height, width, depth = (
-            1 if broadcast[f"broadcast_{axis}"] else size for axis, size in zip("hwc", shape, strict=True)
-        )
-        inputs.append(_input("IFM2", (height, width, depth), registers))
-    return _operation(instruction.at, f"ELEMENTWISE {mode.name}", registers, tuple(inputs), None)
-
-
-_DESCRIBED = {
-    "OP_CONV": _convolution,
-    "OP_DEPTHWISE": _convolution,
-    "OP_POOL": _pool,
-    "OP_ELEMENTWISE": _elementwise,
-}
-
-
-def _operation(
-    at: int,
-    name: str,
-    registers: _Registers,
-    inputs: tuple[Operand, ...],
-    kernel: Kernel | None,
-    constants: tuple[Range, ...] = (),
-) -> Operation:
-    block = tuple(registers.value(f"OFM_BLK_{axis}_M1") + 1 for axis in ("HEIGHT", "WIDTH", "DEPTH"))
-    return Operation(
-        at=at,
-        name=name,
-        inputs=inputs,
-        output=Operand(_output_shape(registers), _map("OFM", registers)),
-        kernel=kernel,
-        block=(block[0], block[1], block[2]),
-        accumulator_bits=_ACCUMULATOR_BITS[registers.value("ACC_FORMAT")],
-        table=registers.fields("ACTIVATION")["function"] >= _FIRST_TABLE,
-        constants=constants,
-    )
-
-
-def _output_shape(registers: _Registers) -> Shape:
-    return (
-        registers.value("OFM_HEIGHT_M1") + 1,
-        registers.value("OFM_WIDTH_M1") + 1,
-        registers.value("OFM_DEPTH_M1") + 1,
-    )
-
-
-def _window_input(registers: _Registers, kernel: Kernel, height: int, width: int, depth: int) -> Shape:
-    in_height, in_width = kernel.input_size(height, width)
-    mode = Upscale(registers.value("IFM_UPSCALE"))
-    return stored_size(in_height, mode), stored_size(in_width, mode), depth
-
-
-def _input(prefix: str, shape: Shape, registers: _Registers) -> Operand:
-    return Operand(shape, _map(prefix, registers))
-
-
-def _kernel(registers: _Registers) -> Kernel:
-    word = registers.fields("KERNEL_STRIDE")
-    dilation_y, dilation_x = word["dilation_y"] + 1, word["dilation_x"] + 1
-    return Kernel(
-        height=registers.value("KERNEL_HEIGHT_M1") // dilation_y + 1,
-        width=registers.value("KERNEL_WIDTH_M1") // dilation_x + 1,
-        stride_y=1 + word["stride_y_lsb"] + 2 * word["stride_y_msb"],
-        stride_x=1 + word["stride_x_lsb"] + 2 * word["stride_x_msb"],
-        dilation_y=dilation_y,
-        dilation_x=dilation_x,
-        pad_top=registers.value("IFM_PAD_TOP"),
-        pad_left=registers.value("IFM_PAD_LEFT"),
-        pad_bottom=registers.value("IFM_PAD_BOTTOM"),
-        pad_right=registers.value("IFM_PAD_RIGHT"),
-        part_kernel_first=bool(word["weight_order"]),
-    )
-
-
-def _map(prefix: str, registers: _Registers) -> FeatureMap:
-    """Describe a map by the addresses in the stream: relative to its region."""
-    precision = registers.fields(f"{prefix}_PRECISION")
-    base0, base1, base2, base3 = (registers.value(f"{prefix}_BASE{tile}") for tile in range(4))
-    return FeatureMap(
-        channel=Channel.OFM if prefix == "OFM" else Channel.IFM,
-        region=registers.value(f"{prefix}_REGION"),
-        region_base=0,
-        bases=(base0, base1, base2, base3),
-        stride_y=registers.value(f"{prefix}_STRIDE_Y"),
-        stride_x=registers.value(f"{prefix}_STRIDE_X"),
-        stride_c=registers.value(f"{prefix}_STRIDE_C"),
-        height0=registers.value(f"{prefix}_HEIGHT0_M1") + 1,
-        height1=registers.value(f"{prefix}_HEIGHT1_M1") + 1,
-        width0=registers.value(f"{prefix}_WIDTH0_M1") + 1,
-        dtype=np.dtype(f"<{'i' if precision['type'] else 'u'}{1 << precision['precision']}"),
-        bricks=bool(precision["format"]),
-        zero_point=registers.value(f"{prefix}_ZERO_POINT"),
-    )
+def number(stored: int, signed: bool) -> int:
+    """Return what a register of 16 bits means."""
+    return stored - (1 << 16) if signed and stored & 1 << 15 else stored

@@ -26,10 +26,10 @@ from pilotlight.npu.cycle_model import MEMORY_SPEEDS, MemorySpeed
 from pilotlight.npu.device import Device
 from pilotlight.npu.engine import Executed, count_operations
 from pilotlight.npu.hazards import Extent, Hazard, find_hazards
-from pilotlight.npu.isa import Product
 from pilotlight.npu.layers import Layer
 from pilotlight.npu.memory import MappedMemory
-from pilotlight.npu.operations import Operation, operations_of
+from pilotlight.npu.operation_decoder import operations_of
+from pilotlight.npu.operations import Operation
 from pilotlight.npu.planned_memory import PlannedMemory
 from pilotlight.npu.registers import CMD_RESET_VALUE, FAULTS, REGIONS, Cmd, Reg, Status, describe_status
 from pilotlight.npu.weights import WeightCache
@@ -126,7 +126,7 @@ class DelegateRunner:
         constants = np.frombuffer(self.blob.weights, np.uint8)
         memory.add(_REGION_SPACING, constants, writable=False, name="region 0")
         memory.add(2 * _REGION_SPACING, self._scratch, writable=True, name="region 1")
-        if self.configuration.product is Product.U65:
+        if self.configuration.product.has_fast_scratch:
             fast = np.zeros(_FAST_SCRATCH_BYTES, np.uint8)
             memory.add(3 * _REGION_SPACING, fast, writable=True, name="region 2")
         stream = np.frombuffer(self.payload.stream, np.uint8)
@@ -173,12 +173,12 @@ class DelegateRunner:
     @cached_property
     def operations(self) -> dict[int, Operation]:
         """What the stream's commands are, by word index."""
-        described = operations_of(self.payload.stream, self.configuration.product)
+        described = operations_of(self.payload.stream, self.configuration)
         return {operation.at: operation for operation in described}
 
     def output_of(self, operation: Operation) -> NDArray[Any]:
         """Copy the output map of an operation, height x width x channels, as memory holds it now."""
-        target = operation.output
+        target = operation.ofm
         if target is None:
             raise ConfigError(f"{operation.name} at byte {operation.offset} copies bytes; it has no feature map")
         placed = replace(target.map, region_base=(target.map.region + 1) * _REGION_SPACING)
@@ -187,7 +187,7 @@ class DelegateRunner:
     def hazards(self) -> list[Hazard]:
         """Look for missing waits and reads of what nothing wrote, without running."""
         writable = {_SCRATCH: self.blob.scratch_size_bytes}
-        if self.configuration.product is Product.U65:
+        if self.configuration.product.has_fast_scratch:
             writable[_FAST_SCRATCH] = _FAST_SCRATCH_BYTES
         inputs, outputs = (
             [Extent(place.region, place.offset, place.size_bytes) for place in places]

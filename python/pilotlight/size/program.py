@@ -11,7 +11,8 @@ from pathlib import PurePath
 from pilotlight.debug_info import DebugInfo, StreamDebug
 from pilotlight.errors import ConfigError
 from pilotlight.npu.configurations import configuration_of
-from pilotlight.npu.operations import Operation, operations_of
+from pilotlight.npu.operation_decoder import operations_of
+from pilotlight.npu.operations import Operation
 from pilotlight.pte import Delegate, DelegateCall, KernelCall, Method, Program, Tensor, read_program
 from pilotlight.pte.ethos_u import BACKEND, EthosUBlob, parse_blob, parse_payload
 from pilotlight.size.record import Layer
@@ -97,7 +98,7 @@ def _delegate_rows(delegate: Delegate, program: Program, debug: StreamDebug | No
     sizes[WEIGHTS] += len(blob.weights)
     sizes[COMMANDS] += len(blob.commands)
     try:
-        operations = operations_of(payload.stream, configuration_of(payload.config).product)
+        operations = operations_of(payload.stream, configuration_of(payload.config))
     except ConfigError:  # An NPU whose commands we do not read.
         return [_Row("NPU", "", len(blob.weights), len(blob.commands))]
     return _rows_of_stream(operations, blob, debug, len(payload.stream))
@@ -121,9 +122,9 @@ def _rows_of_stream(
         row.weights += _take(operation, taken)
         row.commands += operation.offset + 4 - at
         at = operation.offset + 4
-        if operation.output is not None:
-            place = operation.output.map
-            size = math.prod(operation.output.shape) * place.dtype.itemsize
+        if operation.ofm is not None:
+            place = operation.ofm.map
+            size = math.prod(operation.ofm.shape) * place.dtype.itemsize
             row.outputs.add((place.region, place.bases[0], size))
     shared = len(taken) - sum(taken)
     rest = _Row("(of no layer)", "", shared, len(blob.commands) - at)

@@ -13,24 +13,34 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from pilotlight.npu.faults import MalformedStream
-from pilotlight.npu.isa import BY_NAME, Instruction, Product, decode
+from pilotlight.npu.isa import Instruction, Product, decode
+
+
+class _Reset(dict[str, int]):
+    """The fields of a register after reset."""
+
+    def __missing__(self, field_name: str) -> int:
+        return 0
+
+
+_RESET = _Reset()
 
 
 @dataclass(frozen=True)
 class CommandState:
-    """Each register holds its last command. Zero after reset. A value: it does not change."""
+    """Each register holds its last command. Zero after reset, as is a register that the product does not have.
+
+    A value: it does not change.
+    """
 
     registers: dict[str, Instruction] = field(default_factory=dict)
 
     def get(self, name: str, field_name: str) -> int:
-        instruction = self.registers.get(name)
-        return 0 if instruction is None else instruction.fields[field_name]
+        return self.fields(name)[field_name]
 
     def fields(self, name: str) -> Mapping[str, int]:
         instruction = self.registers.get(name)
-        if instruction is None:
-            return {item.name: 0 for item in BY_NAME[name].fields}
-        return instruction.fields
+        return _RESET if instruction is None else instruction.fields
 
     def words(self, name: str) -> tuple[int, int]:
         """Return (param, payload) as last written."""
@@ -57,6 +67,10 @@ class Step:
     @property
     def name(self) -> str:
         return self.command.command.name if isinstance(self.command, Instruction) else ""
+
+    @property
+    def fields(self) -> Mapping[str, int]:
+        return self.command.fields if isinstance(self.command, Instruction) else {}
 
 
 @lru_cache(maxsize=64)
