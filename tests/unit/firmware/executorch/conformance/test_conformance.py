@@ -25,7 +25,7 @@ WHEEL_DOES_NOT_RUN = {
 }
 # Of sums that are made in another order.
 RELATIVE = 1e-5
-# Where the two differ by design; the table in firmware/executorch/DESIGN.md says why.
+# Where the two differ by design; see "Differences from the wheel's runtime" in firmware/executorch/SPEC.md.
 REFUSED_WHEN_RUN = {"state_of_the_caller": "a kernel is given a tensor that nobody gave memory"}
 
 
