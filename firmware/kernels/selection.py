@@ -61,9 +61,10 @@ _UNUSED_SOURCE = """\
 
 
 def read_selection(path: Path, kernels: Mapping[str, Kernel]) -> Selection:
-    """Read operators.txt. Each line has an operator and the dtypes of its calls; no dtypes mean all that its kernel takes.
+    """Read operators.txt: each line has an operator and the dtypes of its calls.
 
-    Raises UnsupportedOperator for an operator without a kernel, and for a dtype that its kernel does not take.
+    A line without dtypes means all dtypes that the kernel takes. Raises UnsupportedOperator for an operator without a
+    kernel, and for a dtype that its kernel does not take.
     """
     lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     missing = [operator for operator, *_ in lines if operator not in kernels]
