@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Functions by which an app with an operating system, or with its own clock, replaces
+ * An app with an operating system, or with its own clock, sets these functions to replace
  * the bare-metal defaults. Plain C. Set once, through pilotlight_init().
  */
 #ifndef PILOTLIGHT_HOOKS_H_

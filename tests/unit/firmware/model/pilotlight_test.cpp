@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The C API with a real program and a fake NPU that computes nothing. A process is one
-// image, and pilotlight_init() succeeds only once in it. So the suite's environment calls
-// it, and first records how calls fail before it.
+// image, and pilotlight_init() succeeds only once in it. So SetUpTestSuite() calls it, and
+// first records how pilotlight_open() fails without it.
 #include "pilotlight/pilotlight.hpp"
 
 #include <gtest/gtest.h>
