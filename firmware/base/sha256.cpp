@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::size_t kBlockBytes = 64;
 
-// FIPS 180-4, 4.2.2: the first 32 bits of the fractional parts of the cube roots
-// of the first 64 primes.
+// FIPS 180-4, 4.2.2: the first 32 bits of the fractional parts of the cube roots of the first 64
+// primes.
 constexpr std::uint32_t kRound[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
@@ -60,7 +60,7 @@ Sha256Digest Sha256(Span<const std::byte> message) {
     Compress(state, message.data() + at);
   }
 
-  // Padding: a one bit, zeros, and the length in bits as 64 bits big endian.
+  // Padding: a one bit, zeros, and the length in bits as a 64-bit big-endian number.
   std::byte tail[2 * kBlockBytes] = {};
   const std::size_t left = message.size() - at;
   if (left > 0) std::memcpy(tail, message.data() + at, left);

@@ -25,7 +25,7 @@ Result<ArrayRef<CompileSpec>> MakeCompileSpecs(
   if (specs == nullptr) return Error::MemoryAllocationFailed;
   for (std::size_t i = 0; i < count; ++i) {
     const auto* spec = TableAt(delegate.compile_specs(), i);
-    // The interface hands out plain pointers; delegates only read them.
+    // CompileSpec holds a pointer to non-const data; delegates only read it.
     specs[i] = {spec->key()->c_str(),
                 {const_cast<std::uint8_t*>(spec->value()->data()), spec->value()->size()}};
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One delegate of a loaded method: the backend, its handle, and the blob that it
-// may point into until it is destroyed. Private to firmware/executorch.
+// One delegate of a loaded method: the backend, its handle and its data. The handle may point into
+// the data until the delegate is destroyed. Private to firmware/executorch.
 #pragma once
 
 #include <executorch/runtime/backend/interface.h>
@@ -17,13 +17,13 @@ namespace runtime {
 
 class Program;
 
-// Program befriends this name (executor/program.h).
+// executor/program.h declares a class of this name as a friend of Program.
 class BackendDelegate final {
  public:
-  // Constructs a delegate at `out` and has its backend initialise it; `context`
-  // gives the pool for compile specs. On error `out` is left unconstructed.
+  // Constructs a delegate at `out` and initialises it with its backend. `context` provides the pool
+  // for compile specs. On error, `out` stays unconstructed.
   //
-  // NotFound  no such backend, or it is unavailable.
+  // NotFound  the backend does not exist or is not available.
   // Others    from the backend or the data loader.
   static Error Load(const executorch_flatbuffer::BackendDelegate& delegate, const Program& program,
                     BackendInitContext& context, BackendDelegate* out);

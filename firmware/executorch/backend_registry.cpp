@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The delegates in this image, by name. Storage is zero-initialised, so a static
-// constructor anywhere may register, in any order.
+// The backends in this image, by name. The storage is zero-initialised, so a static constructor in
+// any object file may register, in any order.
 #include <cstddef>
 #include <cstring>
 

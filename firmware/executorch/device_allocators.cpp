@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Allocators for memory that the CPU does not address. No target of ours has
-// any; the registry is here because public headers declare it.
+// Allocators for memory that the CPU cannot address. No target of ours has such memory; the
+// registry exists because public headers declare it.
 #include <cstddef>
 
 #include <executorch/runtime/core/device_allocator.h>

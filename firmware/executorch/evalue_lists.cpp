@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lists of optional tensors: the one list whose elements may be None, so the
-// header's template does not fit. And names of tags, for messages.
+// Lists of optional tensors, and names of tags for messages. The header's template for lists does
+// not fit here, because an element of this list may be None.
 #include <cstddef>
 #include <cstring>
 #include <optional>

@@ -11,7 +11,7 @@ namespace {
 using executorch::runtime::Error;
 using executorch::runtime::Result;
 
-// Behind the root table's offset and the file identifier, four bytes each.
+// The header follows the root table's offset and the file identifier, four bytes each.
 constexpr std::size_t kMagicOffset = 8;
 constexpr std::size_t kLengthOffset = kMagicOffset + 4;
 constexpr std::size_t kProgramSizeOffset = kLengthOffset + 4;
@@ -19,10 +19,10 @@ constexpr std::size_t kSegmentBaseOffset = kProgramSizeOffset + 8;
 constexpr std::size_t kSegmentSizeOffset = kSegmentBaseOffset + 8;
 
 constexpr char kMagic[] = {'e', 'h', '0', '0'};
-constexpr std::uint32_t kMinLength = 24;  // Without the size of the segment data.
+constexpr std::uint32_t kMinLength = 24;  // Without the field for the size of the segment data.
 constexpr std::uint32_t kFullLength = 32;
 
-// Little-endian whatever the machine; the header has no alignment of its own.
+// The file is little-endian on every machine, and the header is not aligned.
 std::uint64_t ReadLittleEndian(const std::uint8_t* bytes, std::size_t count) {
   std::uint64_t value = 0;
   for (std::size_t i = count; i > 0; --i) value = (value << 8) | bytes[i - 1];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The header that the exporter puts between the FlatBuffers identifier and the
-// root table: where the program ends and where the segments begin. Layout:
-// `_ExtendedHeader` in executorch/exir/_serialize/_program.py.
+// The exporter's header between the FlatBuffers identifier and the root table. It says where the
+// program ends and where the segments begin. Layout: `_ExtendedHeader` in
+// executorch/exir/_serialize/_program.py.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 namespace pilotlight::executorch_runtime {
 
 struct ExtendedHeader {
-  // Bytes from the start of the file in which the whole header lies.
+  // The whole header lies within this many bytes from the start of the file.
   static constexpr std::size_t kHeadBytes = 64;
 
   std::uint64_t program_size_bytes;
@@ -22,7 +22,7 @@ struct ExtendedHeader {
 
   // InvalidArgument  `size_bytes` is less than kHeadBytes.
   // NotFound         no header; the whole file is the program.
-  // InvalidProgram   a header of a length that no exporter writes.
+  // InvalidProgram   the header says that it has fewer than 24 bytes.
   static executorch::runtime::Result<ExtendedHeader> Parse(const void* head,
                                                            std::size_t size_bytes);
 };

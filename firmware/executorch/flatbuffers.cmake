@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# FlatBuffers' compiler and headers, of whatever version this system has (2.0 or newer).
-# Sets PILOTLIGHT_FLATC, PILOTLIGHT_FLATBUFFERS_INCLUDE and flatbuffers_definitions.
+# Finds FlatBuffers' compiler and headers on this system, version 2.0 or newer. Sets
+# PILOTLIGHT_FLATC, PILOTLIGHT_FLATBUFFERS_INCLUDE and flatbuffers_definitions.
 
 find_program(PILOTLIGHT_FLATC flatc PATHS /usr/bin NO_DEFAULT_PATH
              DOC "FlatBuffers compiler of the same version as the flatbuffers headers")
@@ -13,7 +13,7 @@ find_path(PILOTLIGHT_FLATBUFFERS_INCLUDE flatbuffers/flatbuffers.h
 function(pilotlight_flatbuffers_definitions result)
   set(folder ${PILOTLIGHT_FLATBUFFERS_INCLUDE}/flatbuffers)
 
-  # The generated reader accepts headers of the compiler's own version only.
+  # The generated reader compiles only with headers of the compiler's own version.
   execute_process(COMMAND ${PILOTLIGHT_FLATC} --version OUTPUT_VARIABLE said ERROR_VARIABLE said
                   RESULT_VARIABLE code)
   string(REGEX MATCH "[0-9]+\\.[0-9]+\\.[0-9]+" compiler "${said}")
@@ -28,8 +28,9 @@ function(pilotlight_flatbuffers_definitions result)
       "-DPILOTLIGHT_FLATBUFFERS_INCLUDE=...")
   endif()
 
-  # The wheel's pte_data_map.h declares flatbuffers::Vector before anything includes FlatBuffers, and
-  # a switch of its own chooses how many parameters the template has. FlatBuffers 23.5 added one.
+  # The wheel's pte_data_map.h declares flatbuffers::Vector before anything includes FlatBuffers.
+  # FlatBuffers 23.5 added a second template parameter. EXECUTORCH_INTERNAL_FLATBUFFERS=1 selects
+  # the declaration with one parameter.
   file(READ ${folder}/vector.h text)
   if(text MATCHES "template *<typename T, typename SizeT[^>]*>[ \n]*class Vector ")
     set(${result} "" PARENT_SCOPE)

@@ -26,10 +26,10 @@ using pilotlight::executorch_runtime::Overlap;
 using pilotlight::executorch_runtime::TableAt;
 using pilotlight::executorch_runtime::WrittenArgs;
 
-// As many tensors as a kernel key can describe (internal::kKernelKeyBufSize).
+// A kernel key can describe this many tensors (internal::kKernelKeyBufSize).
 constexpr std::size_t kMaxKeyTensors = 16;
 
-// The dtypes and dim orders by which a specialised kernel is chosen.
+// The dtypes and dim orders that select a specialised kernel.
 class TensorMetas {
  public:
   explicit TensorMetas(InstructionArgs args) {
@@ -60,7 +60,7 @@ void CopyOperatorName(const executorch_flatbuffer::Operator& op, char* out) {
   *out = '\0';
 }
 
-// Whether a move makes one tensor's memory another's.
+// Whether the method moves a tensor, which gives one tensor the memory of another.
 bool MovesTensors(const executorch_flatbuffer::ExecutionPlan& plan) {
   for (const auto* chain : *plan.chains()) {
     for (const auto* instruction : *chain->instructions()) {
@@ -93,7 +93,7 @@ Error InstructionDecoder::Decode(const executorch_flatbuffer::Chain& chain, Chai
   for (std::size_t i = 0; i < count; ++i) {
     const Error error = DecodeOne(*TableAt(chain.instructions(), i), &instructions[i]);
     if (error == Error::OperatorMissing) {
-      result = error;  // Go on: the log is to name them all.
+      result = error;  // Continue, so that the log names all of them.
       missing_ = true;
     } else if (error != Error::Ok) {
       return error;
@@ -196,7 +196,8 @@ Error InstructionDecoder::VerifyKinds(Span<const Chain> chains) {
   for (std::size_t i = 0; i < chains.size(); ++i) {
     const auto& instructions = *TableAt(plan_.chains(), i)->instructions();
     for (std::size_t k = 0; k < chains[i].count; ++k) {
-      Instruction instruction = chains[i].instructions[k];  // A copy: what runs is known already.
+      // A copy, because the calls below write to it. The instruction that runs is already complete.
+      Instruction instruction = chains[i].instructions[k];
       std::uint32_t op_index = 0;
       const char* signature = nullptr;
       if (instruction.kind == Instruction::Kind::kKernel ||
@@ -315,7 +316,7 @@ Error InstructionDecoder::VerifyWrites(Instruction* call, std::uint32_t op_index
   call->first_written = written.first & WrittenArgs::kLargestFirst;
   call->written_count = written.count & WrittenArgs::kLargestCount;
   call->returned = written.returned;
-  if (call->memory_varies) return Error::Ok;  // The run loop looks.
+  if (call->memory_varies) return Error::Ok;  // The run loop checks it.
   const Overlap overlap = FindOverlap({call->args, call->arg_count}, written);
   if (!overlap.found) return Error::Ok;
   return RefuseWrite(op_index, overlap.written, "would be written into another argument");

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From the schema's chains to instructions that only have to be followed: every
-// index, verified when the program was loaded, becomes a pointer here. Private to
-// firmware/executorch.
+// Decodes the schema's chains to instructions that the run loop only has to follow. Indices were
+// verified when the program was loaded; here they become pointers. Private to firmware/executorch.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +20,7 @@ namespace runtime {
 struct Instruction {
   enum class Kind : std::uint8_t {
     kKernel,
-    kLender,  // A kernel that gives its last argument the memory of its first: et_view.
+    kLender,  // et_view: gives its last argument the memory of its first.
     kDelegate,
     kMove,
     kJumpFalse,
@@ -29,23 +28,25 @@ struct Instruction {
   };
 
   Kind kind : 3;
-  // An argument gets its memory while the method runs, and may have none, or another's: a kernel
-  // must not be called then. Of a lender: what it has lent is taken back before the next run.
+  // An argument's memory may change between runs, or may be missing. The run loop checks such an
+  // argument before each call. For a lender: the run loop takes the lent memory back before the
+  // next run.
   bool memory_varies : 1;
-  // Of kernels: WrittenArgs.
+  // For kernels: the fields of WrittenArgs.
   std::uint16_t first_written : 6;
   std::uint16_t written_count : 5;
   bool returned : 1;
-  std::uint16_t arg_count;  // Of kernels and delegates.
+  std::uint16_t arg_count;  // For kernels and delegates.
   union {
     OpFunction kernel;
     const BackendDelegate* delegate;
     EValue* move_to;
-    std::size_t jump_to;  // Instruction of the same chain; its length ends the chain.
+    // Index of an instruction in the same chain. The chain's length ends the chain.
+    std::size_t jump_to;
   };
   union {
-    EValue** args;  // Of kernels and delegates.
-    EValue* value;  // What is moved, tested or freed.
+    EValue** args;  // For kernels and delegates.
+    EValue* value;  // The value to move, test or free.
   };
 };
 static_assert(sizeof(void*) != 4 || sizeof(Instruction) == 12, "codegen/method_pool.py says so");
@@ -57,34 +58,34 @@ struct Chain {
 
 class InstructionDecoder final {
  public:
-  // "name.overload" with its terminator; the longest that upstream defines has 60.
+  // Size of "name.overload" with its terminator. The longest operator of upstream needs 60.
   static constexpr std::size_t kMaxOperatorName = 128;
 
-  // `values` and `delegates` are those of `plan`, built already. An empty
-  // `kernels` stands for the global registry. All arguments outlive the decoder.
+  // `values` and `delegates` are those of `plan` and are already built. If `kernels` is empty, the
+  // global registry is used. All arguments must outlive the decoder.
   InstructionDecoder(const executorch_flatbuffer::ExecutionPlan& plan, EValue* values,
                      const BackendDelegate* delegates, Span<const Kernel> kernels,
                      MemoryAllocator* pool);
 
-  // OperatorMissing         some operators have no kernel; each one is logged.
+  // OperatorMissing         some operators have no kernel; each of them is logged.
   // MemoryAllocationFailed  the method pool is too small.
-  // InvalidProgram          a call has another number of arguments than its kernel, or the
-  //                         kernel would write a constant, or into another argument.
-  // InvalidType             an argument is of another kind.
+  // InvalidProgram          a call has the wrong number of arguments, or the kernel would write a
+  //                         constant or into another argument.
+  // InvalidType             an argument is of the wrong kind.
   Error Decode(const executorch_flatbuffer::Chain& chain, Chain* out);
 
-  // When all chains are decoded: looks at all kinds once more, if a value has got
-  // another than the file gives it. From then on no instruction changes a kind.
+  // Call it when all chains are decoded. If decoding changed the kind of a value, it checks all
+  // kinds a second time. After that, no instruction changes a kind.
   Error VerifyKinds(Span<const Chain> chains);
 
  private:
-  // The kernel of an operator that has one for all dtypes and dim orders. A program
-  // calls few operators many times.
+  // A cache entry: an operator with one kernel for all dtypes and dim orders. A program calls few
+  // operators many times.
   struct Known {
     std::uint32_t op_index;
     bool lends_memory;
-    OpFunction kernel;      // Null: nothing is known here yet.
-    const char* signature;  // Null: its calls are not checked.
+    OpFunction kernel;      // Null: the entry is empty.
+    const char* signature;  // Null: calls are not checked.
   };
   static constexpr std::size_t kKnown = 32;
 
@@ -93,14 +94,14 @@ class InstructionDecoder final {
   Error FindKernel(std::uint32_t op_index, Instruction* out, const char** signature);
   Error VerifyKindsOf(Instruction* instruction, std::uint32_t op_index, const char* signature);
   Error VerifyCall(Instruction* call, std::uint32_t op_index, const char* signature);
-  // Whether value `index`, a tensor or a list of tensors, is or holds a constant.
+  // Whether value `index` is a constant tensor or a list that contains one.
   bool HoldsConstant(std::size_t index) const;
   Error VerifyWrites(Instruction* call, std::uint32_t op_index, const char* signature) const;
   Error RefuseWrite(std::uint32_t op_index, std::size_t argument, const char* why) const;
-  // Whether the tensor that value `index` is, or one of those that it lists, passes.
+  // Whether `test` is true for the tensor at value `index`, or for any tensor of the list there.
   template <typename Test>
   bool AnyTensor(std::size_t index, const Test& test) const;
-  // Whether value `index`, a tensor or a list of tensors, gets memory from the caller or from
+  // Whether value `index` is, or lists, a tensor that gets its memory from the caller or from
   // another instruction.
   bool MemoryVaries(std::size_t index) const;
 
@@ -111,11 +112,12 @@ class InstructionDecoder final {
   MemoryAllocator* pool_;
   bool any_memory_varies_;
   Known known_[kKnown] = {};
-  // Results of primitives: the exporter writes the integer 0 for each, whatever its kind
-  // will be. In the first round such a value gets its kind, in the second none does.
+  // The exporter stores the integer 0 for each result of a primitive, whatever its kind will be. In
+  // the first round (settles_) such a value gets its kind; `settled_` records that this happened.
+  // In the second round no value may change its kind.
   bool settled_ = false;
   bool settles_ = true;
-  bool missing_ = false;  // An operator, so that no kind is known for certain.
+  bool missing_ = false;  // An operator is missing, so some kinds are unknown.
 };
 
 }  // namespace runtime

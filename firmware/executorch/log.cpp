@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Log messages: formatted here into a buffer on the stack, emitted by the
-// platform. What is compiled in at all is decided by ET_MIN_LOG_LEVEL.
+// Log messages are formatted here, in a buffer on the stack, and emitted by the platform.
+// ET_MIN_LOG_LEVEL decides which messages are compiled in.
 #include <executorch/runtime/platform/log.h>
 
 #include <cstdarg>
@@ -18,7 +18,7 @@ namespace runtime {
 namespace internal {
 namespace {
 
-// Longer messages are cut; the firmware's log frames are no longer either.
+// Longer messages are cut. The firmware's log frames have the same limit.
 constexpr size_t kMaxMessageBytes = 192;
 
 uint32_t error_lines = 0;

@@ -6,7 +6,7 @@
 namespace pilotlight::executorch_runtime {
 namespace {
 
-// Appends to a buffer and remembers whether everything fitted.
+// Appends to a buffer and records whether everything fitted.
 class Line {
  public:
   Line(char* out, std::size_t size_bytes) : begin_(out), next_(out), end_(out + size_bytes - 1) {}
@@ -36,7 +36,7 @@ struct Conversion {
   bool zeros = false;
   int width = 0;
   int precision = -1;
-  int length = 0;  // Bytes of an integer argument.
+  int length = 0;  // Size of an integer argument.
 };
 
 void PutPadded(Line& line, const Conversion& how, const char* text, std::size_t count) {

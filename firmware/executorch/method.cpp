@@ -24,7 +24,7 @@ using pilotlight::executorch_runtime::LendBuffer;
 using pilotlight::executorch_runtime::LendTensor;
 using pilotlight::executorch_runtime::TableAt;
 
-// How the .pte stored a value; its tensors know whose memory they use.
+// The tensor as the .pte stores it. It says whose memory the tensor uses.
 const executorch_flatbuffer::Tensor& StoredTensor(const executorch_flatbuffer::ExecutionPlan& plan,
                                                   size_t value_index) {
   return *TableAt(plan.values(), value_index)->val_as_Tensor();
@@ -42,7 +42,7 @@ Error SetTensor(const etensor::Tensor& own, const etensor::Tensor& given,
   return internal::copy_tensor_data(own, given);
 }
 
-// Scalars are compiled into the program: setting one can only confirm it.
+// The exporter compiles scalar inputs into the program, so the given value must be the same.
 bool SameScalar(const EValue& own, const EValue& given) {
   switch (own.tag) {
     case Tag::None:
@@ -201,8 +201,8 @@ EValue& Method::mutable_value(size_t i) {
 
 const EValue& Method::get_input(size_t i) const { return get_value(get_input_index(i)); }
 
-// Whoever asks for it is about to fill it: the wheel's runtime executes afterwards without
-// set_input().
+// The caller takes the reference to fill the input, so the input counts as set. The wheel's runtime
+// also executes afterwards without set_input().
 EValue& Method::mutable_input(size_t i) {
   EValue& input = mutable_value(get_input_index(i));
   input_set_[i] = true;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Method: the run loop. Everything it follows was checked by load_method(); what
-// is left to check are values that only exist while it runs.
+// Method: the run loop. load_method() has checked everything that it follows. Only values that
+// exist while it runs are checked here.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +19,7 @@
 #include "refuse.h"
 #include "tensor_bound.h"
 
-// Ends a loop in the program that its author did not end.
+// Limits the instructions of one execute(), which ends an endless loop in a program.
 #ifndef ET_MAX_INSTRUCTIONS
 #define ET_MAX_INSTRUCTIONS 10000000
 #endif
@@ -34,11 +34,11 @@ using pilotlight::executorch_runtime::Overlap;
 using pilotlight::executorch_runtime::TableAt;
 using pilotlight::executorch_runtime::TakeBack;
 
-// A tensor is true when all of its elements are.
+// A tensor is true if all of its elements are true.
 Result<bool> IsTrue(const EValue& condition) {
   if (!condition.isTensor()) return condition.toBool();
   const etensor::Tensor& tensor = condition.toTensor();
-  // Bytes: what lies in the file or came from the caller need not be a value of a C++ bool.
+  // Read as bytes: the file or the caller may have stored a value that is invalid for a C++ bool.
   const auto* elements = static_cast<const std::uint8_t*>(tensor.const_data_ptr());
   if (elements == nullptr) {
     return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Jump on a tensor that has no memory");
@@ -67,7 +67,7 @@ bool LacksMemory(const EValue& value) {
   return false;
 }
 
-// Memory that the caller or another instruction should have lent.
+// Checks that the caller or another instruction has lent each argument its memory.
 Error CheckMemory(InstructionArgs args) {
   for (size_t i = 0; i < args.size(); ++i) {
     if (LacksMemory(*args[i])) {
@@ -77,7 +77,8 @@ Error CheckMemory(InstructionArgs args) {
   return Error::Ok;
 }
 
-// Memory that was lent twice. What never changes was looked at when the method was loaded.
+// Refuses a written argument that shares its memory with another. Arguments with fixed memory were
+// compared when the method was loaded.
 Error CheckOverlap(const Instruction& instruction, InstructionArgs args) {
   const Overlap overlap = FindOverlap(
       args, {instruction.first_written, instruction.written_count, instruction.returned});
@@ -86,7 +87,7 @@ Error CheckOverlap(const Instruction& instruction, InstructionArgs args) {
                            overlap.written, overlap.other);
 }
 
-// Of a lender; without these its kernel refuses the arguments.
+// For a lender. If this is false, its kernel refuses the arguments.
 bool LendsMemory(const Instruction& instruction) {
   return instruction.arg_count == 3 && instruction.args[0]->isTensor() &&
          instruction.args[2]->isTensor();
@@ -106,7 +107,7 @@ Error RunKernel(const Instruction& instruction, EventTracer* event_tracer,
   return context.failure_state();
 }
 
-// A view of what the caller had lent must not outlive it: the next run begins without.
+// Called before a run. A view must not use memory that the caller lent for the previous run.
 void TakeBackLentMemory(const Chain* chains, size_t count) {
   for (const Chain* chain = chains; chain != chains + count; ++chain) {
     for (size_t i = 0; i < chain->count; ++i) {
@@ -119,7 +120,7 @@ void TakeBackLentMemory(const Chain* chains, size_t count) {
   }
 }
 
-// The borrower may then grow as far as the lender could, within what the file says.
+// After the call, the borrower may grow as far as the lender could, within its shape in the file.
 Error RunLender(const Instruction& instruction, EventTracer* event_tracer,
                 MemoryAllocator* temp_allocator, const EValue* values,
                 const executorch_flatbuffer::ExecutionPlan& plan) {
@@ -198,7 +199,7 @@ Error Method::execute_instruction() {
       break;
     }
   }
-  // What a kernel or delegate allocated there ends with its call.
+  // Memory that a kernel or delegate allocated there is valid for its call only.
   if (temp_allocator_ != nullptr) temp_allocator_->reset();
   if (error != Error::Ok) {
     return PILOTLIGHT_REFUSE_UNLESS_SAID(lines, error, "failed: 0x%x",
@@ -210,7 +211,7 @@ Error Method::execute_instruction() {
 
 Error Method::execute() {
   internal::event_tracer_create_event_block(event_tracer_, "Execute");
-  // Without an end when it fails, as the wheel's: a profile shows what did not come to its end.
+  // If execute() fails, the event has no end, as in the wheel. A profile then shows that it failed.
   const EventTracerEntry event =
       internal::event_tracer_begin_profiling_event(event_tracer_, "Method::execute");
   EXECUTORCH_SCOPE_PROF("Method::execute");
@@ -240,7 +241,7 @@ Error Method::execute() {
                               ET_MAX_INSTRUCTIONS);
       }
       if (error != Error::Ok) {
-        step_state_ = {0, 0};  // So that the caller may try again.
+        step_state_ = {0, 0};  // The caller may try again.
         return error;
       }
     }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Method: from the execution plan in the .pte to something that runs, and its
-// end. The order of allocations is in DESIGN.md; the host computes the size of
-// the method pool from it.
+// Method: builds a runnable method from the execution plan in the .pte, and destroys it. SPEC.md
+// lists the allocations in their order; the host computes the size of the method pool from them.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -31,8 +30,8 @@ using pilotlight::executorch_runtime::CountOf;
 using pilotlight::executorch_runtime::IsExternalConstant;
 using pilotlight::executorch_runtime::TableAt;
 
-// The host computes the size of the method pool from these
-// (python/pilotlight/codegen/method_pool.py): first 32-bit targets, then 64-bit hosts.
+// The host computes the size of the method pool from these sizes
+// (python/pilotlight/codegen/method_pool.py): 32-bit targets first, then 64-bit hosts.
 constexpr bool kIs32Bit = sizeof(void*) == 4;
 static_assert(sizeof(EValue) == 16, "see above");
 static_assert(sizeof(etensor::TensorImpl) == (kIs32Bit ? 32 : 64), "see above");
@@ -42,7 +41,7 @@ static_assert(sizeof(Instruction) == 3 * sizeof(void*), "see above");
 static_assert(sizeof(Chain) == 2 * sizeof(void*), "see above");
 static_assert(sizeof(NamedData) == (kIs32Bit ? 40 : 48), "see above");
 
-// The tensor of a value that is an external constant, else null.
+// The value's tensor if it is an external constant, else null.
 const executorch_flatbuffer::Tensor* AsExternalConstant(
     const executorch_flatbuffer::EValue& value) {
   const auto* tensor = value.val_as_Tensor();
@@ -58,7 +57,7 @@ Result<Method> Method::load(executorch_flatbuffer::ExecutionPlan* s_plan, const 
                             Span<const Kernel> kernel_registry) {
   MemoryAllocator* temp_allocator = memory_manager->temp_allocator();
   if (temp_allocator == nullptr) {
-    // Kernels then get what et_pal_allocate() gives: nothing, by default.
+    // Kernels then get memory from et_pal_allocate(), which returns null by default.
     auto* platform =
         memory_manager->method_allocator()->allocateInstance<internal::PlatformMemoryAllocator>();
     if (platform == nullptr) return Error::MemoryAllocationFailed;
@@ -79,7 +78,7 @@ Error Method::init(executorch_flatbuffer::ExecutionPlan* s_plan, const NamedData
   serialization_plan_ = s_plan;
   MemoryAllocator* pool = memory_manager_->method_allocator();
 
-  // Data by name: from the .pte, from the caller, or from both.
+  // Named data may come from the .pte, from the caller, or from both.
   const Result<const NamedDataMap*> pte_data = program_->get_named_data_map();
   const NamedDataMap* named_data = pte_data.ok() ? *pte_data : named_data_map;
   if (pte_data.ok() && named_data_map != nullptr) {
@@ -91,7 +90,7 @@ Error Method::init(executorch_flatbuffer::ExecutionPlan* s_plan, const NamedData
     merged_data_map_ = new (storage) internal::MergedDataMap(std::move(*merged));
     named_data = merged_data_map_;
   }
-  // External constants are the caller's alone; delegates see both.
+  // External constants come from the caller only. Delegates see named data of both.
   ET_CHECK_OK_OR_RETURN_ERROR(parse_values(named_data_map));
 
   const size_t delegate_count = CountOf(s_plan->delegates());
@@ -105,7 +104,7 @@ Error Method::init(executorch_flatbuffer::ExecutionPlan* s_plan, const NamedData
                                    : Span<const BackendOption>{});
     ET_CHECK_OK_OR_RETURN_ERROR(
         BackendDelegate::Load(*delegate, *program_, context, delegates_ + i));
-    n_delegate_ = i + 1;  // From here on the destructor undoes it.
+    n_delegate_ = i + 1;  // From here on, the destructor destroys it.
   }
 
   n_chains_ = s_plan->chains()->size();
@@ -138,7 +137,7 @@ Error Method::parse_values(const NamedDataMap* named_data_map) {
   ValueBuilder builder(*s_values, values_, pool, &tensors);
   for (size_t i = 0; i < count; ++i) {
     ET_CHECK_OK_OR_RETURN_ERROR(builder.Build(i));
-    n_value_ = i + 1;  // From here on the destructor undoes it.
+    n_value_ = i + 1;  // From here on, the destructor destroys it.
   }
   return Error::Ok;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MethodMeta: what a method takes, returns and needs, read straight from the
-// .pte. Program::method_meta() has checked that the plan's tables exist.
+// MethodMeta: what a method takes, returns and needs, read directly from the .pte. Program::load()
+// has checked that the plan's tables exist.
 #include <executorch/runtime/executor/method_meta.h>
 
 #include <cstddef>
@@ -77,14 +77,14 @@ std::string_view NameOf(const executorch_flatbuffer::Tensor& tensor) {
   return {extra->fully_qualified_name()->c_str(), extra->fully_qualified_name()->size()};
 }
 
-// An attribute is a tensor that the exporter has kept the name of: a buffer that
-// the method writes, or data outside the .pte.
+// An attribute is a tensor whose name the exporter has stored: a buffer that the method writes, or
+// data outside the .pte.
 const executorch_flatbuffer::Tensor* AsAttribute(const executorch_flatbuffer::EValue* value) {
   const auto* tensor = value->val_as_Tensor();
   return tensor == nullptr || NameOf(*tensor).empty() ? nullptr : tensor;
 }
 
-// Planned buffers are counted from 1 in the file: entry 0 is reserved.
+// The file counts planned buffers from 1, because entry 0 is reserved.
 size_t PlannedCount(const executorch_flatbuffer::ExecutionPlan* plan) {
   const size_t count = CountOf(plan->non_const_buffer_sizes());
   return count > 0 ? count - 1 : 0;
@@ -202,7 +202,7 @@ Result<etensor::Device> MethodMeta::memory_planned_buffer_device(size_t index) c
   const auto* devices = s_plan_->non_const_buffer_device();
   for (size_t i = 0; i < CountOf(devices); ++i) {
     const auto* device = TableAt(devices, i);
-    // A negative one is no index when it is widened.
+    // A negative buffer_idx becomes a very large number here, which matches no index.
     if (static_cast<size_t>(device->buffer_idx()) != index + 1) continue;
     return etensor::Device(static_cast<etensor::DeviceType>(device->device_type()),
                            device->device_index());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the registry knows about an operator before its arguments' dtypes are looked
-// at, and about a kernel's arguments. Private to firmware/executorch.
+// Looks up an operator in the registry without its arguments' dtypes, and the signature of a
+// kernel. Private to firmware/executorch.
 #pragma once
 
 #include <executorch/runtime/kernel/operator_registry.h>
@@ -9,14 +9,14 @@
 namespace pilotlight::executorch_runtime {
 
 struct OperatorKernels {
-  const executorch::runtime::Kernel* fallback;  // The one for all dtypes and dim orders, or null.
-  bool specialised;                             // Others are there too.
+  const executorch::runtime::Kernel* fallback;  // For all dtypes and dim orders, or null.
+  bool specialised;                             // There are specialised kernels too.
 };
 
 OperatorKernels FindOperator(const char* name,
                              executorch::runtime::Span<const executorch::runtime::Kernel> kernels);
 
-// What a call of it has to look like; null for a kernel that was registered without.
+// The kernel's signature; null if the kernel was registered without one.
 const char* SignatureOf(const executorch::runtime::Kernel& kernel);
 
 }  // namespace pilotlight::executorch_runtime

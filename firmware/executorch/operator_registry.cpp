@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kernels in this image, by operator name and by the dtypes and dim orders
-// they are made for. Storage is zero-initialised, so a static constructor
-// anywhere may register, in any order. A table with signatures stays where it is
-// until something else is registered beside it.
+// The kernels in this image, by operator name and by the dtypes and dim orders that they are made
+// for. The storage is zero-initialised, so a static constructor in any object file may register, in
+// any order. A table with signatures is not copied until other kernels are registered as well.
 #include <executorch/runtime/kernel/operator_registry.h>
 
 #include <cstddef>
@@ -25,13 +24,13 @@ namespace {
 
 constexpr size_t kMaxKernels = PILOTLIGHT_EXECUTORCH_MAX_KERNELS;
 
-// Raw storage: Kernel's constructor is not trivial, and an array of them would
-// have to be constructed before the first registration.
+// Raw storage, because Kernel's constructor is not trivial. An array of kernels would have to be
+// constructed before the first registration.
 alignas(Kernel) std::uint8_t kernel_storage[kMaxKernels * sizeof(Kernel)];
-const Kernel* kernels_begin;  // The storage, or a table of somebody's.
+const Kernel* kernels_begin;  // The storage, or the table of RegisterSignedKernels().
 size_t kernel_count;
 
-// Of the kernels from `first_signed` on.
+// Signatures of `signed_count` kernels, beginning with the kernel at `first_signed`.
 const char* signatures;
 size_t first_signed;
 size_t signed_count;
@@ -48,13 +47,13 @@ void Append(const Kernel& kernel) {
   ++kernel_count;
 }
 
-// Writes text and small numbers into a buffer of fixed size; remembers overflow.
+// Writes text and small numbers into a buffer of fixed size and records an overflow.
 class KeyWriter {
  public:
   KeyWriter(char* buffer, size_t size) : next_(buffer), left_(size) {}
 
   void Put(char c) {
-    if (left_ <= 1) {  // One is kept for the terminator.
+    if (left_ <= 1) {  // One byte is kept for the terminator.
       overflowed_ = true;
       return;
     }
@@ -80,8 +79,8 @@ class KeyWriter {
 
 namespace internal {
 
-// "v1/" then "dtype;dim,dim,…" of each tensor, joined by "|"
-// (ETKernelKey.to_native_string in executorch/codegen/model.py).
+// "v1/", then "dtype;dim,dim,…" for each tensor, joined by "|" (ETKernelKey.to_native_string in
+// executorch/codegen/model.py).
 Error make_kernel_key_string(Span<const TensorMeta> key, char* buf, size_t buf_size) {
   if (key.empty()) {
     if (buf_size > 0) buf[0] = '\0';
@@ -133,7 +132,7 @@ Result<OpFunction> get_op_function_from_registry(const char* name, Span<const Te
       fallback = &kernel;
       continue;
     }
-    // Most operators have one kernel for all dtypes, so the key is made late.
+    // The key is made only when needed: most operators have one kernel for all dtypes.
     if (!have_key) {
       const Error error = internal::make_kernel_key_string(meta_list, key, sizeof(key));
       if (error != Error::Ok) return error;
@@ -175,7 +174,7 @@ void RegisterSignedKernels(const SignedKernels& table) {
 
 const char* SignatureOf(const executorch::runtime::Kernel& kernel) {
   using namespace executorch::runtime;  // NOLINT: where the registry is
-  // A kernel that is not in the registry gives some index beyond it.
+  // For a kernel outside the registry, the index is beyond its end.
   const auto offset =
       reinterpret_cast<std::uintptr_t>(&kernel) - reinterpret_cast<std::uintptr_t>(kernels_begin);
   const std::size_t index = offset / sizeof(Kernel);

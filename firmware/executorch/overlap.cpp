@@ -34,7 +34,7 @@ bool Share(const Range& a, const Range& b) {
   return a.begin < b.begin ? b.begin - a.begin < a.bytes : a.begin - b.begin < b.bytes;
 }
 
-// How many tensors a value is or lists.
+// The number of tensors in a value: 1 for a tensor, or the length of a list of tensors.
 std::size_t CountTensors(const EValue& value) {
   if (value.isTensorList()) return value.toTensorList().size();
   if (value.isListOptionalTensor()) return value.toListOptionalTensor().size();
@@ -48,7 +48,8 @@ Range TensorRange(const EValue& value, std::size_t index) {
   return tensor.has_value() ? RangeOf(*tensor) : Range{0, 0};
 }
 
-// Of one argument, `within`: whether two of its tensors do.
+// Whether a tensor of `one` shares memory with a tensor of `other`. `within`: both are the same
+// argument, and different tensors of its list are compared.
 bool Share(const EValue& one, const EValue& other, bool within) {
   const std::size_t others = CountTensors(other);
   for (std::size_t i = CountTensors(one); i-- > 0;) {
@@ -67,7 +68,7 @@ bool FindWritten(const char* signature, WrittenArgs* written) {
   *written = {0, 0, false};
   for (; *signature != '\0'; ++signature) {
     if (*signature == '?' || *signature == '>') continue;
-    if (written->returned) return false;  // Nothing comes behind it.
+    if (written->returned) return false;  // The returned value is the last argument.
     written->returned = *signature == '*' || *signature == '0';
     if (*signature == 'w' || *signature == 'W') {
       if (written->count == 0) written->first = argument;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whether what a kernel writes shares memory with another of its arguments. Kernels check an
-// index and read it again when they use it, so nothing may change it between. Private to
-// firmware/executorch.
+// Finds an argument that a kernel writes and that shares memory with another argument. A kernel
+// checks an index and reads it again when it uses it, so the index must not change in between.
+// Private to firmware/executorch.
 #pragma once
 
 #include <cstddef>
@@ -12,28 +12,29 @@
 
 namespace pilotlight::executorch_runtime {
 
-// Arguments that a kernel writes stand in a row: out arguments before what the operator
-// returns, or the first argument of an operator in place.
+// The arguments that a kernel writes are consecutive: the out arguments before the returned value,
+// or the first argument of an in-place operator.
 struct WrittenArgs {
-  static constexpr std::size_t kLargestFirst = 63;  // An instruction keeps them in so many bits.
+  // Limits of the bit fields of an Instruction.
+  static constexpr std::size_t kLargestFirst = 63;
   static constexpr std::size_t kLargestCount = 31;
 
   std::size_t first;
   std::size_t count;
-  bool returned;  // Whether the last argument is what the operator returns.
+  bool returned;  // The last argument is the returned value.
 };
 
-// Of a signature (include/pilotlight/executorch/signatures.h). False when they are more than
-// fit, or not in a row.
+// Reads a signature (include/pilotlight/executorch/signatures.h). False if the written arguments
+// are not consecutive, or exceed the limits above.
 bool FindWritten(const char* signature, WrittenArgs* written);
 
 struct Overlap {
   bool found;
-  std::size_t written;  // Arguments.
+  std::size_t written;  // Index of an argument; so is `other`.
   std::size_t other;
 };
 
-// Memory counts as far as each tensor may grow.
+// Compares the memory of each tensor up to the size that the tensor may grow to.
 Overlap FindOverlap(executorch::runtime::Span<executorch::runtime::EValue*> args,
                     WrittenArgs written);
 

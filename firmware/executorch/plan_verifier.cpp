@@ -13,7 +13,7 @@ using executorch::runtime::InstructionDecoder;
 using executorch_flatbuffer::InstructionArguments;
 using executorch_flatbuffer::KernelTypes;
 
-// How the exporter writes None in a list of optional tensors.
+// The exporter's index for None in a list of optional tensors.
 constexpr std::int64_t kNoneItem = -1;
 
 }  // namespace
@@ -128,7 +128,8 @@ Error PlanVerifier::VerifyValue(const executorch_flatbuffer::EValue& value) {
                               "no content, or misaligned, or shared");
 }
 
-// Items that are indices of values: 64 bits wide in a list of integers, else 32.
+// Verifies lists whose items are indices of values. An index has 64 bits in a list of integers, and
+// 32 bits in the others.
 Error PlanVerifier::VerifyItems(KernelTypes list_type, const void* list) {
   if (list_type == KernelTypes::IntList) {
     const auto* items = static_cast<const executorch_flatbuffer::IntList*>(list)->items();
@@ -165,7 +166,7 @@ Error PlanVerifier::VerifyItem(KernelTypes list_type, std::int64_t item) {
   const KernelTypes type = value->val_type();
   bool fits = type == KernelTypes::Int;
   if (list_type != KernelTypes::IntList) {
-    // Tensors have to come before the lists that name them, as the exporter writes them.
+    // A list's tensors must have lower indices than the list, as the exporter writes them.
     const bool none = list_type == KernelTypes::OptionalTensorList && type == KernelTypes::Null;
     fits = static_cast<std::size_t>(item) < place_.index && (type == KernelTypes::Tensor || none);
   }
@@ -246,7 +247,7 @@ Error PlanVerifier::VerifyInstruction(const executorch_flatbuffer::Instruction& 
     case InstructionArguments::FreeCall: {
       const auto* value = ValueAt(instruction.instr_args_as_FreeCall()->value_index());
       const auto* tensor = value == nullptr ? nullptr : value->val_as_Tensor();
-      // What is freed stays so: memory of the tensor's own must not be.
+      // A freed tensor keeps no memory, so only lent memory may be freed.
       if (tensor != nullptr && !HasMemory(*tensor)) return Error::Ok;
       return PILOTLIGHT_REFUSE_AT(place_,
                                   value == nullptr    ? Error::InvalidProgram
@@ -265,10 +266,10 @@ Error PlanVerifier::VerifyInstruction(const executorch_flatbuffer::Instruction& 
   return VerifyIndices(args);
 }
 
-// Memory stays what it was when the program was loaded: constants are not written, and what
-// the caller lends is known as such.
+// A view must not change whose memory a tensor uses: a constant must not be written through a view,
+// and a tensor with its own memory must not get the caller's.
 Error PlanVerifier::VerifyLender(const Indices* args) {
-  if (args == nullptr || args->size() != 3) return Error::Ok;  // Its kernel refuses that.
+  if (args == nullptr || args->size() != 3) return Error::Ok;  // Its kernel refuses the call.
   const auto* lender = ValueAt(args->Get(0));
   const auto* borrower = ValueAt(args->Get(2));
   const auto* from = lender == nullptr ? nullptr : lender->val_as_Tensor();
@@ -282,7 +283,8 @@ Error PlanVerifier::VerifyLender(const Indices* args) {
   return Error::Ok;
 }
 
-// A value keeps its type, so that what fits a kernel when it is loaded fits it ever after.
+// A move must keep the type of its target. A value that fits a kernel at load then fits it later
+// too.
 Error PlanVerifier::VerifyMove(const executorch_flatbuffer::MoveCall& move) {
   const auto* to = ValueAt(move.move_to());
   const auto* from = ValueAt(move.move_from());
@@ -309,7 +311,8 @@ Error PlanVerifier::VerifyJump(const executorch_flatbuffer::JumpFalseCall& jump,
   const auto* value = ValueAt(jump.cond_value_index());
   if (value != nullptr) {
     const auto* tensor = value->val_as_Tensor();
-    // An integer may stand for the result of a comparison: InstructionDecoder sees what it will be.
+    // A comparison may overwrite an integer with a boolean. InstructionDecoder checks that one
+    // does.
     if (value->val_type() == KernelTypes::Bool || value->val_type() == KernelTypes::Int ||
         (tensor != nullptr && tensor->scalar_type() == executorch_flatbuffer::ScalarType::BOOL)) {
       return Error::Ok;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Verification of one method of a program; see program_verifier.h. Private to
-// firmware/executorch.
+// Verification of one method of a program; see program_verifier.h. Private to firmware/executorch.
 #pragma once
 
 #include <cstddef>
@@ -38,7 +37,7 @@ class PlanVerifier final {
   Error VerifyMove(const executorch_flatbuffer::MoveCall& move);
   Error VerifyIndices(const Indices* indices);
 
-  // Null when there is no such value.
+  // Null if there is no such value.
   const executorch_flatbuffer::EValue* ValueAt(std::int64_t index) const {
     return InRange(index, CountOf(plan_.values()))
                ? TableAt(plan_.values(), static_cast<std::size_t>(index))

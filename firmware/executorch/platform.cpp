@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The platform layer. Every hook has a default that a strong definition of the
-// same et_pal_* name in the application replaces at link time, or register_pal()
-// at run time. The defaults do nothing and own nothing: no clock, no heap.
+// The platform layer. Every hook has a weak default. The application replaces a hook with a strong
+// definition of the same et_pal_* name at link time, or with register_pal() at run time. The
+// defaults need no clock and no heap; et_pal_abort() traps, and the others do nothing.
 #define ET_INTERNAL_PLATFORM_WEAKNESS ET_WEAK
 #include <executorch/runtime/platform/platform.h>
 
@@ -30,7 +30,7 @@ void et_pal_free(void*) {}
 namespace executorch::runtime {
 namespace {
 
-// Constant-initialised: usable before any static constructor has run.
+// Constant-initialised, so the hooks work before any static constructor has run.
 PalImpl pal{et_pal_init,
             et_pal_abort,
             et_pal_current_ticks,
@@ -79,7 +79,7 @@ void pal_init() { pal.init(); }
 
 void pal_abort() {
   pal.abort();
-  __builtin_trap();  // The type of the hook cannot promise that it does not return.
+  __builtin_trap();  // The hook's type does not promise that it never returns.
 }
 
 et_timestamp_t pal_current_ticks() { return pal.current_ticks(); }

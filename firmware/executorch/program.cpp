@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Program: opening a .pte and finding things in it. Everything read here comes
-// from the file, so every index, offset and size is checked where it is used.
+// Program: opens a .pte and finds its parts. load() verifies the whole file. The other functions
+// rely on that, and check only what a caller passes in.
 #include <executorch/runtime/executor/program.h>
 
 #include <cstddef>
@@ -32,8 +32,8 @@ using pilotlight::executorch_runtime::TableAt;
 
 using SegmentInfo = DataLoader::SegmentInfo;
 
-// The reader dereferences scalars in place, so the buffer has to be aligned at
-// least as the widest of them, and constants as the exporter promises to kernels.
+// The reader accesses scalars in place, so the buffer must be aligned for the widest of them. The
+// exporter also promises this alignment to kernels for constants.
 constexpr std::size_t kProgramAlignBytes = 16;
 
 static_assert(ExtendedHeader::kHeadBytes == Program::kMinHeadBytes,
@@ -77,7 +77,8 @@ Result<FileLayout> ReadLayout(DataLoader* loader) {
   return layout;
 }
 
-// The root table's own position; everything behind it is the verifier's work.
+// Checks the identifier and the position of the root table. The verifier checks everything after
+// it.
 Error CheckFrame(const FreeableBuffer& data) {
   const void* bytes = data.data();
   constexpr std::size_t kMinBytes =
@@ -103,15 +104,14 @@ Error CheckFrame(const FreeableBuffer& data) {
   return Error::Ok;
 }
 
-// On every load, whatever level of verification the caller asks for: nothing that
-// reads the program afterwards looks again.
+// Runs on every load, at every verification level that the caller may ask for. Code that reads the
+// program later does not check it again.
 Error Verify(const FreeableBuffer& data, const FileLayout& layout) {
 #if PILOTLIGHT_EXECUTORCH_VERIFIER
   constexpr std::size_t kMaxBytes = FLATBUFFERS_MAX_BUFFER_SIZE - 1;
-  constexpr std::size_t kMinTableBytes = 8;  // With the offset that leads to it.
+  constexpr std::size_t kMinTableBytes = 8;  // With the offset that refers to it.
   constexpr flatbuffers::uoffset_t kMaxDepth = 64;
-  // A table that is referred to more than once counts each time, so that a small file
-  // cannot take long.
+  // A table counts once for each reference to it, so a small file cannot take long to verify.
   const auto max_tables = static_cast<flatbuffers::uoffset_t>(data.size() / kMinTableBytes);
   if (data.size() > kMaxBytes) {
     return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Program of %zu bytes, at most %zu",
@@ -134,7 +134,8 @@ Error Verify(const FreeableBuffer& data, const FileLayout& layout) {
 #endif
 }
 
-// Where one entry of Program.segments lies; verification has compared it with the file.
+// The position of one entry of Program.segments. Verification has checked that it is inside the
+// file.
 struct SegmentExtent {
   std::size_t offset;  // From the start of the file.
   std::size_t size_bytes;
@@ -151,14 +152,14 @@ Result<SegmentExtent> ExtentOf(const executorch_flatbuffer::Program* program,
                        static_cast<std::size_t>(segment->size())};
 }
 
-// Constants in a segment stay loaded for the life of the program.
+// Loads the constants' segment. It stays loaded as long as the program exists.
 Result<FreeableBuffer> LoadConstants(DataLoader* loader,
                                      const executorch_flatbuffer::Program* program,
                                      std::size_t segment_base_offset) {
   const auto* constants = program->constant_segment();
-  // Entry 0 stands for "no data", so a list of one means no constants. No list at
-  // all is the old inline form, Program.constant_buffer, which no exporter writes
-  // any more and which this runtime does not read.
+  // Entry 0 stands for "no data", so a list of one entry means that there are no constants. A
+  // program without a list has inline constants (Program.constant_buffer). Exporters no longer
+  // write this form, and this runtime does not read it.
   if (constants == nullptr || CountOf(constants->offsets()) == 0) {
     return PILOTLIGHT_REFUSE(Error::InvalidProgram, "No constant segment: export the model anew");
   }
@@ -179,7 +180,7 @@ Result<executorch_flatbuffer::ExecutionPlan*> FindPlan(
   for (std::size_t i = 0; i < CountOf(plans); ++i) {
     const auto* plan = TableAt(plans, i);
     if (std::strcmp(plan->name()->c_str(), method_name) == 0) {
-      // Method's interface wants it mutable; nothing writes through it.
+      // Method's interface takes a non-const plan; nothing writes through it.
       return const_cast<executorch_flatbuffer::ExecutionPlan*>(plan);
     }
   }
@@ -302,7 +303,7 @@ Program::HeaderStatus Program::check_header(const void* data, size_t size) {
   if (executorch_flatbuffer::ProgramBufferHasIdentifier(data)) {
     return HeaderStatus::CompatibleVersion;
   }
-  // Every version's identifier is "ET" and two digits.
+  // In every version, the identifier is "ET" and two digits.
   const char* identifier = flatbuffers::GetBufferIdentifier(data);
   if (identifier[0] == 'E' && identifier[1] == 'T') return HeaderStatus::IncompatibleVersion;
   return HeaderStatus::NotPresent;

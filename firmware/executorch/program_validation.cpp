@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The headers' names for verification. Program::load() verifies every file in full;
-// these look at a program by itself, without the file's segments.
+// The headers' functions for verification. Program::load() verifies every file in full. These
+// functions verify a program without the file's segments.
 #include <executorch/runtime/executor/program_validation.h>
 
 #include <cstddef>

@@ -10,7 +10,7 @@ namespace {
 
 using executorch::runtime::Error;
 
-// Whether each segment lies in the file.
+// Checks that each segment lies inside the file.
 Error VerifySegments(const executorch_flatbuffer::Program& program, const Bounds& bounds) {
   for (std::size_t i = 0; i < CountOf(program.segments()); ++i) {
     const auto* segment = TableAt(program.segments(), i);
@@ -29,7 +29,7 @@ Error VerifySubsegments(const executorch_flatbuffer::Program& program,
                         const executorch_flatbuffer::SubsegmentOffsets& list, Bounds& bounds,
                         Error no_segment, const Place& place) {
   const auto* offsets = list.offsets();
-  // Entry 0 stands for "no data": a list of nothing else needs no segment.
+  // Entry 0 stands for "no data", so a list with no other entry needs no segment.
   if (CountOf(offsets) <= 1) return Error::Ok;
   const auto* segment = TableAt(program.segments(), list.segment_index());
   if (segment == nullptr) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The semantic half of verification: everything in a program that something of the
-// runtime follows later without looking again. FlatBuffers' verifier has run before,
-// so tables, vectors and strings lie inside the file. Private to firmware/executorch.
+// The semantic half of verification: it checks everything in a program that the runtime follows
+// later without a check. FlatBuffers' verifier has run before, so tables, vectors and strings lie
+// inside the file. Private to firmware/executorch.
 //
-// Not looked at here: what this image or its caller lacks (kernels, backends, data by
-// name, memory), and what is well formed but not supported; load_method() says so.
+// load_method() reports what this image or its caller lacks (kernels, backends, named data,
+// memory), and what is well formed but not supported. This pass does not.
 #pragma once
 
 #include <cstddef>
@@ -19,11 +19,12 @@ namespace pilotlight::executorch_runtime {
 struct Bounds {
   std::size_t segments_at;     // Position of the first segment in the file.
   std::size_t segments_bytes;  // From there to the end of the file.
-  // What lists may still take of the program. A file whose tables share one long list
-  // would otherwise be looked at for hours; no exporter shares any.
+  // Bytes that lists may still take. It starts with the size of the program, and each reference to
+  // a list counts. Otherwise a file in which many tables share one long list would take hours. No
+  // exporter shares lists.
   std::size_t list_bytes;
 
-  // Called before a list is gone through.
+  // Counts `list`; false if it exceeds the remaining bytes. Called before a list is read.
   template <typename T>
   bool Take(const flatbuffers::Vector<T>& list) {
     if (list.size() > list_bytes / sizeof(T)) return false;
@@ -32,8 +33,8 @@ struct Bounds {
   }
 };
 
-// Logs one line that says what is wrong, and where. The error is the one that the
-// wheel's runtime gives, be it later; InvalidProgram where that gives none.
+// Logs one line that says what is wrong and where. The error is the one that the wheel's runtime
+// returns, at this step or later, or InvalidProgram if the wheel returns none.
 executorch::runtime::Error VerifyProgram(const executorch_flatbuffer::Program& program,
                                          Bounds bounds);
 

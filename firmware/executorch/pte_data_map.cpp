@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Named blobs of a .pte: a key, and the segment that holds its bytes.
+// Named data of a .pte: a key, and the segment that contains the bytes.
 #include <executorch/runtime/executor/pte_data_map.h>
 
 #include <cstddef>

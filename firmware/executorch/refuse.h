@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How this folder says no: one log line that says what is wrong, and the error.
-// ET_LOG does the same in four times the code, for it also passes file, function,
-// line and time at each of some hundred places. Private to firmware/executorch.
+// Refusals: one log line that says what is wrong, and the error. ET_LOG takes four times the code,
+// because it also passes file, function, line and time at each of some hundred places. Private to
+// firmware/executorch.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,7 @@
 
 namespace pilotlight::executorch_runtime {
 
-// Which part of a program a refusal is about; it begins the line:
-// "Method forward, value 3: ".
+// The part of a program that a refusal is about. The log line begins with it: "forward, value 3: ".
 struct Place {
   const char* method;  // Null: the program itself.
   const char* what;
@@ -27,11 +26,12 @@ struct Place {
                                                                   executorch::runtime::Error error,
                                                                   const char* format, ...);
 
-// Lines at level Error so far, kernels' and delegates' too. Whoever has the last word about a
-// failure looks at it, so that there is one line: theirs if they said why, else its own.
+// The number of lines at level Error so far, including those of kernels and delegates. A caller
+// that reports a failure compares it with an earlier number, and logs a line of its own only if
+// there was none.
 std::uint32_t ErrorLines();
 
-// While it lives, every error line begins with the instruction: "Instruction 0:3: ".
+// While this object exists, every error line begins with the instruction: "Instruction 0:3: ".
 class RunningInstruction {
  public:
   RunningInstruction(std::size_t chain, std::size_t index);
@@ -48,7 +48,7 @@ class RunningInstruction {
 
 }  // namespace pilotlight::executorch_runtime
 
-// Expressions of type Error. The text is not in the image when errors are not logged.
+// Expressions of type Error. If errors are not logged, their text is not in the image.
 #if PILOTLIGHT_EXECUTORCH_LOG_ERRORS
 #define PILOTLIGHT_REFUSE(error, ...) ::pilotlight::executorch_runtime::Refuse(error, __VA_ARGS__)
 #define PILOTLIGHT_REFUSE_UNLESS_SAID(lines_before, error, ...)     \

@@ -18,7 +18,7 @@ constexpr Kinds kBool = KindOf(Tag::Bool);
 constexpr Kinds kNumber = kInt | kDouble;
 constexpr Kinds kScalar = kNumber | kBool;
 
-// What an item without a modifier may be; `before` is the kind of the argument before.
+// The kinds that an item without a modifier allows. `before` is the kind of the previous argument.
 Kinds Wanted(char item, Kinds before) {
   switch (item) {
     case 't':
@@ -52,7 +52,7 @@ Kinds Wanted(char item, Kinds before) {
     case '~':
       return before == kBool ? kBool : kNumber;
     default:
-      return 0;  // A signature that this runtime does not know fits no call.
+      return 0;  // An item that this runtime does not know fits no call.
   }
 }
 
@@ -62,7 +62,7 @@ Kinds KindOfElements(const EValue& tensor) {
   return executorch::runtime::isFloatingType(type) ? kDouble : kInt;
 }
 
-// What the kernel replaces argument `index` by.
+// The kind of the value with which the kernel replaces argument `index`.
 Kinds Result(char item, Args args, std::size_t index) {
   switch (item) {
     case 'e':

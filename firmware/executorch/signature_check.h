@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A call's arguments against the signature of its kernel
+// Compares a call's arguments with the signature of its kernel
 // (include/pilotlight/executorch/signatures.h). Private to firmware/executorch.
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace pilotlight::executorch_runtime {
 
-// Bit n: Tag n.
+// A set of kinds. Bit n stands for Tag n.
 using Kinds = std::uint16_t;
 
 constexpr Kinds KindOf(executorch::runtime::Tag tag) {
@@ -24,20 +24,21 @@ struct Comparison {
   enum class Outcome : std::uint8_t { kFits, kOtherCount, kOtherKind, kNotTheFirst };
 
   Outcome outcome;
-  Kinds wanted;          // With kOtherKind.
-  std::size_t argument;  // The first that does not fit; with kOtherCount how many are wanted.
+  Kinds wanted;  // For kOtherKind.
+  // The first argument that does not fit. For kOtherCount: the number of arguments wanted.
+  std::size_t argument;
 };
 
-// A number or boolean that the kernel replaces by one of another kind gets that kind now,
-// and *settled becomes true; without `settled` it does not fit.
+// If the kernel replaces a number or boolean with a value of another kind, the argument gets that
+// kind now and *settled becomes true. If `settled` is null, such an argument does not fit.
 Comparison CompareCall(const char* signature,
                        executorch::runtime::Span<executorch::runtime::EValue*> args, bool* settled);
 
-// Gives `value` the kind, with 0 as its content. False if one of them is neither number nor
+// Gives `value` this kind, with content 0. False if the value or the kind is neither a number nor a
 // boolean.
 bool SettleScalar(executorch::runtime::EValue& value, Kinds kind);
 
-// "Int", "Int or Double", …; for messages.
+// For messages: "Int", "Int or Double", ….
 void DescribeKinds(Kinds kinds, char* text, std::size_t room);
 
 }  // namespace pilotlight::executorch_runtime

@@ -32,7 +32,7 @@ Error LendTensor(const Tensor& own, const Tensor& given, std::size_t largest_num
   if (error == Error::Ok) error = executorch::runtime::internal::share_tensor_data(own, given);
   const auto lent = static_cast<std::size_t>(given.numel());
   TensorResizerFriend::SetBound(own, error == Error::Ok ? lent : before);
-  // What it had may be too small for the shape that it has now.
+  // The tensor's earlier memory may be too small for its new shape.
   if (error != Error::Ok && static_cast<std::size_t>(own.numel()) > before) TakeBack(own);
   return error;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many elements a tensor may grow to. The header's TensorImpl takes them from its first
-// shape; memory that somebody lends may have fewer. Private to firmware/executorch.
+// How many elements a tensor may grow to. The header's TensorImpl takes this bound from its first
+// shape, but lent memory may be smaller. Private to firmware/executorch.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@ namespace executorch {
 namespace runtime {
 namespace internal {
 
-// TensorImpl lets only this name resize it (portable_type/tensor_impl.h).
+// TensorImpl declares this name as a friend that may resize it (portable_type/tensor_impl.h).
 class TensorResizerFriend final {
  public:
   static Error Resize(etensor::TensorImpl* impl, ArrayRef<int32_t> new_sizes) {
@@ -36,20 +36,20 @@ struct Tensor;
 
 namespace pilotlight::executorch_runtime {
 
-// The elements of the shape in the file, which is the largest that the tensor may have.
+// The number of elements of the shape in the file, which is the tensor's largest shape.
 std::size_t LargestNumel(const executorch_flatbuffer::Tensor& stored);
 
-// Gives `own` the shape and the memory of `given`, of the same dtype, and lets it grow no
-// further than that. `own` never has a shape that is larger than its memory, whatever fails.
+// Gives `own` the shape and the memory of `given`, which has the same dtype. `own` cannot grow
+// beyond that memory. Even after an error, its shape is never larger than its memory.
 executorch::runtime::Error LendTensor(const executorch::runtime::etensor::Tensor& own,
                                       const executorch::runtime::etensor::Tensor& given,
                                       std::size_t largest_numel);
 
-// Likewise of `size_bytes` bytes; the shape stays as it is.
+// The same with a buffer of `size_bytes` bytes. The shape stays as it is.
 executorch::runtime::Error LendBuffer(const executorch::runtime::etensor::Tensor& own, void* buffer,
                                       std::size_t size_bytes, std::size_t largest_numel);
 
-// It has no memory any more, and cannot grow without.
+// Leaves the tensor without memory, so that it cannot grow.
 void TakeBack(const executorch::runtime::etensor::Tensor& tensor);
 
 }  // namespace pilotlight::executorch_runtime

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Questions about the order in which a tensor's dimensions lie in memory.
+// Queries about a tensor's dim order, the order of its dimensions in memory.
 #include <algorithm>
 #include <cstddef>
 

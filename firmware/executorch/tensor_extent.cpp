@@ -13,8 +13,7 @@ using executorch::runtime::Result;
 // TensorImpl counts in ssize_t.
 constexpr std::size_t kMaxCount = SIZE_MAX / 2;
 
-// The header's elementSize() aborts on a type that it does not know; a file must
-// not be able to do that.
+// The header's elementSize() aborts on an unknown type. A file must not be able to cause that.
 std::size_t ElementSizeOrZero(executorch::aten::ScalarType scalar_type) {
   switch (scalar_type) {
 #define PILOTLIGHT_ELEMENT_SIZE(ctype, name) \

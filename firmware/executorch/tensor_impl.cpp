@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TensorImpl: a view of memory with a shape, which may shrink and grow within
-// what was planned for it.
+// TensorImpl: a view of memory with a shape. The shape may shrink and grow within the bound that
+// was planned for it.
 #include <executorch/runtime/core/portable_type/tensor_impl.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace etensor {
 
 namespace {
 
-// Of a shape of no elements, whose other sizes nothing else bounds.
+// For a shape with no elements: its other sizes have no bound, so their product may overflow.
 bool StridesFit(ArrayRef<TensorImpl::SizesType> sizes) {
   TensorImpl::StridesType product = 1;
   for (const TensorImpl::SizesType size : sizes) {
@@ -83,7 +83,7 @@ Error TensorImpl::internal_resize_contiguous(ArrayRef<SizesType> new_sizes) {
     return PILOTLIGHT_REFUSE(Error::NotSupported, "Cannot change the rank from %zu to %zu", rank,
                              new_sizes.size());
   }
-  // A static tensor's shape lies in the .pte itself: it is compared, never written.
+  // A static tensor's shape lies in the .pte, so it is compared and never written.
   if (shape_dynamism_ == TensorShapeDynamism::STATIC) {
     if (!std::equal(sizes_, sizes_ + rank, new_sizes.begin())) {
       return PILOTLIGHT_REFUSE(

@@ -27,7 +27,7 @@ using pilotlight::executorch_runtime::TensorExtent;
 // Memory 0 is reserved for constants, so planned buffers are numbered from 1.
 constexpr std::uint32_t kFirstPlannedMemory = 1;
 
-// What is well formed, and more than this runtime does.
+// Refuses well-formed tensors that this runtime does not support.
 Error CheckFeatures(const executorch_flatbuffer::Tensor& tensor) {
   if (tensor.storage_offset() != 0) {
     return PILOTLIGHT_REFUSE(Error::NotSupported, "Tensor with storage offset %d",
@@ -41,7 +41,7 @@ Error CheckFeatures(const executorch_flatbuffer::Tensor& tensor) {
   return Error::Ok;
 }
 
-// The .pte's numbers are the header's.
+// The .pte and the header use the same numbers for device types.
 etensor::Device DeviceOf(const executorch_flatbuffer::Tensor& tensor) {
   const auto* extra = tensor.extra_tensor_info();
   if (extra == nullptr) return etensor::Device(etensor::DeviceType::CPU);
@@ -49,7 +49,8 @@ etensor::Device DeviceOf(const executorch_flatbuffer::Tensor& tensor) {
                          extra->device_index());
 }
 
-// What a file holds is not always a value of a C++ bool, and reading it as one is undefined.
+// The file may contain bytes that are invalid for a C++ bool; reading such a byte as one is
+// undefined.
 Error CheckBooleans(const executorch_flatbuffer::Tensor& tensor, const void* data,
                     std::size_t count) {
   const bool from_file = tensor.data_buffer_idx() != 0 || IsExternal(tensor);
@@ -96,8 +97,7 @@ Result<etensor::Tensor> TensorParser::Parse(const executorch_flatbuffer::Tensor&
   if (!extent.ok()) return extent.error();
   const etensor::Device device = DeviceOf(tensor);
 
-  // Neither is written unless the tensor may be resized; TensorImpl's interface
-  // just does not say so in its types.
+  // TensorImpl takes non-const pointers, but it writes only to a tensor that may be resized.
   auto* sizes = const_cast<TensorImpl::SizesType*>(tensor.sizes()->data());
   auto* dim_order = const_cast<TensorImpl::DimOrderType*>(tensor.dim_order()->data());
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From the schema's Tensor to a TensorImpl in the method's pool. Shape and dim
-// order stay in the .pte; strides, and the sizes of a tensor that may be resized,
-// are allocated. Private to firmware/executorch.
+// Builds a TensorImpl in the method's pool from the schema's Tensor. The dim order, and the shape
+// of a static tensor, stay in the .pte. Strides are allocated, and so are the sizes of a tensor
+// that may be resized. Private to firmware/executorch.
 #pragma once
 
 #include <cstddef>
@@ -25,16 +25,16 @@ class Program;
 
 namespace deserialization {
 
-// A constant that lies outside the .pte, loaded once for the method.
+// A constant that lies outside the .pte. It is loaded once per method.
 struct NamedData {
   const char* key;
   FreeableBuffer buffer;
 };
 
-// Program befriends this name (executor/program.h).
+// executor/program.h declares a class of this name as a friend of Program.
 class TensorParser final {
  public:
-  // What one method has at hand for its tensors. `named_data` may be null.
+  // What one method provides for its tensors. `named_data` may be null.
   TensorParser(const Program* program, MemoryManager* memory, const NamedDataMap* named_data,
                Span<NamedData> external_constants)
       : program_(program),
@@ -42,9 +42,10 @@ class TensorParser final {
         named_data_(named_data),
         external_constants_(external_constants) {}
 
-  // NotSupported            well formed, but with a feature this runtime lacks.
-  // MemoryAllocationFailed  the method pool, or the planned memory, is too small.
-  // InvalidExternalData     external data is missing or of another layout.
+  // NotSupported            well formed, but with a feature that this runtime lacks.
+  // MemoryAllocationFailed  the method pool or the planned memory is too small.
+  // InvalidProgram          a constant or an initial state of booleans contains a byte above 1.
+  // InvalidExternalData     external data is missing or has another layout.
   // Others                  from the data loader.
   Result<etensor::Tensor> Parse(const executorch_flatbuffer::Tensor& tensor);
 
@@ -59,7 +60,7 @@ class TensorParser final {
   Span<NamedData> external_constants_;
 };
 
-// Refuses external data whose dtype, shape or dim order is not the tensor's.
+// Refuses external data if its dtype, shape or dim order differs from the tensor's.
 Error CheckLayout(const executorch_flatbuffer::Tensor& tensor, const TensorLayout& layout);
 
 }  // namespace deserialization

@@ -12,7 +12,7 @@ constexpr char kTooManyDimensions[] = "(ERR: tensor ndim exceeds limit)";
 
 using ShapeText = std::array<char, kTensorShapeStringSizeLimit>;
 
-// Appends digits without the C library, whose printf costs more than all this.
+// Appends digits without the C library, whose printf is larger than this whole file.
 char* AppendNumber(char* out, std::uint64_t value) {
   char digits[20];
   std::size_t count = 0;

@@ -17,7 +17,7 @@ using executorch::runtime::Error;
 using executorch::runtime::kTensorDimensionLimit;
 using executorch::runtime::Result;
 
-// Strides are 32 bits wide. A dimension of size 0 leaves them as they are.
+// Strides have 32 bits. A dimension of size 0 does not change the product.
 Error VerifyStrides(const executorch_flatbuffer::Tensor& tensor, const Place& place) {
   std::int32_t stride = 1;
   for (std::size_t i = CountOf(tensor.dim_order()); i > 1; --i) {
@@ -48,8 +48,8 @@ Error VerifyShape(const executorch_flatbuffer::Tensor& tensor, const Place& plac
   return VerifyStrides(tensor, place);
 }
 
-// Kernels read elements where they lie, by instructions that want them aligned. The
-// widest that any of them reads at once has eight bytes.
+// Kernels read elements in place, with instructions that need alignment. The widest of them reads
+// eight bytes at once.
 bool IsAligned(std::uint64_t offset, std::size_t element_size) {
   constexpr std::size_t kWidest = 8;
   return offset % (element_size < kWidest ? element_size : kWidest) == 0;
@@ -83,7 +83,7 @@ Error VerifyAllocation(const executorch_flatbuffer::AllocationDetails& allocatio
   return Error::Ok;
 }
 
-// A constant, or the initial state of a buffer that the method writes.
+// For a constant, or for the initial state of a buffer that the method writes.
 Error VerifyData(const executorch_flatbuffer::SubsegmentOffsets* list, std::uint32_t index,
                  const executorch_flatbuffer::Program& program, Bounds& bounds,
                  const TensorExtent& extent, bool in_place, const Place& place) {
@@ -95,7 +95,7 @@ Error VerifyData(const executorch_flatbuffer::SubsegmentOffsets* list, std::uint
     return PILOTLIGHT_REFUSE_AT(place, error, "data %u of %zu", static_cast<unsigned>(index),
                                 count);
   }
-  // VerifyProgram() has compared both with the file.
+  // VerifyProgram() has compared the segment and the offset with the file.
   const auto* segment = TableAt(program.segments(), list->segment_index());
   const std::uint64_t offset = list->offsets()->Get(index);
   if (offset > segment->size() || extent.size_bytes > segment->size() - offset) {
@@ -103,7 +103,8 @@ Error VerifyData(const executorch_flatbuffer::SubsegmentOffsets* list, std::uint
                                 "data %u: %zu bytes reach beyond the segment",
                                 static_cast<unsigned>(index), extent.size_bytes);
   }
-  // Loaders hand out segments where they lie in the file, or in memory of their own.
+  // A loader may return a segment in place, or in memory of its own. The data must be aligned in
+  // both.
   if (in_place &&
       (!IsAligned(offset, extent.element_size) ||
        !IsAligned(bounds.segments_at + segment->offset() + offset, extent.element_size))) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From the schema's values to EValues in the method's pool. Private to
-// firmware/executorch.
+// Builds EValues in the method's pool from the schema's values. Private to firmware/executorch.
 #pragma once
 
 #include <cstddef>
@@ -15,21 +14,21 @@
 namespace executorch {
 namespace runtime {
 
-// Builds the values of one method in place, in order. Lists refer to other values
-// by index and hold pointers to them.
+// Builds the values of one method in place, in their order. A list in the file refers to other
+// values by index; the list that is built has pointers to them.
 class ValueBuilder final {
  public:
   using Values = flatbuffers::Vector<flatbuffers::Offset<executorch_flatbuffer::EValue>>;
 
-  // `values` has room for all of `schema`. All arguments outlive the builder.
+  // `values` must have room for all of `schema`. All arguments must outlive the builder.
   ValueBuilder(const Values& schema, EValue* values, MemoryAllocator* pool,
                deserialization::TensorParser* tensors)
       : schema_(schema), values_(values), pool_(pool), tensors_(tensors) {}
 
-  // Constructs values[index]; on any error it is left unconstructed.
+  // Constructs values[index]. On error, it stays unconstructed.
   //
   // MemoryAllocationFailed  the method pool is too small.
-  // Others                  as TensorParser::Parse().
+  // Others                  as for TensorParser::Parse().
   Error Build(std::size_t index);
 
  private:

@@ -26,7 +26,7 @@ using pilotlight::kernels::Selected;
 constexpr double kSqrtHalf = 0.70710678118654752440;
 constexpr double kSqrtTwoOverPi = 0.79788456080286535588;
 
-// NaN stays.
+// NaN stays NaN.
 struct Relu {
   template <typename C>
   static C Of(C a) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// any.all_out, any.out, any.dims_out: is some element not 0? NaN is not 0.
+// any.all_out, any.out, any.dims_out: whether some element is not 0. NaN counts as not 0.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -22,7 +22,7 @@ using namespace pilotlight::kernels;  // NOLINT(google-build-using-namespace)
 
 template <DtypeSet kDtypes>
 bool Any(const Tensor& self, std::optional<ArrayRef<int64_t>> dims, bool keepdim, Tensor& out) {
-  // Both are one byte, 0 or 1.
+  // Both dtypes have one byte; the result is 0 or 1.
   if (out.scalar_type() != ScalarType::Bool && out.scalar_type() != ScalarType::Byte) return false;
   Reduction plan;
   if (!PlanReduction(self, dims, keepdim, out, plan, NoDims::kNone)) return false;

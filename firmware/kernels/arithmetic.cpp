@@ -29,7 +29,7 @@ using pilotlight::kernels::Selected;
 
 using Unsigned = std::uint64_t;
 
-// Integers wrap around, as PyTorch's do; in C++ only unsigned ones may.
+// Integers wrap, as in PyTorch. In C++ only unsigned integers may overflow.
 struct Add {
   template <typename C>
   static C Of(C a, C b, C alpha) {
@@ -72,7 +72,7 @@ struct Div {
   }
 };
 
-// Of integers, truncated; the one quotient that does not exist wraps. b is not 0.
+// Truncating division of integers; b is not 0. The smallest integer divided by -1 wraps.
 [[maybe_unused]] std::int64_t Quotient(std::int64_t a, std::int64_t b) {
   return b == -1 ? static_cast<std::int64_t>(0 - static_cast<Unsigned>(a)) : a / b;
 }
@@ -99,7 +99,7 @@ struct DivTrunc {
   }
 };
 
-// As Python divides: exact where the quotient's own rounding would cross an integer.
+// Division as in Python. The result is exact where rounding the quotient would cross an integer.
 struct DivFloor {
   template <typename C>
   static C Of(C a, C b) {
@@ -147,7 +147,7 @@ struct Pow {
   }
 };
 
-// A fixed exponent: those that PyTorch does not leave to pow().
+// For a constant exponent: PyTorch computes these without pow().
 struct PowScalar {
   template <typename C>
   static C Of(C base, C exponent) {
@@ -170,7 +170,7 @@ struct Atan2 {
   }
 };
 
-// NaN wins, whichever side it is on.
+// NaN on either side gives NaN.
 struct Maximum {
   template <typename C>
   static C Of(C a, C b) {
@@ -196,14 +196,14 @@ Tensor& ComputeInto(KernelRuntimeContext& context, ScalarType dtype, const Opera
   return out;
 }
 
-// In the dtype that both promote to.
+// Computes in the dtype that both operands promote to.
 template <typename Op, DtypeSet kDtypes>
 Tensor& Promoted(KernelRuntimeContext& context, const Operand& a, const Operand& b, Tensor& out) {
   const Operand operands[] = {a, b};
   return ComputeInto<Op, kDtypes>(context, ResultType(operands), operands, out);
 }
 
-// a and alpha * b. Integers have no fractions of themselves added.
+// Computes with a and alpha * b. With integer tensors, alpha must be an integer.
 template <typename Op, DtypeSet kDtypes>
 Tensor& Scaled(KernelRuntimeContext& context, const Operand& a, const Operand& b,
                const Operand& alpha, Tensor& out) {
@@ -217,7 +217,7 @@ Tensor& Scaled(KernelRuntimeContext& context, const Operand& a, const Operand& b
   return ComputeInto<Op, kDtypes>(context, dtype, operands, out);
 }
 
-// Of integers; a tensor is dense in any order, so its memory holds nothing else.
+// For integers. A tensor is dense in some dim order, so its memory contains only its elements.
 bool HasZero(const Operand& divisor) {
   if (divisor.tensor() == nullptr) return divisor.Value<std::int64_t>() == 0;
   const Tensor& tensor = *divisor.tensor();
@@ -234,7 +234,7 @@ bool HasZero(const Operand& divisor) {
   return false;
 }
 
-// As Promoted, for operators that integers cannot do with 0.
+// As Promoted(), for operators that do not accept an integer divisor of 0.
 template <typename Op, DtypeSet kDtypes>
 Tensor& Divided(KernelRuntimeContext& context, const Operand& a, const Operand& b, Tensor& out) {
   const Operand operands[] = {a, b};
@@ -351,7 +351,7 @@ Tensor& pow_Tensor_Tensor_out(KernelRuntimeContext& context, const Tensor& self,
   return Promoted<Pow, Selected("aten::pow.Tensor_Tensor_out")>(context, self, exponent, out);
 }
 
-// PyTorch has no integer for an integer's negative power.
+// PyTorch refuses a negative integer power of an integer.
 Tensor& pow_Tensor_Scalar_out(KernelRuntimeContext& context, const Tensor& self,
                               const Scalar& exponent, Tensor& out) {
   const Operand power = exponent;

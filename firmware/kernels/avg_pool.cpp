@@ -21,15 +21,16 @@ using namespace pilotlight::kernels;  // NOLINT(google-build-using-namespace)
 template <typename T>
 using Working = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
-// What an output position averages along one dimension: positions, and how many of them count.
+// The input positions that one output position averages along one dimension. `counted` is the
+// number of them that the divisor counts.
 struct Range {
   ssize_t begin;
   ssize_t end;
   ssize_t counted;
 };
 
-// Averages of one plane; `rows` and `columns` give the range of a position. A divisor of 0 is the
-// number of elements that count.
+// Averages one plane. `rows` and `columns` return the range of a position. A divisor of 0 means:
+// divide by the number of counted elements.
 template <typename T, typename RangeOf>
 void Average(const T* in, const Planes& from, T* out, const Planes& to, RangeOf rows,
              RangeOf columns, int64_t divisor) {

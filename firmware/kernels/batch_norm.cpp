@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// _native_batch_norm_legit_no_training.out and _native_batch_norm_legit.no_stats_out, which
-// instance normalisation becomes: per channel, in any order of dimensions.
+// _native_batch_norm_legit_no_training.out, and _native_batch_norm_legit.no_stats_out, which
+// instance normalisation is exported as. Both work per channel, in any dim order.
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -20,7 +20,7 @@ namespace {
 
 using namespace pilotlight::kernels;  // NOLINT(google-build-using-namespace)
 
-// All axes but that of the channels.
+// All axes except the channels.
 Axes PixelsOf(const Tensor& input, const Tensor& out) {
   Axes pixels;
   for (std::size_t d = 0; d < static_cast<std::size_t>(input.dim()); ++d) {
@@ -39,7 +39,7 @@ void NormalizeChannel(const T* from, const Statistics& statistics, double weight
   });
 }
 
-// `statistics` gives those of a channel.
+// `statistics` returns the statistics of one channel.
 template <typename T, typename StatisticsOfChannel>
 void NormalizeChannels(const Tensor& input, const T* weight, const T* bias, Tensor& out,
                        StatisticsOfChannel statistics) {
@@ -66,10 +66,10 @@ std::tuple<Tensor&, Tensor&, Tensor&> _native_batch_norm_legit_no_training_out(
     const std::optional<Tensor>& bias, const Tensor& running_mean, const Tensor& running_var,
     double momentum, double eps, Tensor& out0, Tensor& out1, Tensor& out2) {
   constexpr auto kDtypes = Selected("aten::_native_batch_norm_legit_no_training.out") & kFloats;
-  static_cast<void>(momentum);  // Running statistics are used, not updated.
+  static_cast<void>(momentum);  // Running statistics are read, not updated.
   const std::tuple<Tensor&, Tensor&, Tensor&> results{out0, out1, out2};
   const ScalarType dtype = input.scalar_type();
-  // PyTorch leaves the statistics of the batch empty.
+  // PyTorch returns empty batch statistics.
   Shape nothing;
   nothing.Append(0);
   if (!Contains(kDtypes, dtype) || !IsSound(input, weight, bias, out0) ||
@@ -101,7 +101,7 @@ std::tuple<Tensor&, Tensor&, Tensor&> _native_batch_norm_legit_no_stats_out(
   const std::tuple<Tensor&, Tensor&, Tensor&> results{out, save_mean, save_invstd};
   const ScalarType dtype = input.scalar_type();
   Shape channels;
-  // Not training, it would want the running statistics that it has not.
+  // Without training, it would need running statistics, which this operator does not get.
   if (!training || !Contains(kDtypes, dtype) || !IsSound(input, weight, bias, out) ||
       input.numel() == 0 || !tensors_have_same_dtype(input, save_mean, save_invstd) ||
       !channels.Append(input.size(1)) || !Resize(ShapeOf(input), out) ||

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bitwise_and, _or, _xor, _not and shifts, of integers and (but for shifts) bool.
-// Signatures derived from kernels.yaml.
+// bitwise_and, _or, _xor, _not and shifts, on integers and (except shifts) bool. Signatures derived
+// from kernels.yaml.
 #include <cstdint>
 
 #include "pilotlight/kernels/elementwise.h"
@@ -42,8 +42,8 @@ struct NotBool {
   static Integer Of(Integer a) { return a == 0; }
 };
 
-// Shifted out completely by what no shift of C++'s may be: 0, or all bits the sign. The
-// driver cuts the result to the width of the dtype.
+// A shift count that C++ does not allow shifts everything out: the result is 0, or all sign bits.
+// The driver truncates the result to the width of the dtype.
 struct ShiftLeft {
   static Integer Of(Integer a, Integer b) {
     if (b < 0 || b > 63) return 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// where, masked_fill, clamp: each element is one of several given. Signatures derived
-// from kernels.yaml.
+// where, masked_fill, clamp: each output element is one of several given elements. Signatures
+// derived from kernels.yaml.
 #include <optional>
 
 #include "pilotlight/kernels/elementwise.h"
@@ -29,7 +29,7 @@ struct Where {
   }
 };
 
-// NaN wins, in the value and in the limit.
+// NaN in the value or in the limit gives NaN.
 struct AtLeast {
   template <typename C>
   static C Of(C value, C low) {
@@ -62,7 +62,7 @@ Tensor& Choose(KernelRuntimeContext& context, ScalarType dtype, const Operand (&
   return out;
 }
 
-// Limits are tensors or numbers.
+// A limit is a tensor or a number.
 template <DtypeSet kDtypes, typename Limit>
 Tensor& Clamp(KernelRuntimeContext& context, const Tensor& self, const std::optional<Limit>& min,
               const std::optional<Limit>& max, Tensor& out) {
@@ -98,7 +98,7 @@ Tensor& where_out(KernelRuntimeContext& context, const Tensor& condition, const 
                                                          out);
 }
 
-// The mask may be smaller than the tensor, not larger.
+// The mask may broadcast to the tensor's shape, but not beyond it.
 Tensor& masked_fill_scalar_out(KernelRuntimeContext& context, const Tensor& self,
                                const Tensor& mask, const Scalar& value, Tensor& out) {
   const Operand fill = value;

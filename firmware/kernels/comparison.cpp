@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// eq, ne, lt, le, gt, ge: of two tensors, or a tensor and a number. Signatures
-// derived from kernels.yaml.
+// eq, ne, lt, le, gt, ge, on two tensors or on a tensor and a number. Signatures derived from
+// kernels.yaml.
 #include "pilotlight/kernels/elementwise.h"
 
 namespace torch {
@@ -65,7 +65,8 @@ Tensor& Compare(KernelRuntimeContext& context, const Operand& a, const Operand& 
   return out;
 }
 
-// An integer against a fraction is compared as float, which no tensor of the call need be.
+// Comparing an integer tensor with a fractional number is done in float, even if no tensor in the
+// call is float.
 constexpr DtypeSet WithFloat(DtypeSet dtypes) { return dtypes | SetOf(ScalarType::Float); }
 
 }  // namespace

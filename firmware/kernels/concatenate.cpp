@@ -20,7 +20,7 @@ using pilotlight::kernels::Shape;
 using pilotlight::kernels::View;
 using pilotlight::kernels::ViewOf;
 
-// PyTorch joins a tensor of sizes [0] with anything, as if it were not there.
+// PyTorch ignores a tensor of sizes [0], whatever the other shapes are.
 bool IsNothing(const Tensor& tensor) { return tensor.dim() == 1 && tensor.sizes()[0] == 0; }
 
 }  // namespace

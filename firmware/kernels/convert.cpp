@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// _to_copy, _to_dim_order_copy, _clone_dim_order, copy: copies to another dtype, another order
-// of dimensions in memory, or both. Signatures derived from kernels.yaml.
+// _to_copy, _to_dim_order_copy, _clone_dim_order, copy: copies to another dtype, another dim order,
+// or both. Signatures derived from kernels.yaml.
 #include <cstdint>
 #include <optional>
 
@@ -35,8 +35,8 @@ struct Identity {
   }
 };
 
-// The output's own order of dimensions is the one that the exporter planned; the arguments
-// that name one repeat it.
+// The output has the dim order that the exporter planned. An argument that names a dim order only
+// repeats it.
 template <DtypeSet kDtypes>
 Tensor& Converted(KernelRuntimeContext& context, const Tensor& self, bool non_blocking,
                   Tensor& out) {
@@ -54,7 +54,7 @@ Tensor& Converted(KernelRuntimeContext& context, const Tensor& self, bool non_bl
   return out;
 }
 
-// `src` repeated to the sizes of `self`, in its dtype.
+// Broadcasts `src` to the sizes of `self` and converts it to that dtype.
 template <DtypeSet kDtypes>
 Tensor& Copied(KernelRuntimeContext& context, const Tensor& self, const Tensor& src,
                bool non_blocking, Tensor& out) {
@@ -69,7 +69,7 @@ Tensor& Copied(KernelRuntimeContext& context, const Tensor& self, const Tensor& 
       Copy(BroadcastView(src, shape), ViewOf(out));
     }
   } else if (!src.sizes().equals(self.sizes())) {
-    // Broadcast goes by the operands, of which this is the only one.
+    // The driver broadcasts to the shape of its operands, and `src` is the only operand.
     Refuse(context);
   } else {
     const Operand operands[] = {src};

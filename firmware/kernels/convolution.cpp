@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// convolution.out over one, two or three spatial dimensions, also transposed, in any order of
-// dimensions in memory.
+// convolution.out over one, two or three spatial dimensions, transposed or not, in any dim order.
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -20,11 +19,11 @@ namespace {
 using namespace pilotlight::kernels;  // NOLINT(google-build-using-namespace)
 
 constexpr std::size_t kSpatial = 3;
-// So that no product of a stride and a position leaves 32 bits before a shape is refused.
+// With this limit, the product of a stride and a position fits 32 bits until the shape is checked.
 constexpr int64_t kMaxParameter = 0x7fff;
 
-// One spatial dimension. A convolution takes input position p * stride - padding + k * dilation for
-// output position p and tap k; transposed, the two change places.
+// One spatial dimension. For output position p and tap k, a convolution reads input position p *
+// stride - padding + k * dilation. In a transposed convolution, input and output swap roles.
 struct Spatial {
   ssize_t in = 1;
   ssize_t out = 1;
@@ -37,20 +36,20 @@ struct Spatial {
   ssize_t weight_stride = 0;
 };
 
-// The positions at which one tap meets both tensors.
+// The positions at which one tap lies inside both tensors.
 struct Overlap {
   ssize_t count;
-  ssize_t in;  // First position in the input, and the way to the next.
+  ssize_t in;  // First position in the input, and the step to the next.
   ssize_t in_step;
   ssize_t out;
   ssize_t out_step;
 };
 
 struct Geometry {
-  Spatial spatial[kSpatial];  // Unused ones first: one position each.
+  Spatial spatial[kSpatial];  // Unused ones come first, with one position each.
   ssize_t batch;
   ssize_t groups;
-  ssize_t in_channels;  // Of a group.
+  ssize_t in_channels;  // Per group.
   ssize_t out_channels;
   bool transposed;
 };
@@ -67,12 +66,12 @@ Overlap OverlapOf(const Spatial& axis, ssize_t tap, bool transposed) {
   return {count, other, axis.stride, first, 1};
 }
 
-// Precondition: same memory order of `weight` as its sizes say; strides come from the tensors.
+// Strides between channels, from the tensors.
 struct Channels {
-  ssize_t in;      // Stride from channel to channel of the input,
-  ssize_t out;     // of the output,
-  ssize_t weight;  // of the weights, to the next input channel
-  ssize_t filter;  // and to the next output channel.
+  ssize_t in;      // From one input channel to the next, in the input.
+  ssize_t out;     // From one output channel to the next, in the output.
+  ssize_t weight;  // In the weights, to the next input channel.
+  ssize_t filter;  // In the weights, to the next output channel.
 };
 
 template <typename T>
@@ -86,8 +85,8 @@ void Fill(T* out, const Geometry& geometry, T value) {
   }
 }
 
-// Adds what one input channel gives to one output channel, row by row: a tap's weight is the same
-// along a row, and no position needs a check.
+// Adds the contribution of one input channel to one output channel, row by row. A tap has the same
+// weight along a row, and no position needs a bounds check.
 template <typename T>
 void AddChannel(const T* in, const T* weight, T* out, const Geometry& geometry) {
   const Spatial* const s = geometry.spatial;
@@ -116,7 +115,7 @@ void AddChannel(const T* in, const T* weight, T* out, const Geometry& geometry) 
   }
 }
 
-// The taps that meet the input at one output position.
+// The taps that lie inside the input, for one output position.
 struct Taps {
   ssize_t begin;
   ssize_t end;
@@ -130,8 +129,8 @@ Taps TapsAt(const Spatial& axis, ssize_t position) {
   return {begin, std::min(end, axis.taps), origin};
 }
 
-// One output position of one output channel, over all input channels: for channels that lie side by
-// side in memory. Not transposed.
+// Computes one position of one output channel over all input channels. It is meant for channels
+// that are adjacent in memory. Not for transposed convolutions.
 template <typename T>
 T SumAt(const T* in, const T* weight, const Geometry& geometry, const Channels& channels,
         const Taps (&taps)[kSpatial]) {
@@ -170,7 +169,7 @@ void SumChannels(const T* in, const T* weight, T bias, T* out, const Geometry& g
   }
 }
 
-// From this many channels side by side on, a sum over them is quicker than rows.
+// With at least this many adjacent channels, summing over channels is faster than working by rows.
 constexpr ssize_t kEnoughChannels = 4;
 
 template <typename T>
@@ -204,8 +203,8 @@ void Convolve(const Tensor& input, const Tensor& weight, const T* bias, const Ge
   }
 }
 
-// Element `i` of a list that may have one for all dimensions; nothing when it is no length or too
-// long.
+// Element `i` of a list with one element per dimension, or one for all. Nothing if the list has the
+// wrong length, or if the value is below `least` or too large.
 std::optional<ssize_t> Parameter(ArrayRef<int64_t> list, std::size_t i, std::size_t dims,
                                  int64_t least) {
   if (list.size() != dims && list.size() != 1) return std::nullopt;
@@ -263,7 +262,8 @@ Tensor& convolution_out(KernelRuntimeContext& context, const Tensor& input, cons
     const int64_t size = transposed
                              ? (static_cast<int64_t>(axis.in) - 1) * *step - margin + reach + *extra
                              : (span < 0 ? -1 : span / *step + 1);
-    // PyTorch takes no empty image, and no output padding that a stride or dilation does not reach.
+    // PyTorch refuses an empty output. It also refuses an output padding that is smaller than
+    // neither the stride nor the dilation.
     sound = axis.taps >= 1 && size >= 1 && shape.Append(size) &&
             (*extra == 0 || *extra < *step || *extra < *spread);
     axis.out = static_cast<ssize_t>(size);

@@ -7,8 +7,8 @@
 namespace pilotlight::kernels {
 namespace {
 
-// Long enough that the calls for each run do not count, short enough for the stack:
-// 5 arrays of 8 bytes each make 1,280 bytes.
+// The length of a run. It is long enough to make the cost of the calls per run small, and short
+// enough for the stack: 5 buffers of 32 elements of 8 bytes take 1,280 bytes.
 constexpr std::size_t kRun = 32;
 
 using Load = void (*)(const std::byte* from, std::int32_t stride, std::size_t count, void* to);
@@ -16,7 +16,7 @@ using Store = void (*)(const void* from, std::size_t count, std::byte* to, std::
 
 template <typename C, typename T>
 void LoadRun(const std::byte* from, std::int32_t stride, std::size_t count, void* to) {
-  // A bool's byte comes from a file, and may be any.
+  // A bool's byte comes from a file and may have any value.
   using Stored = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;
   const auto* source = reinterpret_cast<const Stored*>(from);
   for (std::size_t i = 0; i < count; ++i) {
@@ -41,15 +41,15 @@ void StoreRun(const void* from, std::size_t count, std::byte* to, std::int32_t s
   }
 }
 
-// Floats are only loaded where the result is one.
+// Floats are loaded only if the compute type is a floating-point type.
 template <typename C>
 constexpr DtypeSet kLoadable =
     SelectedByAny() & (std::is_same_v<C, std::int64_t> ? kIntegral : kAnyDtype);
 
-// A type to compute in, for the driver that is the same for all of them.
+// A compute type, as data for the driver, which has the same code for all compute types.
 struct ComputeType {
   ScalarType dtype;
-  Load (*load_for)(ScalarType from, bool as_half);  // Null when the image has no such dtype.
+  Load (*load_for)(ScalarType from, bool as_half);  // Null if the image has no such dtype.
   Store (*store_for)(ScalarType to);
   void (*repeat)(const Operand& number, void* buffer);
 };
@@ -60,7 +60,7 @@ Load LoadFor(ScalarType from, bool as_half) {
   WithDtype<kLoadable<C>>(from, [&](auto zero) {
     using T = decltype(zero);
     load = LoadRun<C, T>;
-    // An integer becomes a half first, which has fewer digits than it may.
+    // An integer is first rounded to half, which may have fewer digits than the integer.
     if constexpr (std::is_same_v<C, float> && std::is_integral_v<T> &&
                   Contains(SelectedByAny(), ScalarType::Half)) {
       if (as_half) load = LoadRunAsHalf<T>;
@@ -92,8 +92,8 @@ int Kind(ScalarType dtype) {
   return dtype == ScalarType::Bool ? 0 : 1;
 }
 
-// Among dtypes that have code here, a higher number is wider, but for bool and for
-// uint8 with int8.
+// Among the dtypes supported here, a higher number means a wider dtype. The exceptions are bool,
+// and uint8 with int8.
 ScalarType Promote(ScalarType a, ScalarType b) {
   if (a == ScalarType::Bool) return b;
   if (b == ScalarType::Bool) return a;
@@ -101,7 +101,7 @@ ScalarType Promote(ScalarType a, ScalarType b) {
   return wider == ScalarType::Char && a != b ? ScalarType::Short : wider;
 }
 
-// A dtype found so far, or none.
+// The promoted dtype so far, if there is one.
 struct Found {
   bool any = false;
   ScalarType dtype = ScalarType::Bool;
@@ -120,12 +120,12 @@ ScalarType DtypeOf(const Operand& number) {
   return number.is_integral() ? ScalarType::Long : ScalarType::Float;
 }
 
-// Where each array of a run comes from.
+// The source of each array in a run.
 struct Source {
   const std::byte* data;
-  Load load;           // Null: used where it lies.
-  bool same;           // The same number throughout, loaded once.
-  std::int32_t bytes;  // Of an element.
+  Load load;           // Null: used in place.
+  bool same;           // One number for all elements, loaded once.
+  std::int32_t bytes;  // Per element.
 };
 
 }  // namespace
@@ -197,8 +197,8 @@ bool ComputeIn(const ComputeType& type, KernelRuntimeContext& context, Function 
   if (!sound || store == nullptr || !Resize(shape, out)) return Refuse(context);
   if (out.numel() == 0) return true;
 
-  // One nest of loops over all operands and the output; neighbours are joined where no
-  // array jumps between them. The last row of strides is the output's.
+  // One nest of loops over all operands and the output. Adjacent loops are joined if no array has a
+  // gap between them. The last column of strides belongs to the output.
   const std::size_t count = operands.count;
   SizesType sizes[kMaxRank];
   std::int32_t strides[kMaxRank][kMaxOperands + 1];
@@ -231,7 +231,7 @@ bool ComputeIn(const ComputeType& type, KernelRuntimeContext& context, Function 
 
   const std::size_t inner = rank - 1;
   const auto total = static_cast<std::size_t>(sizes[inner]);
-  std::size_t limit = total;  // Of one call of the function.
+  std::size_t limit = total;  // Elements per call of the function.
   for (std::size_t i = 0; i < count; ++i) {
     const Tensor* tensor = operands.items[i].tensor();
     if (sources[i].same) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// embedding.out: rows of a table, of any dtype.
+// embedding.out: copies rows of a table, of any dtype.
 #include <cstdint>
 #include <cstring>
 
@@ -16,7 +16,7 @@ namespace {
 
 using namespace pilotlight::kernels;  // NOLINT(google-build-using-namespace)
 
-// The index at `i`, whichever of the two dtypes it has.
+// The index at `i`. The tensor has one of two dtypes.
 std::int64_t IndexAt(const Tensor& indices, ssize_t i) {
   return indices.scalar_type() == ScalarType::Long ? indices.const_data_ptr<std::int64_t>()[i]
                                                    : indices.const_data_ptr<std::int32_t>()[i];
@@ -24,7 +24,7 @@ std::int64_t IndexAt(const Tensor& indices, ssize_t i) {
 
 }  // namespace
 
-// What else there is in the signature concerns gradients.
+// The other arguments of the signature concern gradients.
 Tensor& embedding_out(KernelRuntimeContext& context, const Tensor& weight, const Tensor& indices,
                       int64_t padding_idx, bool scale_grad_by_freq, bool sparse, Tensor& out) {
   static_cast<void>(padding_idx);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// amax, amin, max, min, argmax, argmin. NaN is the largest and the smallest; of equal values the
-// first is found.
+// amax, amin, max, min, argmax, argmin. NaN counts as the largest and the smallest value. Of equal
+// values, the first is found.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -30,14 +30,14 @@ bool IsNan(T value) {
   }
 }
 
-// The value of the largest (or smallest) element of a reduction, and which one it is.
+// The largest (or smallest) element of a reduction: its value and its index.
 template <typename T>
 struct Extreme {
   T value;
   std::int64_t index;
 };
 
-// Precondition: there is an element.
+// Precondition: there is at least one element.
 template <bool kLargest, typename T>
 Extreme<T> Find(const T* values, const Axes& axes) {
   Extreme<T> found{values[0], 0};
@@ -45,7 +45,7 @@ Extreme<T> Find(const T* values, const Axes& axes) {
   ForEachRun(axes, [&](ssize_t offset, ssize_t count, ssize_t stride) {
     for (ssize_t i = 0; i < count; ++i, ++index) {
       const T value = values[offset + i * stride];
-      // In this form NaN wins over anything but NaN.
+      // In this form NaN replaces any value, and nothing replaces NaN.
       const bool worse = kLargest ? value <= found.value : value >= found.value;
       if (!worse && !IsNan(found.value)) found = {value, index};
     }
@@ -53,8 +53,7 @@ Extreme<T> Find(const T* values, const Axes& axes) {
   return found;
 }
 
-// `values` and `indices` may each be missing; when both are there, they have the same shape and
-// order.
+// `values` and `indices` are optional. If both are given, they have the same shape and dim order.
 template <bool kLargest, DtypeSet kDtypes>
 bool FindAll(const Tensor& self, std::optional<ArrayRef<int64_t>> dims, bool keepdim,
              Tensor* values, Tensor* indices) {

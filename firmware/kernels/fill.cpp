@@ -58,8 +58,8 @@ Tensor& Filled(KernelRuntimeContext& context, ArrayRef<int64_t> sizes, const Ope
   return Filled<kDtypes>(context, shape, number, out);
 }
 
-// From `start` to before `end`. Fractions are computed in double precision; integers only of
-// integers.
+// From `start` up to, but not including, `end`. Fractional numbers are computed in double
+// precision. An integer output needs integer arguments.
 template <DtypeSet kDtypes>
 Tensor& Range(KernelRuntimeContext& context, const Operand& start, const Operand& end,
               const Operand& step, Tensor& out) {
@@ -86,7 +86,7 @@ Tensor& Range(KernelRuntimeContext& context, const Operand& start, const Operand
   return out;
 }
 
-// What it holds, nobody asks for: only the sizes count.
+// The content does not matter; only the sizes do.
 Tensor& Empty(KernelRuntimeContext& context, ArrayRef<int64_t> sizes, Tensor& out) {
   Shape shape;
   bool sound = true;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Elements by index: index_select, gather, scatter, index.Tensor, index_put. Every index is held
-// against the dimension before anything is written. Signatures derived from kernels.yaml.
+// Elements by index: index_select, gather, scatter, index.Tensor, index_put. Every index is checked
+// against its dimension before anything is written. Signatures derived from kernels.yaml.
 #include <cstdint>
 #include <optional>
 
@@ -33,13 +33,14 @@ using pilotlight::kernels::ViewOf;
 
 using Indices = ArrayRef<std::optional<Tensor>>;
 
-// The index that lies at `data`, from a tensor of the dtype.
+// Reads the index at `data`. `element_bytes` tells int32 from int64.
 std::int64_t IndexAt(const std::byte* data, std::size_t element_bytes) {
   if (element_bytes == sizeof(std::int32_t)) return *reinterpret_cast<const std::int32_t*>(data);
   return *reinterpret_cast<const std::int64_t*>(data);
 }
 
-// All within [lowest, size); a tensor is dense in any order, so its memory holds nothing else.
+// Whether all indices are in [lowest, size). A tensor is dense in some dim order, so its memory
+// contains only its elements.
 bool AllWithin(const Tensor& index, std::int64_t lowest, std::int64_t size) {
   if (index.scalar_type() != ScalarType::Int && index.scalar_type() != ScalarType::Long) {
     return false;
@@ -58,7 +59,7 @@ bool AllWithin(const Tensor& index, std::int64_t lowest, std::int64_t size) {
   return true;
 }
 
-// Counts through the places of a shape, last dimension first.
+// Steps through the positions of a shape, the last dimension fastest.
 class Counter {
  public:
   explicit Counter(const Shape& shape) : shape_(shape) {
@@ -76,7 +77,8 @@ class Counter {
     left_ = false;
   }
 
-  // Where the first rank() dimensions of `view` have the place; the others begin.
+  // The address of the current position in the first dimensions of `view`, as many as the shape
+  // has. The other dimensions of `view` are at 0.
   std::byte* In(const View& view) const {
     std::ptrdiff_t offset = 0;
     for (std::size_t d = 0; d < shape_.rank; ++d) {
@@ -91,7 +93,8 @@ class Counter {
   bool left_ = true;
 };
 
-// For gather and scatter: `index` may be smaller than `tensor`, but for `dim`.
+// For gather and scatter: `index` may be smaller than `tensor` in each dimension; along `dim` it
+// may have any size.
 bool FitsWithin(const Tensor& index, const Tensor& tensor, std::size_t dim) {
   if (index.dim() != tensor.dim()) return false;
   for (std::size_t d = 0; d < static_cast<std::size_t>(index.dim()); ++d) {
@@ -105,8 +108,8 @@ bool FindDim(const Tensor& self, const Tensor& index, std::int64_t dim, std::siz
   return AllWithin(index, 0, self.dim() == 0 ? 1 : self.sizes()[found]);
 }
 
-// Calls body(where in `other`, where in `indexed`) for each index: the same place in both, but that
-// dimension `dim` of `indexed` goes by the index.
+// Calls body(address in `other`, address in `indexed`) for each index. Both addresses have the same
+// position, except that the index gives the position along `dim` of `indexed`.
 template <typename Body>
 void ForEachIndex(const Tensor& index, const View& indexed, const View& other, std::size_t dim,
                   Body body) {
@@ -123,11 +126,13 @@ void ForEachIndex(const Tensor& index, const View& indexed, const View& other, s
   }
 }
 
-// The indices of index.Tensor and index_put: which dimensions they take, and the result's sizes.
+// The indices of index.Tensor and index_put: the dimensions that they select from, and the sizes of
+// the result.
 struct Advanced {
   bool taken[kMaxRank] = {};
-  Shape broadcast;        // Of the indices.
-  std::size_t place = 0;  // Of the broadcast dimensions in the result.
+  Shape broadcast;  // Shape of the indices.
+  // Where the broadcast dimensions begin in the result.
+  std::size_t place = 0;
   Shape result;
 };
 
@@ -148,7 +153,8 @@ bool Read(const Tensor& self, const Indices& indices, Advanced& advanced) {
     last = d;
   }
   if (count == 0) return false;
-  // Indices that stand together leave the result where they were; otherwise it comes first.
+  // If the indexed dimensions are adjacent, the broadcast dimensions replace them in place.
+  // Otherwise they come first.
   advanced.place = last - first + 1 == count ? first : 0;
   bool sound = true;
   const auto append_broadcast = [&] {
@@ -166,8 +172,9 @@ bool Read(const Tensor& self, const Indices& indices, Advanced& advanced) {
   return sound;
 }
 
-// Calls body(part of `whole` that the indices name, part of `listed` that belongs to it) for each
-// place of the broadcast indices; `whole` has the tensor's dimensions, `listed` the result's.
+// For each position of the broadcast indices, calls body(the part of `whole` that the indices
+// select, the matching part of `listed`). `whole` has the tensor's dimensions, `listed` has the
+// result's.
 template <typename Body>
 void ForEachPart(const Advanced& advanced, const Indices& indices, const View& whole,
                  const View& listed, Body body) {
@@ -176,8 +183,8 @@ void ForEachPart(const Advanced& advanced, const Indices& indices, const View& w
   for (std::size_t d = 0; d < whole.rank; ++d) {
     if (!advanced.taken[d]) part.Append(whole.sizes[d], whole.strides[d]);
   }
-  View by_index = listed;  // The broadcast dimensions alone.
-  View other = listed;     // The others.
+  View by_index = listed;  // Only the broadcast dimensions.
+  View other = listed;     // The other dimensions.
   by_index.rank = 0;
   other.rank = 0;
   for (std::size_t d = 0; d < listed.rank; ++d) {
@@ -294,7 +301,7 @@ Tensor& index_Tensor_out(KernelRuntimeContext& context, const Tensor& self,
   return out;
 }
 
-// Without accumulation; of places named twice, the last value stays.
+// Without accumulation. If a position is selected twice, the last value stays.
 Tensor& index_put_out(KernelRuntimeContext& context, const Tensor& self,
                       ArrayRef<std::optional<Tensor>> indices, const Tensor& values,
                       bool accumulate, Tensor& out) {

@@ -33,7 +33,7 @@ from pilotlight.files import write_if_changed
 
 TEMPLATES = FOLDER / "templates"
 
-# The generator's code is not ours to mend.
+# Warnings in the generator's code are off, because we cannot change that code.
 _GENERATED = """\
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -69,7 +69,8 @@ _KERNELS = """\
 
 """
 
-# Not before main(): an app may have a start-up that calls no constructors.
+# A function that pilotlight_init() calls, not a static constructor: an app's start-up code may not
+# call constructors.
 _OPERATORS = """\
 // SPDX-License-Identifier: Apache-2.0
 // Registers the kernels of the operators that one .pte names.
@@ -92,7 +93,7 @@ extern "C" void pilotlight_register_operators(void) {{
 
 
 def generate(operators: Path | None, out: Path) -> None:
-    """Write what belongs to the list in the file `operators` (None: all there are) to folder `out`.
+    """Write the sources for the operators listed in the file `operators` (None: all operators) to folder `out`.
 
     Raises UnsupportedOperator.
     """
@@ -152,7 +153,8 @@ def _selected(selection: Selection) -> str:
             "    is_used_for_training: false",
             "    include_all_overloads: false",
         ]
-    # The registry's own selection by dtype and dim order; our kernels are one function for all that they take.
+    # The registry could select kernels by dtype and dim order. Each of our kernels is one function
+    # for all.
     lines += ["et_kernel_metadata:"]
     for operator in sorted(selection):
         lines += [f"  {operator}:", "    - default"]
@@ -160,7 +162,8 @@ def _selected(selection: Selection) -> str:
 
 
 def _run_generator(out: Path) -> None:
-    # In a process of its own: it imports half of PyTorch's build tools and parses sys.argv.
+    # Runs in a process of its own, because it imports half of PyTorch's build tools and parses
+    # sys.argv.
     command = [
         *(sys.executable, "-m", "executorch.codegen.gen"),
         *("--source-path", str(TEMPLATES.parent)),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// glu.out: one half of a dimension, each element times the sigmoid of its counterpart in the other.
+// glu.out: halves a dimension. Each element of the first half is multiplied by the sigmoid of its
+// counterpart in the second half.
 #include <cmath>
 #include <cstdint>
 #include <type_traits>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// native_group_norm.out, in any order of dimensions.
+// native_group_norm.out, in any dim order.
 #include <cstdint>
 #include <optional>
 #include <tuple>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pilotlight/kernels/inner_loops.h"
 
-// At this level GCC makes Helium instructions of the loops over neighbouring elements: on
-// Cortex-M55 five for four products, where -Os takes six for one.
+// At this level GCC vectorises the loops over adjacent elements with Helium. On Cortex-M55 that
+// takes five instructions for four products, where -Os takes six for one.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("O3")
 #endif
@@ -13,7 +13,7 @@ float Dot(const float* a, ssize_t a_stride, const float* b, ssize_t b_stride, ss
   float sum = 0;
   ssize_t i = 0;
   if (a_stride == 1 && b_stride == 1) {
-    // A compiler must not change the order of additions; so the order is that of four lanes.
+    // A compiler must not reorder additions. The code therefore adds in four lanes, as Helium does.
     float lanes[4] = {};
     for (; i + 4 <= count; i += 4) {
       for (ssize_t lane = 0; lane < 4; ++lane) lanes[lane] += a[i + lane] * b[i + lane];

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads kernels.yaml and primitives.yaml: what the firmware has a kernel for, on which dtypes, in which source.
+"""Reads kernels.yaml and primitives.yaml: the operators that have a kernel, with their dtypes and sources.
 
-An entry has the operator as upstream's functions.yaml spells it ("op" for one of ATen's, "func" with its schema for any
-other) and what else that file says of it, the C++ function, the source in this folder, and the dtypes that any tensor
-argument of it may have: names, or one of the groups below. Primitives have name, function, source and signature only.
+An entry of kernels.yaml has these keys:
+
+    op or func  the operator as upstream's functions.yaml spells it: op for an ATen operator, func with the schema for
+                any other. An entry may have more keys of that file.
+    function    the C++ function
+    source      the source in this folder
+    dtypes      the dtypes that each tensor argument may have: names, or one of the groups below
+
+An entry of primitives.yaml has op, function, source and signature.
 """
 
 from __future__ import annotations
@@ -16,7 +22,7 @@ FOLDER = Path(__file__).resolve().parent
 KERNELS = FOLDER / "kernels.yaml"
 PRIMITIVES = FOLDER / "primitives.yaml"
 
-# Name in a .pte's reader -> enumerator of executorch::aten::ScalarType and its number.
+# Name in the .pte reader -> enumerator of executorch::aten::ScalarType, and its number.
 SCALAR_TYPES = {
     "uint8": ("Byte", 0),
     "int8": ("Char", 1),
@@ -42,10 +48,10 @@ _GROUPS = {
 
 @dataclass(frozen=True)
 class Kernel:
-    """One entry. `operator` is the full name; `declaration` is what the code generator reads of it.
+    """One entry. `operator` is the full name; `declaration` is the part that the code generator reads.
 
-    primitive: `function` takes the program's values as they are; no wrapper is generated. What they have to be is in
-    `signature` (firmware/executorch/include/pilotlight/executorch/signatures.h), which is empty for others.
+    primitive: `function` takes the program's values directly, and no wrapper is generated. Only primitives have a
+    `signature` (firmware/executorch/include/pilotlight/executorch/signatures.h), which says what the values must be.
     """
 
     operator: str

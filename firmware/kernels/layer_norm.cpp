@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// native_layer_norm.out: over the last dimensions, which lie side by side.
+// native_layer_norm.out, over the last dimensions, which are adjacent in memory.
 #include <cstdint>
 #include <optional>
 #include <tuple>

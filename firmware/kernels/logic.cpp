@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operators whose answer is true or false: logical_and, logical_not, isnan, isinf, ….
-// Signatures derived from kernels.yaml.
+// Operators whose result is true or false: logical_and, logical_not, isnan, isinf, …. Signatures
+// derived from kernels.yaml.
 #include <cmath>
 #include <type_traits>
 

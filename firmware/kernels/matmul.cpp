@@ -20,7 +20,7 @@ namespace {
 
 using namespace pilotlight::kernels;  // NOLINT(google-build-using-namespace)
 
-// Where a matrix lies, and where its rows and columns lead.
+// A matrix in memory: its first element, and the strides to the next row and column.
 template <typename T>
 struct Matrix {
   T* data;
@@ -36,7 +36,7 @@ struct Extents {
   ssize_t columns;
 };
 
-// The last two dimensions, which every tensor here has.
+// The last two dimensions. Every tensor here has at least two.
 template <typename T>
 Matrix<const T> InputMatrix(const Tensor& tensor) {
   const auto rank = static_cast<std::size_t>(tensor.dim());
@@ -49,8 +49,8 @@ Matrix<T> OutputMatrix(Tensor& tensor) {
   return {tensor.mutable_data_ptr<T>(), tensor.strides()[rank - 2], tensor.strides()[rank - 1]};
 }
 
-// out = beta * addend + alpha * (a x b). An addend's stride of 0 repeats it; with a beta of 0 it is
-// not looked at.
+// out = beta * addend + alpha * (a x b). A stride of 0 repeats the addend. If beta is 0, the addend
+// is not read.
 template <typename T, typename Factor>
 void Multiply(Matrix<const T> a, Matrix<const T> b, Matrix<const T> addend, Factor beta,
               Factor alpha, Extents extents, Matrix<T> out) {
@@ -81,7 +81,7 @@ void Multiply(Matrix<const T> a, Matrix<const T> b, Matrix<const T> addend, Fact
       }
     }
     if constexpr (kFast) {
-      // Rows of b are contiguous: adding them up is quicker than going down its columns.
+      // Rows of b are contiguous, so adding rows is faster than dot products with columns.
       for (ssize_t k = 0; k < extents.inner && b.column == 1; ++k) {
         AddScaled(to, out.column, b.Row(k), 1,
                   static_cast<T>(alpha * static_cast<Factor>(from[k * a.column])), extents.columns);
@@ -90,7 +90,7 @@ void Multiply(Matrix<const T> a, Matrix<const T> b, Matrix<const T> addend, Fact
   }
 }
 
-// What alpha, beta and sums of a dtype are kept in.
+// The type of alpha, beta and sums for dtype T.
 template <typename T>
 using FactorOf = std::conditional_t<std::is_integral_v<T>, std::int64_t, double>;
 
@@ -159,7 +159,7 @@ Tensor& addmm_out(KernelRuntimeContext& context, const Tensor& self, const Tenso
                HasData(self) && HasData(mat1) && HasData(mat2) &&
                Contains(kDtypes, out.scalar_type());
   if (sound) {
-    // `self` may be repeated along either dimension, but not the product.
+    // `self` may broadcast to the product's shape, but must not enlarge it.
     Shape product;
     product.Append(mat1.size(0));
     product.Append(mat2.size(1));

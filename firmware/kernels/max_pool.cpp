@@ -34,7 +34,7 @@ T Lowest() {
   return Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
 }
 
-// The first position of a window that is no padding, and the one behind its last.
+// The first position of a window inside the input, and the end of its positions.
 struct Span1d {
   ssize_t begin;
   ssize_t end;
@@ -54,7 +54,7 @@ void Pool(const T* in, const Planes& from, const Window& vertical, const Window&
     const Span1d rows = Clip(y, vertical, from.height);
     for (ssize_t x = 0; x < to.width; ++x) {
       const Span1d columns = Clip(x, horizontal, from.width);
-      // A dilated window may lie around a small image without meeting it.
+      // With dilation, all positions of a window may lie outside a small image.
       T largest = Lowest<T>();
       std::int64_t index = static_cast<std::int64_t>(rows.begin) * from.width + columns.begin;
       for (ssize_t r = rows.begin; r < rows.end; r += vertical.dilation) {

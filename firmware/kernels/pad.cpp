@@ -28,8 +28,8 @@ using pilotlight::kernels::ToElement;
 using pilotlight::kernels::View;
 using pilotlight::kernels::ViewOf;
 
-// What is added before and behind each dimension; less than 0 cuts off. PyTorch lists pairs
-// from the last dimension on.
+// The number of elements added before and behind each dimension. A negative number removes
+// elements. PyTorch lists pairs, starting with the last dimension.
 struct Padding {
   std::int64_t before[kMaxRank] = {};
   std::int64_t behind[kMaxRank] = {};
@@ -49,7 +49,7 @@ bool ReadPadding(const Tensor& self, ArrayRef<int64_t> pad, Padding& padding, Sh
   return true;
 }
 
-// The element of 0..size-1 that stands for element `index` outside of it.
+// For a position `index` outside 0..size-1, returns the position inside whose element is copied.
 using Source = std::int64_t (*)(std::int64_t index, std::int64_t size);
 
 std::int64_t Reflected(std::int64_t index, std::int64_t size) {
@@ -60,8 +60,8 @@ std::int64_t Nearest(std::int64_t index, std::int64_t size) {
   return std::clamp<std::int64_t>(index, 0, size - 1);
 }
 
-// Copies the tensor to its place, then fills dimension by dimension, the margins of each from what
-// the output holds already.
+// Copies the tensor to its place in the output. Then it fills the margins of one dimension after
+// another from elements that the output already has.
 Tensor& PadFromInside(KernelRuntimeContext& context, const Tensor& self, ArrayRef<int64_t> pad,
                       std::size_t dims, Source source, bool reflects, Tensor& out) {
   const auto rank = static_cast<std::size_t>(self.dim());
@@ -83,7 +83,8 @@ Tensor& PadFromInside(KernelRuntimeContext& context, const Tensor& self, ArrayRe
     filled.Slice(d, padding.before[d], 1, self.sizes()[d]);
   }
   Copy(ViewOf(self), filled);
-  // Slice() drops the stride of a dimension of one element, so each is taken anew.
+  // Slice() sets the stride of a dimension with one element to 0, so each view starts from a new
+  // copy.
   const View whole = ViewOf(out);
   for (std::size_t d = rank; d-- > rank - dims;) {
     const std::int64_t size = self.sizes()[d];

@@ -21,8 +21,8 @@ using pilotlight::kernels::SizesType;
 using pilotlight::kernels::View;
 using pilotlight::kernels::ViewOf;
 
-// The last three dimensions of the side with many channels, as channel, row and column in the
-// block, row and column of blocks.
+// Views the last three dimensions of the tensor with many channels as five loops: channel, row in
+// the block, column in the block, row of blocks, column of blocks.
 View FromChannels(const Tensor& tensor, SizesType factor) {
   View view = ViewOf(tensor);
   const std::size_t c = view.rank - 3;
@@ -36,7 +36,7 @@ View FromChannels(const Tensor& tensor, SizesType factor) {
   return view;
 }
 
-// The same of the side with many pixels.
+// The same loops for the tensor with many pixels.
 View FromPixels(const Tensor& tensor, SizesType factor) {
   View view = ViewOf(tensor);
   const std::size_t c = view.rank - 3;

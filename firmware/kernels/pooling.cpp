@@ -4,10 +4,10 @@
 namespace pilotlight::kernels {
 namespace {
 
-// Sums of a few of these stay within 32 bits.
+// With this limit, sums of a few parameters fit 32 bits.
 constexpr std::int64_t kMaxParameter = 0x7fff;
 
-// -1, which is no parameter, for a list of another length.
+// -1 for a list of another length; this is not a valid parameter.
 std::int64_t At(ArrayRef<std::int64_t> list, std::size_t dim) {
   if (list.size() != 1 && list.size() != 2) return -1;
   return list[list.size() == 1 ? 0 : dim];
@@ -48,7 +48,7 @@ std::int64_t Positions(std::int64_t in, const Window& window, bool ceil_mode) {
   const std::int64_t span = in + 2 * static_cast<std::int64_t>(window.padding) - reach;
   if (span < 0 && !(ceil_mode && span + window.stride > 0)) return 0;
   std::int64_t positions = (span + (ceil_mode ? window.stride - 1 : 0)) / window.stride + 1;
-  // The last window starts inside of the input or its left padding.
+  // The last window must start inside the input or its left padding.
   if (ceil_mode && (positions - 1) * window.stride >= in + window.padding) --positions;
   return positions;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the primitives share: a look at their arguments. Private to firmware/kernels.
+// How the primitives read their arguments. Private to firmware/kernels.
 #pragma once
 
 #include <cstddef>
@@ -22,13 +22,13 @@ inline bool HasArguments(KernelRuntimeContext& context, Stack stack, std::size_t
 // An integer or a floating-point number; a boolean is neither.
 inline bool IsNumber(const EValue& value) { return value.isInt() || value.isDouble(); }
 
-// Of a number.
+// Precondition: `value` is a number.
 inline double AsDouble(const EValue& value) {
   return value.isInt() ? static_cast<double>(value.toInt()) : value.toDouble();
 }
 
-// As x86-64 converts, on which the wheel's runtime was built: what does not fit becomes
-// the smallest integer.
+// Converts as x86-64 does, because the wheel's runtime was built for it: a value that does not fit
+// becomes the smallest integer.
 inline std::int64_t AsInteger(double value) {
   constexpr double kLimit = 9223372036854775808.0;  // 2^63
   const bool fits = value >= -kLimit && value < kLimit;

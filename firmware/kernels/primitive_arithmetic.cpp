@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Arithmetic of two numbers: of integers if both are, modulo 2^64; else in double precision.
+// Arithmetic on two numbers: modulo 2^64 if both are integers, else in double precision.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -12,7 +12,7 @@ namespace {
 
 std::uint64_t Unsigned(const EValue& value) { return static_cast<std::uint64_t>(value.toInt()); }
 
-// `integers` takes and gives std::uint64_t, `doubles` double.
+// `integers` takes and returns std::uint64_t, `doubles` takes and returns double.
 template <typename Integers, typename Doubles>
 void Calculate(KernelRuntimeContext& context, Stack stack, Integers integers, Doubles doubles) {
   if (!HasArguments(context, stack, 3)) return;
@@ -31,7 +31,7 @@ struct Division {
   std::int64_t remainder;
 };
 
-// Towards zero. False after a failure.
+// Division that truncates. Returns false if the divisor is 0; the call has then failed.
 bool Divide(KernelRuntimeContext& context, Stack stack, Division* result) {
   const std::int64_t a = stack[0]->toInt();
   const std::int64_t b = stack[1]->toInt();
@@ -39,7 +39,7 @@ bool Divide(KernelRuntimeContext& context, Stack stack, Division* result) {
     context.fail(Error::InvalidArgument);
     return false;
   }
-  if (b == -1) {  // The smallest integer has no negative.
+  if (b == -1) {  // The smallest integer divided by -1 wraps.
     *result = {static_cast<std::int64_t>(0 - static_cast<std::uint64_t>(a)), 0};
   } else {
     *result = {a / b, a % b};
@@ -54,8 +54,8 @@ bool HasIntegers(KernelRuntimeContext& context, Stack stack) {
   return false;
 }
 
-// As the wheel's runtime does it: division by zero gives infinity with the sign of the
-// dividend, where Python refuses.
+// As the wheel's runtime does: division by zero gives infinity with the sign of the dividend.
+// Python refuses it.
 double FloorDivide(double a, double b) {
   if (b == 0) {
     const double infinity = std::numeric_limits<double>::infinity();

@@ -31,7 +31,7 @@ void Negate(KernelRuntimeContext& context, Stack stack) {
 
 void Ceil(KernelRuntimeContext& context, Stack stack) { RoundWith(context, stack, std::ceil); }
 
-// Half to even, as Python's round().
+// Rounds half to even, as Python's round() does.
 void Round(KernelRuntimeContext& context, Stack stack) {
   RoundWith(context, stack, std::nearbyint);
 }

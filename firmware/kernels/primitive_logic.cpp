@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Comparisons of two numbers or two booleans, negation, and the choice between two values.
+// Comparisons of two numbers or two booleans, negation, and a choice between two values.
 #include "primitive_arguments.h"
 
 namespace pilotlight::kernels {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Shapes as numbers, a number out of a tensor, and the two primitives that change tensors.
+// Shapes as numbers, a number from a tensor, and the two primitives that change tensors.
 #include <algorithm>
 #include <cstring>
 
@@ -18,7 +18,7 @@ using executorch::aten::Tensor;
 using SizesType = executorch::aten::SizesType;
 using executorch::runtime::kTensorDimensionLimit;
 
-// Null after a failure.
+// Null if the argument is no tensor; the call has then failed.
 const Tensor* TensorAt(KernelRuntimeContext& context, Stack stack, std::size_t index) {
   if (stack[index]->isTensor()) return &stack[index]->toTensor();
   context.fail(Error::InvalidType);
@@ -30,7 +30,7 @@ bool HasData(const Tensor& tensor) {
 }
 
 Error Copy(const Tensor& to, const Tensor& from, std::int64_t index) {
-  // The target's shape is that of the source, behind the dimension of the index.
+  // The target has one more dimension than the source, the first. The other sizes are the same.
   if (index < 0 || to.dim() != from.dim() + 1 || to.scalar_type() != from.scalar_type()) {
     return Error::InvalidArgument;
   }
@@ -51,7 +51,7 @@ Error Copy(const Tensor& to, const Tensor& from, std::int64_t index) {
   return Error::Ok;
 }
 
-// Copies `asked` and replaces the one size that may be -1 by what is left for it.
+// Copies `asked`. One size may be -1; it is replaced with the size that the other sizes leave.
 Error InferSizes(ArrayRef<std::int64_t> asked, std::int64_t elements, SizesType* sizes) {
   std::int64_t known = 1;
   std::size_t inferred = asked.size();
@@ -84,7 +84,7 @@ Error MakeView(const Tensor& self, ArrayRef<std::int64_t> size, const Tensor& ou
     return Error::Internal;
   }
   if (out.numel() != self.numel()) {
-    // It keeps its memory, and so the shape that fits it.
+    // `out` keeps its memory, so it must keep the shape that fits that memory.
     (void)executorch::runtime::resize_tensor(out, {before, size.size()});
     return Error::InvalidArgument;
   }
@@ -154,7 +154,7 @@ void FirstElement(KernelRuntimeContext& context, Stack stack) {
   }
 }
 
-// Of a loop's round: the target grows by one slice, as if by concatenation.
+// Runs in each iteration of a loop: the target grows by one slice, as in a concatenation.
 void CopyToIndex(KernelRuntimeContext& context, Stack stack) {
   if (!HasArguments(context, stack, 3)) return;
   const Tensor* to = TensorAt(context, stack, 0);
@@ -168,7 +168,7 @@ void CopyToIndex(KernelRuntimeContext& context, Stack stack) {
   if (error != Error::Ok) context.fail(error);
 }
 
-// Another shape for the same memory.
+// Gives the same memory another shape.
 void View(KernelRuntimeContext& context, Stack stack) {
   if (!HasArguments(context, stack, 3)) return;
   const Tensor* self = TensorAt(context, stack, 0);

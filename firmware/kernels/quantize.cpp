@@ -7,23 +7,23 @@
 namespace pilotlight::kernels {
 namespace {
 
-// Half to even in the rounding mode that every target of ours starts and stays
-// in; one instruction (VRINTR) on Cortex-M55.
+// Rounds half to even. Every target of ours starts in this rounding mode and stays in it. On
+// Cortex-M55 this is one instruction (VRINTR).
 float RoundHalfToEven(float value) { return std::nearbyint(value); }
 
 }  // namespace
 
 template <typename Integer>
 void Quantize(const float* values, std::size_t count, const Quantization& how, Integer* out) {
-  // PyTorch multiplies by the reciprocal, in single precision; so it has to be
-  // here for the same value to round the same way.
+  // PyTorch multiplies by the reciprocal in single precision. This code must do the same, so that
+  // each value is rounded the same way.
   const auto inverse_scale = static_cast<float>(1.0 / how.scale);
   const auto zero_point = static_cast<float>(how.zero_point);
   const auto lowest = static_cast<float>(how.min);
   const auto highest = static_cast<float>(how.max);
   for (std::size_t i = 0; i < count; ++i) {
     const float rounded = RoundHalfToEven(values[i] * inverse_scale) + zero_point;
-    // Comparisons in this form send NaN to the lower limit.
+    // Written so that NaN gives the lower limit.
     if (!(rounded > lowest)) {
       out[i] = static_cast<Integer>(how.min);
     } else if (rounded >= highest) {

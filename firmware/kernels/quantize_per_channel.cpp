@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// quantized_decomposed::quantize_per_channel.out and dequantize_per_channel.out, in any order of
-// dimensions. As PyTorch: in double precision where the scales are doubles.
+// quantized_decomposed::quantize_per_channel.out and dequantize_per_channel.out, in any dim order.
+// As in PyTorch, the arithmetic is in double precision if the scales are doubles.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -26,7 +26,7 @@ constexpr DtypeSet kQuantised =
 
 struct Channels {
   const Tensor& scales;
-  const std::optional<Tensor>& zero_points;  // 0 without.
+  const std::optional<Tensor>& zero_points;  // If absent, all are 0.
   std::size_t axis;
   std::int64_t min;
   std::int64_t max;
@@ -38,7 +38,7 @@ struct Channels {
   }
 };
 
-// True when every scale and zero point can be used, and the limits lie within `dtype`, one of
+// True if every scale is positive, every zero point fits int32, and the limits fit `dtype`, one of
 // kDtypes.
 template <DtypeSet kDtypes>
 bool IsSound(const Channels& how, ssize_t count, ScalarType dtype) {
@@ -62,7 +62,7 @@ bool IsSound(const Channels& how, ssize_t count, ScalarType dtype) {
   return within;
 }
 
-// Calls body(channel, in offset, out offset) for every element.
+// Calls body(channel, in offset, out offset) for each element.
 template <typename Body>
 void ForEachElement(const Tensor& in, const Tensor& out, std::size_t axis, Body body) {
   Axes others;
@@ -85,7 +85,7 @@ void Quantize(const Tensor& input, const Channels& how, Tensor& out) {
     const Real inverse = 1 / static_cast<Real>(ScaleAt(how.scales, channel));
     const Real rounded = std::nearbyint(static_cast<Real>(values[from]) * inverse) +
                          static_cast<Real>(how.ZeroPoint(channel));
-    // Comparisons in this form send NaN to the lower limit.
+    // Written so that NaN gives the lower limit.
     if (!(rounded > static_cast<Real>(how.min))) {
       results[to] = static_cast<Integer>(how.min);
     } else if (rounded >= static_cast<Real>(how.max)) {

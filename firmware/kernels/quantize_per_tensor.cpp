@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// quantized_decomposed::quantize_per_tensor.out and dequantize_per_tensor.out, with
-// the signatures that the wheel's code generator derives from kernels.yaml.
+// quantized_decomposed::quantize_per_tensor.out and dequantize_per_tensor.out, with the signatures
+// that the wheel's code generator derives from kernels.yaml.
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -36,7 +36,7 @@ constexpr DtypeSet kToDtypes =
 constexpr DtypeSet kFromDtypes =
     kQuantised & Selected("quantized_decomposed::dequantize_per_tensor.out");
 
-// True when limits and zero point lie within the dtype, and the scale is usable.
+// True if the limits fit the dtype, the zero point fits int32, and the scale is positive.
 template <DtypeSet kDtypes>
 bool IsSound(const Quantization& how, ScalarType dtype) {
   bool within = false;
@@ -49,8 +49,8 @@ bool IsSound(const Quantization& how, ScalarType dtype) {
   return known && within && how.scale > 0;
 }
 
-// The two tensors may lie in memory in any order of dimensions, as long as it is
-// the same one: element by element is then byte by byte.
+// The two tensors may have any dim order, but it must be the same. Then element i of one is element
+// i of the other in memory.
 bool PrepareOutput(KernelRuntimeContext& context, const Tensor& input, Tensor& out) {
   if (resize_tensor(out, input.sizes()) != Error::Ok || !tensors_have_same_dim_order(input, out) ||
       ((input.const_data_ptr() == nullptr || out.const_data_ptr() == nullptr) &&
@@ -65,7 +65,8 @@ bool IsOneNumber(const Tensor& tensor) {
   return tensor.numel() == 1 && tensor.const_data_ptr() != nullptr;
 }
 
-// Scale and zero point from the first elements of two tensors.
+// Reads scale and zero point from two tensors with one element each. A tensor that does not fit
+// gives a scale of 0, which is refused.
 Quantization QuantizationOf(const Tensor& scale, const Tensor& zero_point, int64_t min,
                             int64_t max) {
   double step = 0;
@@ -128,7 +129,7 @@ Tensor& dequantize_per_tensor_out(KernelRuntimeContext& context, const Tensor& i
                                     dtype, out_dtype, out);
 }
 
-// An empty tensor, or one of another dtype, gives a scale of 0, which is refused.
+// A scale or zero point of the wrong size or dtype gives a scale of 0, which is refused.
 Tensor& quantize_per_tensor_tensor_args_out(KernelRuntimeContext& context, const Tensor& input,
                                             const Tensor& scale, const Tensor& zero_point,
                                             int64_t quant_min, int64_t quant_max, ScalarType dtype,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// expand_copy, repeat, flip, roll: a tensor's elements again, or in another order. Signatures
-// derived from kernels.yaml.
+// expand_copy, repeat, flip, roll: repeat or reorder a tensor's elements. Signatures derived from
+// kernels.yaml.
 #include <cstdint>
 
 #include "pilotlight/kernels/shape.h"
@@ -32,7 +32,7 @@ bool Prepare(const Tensor& self, const Shape& shape, Tensor& out) {
 
 }  // namespace
 
-// A size of -1 keeps the tensor's own.
+// A size of -1 keeps the tensor's size.
 Tensor& expand_copy_out(KernelRuntimeContext& context, const Tensor& self, ArrayRef<int64_t> size,
                         bool implicit, Tensor& out) {
   const auto rank = static_cast<std::size_t>(self.dim());
@@ -52,7 +52,7 @@ Tensor& expand_copy_out(KernelRuntimeContext& context, const Tensor& self, Array
   return out;
 }
 
-// Two loops for each dimension: the repeats, and what is repeated.
+// Two loops for each dimension: the repetitions, and the elements that are repeated.
 Tensor& repeat_out(KernelRuntimeContext& context, const Tensor& self, ArrayRef<int64_t> repeats,
                    Tensor& out) {
   const View own = ViewOf(self);
@@ -110,12 +110,12 @@ Tensor& flip_out(KernelRuntimeContext& context, const Tensor& self, ArrayRef<int
   return out;
 }
 
-// Without dims, of the elements in their order.
+// Without `dims`, the tensor is rolled as one flat array.
 Tensor& roll_out(KernelRuntimeContext& context, const Tensor& self, ArrayRef<int64_t> shifts,
                  ArrayRef<int64_t> dims, Tensor& out) {
   const View own = ViewOf(self);
   const bool whole = dims.empty() && shifts.size() == 1;
-  // How far each dimension is rolled, 0 <= shift < size; a dimension may be named twice.
+  // The roll of each dimension, 0 <= shift < size. A dimension may be listed twice.
   std::int64_t shift[kMaxRank] = {};
   bool sound = whole ? tensor_is_contiguous(self) && tensor_is_contiguous(out)
                      : dims.size() == shifts.size() && !dims.empty() && own.rank > 0;
@@ -141,8 +141,8 @@ Tensor& roll_out(KernelRuntimeContext& context, const Tensor& self, ArrayRef<int
     target.Append(count, 1);
     shift[0] = (shifts[0] % count + count) % count;
   }
-  // Each rolled dimension falls in two parts; every combination of parts is copied once. Dimensions
-  // of more than one element are at most 31 in number, and usually one or two are rolled.
+  // A rolled dimension consists of two parts. Each combination of parts is copied once, which makes
+  // 2^count copies. Usually one or two dimensions are rolled.
   std::size_t rolled[kMaxRank];
   std::size_t count = 0;
   for (std::size_t d = 0; d < source.rank; ++d) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// view_copy, squeeze_copy, unsqueeze_copy, clone, and the copies that change nothing: the same
-// elements in the same order, under other sizes. Signatures derived from kernels.yaml.
+// view_copy, squeeze_copy, unsqueeze_copy, clone, and copies that change nothing: the same elements
+// in the same order, with other sizes. Signatures derived from kernels.yaml.
 #include <cstdint>
 #include <optional>
 
@@ -24,8 +24,8 @@ using pilotlight::kernels::SizesType;
 using pilotlight::kernels::View;
 using pilotlight::kernels::ViewOf;
 
-// Copies a tensor to another of the same count of elements, each in the order of its own
-// dimensions. Dimensions that lie densely, from the last, are one loop.
+// Copies a tensor to another one with the same number of elements, each in the order of its own
+// dimensions. If both are contiguous, this is one loop.
 void CopyInOrder(const Tensor& from, const Tensor& to) {
   const auto count = static_cast<SizesType>(to.numel());
   View source = ViewOf(from);
@@ -38,7 +38,8 @@ void CopyInOrder(const Tensor& from, const Tensor& to) {
     Copy(source, target);
     return;
   }
-  // Split in two nests that have nothing in common: by the element, each with its own index.
+  // The two nests of loops have nothing in common, so each element is copied by itself, with an
+  // index for each tensor.
   View one_source = source;
   View one_target = target;
   one_source.rank = 0;
@@ -71,7 +72,7 @@ Tensor& CopyAs(KernelRuntimeContext& context, const Tensor& self, const Shape& s
   return out;
 }
 
-// The sizes with at most one -1 worked out; false when `count` elements do not fit them.
+// Replaces one size of -1. False if the sizes do not match `count` elements.
 bool InferSizes(ArrayRef<int64_t> sizes, std::int64_t count, Shape& shape) {
   std::int64_t known = 1;
   bool open = false;
@@ -102,7 +103,7 @@ Tensor& view_copy_out(KernelRuntimeContext& context, const Tensor& self, ArrayRe
   return CopyAs(context, self, shape, out);
 }
 
-// The output's own order of dimensions is what the exporter planned for the memory format.
+// The output has the dim order that the exporter planned for the memory format.
 Tensor& clone_out(KernelRuntimeContext& context, const Tensor& self, std::optional<MemoryFormat>,
                   Tensor& out) {
   return CopyAs(context, self, ShapeOf(self), out);

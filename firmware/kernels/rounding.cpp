@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// abs, neg, sign, floor, ceil, round, trunc: exact functions of one operand, which keep its
-// dtype. Signatures derived from kernels.yaml.
+// abs, neg, sign, floor, ceil, round, trunc: exact functions of one operand. The result has the
+// operand's dtype. Signatures derived from kernels.yaml.
 #include <cmath>
 #include <cstdint>
 #include <type_traits>
@@ -71,7 +71,7 @@ struct Ceil {
   }
 };
 
-// Half to even.
+// Rounds half to even.
 struct Round {
   template <typename C>
   static C Of(C a) {

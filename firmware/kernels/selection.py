@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which operators an image needs, on which dtypes: read, checked against kernels.yaml, written for the compiler."""
+"""The operators and dtypes that an image needs: reads them, checks them against kernels.yaml, writes C++ files."""
 
 from __future__ import annotations
 
@@ -61,9 +61,10 @@ _UNUSED_SOURCE = """\
 
 
 def read_selection(path: Path, kernels: Mapping[str, Kernel]) -> Selection:
-    """Read operators.txt: on each line an operator and the dtypes it is called with, or all of its kernel's.
+    """Read operators.txt: each line has an operator and the dtypes of its calls.
 
-    Raises UnsupportedOperator for an operator without kernel, and for a dtype that its kernel does not take.
+    A line without dtypes means all dtypes that the kernel takes. Raises UnsupportedOperator for an operator without a
+    kernel, and for a dtype that its kernel does not take.
     """
     lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     missing = [operator for operator, *_ in lines if operator not in kernels]
@@ -108,10 +109,10 @@ def selection_rows(selection: Selection) -> str:
 
 
 def selected_sources(selection: Selection, kernels: Mapping[str, Kernel], sources: list[Path]) -> dict[str, str]:
-    """Return by name what to compile instead of `sources`: each includes its source if the image needs it.
+    """Return the texts to compile instead of `sources`, by file name. Each includes its source if the image needs it.
 
-    Needed are the sources of operators, and those behind the headers that they include. With the digest of the
-    selection in it, a file that is compiled changes when the selection does.
+    The image needs the sources of its operators, and the sources of the headers that these include. Each text contains
+    the digest of the selection, so it changes when the selection changes.
     """
     digest = hashlib.sha256(selection_header(selection).encode()).hexdigest()
     needed = _with_included({kernels[name].source for name in selection})
@@ -129,7 +130,7 @@ def selected_sources(selection: Selection, kernels: Mapping[str, Kernel], source
 
 
 def _with_included(sources: set[str]) -> set[str]:
-    """Return `sources` and those of the headers they include, directly or not: x.cpp for pilotlight/kernels/x.h."""
+    """Return `sources` and the sources of all headers that they include: x.cpp belongs to pilotlight/kernels/x.h."""
     needed: set[str] = set()
     pending = [FOLDER / source for source in sources]
     while pending:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Parts of a tensor: slice, select, narrow, split, unbind, diagonal, unfold; and slice_scatter and
-// select_scatter, which replace a part. Signatures derived from kernels.yaml.
+// Parts of a tensor: slice, select, narrow, split, unbind, diagonal, unfold. slice_scatter and
+// select_scatter replace a part. Signatures derived from kernels.yaml.
 #include <algorithm>
 #include <cstdint>
 #include <limits>
@@ -26,7 +26,7 @@ using pilotlight::kernels::SizesType;
 using pilotlight::kernels::View;
 using pilotlight::kernels::ViewOf;
 
-// One dimension's part, in bounds.
+// A part of one dimension, inside its bounds.
 struct Part {
   std::size_t dim = 0;
   std::int64_t start = 0;
@@ -34,7 +34,8 @@ struct Part {
   SizesType count = 0;
 };
 
-// As Python slices: from the end where negative, cut to what there is.
+// Slices as Python does: negative positions count from the end, and the range is cut to the
+// dimension.
 bool FindSlice(const Tensor& tensor, std::int64_t dim, const std::optional<std::int64_t>& start,
                const std::optional<std::int64_t>& end, std::int64_t step, Part& part) {
   if (tensor.dim() == 0 || step <= 0 ||
@@ -69,7 +70,7 @@ Shape ShapeOf(const View& view) {
   return shape;
 }
 
-// Copies what `from` shows of `self`.
+// Copies the view `from`, which shows elements of `self`.
 void CopyView(KernelRuntimeContext& context, const Tensor& self, const View& from, Tensor& out) {
   if (self.scalar_type() != out.scalar_type() || !HasData(self) ||
       from.rank > pilotlight::kernels::kMaxRank || !Resize(ShapeOf(from), out)) {
@@ -85,8 +86,8 @@ void CopyPart(KernelRuntimeContext& context, const Tensor& self, const Part& par
   CopyView(context, self, from, out);
 }
 
-// Copies `self` to `out` but for the part, which `src` replaces; `selects`: src lacks its
-// dimension.
+// Copies `self` to `out`, with `src` in place of the part. If `selects`, `src` does not have the
+// part's dimension.
 Tensor& Replace(KernelRuntimeContext& context, const Tensor& self, const Tensor& src,
                 const Part& part, bool selects, Tensor& out) {
   View replaced = ViewOf(self);
@@ -112,7 +113,7 @@ Tensor& Replace(KernelRuntimeContext& context, const Tensor& self, const Tensor&
   return out;
 }
 
-// Lets `size_of(i)` say how much of `dim` each output takes; all of them are checked before one is
+// `size_of(i)` is the size of output i along `dim`. All sizes are checked before an output is
 // written.
 template <typename SizeOf>
 void Split(KernelRuntimeContext& context, const Tensor& self, std::int64_t dim, TensorList out,
@@ -195,7 +196,8 @@ void split_copy_Tensor_out(KernelRuntimeContext& context, const Tensor& self, in
     return;
   }
   const std::int64_t size = self.sizes()[normalised];
-  // The last one may be smaller; a size of 0 is for a tensor that has none, in one piece.
+  // The last piece may be smaller. A split size of 0 is for a dimension of size 0, and gives one
+  // piece.
   const std::int64_t pieces =
       split_size == 0 ? 1 : std::max<std::int64_t>(size / split_size + (size % split_size != 0), 1);
   if (pieces != static_cast<std::int64_t>(out.size())) {
@@ -258,7 +260,7 @@ Tensor& select_scatter_out(KernelRuntimeContext& context, const Tensor& self, co
   return Replace(context, self, src, part, /*selects=*/true, out);
 }
 
-// The diagonal's dimension comes last.
+// The diagonal becomes the last dimension.
 Tensor& diagonal_copy_out(KernelRuntimeContext& context, const Tensor& self, int64_t offset,
                           int64_t dim1, int64_t dim2, Tensor& out) {
   const auto rank = static_cast<std::size_t>(self.dim());
@@ -285,7 +287,7 @@ Tensor& diagonal_copy_out(KernelRuntimeContext& context, const Tensor& self, int
   return out;
 }
 
-// Windows of `size` elements, `step` apart; their elements are a dimension at the end.
+// Windows of `size` elements, `step` apart. The elements of a window are a new last dimension.
 Tensor& unfold_copy_out(KernelRuntimeContext& context, const Tensor& self, int64_t dimension,
                         int64_t size, int64_t step, Tensor& out) {
   const auto rank = static_cast<std::size_t>(self.dim());
@@ -303,7 +305,7 @@ Tensor& unfold_copy_out(KernelRuntimeContext& context, const Tensor& self, int64
   return out;
 }
 
-// Any walk over the memory, as long as it stays inside: strides are in elements, none negative.
+// Allows any strides that stay inside the memory. Strides are in elements and not negative.
 Tensor& as_strided_copy_out(KernelRuntimeContext& context, const Tensor& self,
                             ArrayRef<int64_t> size, ArrayRef<int64_t> stride,
                             std::optional<int64_t> storage_offset, Tensor& out) {
@@ -312,7 +314,7 @@ Tensor& as_strided_copy_out(KernelRuntimeContext& context, const Tensor& self,
   std::int64_t last = storage_offset.value_or(0);
   bool sound = size.size() == stride.size() && size.size() <= pilotlight::kernels::kMaxRank &&
                last >= 0 && last <= self.numel();
-  // A walk over nothing leaves no memory, however far its other dimensions would reach.
+  // An empty walk reads no memory, so its other dimensions may have any reach.
   const bool empty = std::any_of(size.begin(), size.end(), [](std::int64_t n) { return n == 0; });
   for (std::size_t d = 0; sound && d < size.size(); ++d) {
     constexpr std::int64_t kMost = std::numeric_limits<SizesType>::max();
@@ -320,7 +322,7 @@ Tensor& as_strided_copy_out(KernelRuntimeContext& context, const Tensor& self,
     if (!sound) break;
     from.Append(static_cast<SizesType>(size[d]), static_cast<std::int32_t>(stride[d]));
     if (empty || size[d] == 1) continue;
-    // Bounded by numel, so that neither product nor sum overflows.
+    // `last` is at most numel here and the factors fit 32 bits, so nothing overflows.
     last += (size[d] - 1) * stride[d];
     sound = last < self.numel();
   }

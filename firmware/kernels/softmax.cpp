@@ -20,7 +20,7 @@ namespace {
 
 using namespace pilotlight::kernels;  // NOLINT(google-build-using-namespace)
 
-// Half precision is computed in single precision, and rounded once.
+// Half precision is computed in single precision and rounded once.
 template <typename T>
 using Working = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
@@ -29,7 +29,7 @@ Working<T> Largest(const T* in, const Lines& lines) {
   auto largest = -std::numeric_limits<Working<T>>::infinity();
   for (ssize_t i = 0; i < lines.in_size; ++i) {
     const auto value = static_cast<Working<T>>(in[i * lines.in_stride]);
-    if (!(value <= largest)) largest = value;  // NaN too; everything is NaN then.
+    if (!(value <= largest)) largest = value;  // Also for NaN; then every result is NaN.
   }
   return largest;
 }

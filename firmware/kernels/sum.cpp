@@ -30,7 +30,7 @@ Wide SumOf(const In* values, const Axes& axes) {
   return sum;
 }
 
-// Sums in the output's kind of number, to which PyTorch converts first.
+// The accumulator type follows the output's dtype, because PyTorch converts to that dtype first.
 template <DtypeSet kDtypes, typename In, typename Wide>
 void SumAll(const Tensor& self, const Reduction& plan, bool mean, Tensor& out) {
   const In* const values = self.const_data_ptr<In>();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// topk.values: the first elements in order; of equal ones that with the lower index first. NaN is
-// the largest.
+// topk.values: the first k elements, sorted. Of equal elements, the one with the lower index comes
+// first. NaN counts as the largest.
 #include <cmath>
 #include <cstdint>
 #include <tuple>
@@ -29,15 +29,14 @@ bool IsNan(T value) {
   }
 }
 
-// True when `a` stands before `b`, apart from their indices.
+// True if `a` comes before `b` by value. Indices are compared elsewhere.
 template <typename T>
 bool Before(T a, T b, bool largest) {
   if (largest) return a > b || (IsNan(a) && !IsNan(b));
   return a < b || (IsNan(b) && !IsNan(a));
 }
 
-// Without memory for an order, each element is the first of those behind the one found last: k
-// passes.
+// There is no scratch memory to sort in, so each of the k passes finds the next element in order.
 template <typename T>
 void FindFirst(const T* in, const Lines& lines, bool largest, T* values, std::int64_t* indices) {
   ssize_t last = -1;
@@ -61,7 +60,7 @@ void FindFirst(const T* in, const Lines& lines, bool largest, T* values, std::in
 
 }  // namespace
 
-// Sorted whether that is asked for or not.
+// The result is sorted even if `sorted` is false.
 std::tuple<Tensor&, Tensor&> topk_values(KernelRuntimeContext& context, const Tensor& self,
                                          int64_t k, int64_t dim, bool largest, bool sorted,
                                          Tensor& values, Tensor& indices) {

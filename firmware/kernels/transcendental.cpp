@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// exp, log, sqrt, sin, tanh, …: functions of one operand whose result is a float, by the
+// exp, log, sqrt, sin, tanh, …: functions of one operand with a floating-point result. They use the
 // C library in the precision of the dtype. Signatures derived from kernels.yaml.
 #include <cmath>
 
@@ -34,7 +34,7 @@ Tensor& FloatOfOne(KernelRuntimeContext& context, const Tensor& self, Tensor& ou
 
 }  // namespace
 
-// `expression` of `a`, whose type is C: float or double.
+// Defines an operator that computes `expression` from `a`. The type of `a` is C: float or double.
 #define PILOTLIGHT_FUNCTION(name, expression)                                                \
   namespace {                                                                                \
   struct name##_function {                                                                   \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// upsample_nearest2d.vec_out, upsample_bilinear2d.vec_out, of images with a batch.
+// upsample_nearest2d.vec_out, upsample_bilinear2d.vec_out, for images with a batch dimension.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -20,7 +20,7 @@ namespace {
 
 using namespace pilotlight::kernels;  // NOLINT(google-build-using-namespace)
 
-// The two images, and how many input positions an output position is wide.
+// The two images, and the number of input positions per output position.
 struct Plan {
   Planes from;
   Planes to;
@@ -28,8 +28,8 @@ struct Plan {
   double column_scale;
 };
 
-// PyTorch reckons with the scale that it was given; with the sizes when it was given those, and
-// when the corners are aligned.
+// PyTorch computes with the scale that the caller gave. It computes the scale from the sizes if the
+// caller gave sizes, or if the corners are aligned.
 double ScaleOf(ssize_t in, ssize_t out, std::optional<double> given, bool align_corners) {
   if (align_corners) {
     return out > 1 ? static_cast<double>(in - 1) / static_cast<double>(out - 1) : 0.0;
@@ -38,7 +38,7 @@ double ScaleOf(ssize_t in, ssize_t out, std::optional<double> given, bool align_
   return static_cast<double>(in) / static_cast<double>(out);
 }
 
-// Resizes `out`. False for sizes or scales that make no image.
+// Resizes `out`. False if the sizes or scales do not give an image.
 bool MakePlan(const Tensor& input, std::optional<ArrayRef<int64_t>> output_size,
               std::optional<ArrayRef<double>> scale_factors, bool align_corners, Tensor& out,
               Plan& plan) {
@@ -87,7 +87,7 @@ void CopyNearest(const T* in, const Plan& plan, T* out) {
   }
 }
 
-// Two neighbours, and the share of the second.
+// Two adjacent positions, and the weight of the second.
 template <typename W>
 struct Between {
   ssize_t first;

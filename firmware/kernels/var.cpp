@@ -44,8 +44,8 @@ Moments MomentsOf(const T* values, const Axes& axes) {
   return {mean, squares};
 }
 
-// `correction` is taken off the count of elements, which does not fall below 0: then the result is
-// infinite or NaN, as in PyTorch. `mean` may be missing.
+// The divisor is the number of elements minus `correction`, but at least 0. A divisor of 0 gives
+// infinity or NaN, as in PyTorch. `mean` may be null.
 template <DtypeSet kDtypes>
 bool Variance(const Tensor& self, std::optional<ArrayRef<int64_t>> dims, double correction,
               bool keepdim, Tensor& out, Tensor* mean) {

@@ -6,8 +6,8 @@
 namespace pilotlight::kernels {
 namespace {
 
-// Two views as one nest of loops: without loops of one turn, and with neighbours joined
-// that both views walk without a jump between them.
+// Two views as one nest of loops. Loops with one iteration are dropped. Adjacent loops are joined
+// if neither view has a gap between them.
 struct Nest {
   std::size_t rank = 0;
   SizesType sizes[kMaxLoops];
@@ -66,7 +66,7 @@ void View::Slice(std::size_t dim, std::int64_t start, std::int64_t step, SizesTy
     data += static_cast<std::ptrdiff_t>(start * strides[dim]) *
             static_cast<std::ptrdiff_t>(element_bytes);
   }
-  // One index needs no stride, and its step may be any.
+  // A single index needs no stride, and `step` may have any value.
   strides[dim] = count > 1 ? static_cast<std::int32_t>(strides[dim] * step) : 0;
   sizes[dim] = count;
 }

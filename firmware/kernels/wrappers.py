@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what the wheel's code generator made of the schemas: which kind of value each wrapper takes off the stack.
+"""Reads the wrappers that the wheel's code generator writes: the kind of value that each argument must have.
 
-A wrapper aborts on a value of another kind, so the signature by which calls are checked at load is read from its text.
+A wrapper aborts on a value of another kind. The runtime therefore checks calls at load, with signatures. They are read
+from the text of the wrappers.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 
 from pilotlight.errors import BuildFailed
 
-# A conversion in a wrapper -> its letter (firmware/executorch/include/pilotlight/executorch/signatures.h).
+# A conversion in a wrapper -> its letter
+# (firmware/executorch/include/pilotlight/executorch/signatures.h).
 _LETTERS = {
     "to<torch::executor::Tensor>": "t",
     "to<int64_t>": "i",
@@ -37,7 +39,7 @@ _OPTIONAL = "toOptional<"
 _WRAPPER = re.compile(r'Kernel\(\s*"(?P<operator>[^"]+)",(?P<body>.*?)\n    \),', re.DOTALL)
 _COUNT = re.compile(r"stack\.size\(\) == (\d+)")
 _ARGUMENT = re.compile(r"EValue& (\w+) = \*stack\[(\d+)\];")
-# What the kernel takes by reference, or as its list of outputs, it writes.
+# A kernel writes the tensors that it takes by non-const reference, and the list `out`.
 _WRITTEN = re.compile(r"(?<!const )torch::executor::Tensor & \w+ = (\w+)\.to<|= (out)\.toTensorList\(\)")
 _RESULT = re.compile(r"\*stack\[(\d+)\] = EValue\((\w+)\);")
 _CONVERSION = re.compile(r"\b(\w+)\.(to\w*(?:<.*?>)?)\(\);")
@@ -50,7 +52,7 @@ class Wrapper:
 
 
 def read_wrappers(source: str) -> list[Wrapper]:
-    """Return the wrappers of a generated `source` in their order. Raises BuildFailed when one cannot be understood."""
+    """Return the wrappers of a generated `source` in their order. Raises BuildFailed if one cannot be understood."""
     found = [
         Wrapper(match["operator"], _signature(match["operator"], match["body"])) for match in _WRAPPER.finditer(source)
     ]
@@ -62,9 +64,10 @@ def read_wrappers(source: str) -> list[Wrapper]:
 def _signature(operator: str, body: str) -> str:
     count = _COUNT.search(body)
     names = {name: int(index) for name, index in _ARGUMENT.findall(body)}
-    # What the wrapper does not look at: the values that the operator returns, its out arguments once more.
+    # Items that stay "*" are the returned values: the wrapper does not read them; they repeat the
+    # out arguments.
     letters = ["*"] * (int(count[1]) if count else 0)
-    # A set: some stand there once for either of the headers' modes.
+    # A set, because some conversions occur twice: once for each of the headers' modes.
     conversions = {(names[name], conversion) for name, conversion in _CONVERSION.findall(body) if name in names}
     for index, conversion in conversions:
         letter = _letter(conversion)
@@ -77,7 +80,7 @@ def _signature(operator: str, body: str) -> str:
         index = names[by_reference or as_list]
         letters[index] = {"t": "w", "l": "W"}[letters[index]]
     for index, name in _RESULT.findall(body):
-        # An operator in place: what it returns by reference is its first argument.
+        # In-place operators only: they return their first argument by reference.
         if int(index) != len(names) or f"Tensor & {name} = " not in body:
             raise BuildFailed(f"the generated wrapper of {operator} writes argument {index}, unknown here")
         letters[int(index)] = "0"

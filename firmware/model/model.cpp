@@ -21,7 +21,7 @@ namespace {
 constexpr const char* kMethod = "forward";
 constexpr std::size_t kModelAlignBytes = 16;
 
-// ExecuTorch's Error as the caller of a Model has to react to it.
+// Maps ExecuTorch's Error to the reaction that it asks of a Model's caller.
 Status ToStatus(Error error) {
   switch (error) {
     case Error::Ok:
@@ -48,7 +48,7 @@ Span<std::byte> BytesOf(const executorch::aten::Tensor& tensor) {
 }  // namespace
 
 void* MarkedAllocator::allocate(std::size_t size, std::size_t alignment) {
-  // Looked at here, because the base class logs a refusal, and whoever asked does so too.
+  // Checked here first, because the base class would log the refusal, and the caller logs it too.
   const auto next = reinterpret_cast<std::uintptr_t>(base_address()) + used_size();
   const std::size_t padding = (~next + 1) & (alignment - 1);
   const bool fits = padding <= free_size() && size <= free_size() - padding;
@@ -85,7 +85,7 @@ void Model::Close() {
   Destroy();
 }
 
-// Nothing of one program may be taken for the next one's, which may be smaller.
+// Clears everything that could pass for data of the next program, which may be smaller.
 void Model::Destroy() {
   method_.reset();
   program_.reset();
@@ -124,7 +124,7 @@ Status Model::Load() {
   return CheckState();
 }
 
-// The image was proved when it was linked; flash may have been written or aged since.
+// The image was checked when it was linked. The flash may have changed since then.
 Status Model::CheckOrigin() {
   const char* const exporter = descriptor_->executorch;
   if (exporter != nullptr && exporter[0] != '\0' &&
@@ -191,7 +191,7 @@ Status Model::BindInputs(const MethodMeta& meta) {
     const auto info = meta.input_tensor_meta(i);
     if (!info.ok()) return FailAt(Status::kUnsupported, "not a tensor: input", i);
     PILOTLIGHT_TRY(CheckTensor(info.get(), descriptor_->inputs[i], "input", i));
-    // Deprecated in favour of set_input(), which copies from a second tensor.
+    // mutable_input() is deprecated, but its replacement set_input() copies from a second tensor.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
     inputs_[i] = BytesOf(method_->mutable_input(i).toTensor());
@@ -213,7 +213,7 @@ Status Model::BindOutputs(const MethodMeta& meta) {
     if (!info.ok()) return FailAt(Status::kUnsupported, "not a tensor: output", i);
     PILOTLIGHT_TRY(CheckTensor(info.get(), descriptor_->outputs[i], "output", i));
     outputs_[i] = BytesOf(method_->get_output(i).toTensor());
-    // A constant in the .pte has no place in the plan either, and cannot be poisoned.
+    // This also refuses a constant in the .pte, which could not be poisoned.
     if (!IsPlanned(outputs_[i])) {
       return FailAt(Status::kUnsupported, "the memory plan has no place for output", i);
     }
@@ -251,7 +251,7 @@ bool Model::IsState(std::uint32_t planned_buffer) const {
   return planned_buffer + 1 == descriptor_->state_buffer;
 }
 
-// The method was loaded just now, so its state must be what ResetState() would make it.
+// The method was loaded just now, so its state must equal what ResetState() would write.
 Status Model::CheckState() {
   const bool described = descriptor_->state_buffer != 0 &&
                          descriptor_->state_buffer <= descriptor_->planned_buffer_count;
@@ -338,7 +338,7 @@ Status Model::Run(std::uint64_t deadline_us) {
 
   const std::uint64_t start_us = platform::NowUs();
   const std::uint64_t start_cycles = platform::CpuCycles();
-  // Scratch of operators and delegates; nothing else is allocated once the model is open.
+  // Scratch for operators and delegates. Nothing else is allocated once the model is open.
   method_allocator_->forget_refusal();
   temp_allocator_->forget_refusal();
   temp_allocator_->set_sealed(false);
@@ -393,7 +393,7 @@ Status Model::FailAt(Status status, const char* text, std::size_t number) {
 }
 
 Status Model::FailRuntime(const char* doing, Error error) {
-  // The delegate knows the reason where ExecuTorch only has a class of errors.
+  // The delegate knows the reason; ExecuTorch's error only names a class of failures.
   if (npu_ != nullptr && npu_->failure().status != Status::kOk) {
     Text(failure_text_) << npu_->failure().text;
     return npu_->failure().status;

@@ -36,11 +36,11 @@ static_assert(static_cast<int>(Status::kBadArgument) == PILOTLIGHT_BAD_ARGUMENT)
 static_assert(static_cast<int>(Status::kWrongNpu) == PILOTLIGHT_WRONG_NPU);
 static_assert(PILOTLIGHT_NPU_EVENTS == ethos_u::reg::kPmEventCounters);
 
-// What the driver was told to count; see NpuOptions.
+// Selects the PMU events that the driver counts; see NpuOptions.
 constexpr ethos_u::NpuOptions kNpuOptions;
 
-// The image's one NPU and what became of it. Zero-initialised: no constructor
-// runs before main(), so an app may have a start-up that calls none.
+// The state of the image's one NPU. Zero-initialised, so that no constructor runs before
+// main(): an app's own start-up code may call none.
 struct Image {
   bool initialised;
   ethos_u::EthosUBackend* backend;
@@ -51,14 +51,14 @@ struct Image {
 Image image;
 alignas(ethos_u::Npu) std::byte npu_storage[sizeof(ethos_u::Npu)];
 
-// What pilotlight_model_t holds once the model was opened for the first time.
+// The content of a pilotlight_model_t, from the first pilotlight_open() on.
 struct OpenModel {
   Model model;
-  // Why pilotlight_open() failed before there was anything to ask the model; else null.
+  // Why pilotlight_open() failed before it called Model::Open(); else null.
   const char* failure = nullptr;
 };
 
-// All-zero storage has never been constructed; `made` tells.
+// `made` is kMade once an OpenModel was constructed in `bytes`.
 struct Storage {
   std::uint32_t made;
   alignas(OpenModel) std::byte bytes[sizeof(OpenModel)];
@@ -122,7 +122,7 @@ Status OpenNpu() {
 
 pilotlight_tensor_t Tensor(const pilotlight_tensor_info_t* info, const void* data,
                            std::size_t size_bytes) {
-  // The C side has one struct for inputs, which are written, and outputs, which are read.
+  // The C API has one struct for inputs and outputs, so `data` cannot be const for outputs.
   return {info, const_cast<void*>(data), static_cast<std::uint32_t>(size_bytes)};
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// For images without a heap: what C++ and the C library would bring one in for.
-// Deleting destructors are part of every class with a virtual one, so the linker
-// wants operator delete though nothing is ever deleted; abort() wants signals,
-// which want reentrancy, which wants memory.
+// For images without a heap: defines the functions that would link one. Every class
+// with a virtual destructor refers to operator delete, even if nothing is ever deleted.
+// The library's abort() needs signals, these need its reentrancy structures, and these
+// need malloc().
 #include <cstddef>
 
 namespace {

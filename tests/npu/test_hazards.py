@@ -141,13 +141,13 @@ def test_an_output_computed_from_a_byte_that_nobody_wrote_is_reported(name: str)
             Extent(place.region, place.offset + at + 1, place.size_bytes - at - 1),
             *(Extent(other.region, other.offset, other.size_bytes) for other in made.blob.inputs[1:]),
         ]
-        for byte in np.flatnonzero(depends)[:3]:
+        for byte in np.flatnonzero(depends)[:1]:
             found = hazards(made, made.payload.stream, written, [output_byte(made, int(byte))])
             assert len(found) == 1 and "reads what nothing wrote before: 1 bytes" in found[0].message
         if name in ELEMENT_BY_ELEMENT:
             item = made.blob.outputs[0].element_bytes
             elements = np.repeat(depends.reshape(-1, item).any(axis=1), item)
-            for byte in np.flatnonzero(~elements)[:3]:
+            for byte in np.flatnonzero(~elements)[:1]:
                 assert hazards(made, made.payload.stream, written, [output_byte(made, int(byte))]) == []
 
 

@@ -6,7 +6,7 @@
 namespace pilotlight::executor_runner {
 namespace {
 
-// The next word, NUL-terminated, or null; `rest` moves behind it.
+// Returns the next word, NUL-terminated, or null. Moves `rest` past it.
 char* NextWord(char*& rest) {
   while (*rest == ' ') ++rest;
   if (*rest == '\0') return nullptr;

@@ -9,15 +9,15 @@ namespace pilotlight::executor_runner {
 
 inline constexpr std::size_t kMaxInputs = 64;
 
-// Pointers into the text that was parsed.
+// All pointers point into the parsed text.
 struct CommandLine {
   const char* program = nullptr;
-  const char* output = nullptr;  // each output goes to <output>-<index>.bin
+  const char* output = nullptr;  // outputs are written to <output>-<index>.bin
   const char* inputs[kMaxInputs] = {};
   std::size_t input_count = 0;
 };
 
-// Splits `text` in place at its blanks. Returns null, or what is wrong with it.
+// Splits `text` in place at blanks. Returns null on success, else a text that says what is wrong.
 const char* Parse(char* text, CommandLine& into);
 
 }  // namespace pilotlight::executor_runner

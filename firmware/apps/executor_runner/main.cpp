@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A generic image: the host names a program and its inputs by semihosting, this runs it once and
-// ends the emulator. What goes wrong is told on the console in a line that starts with "E " or
-// "F ", as upstream's test harness looks for them, and by the exit code.
+// A generic image. The host names a program and its inputs through semihosting. The app runs the
+// program once and ends the emulator. It reports a failure by the exit code, and by a console line
+// that starts with "E " or "F ". Upstream's test harness looks for these lines.
 #include <executorch/runtime/platform/platform.h>
 
 #include <cstring>
@@ -28,15 +28,15 @@ namespace {
 constexpr std::uint32_t kExitFailed = 1;
 constexpr std::uint32_t kExitFault = 2;
 
-// Nothing is linked there, so all of it is free. The linker's own section would be cleared by the
-// emulator's loader, which takes longer than everything else.
+// The linker places nothing there, so all of it is free. The emulator's loader would clear a linked
+// section, which would take longer than everything else.
 Span<std::byte> Ddr() {
   return {
       reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(PILOTLIGHT_BOARD_MEMORY_DDR_ORIGIN)),
       PILOTLIGHT_BOARD_MEMORY_DDR_SIZE};
 }
 
-// Static storage: a loaded program refers to itself.
+// Static storage, because a loaded program has pointers into itself.
 ethos_u::Npu npu{platform::BoardNpuPort()};
 std::optional<ProgramRun> program_run;
 
@@ -56,7 +56,7 @@ void PrintLine(const char* level, const char* text) {
   semihosting::Exit(kExitFailed);
 }
 
-// The boot after a fault or a failed CHECK.
+// Called at the first boot after a fault or a failed CHECK.
 [[noreturn]] void ReportFault(const platform::FaultDump& fault) {
   char line[256];
   Text text(line);
@@ -101,8 +101,8 @@ void Run() {
 }  // namespace
 }  // namespace pilotlight::executor_runner
 
-// Where the runtime says why it refuses a program, such as an operator that has no kernel. Its
-// levels are the letters.
+// The runtime logs here why it refuses a program, such as an operator without a kernel. Its log
+// levels are letters.
 void et_pal_emit_log_message(et_timestamp_t, et_pal_log_level_t level, const char*, const char*,
                              std::size_t, const char* message, std::size_t) {
   const char letter[] = {static_cast<char>(level), '\0'};

@@ -9,7 +9,7 @@
 #include "pilotlight/platform/clock.h"
 #include "semihosting.h"
 
-// mutable_input() is deprecated in favour of set_input(), which copies from a second tensor.
+// mutable_input() is deprecated, but its replacement set_input() copies from a second tensor.
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 namespace pilotlight::executor_runner {
@@ -22,14 +22,14 @@ using executorch::runtime::Program;
 using semihosting::File;
 
 constexpr const char* kMethod = "forward";
-// A data cache line, and more than NPU and runtime ask for.
+// A data cache line, which is more than NPU and runtime need.
 constexpr std::size_t kAlignBytes = 32;
-// The runtime's own structures. A network of a thousand operators needs some 300 KiB.
+// For the runtime's structures. A network of a thousand operators needs some 300 KiB.
 constexpr std::uint32_t kMethodPoolBytes = 16u << 20;
-// Whoever started the emulator limits the time; this only bounds the wait.
+// Only bounds the wait. The process that starts the emulator limits the time.
 constexpr std::uint64_t kDeadlineUs = 3600ull * 1'000'000;
-// For programs compiled with a Dedicated_Sram memory mode: at least what Vela's own files name
-// (vela.ini, arena_cache_size: up to 512 KiB).
+// For programs compiled with a Dedicated_Sram memory mode. Vela's vela.ini has up to 512 KiB
+// (arena_cache_size).
 constexpr std::size_t kFastScratchBytes = 2u << 20;
 
 // "<base>-<index>.bin"
@@ -44,7 +44,7 @@ Span<std::byte> BytesOf(const Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()};
 }
 
-// None when the bytes are not one number of this type.
+// None if the size is not that of one number of this type.
 template <typename T>
 EValue NumberFrom(Span<const std::byte> bytes) {
   T number{};
@@ -113,7 +113,7 @@ bool ProgramRun::PlaceBuffers() {
   for (std::size_t i = 0; i < count; ++i) {
     const auto size = meta->memory_planned_buffer_size(i);
     if (!size.ok()) return FailRuntime("reading the memory plan", size.error());
-    // Whole cache lines, so that nothing shares one with what the NPU writes.
+    // Whole cache lines, so that no other data shares a line that the NPU writes.
     const auto bytes =
         (static_cast<std::size_t>(size.get()) + kAlignBytes - 1) & ~(kAlignBytes - 1);
     auto* const data = static_cast<std::uint8_t*>(memory_.allocate(bytes, kAlignBytes));
@@ -134,7 +134,7 @@ bool ProgramRun::LoadMethod() {
   if (fast_scratch == nullptr) return Fail("no room in DDR for the NPU's fast scratch area");
   npu_.SetFastScratch({static_cast<std::byte*>(fast_scratch), kFastScratchBytes});
 
-  // What inputs and outputs without a place in the plan may take comes out of memory_ later.
+  // The other half stays in memory_, for inputs and for outputs without a place in the plan.
   const std::uint32_t left = (memory_.size() - memory_.used_size()) / 2 & ~(kAlignBytes - 1);
   void* const temp_pool = memory_.allocate(left, kAlignBytes);
   if (temp_pool == nullptr) return Fail("no room in DDR for the NPU's scratch area");
@@ -168,8 +168,8 @@ bool ProgramRun::ReadInput(std::size_t index, const char* path) {
   return true;
 }
 
-// A Python number as NumPy stores it. The program was compiled for one value, and the runtime
-// refuses another; None, whose bytes mean nothing, is what it is.
+// Sets a Python number as NumPy stores it. The program was compiled for one value, and the runtime
+// refuses any other. For None, the bytes mean nothing.
 bool ProgramRun::SetNumber(std::size_t index, const EValue& input, Span<const std::byte> bytes) {
   if (input.isNone()) return true;
   EValue given;
@@ -197,7 +197,7 @@ bool ProgramRun::Execute() {
   return error == Error::Ok || FailRuntime("running method forward", error);
 }
 
-// What an earlier run left would pass for this one's.
+// Otherwise the outputs of an earlier run could pass for this run's.
 bool ProgramRun::RemoveOutputs(const char* base) {
   if (std::strlen(base) > 64) return Fail("too long a name for outputs: ", base);
   for (std::size_t i = 0; i < method_->outputs_size(); ++i) {
@@ -228,7 +228,7 @@ bool ProgramRun::FailAt(const char* text, std::size_t number) {
 }
 
 bool ProgramRun::FailRuntime(const char* doing, Error error) {
-  // The delegate knows the reason where ExecuTorch only has a class of errors.
+  // The delegate knows the reason; ExecuTorch's error only names a class of failures.
   if (npu_.failure().status != Status::kOk) return Fail(npu_.failure().text);
   Text(failure_) << doing << ": " << executorch::runtime::to_string(error);
   return false;

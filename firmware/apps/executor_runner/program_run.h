@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One program, once: read it, give it its inputs, run it, write its outputs.
+// One run of one program: read program and inputs, execute, write the outputs.
 #pragma once
 
 #include <cstddef>
@@ -23,10 +23,10 @@ inline constexpr std::size_t kMaxPlannedBuffers = 16;
 
 class ProgramRun {
  public:
-  // `memory` is what there is for the program and all its arenas; the NPU must be able to reach it.
+  // `memory` is for the program and all its arenas. The NPU must be able to reach it.
   ProgramRun(Span<std::byte> memory, ethos_u::EthosUBackend& npu);
 
-  // False when something failed; failure() says what. Outputs exist only after true.
+  // False on failure; failure() says why. Outputs exist only after true.
   bool Run(const CommandLine& command_line);
   const char* failure() const { return failure_; }
 

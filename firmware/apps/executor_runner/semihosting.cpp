@@ -62,7 +62,7 @@ bool File::Size(std::size_t& size_bytes) const {
   return true;
 }
 
-// Both answer how many bytes are left to do.
+// Both calls return the number of bytes that were not transferred.
 bool File::Read(Span<std::byte> into) const {
   const std::uint32_t arguments[] = {static_cast<std::uint32_t>(handle_), Word(into.data()),
                                      Word(into.size())};

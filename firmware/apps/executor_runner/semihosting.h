@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The files, command line and exit of the machine that emulates this core, by Arm's semihosting
-// calls (Arm's "Semihosting for AArch32 and AArch64", numbers as there). Each call stops the core
-// until the host has answered. On a core that nobody debugs, the first call is a HardFault.
+// Files, command line and exit of the host that emulates this core, through semihosting. The
+// numbers are those of Arm's "Semihosting for AArch32 and AArch64". Each call stops the core until
+// the host has answered. On a core without a debugger, the first call is a HardFault.
 #pragma once
 
 #include <cstddef>
@@ -12,10 +12,10 @@
 
 namespace pilotlight::semihosting {
 
-// The command line, NUL-terminated; false when the host has none or it does not fit.
+// Reads the command line, NUL-terminated. False if the host has none or it does not fit.
 bool ReadCommandLine(Span<char> into);
 
-// A file of the host; the path is relative to the host's working folder.
+// A file of the host. The path is relative to the host's working folder.
 class File {
  public:
   enum class Mode : std::uint32_t { kRead = 1, kWrite = 5 };  // fopen()'s "rb" and "wb"
@@ -26,19 +26,19 @@ class File {
   ~File();
 
   bool ok() const { return handle_ >= 0; }
-  // False when the host cannot tell.
+  // False if the host cannot tell.
   bool Size(std::size_t& size_bytes) const;
-  // True when all of it was read or written.
+  // True if all bytes were read or written.
   bool Read(Span<std::byte> into) const;
   bool Write(Span<const std::byte> bytes) const;
-  // Pushes what was written to the host's file; false when that failed. The file is closed then.
+  // Closes the file. False if the host could not write all data to it.
   bool Close();
 
  private:
   std::int32_t handle_;
 };
 
-// Deletes a file; nothing happens when it is not there.
+// Deletes a file. Does nothing if there is no such file.
 void Remove(const char* path);
 
 // Ends the emulator with `code`.

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where sound comes from. Two kinds are meant: a microphone, whose interrupt or DMA
-// fills the ring at its own pace, and a stream over the console, which the host
-// fills at the device's pace. Only the second exists (console_stream.h): no board
-// of this repository has a microphone.
+// The source of sound. It may be a microphone, whose interrupt or DMA fills the ring at
+// its own pace, or a stream over the console, which the host sends at the device's pace.
+// Only the stream exists (console_stream.h), because no board of this repository has a
+// microphone.
 //
-// What a microphone port has to do: Start() sets up 16-bit mono at kSampleRateHz and
-// its interrupt; the interrupt gives each block to ring.Write(), which counts what it
-// has no room for; Wait() is a WFI with interrupts checked as in platform/console.
+// A microphone port must do this: Start() sets up 16-bit mono at kSampleRateHz and the
+// interrupt. The interrupt passes each block to ring.Write(), which counts samples that
+// do not fit. Wait() disables interrupts, checks the ring, and sleeps with WFI, as
+// ConsoleRead() in platform/corstone300/console.cpp does.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +19,11 @@ namespace pilotlight::keyword_spotting {
 
 class AudioPort {
  public:
-  // From here on samples arrive in `ring`, which outlives the port. Once.
+  // Starts writing samples to `ring`, which must outlive the port. Call once.
   virtual void Start(SampleRing& ring) = 0;
 
-  // Sleeps until samples may have arrived, or until `deadline_us` (platform/clock.h).
+  // Sleeps until samples may have arrived, or until `deadline_us` (a platform/clock.h NowUs()
+  // value).
   virtual void Wait(std::uint64_t deadline_us) = 0;
 
  protected:

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The console's end of SPEC.md: sound in, as an AudioPort, and results out. Owns the
-// console, and the session's state; knows nothing about features or models.
+// The device's side of SPEC.md: receives sound, as an AudioPort, and sends results. Owns
+// the console and the session's state. It knows nothing about features or models.
 //
-// Lifecycle: Start(), Boot(), then Wait() and Computed() in turn, over and over.
+// Lifecycle: Boot(), Start(), then Wait() and Computed() alternately.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@
 
 namespace pilotlight::keyword_spotting {
 
-// Fixed from the first Wait() on.
+// Must not change after the first Wait().
 struct DeviceFacts {
   std::uint8_t npu_status = 0;
   const char* npu_config = "";
@@ -32,14 +32,14 @@ class ConsoleStream final : public AudioPort, public Results {
   // Sends BOOT.
   void Boot();
 
-  // AudioPort. Answers what arrived; START empties the ring.
+  // AudioPort. Wait() answers requests; START empties the ring.
   void Start(SampleRing& ring) override { ring_ = &ring; }
   void Wait(std::uint64_t deadline_us) override;
 
-  // True once after each START: what listens must restart too.
+  // True once after each START. The caller must then restart the Spotter.
   bool TakeRestart();
 
-  // The ring was read to its end: answers FINISH or STATISTICS, when one was asked.
+  // Call it when the ring is empty. Answers a pending FINISH or STATISTICS.
   void Computed(const Statistics& statistics);
 
   // Results.
@@ -49,7 +49,7 @@ class ConsoleStream final : public AudioPort, public Results {
                    Span<const float> averages) override;
   void OnKeyword(std::uint64_t end, int keyword, float score, std::uint32_t compute_us) override;
 
-  // Sends a LOG frame; `level` as platform::LogLevel.
+  // Sends a LOG frame. `level` is a platform::LogLevel.
   void Log(std::uint8_t level, const char* text, std::size_t length);
 
  private:
@@ -80,7 +80,7 @@ class ConsoleStream final : public AudioPort, public Results {
   std::uint16_t log_sequence_ = 0;
   std::uint32_t damaged_ = 0;
 
-  // The stream, since START.
+  // The stream since START.
   std::uint32_t reports_ = 0;
   std::uint16_t report_sequence_ = 0;
   std::uint32_t next_sample_ = 0;
@@ -88,7 +88,7 @@ class ConsoleStream final : public AudioPort, public Results {
   std::uint64_t asleep_us_ = 0;
   bool restarted_ = false;
   bool finished_ = false;
-  bool statistics_asked_ = false;  // By FINISH or STATISTICS, of this type and sequence.
+  bool statistics_asked_ = false;  // By a request of the type and sequence below.
   protocol::MessageType asked_type_ = kStatistics;
   std::uint16_t asked_sequence_ = 0;
 };

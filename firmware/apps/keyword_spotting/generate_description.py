@@ -23,7 +23,7 @@ NAMESPACE = "namespace pilotlight::keyword_spotting::description {\n"
 
 
 def numbers(values: Iterable[float]) -> str:
-    """Nine digits are enough to read back the same float32."""
+    """Return the values as C++ floats. Nine digits are enough to read back the same float32."""
     return ", ".join(f"{np.float32(value):.9g}f" if np.float32(value) % 1 else f"{value:.1f}f" for value in values)
 
 
@@ -38,9 +38,9 @@ def table(kind: str, name: str, count: int, body: str) -> str:
 
 
 def bands(filters: np.ndarray) -> tuple[list[tuple[int, int, int]], list[float]]:
-    """Return of each filter the first bin, the number of bins and where its weights begin; and the weights.
+    """Return for each filter its first bin, number of bins and first weight, and then all weights.
 
-    Only the bins in a triangle: outside of it there is nothing to multiply.
+    Bins outside the filter's triangle have weight 0 and are left out.
     """
     places, weights = [], []
     for row in filters:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Keyword spotting: sound from an audio port, keywords to the console (SPEC.md).
+// Keyword spotting: takes sound from an audio port and sends keywords to the console (SPEC.md).
 #include <cstring>
 
 #include "console_stream.h"
@@ -43,7 +43,7 @@ void Open() {
   if (app.spotter.Open() != PILOTLIGHT_OK) LogError(app.spotter.failure());
 }
 
-// The core sleeps in Wait() unless there is sound to compute.
+// The core sleeps in Wait() while there is no sound to compute.
 [[noreturn]] void Listen(AudioPort& audio) {
   audio.Start(app.ring);
   for (;;) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The numbers of SPEC.md.
+// The message numbers and limits of SPEC.md.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ inline constexpr auto kKeyword = static_cast<protocol::MessageType>(0xD2);
 inline constexpr std::uint32_t kReportFeatures = 1u << 0;
 inline constexpr std::uint32_t kReportInferences = 1u << 1;
 
-// One AUDIO: 32 ms. `kWindow` of them fit into the console's buffer while an inference runs.
+// One AUDIO has up to 32 ms. `kWindow` of them fit into the console's buffer during an inference.
 inline constexpr std::uint16_t kMaxSamples = 512;
 inline constexpr std::uint16_t kMaxChunkBytes = kMaxSamples * 2;
 inline constexpr std::uint8_t kWindow = 4;

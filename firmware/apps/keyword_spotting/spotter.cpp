@@ -10,7 +10,7 @@ namespace pilotlight::keyword_spotting {
 
 using namespace description;  // NOLINT: the app is about them
 
-// Description and model come from one folder; whoever builds with another model learns it here.
+// Description and model come from one folder. A build with another model fails here.
 static_assert(PILOTLIGHT_KWS_INPUT_0_ELEMENTS == FeatureWindow::kElements);
 static_assert(PILOTLIGHT_KWS_OUTPUT_0_ELEMENTS == kClasses);
 static_assert(std::is_same_v<PILOTLIGHT_KWS_INPUT_0_TYPE, std::int8_t>);
@@ -18,7 +18,7 @@ static_assert(std::is_same_v<PILOTLIGHT_KWS_OUTPUT_0_TYPE, std::int8_t>);
 
 namespace {
 
-// Far more than an inference takes: a simulated NPU shares its machine with others.
+// Far more than an inference takes, because a simulated NPU shares its host with other processes.
 constexpr std::uint32_t kRunTimeoutUs = 5'000'000;
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sound in, keywords out: features, every few frames an inference, and the decision.
-// Knows neither where the sound comes from nor where results go.
+// Turns sound into keywords: computes features, runs an inference every few frames, and
+// decides. It does not know where sound comes from or where results go.
 #pragma once
 
 #include <cstdint>
@@ -16,16 +16,16 @@
 
 namespace pilotlight::keyword_spotting {
 
-// Who wants to know. Called from Push(), in thread context; the time it takes is not counted.
+// Receives results. Push() calls it in thread context. The statistics do not include its time.
 class Results {
  public:
-  // One frame's features, as computed and as the network gets them.
+  // One frame's features: as computed, and quantised for the network.
   virtual void OnFeatures(std::uint32_t frame, Span<const float> features,
                           Span<const std::int8_t> stored) = 0;
-  // One inference over the window that ends before sample `end`.
+  // One inference. `end` is the first sample after its window.
   virtual void OnInference(std::uint64_t end, Span<const std::int8_t> scores,
                            Span<const float> averages) = 0;
-  // A keyword. `compute_us`: from the moment that its last sample was at hand.
+  // A keyword. `compute_us` starts when the last sample of the window was available.
   virtual void OnKeyword(std::uint64_t end, int keyword, float score, std::uint32_t compute_us) = 0;
 
  protected:
@@ -36,14 +36,14 @@ class Spotter {
  public:
   explicit Spotter(Results& results);
 
-  // Once, after pilotlight_init(). failure() says what went wrong.
+  // Call once, after pilotlight_init(). failure() gives the reason of an error.
   pilotlight_status_t Open();
   const char* failure() const { return pilotlight_failure(&model_); }
 
-  // Forgets all sound and statistics.
+  // Drops all sound and statistics.
   void Restart();
 
-  // Takes the next kHopSamples samples. After a failed inference the next one is tried as usual.
+  // Takes the next kHopSamples samples. A failed inference does not stop the next one.
   void Push(Span<const std::int16_t> hop);
 
   const Statistics& statistics() const { return statistics_; }

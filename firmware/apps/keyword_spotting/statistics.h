@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a stretch of sound cost; SPEC.md says what each means. Times by the device's clock.
+// The cost of the sound since START. SPEC.md defines each value. The device's clock measures times.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ struct Statistics {
   std::uint32_t failed_inferences = 0;
   std::uint32_t keywords = 0;
   std::uint64_t features_us = 0;
-  std::uint64_t network_us = 0;  // The CPU's part of inferences.
-  std::uint64_t npu_us = 0;      // The CPU sleeps meanwhile.
+  std::uint64_t network_us = 0;  // Inferences, without npu_us.
+  std::uint64_t npu_us = 0;      // Inferences, while the CPU waited for the NPU.
   std::uint64_t decision_us = 0;
   std::uint64_t npu_cycles = 0;
 };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A door panel: takes commands, a line each, over the serial port.
+// A door panel. It reads one command per line from the serial port.
 //   knock            answers "who is there?"
-//   digit HEX        HEX: 64 bytes of an 8x8 image, as the model's input holds them;
-//                    answers the digit it shows and the score of each
+//   digit HEX        HEX: the 64 bytes of an 8x8 image, in the layout of the model's input;
+//                    answers the digit in the image and the score of each class
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>

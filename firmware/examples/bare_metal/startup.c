@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The app's own start-up: stack, floating point, .data, .bss, main(). It calls no
+// The app's own start-up code: stack, floating point, .data, .bss, main(). It calls no
 // static constructors.
 #include <stdint.h>
 #include <string.h>
@@ -25,7 +25,8 @@ __attribute__((noinline, noreturn)) static void start(void) {
   __builtin_unreachable();
 }
 
-// CPACR 0xE000ED88: the compiler uses vector registers anywhere.
+// Enables floating point in CPACR (0xE000ED88), because the compiler may use vector registers in
+// any function.
 __attribute__((naked)) void reset_handler(void) {
   __asm volatile(
       "ldr r0, =0xE000ED88\n ldr r1, [r0]\n orr r1, r1, #0xF00000\n str r1, [r0]\n dsb\n isb\n"

@@ -10,7 +10,8 @@
 namespace torch {
 namespace executor {
 
-// The macro, of operators.cpp: what has no schema for the code generator.
+// operators.cpp defines this macro. It contains the operators that have no schema for the
+// generator.
 static constexpr Kernel kernels_of_this_image[] = {
     ${unboxed_kernels}
     PRIMITIVES_OF_THIS_IMAGE

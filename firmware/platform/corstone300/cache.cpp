@@ -15,8 +15,7 @@ namespace {
 
 constexpr std::uintptr_t kLineBytes = 32;  // Cortex-M55 TRM, "L1 data cache"
 
-// RAM is random at power-up, and so are the tags: every line is invalidated before the cache is
-// used.
+// The tags are random at power-up, so every line must be invalidated before the cache is used.
 void InvalidateAllLines() {
   Register(kCsselr) = 0;  // level 1, data
   DataSyncBarrier();

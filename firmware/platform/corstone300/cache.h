@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The data cache, on boards that have one (board.toml [cpu] data_cache); elsewhere these do
-// nothing.
+// The data cache, on boards that have one ([cpu] data_cache in board.toml). On other boards these
+// functions do nothing.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +10,11 @@
 
 namespace pilotlight::platform::corstone300 {
 
-// Switches the caches on, emptied. Once, before any cached data matters.
+// Empties the caches and switches them on. Call once, before anything depends on cached data.
 void EnableCaches();
 
-// Writes back, or drops, every line that `bytes` touches. A dropped line takes its neighbours'
-// unwritten data along, which is why arenas are aligned to lines.
+// Clean: writes back every line that holds a byte of `bytes`. Invalidate: drops these lines, with
+// the unwritten data of neighbours in the same line. So arenas are aligned to cache lines.
 void CleanDataCache(Span<const std::byte> bytes);
 void InvalidateDataCache(Span<std::byte> bytes);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Time from the SSE-300's 64-bit system counter; SYSTIMER0's comparator ends a sleep. (SSE-300 TRM,
-// "System counter" and "System timer"; the register layout is that of Arm's generic timer.)
+// Time from the SSE-300's 64-bit system counter. SYSTIMER0's comparator ends a sleep. Source:
+// SSE-300 TRM, "System counter" and "System timer". The register layout is that of Arm's generic
+// timer.
 #include "pilotlight/platform/clock.h"
 
 #include "corstone300/clock.h"
@@ -28,13 +29,13 @@ constexpr std::uint64_t kCpuClockMhz = PILOTLIGHT_BOARD_CPU_CLOCK_HZ / 1'000'000
 
 // Virtual time of one instruction on an emulator that counts them; 0 elsewhere.
 constexpr std::uint64_t kInstructionNs = PILOTLIGHT_BOARD_INSTRUCTION_NS;
-// Between two readings of the counter at most one tick is rounded away. Being less than half an
-// instruction, it does not show.
+// Between two readings of the counter, at most one tick is lost to rounding. That is less than half
+// an instruction, so ToCycles() rounds to the exact number.
 static_assert(kInstructionNs == 0 || kInstructionNs * kTicksPerUs > 2 * 1000);
 
 std::uint64_t ticks_at_boot;
 
-// Work that is over, when the present work began, and how many wait.
+// Cycles of finished work, the start of the present work in ticks, and the nesting depth of waits.
 std::uint64_t cycles_before;
 std::uint64_t work_began;
 std::uint32_t waiting;
@@ -43,7 +44,7 @@ std::uint64_t Ticks() {
   for (;;) {
     const std::uint32_t high = Register(kCntpctHigh);
     const std::uint32_t low = Register(kCntpctLow);
-    // A carry between the two reads would give a value 2^32 off.
+    // If a carry came between the two reads, the value would be wrong by 2^32.
     if (Register(kCntpctHigh) == high) return (std::uint64_t{high} << 32) | low;
   }
 }
@@ -59,7 +60,7 @@ std::uint64_t ToCycles(std::uint64_t ticks) {
 
 }  // namespace
 
-// The comparator has done its work by waking the core.
+// The comparator only has to wake the core.
 extern "C" void pilotlight_timer_interrupt(void) { Register(kCntpCtl) = 0; }
 
 namespace corstone300 {
@@ -74,8 +75,8 @@ void StartClock() {
 
 void SleepUntil(std::uint64_t deadline_us) {
   const Waiting scope;
-  // Relative, because the app's clock may count from elsewhere. "Never" must not wrap around to
-  // "at once".
+  // Relative to NowUs(), because the app's clock may start at another value. A deadline of "never"
+  // must not wrap around to "at once".
   const std::uint64_t now_us = NowUs();
   const std::uint64_t now = Ticks();
   const std::uint64_t left_us = deadline_us > now_us ? deadline_us - now_us : 0;
@@ -87,7 +88,7 @@ void SleepUntil(std::uint64_t deadline_us) {
   Register(kCntpCtl) = kCntpCtlEnable;
   DataSyncBarrier();
   __asm volatile("wfi" ::: "memory");
-  // Or it would interrupt whatever comes later, at a time that differs from run to run.
+  // Otherwise it would interrupt later code, at a time that differs from run to run.
   Register(kCntpCtl) = 0;
   DataSyncBarrier();
 }

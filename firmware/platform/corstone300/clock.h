@@ -5,12 +5,12 @@
 
 namespace pilotlight::platform::corstone300 {
 
-// Starts the system counter; NowUs() is 0 here.
+// Starts the system counter. NowUs() counts from here.
 void StartClock();
 
-// Sleeps (WFI) until an interrupt is pending or `deadline_us` came. Call with interrupts off, after
-// having seen that there is nothing to do; the interrupt itself is taken when they are switched on
-// again.
+// Sleeps (WFI) until an interrupt is pending or `deadline_us` has come. Call it with interrupts
+// disabled, after checking that there is nothing to do. The core takes the interrupt when the
+// caller enables interrupts again.
 void SleepUntil(std::uint64_t deadline_us);
 
 }  // namespace pilotlight::platform::corstone300

@@ -12,11 +12,12 @@ namespace {
 
 corstone300::Uart uart(PILOTLIGHT_BOARD_CONSOLE_BASE);
 
-// A power of two. What can arrive while the app is busy with one inference: the protocol's window.
+// A power of two. It must hold the bytes that can arrive during one inference: the protocol's
+// window.
 constexpr std::uint32_t kCapacity = 8192;
 std::byte buffer[kCapacity];
-// Counters that only grow (modulo 2^32). The interrupt alone writes `received`, the thread alone
-// `taken`.
+// Counters that only grow (modulo 2^32). Only the interrupt writes `received`, and only the thread
+// writes `taken`.
 volatile std::uint32_t received;
 volatile std::uint32_t taken;
 volatile std::uint32_t overruns;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a fault or a failed CHECK leaves behind: a dump in .noinit, then a reset. No attempt is made
-// to go on, and nothing is sent from here: the next boot reports, with a stack and a console known
-// to be sound. A failed CHECK comes here by an undefined instruction, so that its registers and
-// stack are caught in the same way.
+// Writes the dump of a fault or a failed CHECK to .noinit and resets. It does not try to continue,
+// and it sends nothing. The next boot reports the dump, when stack and console work again. A failed
+// CHECK gets here through an undefined instruction, so that registers and stack are saved in the
+// same way.
 #include "pilotlight/platform/fault_dump.h"
 
 #include <cstdint>
@@ -32,8 +32,8 @@ constexpr std::uint32_t kExcReturnBasicFrame = 1u << 4;
 constexpr std::size_t kBasicFrameBytes = 32;
 constexpr std::size_t kExtendedFrameBytes = 104;
 
-// After power-up .noinit holds anything. `fresh` says that the dump was written since it was last
-// taken; whether its bytes are intact is for the reader to see.
+// .noinit is random after power-up. `fresh` is kFresh if the dump was written since it was last
+// taken. The reader of the dump must check that its bytes are intact.
 struct Kept {
   std::uint32_t fresh;
   FaultDump dump;
@@ -41,11 +41,11 @@ struct Kept {
 constexpr std::uint32_t kFresh = 0x464C5450;
 __attribute__((section(".noinit"))) Kept kept;
 
-// The stack may be what failed, so the handler brings its own.
+// The stack may be the cause of the fault, so the handler has its own.
 constexpr std::size_t kFaultStackWords = 128;
 __attribute__((used, aligned(8))) std::uint32_t fault_stack[kFaultStackWords];
 
-// FaultEntry's: what the exception entry does not save.
+// FaultEntry saves here what the core does not save at exception entry.
 struct Entry {
   std::uint32_t r4_to_r11[8];
   std::uint32_t exc_return;
@@ -60,7 +60,7 @@ struct FailedCheck {
   int line;
   const char* expression;
 };
-FailedCheck failed_check;  // `file` is null until one did.
+FailedCheck failed_check;  // `file` is null until a CHECK failed.
 
 [[noreturn]] void KeepAndReset() {
   std::memcpy(kept.dump.image_id, __image_id, kImageIdBytes);
@@ -72,10 +72,10 @@ FailedCheck failed_check;  // `file` is null until one did.
 
 FaultKind KindOfException(std::uint32_t number) {
   if (number >= 3 && number <= 7) return static_cast<FaultKind>(number - 2);
-  return FaultKind::kUnexpectedInterrupt;  // An interrupt or exception that nobody enabled.
+  return FaultKind::kUnexpectedInterrupt;  // An interrupt or exception without a handler.
 }
 
-// What the core itself saved at `frame`, unless it had no room to.
+// Copies the frame that the core saved at `frame`, if the stack had room for it.
 void TakeFrame(FaultDump& dump, std::uintptr_t frame) {
   const auto limit = reinterpret_cast<std::uintptr_t>(__stack_limit);
   const auto top = reinterpret_cast<std::uintptr_t>(__stack_top);
@@ -105,7 +105,8 @@ void TakeFrame(FaultDump& dump, std::uintptr_t frame) {
 }  // namespace
 
 extern "C" [[noreturn]] __attribute__((used)) void FaultInCpp() {
-  // Nothing that happened so far may make the report fail.
+  // The MPU's settings may be the cause of the fault. Without it, the code below cannot fault on
+  // them.
   Register(corstone300::kMpuCtrl) = 0;
   corstone300::DataSyncBarrier();
   corstone300::InstructionSyncBarrier();
@@ -164,7 +165,7 @@ const FaultDump* TakeFaultDump() {
 void pilotlight::CheckFailed(const char* file, int line, const char* expression) {
   __asm volatile("cpsid i" ::: "memory");
   platform::failed_check = {file, line, expression};
-  // The assignment above must not be put off beyond this.
+  // The "memory" clobber keeps the assignment above before this instruction.
   __asm volatile("udf #0xC4" ::: "memory");
   __builtin_unreachable();
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What newlib asks of an operating system. There is none: no files, no heap, nothing to return to.
+// The functions that newlib expects from an operating system. There is none here: no files, no
+// heap.
 //
-// Every way to the heap ends in a CHECK. The library's own allocator cannot be linked beside these
-// (image.ld refuses it), so nothing in an image allocates: what calls one of them is found at its
-// first call, with its backtrace.
+// Every function that allocates ends in a CHECK. image.ld refuses the library's own allocator. So
+// nothing in an image allocates, and the first call that tries is reported with its backtrace.
 #include <cerrno>
 #include <cstddef>
 #include <new>
@@ -17,7 +17,7 @@ namespace {
   pilotlight::CheckFailed("heap", 0, "somebody allocates, and there is no heap");
 }
 
-// Freeing null is allowed, and code that may have nothing to free does it.
+// Code may free a null pointer.
 void Free(const void* memory) {
   if (memory != nullptr) RefuseToAllocate();
 }
@@ -67,8 +67,8 @@ int _kill(int, int) { return -1; }
 
 [[noreturn]] void _exit(int) { pilotlight::CheckFailed("libc", 0, "exit() was called"); }
 
-// -fno-exceptions code still refers to these through virtual destructors and pure virtual
-// functions.
+// C++ code refers to these even with -fno-exceptions: pure virtual functions and static
+// destructors.
 [[noreturn]] void __cxa_pure_virtual() {
   pilotlight::CheckFailed("c++", 0, "a pure virtual function was called");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The mailbox on an emulated Corstone-300: the page is in DDR, which the emulator keeps in a shared
-// file, and the second UART carries a byte each way.
+// file. The second UART is the line.
 #include "npu/mailbox_line.h"
 
 #include <cstring>
@@ -22,7 +22,8 @@ static_assert(PILOTLIGHT_BOARD_CPU_DATA_CACHE == 0, "the mailbox page would be c
 static_assert(PILOTLIGHT_BOARD_NPU_MAILBOX_SIZE >= sizeof(mailbox::Page));
 
 constexpr std::uint32_t kShortestDivider = 16;
-// Asleep, because board time then passes like the host's: a spinning CPU would make it pass faster.
+// The CPU sleeps, so that board time passes like the host's. If it spun, board time would be
+// faster.
 constexpr std::uint64_t kYieldUs = 50;
 
 corstone300::Uart uart(PILOTLIGHT_BOARD_DOORBELL_BASE);
@@ -54,7 +55,7 @@ Page* SharedPage() {
 
 void RingDoorbell() {
   corstone300::DataSyncBarrier();
-  // When nobody takes the byte, the wait for the answer ends by its own deadline.
+  // If nothing takes the byte, the wait for the answer ends at its own deadline.
   (void)uart.Send(std::byte{1});
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One region a section group of image.ld, one a window of registers (Armv8-M ARM, "Protected Memory
-// System Architecture, PMSAv8": regions start and end at multiples of 32 bytes and never overlap).
+// One region for each section group of image.ld, and one for each window of registers. Regions
+// start and end at multiples of 32 bytes and must not overlap (Armv8-M ARM, "Protected Memory
+// System Architecture, PMSAv8").
 #include "corstone300/mpu.h"
 
 #include <cstdint>
@@ -17,7 +18,7 @@ namespace {
 
 using corstone300::Register;
 
-// image.ld; the ends are one behind the last byte.
+// From image.ld. Each end is one past the last byte.
 extern "C" {
 extern std::uint8_t __code_start[], __code_end[];
 extern std::uint8_t __constants_start[], __constants_end[];
@@ -28,8 +29,8 @@ extern std::uint8_t __stack_limit[], __stack_top[];
 }
 
 constexpr std::uintptr_t kMpuType = 0xE000ED90;
-// Enable, and nothing else: no background map, and no protection inside HardFault and NMI, which
-// must be able to report what protection found.
+// Only the enable bit: no background map, and no protection inside HardFault and NMI, which must be
+// able to report a fault.
 constexpr std::uint32_t kMpuCtrlEnable = 1u << 0;
 constexpr std::uintptr_t kMpuRnr = 0xE000ED98;
 constexpr std::uintptr_t kMpuRbar = 0xE000ED9C;
@@ -38,13 +39,13 @@ constexpr std::uintptr_t kMpuMair0 = 0xE000EDC0;
 
 constexpr std::uintptr_t kGranuleBytes = 32;
 
-// RBAR: shareability, access (privileged only: nothing of ours runs otherwise), execute never.
+// RBAR: shareability, access (privileged only, because we run no unprivileged code), execute never.
 constexpr std::uint32_t kNotShareable = 0u << 3;
 constexpr std::uint32_t kOuterShareable = 2u << 3;
 constexpr std::uint32_t kReadWrite = 0u << 1;
 constexpr std::uint32_t kReadOnly = 2u << 1;
 constexpr std::uint32_t kExecuteNever = 1u << 0;
-// RLAR: which attribute of MAIR0, and enable.
+// RLAR: index of the attribute in MAIR0, and the enable bit.
 constexpr std::uint32_t kDevice = 0u << 1;  // nGnRnE
 constexpr std::uint32_t kCached = 1u << 1;  // write-back, allocated on reads and writes
 constexpr std::uint32_t kUncached = 2u << 1;
@@ -58,8 +59,8 @@ struct Use {
 
 constexpr Use kCode = {kReadOnly | kNotShareable, kCached};
 constexpr Use kConstants = {kReadOnly | kNotShareable | kExecuteNever, kCached};
-// Memory that the NPU sees too: cached, and not shareable, because Cortex-M55 keeps shareable
-// memory out of its cache and cache.cpp keeps both sides' views alike.
+// The NPU may use this memory too. It is cached and not shareable, because a Cortex-M55 does not
+// cache shareable memory. cache.cpp keeps the views of CPU and NPU equal.
 constexpr Use kData = {kReadWrite | kNotShareable | kExecuteNever, kCached};
 constexpr Use kRegisters = {kReadWrite | kNotShareable | kExecuteNever, kDevice};
 

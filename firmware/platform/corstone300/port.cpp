@@ -12,7 +12,7 @@ void StartPort() {
   static bool started = false;
   if (started) return;
   started = true;
-  // An app that brings both keeps the timer for itself.
+  // An app that sets both hooks may use the timer itself.
   if (Hooks().now_us == nullptr || Hooks().wait == nullptr) corstone300::StartClock();
   NpuPortStart();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The registers this port touches, named as in their manuals: the Armv8-M Architecture Reference
-// Manual (DDI 0553) for the core, the CMSDK TRM (DDI 0479) for the UART, the SSE-300 TRM (101773)
+// The registers that this port uses, with the names of their manuals: Armv8-M Architecture
+// Reference Manual (DDI 0553) for the core, CMSDK TRM (DDI 0479) for the UART, SSE-300 TRM (101773)
 // for the timer.
 #pragma once
 
@@ -54,8 +54,8 @@ inline void EnableInterrupt(std::uint32_t irq) {
 inline void DataSyncBarrier() { __asm volatile("dsb" ::: "memory"); }
 inline void InstructionSyncBarrier() { __asm volatile("isb" ::: "memory"); }
 
-// Holds interrupts off while in scope. WFI still wakes when one becomes pending, so a sleeper can
-// test its condition and go to sleep without losing the interrupt that arrives in between.
+// Disables interrupts while in scope. A pending interrupt still ends a WFI. So code can check a
+// condition and then sleep, without losing an interrupt in between.
 class InterruptsOff {
  public:
   InterruptsOff() { __asm volatile("mrs %0, primask\n\tcpsid i" : "=r"(before_)::"memory"); }

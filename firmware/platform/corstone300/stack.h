@@ -3,7 +3,7 @@
 
 namespace pilotlight::platform::corstone300 {
 
-// Fills the unused stack with a pattern, so that the deepest use can be found later.
+// Fills the unused stack with a pattern, so that StackHighWaterBytes() can find the deepest use.
 void PaintStack();
 
 }  // namespace pilotlight::platform::corstone300

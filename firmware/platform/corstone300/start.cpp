@@ -22,9 +22,8 @@ extern const Constructor __init_array_start[], __init_array_end[];
 const void* VectorTableAddress();  // vectors.cpp
 int main();
 
-// The compiler may use vector registers in any C++ function, so the coprocessors are switched on
-// before the first one. CPACR 0xE000ED88: full access to CP10 and CP11, which are floating point
-// and MVE.
+// The compiler may use vector registers in any C++ function, so floating point and MVE are switched
+// on first: full access to CP10 and CP11 in CPACR (0xE000ED88).
 __attribute__((naked, used)) void Reset_Handler() {
   __asm volatile(
       "cpsid i                  \n"

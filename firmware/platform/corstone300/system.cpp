@@ -15,11 +15,12 @@ namespace {
 
 constexpr std::uint32_t kStackPaint = 0x5AA5C33C;
 
-// Counts boots since power-up; what it holds at power-up does not matter.
+// Counts boots since power-up, from a random value.
 __attribute__((section(".noinit"))) std::uint32_t boots;
 std::uint32_t boot_id;
 
-// Spreads each input bit over the word (the finaliser of MurmurHash3, in the public domain).
+// Spreads each input bit over the word: the finaliser of MurmurHash3, which is in the public
+// domain.
 std::uint32_t Mix(std::uint32_t x) {
   x = (x ^ (x >> 16)) * 0x85EBCA6Bu;
   x = (x ^ (x >> 13)) * 0xC2B2AE35u;
@@ -32,7 +33,7 @@ namespace corstone300 {
 
 __attribute__((noinline)) void PaintStack() {
   const auto* here = static_cast<std::uint32_t*>(__builtin_frame_address(0));
-  // 16 words: this function's own frame, with room to spare.
+  // 16 words leave room for this function's own frame.
   for (volatile std::uint32_t* word = __stack_limit; word < here - 16; ++word) *word = kStackPaint;
 }
 

@@ -5,20 +5,20 @@
 
 namespace pilotlight::platform {
 
-// Differs at each power-up where the board has a source of it, else 0. Provided by the NPU's port:
-// the simulator's supervisor draws it.
+// A random number, drawn by the supervisor at each power-up; 0 on a board without a mailbox. The
+// NPU's port implements this.
 std::uint32_t PowerUpSeed();
 
 struct FaultDump;
 
 namespace corstone300 {
 
-// Puts a fault dump where an emulator's host finds it, should the firmware never get far enough to
-// be asked for it; does nothing on a board without a mailbox. Provided by the NPU's port. Called by
-// the fault handler, with the MPU off.
+// Copies a fault dump to the mailbox page, where the supervisor finds it even if the firmware never
+// boots far enough to be asked. Does nothing on a board without a mailbox. The NPU's port
+// implements this. The fault handler calls it, with the MPU off.
 void ShowFaultDump(const FaultDump& dump);
 
-// Draws this boot's id. Needs the clock and the NPU's port.
+// Makes this boot's id from PowerUpSeed().
 void StartSystem();
 
 }  // namespace corstone300

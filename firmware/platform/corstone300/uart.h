@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One CMSDK APB UART: polled transmit, interrupt-driven receive.
+// One CMSDK APB UART: transmits by polling, receives by interrupt.
 #pragma once
 
 #include <cstdint>
@@ -13,16 +13,15 @@ class Uart {
  public:
   constexpr explicit Uart(std::uintptr_t base) : base_(base) {}
 
-  // Enables transmitter, receiver and the receive interrupt. `divider`: input clock cycles per bit,
-  // >= 16.
+  // Enables transmitter, receiver and the receive interrupt. `divider` is the number of input clock
+  // cycles per bit, at least 16.
   void Start(std::uint32_t divider, std::uint32_t receive_irq);
 
-  // Blocks while the transmitter is full. Returns false when it stayed so for a second: nobody
-  // takes the bytes.
+  // Blocks while the transmitter is full. Returns false if it stays full for a second.
   bool Send(std::byte byte);
 
-  // The receive interrupt calls the first, then the second until it returns false: a byte that
-  // arrives after that last look raises the interrupt again.
+  // For the receive interrupt: call ClearReceiveInterrupt(), then Receive() until it returns false.
+  // A byte that arrives later raises the interrupt again.
   void ClearReceiveInterrupt();
   bool Receive(std::byte& into);
 

@@ -11,7 +11,7 @@ extern "C" {
 extern std::uint32_t __stack_top[];
 
 void Reset_Handler();
-void FaultEntry();  // fault.cpp: every exception that is nobody's business
+void FaultEntry();  // fault.cpp: every exception without a handler
 
 void ConsoleReceiveInterrupt();  // console.cpp
 }
@@ -46,7 +46,8 @@ constexpr VectorTable MakeVectors() {
 
 }  // namespace
 
-// External linkage: start.cpp points VTOR at it, which also pulls this file out of the archive.
+// start.cpp sets VTOR to this table. Its call of VectorTableAddress() also pulls this file out of
+// the archive.
 extern const VectorTable vector_table;
 __attribute__((section(".vectors"), used)) constexpr VectorTable vector_table = MakeVectors();
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The console is a socket from the supervisor, or the terminal when somebody runs the program by
-// hand.
+// The console is a socket from the supervisor. Without a supervisor, it is the terminal.
 #include "pilotlight/platform/console.h"
 
 #include <poll.h>
@@ -32,21 +31,21 @@ std::size_t ConsoleRead(Span<std::byte> into, std::uint64_t deadline_us) {
     if (poll(&waited, 1, static_cast<int>(wait_ms < 1000 ? wait_ms : 1000)) > 0) {
       const ssize_t got = read(from, into.data(), into.size());
       if (got > 0) return static_cast<std::size_t>(got);
-      // The other end is gone for good: a board without a console has nothing left to do.
+      // The other end is gone for good, and a board without a console has nothing left to do.
       std::exit(0);
     }
     if (NowUs() >= deadline_us) return 0;
   }
 }
 
-// The kernel holds what arrives until it is read.
+// The kernel buffers received bytes until they are read.
 std::uint32_t ConsoleOverruns() { return 0; }
 
 void ConsoleWrite(Span<const std::byte> bytes) {
   const int to = Descriptor(STDOUT_FILENO);
   std::size_t done = 0;
   while (done < bytes.size()) {
-    // The same second of patience that the UART port has.
+    // The UART port also gives up after a second.
     pollfd waited{to, POLLOUT, 0};
     if (poll(&waited, 1, 1000) <= 0) return;
     const ssize_t wrote = write(to, bytes.data() + done, bytes.size() - done);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The mailbox on the host: the page is in the shared file, and a socket carries a byte each way.
+// The mailbox on the host: the page is in the shared file, and a socket is the line.
 #include "npu/mailbox_line.h"
 
 #include <poll.h>
@@ -29,7 +29,7 @@ Page* SharedPage() {
 
 void RingDoorbell() {
   const char byte = 1;
-  // A full socket holds rings enough; a closed one shows in the page.
+  // If the socket is full, enough bytes are waiting. If it is closed, the page shows it.
   (void)send(Line(), &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -46,8 +46,8 @@ void SleepWhileInterruptCountIs(std::uint32_t seen, std::uint64_t deadline_us) {
   const std::uint64_t wait_ms = (deadline_us - now_us) / 1000 + 1;
   pollfd waited{Line(), POLLIN, 0};
   poll(&waited, 1, static_cast<int>(wait_ms < 1000 ? wait_ms : 1000));
-  // The other end is closed: poll() returns at once from now on, and this must not become a busy
-  // loop.
+  // The other end is closed, so poll() returns at once from now on. Sleep here, or the caller's
+  // loop would become a busy loop.
   if ((waited.revents & POLLHUP) != 0) poll(nullptr, 0, 1);
 }
 

@@ -3,7 +3,7 @@
 
 namespace pilotlight::platform {
 
-// The supervisor has made the shared file and the socket before the process began.
+// The supervisor made the shared file and the socket before it started this process.
 void StartPort() {}
 
 }  // namespace pilotlight::platform

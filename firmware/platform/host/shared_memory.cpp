@@ -43,7 +43,7 @@ void LayOver(int file, std::uint8_t* start, std::uint64_t size_bytes,
   if (mapped == MAP_FAILED) GiveUp("laying a section over the shared file");
 }
 
-// Priority 101 is the first that programs may use: before any static object can look at the model.
+// Priority 101 is the earliest that programs may use, so no static object can read the model first.
 __attribute__((constructor(101))) void StartSharedMemory() {
   const int file = InheritedDescriptor("PILOTLIGHT_SHARED_FD");
   if (file < 0) return;

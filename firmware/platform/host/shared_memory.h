@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The file that this process shares with the NPU simulator (DESIGN.md, "The host"), handed over
-// open by the supervisor. Before main() the sections .model and .tensor_arena are laid over it at
-// their own addresses.
+// The file that this process shares with the NPU simulator (DESIGN.md, "The host"). The supervisor
+// passes it as an open descriptor. Before main(), the sections .model and .tensor_arena are mapped
+// onto the file at their own addresses.
 #pragma once
 
 #include <cstddef>
@@ -10,13 +10,13 @@
 
 namespace pilotlight::platform::host {
 
-// A file descriptor that the supervisor named in environment variable `name`; -1 when it did not.
+// The file descriptor in the environment variable `name`, set by the supervisor; -1 if not set.
 int InheritedDescriptor(const char* name);
 
-// The byte at which the NPU sees device address `address`; null without a supervisor.
+// The byte in this process that has device address `address`; null without a supervisor.
 void* SharedAddress(std::uint64_t address);
 
-// Where the NPU sees `address`; npu_port.h's kNotVisible when it does not.
+// The device address of the byte at `address`; npu_port.h's kNotVisible if the NPU cannot reach it.
 std::uint64_t SharedDeviceAddress(const void* address);
 
 }  // namespace pilotlight::platform::host

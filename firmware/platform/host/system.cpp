@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A reset ends the process with a code that the supervisor answers with a new one. What has to
-// survive lies in the shared file, behind the mailbox page.
+// A reset ends the process with an exit code that makes the supervisor start a new one. Data that
+// must survive is in the mailbox page of the shared file.
 #include "pilotlight/platform/system.h"
 
 #include <sys/random.h>
@@ -41,10 +41,10 @@ const FaultDump* TakeFaultDump() {
   return &taken;
 }
 
-// Linux protects a process's memory by itself.
+// Linux protects the memory of a process.
 void MapData(Span<std::byte>) {}
 
-// Linux grows the stack page by page and keeps no mark of it: 0 stands for "not known".
+// Linux keeps no high-water mark of the stack. 0 means "not known".
 std::size_t StackHighWaterBytes() { return 0; }
 std::size_t StackSizeBytes() { return PILOTLIGHT_BOARD_STACK_BYTES; }
 
@@ -66,7 +66,7 @@ void pilotlight::CheckFailed(const char* file, int line, const char* expression)
   std::fprintf(stderr, "%s:%d: CHECK failed: %s\n", slash != nullptr ? slash + 1 : file, line,
                expression);
   platform::FaultDump* const kept = platform::KeptDump();
-  // By hand or in a unit test there is nobody to boot again: stop where a debugger can see it.
+  // Without a supervisor nothing would start the process again. Stop where a debugger sees it.
   if (kept == nullptr) std::abort();
   platform::SealFaultDump(dump);
   *kept = dump;

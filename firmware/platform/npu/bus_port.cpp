@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The NPU on the bus: registers at board.toml [npu] base, and an interrupt of its own.
+// The NPU on the bus: registers at board.toml [npu] base, and its own interrupt.
 #include "corstone300/cache.h"
 #include "corstone300/clock.h"
 #include "corstone300/registers.h"
@@ -18,7 +18,7 @@ using corstone300::Register;
 
 constexpr std::uintptr_t kCmd = PILOTLIGHT_BOARD_NPU_BASE + 0x008;
 constexpr std::uint32_t kCmdClearIrq = 1u << 1;
-constexpr std::uint32_t kCmdKeep = 0xC;  // clock and power permissions, as last written
+constexpr std::uint32_t kCmdKeep = 0xC;  // clock and power permissions stay as they are
 
 volatile std::uint32_t interrupts;
 
@@ -29,12 +29,12 @@ class BusPort final : public NpuPort {
   }
 
   void Write(std::uint32_t offset, std::uint32_t value) override {
-    // Memory the NPU is about to read is written before it is told to.
+    // All memory that the NPU will read must be written before this register.
     corstone300::DataSyncBarrier();
     Register(PILOTLIGHT_BOARD_NPU_BASE + offset) = value;
   }
 
-  // A bus that does not answer is a BusFault.
+  // If the bus does not answer, the core takes a BusFault.
   bool alive() const override { return true; }
 
   std::uint64_t DeviceAddress(const void* cpu_address, std::size_t size_bytes) override {
@@ -69,8 +69,8 @@ BusPort port;
 
 }  // namespace
 
-// The line is a level: it stays up, and this handler would be entered for ever, until the NPU is
-// told.
+// The interrupt is a level. Unless the handler clears it in the NPU, the core enters the handler
+// again and again.
 extern "C" void pilotlight_npu_interrupt(void) {
   Register(kCmd) = (Register(kCmd) & kCmdKeep) | kCmdClearIrq;
   corstone300::DataSyncBarrier();
@@ -80,7 +80,7 @@ extern "C" void pilotlight_npu_interrupt(void) {
 
 extern "C" void NpuPortStart() { corstone300::EnableInterrupt(PILOTLIGHT_BOARD_NPU_IRQ); }
 
-// No source of randomness: boots are told apart by their count alone.
+// There is no source of randomness, so only the boot count makes boot ids differ.
 std::uint32_t PowerUpSeed() { return 0; }
 
 void corstone300::ShowFaultDump(const FaultDump&) {}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The page that a mailbox port shares with the NPU simulator. MAILBOX.md says what every byte
-// means; python/pilotlight/targets/mailbox.py is the other side.
+// The page that a mailbox port shares with the NPU simulator. MAILBOX.md describes every byte.
+// python/pilotlight/targets/mailbox.py is the other side.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a mailbox port reaches the simulator: where the page is, how to ring, how an interrupt
-// arrives. One implementation per platform; the protocol on top is in mailbox_port.cpp.
+// The mailbox port's connection to the simulator: the page, the doorbell and the interrupt. There
+// is one implementation per platform. mailbox_port.cpp has the protocol.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace pilotlight::platform::mailbox {
 
-// Null when nothing is behind the board (a host process without its supervisor).
+// Null if there is no simulator (a host process without a supervisor).
 Page* SharedPage();
 
 void RingDoorbell();
@@ -18,13 +18,13 @@ void RingDoorbell();
 // Interrupts since start-up, modulo 2^32.
 std::uint32_t InterruptCount();
 
-// Returns when InterruptCount() is no longer `seen`, when `deadline_us` came, or earlier.
+// Sleeps until InterruptCount() differs from `seen`, or until `deadline_us`. May return early.
 void SleepWhileInterruptCountIs(std::uint32_t seen, std::uint64_t deadline_us);
 
-// Gives the simulator's process a chance to run on a machine with few cores.
+// Lets the simulator's process run, on a host with few cores.
 void YieldToSimulator();
 
-// The address at which the NPU finds `cpu_address`, which need not be visible to it.
+// The NPU's address of `cpu_address`. The NPU may be unable to reach it.
 std::uint64_t NpuAddress(const void* cpu_address);
 
 }  // namespace pilotlight::platform::mailbox

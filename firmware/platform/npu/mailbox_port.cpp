@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The NPU behind a shared page (MAILBOX.md). Writes are posted; a read first waits until the
-// simulator has executed them all, so it returns what the hardware would.
+// The NPU behind a shared page (MAILBOX.md). Writes are posted. A read first waits until the
+// simulator has executed all of them, so it returns the same value as hardware.
 #include <algorithm>
 #include <atomic>
 
@@ -18,14 +18,14 @@ constexpr std::uint32_t kCmd = 0x008;
 constexpr std::uint32_t kCmdRun = 1;
 constexpr std::uint32_t kReset = 0x00C;
 
-// The simulator answers in well under a millisecond. A reset during a run restarts its process,
-// which takes a second, and many of them on a machine with a load of fifteen. One that died is seen
-// at once by `present`.
+// The simulator normally answers in well under a millisecond. A reset during a run restarts its
+// process. This takes a second, or many seconds on a host with a load of fifteen. If the simulator
+// dies, `present` shows it at once.
 constexpr std::uint64_t kAnswerDeadlineUs = 60'000'000;
-// How often a sleeper looks whether the simulator is still there.
+// A sleeping CPU checks `present` at this interval.
 constexpr std::uint64_t kPresenceIntervalUs = 50'000;
 
-// The largest networks take seconds; a simulator that computes for longer has gone astray.
+// The largest networks take seconds. A simulator that computes for longer than this hangs.
 constexpr std::uint64_t kLongestRunUs = 600'000'000;
 
 class MailboxPort final : public NpuPort {
@@ -47,7 +47,8 @@ class MailboxPort final : public NpuPort {
     entry.value = value;
     std::atomic_thread_fence(std::memory_order_release);
     page.head = page.head + 1;
-    // These two act at once on hardware; everything else waits until somebody looks.
+    // These two act at once on hardware. The effect of other writes is only visible to a later
+    // read.
     if (offset == kCmd || offset == kReset) Flush();
   }
 
@@ -86,13 +87,13 @@ class MailboxPort final : public NpuPort {
 
   std::uint64_t SimulatorUs() const override { return simulator_us_ + EmulatedWorkUs(); }
 
-  // Boards with a mailbox have no data cache (pilotlight.boards refuses one).
+  // A board with a mailbox has no data cache (static_assert in corstone300/mailbox_line.cpp).
   void CleanDCache(Span<const std::byte>) override {}
   void InvalidateDCache(Span<std::byte>) override {}
 
  private:
-  // The simulator may be done before anybody waits for it. Its interrupt is no work of the CPU
-  // then either, so the wait begins with the command that starts the NPU.
+  // The simulator may finish before the driver waits for it. Its interrupt must not count as work
+  // of the CPU, so the wait starts at the command that starts the NPU.
   void BeginRun() {
     running_ = true;
     BeginWaiting();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which addresses the NPU can reach: board.toml [npu] visible.
+// The addresses that the NPU can reach: [npu] visible in board.toml.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace pilotlight::platform {
 
-// True when all of `size_bytes` from `address` on lie in one visible region.
+// True if one visible region holds all `size_bytes` bytes from `address` on.
 bool NpuCanReach(std::uint64_t address, std::size_t size_bytes);
 
 }  // namespace pilotlight::platform

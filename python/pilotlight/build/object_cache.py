@@ -15,11 +15,13 @@ dataclasses and tempfile alone would double it.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import re
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ MOST_BYTES = 2 * 2**30
 _FOLDERS = 512
 # Compilations of the same source and arguments that differ in what they read.
 _MOST_VARIANTS = 16
+# How long to wait for another process that compiles the same: a source takes some seconds.
+_MOST_WAIT_S, _LOOK_INTERVAL_S = 120.0, 0.02
 # What the compiler reads beside its arguments (GCC manual, "Environment Variables").
 _ENVIRONMENT = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "SOURCE_DATE_EPOCH", "GCC_EXEC_PREFIX")
 _PREFIX_MAP = "-ffile-prefix-map="
@@ -139,7 +143,7 @@ def _include_folders(command: Sequence[str]) -> list[str]:
 
 
 class Cache:
-    """The folder holds `variants/KEY` and `objects/KEY`, each below a folder of the key's first two digits.
+    """The folder holds `variants/KEY` and `objects/KEY`, each below a folder of the key's first two digits, and locks.
 
     A file of variants lists what compilations of one key read, and under which name the result lies.
     """
@@ -170,6 +174,24 @@ class Cache:
         _write(self._path("variants", key), json.dumps(variants).encode())
         for kind, name in (("objects", result), ("variants", key)):
             _keep_below(os.path.dirname(self._path(kind, name)), MOST_BYTES // _FOLDERS)
+
+    def alone(self, key: str) -> tuple[int, bool]:
+        """Wait for other processes that compile the same. Returns what to close afterwards, and whether it waited.
+
+        Builds that start together would compile each source once each. A process that ends lets the others go on.
+        """
+        path = os.path.join(self._folder, "locks", key[:3])
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        lock = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+        waited, until = False, time.monotonic() + _MOST_WAIT_S
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                waited = True
+                time.sleep(_LOOK_INTERVAL_S)
+        return lock, waited
 
     def _path(self, kind: str, name: str) -> str:
         return os.path.join(self._folder, kind, name[:2], name)
@@ -277,15 +299,25 @@ def main(arguments: Sequence[str]) -> int:
     compilation = Compilation.of(command) if folder is not None else None
     if folder is None or compilation is None:
         return _compile(command)[0]
-    cache, key = Cache(folder), None
+    cache, key, lock = Cache(folder), None, None
     try:
         key = compilation.key()
         if cache.fetch(compilation, key):
             return 0
+        lock, waited = cache.alone(key)
+        if waited and cache.fetch(compilation, key):
+            return 0
     except _UNEXPECTED:
         pass  # Something in the cache is not as it was written: compile, and write it anew.
+    code = _compile_and_keep(compilation, cache, key)
+    if lock is not None:
+        os.close(lock)
+    return code
+
+
+def _compile_and_keep(compilation: Compilation, cache: Cache, key: str | None) -> int:
     began_ns = _now_ns(compilation)
-    code, said = _compile(command)
+    code, said = _compile(compilation.command)
     # Warnings would be lost the next time.
     if code == 0 and not said and key is not None and began_ns is not None:
         try:

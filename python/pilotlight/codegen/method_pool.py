@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much `load_method` of our runtime takes from the method allocator, from the .pte alone.
 
-Follows the allocations of firmware/executorch one by one (its DESIGN.md lists them), alignment gaps included, so the
+Follows the allocations of firmware/executorch one by one (its SPEC.md lists them), alignment gaps included, so the
 result is exact. The sizes below are asserted by firmware/executorch/method_load.cpp.
 """
 

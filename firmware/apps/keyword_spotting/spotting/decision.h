@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From one inference's scores after the other to keywords, by the formulas of
+// Decides about keywords from the scores of successive inferences. Formulas:
 // python/models/kws/decision.py.
 #pragma once
 
@@ -13,14 +13,14 @@ namespace pilotlight::keyword_spotting {
 
 class Decision {
  public:
-  // Of the network's outputs: real = (stored - zero_point) * scale. The zero point does not matter
-  // to a softmax.
+  // `scale` is that of the network's output: real = (stored - zero_point) * scale. The zero point
+  // does not change a softmax.
   explicit Decision(float scale) : scale_(scale) {}
 
   void Restart();
 
-  // Takes the scores of the window that ends before sample `end`. Returns the keyword's class, or
-  // kNone. averages() holds until the next call.
+  // Takes the scores of one inference; `end` is the first sample after its window. Returns the
+  // keyword's class, or kNone. averages() is valid until the next call.
   static constexpr int kNone = -1;
   int Push(Span<const std::int8_t> scores, std::uint64_t end);
 

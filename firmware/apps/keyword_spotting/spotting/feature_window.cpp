@@ -21,7 +21,7 @@ void FeatureWindow::Push(const float (&features)[kCoefficients]) {
   std::int8_t* const frame = values_ + At(frames_);
   const float inverse_scale = 1.0f / quantisation_.scale;
   for (std::uint32_t i = 0; i < kCoefficients; ++i) {
-    // Clamped first: the conversion of what no integer holds is undefined.
+    // Clamped first, because converting a value outside the integer range is undefined.
     const float steps = std::fmin(std::fmax(features[i] * inverse_scale, -1000.0f), 1000.0f);
     const long stored = std::lrintf(steps) + quantisation_.zero_point;
     frame[i] = static_cast<std::int8_t>(stored < -128 ? -128 : stored > 127 ? 127 : stored);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The frames that the network looks at, as it takes them: quantised once when they
-// come in, and used again by every inference until they leave the window.
+// The frames that are the network's input. Each frame is quantised once, when it enters
+// the window. Every inference uses it until it leaves the window.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace pilotlight::keyword_spotting {
 
-// stored = real / scale + zero_point, rounded to nearest and even, as the exporter does it.
+// stored = real / scale + zero_point, rounded to nearest even, as in the exporter.
 struct Quantisation {
   float scale;
   std::int32_t zero_point;
@@ -30,17 +30,17 @@ class FeatureWindow {
   void Push(const float (&features)[description::kCoefficients]);
 
   bool full() const { return frames_ >= description::kFrames; }
-  std::uint32_t frames() const { return frames_; }  // Since the start.
+  std::uint32_t frames() const { return frames_; }  // Since Restart().
 
-  // The newest frame, after a Push().
+  // The newest frame. Needs at least one Push().
   Span<const std::int8_t> newest() const;
 
-  // Writes the window, oldest frame first; full() must hold.
+  // Writes the window, oldest frame first. full() must be true.
   void CopyTo(Span<std::int8_t> input) const;
 
  private:
   Quantisation quantisation_;
-  std::int8_t values_[kElements] = {};  // Frame i lies at i modulo kFrames.
+  std::int8_t values_[kElements] = {};  // Frame i is at i modulo kFrames.
   std::uint32_t frames_ = 0;
 };
 

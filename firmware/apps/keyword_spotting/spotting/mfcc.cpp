@@ -20,7 +20,7 @@ static_assert(sizeof(std::int16_t) == sizeof(q15_t));
 
 constexpr std::uint32_t kBins = kFftSamples / 2 + 1;
 
-// Made once, at the first frame: no constructor before main().
+// Made once, at the first frame, so that no constructor runs before main().
 const arm_rfft_fast_instance_f32& Transform() {
   static arm_rfft_fast_instance_f32 instance;
   static bool made = false;
@@ -51,10 +51,10 @@ void Mfcc::Compute(float (&features)[kCoefficients]) {
   arm_q15_to_float(sound_, time_, kWindowSamples);  // sample / 32768
   arm_mult_f32(time_, kWindow, time_, kWindowSamples);
   std::memset(time_ + kWindowSamples, 0, (kFftSamples - kWindowSamples) * sizeof time_[0]);
-  // The transform overwrites its input, which from here on serves for the magnitudes.
+  // The transform overwrites its input, so time_ can hold the magnitudes from here on.
   arm_rfft_fast_f32(const_cast<arm_rfft_fast_instance_f32*>(&Transform()), time_, spectrum_, 0);
 
-  // Bins 0 and N / 2 are real and share the first place.
+  // Bins 0 and N / 2 are real, and both are in the first complex element.
   float* const magnitudes = time_;
   magnitudes[0] = std::fabs(spectrum_[0]);
   magnitudes[kBins - 1] = std::fabs(spectrum_[1]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The image's own identity, for what talks to the host. python/pilotlight/build/build_id.py
- * computes it from the linked image and writes it there.
+ * The image's identity, for code that talks to the host. python/pilotlight/build/build_id.py
+ * computes it from the linked image and writes it into the image.
  */
 #ifndef PILOTLIGHT_BUILD_ID_H_
 #define PILOTLIGHT_BUILD_ID_H_

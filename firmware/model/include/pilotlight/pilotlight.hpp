@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// pilotlight.h for C++: a model that closes itself, and tensors as spans of their
-// own type. Nothing is behind it but the C API; everything said there holds here.
+// pilotlight.h for C++: a model that closes itself, and tensors as typed spans. It
+// only wraps the C API, and the contract of pilotlight.h holds here too.
 //
 //     static pilotlight::InferenceModel digits;
 //     if (digits.Open(pilotlight_model_digits) != pilotlight::Status::kOk) ...
@@ -59,8 +59,8 @@ class InferenceModel {
 
   Status ResetState() { return static_cast<Status>(pilotlight_reset_state(&model_)); }
 
-  // Elements of input or output `index`; empty when there is none, or when T is
-  // not its type.
+  // Elements of input or output `index`. Empty if there is no such tensor, or if its
+  // element type is not T.
   template <typename T>
   Span<T> Input(std::uint32_t index) {
     return Elements<T>(pilotlight_input(&model_, index));

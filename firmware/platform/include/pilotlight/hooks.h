@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What an app with an operating system, or with a clock of its own, puts in place
- * of the bare-metal defaults. Plain C. Set once, through pilotlight_init().
+ * An app with an operating system, or with its own clock, sets these functions to replace
+ * the bare-metal defaults. Plain C. Set once, through pilotlight_init().
  */
 #ifndef PILOTLIGHT_HOOKS_H_
 #define PILOTLIGHT_HOOKS_H_
@@ -12,23 +12,24 @@
 extern "C" {
 #endif
 
-/* NULL members keep the default. `context` is handed to each. */
+/* A NULL member keeps the default. `context` is passed to each function. */
 typedef struct pilotlight_hooks {
   void* context;
 
-  /* Around everything that touches the NPU or the shared arena: a mutex, which may be
-   * held for a whole inference. Default: nothing. Both or neither. */
+  /* A mutex for the NPU and the shared arena. It may be held for a whole inference.
+   * Default: no lock. Set both or neither. */
   void (*lock)(void* context);
   void (*unlock)(void* context);
 
   /* wait: blocks until signal() was called since the last return of wait(), or until
-   * now_us() reaches `deadline_us`; may return early. Thread context.
-   * signal: ends that wait; called from the NPU's interrupt. A binary semaphore is both.
-   * Default: WFI until any interrupt, with a timer armed for the deadline. Both or neither. */
+   * now_us() reaches `deadline_us`. It may return early. Thread context.
+   * signal: ends that wait. Called from the NPU's interrupt.
+   * A binary semaphore implements both. Default: WFI until any interrupt, with the timer
+   * set to the deadline. Set both or neither. */
   void (*wait)(void* context, uint64_t deadline_us);
   void (*signal)(void* context);
 
-  /* Microseconds that never run backwards nor wrap. Default: the board's timer. */
+  /* Microseconds; never runs backwards and never wraps. Default: the board's timer. */
   uint64_t (*now_us)(void* context);
 } pilotlight_hooks_t;
 

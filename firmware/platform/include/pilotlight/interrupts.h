@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Interrupt handlers that an app with a vector table of its own enters there.
+ * Interrupt handlers for an app that has its own vector table.
  */
 #ifndef PILOTLIGHT_INTERRUPTS_H_
 #define PILOTLIGHT_INTERRUPTS_H_
 
 #include "pilotlight/board_config.h"
 
-/* Interrupt numbers: position in the vector table less 16. An NPU behind a mailbox
- * interrupts by its doorbell. */
+/* Interrupt numbers: position in the vector table minus 16. An NPU behind a mailbox
+ * interrupts through the doorbell UART. */
 #if defined(PILOTLIGHT_BOARD_NPU_IRQ)
 #define PILOTLIGHT_NPU_VECTOR PILOTLIGHT_BOARD_NPU_IRQ
 #else
@@ -20,11 +20,11 @@
 extern "C" {
 #endif
 
-/* At PILOTLIGHT_NPU_VECTOR. */
+/* The handler of PILOTLIGHT_NPU_VECTOR. */
 void pilotlight_npu_interrupt(void);
 
-/* At PILOTLIGHT_TIMER_VECTOR. Not needed by an app that sets the hooks wait, signal
- * and now_us: the timer is left alone then. */
+/* The handler of PILOTLIGHT_TIMER_VECTOR. An app that sets the hooks wait, signal and
+ * now_us does not need it, because Pilotlight does not use the timer then. */
 void pilotlight_timer_interrupt(void);
 
 #ifdef __cplusplus

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs that upstream's exporter makes: `python exported_programs.py <folder>` writes <name>.pte files.
+"""Exports programs with upstream's exporter: `python exported_programs.py <folder>` writes <name>.pte files.
 
-A process of its own, because it imports torch. No delegate: every operator stays a call whose arguments the probe
-prints.
+A process of its own, because it imports torch. There is no delegate, so every operator stays a call whose arguments the
+probe prints.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Decode(torch.nn.Module):
 
 
 class Dynamic(torch.nn.Module):
-    """Shapes with an upper bound: their sizes become numbers of the program, and views of them."""
+    """Shapes with an upper bound. The program has their sizes as numbers, and views that use these."""
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, int]:
         rows = x.shape[0]
@@ -59,21 +59,21 @@ class Dynamic(torch.nn.Module):
 
 
 class Branches(torch.nn.Module):
-    """Control flow: jumps, moves, and a number out of a tensor."""
+    """Control flow: jumps, moves, and a number read from a tensor."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.cond(x.sum() > 0, lambda a: a + 1, lambda a: a - 1, (x,))
 
 
 class BranchesOnShape(torch.nn.Module):
-    """A jump on the result of a comparison, for which the exporter writes the integer 0."""
+    """A jump on the result of a comparison. The exporter stores the integer 0 for this result."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.cond(x.shape[0] > 3, lambda a: a + 1, lambda a: a - 1, (x,))
 
 
 class Rounds(torch.nn.Module):
-    """A loop: jumps back, and results that grow round by round."""
+    """A loop: jumps back, and results that grow in each round."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         from functorch.experimental.control_flow import map as control_flow_map

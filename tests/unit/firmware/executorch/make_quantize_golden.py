@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes quantize_golden.inc from PyTorch: `python make_quantize_golden.py > quantize_golden.inc`.
 
-Each line: value bits, scale, zero point, limits, dtype, what quantized_decomposed.quantize_per_tensor gives, and the
-bits of what dequantize_per_tensor makes of that.
+Each line has the dtype, the bits of the value, scale, zero point, limits, the result of
+quantized_decomposed.quantize_per_tensor, and the bits of that result after dequantize_per_tensor.
 """
 
 from __future__ import annotations

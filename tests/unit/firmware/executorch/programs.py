@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hand-written programs for the runtime, good and bad, as bytes of .pte files.
 
-A program is a dict in the shape of schema/program.fbs; flatc makes the FlatBuffer. The extended header and segments
-are put around it here, since flatc knows neither (layout: executorch/exir/_serialize/_program.py).
+A program is a dict in the form of schema/program.fbs, and flatc makes the FlatBuffer. flatc knows neither the extended
+header nor segments, so they are added here (layout: executorch/exir/_serialize/_program.py).
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def program(*plans: Json, **more: Any) -> Json:
         "execution_plan": list(plans),
         "constant_buffer": [],
         "backend_delegate_data": [],
-        # How the exporter says that there are no constants.
+        # How the exporter states that there are no constants.
         "segments": [{"offset": 0, "size": 0}],
         "constant_segment": {"segment_index": 0, "offsets": [0]},
     }
@@ -152,13 +152,13 @@ def ethos_u(index: int = 0, location: str = "INLINE", **more: Any) -> Json:
 
 
 def one_kernel() -> Json:
-    """in -> trace -> out, both planned: the base that bad programs are made from."""
+    """in -> trace -> out, both planned. Bad programs are made from this one."""
     values = [tensor([2, 3], at=0), value("Int", int_val=-7), tensor([2, 3], at=64)]
     return program(plan(values, [0], [2], [kernel(0, 0, 1, 2)]))
 
 
 def constants() -> tuple[Json, list[bytes]]:
-    """Constants and the initial state of a mutable buffer in segments, a delegate's data and named data too."""
+    """Constants, the initial state of a mutable buffer, a delegate's data and named data, all in segments."""
     values = [
         tensor([4], at=0),
         tensor([4], data_buffer_idx=1),
@@ -185,12 +185,12 @@ def constants() -> tuple[Json, list[bytes]]:
     return content, segments
 
 
-# Of lent_memory(): the input, a view, the output, and others.
+# Values of lent_memory(): the input, a view, the output, and others.
 LENT_IN, LENT_VIEW, LENT_OUT, LENT_VIEW_OF_OUT, FLAG, PLANNED, BIG, SMALL, CONSTANT, SIZE_ANY, SIZE_SEVEN = range(11)
 
 
 def lent_memory(*instructions: Json) -> tuple[Json, list[bytes]]:
-    """A program with tensors of up to 4 rows in memory of the caller. Operators: fill, flip, a view."""
+    """A program with tensors of up to 4 rows in the caller's memory. Operators: fill, flip, a view."""
     dynamic = "DYNAMIC_BOUND"
     values = [
         tensor([4, 3], shape_dynamism=dynamic),
@@ -291,7 +291,7 @@ def good() -> dict[str, tuple[Json, Sequence[bytes]]]:
             [],
         ),
         "loop": (
-            # Counts 3 down to 0; each round traces, then moves a value.
+            # Counts 3 down to 0. Each round traces a value and then moves one.
             program(
                 plan(
                     [
@@ -376,7 +376,7 @@ def _method(content: Json) -> Json:
 
 
 def bad() -> dict[str, tuple[Json, Sequence[bytes]]]:
-    """Programs that something is wrong with, in a place that a runtime has to notice, sooner or later."""
+    """Programs with an error that a runtime must detect, at load or later."""
     result: dict[str, tuple[Json, Sequence[bytes]]] = {}
 
     def case(name: str, edit: Callable[[Json], None], base: tuple[Json, Sequence[bytes]] | None = None) -> None:
@@ -599,7 +599,7 @@ def bad() -> dict[str, tuple[Json, Sequence[bytes]]]:
 
 
 def _state(content: Json) -> Json:
-    """What constants() says about the mutable buffer."""
+    """Return what constants() states about the mutable buffer."""
     extra: Json = _method(content)["values"][4]["val"]["extra_tensor_info"]
     return extra
 
@@ -614,12 +614,12 @@ def _root(pte: bytes) -> int:
 
 
 def _follow(pte: bytes, at: int) -> int:
-    """The position of what the offset at `at` leads to."""
+    """Return the position to which the offset at `at` refers."""
     return at + int(struct.unpack_from("<I", pte, at)[0])
 
 
 def _entry(pte: bytes, table: int, field: int) -> int:
-    """The position of a field's entry in the table's list of fields."""
+    """Return the position of a field's entry in the table's list of fields."""
     return table - int(struct.unpack_from("<i", pte, table)[0]) + 4 + 2 * field
 
 
@@ -628,19 +628,19 @@ def _field(pte: bytes, table: int, field: int) -> int:
 
 
 def _vector(pte: bytes, at: int) -> range:
-    """The positions of the offsets in a list of tables."""
+    """Return the positions of the offsets in a list of tables."""
     start = _follow(pte, at)
     return range(start + 4, start + 4 + 4 * int(struct.unpack_from("<I", pte, start)[0]), 4)
 
 
 def _without_field(pte: bytes, table: int, field: int) -> bytes:
-    """As if the field had not been written, in all tables that share the list of fields."""
+    """Return the program without the field, in all tables that share the list of fields."""
     entry = _entry(pte, table, field)
     return pte[:entry] + b"\0\0" + pte[entry + 2 :]
 
 
 def damaged(pte: bytes, segmented: bytes) -> Iterator[tuple[str, bytes]]:
-    """Files whose frame is broken, before any table is looked at."""
+    """Files with an error in the frame, which is found before any table is read."""
     yield "identifier", pte[:4] + b"ET99" + pte[8:]
     yield "identifier_of_another_format", pte[:4] + b"TFL3" + pte[8:]
     yield "root_beyond_the_end", b"\xff\xff\xff\x7f" + pte[4:]

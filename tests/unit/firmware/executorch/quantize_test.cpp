@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kernels' arithmetic against PyTorch's (make_quantize_golden.py), and the
-// operators' behaviour on tensors that do not fit.
+// Compares the kernels' arithmetic with PyTorch's (make_quantize_golden.py), and tests the
+// operators on tensors that do not fit.
 #include "pilotlight/kernels/quantize.h"
 
 #include <gtest/gtest.h>
@@ -85,7 +85,7 @@ TEST(Quantize, TheWholeRangeOfInt32Saturates) {
   EXPECT_EQ(out[1], INT32_MIN);
 }
 
-// A float tensor and an int8 tensor of the same three elements.
+// A float tensor and an int8 tensor with the same number of elements, three.
 struct Tensors {
   float real_data[3] = {1.0f, -1.0f, 0.25f};
   std::int8_t integer_data[3] = {};

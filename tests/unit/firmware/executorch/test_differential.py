@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our runtime against the wheel's: the same files, the same calls, the same answers.
+"""Compares our runtime with the wheel's: the same files and calls must give the same results.
 
-The probe (differential/probe.cpp) is linked with either; its prints are compared file by file.
+The probe (differential/probe.cpp) is linked with each runtime. Its output is compared file by file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ sys.path.insert(0, str(HERE))
 
 import programs  # noqa: E402
 
-# Where the two differ by design: ours checks every file in full when it is loaded. With the error that ours gives.
+# Intended differences: ours checks every file in full when it loads it. Each entry begins with our
+# error.
 DIFFERENT = {
     "numel_overflow": "0x23: the wheel multiplies without a check and then finds the planned memory too small",
     "nbytes_overflow": "0x23: likewise",
@@ -38,7 +39,7 @@ DIFFERENT = {
     "jump_to_-1": "0x23: likewise",
     "jump_on_a_tensor_without_memory": "0x23: no reason to distinguish it from other bad jumps",
 }
-# What the wheel runs, or only complains about when asked for the part in question.
+# Files that the wheel runs, or refuses only when a caller asks for the faulty part.
 REFUSED = {
     "no_name": "0x23",
     "memory_offset_odd": "0x23",
@@ -57,12 +58,13 @@ REFUSED = {
     "named_segment_99": "0x23",
     "named_segment_far": "0x12",
     "named_key_null": "0x23",
-    "cut_to_nearly_all": "0x23",  # The last byte is padding; the FlatBuffers verifier wants it all the same.
+    "cut_to_nearly_all": "0x23",  # The last byte is padding, but the FlatBuffers verifier needs it.
     "header_program_short": "0x23",  # The wheel follows offsets beyond the size in the header.
 }
-# Likewise, when the method is loaded: the bytes that the loader gives are looked at.
+# The same, but refused when the method is loaded, because only then are the bytes read.
 REFUSED_BY_LOAD_METHOD = {"constant_boolean_2": "0x23", "initial_boolean_2": "0x23"}
-# What is well formed, and more than the image, its caller or this runtime has; or harmless.
+# Files that are well formed but need something that the image, its caller or this runtime lacks,
+# and harmless files.
 LATER = {
     "no_constants_in_segment_99",
     "no_methods",
@@ -87,15 +89,16 @@ LATER = {
     "header_base_0",
     "header_data_0",
 }
-# Refused when run, for memory that nobody has lent; the wheel follows a null pointer, or hands it to a kernel. And a
-# set_input() that was refused does not count as having set the input.
+# Refused when run. In the first two, a tensor has no memory: the wheel follows the null pointer or
+# passes it to a kernel. In the last, set_input() was refused, so the input does not count as set.
 REFUSED_BY_EXECUTE = {
     "argument_without_memory": "0x2",
     "listed_tensor_without_memory": "0x2",
     "input_is_a_list": "0x12",
 }
 
-# With lists that the .pte's reader does not tell apart, so the computed pool is a little larger than the real one.
+# These have lists that the .pte reader does not distinguish, so the computed pool is a little
+# larger than the real one.
 BOUNDED = {"every_kind_of_value", "scalar_inputs", "accumulator"}
 
 
@@ -104,7 +107,7 @@ class Probes:
         self._folder = folder
 
     def run(self, which: str, files: Iterable[Path], *flags: str) -> dict[str, str]:
-        """Return what the probe printed about each file, by the file's name without suffix."""
+        """Return the probe's output for each file, by the file's name without suffix."""
         command = [str(self._folder / f"probe_{which}"), *flags, *(str(file) for file in files)]
         result = subprocess.run(command, check=True, capture_output=True)
         prints = {}
@@ -121,7 +124,7 @@ def probes(differential_build: Path) -> Probes:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all hand-written programs: good/, bad/ and damaged/."""
+    """Return the folder of all hand-written programs: good/, bad/ and damaged/."""
     folder = tmp_path_factory.mktemp("programs")
     assembler = programs.Assembler(folder)
     good = assembler.assemble(programs.good())
@@ -158,7 +161,7 @@ def _operators(files: Iterable[Path]) -> set[str]:
 
 
 def _differences(ours: dict[str, str], wheel: dict[str, str]) -> dict[str, list[str]]:
-    """Per file, the lines that only one of them printed."""
+    """Return the lines that only one of the two printed, by file."""
     result = {}
     for name in wheel:
         if ours[name] != wheel[name]:
@@ -169,7 +172,7 @@ def _differences(ours: dict[str, str], wheel: dict[str, str]) -> dict[str, list[
 
 
 def _is_refused(text: str) -> bool:
-    """Neither crashed nor got as far as running: load or load_method gave an error."""
+    """Whether load or load_method returned an error, without a crash or a run."""
     loads = re.findall(r"^(?:load|load_method) (0x[0-9a-f]+)$", text, re.MULTILINE)
     ran = re.search(r"^execute 0x0$", text, re.MULTILINE) is not None
     return "crashed" not in text and any(code != "0x0" for code in loads) and not ran
@@ -198,14 +201,14 @@ def test_exported_programs_give_the_same_values_metadata_and_errors(probes: Prob
 
 
 def _first_error(text: str) -> tuple[str, str]:
-    """The first step that failed and its error, before the one that has to: a pool that is too small."""
+    """Return the first step that failed and its error. The later step with a pool that is too small must fail."""
     tried = text.partition("with a pool of")[0]
     steps = re.findall(r"^(load|load_method|execute) (0x[0-9a-f]+)$", tried, re.MULTILINE)
     return next(((step, code) for step, code in steps if code != "0x0"), ("runs", "0x0"))
 
 
 def wrong_answers(ours: dict[str, str], wheel: dict[str, str]) -> list[str]:
-    """Say for which malformed files ours give neither the wheel's error nor the one that they should."""
+    """Return the malformed files for which ours gives neither the wheel's error nor the expected one."""
     wrong = []
     for name in wheel:
         (step, code), (wheels_step, wheels_code) = _first_error(ours[name]), _first_error(wheel[name])
@@ -238,7 +241,7 @@ def test_malformed_programs_give_the_same_error_as_the_wheel_or_the_same_earlier
     assert not wrong, "\n".join(wrong)
 
 
-# What the wheel crashes on and ours may run: an absent list of delegates is an empty one.
+# The wheel crashes on these, and ours may run them: an absent list of delegates is an empty one.
 _HARMLESS = {"no_delegates"}
 
 
@@ -263,7 +266,7 @@ def test_the_method_pool_is_as_large_as_computed_from_the_program(
     for file in files:
         used = [int(size) for size in re.findall(r"^pool (\d+)$", prints[file.stem], re.MULTILINE)]
         methods = read_program(file.read_bytes()).methods.values()
-        # The probe's backend takes 16 bytes a delegate.
+        # The probe's backend takes 16 bytes per delegate.
         computed = max(method_pool_bytes(method, pointer_bytes=8, handle_bytes=16) for method in methods)
         if file.stem in BOUNDED:
             assert max(used) <= computed <= max(used) + 128, file.stem

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The runtime compiles for Cortex-M55 with every warning an error, and stays within its budget."""
+"""The runtime compiles for Cortex-M55 with warnings as errors, and stays within its budget."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[3]
 TOOLCHAIN = ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake"
 
-# Program, method, registries, one loader, delegate call; without verifier, log text, kernels and C library.
+# Program, method, registries, one loader, a delegate call. Without verifier, log text, kernels and
+# C library.
 CORE_BUDGET_BYTES = 16 * 1024
 VERIFIER_BUDGET_BYTES = 12 * 1024
 
@@ -39,7 +40,7 @@ def _build(folder: Path, *options: str) -> Path:
 
 def _runtime_bytes(build: Path) -> int:
     text = (build / "footprint.map").read_text(encoding="utf-8")
-    # The map first lists what was dropped; only what follows is in the image.
+    # The map first lists what was discarded. Only the part after it is in the image.
     image = text[text.index("Linker script and memory map") :]
     wrapped = re.sub(r"^( \.\S+)\n", r"\1 ", image, flags=re.M)
     sizes = [int(size, 16) for _, size in _SECTION.findall(wrapped)]
@@ -53,7 +54,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_core_and_verifier_of_the_runtime_fit_their_budgets(tmp_path: Path) -> None:
-    # Without messages, as upstream builds its own size test.
+    # Without messages, because upstream builds its own size test without them.
     quiet = "-DPILOTLIGHT_EXECUTORCH_LOG_LEVEL=Off"
     core = _runtime_bytes(_build(tmp_path / "core", quiet, "-DPILOTLIGHT_EXECUTORCH_VERIFIER=OFF"))
     verified = _runtime_bytes(_build(tmp_path / "verified", quiet))

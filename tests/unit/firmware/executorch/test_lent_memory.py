@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory that the caller lends is used as far as it reaches and as long as it is lent, whatever the program does."""
+"""Memory that the caller lends is not used beyond its end, nor after its run, whatever the program does."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ PROGRAMS = {
         view(LENT_OUT, LENT_VIEW_OF_OUT),
         fill(LENT_VIEW_OF_OUT, LENT_VIEW_OF_OUT),
     ],
-    # Every second run uses what the view was made of in the run before.
+    # Every second run uses the view that the previous run has made.
     "stale_view": [flip(), jump_false(FLAG, 3), view(LENT_IN, LENT_VIEW), fill(LENT_VIEW, LENT_VIEW)],
     "stale_view_of_a_view": [
         flip(),
@@ -64,7 +64,8 @@ PROGRAMS = {
         view(LENT_VIEW, LENT_VIEW_OF_OUT),
         fill(LENT_VIEW_OF_OUT, LENT_VIEW_OF_OUT),
     ],
-    # One run makes a view and fails at the next, for there are not seven elements; the other uses what is there.
+    # One run makes a view and fails to make the next, because there are not seven elements. The
+    # other uses the view.
     "view_that_fails": [
         flip(),
         jump_false(FLAG, 4),
@@ -129,7 +130,7 @@ def test_kernels_that_take_all_they_can_get_stay_in_what_was_lent(
     said = _run(differential_build / "lent_memory_ours", "greedy", files / f"{name}.pte")
     calls = re.search(r"ran (\d+) of \d+, (\d+) calls", said)
     assert calls is not None, said
-    # Otherwise it shows nothing.
+    # With fewer calls the test shows nothing.
     assert int(calls.group(2)) > 1000, said
 
 

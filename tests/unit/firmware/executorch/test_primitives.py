@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The primitive operators against those in the wheel's runtime: the same values, the same answers.
+"""Compares the primitive operators with those in the wheel's runtime: the same values must give the same results.
 
-differential/primitives.cpp is linked with either; its prints are compared line by line.
+differential/primitives.cpp is linked with each runtime. Its output is compared line by line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pilotlight.npu import primitives
 
 
 def _calls(program: Path) -> dict[str, str]:
-    """Return what came of each call, by the call."""
+    """Return the result of each call, by the call."""
     result = subprocess.run([str(program)], check=True, capture_output=True)
     lines = result.stdout.decode().splitlines()
     return {f"{number} {line.partition(' = ')[0]}": line.partition(" = ")[2] for number, line in enumerate(lines)}
@@ -30,7 +30,8 @@ def test_primitives_give_the_wheels_results_and_errors(differential_build: Path)
     wrong = []
     for call, theirs in wheel.items():
         mine = ours[call]
-        # What the wheel's abort on, ours refuse, or calculate where there is a result.
+        # If the wheel's operator aborts, ours refuses the call, or returns a result if there is
+        # one.
         if mine == "crashed" or (mine != theirs and theirs != "crashed"):
             wrong.append(f"{call}: ours {mine}, wheel {theirs}")
     assert not wrong, "\n".join(wrong)
@@ -51,7 +52,7 @@ def _value(text: str) -> Any:
 
 
 def test_the_simulator_s_primitives_give_the_wheel_s_results(differential_build: Path) -> None:
-    """On numbers. Where a 64-bit result overflows, or the wheel refuses or ends, there is nothing to compare."""
+    """Only calls on numbers, and only if the 64-bit result does not overflow and the wheel returns a result."""
     compared: dict[str, int] = {}
     wrong = []
     for call, theirs in _calls(differential_build / "primitives_wheel").items():
@@ -67,7 +68,7 @@ def test_the_simulator_s_primitives_give_the_wheel_s_results(differential_build:
             mine = primitives.call(name, arguments)
         except BadProgram as error:
             if any(isinstance(value, float) and not math.isfinite(value) for value in arguments):
-                continue  # As an integer, which C++ leaves undefined.
+                continue  # Converted to an integer, which C++ leaves undefined.
             wrong.append(f"{call}: {error}, wheel {theirs}")
             continue
         if isinstance(mine, int) and not -(2**63) <= mine < 2**63:

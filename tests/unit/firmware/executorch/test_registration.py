@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image registers the CPU operators that its program names, and no others."""
+"""An image registers the CPU operators that its program calls, and no others."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_dtype_without_kernel_is_named_with_those_that_have_one(tmp_path: Path
 def test_the_selection_names_each_operator_with_its_dtypes(tmp_path: Path) -> None:
     assert _generate(tmp_path, f"{QUANTIZE} float32 int8").returncode == 0
     header = (tmp_path / "selected" / "selected_operators.h").read_text(encoding="utf-8")
-    assert f'{{"{QUANTIZE}", 0x0042}},  // int8, float32' in header  # Bits 1 and 6, as ScalarType counts.
+    assert f'{{"{QUANTIZE}", 0x0042}},  // int8, float32' in header  # Bits 1 and 6, the numbers in ScalarType.
 
 
 def test_only_the_sources_of_selected_operators_are_compiled(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each check of a program is one that a test would miss: with it removed, some malformed program is not refused as it
-should be. One build holds all of them; an environment variable says which check it leaves out."""
+"""A test notices each removed check of a program: some malformed program is then not refused as it should be.
+
+One build contains all mutants. An environment variable selects the check that is left out.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[3]
 RUNTIME = ROOT / "firmware" / "executorch"
 
-# File and condition, which is false in the mutant of its index.
+# File and condition. In the mutant with the same index, the condition is false.
 CHECKS = (
     ("plan_verifier.cpp", "plan_.name() == nullptr"),
     ("plan_verifier.cpp", "plan_.values() == nullptr"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that do not fit their kernel's signature are refused when the program is loaded; signatures are PyTorch's."""
+"""Calls that do not fit their kernel's signature are refused at load, and the signatures are PyTorch's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from programs import Json, jump_false, kernel, move, plan, program, tensor, valu
 
 INVALID_STATE, INVALID_TYPE, INVALID_PROGRAM = "0x2", "0x13", "0x23"
 
-# One value of each kind, at the index by which the calls below name it.
+# One value of each kind. The calls below refer to it by its index.
 VALUES = {
     "Null": value("Null"),
     "Tensor": tensor([2, 3], at=0),
@@ -40,8 +40,8 @@ VALUES = {
     "OptionalTensorList": value("OptionalTensorList", items=[-1]),
 }
 KINDS = tuple(VALUES)
-ITEM = value("Int", int_val=1)  # At index 11: of the list alone, for a primitive may change the others' kinds.
-OUT_INDEX, OUT = 12, tensor([2, 3], at=64)  # What a kernel writes may not be what it reads.
+ITEM = value("Int", int_val=1)  # Index 11. Only the list refers to it: a primitive may change the kinds of the others.
+OUT_INDEX, OUT = 12, tensor([2, 3], at=64)  # A kernel may not write a tensor that it reads.
 NAMES = {
     "Null": "None",
     **{kind: kind for kind in ("Tensor", "String", "Double", "Int", "Bool")},
@@ -50,7 +50,8 @@ NAMES = {
 
 SCALAR = ("Int", "Double", "Bool")
 WRITTEN = ("Tensor", "written")
-# What each argument may be, as PyTorch's schema says. The kernels may refuse what they are given when they run.
+# The kinds that PyTorch's schema allows for each argument. A kernel may still refuse a value when
+# it runs.
 CALLS: dict[str, tuple[tuple[str, ...], ...]] = {
     "aten::add.out": (("Tensor",), ("Tensor",), SCALAR, WRITTEN, KINDS),
     "aten::cat.out": (("TensorList",), ("Int",), WRITTEN, KINDS),
@@ -76,7 +77,7 @@ CALLS: dict[str, tuple[tuple[str, ...], ...]] = {
 @dataclass(frozen=True)
 class Case:
     content: Json
-    code: str  # "0x0": the calls are good.
+    code: str  # "0x0": the calls are valid.
     said: str
 
 
@@ -113,7 +114,7 @@ def _calls() -> Iterator[tuple[str, Case]]:
 
 
 def _results() -> Iterator[tuple[str, Case]]:
-    """Primitives whose results are of another kind than the file's 0."""
+    """Primitives whose results have another kind than the 0 in the file."""
     operators = _operators(
         "executorch_prim::gt.Scalar",  # 0
         "executorch_prim::add.Scalar",  # 1
@@ -158,7 +159,7 @@ def _results() -> Iterator[tuple[str, Case]]:
     yield "float_as_a_number", case("0x0", "", kernel(1, 2, 3, 4), kernel(5, 4, 8, 8))
     yield "float_of_a_float", case(INVALID_TYPE, "argument 0 of executorch_prim::mod.int is Double, not Int",
                                    kernel(1, 2, 3, 4), kernel(1, 4, 2, 5), kernel(4, 5, 2, 6))  # fmt: skip
-    # Sizes of a view, of which one is a result.
+    # The sizes of a view. One of them is a result.
     yield "integer_as_an_item", case("0x0", "", kernel(1, 2, 6, 4), view, value_7=item)
     yield "float_as_an_item", case(INVALID_TYPE, "value 7: an item is a result of another kind",
                                    kernel(1, 3, 3, 4), view, value_7=item)  # fmt: skip
@@ -198,7 +199,7 @@ def _results() -> Iterator[tuple[str, Case]]:
 
 
 def _overlaps() -> Iterator[tuple[str, Case]]:
-    """Written arguments in the memory of others. Tensors of two integers of 8 bytes each."""
+    """Written arguments that share memory with others. Each tensor has two integers of 8 bytes."""
     operators = _operators(
         "aten::index_select.out",  # 0
         "aten::gather.out",  # 1
@@ -253,7 +254,7 @@ def _overlaps() -> Iterator[tuple[str, Case]]:
 
 
 def _byte_overlaps() -> Iterator[tuple[str, Case]]:
-    """An argument of some bytes at every distance from the output, of one byte at the least."""
+    """An argument at every distance from the output. Both have at least one byte."""
     operators = _operators("aten::index_select.out")
     begin = 32
     for bytes_read, bytes_written in ((1, 4), (4, 1), (1, 1), (3, 5)):
@@ -301,7 +302,7 @@ def test_a_call_that_does_not_fit_is_refused_at_load_with_one_line(
     assert len(lines) == len(expected)
 
 
-# Views and moves, which share memory from when they run.
+# Views and moves. They share memory only while the method runs.
 LENT = {
     "view_of_what_is_written": (INVALID_STATE, [kernel(0, 0, 2, 1), kernel(1, 3, 4, 1, 0, 0)]),
     "view_of_a_view": (INVALID_STATE, [kernel(0, 0, 2, 1), kernel(0, 1, 2, 5), kernel(1, 3, 4, 5, 0, 0)]),
@@ -322,7 +323,7 @@ def test_memory_that_is_lent_twice_is_refused_when_it_would_be_written(
         tensor([2], at=0, **two),
         tensor([2], **two),  # 1: lent
         value("IntList", items=[9]),
-        tensor([2], at=16, **two),  # 3: what is chosen from
+        tensor([2], at=16, **two),  # 3: the tensor to select from
         value("Int", int_val=0),
         tensor([2], **two),  # 5: lent
         tensor([2], at=32, **two),
@@ -350,7 +351,7 @@ def test_memory_that_is_lent_twice_is_refused_when_it_would_be_written(
 def test_a_result_that_is_read_before_its_call_is_the_zero_of_the_file(
     differential_build: Path, tmp_path: Path
 ) -> None:
-    """A jump leaves out the comparison whose boolean the next jump is on, and that one a division by zero."""
+    """A jump skips the comparison whose boolean the next jump tests. That jump skips a division by zero."""
     operators = _operators("executorch_prim::gt.Scalar", "executorch_prim::mod.int")
     values = [value("Int", int_val=number) for number in (2, 0, 0, 0)] + [value("Bool", bool_val=False)]
     compare, divide = kernel(0, 0, 2, 1), kernel(1, 0, 2, 3)
@@ -365,7 +366,7 @@ def test_a_result_that_is_read_before_its_call_is_the_zero_of_the_file(
     assert codes["left out"] == {"0x0"} and "0x0" not in codes["done"] and codes["done"]
 
 
-# PyTorch's schema -> items of a signature.
+# Type in PyTorch's schema -> item of a signature.
 _SCHEMA_TYPES = {
     "Tensor": "t",
     "int": "i",
@@ -429,7 +430,7 @@ def test_the_signatures_of_all_kernels_are_pytorchs(tmp_path: Path) -> None:
     assert len(signatures) == len(generated) + len(primitives) == len(read_kernels())
     known = _schemas([name for name in generated if name.startswith("aten::")])
     expected = {name: _signature(types) for name, types in known.items()}
-    expected["aten::copy_"] = "wtb0"  # What it returns is its first argument.
+    expected["aten::copy_"] = "wtb0"  # It returns its first argument.
     assert len(expected) > 180
     got = dict(zip(generated, signatures, strict=False))
     assert {name: got[name] for name in expected} == expected
@@ -438,7 +439,7 @@ def test_the_signatures_of_all_kernels_are_pytorchs(tmp_path: Path) -> None:
 
 
 def test_the_kernels_of_an_image_are_registered_once(differential_build: Path) -> None:
-    """A second table would take the place of the first one's signatures."""
+    """A second table would replace the signatures of the first one."""
     done = subprocess.run([differential_build / "registered_twice"], check=False, capture_output=True, text=True)
     assert done.stdout == "registered\n"
     assert done.returncode < 0, "the second registration was not refused"

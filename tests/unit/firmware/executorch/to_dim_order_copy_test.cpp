@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Copies between dtypes and orders of dimensions. Expected values: torch.Tensor.to
-// of the same numbers (conversions), and the definition of channels-last (orders).
+// Copies between dtypes and between dim orders. Expected values: torch.Tensor.to of the same
+// numbers (conversions), and the definition of channels-last (orders).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -29,7 +29,7 @@ using executorch::runtime::etensor::ScalarType;
 using executorch::runtime::etensor::Tensor;
 using executorch::runtime::etensor::TensorImpl;
 
-// A tensor over an array of the test's.
+// A tensor over an array of the test.
 struct Given {
   Given(ScalarType dtype, void* data, std::int32_t (&sizes)[4], std::uint8_t (&order)[4],
         std::int32_t (&strides)[4])

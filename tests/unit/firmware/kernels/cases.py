@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tensors that kernels are tried on."""
+"""Tensors for testing kernels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ANY = (*NUMBERS, torch.bool)
 
 
 def tensor(shape: Sequence[int], dtype: torch.dtype = torch.float32, seed: int = 0) -> torch.Tensor:
-    """Return values spread around 0, small enough that sums and products of few of them keep their dtype's range."""
+    """Return values around 0. They are so small that sums and products of a few of them stay in the dtype's range."""
     generator = torch.Generator().manual_seed(seed * 1000 + sum(shape) + len(shape))
     if dtype.is_floating_point:
         return torch.randn(tuple(shape), generator=generator).to(dtype)
@@ -27,7 +27,7 @@ def channels_last(shape: Sequence[int], dtype: torch.dtype = torch.float32, seed
 
 
 def with_specials(shape: Sequence[int], dtype: torch.dtype = torch.float32, seed: int = 0) -> torch.Tensor:
-    """Return values with NaN and both infinities strewn in."""
+    """Return values with NaN and both infinities at random positions."""
     values = tensor(shape, dtype, seed)
     flat = values.view(-1)
     generator = torch.Generator().manual_seed(seed)

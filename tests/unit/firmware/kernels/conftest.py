@@ -15,5 +15,5 @@ from kernel_check import Check
 
 @pytest.fixture(scope="session")
 def check() -> Check:
-    # test_sanitized.py runs these tests once more with another choice.
+    # test_sanitized.py runs these tests again with other sanitizers.
     return Check(kernel_library.build(os.environ.get("PILOTLIGHT_KERNEL_SANITIZERS", "undefined")))

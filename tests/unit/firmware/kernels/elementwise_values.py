@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tensors of random numbers with every dtype's edge values among them."""
+"""Tensors of random numbers that include the edge values of their dtype."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FLOAT_EDGES = (0.0, -0.0, float("inf"), float("-inf"), float("nan"), 0.5, -0.5,
 
 
 def values(dtype: torch.dtype, *shape: int, scale: float = 4.0, edges: bool = True) -> torch.Tensor:
-    """Return a tensor of `shape`; its first elements are edge values, as far as there is room."""
+    """Return a tensor of `shape`. It has edge values at random positions, as many as fit."""
     if dtype == torch.bool:
         return torch.randint(0, 2, shape, dtype=torch.bool)
     if dtype.is_floating_point:
@@ -41,5 +41,5 @@ def nonzero(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def spread(tensor: torch.Tensor) -> list[torch.Tensor]:
-    """Return `tensor` of rank 4 in two orders of dimensions."""
+    """Return `tensor` of rank 4 in two dim orders."""
     return [tensor, tensor.contiguous(memory_format=torch.channels_last)]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A kernel against PyTorch: `check("aten::add.out", a, b, alpha=2)`.
+"""Compares a kernel with PyTorch: `check("aten::add.out", a, b, alpha=2)`.
 
-The operator's schema gives the order of arguments and their defaults; the golden result is PyTorch's own functional
-operator (aten::add.Tensor for aten::add.out), and its results say which outputs to preallocate.
+The operator's schema gives the order of the arguments and their defaults. The golden result comes from PyTorch's
+functional operator (aten::add.Tensor for aten::add.out), and determines which outputs are preallocated.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 import yaml
 from kernel_library import Error, KernelLibrary, Output
 
-# Where a functional overload has options that an output's dtype and layout already say.
+# Options of some functional overloads. The output's dtype and layout already state them.
 _FACTORY_OPTIONS = {"dtype", "layout", "device", "pin_memory", "memory_format"}
 
 
@@ -36,7 +36,7 @@ def schemas() -> dict[str, torch.FunctionSchema]:
 
 
 def functional(operator: str, schema: torch.FunctionSchema) -> Callable[..., Any]:
-    """Return PyTorch's operator of the same name and arguments that returns its results."""
+    """Return PyTorch's functional operator with the same name and arguments."""
     namespace, _, name = operator.partition("::")
     packet = getattr(getattr(torch.ops, namespace), name.partition(".")[0])
     wanted = [argument.name for argument in schema.arguments if not argument.is_out]
@@ -71,13 +71,13 @@ class Check:
         temp_bytes: int = 1 << 20,
         **kwargs: Any,
     ) -> None:
-        """Assert that the kernel gives PyTorch's result, into outputs of that shape and into larger, resizable ones.
+        """Assert that the kernel gives PyTorch's result, in outputs of that shape and in larger, resizable ones.
 
-        golden     the results (a tensor or a sequence), where there is no functional counterpart to compute them.
-        float64    compute them in double precision: for sums, whose order PyTorch does not promise.
-        rtol, atol as torch.testing.assert_close; 0: equal in every bit, but for the sign of 0 and NaN's payload.
-        out_dtype  of the (first) output; default: the golden result's. out_order: of dimensions in memory,
-                   for outputs that have as many.
+        golden      the results (a tensor or a sequence), if there is no functional operator to compute them.
+        float64     compute the golden results in double precision: for sums, because PyTorch promises no order.
+        rtol, atol  as for torch.testing.assert_close. 0: equal in every bit, except the sign of 0 and NaN's payload.
+        out_dtype   dtype of the (first) output; default: the golden result's.
+        out_order   dim order of the outputs that have as many dimensions.
         """
         schema = self._schemas[operator]
         if golden is None:
@@ -122,7 +122,7 @@ class Check:
         temp_bytes: int = 1 << 20,
         **kwargs: Any,
     ) -> None:
-        """Assert that the kernel fails with `error` and leaves its outputs alone."""
+        """Assert that the kernel fails with `error` and does not write its outputs."""
         found, results = self._call(operator, self._schemas[operator], args, kwargs, outputs, temp_bytes)
         what = f"{operator}({', '.join(_describe(v) for v in (*args, *kwargs.values()))})"
         assert found == error, f"{what} gave {found.name}, not {error.name}"

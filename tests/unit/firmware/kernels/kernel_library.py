@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The firmware's kernels as a shared library of the host: built, loaded, and called by operator name.
+"""Builds the firmware's kernels as a shared library of the host, loads it, and calls kernels by operator name.
 
-The structs are those of library/call_kernel.cpp.
+The structs repeat those in library/call_kernel.cpp.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = HERE.parents[3]
 
 POISON = 0xA5
 
-# c10's codes, which the .pte uses too.
+# c10's numbers, which the .pte uses too.
 DTYPES = {
     torch.uint8: 0,
     torch.int8: 1,
@@ -39,7 +39,7 @@ DTYPES = {
 
 
 class Error(enum.IntEnum):
-    """What a kernel fails with (executorch/runtime/core/error.h)."""
+    """The error of a kernel (executorch/runtime/core/error.h)."""
 
     Ok = 0x00
     Internal = 0x01
@@ -93,9 +93,9 @@ _STATIC, _DYNAMIC_BOUND = 0, 1
 
 
 def dim_order(tensor: torch.Tensor) -> tuple[int, ...]:
-    """Return the order of dimensions in memory that a .pte would give `tensor`; contiguous where strides leave it open.
+    """Return the dim order that a .pte would give `tensor`. If the strides leave it open, it is contiguous.
 
-    A tensor that is not dense in any order is contiguous: it gets copied.
+    A tensor that is not dense in any order is copied, so its order is contiguous.
     """
     contiguous = tuple(range(tensor.dim()))
     if tensor.is_contiguous() or tensor.numel() == 0:
@@ -106,7 +106,7 @@ def dim_order(tensor: torch.Tensor) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Output:
-    """An output to be preallocated: `bound` is its planned shape, which the kernel resizes; None: it has its shape."""
+    """An output to preallocate. `bound` is the planned shape, which the kernel resizes. None: its shape is final."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -115,7 +115,7 @@ class Output:
 
 
 class _Lowered:
-    """Tensors as the library takes them, kept alive for one call."""
+    """Tensors in the form that the library takes. It keeps them alive for one call."""
 
     def __init__(self) -> None:
         self._alive: list[object] = []
@@ -223,9 +223,9 @@ class KernelLibrary:
     ) -> tuple[Error, list[torch.Tensor]]:
         """Call `operator` with (value, type name) pairs in the schema's order, outputs last.
 
-        Returns the kernel's Error and what it left in the outputs. `temp_bytes` below 0: no temp allocator.
-        Each tensor ends at a page that stops the process when it is touched, or starts at one (`fence_before`).
-        As in a program, the result follows: the output or the list of outputs once more, or a list of several.
+        Returns the kernel's Error and the content of the outputs. `temp_bytes` below 0: no temp allocator.
+        Each tensor ends at a page without access, or starts at one (`fence_before`).
+        As in a program, the result is the last argument: the output again, the list of outputs, or a list of several.
         """
         lowered = _Lowered()
         tensors = [lowered.output(output) for output in outputs]
@@ -246,7 +246,7 @@ class KernelLibrary:
 
 
 def build(sanitizers: str) -> KernelLibrary:
-    """Build the library with -fsanitize=`sanitizers`, anew where sources changed, and load it."""
+    """Build the library with -fsanitize=`sanitizers` if its sources have changed, and load it."""
     folder = ROOT / "build" / f"kernel-library-{sanitizers.replace(',', '-')}"
     with locked(folder):
         settings = ("-DCMAKE_BUILD_TYPE=Debug", f"-DSANITIZE={sanitizers}", f"-DPILOTLIGHT_PYTHON={sys.executable}")
@@ -254,7 +254,7 @@ def build(sanitizers: str) -> KernelLibrary:
             ("cmake", "-G", "Ninja", "-S", str(HERE / "library"), "-B", str(folder), *settings),
             ("ninja", "-j2", "-C", str(folder), "kernel_library"),
         ):
-            # The compiler's own run must not be slowed down by a sanitizer that the tests run under.
+            # The compiler must not run under the tests' sanitizer, which would slow it down.
             environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
             result = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
             assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]

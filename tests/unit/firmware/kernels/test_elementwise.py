@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arithmetic, comparison and logic: exactly PyTorch's, over dtypes, broadcast, orders of dimensions and edge values."""
+"""Arithmetic, comparison and logic equal PyTorch's exactly, for dtypes, broadcasts, dim orders and edge values."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_the_second_operand_is_scaled(check: Check) -> None:
         for alpha in (2, -3):
             check("aten::add.out", a, b, alpha=alpha)
             check("aten::sub.out", a, b, alpha=alpha)
-            # PyTorch multiplies and subtracts with one rounding where the processor can.
+            # If the processor can, PyTorch multiplies and subtracts with one rounding.
             rtol = 2e-7 if dtype == torch.float32 else 0.0
             check("aten::rsub.Scalar_out", a, 5, alpha=alpha, rtol=rtol, atol=rtol)
 
@@ -124,7 +124,8 @@ def test_powers(check: Check) -> None:
     for dtype, rtol in ((torch.float16, 2e-3), (torch.float32, 1e-6), (torch.float64, 1e-14)):
         check("aten::pow.Tensor_Tensor_out", values(dtype, 40), values(dtype, 40), rtol=rtol)
         for exponent in (0.5, 2, 3, -1, -2, 1.7, -0.5, 0):
-            # Of minus infinity PyTorch takes the square root in single precision, and the power in half.
+            # For minus infinity PyTorch computes the square root in single precision, and the power
+            # in half.
             base = values(dtype, 40, edges=dtype != torch.float16)
             check("aten::pow.Tensor_Scalar_out", base, exponent, rtol=rtol)
         check("aten::pow.Scalar_out", 1.7, values(dtype, 40), rtol=rtol)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators that move elements: equal to PyTorch's in every bit, in any order of dimensions."""
+"""Operators that move elements equal PyTorch's in every bit, in any dim order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from elementwise_values import ANY, spread, values
 from kernel_check import Check
 from kernel_library import Output
 
-# One of each size of element; the kernels know no more of a dtype.
+# One dtype of each element size. The kernels know nothing else about a dtype.
 SIZES = (torch.int8, torch.float16, torch.float32, torch.int64)
 IDENTITIES = ("aten::clone.out", "aten::alias_copy.out", "aten::detach_copy.out", "aten::lift_fresh_copy.out")
 
@@ -54,7 +54,7 @@ def test_squeeze_and_unsqueeze(check: Check) -> None:
 def test_conversions_between_all_dtypes(check: Check) -> None:
     for a in ANY:
         for b in ANY:
-            # A float beyond an integer's range is undefined in PyTorch.
+            # PyTorch leaves the conversion of a float beyond an integer's range undefined.
             tensor = values(a, 3, 20, edges=not a.is_floating_point)
             if a.is_floating_point and b == torch.uint8:
                 tensor = tensor.abs()
@@ -73,7 +73,8 @@ def test_orders_of_dimensions(check: Check) -> None:
 
 
 def test_copy_in_place(check: Check) -> None:
-    # Its result is its first argument, so there is no output to compare; that copy.out computes is tested above.
+    # It returns its first argument, so there is no output to compare. The test above compares
+    # copy.out.
     check("aten::copy_", values(torch.float32, 3), values(torch.float32, 3), golden=[])
 
 
@@ -212,7 +213,7 @@ def test_ranges(check: Check) -> None:
 
 
 def test_empty_has_the_sizes_asked_for(check: Check) -> None:
-    # Its elements are whatever the memory holds: the check's poison.
+    # The elements are the memory's old content: the check's poison.
     poison = torch.full((2, 3), 0xA5, dtype=torch.uint8)
     check("aten::empty.out", [2, 3], golden=poison)
     check("dim_order_ops::_empty_dim_order.out", [2, 3], golden=poison)

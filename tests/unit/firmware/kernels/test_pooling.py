@@ -30,7 +30,7 @@ WINDOWS: tuple[tuple[Any, ...], ...] = (
 
 
 def _memories(image: torch.Tensor) -> list[tuple[torch.Tensor, tuple[int, ...]]]:
-    """The image, and the order that outputs are wanted in."""
+    """Return the image and the dim order of the outputs."""
     if image.dim() == 3:
         return [(image, (0, 1, 2))]
     last = image.contiguous(memory_format=torch.channels_last)

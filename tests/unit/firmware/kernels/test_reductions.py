@@ -9,7 +9,7 @@ from cases import ANY, FLOATS, NUMBERS, channels_last, tensor, with_specials
 from kernel_check import Check
 from kernel_library import Output
 
-# Shape, dimensions to reduce.
+# Shape, and the dimensions to reduce.
 DIMS = (
     ((7,), [0]),
     ((2, 3, 4), [0]),

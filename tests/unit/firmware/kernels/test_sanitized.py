@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tests of this folder once more, on a build with the address sanitizer, which has to be in the process first."""
+"""Runs the tests of this folder again with the address sanitizer, which must be loaded into Python first."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[3]
 
 
-@pytest.mark.campaign  # What it finds beyond fenced tensors is rare, and it takes a second build.
+@pytest.mark.campaign  # It needs a second build and rarely finds more than the fenced tensors do.
 def test_no_kernel_reads_or_writes_outside_its_tensors(tmp_path: Path) -> None:
     if "PILOTLIGHT_KERNEL_SANITIZERS" in os.environ:
         pytest.skip("this is that run")
     found = subprocess.run(["c++", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True)
     environment = os.environ | {
         "LD_PRELOAD": found.stdout.strip(),
-        "ASAN_OPTIONS": "detect_leaks=0",  # The interpreter's own.
+        "ASAN_OPTIONS": "detect_leaks=0",  # The interpreter has leaks of its own.
         "PILOTLIGHT_KERNEL_SANITIZERS": "address,undefined",
     }
     command = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image carries the operators and dtypes of its program: compiled for the Cortex-M55 with an image's options."""
+"""An image contains only the operators and dtypes of its program. Compiled for the Cortex-M55 as an image is."""
 
 from __future__ import annotations
 

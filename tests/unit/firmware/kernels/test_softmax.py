@@ -8,7 +8,8 @@ from kernel_check import Check
 from kernel_library import Output
 
 OPERATORS = ("aten::_softmax.out", "aten::_log_softmax.out")
-# Relative, and for values near 0 absolute. Exponential and logarithm differ in the last place or two.
+# Relative, and absolute for values near 0. Exponential and logarithm differ in the last place or
+# two.
 TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-14, torch.float16: 2e-3}
 
 

@@ -13,7 +13,7 @@ TOPK = "aten::topk.values"
 @pytest.mark.parametrize("dtype", NUMBERS, ids=str)
 def test_largest_and_smallest_in_order(check: Check, dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(1)
-    # All different: PyTorch promises no order among equal ones.
+    # All values differ, because PyTorch promises no order among equal ones.
     values = torch.randperm(60, generator=generator).reshape(3, 4, 5).to(dtype)
     for largest in (True, False):
         for dim in (-1, 0, 1):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Functions of the C library against PyTorch's, which has its own: equal to a few units in the last place."""
+"""Functions of the C library agree with PyTorch's own functions to a few units in the last place."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from elementwise_values import FLOATS, spread, values
 from kernel_check import Check
 from kernel_library import Output
 
-# Four units in the last place; half precision is computed in single, and rounded.
+# Four units in the last place. Half precision is computed in single precision and rounded.
 RTOL = {torch.float16: 1e-3, torch.float32: 5e-7, torch.float64: 1e-15}
-# Where the result is a difference of numbers near 1 (erf's tail, a logarithm near 1), or is taken near a pole.
+# For results that are a difference of numbers near 1 (erf's tail, a logarithm near 1) or near a
+# pole.
 ATOL = {torch.float16: 1e-3, torch.float32: 2e-7, torch.float64: 1e-15}
 
 FUNCTIONS = (
@@ -68,7 +69,8 @@ def test_atan2(check: Check) -> None:
 @pytest.mark.parametrize("approximate", ("none", "tanh"))
 def test_gelu(check: Check, approximate: str) -> None:
     for dtype in FLOATS:
-        # Of minus infinity PyTorch gives NaN or -0, by where in its vectors the element lies.
+        # For minus infinity PyTorch gives NaN or -0, depending on the element's position in its
+        # vectors.
         inputs = values(dtype, 3, 40, edges=False)
         check("aten::gelu.out", inputs, approximate=approximate, rtol=4 * RTOL[dtype], atol=4 * ATOL[dtype])
 

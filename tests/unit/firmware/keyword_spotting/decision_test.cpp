@@ -19,7 +19,7 @@ std::uint64_t EndOf(std::size_t inference) {
   return (inference * kInferenceHopFrames + kFrames + 1) * kHopSamples;
 }
 
-// Scores of which `loud` has all the probability.
+// Scores that give class `loud` all the probability.
 struct Scores {
   explicit Scores(int loud) {
     std::fill(values, values + kClasses, static_cast<std::int8_t>(-128));

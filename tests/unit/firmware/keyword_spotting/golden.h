@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files that golden_spotting.py wrote.
+// Reads the files that golden_spotting.py wrote.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes sounds and scores, and what features.py and decision.py make of them, as raw little-endian numbers.
+"""Writes sounds and scores, and the results of features.py and decision.py, as raw little-endian numbers.
 
 golden_spotting.py FOLDER     with python/models/kws in PYTHONPATH
 """
@@ -20,7 +20,7 @@ FULL_SCALE = 32767
 
 
 def sounds(rate_hz: int) -> list[np.ndarray]:
-    """Words by voices of the test, then what no training clip is like."""
+    """Return words by the test voices, then sounds that no training clip resembles."""
     rng = np.random.default_rng(1)
     second = np.arange(rate_hz) / rate_hz
     speech, _ = say(["yes", "stop", "silver", "left"], load_voices()[1], 7, rate_hz=rate_hz, gap_s=0.3, lead_s=0.3)
@@ -49,7 +49,7 @@ def main() -> None:
     sound.tofile(out / "sounds.bin")
     features(mfcc, sound).astype("<f4").tofile(out / "features.bin")
 
-    # Now this class leads for a while, now that, by more or less: keywords come and go, near the threshold too.
+    # One random class leads for a while, by a random margin. So keywords come and go, some near the threshold.
     rng = np.random.default_rng(2)
     rows = []
     while len(rows) < 1000:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The features against features.py, on the host, where CMSIS-DSP is plain C. The same on Helium:
-// tests/hil/test_keyword_spotting.py.
+// Compares the features with features.py, on the host, where CMSIS-DSP is plain C.
+// tests/hil/test_keyword_spotting.py does the same with Helium.
 #include "spotting/mfcc.h"
 
 #include <gtest/gtest.h>
@@ -19,9 +19,9 @@ using description::kHopSamples;
 
 namespace {
 
-// Of a feature, whose standard deviation over speech is 1; an int8 step is 0.05.
+// In units of a feature. Its standard deviation over speech is 1, and an int8 step is 0.05.
 constexpr float kSpeechTolerance = 2e-5f;
-// Where one bin is at full scale, the rounding of float32 shows in those that should be empty.
+// If one bin is at full scale, rounding of float32 is visible in bins that should be empty.
 constexpr float kTolerance = 2e-3f;
 
 std::vector<float> FeaturesOf(const std::vector<std::int16_t>& sound) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The model API over a real program and an NPU that computes nothing, with
-// whatever ExecuTorch runtime the build uses.
+// The model API with a real program and a fake NPU that computes nothing. It runs on the
+// ExecuTorch runtime that the build selects.
 #include "pilotlight/model/model.h"
 
 #include <executorch/runtime/backend/interface.h>
@@ -23,7 +23,7 @@ namespace {
 using test::FakeNpu;
 using test::npu_memory;
 
-// Where things lie in the memory that the fake NPU sees.
+// Offsets in the memory that the fake NPU sees.
 constexpr std::size_t kPlannedAt = 32 * 1024;
 constexpr std::size_t kTempAt = 40 * 1024;
 constexpr std::size_t kScratchBytes = 1280;
@@ -34,8 +34,8 @@ std::uint8_t* At(std::size_t offset) {
   return reinterpret_cast<std::uint8_t*>(npu_memory) + offset;
 }
 
-// One NPU and one delegate for the process, as in an image. Replaced NPU
-// behaviour goes through `Port()`.
+// One NPU and one delegate for the process, as in an image. Tests change the NPU's
+// behaviour through `Port()`.
 FakeNpu& Port() {
   static FakeNpu port;
   return port;
@@ -52,8 +52,8 @@ ethos_u::EthosUBackend* Delegate() {
   return backend;
 }
 
-// Of as many letters as EthosUBackend, so that it takes that one's place in a .pte. Its execute()
-// asks for more of the pool that it was given by init().
+// A backend whose name is as long as "EthosUBackend", so that a test can replace that name in a
+// .pte. Its execute() allocates from the pool that init() got.
 class GreedyBackend final : public executorch::runtime::BackendInterface {
  public:
   bool is_available() const override { return true; }
@@ -244,7 +244,7 @@ TEST_F(ModelTest, LostInterruptIsATimeoutAndTheNextRunWorks) {
   Port().irq_arrives = false;
   EXPECT_EQ(Run(), Status::kTimeout);
   EXPECT_NE(std::string(model_.failure_text()).find("no NPU interrupt"), std::string::npos);
-  EXPECT_EQ(model_.last_inference().npu_status, 0x22u);  // Ended, and raised an interrupt.
+  EXPECT_EQ(model_.last_inference().npu_status, 0x22u);  // The run ended and raised an interrupt.
 
   Port().irq_arrives = true;
   ASSERT_EQ(SetSample(), Status::kOk);
@@ -293,7 +293,7 @@ TEST_F(ModelTest, MethodPoolIsSealedInAnInferenceAndWhoAsksIsToldSo) {
   ASSERT_EQ(SetSample(), Status::kOk);
   EXPECT_EQ(Run(), Status::kNoMemory);
   EXPECT_EQ(greedy.got, nullptr);
-  EXPECT_NE(greedy.scratch, nullptr);  // The scratch pool is open meanwhile.
+  EXPECT_NE(greedy.scratch, nullptr);  // The temp pool is open during an inference.
   EXPECT_STREQ(model_.failure_text(),
                "method pool is sealed once the model is loaded: somebody asked for 24 bytes in an "
                "inference");
@@ -308,7 +308,7 @@ TEST_F(ModelTest, DescriptorOfAnotherProgramIsRefused) {
   input_.dims[3] = 7;
   EXPECT_EQ(Open(), Status::kBadModel);
   input_.dims[3] = 8;
-  std::swap(input_.dim_order[2], input_.dim_order[3]);  // As many bytes, in another order.
+  std::swap(input_.dim_order[2], input_.dim_order[3]);  // The same size, in another order.
   EXPECT_EQ(Open(), Status::kBadModel);
   std::swap(input_.dim_order[2], input_.dim_order[3]);
   output_.dtype = PILOTLIGHT_UINT8;
@@ -326,7 +326,7 @@ TEST_F(ModelTest, ProgramThatChangedSinceItWasHashedIsRefused) {
   std::memcpy(descriptor_.pte_sha256, digest.bytes, sizeof(digest.bytes));
   ASSERT_EQ(Open(), Status::kOk) << model_.failure_text();
   model_.Close();
-  // A weight: the program stays well formed.
+  // Changes a weight, so the program stays well formed.
   npu_memory[descriptor_.pte_size_bytes / 2] ^= std::byte{1};
   EXPECT_EQ(Open(), Status::kBadModel);
   EXPECT_NE(std::string(model_.failure_text()).find("SHA-256"), std::string::npos);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Compiles as C11 with every warning on, or the build fails.
+// Checks that pilotlight.h compiles as C11 with all warnings.
 #include "pilotlight/pilotlight.h"
 
 #include "pilotlight/interrupts.h"

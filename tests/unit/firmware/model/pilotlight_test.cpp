@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The C API over a real program and an NPU that computes nothing. One process is
-// one image, and pilotlight_init() succeeds once in it, so order matters: the
-// suite's environment initialises, and the first test proves what comes before.
+// The C API with a real program and a fake NPU that computes nothing. A process is one
+// image, and pilotlight_init() succeeds only once in it. So SetUpTestSuite() calls it, and
+// first records how pilotlight_open() fails without it.
 #include "pilotlight/pilotlight.hpp"
 
 #include <gtest/gtest.h>
@@ -262,6 +262,6 @@ TEST_F(PilotlightTest, TheHeaderIsC) { EXPECT_EQ(pilotlight_c_can_use_the_header
 
 }  // namespace
 
-// What a board and the code generator provide in an image.
+// In an image, the board and the code generator provide these.
 pilotlight::platform::NpuPort& pilotlight::platform::BoardNpuPort() { return Port(); }
 void pilotlight_register_operators(void) { ++registrations; }

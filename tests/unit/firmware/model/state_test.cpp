@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A program that keeps state, see data/README.md, on kernels of this test.
+// A program that keeps state (data/README.md), with kernels defined in this test.
 #include <executorch/runtime/kernel/operator_registry.h>
 #include <gtest/gtest.h>
 
@@ -82,8 +82,8 @@ class StateTest : public testing::Test {
   Model model_;
 };
 
-const Values kFirst = {4, 8, 12, 16};    // PyTorch's answers to 1.5, 3, 4.5, 6,
-const Values kSecond = {7, 10, 15, 22};  // then to 1, 0, 0, 1,
+const Values kFirst = {4, 8, 12, 16};    // PyTorch's output for kFirstInput,
+const Values kSecond = {7, 10, 15, 22};  // then for kSecondInput.
 const Values kFirstInput = {1.5, 3, 4.5, 6};
 const Values kSecondInput = {1, 0, 0, 1};
 
@@ -118,12 +118,12 @@ TEST_F(StateTest, OpeningAgainBeginsAnew) {
 
 TEST_F(StateTest, StateThatIsNotTheOneDescribedIsRefused) {
   const pilotlight_initial_value_t wrong[] = {
-      {0, 16, 1664},           // The other's value.
+      {0, 16, 1664},           // The other buffer's value.
       {32, 16, 1680},          // Beyond the buffer.
-      {20, 16, 1680},          // Its end is.
+      {20, 16, 1680},          // The end is beyond the buffer.
       {0, 16, 2048},           // Beyond the file.
-      {0, 17, 1680},           // Its end is.
-      {0, 0xFFFFFFFFu, 1680},  // Sums that wrap.
+      {0, 17, 1680},           // The end is beyond the file.
+      {0, 0xFFFFFFFFu, 1680},  // The sum of offset and size wraps.
   };
   for (const pilotlight_initial_value_t& value : wrong) {
     initial_[0] = value;
@@ -136,7 +136,7 @@ TEST_F(StateTest, StateThatIsNotTheOneDescribedIsRefused) {
     descriptor_.state_buffer = buffer;
     EXPECT_EQ(model_.Open(descriptor_, nullptr), Status::kBadModel) << buffer;
   }
-  // Inputs and outputs are in this one.
+  // Inputs and outputs are in planned buffer 1.
   descriptor_.state_buffer = 1;
   EXPECT_EQ(model_.Open(descriptor_, nullptr), Status::kUnsupported);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The host's platform without a supervisor: what unit tests of other modules stand on.
+// The host's platform without a supervisor. Unit tests of other modules depend on it.
 #include <gtest/gtest.h>
 
 #include <string>

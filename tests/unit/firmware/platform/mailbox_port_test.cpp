@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The CPU's side of the mailbox (firmware/platform/MAILBOX.md) against a simulator that is a few
-// lines long, on a clock that moves by a microsecond each time somebody looks at it.
+// The CPU's side of the mailbox (firmware/platform/MAILBOX.md) with a minimal simulator. The fake
+// clock advances by a microsecond each time it is read.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -18,7 +18,8 @@ namespace {
 
 std::uint64_t now_us = 0;
 
-// What is behind the line. Executes posted writes when it is rung, unless told otherwise.
+// The simulator at the other end of the line. A doorbell makes it execute posted writes, unless
+// `answers` is false.
 struct Simulator {
   pilotlight::platform::mailbox::Page page;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> executed;
@@ -41,7 +42,7 @@ const void* asked_address = nullptr;
 std::uint64_t npu_address = 0;
 std::uint64_t emulated_work_us = 0;
 int waiting = 0;
-bool slept_as_work = false;  // Somebody slept for the simulator while CpuCycles() went on.
+bool slept_as_work = false;  // The port waited for the simulator outside BeginWaiting().
 
 }  // namespace
 
@@ -68,7 +69,8 @@ void SleepWhileInterruptCountIs(std::uint32_t, std::uint64_t deadline_us) {
   if (now_us < deadline_us) now_us = deadline_us;
 }
 
-// A waiting CPU: time passes in larger steps, so that a minute does not take sixty million.
+// While the CPU waits, time advances by a millisecond, so that a minute does not need 60 million
+// steps.
 void YieldToSimulator() {
   slept_as_work |= waiting == 0;
   now_us += 1000;
@@ -85,8 +87,9 @@ namespace {
 
 constexpr std::uint32_t kCmd = 0x008, kReset = 0x00C, kQbase = 0x010, kQsize = 0x020;
 
-// The port is one object for the life of a board, and gives a lost simulator up for good; so each
-// test has a process of its own: gtest's death tests run the body in one, and see how it ends.
+// The port is one object for the life of a board, and it gives up a lost simulator for good. So
+// each test needs its own process. A death test of gtest runs `body` in one and checks its exit
+// code.
 void InOwnBoard(const std::function<void(Simulator&, NpuPort&)>& body) {
   EXPECT_EXIT(
       {

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,23 @@ def test_another_build_folder_gets_the_same_files_without_the_compiler(project: 
     shutil.rmtree(project.home / "two/objects")
     assert project.compile("two", cache="off").returncode == 0
     assert project.written("two")["a.o"] == one["a.o"]
+
+
+def test_of_builds_that_start_together_one_compiles(project: Project) -> None:
+    project.compiler.write_text(COUNTING.replace("exec", "sleep 0.5\nexec"), encoding="utf-8")
+    with ThreadPoolExecutor() as pool:
+        outcomes = list(pool.map(project.compile, ["one", "two", "three"]))
+    assert [outcome.returncode for outcome in outcomes] == [0, 0, 0]
+    assert project.calls == 1
+    assert project.written("one")["a.o"] == project.written("two")["a.o"] == project.written("three")["a.o"]
+
+
+def test_a_compilation_that_was_killed_holds_nobody_up(project: Project) -> None:
+    project.compiler.write_text("#!/bin/sh\nkill -9 $PPID\n", encoding="utf-8")
+    assert project.compile("one").returncode == -9
+    project.compiler.write_text(COUNTING, encoding="utf-8")
+    assert project.compile("two").returncode == 0
+    assert project.calls == 1
 
 
 def test_a_checkout_elsewhere_gets_the_same_objects_with_its_own_paths_beside_them(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// For our own bugs only: an invariant that cannot be false unless this code is
-// wrong. Hardware, environment and files are a Status, never a CHECK.
+// Only for our own bugs: an invariant that is false only if this code is wrong. Problems with
+// hardware, environment or files are a Status, never a CHECK.
 #pragma once
 
 namespace pilotlight {
 
-// Records where and resets (target) or aborts (host). Provided by platform/.
+// Records the place, then resets the target or aborts on a host. Implemented by platform/.
 [[noreturn]] void CheckFailed(const char* file, int line, const char* expression);
 
 }  // namespace pilotlight

@@ -8,7 +8,7 @@
 
 namespace pilotlight {
 
-// A nibble a step: 64 bytes of table, where a byte a step would need 1 KiB.
+// Processes four bits per step, with a table of 64 bytes. One byte per step would need 1 KiB.
 struct Crc32Table {
   std::uint32_t entry[16] = {};
   constexpr Crc32Table() {
@@ -24,8 +24,8 @@ struct Crc32Table {
 };
 inline constexpr Crc32Table kCrc32Table;
 
-// CRC-32 as zlib computes it. To continue over another piece, pass the result
-// for the pieces before it as `previous`. Any context.
+// CRC-32 as zlib computes it. For data in several pieces, pass the result of the earlier pieces as
+// `previous`. Any context.
 inline std::uint32_t Crc32(Span<const std::byte> bytes, std::uint32_t previous = 0) {
   std::uint32_t crc = ~previous;
   for (const std::byte byte : bytes) {

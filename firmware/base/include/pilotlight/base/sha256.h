@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SHA-256 (FIPS 180-4) of a block of memory. The device hashes the program it
-// really runs from, so that one flipped bit in the image shows even when it
-// changes no answer.
+// SHA-256 (FIPS 180-4) of a block of memory. The device hashes the program that it runs from, so a
+// single flipped bit in the image is detected even if it changes no result.
 #pragma once
 
 #include <cstddef>

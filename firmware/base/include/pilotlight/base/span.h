@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A pointer and a count that travel together; what std::span is in C++20.
+// A pointer and a count that belong together, like std::span in C++20.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ class Span {
   template <std::size_t N>
   constexpr Span(T (&array)[N]) : data_(array), size_(N) {}  // NOLINT: implicit by design
 
-  // Span<T> reads as Span<const T> wherever one is asked for.
+  // Converts Span<T> to Span<const T>.
   constexpr operator Span<const T>() const { return {data_, size_}; }  // NOLINT: implicit by design
 
   constexpr T* data() const { return data_; }
@@ -25,7 +25,7 @@ class Span {
   constexpr T* end() const { return data_ + size_; }
   constexpr T& operator[](std::size_t i) const { return data_[i]; }
 
-  // The `count` elements from `offset` on. The caller has checked that they exist.
+  // The `count` elements starting at `offset`. The caller has checked that they exist.
   constexpr Span subspan(std::size_t offset, std::size_t count) const {
     return {data_ + offset, count};
   }

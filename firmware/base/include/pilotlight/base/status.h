@@ -24,8 +24,8 @@ enum class [[nodiscard]] Status : std::uint8_t {
   kWrongNpu = 9,     // The stream was compiled for another NPU configuration.
 };
 
-// A value, or the Status that explains its absence. Never kOk without a value.
-// T must be default constructible; that keeps this class small enough to read.
+// A value, or the Status that explains why there is none; never kOk without a value. T must be
+// default constructible, which keeps this class small enough to read.
 template <typename T>
 class [[nodiscard]] Result {
  public:
@@ -57,7 +57,7 @@ class [[nodiscard]] Result {
     }                                                                                        \
   } while (0)
 
-// Same, for a Result; binds the value to `lhs` on success.
+// The same for a Result; on success, assigns the value to `lhs`.
 #define PILOTLIGHT_TRY_ASSIGN(lhs, expr) \
   PILOTLIGHT_TRY_ASSIGN_(PILOTLIGHT_CONCAT(result_, __LINE__), lhs, expr)
 #define PILOTLIGHT_TRY_ASSIGN_(result, lhs, expr) \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Builds one line of text in a fixed buffer. Here rather than printf because
-// newlib's costs some 20 KiB of code in an image that needs it nowhere else.
+// Builds one line of text in a fixed buffer. newlib's printf would add some 20 KiB of code to an
+// image that uses it nowhere else.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace pilotlight {
 
-// Text that no longer fits is cut; the buffer is NUL-terminated at all times.
+// Text that does not fit is cut. The buffer is always NUL-terminated.
 class Text {
  public:
   explicit Text(Span<char> into) : into_(into) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What sums and products are kept in: double precision for floats, 64 bits for integers,
-// so that the order of adding hardly matters; stored in the output's dtype at the end.
+// Types in which sums and products are kept: double for floats, 64 bits for integers. The order of
+// additions then hardly matters. At the end the result is stored in the output's dtype.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace pilotlight::kernels {
 
 using ::executorch::aten::Tensor;
 
-// PyTorch's integers wrap; signed overflow would be undefined.
+// Integers wrap, as in PyTorch. Signed overflow would be undefined in C++.
 inline double Plus(double a, double b) { return a + b; }
 inline double Times(double a, double b) { return a * b; }
 inline std::int64_t Plus(std::int64_t a, std::int64_t b) {
@@ -23,7 +23,7 @@ inline std::int64_t Times(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
 }
 
-// Writes `value` as the dtype of `out`, one of kDtypes, to element `offset`.
+// Converts `value` to the dtype of `out`, one of kDtypes, and writes it to element `offset`.
 template <DtypeSet kDtypes, typename Value>
 void Store(Value value, Tensor& out, ssize_t offset) {
   WithDtype<kDtypes>(out.scalar_type(), [&](auto to) {
@@ -32,8 +32,8 @@ void Store(Value value, Tensor& out, ssize_t offset) {
   });
 }
 
-// Calls body(Wide{}) with the type to accumulate in for a result of `dtype`; false for a dtype
-// outside of kDtypes.
+// Calls body(Wide{}) with the accumulator type for a result of `dtype`. False for a dtype outside
+// kDtypes.
 template <DtypeSet kDtypes, typename Body>
 bool WithAccumulator(ScalarType dtype, Body&& body) {
   if constexpr ((kDtypes & kFloats) != 0) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Walking tensors axis by axis, whatever their order of dimensions: the axes that a
-// reduction keeps, the axes it reduces. Shared by reductions, softmax, norms, topk.
+// Walks tensors axis by axis, in any dim order. An axis is one dimension of two tensors; a
+// reduction keeps some axes and reduces the others. Used by reductions, softmax, norms and topk.
 #pragma once
 
 #include <cstddef>
@@ -12,15 +12,15 @@
 
 namespace pilotlight::kernels {
 
-// One dimension of two tensors; strides count elements.
+// One dimension of two tensors. Strides are in elements.
 struct Axis {
   ssize_t size;
   ssize_t in_stride;
   ssize_t out_stride;
 };
 
-// Some axes, outermost first. Axes of size 1 are dropped, and an axis that continues the
-// one before it in both tensors is merged with it, so that inner loops are long.
+// Several axes, outermost first. Add() drops an axis of size 1, and merges an axis that continues
+// the previous one in both tensors, so inner loops are long.
 class Axes {
  public:
   void Add(Axis axis);
@@ -28,7 +28,7 @@ class Axes {
   std::size_t rank() const { return rank_; }
   const Axis& operator[](std::size_t i) const { return axes_[i]; }
 
-  // Points that the axes span; 1 without axes.
+  // The number of points that the axes span; 1 without axes.
   ssize_t Count() const;
 
  private:
@@ -36,8 +36,8 @@ class Axes {
   Axis axes_[kMaxRank];
 };
 
-// Visits every point of the axes but, when `kInner` axes are left out at the end, only their first.
-// The axes must span at least one point, and outlive the odometer.
+// Visits every point of the first `rank` axes; the other axes stay at their first point. The axes
+// must span at least one point, and must outlive the odometer.
 class Odometer {
  public:
   explicit Odometer(const Axes& axes, std::size_t rank) : axes_(axes), rank_(rank) {}
@@ -45,7 +45,7 @@ class Odometer {
   ssize_t in() const { return in_; }
   ssize_t out() const { return out_; }
 
-  // False when all points have been visited.
+  // False if all points have been visited.
   bool Next();
 
  private:
@@ -66,7 +66,7 @@ void ForEachPoint(const Axes& axes, Body body) {
   } while (odometer.Next());
 }
 
-// Calls body(in offset, count, in stride) for every innermost run of `axes`, in order.
+// Calls body(in offset, count, in stride) for each innermost run of `axes`, in order.
 template <typename Body>
 void ForEachRun(const Axes& axes, Body body) {
   if (axes.rank() == 0) {
@@ -81,23 +81,24 @@ void ForEachRun(const Axes& axes, Body body) {
   } while (odometer.Next());
 }
 
-// A reduction of `in` to `out`: for each point of `kept` the points of `reduced`.
+// A reduction of `in` to `out`: each point of `kept` is one result, over all points of `reduced`.
 struct Reduction {
   Axes kept;
   Axes reduced;
 };
 
-// What an empty list of dimensions stands for.
+// The meaning of an empty list of dimensions.
 enum class NoDims { kAll, kNone };
 
-// Resizes `out` and describes how to reduce `in` over `dims` (all of them if there is none) to it.
-// False for a dimension that is out of range or named twice, for an output that does not take the
-// shape, and for a tensor without memory.
+// Resizes `out` and plans a reduction of `in` over `dims`; without `dims`, over all dimensions.
+// False if a dimension is out of range or listed twice, if `out` cannot have the result's shape, or
+// if a tensor has no memory.
 bool PlanReduction(const Tensor& in, std::optional<ArrayRef<std::int64_t>> dims, bool keepdim,
                    Tensor& out, Reduction& plan, NoDims empty = NoDims::kAll);
 
-// The lines of `in` along `dim` and those of `out`, a tensor of the same rank and the same sizes
-// but along `dim`: `start` visits the first elements of lines, the strides lead along one.
+// The lines of `in` and `out` along one dimension, `dim`. Both tensors have the same rank, and the
+// same sizes except along `dim`. `start` visits the first element of each line; the strides lead
+// along a line.
 struct Lines {
   Axes start;
   ssize_t in_size;
@@ -106,7 +107,7 @@ struct Lines {
   ssize_t out_stride;
 };
 
-// `dim` is normalised. A tensor without dimensions is one line of one element.
+// `dim` must be normalised. A tensor with no dimensions is one line of one element.
 Lines LinesAlong(std::size_t dim, const Tensor& in, const Tensor& out);
 
 }  // namespace pilotlight::kernels

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From a dtype known at run time to a C++ type, for the dtypes of a set alone, and
-// conversion of a value from one type to another as PyTorch converts.
+// Selects a C++ type for a dtype that is known at run time, from a given set only, and converts
+// values between types as PyTorch does.
 #pragma once
 
 #include <cmath>
@@ -17,10 +17,9 @@ namespace pilotlight::kernels {
 
 using ::executorch::aten::Half;
 
-// Calls `body` with a value of the C++ type of `dtype` (take its type, not the value) and
-// returns true; false, without a call, for a dtype outside of kDtypes. `body` is only
-// instantiated for kDtypes, so `kMine & Selected("aten::x.out")` leaves out what the image
-// does not need.
+// Calls `body` with a value of the C++ type of `dtype` and returns true. Use the value's type only.
+// For a dtype outside kDtypes, it returns false without a call. `body` is instantiated only for
+// kDtypes, so `kMine & Selected("aten::x.out")` omits code that the image does not need.
 template <DtypeSet kDtypes, typename Body>
 bool WithDtype(ScalarType dtype, Body&& body) {
   switch (dtype) {
@@ -46,8 +45,9 @@ bool WithDtype(ScalarType dtype, Body&& body) {
   }
 }
 
-// As PyTorch converts: integers wrap, fractions are cut off, anything but 0 is true. What
-// PyTorch leaves open, a float beyond the integer's range, is the nearest limit, and NaN is 0.
+// Converts as PyTorch does: integers wrap, fractions are truncated, every value except 0 is true.
+// PyTorch leaves two conversions to integers undefined: here, a float beyond the integer's range
+// gives the nearest limit, and NaN gives 0.
 template <typename To, typename From>
 To Convert(From value) {
   if constexpr (std::is_same_v<To, From>) {

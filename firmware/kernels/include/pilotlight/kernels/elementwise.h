@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operators that compute each element of the output from one element of each operand,
-// with broadcast and promotion of dtypes.
+// Operators that compute each element of the output from one element of each operand, with
+// broadcast and promotion of dtypes.
 //
-// One driver walks the memory of all of them. It brings a short run of each operand into one
-// of three types to compute in (float for half and float, double, int64_t for integers and
-// bool), calls the operator's function on arrays of it, and converts the run to the output's
-// dtype. So an operator costs one small loop for each type to compute in, not one for each
-// combination of dtypes; operands that have the type and lie densely are not copied.
+// One driver walks the memory for all of them. There are three compute types: float (for half and
+// float), double, and int64_t (for integers and bool). The driver converts a short run of each
+// operand to the compute type, calls the operator's function on these arrays, and converts the
+// result to the output's dtype. An operator therefore needs one small loop per compute type, not
+// one per combination of dtypes. Dense operands that already have the compute type are not copied.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +27,7 @@ using ::executorch::aten::Scalar;
 
 inline constexpr std::size_t kMaxOperands = 4;
 
-// A tensor, or a number that stands for a tensor of it. Borrowed for the call.
+// A tensor, or a number that is used like a tensor filled with it. Borrowed for the call.
 class Operand {
  public:
   Operand(const Tensor& tensor) : tensor_(&tensor) {}  // NOLINT: implicit by design
@@ -37,7 +37,7 @@ class Operand {
   bool is_integral() const { return is_integral_; }
   bool is_bool() const { return is_bool_; }
 
-  // The number in a type to compute in. Precondition: not a tensor.
+  // The number, converted to compute type C. Precondition: the operand is not a tensor.
   template <typename C>
   C Value() const {
     return is_integral_ ? static_cast<C>(integer_) : Convert<C>(number_);
@@ -61,23 +61,24 @@ struct Operands {
   }
 };
 
-// The dtype that PyTorch computes in (torch.result_type): the largest among the tensors; tensors
-// without dimensions, and after them numbers, count only when they are of a higher kind
-// (bool < integer < float) than all before.
+// The dtype that PyTorch computes in (torch.result_type). The widest dtype among tensors with
+// dimensions counts first. Tensors without dimensions, and then numbers, count only if their kind
+// is higher (bool < integer < float).
 ScalarType ResultType(const Operands& operands);
 
-// The same, or float when that is no float: for functions that have no integer results.
+// The same, but float if the result is not a floating-point dtype. For functions without integer
+// results.
 ScalarType FloatResultType(const Operands& operands);
 
-// Whether PyTorch stores a result of dtype `from` in an output of dtype `to`.
+// Whether PyTorch can store a result of dtype `from` in an output of dtype `to`.
 bool CanCast(ScalarType from, ScalarType to);
 
-// Reads `count` numbers in a type to compute in from each operand's array, writes as many.
+// Reads `count` numbers of a compute type from each operand's array, and writes `count` results.
 using Function = void (*)(const void* const* in, void* out, std::size_t count);
 
-// Broadcasts, resizes `out`, computes in C: float, double or int64_t. False, with the call marked
-// as failed, when the shapes do not go together or `out` cannot hold the result. `dtype` is what
-// the operands promote to, which C may be wider than.
+// Broadcasts, resizes `out` and computes in C: float, double or int64_t. `dtype` is the dtype that
+// the operands promote to; C may be wider. If the shapes do not match or `out` cannot hold the
+// result, it marks the call as failed and returns false.
 template <typename C>
 bool Compute(KernelRuntimeContext& context, Function function, ScalarType dtype,
              const Operands& operands, Tensor& out);
@@ -94,8 +95,8 @@ void Apply(const void* const* in, void* out, std::size_t count) {
   ApplyToRun<Op, C>(in, static_cast<C*>(out), count, std::make_index_sequence<N>{});
 }
 
-// Computes Op::Of(C...) in the type that belongs to `dtype`, for the dtypes in kDtypes alone:
-// a set of what the operator can, and what the image needs of it. Fails the call for others.
+// Computes Op::Of(C...) in the compute type for `dtype`. kDtypes are the dtypes that the operator
+// supports and the image needs. For any other dtype the call fails.
 template <typename Op, DtypeSet kDtypes, std::size_t N>
 bool ComputeAs(KernelRuntimeContext& context, ScalarType dtype, const Operand (&operands)[N],
                Tensor& out) {

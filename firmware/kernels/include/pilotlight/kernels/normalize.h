@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What layer, group and batch normalisation share: mean and variance of some axes, and
-// an optional weight or bias of one element a channel.
+// Shared by layer, group and batch normalisation: mean and variance over some axes, and an optional
+// weight or bias with one element per channel.
 #pragma once
 
 #include <cmath>
@@ -18,7 +18,7 @@ struct Statistics {
   double inverse_deviation;  // 1 / sqrt(variance + epsilon)
 };
 
-// In two passes, in double precision. NaN without elements.
+// Computed in two passes, in double precision. NaN if there are no elements.
 template <typename T>
 Statistics StatisticsOf(const T* values, const Axes& axes, double epsilon) {
   const auto count = static_cast<double>(axes.Count());
@@ -37,7 +37,7 @@ Statistics StatisticsOf(const T* values, const Axes& axes, double epsilon) {
   return {mean, 1.0 / std::sqrt(squares / count + epsilon)};
 }
 
-// Element `i` of a weight or bias, or what stands for one that is missing.
+// Element `i` of a weight or bias; `missing` if there is no weight or bias.
 template <typename T>
 double ElementOr(const T* values, ssize_t i, double missing) {
   return values == nullptr ? missing : Convert<double>(values[i]);
@@ -48,7 +48,7 @@ const T* DataOrNull(const std::optional<Tensor>& tensor) {
   return tensor ? tensor->const_data_ptr<T>() : nullptr;
 }
 
-// True when the tensor is missing, or has `count` elements of `dtype` in default order.
+// True if the tensor is absent, or has `count` elements of `dtype` in default order.
 bool IsParameter(const std::optional<Tensor>& tensor, ssize_t count, ScalarType dtype);
 
 }  // namespace pilotlight::kernels

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A number argument as an element of a tensor.
+// Converts a number argument to an element of a tensor.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +11,12 @@
 
 namespace pilotlight::kernels {
 
-// An element of any dtype, to be filled into a view.
+// An element of any dtype, with which a view can be filled.
 struct Element {
   alignas(8) std::byte bytes[8] = {};
 };
 
-// False for a dtype outside of kDtypes, and for a fraction that would become an integer.
+// False for a dtype outside kDtypes, and for a fractional number with an integer dtype.
 template <DtypeSet kDtypes>
 bool ToElement(const Operand& number, ScalarType dtype, Element& element) {
   if (!number.is_integral() && !::executorch::runtime::isFloatingType(dtype)) return false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Images and the windows that slide over them, as PyTorch's pooling defines them.
+// Images and the windows that slide over them, as in PyTorch's pooling.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace pilotlight::kernels {
 
-// A tensor of the shape (channels, height, width) or (batch, channels, height, width).
+// A tensor of shape (channels, height, width) or (batch, channels, height, width).
 struct Planes {
   ssize_t batch;
   ssize_t channels;
@@ -25,7 +25,7 @@ struct Planes {
 // Precondition: rank 3 or 4.
 Planes PlanesOf(const Tensor& tensor);
 
-// Calls body(in offset, out offset) for the first element of every plane.
+// Calls body(in offset, out offset) for the first element of each plane.
 template <typename Body>
 void ForEachPlane(const Planes& in, const Planes& out, Body body) {
   for (ssize_t n = 0; n < in.batch; ++n) {
@@ -44,17 +44,17 @@ struct Window {
   ssize_t dilation = 1;
 };
 
-// Reads dimension `dim` (0 height, 1 width) of lists that have two elements or one for both; an
-// empty `stride` is the window's size. Nothing for what PyTorch refuses: no length, padding of more
-// than half a window.
+// Reads dimension `dim` (0: height, 1: width) of lists with two elements, or with one for both. An
+// empty `stride` means the window's size. Returns nothing if PyTorch refuses the parameters: a
+// length below 1, or padding of more than half a window.
 std::optional<Window> WindowOf(std::size_t dim, ArrayRef<std::int64_t> size,
                                ArrayRef<std::int64_t> stride, ArrayRef<std::int64_t> padding,
                                ArrayRef<std::int64_t> dilation);
 
-// Positions of the window over `in` elements; 0 or less when it does not fit.
+// The number of window positions over `in` elements; 0 or less if the window does not fit.
 std::int64_t Positions(std::int64_t in, const Window& window, bool ceil_mode);
 
-// Gives `out` the shape of `in` with other planes; false when one of them is empty.
+// Gives `out` the shape of `in` with planes of the given size. False if a plane would be empty.
 bool ResizePlanes(const Tensor& in, std::int64_t height, std::int64_t width, Tensor& out);
 
 }  // namespace pilotlight::kernels

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operators on scalars and on shapes, which programs with dynamic shapes and with
-// control flow call: what upstream's runtime registers by itself (primitives.yaml).
-// They take the values of the program as they are. Each checks how many it is given
-// and of which types, and fails with
+// Operators on scalars and shapes. Programs with dynamic shapes or control flow call them, and
+// upstream's runtime registers them by itself (primitives.yaml). They take the program's values
+// directly. Each one checks the number and types of its arguments and fails with:
 //
-//   InvalidProgram   another number of arguments.
-//   InvalidType      an argument of a type that the operator does not take.
-//   InvalidArgument  a value out of range, as a division of integers by zero.
-//   InvalidState     et_copy_index only: the target cannot grow.
-//   Internal         et_view only: the view cannot have this shape.
+// InvalidProgram   wrong number of arguments.
+// InvalidType      an argument has a type that the operator does not take.
+// InvalidArgument  a value is out of range, for example a zero divisor of integers.
+// InvalidState     et_copy_index only: the target cannot grow.
+// Internal         et_view only: the view cannot have this shape.
 #pragma once
 
 #include <executorch/runtime/core/evalue.h>
@@ -33,7 +32,7 @@ void Mod(KernelRuntimeContext& context, Stack stack);
 void Max(KernelRuntimeContext& context, Stack stack);
 void Min(KernelRuntimeContext& context, Stack stack);
 
-// primitive_logic.cpp: comparisons, choice.
+// primitive_logic.cpp: comparisons, negation, choice between two values.
 void Equal(KernelRuntimeContext& context, Stack stack);
 void Greater(KernelRuntimeContext& context, Stack stack);
 void Less(KernelRuntimeContext& context, Stack stack);

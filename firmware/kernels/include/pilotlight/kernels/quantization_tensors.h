@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Scales and zero points that come as tensors, of the dtypes that exporters give them.
+// Reads scales and zero points from tensors, in each dtype that exporters use for them.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace pilotlight::kernels {
 
-// Element `i` of a tensor of floats or doubles; 0, which is no scale, of any other.
+// Element `i` of a tensor of floats or doubles. For any other dtype 0, which is not a valid scale.
 double ScaleAt(const ::executorch::aten::Tensor& scales, ssize_t i);
 
 // Element `i` of a tensor of 32-bit or 64-bit integers; false for any other.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The arithmetic of quantize_per_tensor and dequantize_per_tensor, apart from
-// tensors: what the kernels do to each element, as PyTorch defines it.
-// Golden values: torch.ops.quantized_decomposed, tests/unit/firmware/executorch.
+// The arithmetic of quantize_per_tensor and dequantize_per_tensor on arrays: what the kernels do to
+// each element, as PyTorch defines it. Golden values: torch.ops.quantized_decomposed,
+// tests/unit/firmware/executorch.
 #pragma once
 
 #include <cstddef>
@@ -11,14 +11,14 @@
 namespace pilotlight::kernels {
 
 struct Quantization {
-  double scale;             // Real value of one step; positive, as the exporter writes it.
+  double scale;             // Real value of one step; must be positive.
   std::int64_t zero_point;  // The integer that stands for 0.0.
   std::int64_t min;         // Limits of the result, within those of its type.
   std::int64_t max;
 };
 
-// clamp(round(value / scale) + zero_point), rounding half to even. Values beyond
-// the limits, infinities too, give the limit they lie beyond; NaN gives `min`.
+// clamp(round(value / scale) + zero_point), rounding half to even. A value beyond a limit gives
+// that limit; so does an infinity. NaN gives `min`.
 template <typename Integer>
 void Quantize(const float* values, std::size_t count, const Quantization& how, Integer* out);
 

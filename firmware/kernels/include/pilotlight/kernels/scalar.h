@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A number argument of whatever kind. Scalar::to() aborts unless it is asked for that kind.
+// Reads a number argument of any kind. Scalar::to() aborts if the argument is of another kind.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace pilotlight::kernels {
 template <typename To>
 To ScalarAs(const ::executorch::aten::Scalar& scalar) {
   if (scalar.isFloatingPoint()) return Convert<To>(scalar.to<double>());
-  return Convert<To>(scalar.to<std::int64_t>());  // A bool too.
+  return Convert<To>(scalar.to<std::int64_t>());  // Also for a bool.
 }
 
 }  // namespace pilotlight::kernels

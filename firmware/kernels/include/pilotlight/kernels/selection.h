@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which dtypes of an operator this image needs. A kernel holds them against the
-// dtypes it has code for, at compile time, so that code for the others is never
-// generated. In a library for any program (unit tests) every answer is "all".
+// The dtypes of each operator that this image needs. At compile time a kernel intersects them with
+// the dtypes that it supports, so code for other dtypes is never generated. In a library for any
+// program (unit tests) every dtype is selected.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +50,7 @@ constexpr DtypeSet Selected(std::string_view name) {
   return found;
 }
 
-// The dtypes that any operator's tensors have.
+// The dtypes that the tensors of any operator have.
 constexpr DtypeSet SelectedByAny() {
   DtypeSet found = 0;
   for (const SelectedOperator& selected : kSelectedOperators) found |= selected.dtypes;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sizes and dimensions, as kernels take them from arguments that no one has checked.
+// Sizes and dimensions from arguments that nothing has checked yet.
 #pragma once
 
 #include <cstddef>
@@ -22,27 +22,27 @@ struct Shape {
   std::size_t rank = 0;
   SizesType sizes[kMaxRank] = {};
 
-  // False when there is no room for another dimension, or it is no size.
+  // False if there is no room for another dimension, or if `size` is not a valid size.
   bool Append(std::int64_t size);
   ArrayRef<SizesType> Sizes() const { return {sizes, rank}; }
 };
 
 Shape ShapeOf(const Tensor& tensor);
 
-// Counts `dim` from the front; false unless -rank <= dim < rank. A tensor without
-// dimensions takes 0 and -1, as PyTorch has it.
+// Counts `dim` from the front. False unless -rank <= dim < rank. A tensor with no dimensions takes
+// 0 and -1, as in PyTorch.
 bool NormaliseDim(std::int64_t dim, std::size_t rank, std::size_t& normalised);
 
-// Widens `shape` by the sizes of `tensor`, aligned at the last dimension: equal sizes stay,
-// 1 gives way. False when sizes disagree.
+// Broadcasts `shape` with the sizes of `tensor`, aligned at the last dimension. A size of 1 takes
+// the other size. False if two sizes differ and neither is 1.
 bool Broadcast(Shape& shape, const Tensor& tensor);
 
-// Gives `out` the shape, if it lets itself be resized to it, and checks that each tensor has
-// memory.
+// Resize() gives `out` the shape. False if `out` cannot have it, or has no memory for it. HasData()
+// is true if a tensor has memory or no elements.
 bool Resize(const Shape& shape, Tensor& out);
 bool HasData(const Tensor& tensor);
 
-// Marks the call as failed, unless it is already. Returns false.
+// Marks the call as failed, unless it has failed already. Always returns false.
 bool Refuse(KernelRuntimeContext& context);
 
 }  // namespace pilotlight::kernels

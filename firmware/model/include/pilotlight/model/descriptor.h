@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the code generator writes about one model (model_<name>.h/.c/.S) and
- * what the model module reads. Plain C, so that a C app can use it too. All
+ * The description of one model. The code generator writes it (model_<name>.h/.c/.S)
+ * and the model module reads it. Plain C, so that a C app can use it too. All
  * pointers refer to static storage.
  */
 #ifndef PILOTLIGHT_MODEL_DESCRIPTOR_H_
@@ -15,7 +15,7 @@ extern "C" {
 
 #define PILOTLIGHT_MAX_RANK 8
 
-/* Same numbers as ExecuTorch's ScalarType. */
+/* The numbers are those of ExecuTorch's ScalarType. */
 enum pilotlight_dtype {
   PILOTLIGHT_UINT8 = 0,
   PILOTLIGHT_INT8 = 1,
@@ -33,8 +33,8 @@ typedef struct pilotlight_tensor_info {
   uint8_t dtype; /* enum pilotlight_dtype */
   uint8_t rank;
   int32_t dims[PILOTLIGHT_MAX_RANK];
-  /* Indices of dims from outermost to innermost in memory: 0, 1, 2, 3 is NCHW, and
-   * 0, 2, 3, 1 is NHWC (channels last), of dims that are N, C, H, W in both. */
+  /* Indices of dims, from outermost to innermost in memory. With dims N, C, H, W:
+   * 0, 1, 2, 3 is NCHW in memory, and 0, 2, 3, 1 is NHWC (channels last). */
   uint8_t dim_order[PILOTLIGHT_MAX_RANK];
   float scale;
   int32_t zero_point;
@@ -47,8 +47,8 @@ typedef struct pilotlight_arena {
   uint32_t size_bytes;
 } pilotlight_arena_t;
 
-/* What state is at first: `size_bytes` at `offset` of its planned buffer are the
- * bytes of the .pte at `pte_offset`. */
+/* One initial value of the state: `size_bytes` bytes of the .pte at `pte_offset` go to
+ * `offset` in the state buffer. */
 typedef struct pilotlight_initial_value {
   uint32_t offset;
   uint32_t size_bytes;
@@ -59,22 +59,22 @@ typedef struct pilotlight_model_descriptor {
   const char* name;
   const uint8_t* pte; /* 16-byte aligned, where the NPU can read it */
   uint32_t pte_size_bytes;
-  uint8_t pte_sha256[32]; /* all zero: not known, and not checked when opened */
-  const char* npu_config; /* "ethos-u55-128", or "" when nothing is delegated */
+  uint8_t pte_sha256[32]; /* all zero: not known, not checked at open */
+  const char* npu_config; /* "ethos-u55-128"; "" if nothing is delegated */
   const pilotlight_tensor_info_t* inputs;
   uint32_t input_count;
   const pilotlight_tensor_info_t* outputs;
   uint32_t output_count;
-  const char* const* labels; /* class names in index order; NULL when there are none */
+  const char* const* labels; /* class names in index order; NULL: none */
   uint32_t label_count;
-  pilotlight_arena_t method_pool;            /* runtime structures, filled at load */
-  const pilotlight_arena_t* planned_buffers; /* ExecuTorch's memory plan, by id - 1 */
+  pilotlight_arena_t method_pool;            /* the runtime's structures, filled at load */
+  const pilotlight_arena_t* planned_buffers; /* ExecuTorch's memory plan; index: id - 1 */
   uint32_t planned_buffer_count;
   pilotlight_arena_t temp_pool; /* delegate scratch, reused by each inference */
-  const char* executorch;       /* version that exported it; "" or NULL: not known */
-  uint32_t state_buffer; /* number of the planned buffer, from 1, that an inference leaves to the
-                          * next, and that holds nothing else; 0: none does */
-  const pilotlight_initial_value_t* initial_values; /* of all that the state buffer holds */
+  const char* executorch;       /* version of the exporter; "" or NULL: not known */
+  uint32_t state_buffer; /* number, from 1, of the planned buffer that holds the state and nothing
+                          * else; 0: the model keeps no state */
+  const pilotlight_initial_value_t* initial_values; /* of every value in the state buffer */
   uint32_t initial_value_count;
 } pilotlight_model_descriptor_t;
 

@@ -3,11 +3,11 @@
 // One model of the image: load it, give it inputs, run it, read its outputs.
 //
 // Owns the runtime's structures for one program, in memory that the caller and
-// the generated descriptor provide; it never allocates. It knows ExecuTorch and
-// the Ethos-U delegate, and nothing about boards or where inputs come from.
+// the generated descriptor provide. It never allocates. It knows ExecuTorch and
+// the Ethos-U delegate. It does not know boards or where inputs come from.
 //
-// Lifecycle: place a Model in static storage; Open() once; then for each
-// inference  Poison() (optional)  SetInput()...  Run()  OutputBuffer().
+// Lifecycle: place a Model in static storage. Call Open() once. Then, for each
+// inference:  Poison() (optional)  SetInput()...  Run()  OutputBuffer().
 // Several models may be open at the same time; they run one after another.
 // Thread context only, one thread. Design: firmware/model/DESIGN.md
 #pragma once
@@ -34,16 +34,15 @@ inline constexpr std::size_t kMaxInputs = 16;
 inline constexpr std::size_t kMaxOutputs = 16;
 inline constexpr std::size_t kMaxPlannedBuffers = 8;
 
-// A bump allocator that remembers the most it ever held. `reset()`, which the
-// runtime calls after every instruction, does not clear the mark. While it is
-// sealed there is no memory: who asks gets null, and the inference fails with
-// MemoryAllocationFailed.
+// A bump allocator with a high-water mark. The runtime calls `reset()` after every
+// instruction; this does not clear the mark. While the allocator is sealed,
+// allocate() returns null.
 class MarkedAllocator final : public executorch::runtime::MemoryAllocator {
  public:
   using MemoryAllocator::MemoryAllocator;
   void* allocate(std::size_t size, std::size_t alignment = kDefaultAlignment) override;
   std::size_t high_water_bytes() const { return high_water_bytes_; }
-  // What was last asked for and not given; 0 when there always was enough.
+  // Size of the last request that was refused since forget_refusal(); 0: none was.
   std::size_t refused_bytes() const { return refused_bytes_; }
   void set_sealed(bool sealed) { sealed_ = sealed; }
   bool refused_when_sealed() const { return refused_when_sealed_; }
@@ -58,10 +57,10 @@ class MarkedAllocator final : public executorch::runtime::MemoryAllocator {
 
 // What one Run() cost.
 struct InferenceStats {
-  std::uint64_t duration_us = 0;  // All of Method::execute(), the NPU's time included.
-  std::uint64_t cpu_cycles = 0;   // By platform::CpuCycles(), without waits.
-  ethos_u::BackendStats npu;      // What the delegate calls in it cost.
-  std::uint32_t npu_status = 0;   // The NPU's STATUS when it failed; else 0.
+  std::uint64_t duration_us = 0;  // Method::execute(), including the NPU's time.
+  std::uint64_t cpu_cycles = 0;   // From platform::CpuCycles(), without waits.
+  ethos_u::BackendStats npu;      // The cost of all delegate calls in it.
+  std::uint32_t npu_status = 0;   // The NPU's STATUS if it failed; else 0.
 };
 
 struct PoolUse {
@@ -81,71 +80,75 @@ class Model {
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
-  // Loads method "forward" of the descriptor's program and checks that the
-  // program is the one described: inputs, outputs, planned buffers. `npu` is
-  // the registered delegate, or null in an image without one. Both must live on.
+  // Loads method "forward" of the descriptor's program and checks that the program
+  // matches the descriptor: hash, inputs, outputs, planned buffers and state. `npu` is
+  // the registered delegate, or null in an image without one. `descriptor` and `npu`
+  // must outlive the open model.
   //
   // kBusy         open already.
-  // kBadModel     the .pte is malformed, not the one described (its hash is compared), or of
-  //               another version of ExecuTorch.
-  // kUnsupported  it needs an operator or a backend that this image lacks, or
-  //               inputs or outputs that its memory plan does not place.
+  // kBadModel     the .pte is malformed, does not match the descriptor, or was exported
+  //               by another version of ExecuTorch.
+  // kUnsupported  the model needs an operator or a backend that this image lacks, or the
+  //               memory plan has no place for an input or output.
   // kNoMemory     the method pool or a planned buffer is too small.
+  // kMisaligned   the .pte is not 16-byte aligned.
   // kMisaligned, kWrongNpu, kTimeout, kDeviceFault   from the delegate.
-  // failure_text() says which.
+  // failure_text() gives the details.
   Status Open(const pilotlight_model_descriptor_t& descriptor, ethos_u::EthosUBackend* npu);
 
-  // Destroys what Open() built and leaves the pools to others. Does nothing when
-  // not open.
+  // Destroys what Open() built; other models may then use the pools. Does nothing if
+  // the model is not open.
   void Close();
 
-  // Fills scratch and the memory plan, inputs and outputs with it, with `pattern`,
-  // so that nothing of an earlier inference can pass for a result. All inputs must
-  // be set again after it. State stays as it is. Only when open; does nothing
-  // otherwise.
+  // Fills the temp pool and all planned buffers except the state with `pattern`, so
+  // that no data of an earlier inference can pass for a result. This covers inputs and
+  // outputs, so all inputs must be set again. Does nothing if the model is not open.
   void Poison(std::byte pattern);
 
-  // Gives the state, which is what one inference leaves to the next, the values
-  // that Open() gave it. A model without state stays as it is.
+  // Resets the state, which is the data that one inference leaves to the next, to the
+  // values that Open() gave it. Does nothing if the model keeps no state.
   //
   // kBadArgument  not open.
   Status ResetState();
 
-  // Copies `bytes` into input `index` from byte `offset` on. A large input may
-  // come in parts, in order of offset.
+  // Copies `bytes` into input `index`, starting at byte `offset`. A large input may be
+  // set in parts, in order of offset.
   //
-  // kBadArgument  not open, no such input, beyond its end, or leaves a gap.
+  // kBadArgument  the model is not open, there is no such input, or `bytes` reach beyond
+  //               its end or leave a gap.
   Status SetInput(std::size_t index, std::size_t offset, Span<const std::byte> bytes);
 
-  // The memory of input `index`, to be filled in place; counts as setting it.
-  // Empty when there is none.
+  // The memory of input `index`, for the caller to fill in place. Calling this counts as
+  // setting the input. Empty if there is no such input.
   Span<std::byte> InputBuffer(std::size_t index);
 
-  // Runs the model once. `deadline_us` is a platform::NowUs() value and bounds
-  // the NPU's part; CPU operators run to their end. An inference may overwrite
-  // its inputs, so they have to be set for each.
+  // Runs the model once. `deadline_us` is a platform::NowUs() value. It bounds only the
+  // time on the NPU; CPU operators run to their end. Inputs must be set for each
+  // inference, because it may overwrite them.
   //
-  // kBadArgument  not open, or an input was not set in full since the last Run().
-  // kTimeout, kDeviceFault  the NPU; it was reset, another Run() may follow. State is
-  //     what the inference has made of it so far: ResetState().
+  // kBadArgument  the model is not open, or an input was not set in full since the last
+  //     Run() or Poison().
+  // kTimeout, kDeviceFault  the NPU failed and was reset. Another Run() may follow. The
+  //     state may be partly updated: call ResetState() first.
   // kNoMemory     the temp pool is too small.
   // kBadModel     an operator refused its arguments.
   Status Run(std::uint64_t deadline_us);
 
-  // The memory of output `index`; its content is a result only after a Run()
-  // that returned kOk. Empty when there is none.
+  // The memory of output `index`. It holds a result only after a Run() that returned
+  // kOk. Empty if there is no such output.
   Span<const std::byte> OutputBuffer(std::size_t index) const;
 
   bool is_open() const { return open_; }
 
-  // As described; empty when not open.
+  // The descriptor's entries; empty if the model is not open.
   Span<const pilotlight_tensor_info_t> inputs() const;
   Span<const pilotlight_tensor_info_t> outputs() const;
 
   const InferenceStats& last_inference() const { return last_inference_; }
   MemoryStats memory() const;
 
-  // Why the last Open(), SetInput(), ResetState() or Run() failed; "" after success.
+  // The reason for the last failure; "" if there was none. Open() and Run() clear it when
+  // they start; SetInput() and ResetState() do not.
   const char* failure_text() const { return failure_text_; }
 
  private:
@@ -179,7 +182,7 @@ class Model {
   Span<std::byte> outputs_[kMaxOutputs];
   std::size_t filled_bytes_[kMaxInputs] = {};
 
-  // Destroyed from the last to the first: the method refers to all above it.
+  // Destroyed in reverse order, because the method refers to all members above it.
   std::optional<executorch::extension::BufferDataLoader> loader_;
   std::optional<executorch::runtime::Program> program_;
   std::optional<MarkedAllocator> method_allocator_;

@@ -10,21 +10,20 @@ namespace pilotlight::platform {
 // Microseconds since boot; 64 bits never wrap.
 std::uint64_t NowUs();
 
-// What the CPU has worked since boot: cycles (board.toml [cpu] clock_hz gives the rate), or
-// instructions where an emulator counts those (board.toml [emulator] instruction_ns). Waiting is
-// left out. Thread context.
+// The CPU's work since boot, without waits: cycles (at [cpu] clock_hz of board.toml), or
+// instructions if an emulator counts them ([emulator] instruction_ns). Thread context.
 std::uint64_t CpuCycles();
 
-// Of NowUs(), what passed because an emulator counted instructions. It is then no measure of what
-// the board needs, and deadlines stand still for it. 0 on every other board. Thread context.
+// The time that an emulator added to NowUs() for instructions. It does not predict the time on a
+// board, so deadlines stand still for it. 0 on every other board. Thread context.
 std::uint64_t EmulatedWorkUs();
 
-// Between the two the CPU waits for somebody else, and CpuCycles() stands still. They nest. Thread
-// context; interrupts that are taken meanwhile count as waiting.
+// CpuCycles() stands still from BeginWaiting() to EndWaiting(). Calls nest. Thread context.
+// Interrupts in between count as waiting.
 void BeginWaiting();
 void EndWaiting();
 
-// The same for a scope.
+// BeginWaiting() and EndWaiting() for a scope.
 class Waiting {
  public:
   Waiting() { BeginWaiting(); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The console UART as a byte stream. Thread context only. The protocol module
-// owns what the bytes mean; nothing else writes here.
+// The console UART as a byte stream. Thread context only. The protocol module defines
+// the meaning of the bytes.
 #pragma once
 
 #include <cstddef>
@@ -12,15 +12,16 @@
 
 namespace pilotlight::platform {
 
-// Copies bytes that have arrived into `into` and returns how many; 0 when none
-// arrived before `deadline_us` (a clock.h NowUs() value). Returns as soon as at
-// least one byte is there; sleeps (WFI) while there is none.
+// Copies received bytes into `into` and returns their number. Returns as soon as at least
+// one byte is there, and 0 if none arrived before `deadline_us` (a clock.h NowUs() value).
+// Sleeps (WFI) meanwhile.
 std::size_t ConsoleRead(Span<std::byte> into, std::uint64_t deadline_us);
 
-// Bytes that arrived while nobody read and no longer fitted; 0 on a good link.
+// Bytes that were lost because the receive buffer was full; 0 on a good link.
 std::uint32_t ConsoleOverruns();
 
-// Sends all of `bytes`; returns when the last is in the transmitter.
+// Sends all of `bytes`. Returns when the last byte is in the transmitter. Gives up if
+// nothing takes a byte for a second.
 void ConsoleWrite(Span<const std::byte> bytes);
 
 }  // namespace pilotlight::platform

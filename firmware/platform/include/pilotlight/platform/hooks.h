@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The hooks in force (pilotlight/hooks.h says what each has to do). Set once at
-// start, before any interrupt can use them; read in any context.
+// The app's hooks (pilotlight/hooks.h says what each must do). Set them once at start,
+// before any interrupt can use them. Reading is allowed in any context.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace pilotlight::platform {
 void SetHooks(const pilotlight_hooks_t& hooks);
 const pilotlight_hooks_t& Hooks();
 
-// The app's wait, when it has one: returns false at once when it has none.
+// Calls the app's wait hook. Returns false at once if the app has none.
 inline bool WaitForSignal(std::uint64_t deadline_us) {
   const pilotlight_hooks_t& hooks = Hooks();
   if (hooks.wait == nullptr) return false;
@@ -21,7 +21,7 @@ inline bool WaitForSignal(std::uint64_t deadline_us) {
   return true;
 }
 
-// Ends WaitForSignal(); from the NPU's interrupt.
+// Ends WaitForSignal(). Called from the NPU's interrupt.
 inline void SignalWaiter() {
   const pilotlight_hooks_t& hooks = Hooks();
   if (hooks.signal != nullptr) hooks.signal(hooks.context);

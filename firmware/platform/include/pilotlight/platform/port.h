@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Starts what inference needs of the chip: the clock and the way to the NPU.
-// Everything else a board brings (vectors, memory, faults, console) is start-up,
-// which an app may have of its own.
+// Starts the parts of the chip that inference needs: the clock and the port to the NPU.
+// All other parts of a board (vectors, memory, faults, console) belong to the start-up
+// code, and an app may have its own.
 #pragma once
 
 namespace pilotlight::platform {
 
-// Once per boot, in thread context; later calls do nothing. Set hooks before it.
+// Thread context. Set the hooks before the first call. Later calls do nothing.
 void StartPort();
 
 }  // namespace pilotlight::platform

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reset, the dump a fault leaves behind, memory protection, the stack's
-// high-water mark, and where log text goes.
+// Reset, fault dumps, memory protection, the stack's high-water mark, and the sink for
+// log text.
 #pragma once
 
 #include <cstddef>
@@ -12,28 +12,27 @@
 
 namespace pilotlight::platform {
 
-// Resets the core (host: ends the process with exit code 3). RAM marked
-// .noinit survives, so a fault dump does too.
+// Resets the core (host: ends the process with exit code 3). Data in .noinit survives,
+// so a fault dump survives too.
 [[noreturn]] void Reset();
 
-// What the last fault or failed CHECK left in .noinit memory; null when there was none since the
-// last call, which is the case after a clean boot. Valid until the next fault.
+// The dump of the last fault or failed CHECK. Null if there was none since the last call.
+// Valid until the next fault.
 const FaultDump* TakeFaultDump();
 
-// Declares memory that no section covers as data, for the CPU and (where it can reach it) the NPU.
-// Start and size are multiples of 32. Without this, an MPU refuses access. Thread context.
+// Declares memory outside the linker script's sections as data. Without this call, an MPU refuses
+// access to it. Start and size must be multiples of 32. Thread context.
 void MapData(Span<std::byte> memory);
 
 // Deepest stack use since boot, in bytes, and the stack's size (board.toml [budget]).
 std::size_t StackHighWaterBytes();
 std::size_t StackSizeBytes();
 
-// 32 bits that differ at each boot (for the check protocol's nonce echo this is
-// not needed; it guards against talking to a stale boot).
+// A number that differs at each boot, so that the host notices a reset.
 std::uint32_t BootId();
 
-// Log text: a line without its newline. The sink is null until an app sets one;
-// text logged before that is dropped. Thread context only.
+// Log text is one line without a newline. Text logged before an app sets a sink is dropped.
+// Thread context only.
 enum class LogLevel : std::uint8_t { kDebug = 0, kInfo = 1, kError = 2, kFatal = 3 };
 using LogSink = void (*)(LogLevel level, const char* text, std::size_t length);
 void SetLogSink(LogSink sink);

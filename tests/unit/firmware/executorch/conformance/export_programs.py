@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the programs: `python export_programs.py <folder>` writes <name>.pte, and <name>.data with what lies outside.
+"""Makes the programs: `python export_programs.py <folder>` writes <name>.pte, and <name>.data with external data.
 
-A process of its own, because it imports torch. <name>.data holds the entries of the exporter's .ptd in a form that
-firmware reads without a library, see probe/named_data.h.
+A process of its own, because it imports torch. <name>.data contains the entries of the exporter's .ptd files in a form
+that firmware reads without a library; see probe/named_data.h.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ALIGN = 16
 
 
 def named_data(files: dict[str, object]) -> bytes:
-    """Return the tensors of all .ptd files, as firmware reads them."""
+    """Return the tensors of all .ptd files in the form that firmware reads."""
     records = []
     for blob in files.values():
         payload = FlatTensorSerializer(FlatTensorConfig()).deserialize(blob)

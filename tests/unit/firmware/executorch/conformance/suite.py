@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The programs and the probe, made once, and what the probe says about the programs."""
+"""Makes the programs and the probes once, runs the probes and compares their output."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ sys.path[:0] = [str(HERE.parent), str(ROOT / "tests")]
 from locked import locked  # noqa: E402
 from programs import Assembler, bad, good  # noqa: E402
 
-# Registered by the runtimes themselves; every other operator is traced.
+# The runtimes register these themselves. Every other operator is traced.
 PRIMITIVES = re.compile(r"executorch_prim::|aten::(sym_size\.int|sym_numel|_local_scalar_dense)$")
-# Written by hand: what the exporter has no way to say. Of the bad ones, one that fails while it runs.
+# Hand-written programs that the exporter cannot produce. Of the bad ones, one fails while it runs.
 WRITTEN_BAD = ("kernel_fails", "kernel_missing_twice", "constants_twice")
 
 
@@ -41,7 +41,7 @@ def _digest() -> str:
 
 
 def programs() -> Path:
-    """Return the folder of all programs; they are made anew when what makes them has changed."""
+    """Return the folder of all programs. They are made again when their sources have changed."""
     folder = BUILD / f"programs-{_digest()}"
     with locked(BUILD / "programs"):
         if not (folder / "complete").exists():
@@ -76,13 +76,13 @@ def operators(folder: Path, name: str, method: str | None = None) -> set[str]:
 
 
 def traced(folder: Path, chosen: Iterable[str]) -> list[str]:
-    """The commands that have every operator of these programs traced, but the primitive ones."""
+    """Return the commands that trace every operator of these programs, except the primitive ones."""
     found = {operator for name in chosen for operator in operators(folder, name)}
     return [f"trace {operator}" for operator in sorted(found) if not PRIMITIVES.match(operator)]
 
 
 def transcript(probe: Path, folder: Path, commands: Sequence[str]) -> dict[str, list[str]]:
-    """Let a probe on this host obey the commands; return the lines it wrote for each of them."""
+    """Run the commands with a probe on this host. Return the lines that it wrote for each command."""
     file = probe.with_suffix(".commands")
     file.write_text("".join(f"{command}\n" for command in commands), encoding="utf-8")
     done = subprocess.run([str(probe), str(file)], cwd=folder, check=False, capture_output=True)
@@ -99,7 +99,7 @@ def sections(text: str) -> dict[str, list[str]]:
 
 
 def differences(ours: dict[str, list[str]], wheel: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Per command, the first lines that are not the same."""
+    """Return the first lines that differ, by command."""
     result = {}
     assert ours.keys() == wheel.keys()
     for command, theirs in wheel.items():

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our runtime against the wheel's binary, on programs that the exporter made.
+"""Compares our runtime with the wheel's binary, on programs that the exporter made.
 
-One probe is linked with either. Operators are traced (they print their arguments, and what they compute is the same
-function for both), so each line that differs is the runtime's.
+One probe is linked with each runtime. Operators are traced: they print their arguments and compute the same function in
+both probes. Each line that differs therefore comes from a runtime.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import suite
 HEADERS = ["tensors", "registries", "platform"]
 ABORTS = ["abort runtime", "abort platform", "abort kernel twice", "abort negative size"]
 
-# With the wheel's kernels these do not run, so they are no measure.
+# These do not run with the wheel's kernels, so there is nothing to compare with.
 WHEEL_DOES_NOT_RUN = {
     "channels_last": "its addition refuses that order of dimensions",
     "state_of_the_caller": "crashes on a tensor that nobody gave memory",
 }
-# Of sums that are made in another order.
+# For sums that are added in another order.
 RELATIVE = 1e-5
-# Where the two differ by design; the table in firmware/executorch/DESIGN.md says why.
+# Where the two differ by design; see "Differences from the wheel's runtime" in firmware/executorch/SPEC.md.
 REFUSED_WHEN_RUN = {"state_of_the_caller": "a kernel is given a tensor that nobody gave memory"}
 
 
@@ -38,7 +38,7 @@ def test_functions_of_the_headers_answer_alike(probes: Path, programs: Path) -> 
 
 
 def test_what_is_missing_is_the_same_error(probes: Path, programs: Path) -> None:
-    """No backend is registered, and no operator of the probe's own."""
+    """No backend is registered, and no operator is traced."""
     commands = ["program two_backends.pte", "program every_kind_of_argument.pte"]
     ours = suite.transcript(probes / "probe_ours", programs, commands)
     wheel = suite.transcript(probes / "probe_wheel", programs, commands)
@@ -81,7 +81,7 @@ def test_planned_memory_that_does_not_suffice_is_the_same_error(probes: Path, pr
 
 
 def test_a_pool_of_any_size_that_does_not_suffice_is_one_error(probes: Path, programs: Path) -> None:
-    """The wheel is no measure here: it writes through the null pointer of an allocation that failed."""
+    """The wheel is no reference here: it writes through the null pointer of a failed allocation."""
     names = sorted(suite.names(programs))
     commands = ["backends", *suite.traced(programs, names), *(f"pools {name}.pte" for name in names)]
     ours = suite.transcript(probes / "probe_ours", programs, commands)
@@ -92,12 +92,12 @@ def test_a_pool_of_any_size_that_does_not_suffice_is_one_error(probes: Path, pro
         loads = [line for line in lines if line == "load 0x0"]
         assert found == [memory_allocation_failed] * len(loads), command
         assert "crashed" not in lines, command
-        # Where the wheel survives, it agrees.
+        # If the wheel does not crash, it must agree.
         assert lines == wheel.get(command, lines) or "crashed" in wheel[command], command
 
 
 def test_constants_that_are_too_short_are_refused(probes: Path, programs: Path) -> None:
-    """The wheel does not look, and reads what lies behind them."""
+    """The wheel does not check, and reads beyond their end."""
     names = ["constants_in_another_file", "some_constants_in_another_file", "named_data_in_two_files"]
     commands = ["backends", *suite.traced(programs, names), *(f"short {name}.pte" for name in names)]
     ours = suite.transcript(probes / "probe_ours", programs, commands)
@@ -106,7 +106,7 @@ def test_constants_that_are_too_short_are_refused(probes: Path, programs: Path) 
 
 
 def _values(line: str) -> tuple[str, list[float] | None]:
-    """Split the line of a tensor of floats into what describes it and its values."""
+    """Split the line of a floating-point tensor into its description and its values."""
     described, found, data = line.partition(" data=")
     formats = {" dtype=6 ": "f", " dtype=7 ": "d"}
     letter = next((letter for dtype, letter in formats.items() if dtype in described), None)
@@ -125,7 +125,7 @@ def _close(mine: str, theirs: str) -> bool:
 
 
 def test_programs_compute_with_our_kernels_what_they_compute_with_the_wheels(probes: Path, programs: Path) -> None:
-    """Integers and booleans exactly; floating-point numbers to a relative difference of 1e-5."""
+    """Integers and booleans are compared exactly, floating-point numbers with a relative tolerance of 1e-5."""
     names = [name for name in sorted(suite.names(programs)) if not name.startswith("written_")]
     names = [name for name in names if name not in WHEEL_DOES_NOT_RUN]
     commands = ["backends", *(f"kernels {name}.pte" for name in names)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing of the headers is forgotten: what we implement is called by the suite, what we leave out is in a table.
+"""The suite calls every function that we implement, and a table lists every one that we leave out.
 
-The table is the one in firmware/executorch/DESIGN.md, and nowhere else.
+The table is in firmware/executorch/SPEC.md, section "Headers: what is implemented".
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _run(*command: str, cwd: Path | None = None) -> str:
 
 
 def _functions(library: Path, *options: str) -> set[str]:
-    """The functions with external linkage, and no inline ones: qualified names without arguments."""
+    """Return the functions with external linkage that are not inline, as qualified names without arguments."""
     found = set()
     for line in _run("nm", "-C", "--defined-only", *options, str(library)).splitlines():
         match = re.match(r"\S+ T ((?:[\w~]+::)+[\w~]+)(?:\[.*\])?(?:<.*>)?(?:\(|$)", line)
@@ -37,7 +37,7 @@ def _functions(library: Path, *options: str) -> set[str]:
 
 
 def _declared_in(function: str, headers: dict[str, str]) -> list[str]:
-    """The headers that declare it; a member only where its class is defined."""
+    """Return the headers that declare the function. For a member, its class must be defined there."""
     *_, scope, name = function.split("::")
     call = re.compile(rf"(?<![\w~]){re.escape(name)}\s*\(")
     is_member = scope[0].isupper()
@@ -46,9 +46,9 @@ def _declared_in(function: str, headers: dict[str, str]) -> list[str]:
 
 
 def _left_out() -> set[str]:
-    """Headers and functions named in the last column of the table."""
-    text = (suite.ROOT / "firmware" / "executorch" / "DESIGN.md").read_text(encoding="utf-8")
-    table = text[text.index("## What of the headers is implemented") :].split("\n## ")[0]
+    """Return the headers and functions named in the last column of the table."""
+    text = (suite.ROOT / "firmware" / "executorch" / "SPEC.md").read_text(encoding="utf-8")
+    table = text[text.index("## Headers: what is implemented") :].split("\n## ")[0]
     rows = [line.split("|")[3] for line in table.splitlines() if line.startswith("|")]
     return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
 
@@ -77,7 +77,8 @@ def test_what_the_wheel_declares_and_exports_is_implemented_or_in_the_table(prob
     assert {name for name in left_out if name.endswith(".h")} - used == set(), "the table names what is not left out"
 
 
-# The probe's kernels have no signatures, as the wheel's have none; ../test_signatures.py calls these.
+# The probe's kernels have no signatures, because the wheel's have none. ../test_signatures.py calls
+# these functions.
 HELD_BY_SIGNATURES = re.compile(
     r"::InstructionDecoder::(HoldsConstant|RefuseWrite|VerifyCall|VerifyWrites)\("
     r"|::(CompareCall|DescribeKinds|FindWritten|SettleScalar)\("
@@ -100,9 +101,10 @@ def test_the_suite_calls_every_function_that_we_implement(probes: Path, programs
                 key = function["demangled_name"]
                 called[key] = called.get(key, 0) + function["execution_count"]
     archive = str(library / "libpilotlight_executorch.a")
-    # It wants a table out of the middle of a file; validate_program() says the same of every tensor.
+    # It needs a table from inside a file. validate_program() makes the same checks for every
+    # tensor.
     defined_but_internal = {"executorch::runtime::validate_tensor(executorch_flatbuffer::Tensor const*)"}
-    # Demangled, because a constructor has several symbols and gcov knows one of them.
+    # Demangled names, because a constructor has several symbols and gcov reports only one of them.
     defined = set(re.findall(r"^\S+ T (.+)$", _run("nm", "-C", "--defined-only", archive), re.MULTILINE))
     assert len(defined) > 150
     uncalled = (name for name in defined - defined_but_internal if called.get(name, 0) == 0)

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Runs a program whose tensors live in memory of the caller, which lends now more, now less, in
-// blocks from the heap that are exactly as long as said. test_lent_memory.py tells the rest.
+// Runs a program whose tensors use memory that the caller lends. The caller lends more at one time
+// and less at another, in heap blocks of exactly the stated size. See test_lent_memory.py.
 //
-//   lent_memory well FILE      as many rows as are announced; prints what came of it. Linked with
-//                              our runtime and with the wheel's.
-//   lent_memory greedy FILE    kernels that take whatever a tensor lets them take, and a caller
-//   that
-//                              makes mistakes. Ours alone, with AddressSanitizer: it is the judge.
+//   lent_memory well FILE      the caller lends as many rows as it announces; prints the results.
+//                              Linked with our runtime and with the wheel's.
+//   lent_memory greedy FILE    kernels use all memory that a tensor allows, and the caller makes
+//                              mistakes. Only with our runtime; AddressSanitizer finds the errors.
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -52,14 +51,14 @@ void Grow(const Tensor& tensor) {
   }
 }
 
-// So that less may be lent the next time.
+// Makes the tensor small, so that the next run may lend less.
 void Shrink(const Tensor& tensor) {
   std::vector<std::int32_t> sizes(tensor.sizes().begin(), tensor.sizes().end());
   sizes[0] = static_cast<std::int32_t>((calls * 2654435761u >> 13) % 3);
   (void)resize_tensor(tensor, {sizes.data(), sizes.size()});
 }
 
-// Reads its first argument, writes its last in the shape of the first.
+// Reads its first argument and writes its last, in the shape of the first.
 void Fill(KernelRuntimeContext& context, Span<EValue*> args) {
   ++calls;
   const Tensor& in = args[0]->toTensor();
@@ -78,7 +77,7 @@ void Fill(KernelRuntimeContext& context, Span<EValue*> args) {
   if (greedy) Shrink(out);
 }
 
-// A state between the runs.
+// Changes a flag that lasts from one run to the next.
 void Flip(KernelRuntimeContext&, Span<EValue*> args) {
   auto* flag = static_cast<std::uint8_t*>(args[0]->toTensor().mutable_data_ptr());
   *flag = *flag == 0;
@@ -93,7 +92,7 @@ void Print(const Tensor& tensor) {
   if (bytes != nullptr && tensor.nbytes() != 0) std::printf(" %02x", static_cast<unsigned>(*bytes));
 }
 
-// A block from the heap, given back when the next one has taken its place.
+// A heap block. It is freed when the next one has taken its place.
 using Block = std::unique_ptr<std::uint8_t[]>;
 
 class Caller {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Calls every primitive operator of whatever ExecuTorch runtime it is linked with, on
-// every combination of some values, and prints what came of it, one line a call.
-// Linked once with our runtime and once with the wheel's; test_primitives.py compares.
-// The calls run in child processes: the wheel's abort on some arguments.
+// Calls every primitive operator of the ExecuTorch runtime that it is linked with, on every
+// combination of some values, and prints one line per call with the result. Linked with our runtime
+// and with the wheel's; test_primitives.py compares the lines. The calls run in child processes,
+// because the wheel's operators abort on some arguments.
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,7 +33,7 @@ using etensor::TensorImpl;
 
 constexpr std::size_t kMemoryBytes = 4096;
 
-// A tensor with memory of its own, or none.
+// A tensor with memory of its own, or without memory.
 struct Example {
   Example(std::vector<std::int32_t> shape, ScalarType type, bool dynamic, bool has_memory,
           std::vector<std::uint8_t> dim_order = {})
@@ -85,8 +85,8 @@ std::string Show(const EValue& value) {
   return shown + (bytes == nullptr ? " null" : " " + std::to_string(hash));
 }
 
-// The calls are numbered. A child process makes them one after the other, and says here how many
-// it has begun, so that the next one can go on behind a call that has ended it.
+// The calls are numbered. A child process makes them one after another and stores here how many it
+// has begun. If a call ends the process, the next child continues after that call.
 std::size_t* begun;
 std::size_t call_number;
 
@@ -194,7 +194,7 @@ void CallTensors() {
                   EValue(std::int64_t{0})});
     }
   }
-  // A call may change its target: each has its own.
+  // Each call gets a target of its own, because a call may change it.
   const auto target = [] {
     return Example({3, 2, 2, 2}, ScalarType::Int, true, true, {0, 2, 3, 1});
   };
@@ -208,7 +208,7 @@ void CallTensors() {
   Call(copy, {number, from.Value(), number});
   const Example bare({3, 2, 2, 2}, ScalarType::Int, true, false);
   Call(copy, {bare.Value(), from.Value(), EValue(std::int64_t{0})});
-  // Rows of one byte, and of none.
+  // Rows of one byte, and rows without bytes.
   const Example bytes({3, 1}, ScalarType::Byte, true, true);
   Call(copy, {bytes.Value(), Example({1}, ScalarType::Byte, false, true).Value(),
               EValue(std::int64_t{1})});

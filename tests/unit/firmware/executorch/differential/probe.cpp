@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Opens .pte files with whatever ExecuTorch runtime it is linked with, does with
-// them what an application may do, and prints what came of it. Linked once with
-// our runtime and once with the wheel's; test_differential.py compares the prints.
+// Opens .pte files with the ExecuTorch runtime that it is linked with, makes the calls that an
+// application may make, and prints the results. Linked with our runtime and with the wheel's;
+// test_differential.py compares the output.
 //
 //   probe [--verify] [--pool] [--operator NAME]... FILE...
 //
-// Each file runs in a child process, so a crash is one line of the print too.
-// Operators named on the command line get a kernel that prints its arguments and
-// fills its last tensor from them: it shows how values are built and passed
-// without needing a kernel of each operator.
+// Each file runs in a child process, so a crash is only one line of output. Operators named on the
+// command line get a kernel that prints its arguments and fills its last tensor from them. This
+// shows how values are built and passed, without real kernels.
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,8 +119,8 @@ void PrintValue(const EValue& value) {
   }
 }
 
-// A function of everything before it: right arguments in the right order, or
-// another output.
+// The content is a function of all earlier arguments and their order, so a wrong argument changes
+// the output.
 void FillLastTensor(Span<EValue*> args) {
   std::uint32_t hash = 2166136261u;
   for (std::size_t i = 0; i + 1 < args.size(); ++i) {
@@ -158,7 +157,7 @@ void FailingKernel(KernelRuntimeContext& context, Span<EValue*>) {
   context.fail(Error::NotImplemented);
 }
 
-// Counts its first argument down and says in the second whether it is positive.
+// Counts its first argument down, and sets the second to whether it is positive.
 void CountdownKernel(KernelRuntimeContext&, Span<EValue*> args) {
   const std::int64_t left = args[0]->toInt() - 1;
   *args[0] = EValue(left);
@@ -386,7 +385,7 @@ void RunMethod(Method& method) {
   }
 }
 
-// Not part of what the runtimes have to agree on.
+// The two runtimes need not agree on this.
 bool print_pool_use = false;
 
 void LoadAndRun(const Program& program, const char* name, std::size_t pool_bytes) {
@@ -404,7 +403,7 @@ void LoadAndRun(const Program& program, const char* name, std::size_t pool_bytes
   }
   std::vector<std::uint8_t> pool(pool_bytes);
   std::vector<std::uint8_t> temp(
-      40);  // Enough for one call, so that it has to be reset after each.
+      40);  // Enough for one call, so the runtime must reset it after each.
   MemoryAllocator method_allocator(static_cast<std::uint32_t>(pool.size()), pool.data());
   MemoryAllocator temp_allocator(static_cast<std::uint32_t>(temp.size()), temp.data());
   HierarchicalAllocator planned_memory({spans.data(), spans.size()});
@@ -448,12 +447,12 @@ void Probe(const char* path, Program::Verification verification) {
 
 }  // namespace
 
-#if defined(REGISTER_OPERATORS)  // The wheel's register themselves.
+#if defined(REGISTER_OPERATORS)  // The wheel's operators register themselves.
 extern "C" void pilotlight_register_operators(void);
 
 namespace {
 
-// As the wheel's runtime does by itself on the host.
+// The wheel's runtime does this by itself on the host.
 void LogToStderr(et_timestamp_t, et_pal_log_level_t, const char*, const char*, std::size_t,
                  const char* message, std::size_t length) {
   std::fprintf(stderr, "%.*s\n", static_cast<int>(length), message);
@@ -479,7 +478,7 @@ int main(int argc, char** argv) {
       print_pool_use = true;
     } else if (std::strcmp(argv[i], "--operator") == 0 && i + 1 < argc) {
       ++i;
-      // The file's own kernels, where the runtime has them, stay.
+      // If the runtime already has a kernel for the operator, that kernel stays.
       if (!registry_has_op_function(argv[i])) {
         error = register_kernel(Kernel(argv[i], TracingKernel));
       }
@@ -498,8 +497,8 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
     const pid_t child = fork();
     if (child == 0) {
-      // A loop in the file must not become a loop here. Of this process's own time, however busy
-      // the machine is.
+      // Ends an endless loop in a program. The limit is for this process's own processor time, so a
+      // busy machine does not matter.
       const struct itimerval limit = {{0, 0}, {20, 0}};
       setitimer(ITIMER_PROF, &limit, nullptr);
       Probe(file, verification);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Registers the kernels of an image, and then those of another one, which is a mistake.
+// Registers the kernels of one image and then those of another, which is an error.
 #include <executorch/runtime/kernel/operator_registry.h>
 
 #include <cstdio>

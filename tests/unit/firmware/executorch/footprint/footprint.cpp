@@ -8,15 +8,15 @@
 
 using namespace executorch::runtime;  // NOLINT: an application in one function
 
-// Volatile, so that nothing is known about the program at compile time.
+// Volatile, so the compiler knows nothing about the program.
 const volatile std::uint8_t* volatile pte;
 volatile std::size_t pte_size;
 alignas(8) std::uint8_t method_pool[4096];
 alignas(32) std::uint8_t planned[4096];
 alignas(32) std::uint8_t temp[4096];
 
-// As a platform has to: the tables of virtual functions name operator delete, and
-// the libraries' own, as their abort(), would bring the heap with them.
+// A platform must define these. The tables of virtual functions refer to operator delete, and the
+// library versions of both functions would link the heap.
 extern "C" [[noreturn]] void abort() { __builtin_trap(); }
 void operator delete(void*) noexcept { __builtin_trap(); }
 void operator delete(void*, std::size_t) noexcept { __builtin_trap(); }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Calls one registered kernel by its operator's name with arguments that Python lays out. The
-// structs are repeated in kernel_library.py. While it runs, each tensor lies against a page that
-// nothing may touch.
+// Calls one registered kernel by its operator's name, with arguments that Python provides.
+// kernel_library.py repeats the structs. During the call, each tensor borders on a page without
+// access.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -41,7 +41,7 @@ using executorch::runtime::Span;
 
 struct TensorArgument {
   void* data;
-  SizesType* sizes;  // Written back: what the kernel resized the tensor to.
+  SizesType* sizes;  // Written back with the sizes that the kernel gave it.
   const DimOrderType* dim_order;
   std::int32_t rank;
   std::int32_t dtype;
@@ -64,7 +64,7 @@ enum class Kind : std::int32_t {
 
 struct Argument {
   Kind kind;
-  std::int32_t count;  // Of a list.
+  std::int32_t count;  // Length of a list.
   std::int64_t integer;
   double number;
   std::int64_t* integers;
@@ -74,11 +74,11 @@ struct Argument {
   const char* text;
 };
 
-// Where the page is that must not be touched.
+// The side of a tensor on which the page without access lies.
 enum class Fence : std::int32_t { kBehind, kBefore };
 
-// A copy of some bytes that ends, or starts, at a page without access: one step outside stops the
-// process.
+// A copy of some bytes that ends or starts at a page without access. An access beyond that end
+// stops the process.
 class FencedCopy {
  public:
   FencedCopy(void* original, std::size_t bytes, Fence fence) : original_(original), bytes_(bytes) {
@@ -97,7 +97,7 @@ class FencedCopy {
   FencedCopy(const FencedCopy&) = delete;
   FencedCopy& operator=(const FencedCopy&) = delete;
 
-  // What a tensor without elements points to is its caller's choice; it may be null.
+  // The pointer of a tensor without elements is the caller's choice; it may be null.
   void* data() { return bytes_ == 0 ? original_ : copy_; }
 
   void WriteBack() {
@@ -112,7 +112,7 @@ class FencedCopy {
   std::uint8_t* copy_;
 };
 
-// Owns what the EValues of one call point to.
+// Owns everything that the EValues of one call point to.
 class Call {
  public:
   explicit Call(Fence fence) : fence_(fence) {}
@@ -175,7 +175,7 @@ class Call {
   }
 
  private:
-  // An output is given twice, as argument and as result: it is one tensor.
+  // An output occurs twice, as an argument and as a result. Both are the same tensor.
   Tensor MakeTensor(TensorArgument& from) {
     TensorImpl*& made = made_[&from];
     if (made == nullptr) {
@@ -223,8 +223,8 @@ class Call {
 
 }  // namespace
 
-// Returns the Error that the kernel failed with. `temp_bytes` is what context.allocate_temp() has
-// to give; negative: there is no temp allocator.
+// Returns the Error with which the kernel failed. `temp_bytes` is the memory of
+// context.allocate_temp(); negative: there is no temp allocator.
 extern "C" std::int32_t call_kernel(const char* operator_name, const Argument* arguments,
                                     std::int32_t count, std::int64_t temp_bytes, Fence fence) {
   const auto function = executorch::runtime::get_op_function_from_registry(operator_name);
@@ -241,7 +241,7 @@ extern "C" std::int32_t call_kernel(const char* operator_name, const Argument* a
   return static_cast<std::int32_t>(context.failure_state());
 }
 
-extern "C" void pilotlight_register_operators(void);  // generated, operators.cpp
+extern "C" void pilotlight_register_operators(void);  // generated: operators.cpp
 
 extern "C" void start_kernels() {
   executorch::runtime::runtime_init();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Memory for everything that the probe hands to a runtime. A board has no heap.
+// Memory for everything that the probe passes to a runtime. A board has no heap.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace conformance {
 
-// Takes from AllMemory(), and gives back what was taken in its lifetime.
+// Allocates from AllMemory(). The destructor frees everything that was allocated.
 class Arena {
  public:
   Arena();
@@ -20,8 +20,7 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
   ~Arena();
 
-  // Zeroed, and at a multiple of 64 bytes plus `offset_bytes`. Ends the probe when there is no
-  // more.
+  // Zeroed memory, at a multiple of 64 bytes plus `offset_bytes`. Ends the probe if none is left.
   executorch::runtime::Span<std::uint8_t> Bytes(std::size_t size_bytes,
                                                 std::size_t offset_bytes = 0);
 

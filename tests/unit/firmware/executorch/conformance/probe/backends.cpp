@@ -23,7 +23,7 @@ void PrintOptions(Span<const BackendOption> options) {
   }
 }
 
-// Its handle is a number in the pool, which execute() and destroy() have to be given again.
+// The handle is a number in the pool. execute() and destroy() must receive the same handle.
 class PrintingBackend final : public BackendInterface {
  public:
   bool is_available() const override { return available; }
@@ -91,7 +91,7 @@ PrintingBackend backends[3];
 
 void PrintRegistry() {
   const std::size_t count = get_num_registered_backends();
-  // The wheel's libraries bring backends of their own.
+  // The wheel's libraries register backends of their own.
   for (const char* name : kNames) {
     out << "backend " << name << " " << (get_backend_class(name) != nullptr) << "\n";
     for (std::size_t i = 0; i < count; ++i) {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the probe is to do: a file with a command a line, then one blank and its argument.
+// The commands of the probe: a file with one command per line, then one blank and its argument.
 //
-//   trace OPERATOR     from here on the operator is one that prints its arguments
+//   trace OPERATOR     from here on, this operator prints its arguments
 //   backends           registers the probe's backends
 //   tensors, registries, platform     functions of the headers that no program needs
-//   abort CASE         one that does not return
-//   program FILE       everything with a .pte, with the traced operators
+//   abort CASE         a call that does not return
+//   program FILE       every call that a .pte allows, with the traced operators
 //   events FILE        what an event tracer sees
-//   pools FILE         method pools that do not suffice
-//   planned FILE       planned buffers that do not suffice
+//   pools FILE         method pools that are too small
+//   planned FILE       planned buffers that are too small
 //   short FILE         data beside the program that is too short
 //   kernels FILE       runs it with the registered kernels
 #pragma once
@@ -18,8 +18,7 @@
 
 namespace conformance {
 
-// False when there is a line that is no command. `text` is split in place, and operators' names
-// stay in it.
+// False if a line is not a command. `text` is split in place, and the operators' names stay in it.
 bool Obey(executorch::runtime::Span<char> text);
 
 }  // namespace conformance

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An event tracer that writes each call of a runtime into the transcript.
+// An event tracer that writes each call of a runtime to the transcript.
 #pragma once
 
 #include <executorch/runtime/core/event_tracer.h>

@@ -10,11 +10,11 @@ void CallTensorFunctions();    // tensor_util.h, tensor_impl.h, tensor_layout.h,
 void CallRegistryFunctions();  // operator_registry.h, tag.h, evalue.h, device_allocator.h
 void CallPlatformFunctions();  // platform.h, log.h, runtime.h
 
-// Ends in the platform's abort(): "runtime", "platform", "kernel twice", "negative size", "no
-// space".
+// Ends in the platform's abort(). `what` is "runtime", "platform", "kernel twice", "negative size"
+// or "no space".
 void CallAborting(const char* what);
 
-// Hooks of the platform that every command runs with: no log text, an allocator that is counted.
+// Platform hooks for every command: no log text, and an allocator that counts.
 void UseProbePlatform();
 
 }  // namespace conformance

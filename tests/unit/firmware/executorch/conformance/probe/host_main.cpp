@@ -21,8 +21,8 @@ namespace conformance {
 namespace {
 
 constexpr std::size_t kMemoryBytes = 64u << 20;
-// A loop in a file must not become a loop here. Of the child's own time, however busy the machine
-// is.
+// Ends an endless loop in a program. The limit is for the child's own processor time, so a busy
+// machine does not matter.
 constexpr int kTimeLimitS = 30;
 
 alignas(64) std::uint8_t memory[kMemoryBytes];
@@ -76,7 +76,7 @@ void Isolated(void (*action)(const char* argument), const char* argument) {
 
 }  // namespace conformance
 
-#if defined(REGISTER_OPERATORS)  // The wheel's register themselves.
+#if defined(REGISTER_OPERATORS)  // The wheel's operators register themselves.
 extern "C" void pilotlight_register_operators(void);
 #endif
 

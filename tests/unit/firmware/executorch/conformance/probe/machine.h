@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the probe needs of the machine it runs on: a host, or a board that reads files by
-// semihosting.
+// What the probe needs from its machine: a host, or a board that reads files with semihosting.
 #pragma once
 
 #include <cstddef>
@@ -11,18 +10,18 @@
 
 namespace conformance {
 
-// Free memory, aligned for anything, the same at every call.
+// Free memory with the widest alignment, the same at every call.
 executorch::runtime::Span<std::uint8_t> AllMemory();
 
-// The size of a file, or -1 when there is none.
+// The size of a file; -1 if there is none.
 std::int64_t FileSize(const char* path);
 bool ReadFile(const char* path, executorch::runtime::Span<std::uint8_t> into);
 
-// Calls `action`; where the machine can, so that a crash in it ends only it and is in the
+// Calls `action`. On a machine with processes, a crash ends only `action` and is written to the
 // transcript.
 void Isolated(void (*action)(const char* argument), const char* argument);
 
-// Ends an isolated action from within.
+// Ends an isolated action; called from inside it.
 [[noreturn]] void EndAction();
 
 }  // namespace conformance

@@ -5,7 +5,8 @@
 
 namespace conformance {
 
-// Calls every function of MethodMeta and TensorInfo, with each index and the first beyond.
+// Calls every function of MethodMeta and TensorInfo, with each index and with the first index
+// beyond.
 void Print(const executorch::runtime::MethodMeta& meta);
 
 }  // namespace conformance

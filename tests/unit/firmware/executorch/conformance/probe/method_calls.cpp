@@ -26,7 +26,7 @@ void SetAndPrint(Method& method, std::size_t index, const EValue& value, const c
   out << "set_input " << index << " " << what << " " << method.set_input(value, index) << "\n";
 }
 
-// First the call, then the line: what happens in it writes lines of its own.
+// The call comes before the line, because the call itself writes lines.
 void Execute(Method& method, const char* what) {
   const Error error = method.execute();
   out << what << " " << error << "\n";
@@ -61,7 +61,7 @@ void TryWrongOutputs(Method& method) {
   }
 }
 
-// Sets every input; where the shape has an upper bound, `rows` of it.
+// Sets every input. If a shape has an upper bound, the input has `rows` rows.
 void SetInputs(Arena& arena, Method& method, unsigned seed, std::int32_t rows) {
   for (std::size_t i = 0; i < method.inputs_size(); ++i) {
     const EValue own = method.get_input(i);
@@ -137,7 +137,7 @@ void TryLists(Method& method) {
       << method.set_inputs({values.data(), inputs + 1}) << "\n";
 }
 
-// References to values, for those who go on using what is deprecated.
+// References to values: deprecated functions that applications may still use.
 void TryReferences(Method& method) {
   for (std::size_t i = 0; i < method.inputs_size(); ++i) {
     out << "mutable_input " << i << " " << (&method.mutable_input(i) == &method.get_input(i))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an application may do with a loaded method, right and wrong.
+// The calls that an application may make on a loaded method, valid and invalid ones.
 #pragma once
 
 #include <executorch/runtime/executor/method.h>
@@ -9,10 +9,10 @@
 
 namespace conformance {
 
-// Every call there is: before inputs are set, with wrong inputs, whole, in steps, twice.
+// Makes every call: before inputs are set, with wrong inputs, as a whole, in steps, twice.
 void ExerciseMethod(executorch::runtime::Method& method);
 
-// Two runs with different inputs, and the outputs in full.
+// Runs the method twice with different inputs, and prints the outputs in full.
 void RunMethod(executorch::runtime::Method& method);
 
 }  // namespace conformance

@@ -10,7 +10,7 @@ using executorch::runtime::MemoryAllocator;
 using executorch::runtime::MethodMeta;
 using executorch::runtime::Span;
 
-// A damaged program may ask for anything.
+// A damaged program may ask for any size.
 constexpr std::size_t kLargestBufferBytes = 1u << 22;
 
 MemoryAllocator Allocator(Arena& arena, std::size_t size_bytes, std::size_t offset_bytes) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The memory that a method is loaded into, of the right size or of any other.
+// The memory into which a method is loaded, of the right size or of a wrong one.
 #pragma once
 
 #include <executorch/runtime/core/hierarchical_allocator.h>
@@ -17,10 +17,11 @@ constexpr std::size_t kNoBuffer = static_cast<std::size_t>(-1);
 struct MemorySizes {
   std::size_t pool_bytes = kAmplePoolBytes;
   std::size_t pool_offset_bytes = 0;
-  // Enough for one call of a tracing kernel, so that it has to be reset after each.
+  // Enough for one call of a tracing kernel, so the runtime must reset it after each call.
   std::size_t temp_bytes = 40;
   bool has_temp = true;
-  // This planned buffer has only so many bytes; those behind `buffer_limit` are not there.
+  // The planned buffer `short_buffer` has only `short_bytes` bytes. Buffers from `buffer_limit` on
+  // do not exist.
   std::size_t short_buffer = kNoBuffer;
   std::size_t short_bytes = 0;
   std::size_t buffer_limit = kNoBuffer;

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Data that lies beside a program: the <name>.data file that export_programs.py writes. Records,
-// each
+// Data beside a program: the <name>.data file that export_programs.py writes. It consists of
+// records:
 //
-//   u16 bytes of the key with its NUL, u8 dtype, u8 dimensions, u32 bytes of data,
-//   i32 sizes[], u8 order of dimensions[], key, data
+//   u16 size of the key with its NUL, u8 dtype, u8 number of dimensions, u32 size of the data,
+//   i32 sizes[], u8 dim_order[], key, data
 //
-// where data starts, and ends with padding, at a multiple of 16 bytes.
+// Sizes are in bytes. The data starts at a multiple of 16 bytes and is padded to one.
 #pragma once
 
 #include <executorch/runtime/core/named_data_map.h>
 
 namespace conformance {
 
-// What is wrong with the data that a map hands out.
+// The fault of the data that a map returns.
 enum class DataFault { kNone, kNoKeys, kOtherDtype, kOtherSize, kShort };
 
 class NamedData final : public executorch::runtime::NamedDataMap {

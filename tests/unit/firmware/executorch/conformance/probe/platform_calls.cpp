@@ -95,7 +95,7 @@ void CallPlatformFunctions() {
   pal_emit_log_message(5, kError, "a", "b", 3, "text", 4);
   LogSome();
   prints_messages = false;
-  // Only one hook: the others stay, or are the defaults, alike.
+  // Replaces one hook. The others stay as they were.
   out << "register " << register_pal(PalImpl::create(EmitMessage, "file")) << " keeps "
       << (get_pal_impl()->current_ticks == Ticks) << "\n";
   out << "register without text "

@@ -36,7 +36,7 @@ using executorch::runtime::Program;
 using executorch::runtime::Result;
 using executorch::runtime::Span;
 
-// As many sizes of a pool are tried as this, between none and enough.
+// The number of pool sizes to try, from none to enough.
 constexpr std::size_t kPoolSteps = 80;
 
 // A program in memory, and the data beside it.
@@ -86,7 +86,7 @@ struct HowToLoad {
   Span<const Kernel> kernels;
 };
 
-// A method, if it could be loaded, with all that it points to.
+// A method, if it could be loaded, and everything that it points to.
 class LoadedMethod {
  public:
   LoadedMethod(Arena& arena, const OpenProgram& open, const char* name, const HowToLoad& options)
@@ -113,7 +113,7 @@ HowToLoad Traced() {
   return options;
 }
 
-// Calls `action(name)` for each method whose metadata can be had.
+// Calls `action(name)` for each method that has metadata.
 template <typename Action>
 void ForEachMethod(const OpenProgram& open, Action action) {
   if (!open.program().ok()) {
@@ -184,7 +184,7 @@ void PrintProgram(const OpenProgram& open) {
   out << "load_method unknown " << program->load_method("no such method", &manager).error() << "\n";
 }
 
-// The errors in the order in which they first come, as the pool grows.
+// Prints the different errors, in the order in which they first occur while the pool grows.
 void TryPoolsUpTo(const OpenProgram& open, const char* name, std::size_t enough_bytes) {
   out << "pools from nothing to enough:";
   std::optional<Error> last;

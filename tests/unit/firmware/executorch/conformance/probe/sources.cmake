@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The probe without a machine to run on: conformance_probe_sources.
+# conformance_probe_sources: the probe's sources without those for a machine.
 set(conformance_probe_sources)
 foreach(source
     arena backends commands event_log metadata method_calls method_memory named_data platform_calls

@@ -22,7 +22,7 @@ using executorch::runtime::etensor::ScalarType;
 using executorch::runtime::etensor::Tensor;
 using executorch::runtime::etensor::TensorImpl;
 
-// Four dimensions, 24 floats.
+// An image with four dimensions and 24 floats.
 struct Image {
   explicit Image(std::array<std::uint8_t, 4> dim_order,
                  TensorShapeDynamism dynamism = TensorShapeDynamism::STATIC)
@@ -49,7 +49,8 @@ constexpr std::array<std::uint8_t, 4> kInvalid = {0, 0, 2, 3};
 void CallDimOrders() {
   for (const auto& order : {kContiguous, kChannelsLast, kOther, kInvalid}) {
     Image image(kContiguous);
-    image.order = order;  // Strides stay: nobody may look at those of an invalid order.
+    // The strides are not updated: no function may read them if the dim order is invalid.
+    image.order = order;
     const Tensor tensor = image.tensor();
     out << "orders valid " << executorch::runtime::tensor_has_valid_dim_order(tensor) << " either "
         << executorch::runtime::tensor_is_default_or_channels_last_dim_order(tensor) << " default "
@@ -155,7 +156,7 @@ void CallShapeText() {
   const std::int64_t large[] = {3, 2147483648, -1, 1LL << 40};
   std::int32_t many[20];
   for (std::int32_t& size : many) size = 7;
-  // Never none: the wheel then writes before its buffer.
+  // Not 0: the wheel then writes before its buffer.
   for (const std::size_t count : {1u, 4u}) {
     out << "text "
         << executorch::runtime::tensor_shape_to_c_string(Span<const std::int32_t>(small, count))

@@ -18,7 +18,7 @@ using executorch::runtime::etensor::TensorImpl;
 using Sizes = Span<std::int32_t>;
 using Order = Span<std::uint8_t>;
 
-// Dimensions that a distortion may add or enlarge.
+// Room for dimensions that a distortion adds or enlarges.
 constexpr std::size_t kSpareBytes = 4096;
 
 template <typename T>
@@ -26,7 +26,7 @@ void Store(void* data, std::size_t index, T value) {
   std::memcpy(static_cast<std::uint8_t*>(data) + index * sizeof(T), &value, sizeof(T));
 }
 
-// Integers are indices too: 0 to 3.
+// Integers are 0 to 3, because they may be used as indices.
 void FillElements(ScalarType dtype, void* data, std::size_t count, unsigned seed) {
   for (std::size_t i = 0; i < count; ++i) {
     const auto fraction = static_cast<float>((i * 29 + seed * 13) % 200) / 50.0f - 2.0f;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tensors that the probe gives to a method.
+// Tensors that the probe passes to a method.
 #pragma once
 
 #include <executorch/runtime/core/evalue.h>
@@ -9,13 +9,13 @@
 
 namespace conformance {
 
-// Like `like` in all but its elements, which are small numbers, or bytes of any value where those
-// are numbers too. `rows` other than 0 is the size of its first dimension.
+// A tensor like `like`, with other elements: small numbers, or bytes of any value if every byte is
+// a valid number. If `rows` is not 0, it is the size of the first dimension.
 executorch::runtime::etensor::Tensor MakeTensor(Arena& arena,
                                                 const executorch::runtime::etensor::Tensor& like,
                                                 unsigned seed, std::int32_t rows = 0);
 
-// The same bytes under another dtype, rank, shape or order of dimensions; null bytes for `no_data`.
+// The same bytes with another dtype, rank, shape or dim order. `no_data` means a null pointer.
 struct Distortion {
   const char* name;
   void (*apply)(executorch::runtime::Span<std::int32_t>& sizes,

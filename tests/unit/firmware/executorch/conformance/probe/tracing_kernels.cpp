@@ -41,7 +41,7 @@ void FailingKernel(KernelRuntimeContext& context, Span<EValue*>) {
   context.fail(Error::NotImplemented);
 }
 
-// Counts its first argument down and says in the second whether it is positive.
+// Counts its first argument down, and sets the second to whether it is positive.
 void CountdownKernel(KernelRuntimeContext&, Span<EValue*> args) {
   const std::int64_t left = args[0]->toInt() - 1;
   *args[0] = EValue(left);
@@ -64,7 +64,7 @@ void Fill(const Tensor& tensor, std::uint32_t& state) {
   }
 }
 
-// As a kernel does whose output follows its input's shape.
+// Resizes as a kernel does whose output has its input's shape.
 void Resize(const Tensor& output, const Tensor& input) {
   if (output.shape_dynamism() == TensorShapeDynamism::STATIC || output.dim() != input.dim()) return;
   std::int32_t sizes[executorch::runtime::kTensorDimensionLimit];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Kernels that print their arguments and fill their outputs from them: with the same ones on two
-// runtimes, what is compared is how the runtimes build and pass values.
+// Kernels that print their arguments and compute their outputs from them. Both runtimes use the
+// same kernels, so a comparison shows how the runtimes build and pass values.
 #pragma once
 
 #include <executorch/runtime/core/evalue.h>
@@ -9,14 +9,14 @@
 
 namespace conformance {
 
-// `name` must stay where it is.
+// `name` must stay in memory.
 void TraceOperator(const char* name);
 
-// The traced operators, and what is registered under other names; empty when nothing is traced.
+// The traced operators, and kernels registered under other names. Empty if nothing is traced.
 executorch::runtime::Span<const executorch::runtime::Kernel> TracingKernels();
 
-// Prints the arguments, then makes the last one, a tensor or a list of them, a function of the
-// others.
+// Prints the arguments. Then it sets the last argument, a tensor or a list of tensors, to a
+// function of the others.
 void Trace(executorch::runtime::Span<executorch::runtime::EValue*> args);
 
 }  // namespace conformance

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The text that the probe writes: the same on every machine, whatever its pointers and its printf.
+// The text that the probe writes. It is the same on every machine: no pointers, and no printf.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,7 @@ class Transcript {
   Transcript& operator<<(const char* text) { return *this << std::string_view(text); }
   Transcript& operator<<(executorch::runtime::Error error);
   Transcript& operator<<(bool value) { return *this << (value ? "true" : "false"); }
-  // By its bits, so that nothing is rounded.
+  // Writes the bits, so nothing is rounded.
   Transcript& operator<<(double value);
 
   template <typename T,
@@ -36,7 +36,7 @@ class Transcript {
   Transcript& Hex(std::uint64_t value);
   Transcript& HexBytes(const void* data, std::size_t size_bytes);
   void Flush();
-  // What is written while muted is lost.
+  // Text that is written while muted is lost.
   void Mute(bool muted) { muted_ = muted; }
 
  private:
@@ -48,7 +48,7 @@ class Transcript {
   char buffer_[4096];
 };
 
-// Where everything in the probe writes; defined by the machine's main.cpp.
+// The transcript of the whole probe; defined by the machine's main.cpp.
 extern Transcript out;
 
 std::uint32_t Hash(const void* data, std::size_t size_bytes, std::uint32_t hash = 2166136261u);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Values in the transcript.
+// Prints values to the transcript.
 #pragma once
 
 #include <executorch/runtime/core/evalue.h>
@@ -9,7 +9,7 @@ namespace conformance {
 
 enum class Contents { kHash, kInFull };
 
-// A line each, with all that can be asked of them.
+// One line each, with every property of the value.
 void Print(const executorch::runtime::etensor::Tensor& tensor, Contents contents);
 void Print(const executorch::runtime::EValue& value, Contents contents = Contents::kHash);
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the exporter can put into a .pte, one subject a file; each function of a file's CASES makes one program."""
+"""What the exporter can put into a .pte, one subject per file. Each function in a file's CASES makes one program."""

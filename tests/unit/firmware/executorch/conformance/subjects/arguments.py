@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every kind of argument that an operator can have, with an operator that has them all."""
+"""Every kind of argument that an operator can have, and an operator that has all of them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From Python functions to programs, in as few words as the exporter allows."""
+"""Exports Python functions to programs, with as little code as the exporter allows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Function(torch.nn.Module):
 
 
 def method(code: torch.nn.Module | Callable[..., Any], *example: Any, dynamic: Any = None) -> ExportedProgram:
-    """Export one method; `dynamic` has an entry per argument, as torch.export takes it."""
+    """Export one method. `dynamic` has an entry per argument, as in torch.export."""
     if isinstance(code, torch.nn.Module):
         module, shapes = code.eval().requires_grad_(False), dynamic
     else:
@@ -36,7 +36,8 @@ def program(
     partitioner: Any = None,
     constant_methods: dict[str, Any] | None = None,
 ) -> ExecutorchProgramManager:
-    # The verifier of edge dialects knows no dtypes that only some kernels take, nor our own operators.
+    # The edge dialect's verifier does not know our own operators, nor dtypes that only some kernels
+    # take.
     unchecked = EdgeCompileConfig(_check_ir_validity=False)
     edge = to_edge(methods, constant_methods=constant_methods, compile_config=unchecked)
     if partitioner is not None:

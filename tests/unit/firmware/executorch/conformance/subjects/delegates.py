@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of a method that run in backends, of which the probe has two."""
+"""Parts of a method that run in backends. The probe has two of these backends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _operators(edge_program: ExportedProgram) -> str:
 
 @final
 class AddingBackend(BackendDetails):  # type: ignore[misc]
-    """Its blob is the list of its operators."""
+    """Its data is the list of its operators."""
 
     @staticmethod
     def preprocess(edge_program: ExportedProgram, compile_specs: list[CompileSpec]) -> PreprocessResult:
@@ -35,7 +35,7 @@ class AddingBackend(BackendDetails):  # type: ignore[misc]
 
 @final
 class MultiplyingBackend(BackendDetails):  # type: ignore[misc]
-    """It has its data under names as well."""
+    """It has named data as well."""
 
     @staticmethod
     def preprocess(edge_program: ExportedProgram, compile_specs: list[CompileSpec]) -> PreprocessResult:
@@ -56,7 +56,7 @@ class _Takes(OperatorSupportBase):  # type: ignore[misc]
 
 
 class _ByOperator(Partitioner):  # type: ignore[misc]
-    """Additions to one backend, multiplications to the other, the rest to neither."""
+    """Delegates additions to one backend and multiplications to the other, and nothing else."""
 
     def __init__(self, specs: list[CompileSpec]) -> None:
         self._takes = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Methods whose inputs and outputs are more than tensors."""
+"""Methods whose inputs and outputs are not only tensors."""
 
 from __future__ import annotations
 

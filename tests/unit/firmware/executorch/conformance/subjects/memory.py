@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where tensors lie: planned buffers, memory of the caller, constants, state."""
+"""The memory of tensors: planned buffers, the caller's memory, constants, state."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def wide_alignment() -> ExecutorchProgramManager:
 
 
 class Weights(torch.nn.Module):
-    """Constants that share bytes, and some that only look alike."""
+    """Constants that share bytes, and constants that are only similar."""
 
     def __init__(self) -> None:
         super().__init__()

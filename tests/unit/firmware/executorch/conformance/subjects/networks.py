@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layers that networks are made of, a family to a method."""
+"""The layers that networks consist of, one family per method."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shapes: with upper bounds, of no dimension, of no element, in other orders of dimensions."""
+"""Shapes with upper bounds, without dimensions, without elements, and in other dim orders."""
 
 from __future__ import annotations
 
