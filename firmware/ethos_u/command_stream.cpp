@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pilotlight/ethos_u/command_stream.h"
 
+#include "command_tables.h"
 #include "little_endian.h"
 
 namespace pilotlight::ethos_u {
@@ -15,9 +16,6 @@ enum Opcode : std::uint32_t {
   kPool = 0x005,
   kElementwise = 0x006,
   kDmaStart = 0x010,
-  kDmaWait = 0x011,
-  kKernelWait = 0x012,
-  kPmuMask = 0x013,
 };
 constexpr std::uint32_t kOpcodeMask = 0xFFFF;
 constexpr std::uint32_t kHasPayload = 0x4000;
@@ -58,28 +56,6 @@ enum Setting : std::uint32_t {
   kSettings = kIfm2 + 0x10,
 };
 constexpr std::uint32_t kWidth0 = 0xA, kHeight0 = 0xB, kHeight1 = 0xC, kRegion = 0xF;
-
-// Which bits of each exist; 0: no such register.
-constexpr std::uint16_t kSettingBits[kSettings] = {
-    0x007F, 0x007F, 0x00FF, 0x00FF, 0xFFFF, 0xC34D, 0,      0x0003,  // IFM
-    0,      0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0x003F, 0,      0x0007,
-    0,      0xFFFF, 0xFFFF, 0xFFFF, 0xC147, 0x003F, 0x001F, 0x007F,  // OFM
-    0xFFFF, 0,      0xFFFF, 0xFFFF, 0xFFFF, 0,      0,      0x0007,
-    0xFFFF, 0xFFFF, 0x025F, 0x0001, 0x0003, 0x701F, 0xFFFF, 0xFFFF,  // kernel, activation
-    0x0007, 0x0007, 0,      0,      0,      0x003F, 0,      0x0003,
-    0x0707, 0x0707, 0xFFFF, 0xFFFF,                             // DMA
-    0x00C7, 0xFFFF, 0,      0,      0,      0x004D, 0,      0,  // IFM2
-    0,      0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0x003F, 0,      0x0007,
-};
-
-// Registers with pairs of bits whose value 3 does not exist, and of each pair the lower bit.
-struct TernaryFields {
-  std::uint16_t setting;
-  std::uint16_t lower_bits;
-};
-constexpr TernaryFields kTernary[] = {
-    {kIfmPrecision, 0x4104}, {kUpscale, 0x0001},   {kOfmPrecision, 0x4002}, {kAccFormat, 0x0001},
-    {kDmaSource, 0x0200},    {kDmaTarget, 0x0200}, {kIfm2Precision, 0x0004}};
 
 // Registers with a payload: opcode bits 7..4 choose a group, bits 3..0 one of its up to 7.
 constexpr std::uint32_t kGroupSize = 7;
@@ -124,8 +100,8 @@ constexpr std::uint32_t kBrickChannels = 16;
 constexpr std::uint32_t kFirstTable = 16;
 constexpr std::uint32_t kTableMemoryBytes = 2048, kTableSlotBytes = 256, kTableEntries = 256;
 constexpr std::int64_t kScaleRecordBytes = 10;
-constexpr std::uint32_t kReduceSum = 2, kLastPoolingMode = 2;
-constexpr std::uint32_t kLrelu = 5, kClz = 7, kLastElementwiseMode = 9;
+constexpr std::uint32_t kReduceSum = 2;
+constexpr std::uint32_t kLrelu = 5, kClz = 7;
 
 // The lower, or the upper, end of what `count` steps of `stride` reach. Dimensions have at most 19
 // bits and strides 40, so that sums of a few stay far from 64.
@@ -136,11 +112,13 @@ std::int64_t Above(std::int64_t count, std::int64_t stride) {
   return stride > 0 ? (count - 1) * stride : 0;
 }
 
-// Memory of one core. Not from CONFIG: the word in a file says what it likes, and
-// the driver compares no more of it than the MACs.
-std::int64_t InternalBytes(std::uint32_t macs) {
-  const std::int64_t kib = macs <= 64 ? 16 : macs == 128 ? 24 : 48;
-  return kib * 1024;
+// Derived from product and MACs. The CONFIG word in the file is untrusted; only these two of its
+// fields are compared with the hardware. An NPU that does not exist has the least of everything.
+NpuBuild BuildOf(const NpuIdentity& npu) {
+  for (const NpuBuild& build : kNpuBuilds) {
+    if (build.product == npu.product() && build.macs == npu.macs()) return build;
+  }
+  return kNpuBuilds[0];
 }
 
 std::uint32_t Min(std::uint32_t a, std::uint32_t b) { return a < b ? a : b; }
@@ -150,9 +128,8 @@ class Follower {
   Follower(Span<const std::byte> stream, const NpuIdentity& npu, const RegionSizes& regions,
            Failure& failure)
       : stream_(stream),
-        u65_(npu.product() == reg::kProductU65),
-        cores_(npu.macs() == 512 ? 2 : 1),
-        internal_bytes_(InternalBytes(npu.macs())),
+        commands_(kCommandSets[npu.product() < kCommandSetCount ? npu.product() : 0]),
+        build_(BuildOf(npu)),
         regions_(regions),
         failure_(failure) {}
 
@@ -187,12 +164,10 @@ class Follower {
     const std::uint32_t index =
         opcode < kFirstIfm2Setting ? opcode - kFirstSetting : opcode - kFirstIfm2Setting + kIfm2;
     const bool exists = opcode < kFirstIfm2Setting ? index < kIfm2 : index < kSettings;
-    if (!exists || kSettingBits[index] == 0) return Unknown();
-    if (!u65_ && (index == kParallelMode || index == kDmaSize0 || index == kDmaSize1)) {
-      return Unknown();
-    }
-    if ((param & ~kSettingBits[index]) != 0) return Reserved();
-    for (const TernaryFields& fields : kTernary) {
+    if (!exists || commands_.setting_bits[index] == 0) return Unknown();
+    if ((param & ~std::uint32_t{commands_.setting_bits[index]}) != 0) return Reserved();
+    for (std::uint32_t i = 0; i < commands_.ternary_count; ++i) {
+      const TernaryFields& fields = commands_.ternary[i];
       if (fields.setting == index && (param & param >> 1 & fields.lower_bits) != 0) {
         return Reserved();
       }
@@ -203,23 +178,17 @@ class Follower {
   }
 
   Status SetLong(std::uint32_t opcode, std::uint32_t param, std::uint32_t payload) {
-    static constexpr std::uint8_t kSizesU55[kGroups] = {7, 7, 7, 3, 7, 0};
-    static constexpr std::uint8_t kSizesU65[kGroups] = {7, 7, 7, 5, 7, 4};
     std::uint32_t group = opcode >> 4;
     if (group >= 4) group = group >= 8 ? group - 4 : kGroups;
     const std::uint32_t place = opcode & 0xF;
-    if (group >= kGroups || place >= (u65_ ? kSizesU65 : kSizesU55)[group]) return Unknown();
-
-    std::uint32_t param_bits = 0xFF;  // The upper end of 40.
-    std::uint32_t payload_bits = ~0u;
-    if (group == kStreamGroup || group == kCore1Group) {
-      if (place == kOfmScale || place == kOpaScale) param_bits = 0x3F;
-      if (place == kWeightLength || place == kScaleLength || place == kOpbScale) param_bits = 0;
-      if (place == kScaleLength) payload_bits = 0xFFFFF;
-      if (place == kOpbScale) payload_bits = 0xFFFF;
-    }
-    if ((param & ~param_bits) != 0 || (payload & ~payload_bits) != 0) return Reserved();
+    if (group >= kGroups || place >= kGroupSize) return Unknown();
     const std::uint32_t index = group * kGroupSize + place;
+    const std::uint32_t kind = commands_.payload_kinds[index];
+    if (kind == 0) return Unknown();
+    const PayloadKind& bits = kPayloadKinds[kind];
+    if ((param & ~std::uint32_t{bits.param_bits}) != 0 || (payload & ~bits.payload_bits) != 0) {
+      return Reserved();
+    }
     longs_[index] = static_cast<std::int64_t>(param) << 32 | payload;
     MarkSet(kSettings + index);
     return Status::kOk;
@@ -256,31 +225,12 @@ class Follower {
   // -- operations -----------------------------------------------------------------------------
 
   Status Operate(std::uint32_t opcode, std::uint32_t param) {
-    std::uint32_t last_param = 0;
-    switch (opcode) {
-      case kIrq:
-        return Status::kOk;
-      case kConv:
-      case kDepthwise:
-      case kDmaStart:
-        break;
-      case kPool:
-        last_param = kLastPoolingMode;
-        break;
-      case kElementwise:
-        last_param = kLastElementwiseMode;
-        break;
-      case kDmaWait:
-      case kPmuMask:
-        last_param = 1;
-        break;
-      case kKernelWait:
-        last_param = 3;
-        break;
-      default:
-        return Unknown();
-    }
-    if (param > last_param) return Reserved();
+    const OperationRange* range = commands_.operations;
+    const OperationRange* const end = range + commands_.operation_count;
+    while (range != end && range->opcode != opcode) ++range;
+    if (range == end) return Unknown();
+    if (param > range->last_param) return Reserved();
+    if (opcode == kIrq) return Status::kOk;
     if (opcode == kDmaStart) return Copy();
     if (opcode > kDmaStart) return Status::kOk;
 
@@ -371,7 +321,7 @@ class Follower {
   // Scales, and the weights of a convolution: one stream of each for each core. That of a core
   // without channels has no bytes, or the core may read it all the same.
   Status Streams(bool weights, std::uint32_t channels) {
-    const std::uint32_t cores = cores_ == 2 && Get(kParallelMode) != 0 ? 2 : 1;
+    const std::uint32_t cores = build_.cores == 2 && Get(kParallelMode) != 0 ? 2 : 1;
     for (std::uint32_t core = 0; core < cores; ++core) {
       const std::uint32_t group = core == 0 ? kStreamGroup : kCore1Group;
       const bool idle = core >= channels;
@@ -418,7 +368,7 @@ class Follower {
     }
     PILOTLIGHT_TRY(Access(kDmaReadChannel, source, from, from + length));
     if ((target & 0x100) == 0) return Access(kDmaWriteChannel, target, to, to + length);
-    if (length != 0 && to + length > internal_bytes_) {
+    if (length != 0 && to + length > build_.internal_kib * 1024) {
       return Bad("copies beyond the NPU's internal memory");
     }
     return Status::kOk;
@@ -466,9 +416,8 @@ class Follower {
   }
 
   const Span<const std::byte> stream_;
-  const bool u65_;
-  const std::uint32_t cores_;
-  const std::int64_t internal_bytes_;
+  const CommandSet& commands_;
+  const NpuBuild build_;
   const RegionSizes& regions_;
   Failure& failure_;
   std::size_t at_ = 0;

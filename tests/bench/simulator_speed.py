@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from pilotlight.errors import Mismatch
 from pilotlight.npu import Simulator
-from pilotlight.npu.engine import Executed
+from pilotlight.npu.hardware.engine import Executed
 from pilotlight.npu.simulation import DelegateRunner
 from pilotlight.paths import ROOT
 

@@ -14,14 +14,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from pilotlight.npu.command_state import CommandState, steps_of
-from pilotlight.npu.configurations import Configuration
-from pilotlight.npu.faults import BusFault, MalformedStream, NpuStop
-from pilotlight.npu.memory import Bytes
-from pilotlight.npu.operation_decoder import is_operation, operation_at
-from pilotlight.npu.planner import Machine, Planner
-from pilotlight.npu.scratch import Scratch
-from pilotlight.npu.weights import WeightCache, WeightGeometry
+from pilotlight.npu.arithmetic.scratch import Scratch
+from pilotlight.npu.arithmetic.weights import WeightCache, WeightGeometry
+from pilotlight.npu.hardware.planner import Machine, Planner
+from pilotlight.npu.stream.command_state import CommandState, steps_of
+from pilotlight.npu.stream.configurations import Configuration
+from pilotlight.npu.stream.faults import BusFault, MalformedStream, NpuStop
+from pilotlight.npu.stream.memory import Bytes
+from pilotlight.npu.stream.operation_decoder import is_operation, operation_at
 
 _REGIONS = 8
 _SPACING = 1 << 62

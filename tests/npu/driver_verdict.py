@@ -9,7 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pilotlight.npu.configurations import Configuration
+from pilotlight.npu.stream.configurations import CONFIGURATIONS, Configuration
+from pilotlight.npu.stream.firmware_tables import header
+from pilotlight.npu.stream.isa import Product
+from pilotlight.npu.stream.products import PRODUCTS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -71,13 +74,21 @@ class BlobRequest:
 class Judge:
     """The driver's verification as a program on this computer, built in `folder`, with sanitizers."""
 
-    def __init__(self, folder: Path, driver: Path = ROOT / "firmware" / "ethos_u") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        driver: Path = ROOT / "firmware" / "ethos_u",
+        products: Iterable[Product] = PRODUCTS,
+        configurations: Iterable[Configuration] = tuple(CONFIGURATIONS.values()),
+    ) -> None:
         self._program = folder / "judge"
+        (folder / "command_tables.h").write_text(header(products, configurations), encoding="utf-8")
         build = bounded.run(
             [
                 *("c++", "-std=c++17", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
                 *("-I", str(driver / "include"), "-I", str(ROOT / "firmware" / "base" / "include")),
-                *("-I", str(ROOT / "firmware" / "platform" / "include"), "-o", str(self._program)),
+                *("-I", str(ROOT / "firmware" / "platform" / "include"), "-I", str(folder)),
+                *("-o", str(self._program)),
                 str(Path(__file__).parent / "driver" / "judge.cpp"),
                 *(str(driver / f"{name}.cpp") for name in SOURCES),
             ],

@@ -28,7 +28,7 @@ JUDGE_TIMEOUT_S = 180
 
 @dataclass(frozen=True)
 class Mutation:
-    """before must occur exactly once in npu/<file>."""
+    """before must occur exactly once in `file`, which lies in npu/ or in one of its folders."""
 
     what: str
     file: str
@@ -68,7 +68,7 @@ MUTATIONS = (
         "kernel.pad_into(values, read(), zero_point)",
         "kernel.pad_into(values, read(), 0)",
     ),
-    Mutation("broadcast: rows and columns exchanged", "planner.py", 'zip("hwc", shape', 'zip("whc", shape'),
+    Mutation("broadcast: rows and columns exchanged", "operation_decoder.py", 'zip("hwc", shape', 'zip("whc", shape'),
     Mutation(
         "clip: to the type instead of the limits", "output_stage.py", "values.clip(*self.limits, out=values)", "0"
     ),
@@ -87,8 +87,8 @@ MUTATIONS = (
     ),
     Mutation(
         "weights: part-kernel order taken for depth-first",
-        "planner.py",
-        'part_kernel_first=word["weight_order"] == _PART_KERNEL_FIRST',
+        "operation_decoder.py",
+        'part_kernel_first=bool(word["weight_order"])',
         "part_kernel_first=False",
     ),
     Mutation(
@@ -97,7 +97,7 @@ MUTATIONS = (
         "block_depth = -(-(g.ofm_block_depth - core) // cores)",
         "block_depth = g.ofm_block_depth",
     ),
-    Mutation("stride: three is one", "planner.py", ' + 2 * word["stride_y_msb"]', ""),
+    Mutation("stride: three is one", "operation_decoder.py", ' + 2 * word["stride_y_msb"]', ""),
     Mutation("dilation: none in x", "kernel.py", "column * self.dilation_x", "column"),
     Mutation(
         "padding: top and left exchanged",
@@ -150,13 +150,15 @@ def judge() -> int:
     return 0
 
 
-def apply(mutation: Mutation, package: Path) -> None:
-    path = package / "npu" / mutation.file
+def apply(mutation: Mutation, package: Path) -> Path:
+    """Change the package. Returns the changed file, relative to it."""
+    (path,) = (package / "npu").rglob(mutation.file)
     source = path.read_text()
     count = source.count(mutation.before)
     if count != 1:
         raise ValueError(f"{mutation.what}: {mutation.before!r} occurs {count} times in {mutation.file}")
     path.write_text(source.replace(mutation.before, mutation.after))
+    return path.relative_to(package)
 
 
 def notices(package: Path) -> str:
@@ -185,12 +187,12 @@ def run_mutations(say: Callable[[str], None] = print) -> list[Mutation]:
         if noticed := notices(package):
             raise ValueError(f"the unbroken simulator fails: {noticed}")
         for mutation in MUTATIONS:
-            apply(mutation, package)
+            changed = apply(mutation, package)
             noticed = notices(package)
             say(f"{mutation.what:55} {noticed[:120] or 'SURVIVES'}")
             if not noticed:
                 survivors.append(mutation)
-            shutil.copyfile(PACKAGE / "npu" / mutation.file, package / "npu" / mutation.file)
+            shutil.copyfile(PACKAGE / changed, package / changed)
     say(f"{len(MUTATIONS) - len(survivors)} of {len(MUTATIONS)} mutations noticed")
     return survivors
 

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilotlight.npu.activation import ActivationTable
-from pilotlight.npu.convolution import accumulator_dtype, convolve
-from pilotlight.npu.elementwise import OperandScaling, combine, unary
-from pilotlight.npu.isa import ElementwiseMode, RoundMode, ScaleMode, Upscale
-from pilotlight.npu.kernel import Kernel, upscale
-from pilotlight.npu.output_stage import OutputStage
-from pilotlight.npu.pooling import maximum, mean_scaling, window_sums
-from pilotlight.npu.scaling import scale
-from pilotlight.npu.scratch import Scratch
-from pilotlight.npu.weights import Weights
+from pilotlight.npu.arithmetic.activation import ActivationTable
+from pilotlight.npu.arithmetic.convolution import accumulator_dtype, convolve
+from pilotlight.npu.arithmetic.elementwise import OperandScaling, combine, unary
+from pilotlight.npu.arithmetic.output_stage import OutputStage
+from pilotlight.npu.arithmetic.pooling import maximum, mean_scaling, window_sums
+from pilotlight.npu.arithmetic.scaling import scale
+from pilotlight.npu.arithmetic.scratch import Scratch
+from pilotlight.npu.arithmetic.weights import Weights
+from pilotlight.npu.stream.isa import ElementwiseMode, RoundMode, ScaleMode, Upscale
+from pilotlight.npu.stream.kernel import Kernel, upscale
 
 _ACCUMULATORS = st.integers(-(1 << 31), (1 << 31) - 1)
 _MULTIPLIERS = st.integers(0, (1 << 32) - 1)

@@ -6,13 +6,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pilotlight.npu.configurations import configuration
-from pilotlight.npu.cycle_model import MEMORY_SPEEDS, Datapath, MemorySpeed, Work, datapath, estimate
-from pilotlight.npu.faults import Channel
-from pilotlight.npu.feature_map import FeatureMap
-from pilotlight.npu.isa import ElementwiseMode, PoolingMode
-from pilotlight.npu.kernel import Kernel
-from pilotlight.npu.operations import Kind, Operand, Operation
+from pilotlight.npu.analysis.cycle_model import MEMORY_SPEEDS, Datapath, MemorySpeed, Work, datapath, estimate
+from pilotlight.npu.stream.configurations import configuration
+from pilotlight.npu.stream.faults import Channel
+from pilotlight.npu.stream.feature_map import FeatureMap
+from pilotlight.npu.stream.isa import ElementwiseMode, PoolingMode
+from pilotlight.npu.stream.kernel import Kernel
+from pilotlight.npu.stream.operations import Kind, Operand, Operation
 
 Shape = tuple[int, int, int]
 

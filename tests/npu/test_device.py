@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from program_writer import IFM_BASE, OFM_BASE, STOP, STREAM_BASE, copying_pool, long, word
 
-from pilotlight.npu import Device, MappedMemory, engine
-from pilotlight.npu.cycle_model import Work
+from pilotlight.npu import Device, MappedMemory
+from pilotlight.npu.analysis.cycle_model import Work
+from pilotlight.npu.hardware import engine
 
 ID, STATUS, CMD, RESET, QBASE, QREAD, QSIZE, PROT, CONFIG = 0x0, 0x4, 0x8, 0xC, 0x10, 0x18, 0x20, 0x24, 0x28
 REGIONCFG, BASEP1, BASEP2 = 0x3C, 0x88, 0x90

@@ -22,8 +22,8 @@ from operator_cases import FAMILIES, make_case
 from random_states import REGION_BYTES, states
 from vela_compiler import Refused, compile_tosa
 
-from pilotlight.npu.configurations import Configuration, configuration
-from pilotlight.npu.faults import Channel
+from pilotlight.npu.stream.configurations import Configuration, configuration
+from pilotlight.npu.stream.faults import Channel
 from pilotlight.pte.ethos_u import EthosUBlob, parse_blob, parse_payload
 
 # One channel on two cores: the second has no weights, and the stream says nothing of them.

@@ -13,11 +13,11 @@ from fixed_cases import FIXED, MIS_COMPILED
 from operator_cases import make_case
 from vela_compiler import compile_tosa
 
-from pilotlight.npu.configurations import configuration
-from pilotlight.npu.hazards import Extent, Hazard, _where, find_hazards
-from pilotlight.npu.isa import Instruction, decode
-from pilotlight.npu.operations import INTERNAL
+from pilotlight.npu.analysis.hazards import Extent, Hazard, _where, find_hazards
 from pilotlight.npu.simulation import DelegateRunner
+from pilotlight.npu.stream.configurations import configuration
+from pilotlight.npu.stream.isa import Instruction, decode
+from pilotlight.npu.stream.operations import INTERNAL
 
 # KERNEL_WAIT and cascades are rare: these have them.
 WITH_WAITS = ("conv2d-7", "table_int16-0", "depthwise_conv2d-1", "softmax-5", "residual-2", "cascade-1", "branches-0")

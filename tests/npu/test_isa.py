@@ -8,9 +8,9 @@ import re
 import pytest
 from ethosu.vela.ethos_u55_regs import ethos_u55_regs as vela
 
-from pilotlight.npu.faults import MalformedStream
-from pilotlight.npu.isa import decode
-from pilotlight.npu.products import PRODUCTS, U55, U65
+from pilotlight.npu.stream.faults import MalformedStream
+from pilotlight.npu.stream.isa import decode
+from pilotlight.npu.stream.products import PRODUCTS, U55, U65
 
 
 def test_every_command_vela_knows_has_the_same_name_and_number_here() -> None:

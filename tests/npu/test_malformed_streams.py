@@ -14,9 +14,9 @@ from program_writer import IFM_BASE, OFM_BASE, STREAM_BASE, WEIGHT_BASE
 
 from pilotlight.errors import BadProgram, ConfigError, ModelError, NpuFault, PilotlightError
 from pilotlight.npu import Device, MappedMemory, Simulator
-from pilotlight.npu.faults import BadWeights
-from pilotlight.npu.weight_codec import WeightCodec
-from pilotlight.npu.weights import WeightCache
+from pilotlight.npu.arithmetic.weight_codec import WeightCodec
+from pilotlight.npu.arithmetic.weights import WeightCache
+from pilotlight.npu.stream.faults import BadWeights
 from pilotlight.pte import read_program
 from pilotlight.pte.ethos_u import parse_blob, parse_payload
 

@@ -14,8 +14,17 @@ from pathlib import Path
 import pytest
 from ethosu.vela.ethos_u55_regs import ethos_u55_regs as arm
 
-from pilotlight.npu.device import _SHADOW
-from pilotlight.npu.registers import FAULTING_CHANNEL_BIT, FAULTS, IRQ_HISTORY_BIT, Cmd, Event, Pmcr, Reg, Status
+from pilotlight.npu.hardware.device import _SHADOW
+from pilotlight.npu.hardware.registers import (
+    FAULTING_CHANNEL_BIT,
+    FAULTS,
+    IRQ_HISTORY_BIT,
+    Cmd,
+    Event,
+    Pmcr,
+    Reg,
+    Status,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = ROOT / "firmware/ethos_u/include/pilotlight/ethos_u/registers.h"

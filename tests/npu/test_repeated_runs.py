@@ -12,7 +12,7 @@ from exported import Exported
 from program_writer import IFM_BASE, OFM_BASE, STREAM_BASE, WEIGHT_BASE, copying_pool, long, word
 
 from pilotlight.npu import Device, MappedMemory
-from pilotlight.npu.weights import WeightCache
+from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.pte import read_program
 from pilotlight.pte.ethos_u import parse_blob, parse_payload
 

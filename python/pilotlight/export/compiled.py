@@ -22,7 +22,7 @@ from pilotlight.export.state import run_once
 from pilotlight.export.steps import Steps, counted
 from pilotlight.export.targets import Target, resolve
 from pilotlight.model_spec import ModelSpec
-from pilotlight.npu.configurations import CONFIGURATIONS
+from pilotlight.npu.stream.configurations import CONFIGURATIONS
 
 # Each shows whether the commands compute the model; a second one, whether that holds for other inputs.
 _CONFIRMED_SAMPLES = 2

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pilotlight.errors import BadProgram, ConfigError
-from pilotlight.npu.configurations import configuration_of
-from pilotlight.npu.faults import MalformedStream
-from pilotlight.npu.isa import ElementwiseMode, Instruction, PoolingMode, disassemble
-from pilotlight.npu.products import PRODUCTS
+from pilotlight.npu.stream.configurations import configuration_of
+from pilotlight.npu.stream.faults import MalformedStream
+from pilotlight.npu.stream.isa import ElementwiseMode, Instruction, PoolingMode, disassemble
+from pilotlight.npu.stream.products import PRODUCTS
 from pilotlight.pte import read_program
 from pilotlight.pte.ethos_u import BACKEND, parse_blob, parse_payload
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pilotlight.debug_info import CompiledOperator
-from pilotlight.npu.engine import Executed
-from pilotlight.npu.operations import Operation
+from pilotlight.npu.hardware.engine import Executed
+from pilotlight.npu.stream.operations import Operation
 
 
 @dataclass(frozen=True)

@@ -21,18 +21,18 @@ from numpy.typing import NDArray
 from pilotlight.debug_info import DebugInfo, StreamDebug, find_debug_info
 from pilotlight.errors import BadProgram, ConfigError, NpuFault, UnsupportedOperator, WrongNpu
 from pilotlight.npu import cpu_operators, primitives
-from pilotlight.npu.configurations import Configuration, configuration, configuration_of
-from pilotlight.npu.cycle_model import MEMORY_SPEEDS, MemorySpeed
-from pilotlight.npu.device import Device
-from pilotlight.npu.engine import Executed, count_operations
-from pilotlight.npu.hazards import Extent, Hazard, find_hazards
+from pilotlight.npu.analysis.cycle_model import MEMORY_SPEEDS, MemorySpeed
+from pilotlight.npu.analysis.hazards import Extent, Hazard, find_hazards
+from pilotlight.npu.arithmetic.weights import WeightCache
+from pilotlight.npu.hardware.device import Device
+from pilotlight.npu.hardware.engine import Executed, count_operations
+from pilotlight.npu.hardware.registers import CMD_RESET_VALUE, FAULTS, REGIONS, Cmd, Reg, Status, describe_status
 from pilotlight.npu.layers import Layer
-from pilotlight.npu.memory import MappedMemory
-from pilotlight.npu.operation_decoder import operations_of
-from pilotlight.npu.operations import Operation
 from pilotlight.npu.planned_memory import PlannedMemory
-from pilotlight.npu.registers import CMD_RESET_VALUE, FAULTS, REGIONS, Cmd, Reg, Status, describe_status
-from pilotlight.npu.weights import WeightCache
+from pilotlight.npu.stream.configurations import Configuration, configuration, configuration_of
+from pilotlight.npu.stream.memory import MappedMemory
+from pilotlight.npu.stream.operation_decoder import operations_of
+from pilotlight.npu.stream.operations import Operation
 from pilotlight.pte import (
     DelegateCall,
     Instruction,

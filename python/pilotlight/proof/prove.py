@@ -9,7 +9,7 @@ from pathlib import Path
 from pilotlight.boards import Board
 from pilotlight.bundle import ModelInfo, load_model_info
 from pilotlight.errors import NotProved
-from pilotlight.npu.configurations import CONFIGURATIONS
+from pilotlight.npu.stream.configurations import CONFIGURATIONS
 from pilotlight.proof.elf_image import ElfImage
 from pilotlight.proof.image_facts import embedded_model, has_backend, npu_memory, registered_operators
 from pilotlight.pte import Method, Tensor, TensorList, read_program

@@ -10,9 +10,9 @@ from pathlib import PurePath
 
 from pilotlight.debug_info import DebugInfo, StreamDebug
 from pilotlight.errors import ConfigError
-from pilotlight.npu.configurations import configuration_of
-from pilotlight.npu.operation_decoder import operations_of
-from pilotlight.npu.operations import Operation
+from pilotlight.npu.stream.configurations import configuration_of
+from pilotlight.npu.stream.operation_decoder import operations_of
+from pilotlight.npu.stream.operations import Operation
 from pilotlight.pte import Delegate, DelegateCall, KernelCall, Method, Program, Tensor, read_program
 from pilotlight.pte.ethos_u import BACKEND, EthosUBlob, parse_blob, parse_payload
 from pilotlight.size.record import Layer

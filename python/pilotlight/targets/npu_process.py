@@ -175,7 +175,7 @@ def serve_board(
     """Be the simulated NPU `config` of a board whose memory is the file `shared`; returns as Server.serve() does."""
     # Here, so that an emulator can be started before they are loaded.
     from pilotlight.npu import Device as SimulatedNpu
-    from pilotlight.npu.memory import MappedMemory
+    from pilotlight.npu.stream.memory import MappedMemory
 
     memory = MappedMemory()
     for window in windows:

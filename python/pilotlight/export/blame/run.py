@@ -14,7 +14,7 @@ from pilotlight.export.noise import NoiseLog
 from pilotlight.export.options import ExportOptions
 from pilotlight.export.steps import Steps
 from pilotlight.export.upstream import import_upstream, one_thread
-from pilotlight.npu.configurations import CONFIGURATIONS
+from pilotlight.npu.stream.configurations import CONFIGURATIONS
 
 if TYPE_CHECKING:
     from pilotlight.export.blame.record import Blame

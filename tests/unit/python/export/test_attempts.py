@@ -23,7 +23,7 @@ from pilotlight.export.quantise import capture
 from pilotlight.export.steps import Steps
 from pilotlight.export.targets import resolve
 from pilotlight.model_spec import ModelSpec
-from pilotlight.npu.hazards import Hazard
+from pilotlight.npu.analysis.hazards import Hazard
 from pilotlight.npu.simulation import DelegateRunner
 
 # Each returns what the module computes and the operators that were kept, and told.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.npu.scaling import Integers
+from pilotlight.npu.arithmetic.scaling import Integers
 
 # Entries of a table for 16-bit values: each covers 128 of them, with a base and a slope in halves of a word.
 _SEGMENTS = 512

@@ -12,15 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
-from pilotlight.npu.configurations import configuration
-from pilotlight.npu.cycle_model import MEMORY_SPEEDS, Datapath, MemorySpeed, datapaths_of, estimate
-from pilotlight.npu.engine import Engine, Executed
-from pilotlight.npu.faults import BadWeights, BusAbort, Channel, MalformedStream, NpuStop
-from pilotlight.npu.feature_map import access
-from pilotlight.npu.isa import Product
-from pilotlight.npu.memory import Memory
-from pilotlight.npu.pmu import Pmu
-from pilotlight.npu.registers import (
+from pilotlight.npu.analysis.cycle_model import MEMORY_SPEEDS, Datapath, MemorySpeed, datapaths_of, estimate
+from pilotlight.npu.arithmetic.weights import WeightCache
+from pilotlight.npu.hardware.engine import Engine, Executed
+from pilotlight.npu.hardware.pmu import Pmu
+from pilotlight.npu.hardware.registers import (
     CLEAR_HISTORY_BIT,
     CMD_RESET_VALUE,
     FAULTING_CHANNEL_BIT,
@@ -35,7 +31,11 @@ from pilotlight.npu.registers import (
     Reg,
     Status,
 )
-from pilotlight.npu.weights import WeightCache
+from pilotlight.npu.stream.configurations import configuration
+from pilotlight.npu.stream.faults import BadWeights, BusAbort, Channel, MalformedStream, NpuStop
+from pilotlight.npu.stream.feature_map import access
+from pilotlight.npu.stream.isa import Product
+from pilotlight.npu.stream.memory import Memory
 
 _WORD = 0xFFFF_FFFF
 _NOTHING = Datapath(0, 0, 0)

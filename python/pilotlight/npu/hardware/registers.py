@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from enum import IntEnum, IntFlag
 
-from pilotlight.npu.faults import Channel
+from pilotlight.npu.stream.faults import Channel
 
 WINDOW_BYTES = 0x1000
 

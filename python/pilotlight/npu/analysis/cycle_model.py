@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pilotlight.npu.command_state import CommandState, steps_of
-from pilotlight.npu.configurations import Configuration
-from pilotlight.npu.isa import ElementwiseMode, PoolingMode
-from pilotlight.npu.operation_decoder import operations_of
-from pilotlight.npu.operations import Kind, Operation
+from pilotlight.npu.stream.command_state import CommandState, steps_of
+from pilotlight.npu.stream.configurations import Configuration
+from pilotlight.npu.stream.isa import ElementwiseMode, PoolingMode
+from pilotlight.npu.stream.operation_decoder import operations_of
+from pilotlight.npu.stream.operations import Kind, Operation
 
 # A micro-block of output takes four cycles for each step of the kernel.
 _STEP_CYCLES = 4

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.npu.faults import MalformedStream
-from pilotlight.npu.isa import Upscale
+from pilotlight.npu.stream.faults import MalformedStream
+from pilotlight.npu.stream.isa import Upscale
 
 
 @dataclass(frozen=True)

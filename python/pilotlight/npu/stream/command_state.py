@@ -12,18 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
-from pilotlight.npu.faults import MalformedStream
-from pilotlight.npu.isa import Instruction, Product, decode
+from pilotlight.npu.stream.faults import MalformedStream
+from pilotlight.npu.stream.isa import Instruction, Product, decode
 
 
-class _Reset(dict[str, int]):
-    """The fields of a register after reset."""
+class Fields(dict[str, int]):
+    """The fields of a register by name. One that the product does not have is 0, as all are after reset."""
 
     def __missing__(self, field_name: str) -> int:
         return 0
 
 
-_RESET = _Reset()
+_RESET = Fields()
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class CommandState:
     def get(self, name: str, field_name: str) -> int:
         return self.fields(name)[field_name]
 
-    def fields(self, name: str) -> Mapping[str, int]:
+    def fields(self, name: str) -> Fields:
         instruction = self.registers.get(name)
-        return _RESET if instruction is None else instruction.fields
+        return _RESET if instruction is None else Fields(instruction.fields)
 
     def words(self, name: str) -> tuple[int, int]:
         """Return (param, payload) as last written."""

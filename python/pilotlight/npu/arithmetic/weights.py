@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.npu.faults import BadWeights, MalformedStream
-from pilotlight.npu.weight_codec import WeightCodec, shared_codec
+from pilotlight.npu.arithmetic.weight_codec import WeightCodec, shared_codec
+from pilotlight.npu.stream.faults import BadWeights, MalformedStream
 
 _IFM_MICROBLOCK = 8
 _SUB_KERNEL = 8

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.npu.isa import ElementwiseMode, RoundMode, ScaleMode
-from pilotlight.npu.scaling import Integers, Scaling, scale
+from pilotlight.npu.arithmetic.scaling import Integers, Scaling, scale
+from pilotlight.npu.stream.isa import ElementwiseMode, RoundMode, ScaleMode
 
 # Operations that bring their operands to one scale first.
 SCALED_OPERANDS = frozenset({ElementwiseMode.ADD, ElementwiseMode.SUB})

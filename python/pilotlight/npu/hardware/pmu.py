@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pilotlight.npu.registers import CYCLE_COUNTER, EVENT_COUNTERS, PMCR_COUNTERS_BIT, Pmcr, Reg
+from pilotlight.npu.hardware.registers import CYCLE_COUNTER, EVENT_COUNTERS, PMCR_COUNTERS_BIT, Pmcr, Reg
 
 _WORD = 0xFFFF_FFFF
 _CYCLE_BITS = 48

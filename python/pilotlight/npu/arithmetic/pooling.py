@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.npu.isa import RoundMode
-from pilotlight.npu.kernel import Kernel
-from pilotlight.npu.scaling import Scaling
+from pilotlight.npu.arithmetic.scaling import Scaling
+from pilotlight.npu.stream.isa import RoundMode
+from pilotlight.npu.stream.kernel import Kernel
 
 # Fraction bits of the hardware's reciprocal of the number of valid elements.
 _RECIPROCAL_BITS = 31

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from pilotlight.npu.command_state import CommandState, Step, steps_of
-from pilotlight.npu.configurations import Configuration
-from pilotlight.npu.faults import Channel, MalformedStream
-from pilotlight.npu.feature_map import FeatureMap, Shape
-from pilotlight.npu.isa import ElementwiseMode, Instruction, PoolingMode, RoundMode, ScaleMode, Upscale
-from pilotlight.npu.kernel import Kernel, stored_size
-from pilotlight.npu.operations import (
+from pilotlight.npu.stream.command_state import CommandState, Step, steps_of
+from pilotlight.npu.stream.configurations import Configuration
+from pilotlight.npu.stream.faults import Channel, MalformedStream
+from pilotlight.npu.stream.feature_map import FeatureMap, Shape
+from pilotlight.npu.stream.isa import ElementwiseMode, Instruction, PoolingMode, RoundMode, ScaleMode, Upscale
+from pilotlight.npu.stream.kernel import Kernel, stored_size
+from pilotlight.npu.stream.operations import (
     INTERNAL,
     Activation,
     Copy,

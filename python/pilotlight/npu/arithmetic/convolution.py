@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.npu.kernel import Kernel
-from pilotlight.npu.scratch import Scratch
-from pilotlight.npu.weights import Weights
+from pilotlight.npu.arithmetic.scratch import Scratch
+from pilotlight.npu.arithmetic.weights import Weights
+from pilotlight.npu.stream.kernel import Kernel
 
 _FLOAT32_EXACT = 1 << 24
 

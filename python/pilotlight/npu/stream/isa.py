@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 from typing import Any
 
-from pilotlight.npu.faults import MalformedStream
+from pilotlight.npu.stream.faults import MalformedStream
 
 # Name, opcode, fields.
 Row = tuple[str, int, str]

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pilotlight.npu.blas import single_threaded
-from pilotlight.npu.command_state import CommandState, Step, steps_of
-from pilotlight.npu.configurations import Configuration
-from pilotlight.npu.cycle_model import NO_CYCLES, Cycles, Work
-from pilotlight.npu.faults import MalformedStream
-from pilotlight.npu.isa import Instruction, Product
-from pilotlight.npu.memory import Memory
-from pilotlight.npu.operation_decoder import is_operation, name_of, operation_at
-from pilotlight.npu.planner import Machine, Planner, Run
-from pilotlight.npu.scratch import Scratch
-from pilotlight.npu.weights import WeightCache
+from pilotlight.npu.analysis.cycle_model import NO_CYCLES, Cycles, Work
+from pilotlight.npu.arithmetic.blas import single_threaded
+from pilotlight.npu.arithmetic.scratch import Scratch
+from pilotlight.npu.arithmetic.weights import WeightCache
+from pilotlight.npu.hardware.planner import Machine, Planner, Run
+from pilotlight.npu.stream.command_state import CommandState, Step, steps_of
+from pilotlight.npu.stream.configurations import Configuration
+from pilotlight.npu.stream.faults import MalformedStream
+from pilotlight.npu.stream.isa import Instruction, Product
+from pilotlight.npu.stream.memory import Memory
+from pilotlight.npu.stream.operation_decoder import is_operation, name_of, operation_at
 
 # Streams, each at one set of base addresses and initial registers, whose plans are kept. A program has one per delegate
 # and another for its first run after reset.

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from pilotlight.npu.feature_map import BRICK_CHANNELS, Box, FeatureMap, Shape
-from pilotlight.npu.isa import ClipRange, ElementwiseMode, PoolingMode, RoundMode, ScaleMode, Upscale
-from pilotlight.npu.kernel import Kernel
+from pilotlight.npu.stream.feature_map import BRICK_CHANNELS, Box, FeatureMap, Shape
+from pilotlight.npu.stream.isa import ClipRange, ElementwiseMode, PoolingMode, RoundMode, ScaleMode, Upscale
+from pilotlight.npu.stream.kernel import Kernel
 
 # The NPU's own memory, where a command would name one of the regions 0 to 7.
 INTERNAL = 8

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.npu.activation import ActivationTable
-from pilotlight.npu.isa import RoundMode
-from pilotlight.npu.scaling import Integers, Scaling
+from pilotlight.npu.arithmetic.activation import ActivationTable
+from pilotlight.npu.arithmetic.scaling import Integers, Scaling
+from pilotlight.npu.stream.isa import RoundMode
 
 # Accumulators are treated in pieces of about this many, so that intermediate results stay in the processor's cache.
 _PIECE_ELEMENTS = 1 << 15

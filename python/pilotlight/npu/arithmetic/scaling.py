@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.npu.isa import RoundMode
+from pilotlight.npu.stream.isa import RoundMode
 
 Integers = NDArray[np.int64]
 

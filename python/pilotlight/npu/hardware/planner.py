@@ -17,20 +17,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.npu import convolution, elementwise, pooling
-from pilotlight.npu.activation import ActivationTable
-from pilotlight.npu.configurations import Configuration
-from pilotlight.npu.elementwise import OperandScaling
-from pilotlight.npu.faults import Channel, MalformedStream
-from pilotlight.npu.feature_map import BoundMap, FeatureMap, access
-from pilotlight.npu.isa import ClipRange, ElementwiseMode, PoolingMode, Upscale
-from pilotlight.npu.kernel import upscale
-from pilotlight.npu.memory import Bytes, Memory
-from pilotlight.npu.operations import INTERNAL, TABLE_SLOT_BYTES, Kind, Operation, Range, Table
-from pilotlight.npu.operations import Operand as Described
-from pilotlight.npu.output_stage import OutputStage
-from pilotlight.npu.scratch import Scratch
-from pilotlight.npu.weights import WeightCache, WeightGeometry, Weights, parse_scales
+from pilotlight.npu.arithmetic import convolution, elementwise, pooling
+from pilotlight.npu.arithmetic.activation import ActivationTable
+from pilotlight.npu.arithmetic.elementwise import OperandScaling
+from pilotlight.npu.arithmetic.output_stage import OutputStage
+from pilotlight.npu.arithmetic.scratch import Scratch
+from pilotlight.npu.arithmetic.weights import WeightCache, WeightGeometry, Weights, parse_scales
+from pilotlight.npu.stream.configurations import Configuration
+from pilotlight.npu.stream.faults import Channel, MalformedStream
+from pilotlight.npu.stream.feature_map import BoundMap, FeatureMap, access
+from pilotlight.npu.stream.isa import ClipRange, ElementwiseMode, PoolingMode, Upscale
+from pilotlight.npu.stream.kernel import upscale
+from pilotlight.npu.stream.memory import Bytes, Memory
+from pilotlight.npu.stream.operations import INTERNAL, TABLE_SLOT_BYTES, Kind, Operation, Range, Table
+from pilotlight.npu.stream.operations import Operand as Described
 
 _TANH, _SIGMOID = 3, 4
 

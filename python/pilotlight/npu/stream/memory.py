@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.npu.faults import BusFault
+from pilotlight.npu.stream.faults import BusFault
 
 Bytes = NDArray[np.uint8]
 

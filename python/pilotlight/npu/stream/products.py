@@ -9,7 +9,7 @@ A new product is a new `Product` in this file. `Product.derived` takes over what
 
 from __future__ import annotations
 
-from pilotlight.npu.isa import Product, Row
+from pilotlight.npu.stream.isa import Product, Row
 
 _U55_WORDS: tuple[Row, ...] = (
     ("OP_STOP", 0x000, "mask 0:15"),

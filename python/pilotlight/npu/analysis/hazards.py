@@ -29,12 +29,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.npu.command_state import CommandState, Step, steps_of
-from pilotlight.npu.configurations import Configuration
-from pilotlight.npu.faults import MalformedStream
-from pilotlight.npu.feature_map import Box
-from pilotlight.npu.operation_decoder import is_operation, operation_at
-from pilotlight.npu.operations import INTERNAL, TABLE_SLOT_BYTES, Copy, Operand, Operation
+from pilotlight.npu.stream.command_state import CommandState, Step, steps_of
+from pilotlight.npu.stream.configurations import Configuration
+from pilotlight.npu.stream.faults import MalformedStream
+from pilotlight.npu.stream.feature_map import Box
+from pilotlight.npu.stream.operation_decoder import is_operation, operation_at
+from pilotlight.npu.stream.operations import INTERNAL, TABLE_SLOT_BYTES, Copy, Operand, Operation
 
 Offsets = NDArray[np.int64]
 

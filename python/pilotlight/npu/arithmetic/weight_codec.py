@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.deadline import Deadline
-from pilotlight.npu.faults import BadWeights
+from pilotlight.npu.stream.faults import BadWeights
 
 _WORKER = Path(__file__).with_name("mlw_worker.py")
 # Decoding takes some 50 ns a weight; the largest streams hold a few million.

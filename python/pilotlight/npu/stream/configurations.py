@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pilotlight.errors import ConfigError
-from pilotlight.npu.isa import Product
-from pilotlight.npu.products import U55, U65
+from pilotlight.npu.stream.isa import Product
+from pilotlight.npu.stream.products import U55, U65
 
 
 @dataclass(frozen=True)

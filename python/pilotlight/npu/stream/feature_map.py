@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.npu.faults import BusAbort, BusFault, Channel, MalformedStream
-from pilotlight.npu.memory import Memory
+from pilotlight.npu.stream.faults import BusAbort, BusFault, Channel, MalformedStream
+from pilotlight.npu.stream.memory import Memory
 
 BRICK_CHANNELS = 16
 

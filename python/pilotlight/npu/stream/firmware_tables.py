@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the command sets for the firmware: which registers exist, with which bits and values.
+
+    python -m pilotlight.npu.stream.firmware_tables --out FOLDER
+
+firmware/ethos_u/CMakeLists.txt runs this at build time. The verifier's logic is the firmware's own: tests compare what
+it allows with what the simulator touches, and that says something only while the two are written apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+from pilotlight.files import write_if_changed
+from pilotlight.npu.stream.configurations import CONFIGURATIONS, Configuration
+from pilotlight.npu.stream.isa import Command, Product
+from pilotlight.npu.stream.products import PRODUCTS
+
+# Registers without a payload have these opcodes, in two banks; behind each other they are the index of a table.
+_BANKS = ((0x100, 0x134), (0x180, 0x190))
+_WORD_REGISTERS = sum(end - begin for begin, end in _BANKS)
+# Registers with a payload: the upper half of the opcode's low byte, and how many registers a group has at most.
+_GROUPS = (0x0, 0x1, 0x2, 0x3, 0x8, 0x9)
+_GROUP_SIZE = 7
+_PARAM_BITS = 16
+
+
+def _word_index(command: Command) -> int:
+    before = 0
+    for begin, end in _BANKS:
+        if begin <= command.opcode < end:
+            return before + command.opcode - begin
+        before += end - begin
+    raise ValueError(f"{command.name}: opcode {command.opcode:#x} is in no bank of registers that the firmware knows")
+
+
+def _payload_index(command: Command) -> int:
+    group, place = command.opcode >> 4, command.opcode & 0xF
+    if group not in _GROUPS or place >= _GROUP_SIZE:
+        raise ValueError(f"{command.name}: opcode {command.opcode:#x} is in no group that the firmware knows")
+    return _GROUPS.index(group) * _GROUP_SIZE + place
+
+
+def _bits(command: Command) -> int:
+    if command.is_40_bit:
+        return 0xFF | 0xFFFF_FFFF << _PARAM_BITS
+    return sum(field.mask << field.low_bit for field in command.fields)
+
+
+def _ternary(command: Command) -> int:
+    """Return the lower bit of each pair of bits whose value 3 does not exist."""
+    lower = 0
+    for field in command.fields:
+        if field.highest == field.mask or command.is_40_bit:
+            continue
+        if field.mask == 0b11 and field.highest == 2:
+            lower |= 1 << field.low_bit
+    return lower
+
+
+def _forbidden(command: Command) -> int:
+    """Return the bits of fields of which only the value 0, or only the lower half, exists."""
+    gone = 0
+    for field in command.fields:
+        for bit in range(field.mask.bit_length()):
+            if field.highest < 1 << bit:
+                gone |= 1 << field.low_bit + bit
+    return gone
+
+
+class _Tables:
+    """Arrays of C++, each once, however many products have it."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str, tuple[str, ...]], str] = {}
+
+    def name(self, kind: str, stem: str, items: Iterable[str]) -> str:
+        content = (kind, tuple(items))
+        return self._names.setdefault(content, f"k{stem}{len(self._names)}")
+
+    def definitions(self) -> str:
+        lines = []
+        for (kind, items), name in self._names.items():
+            rows = [", ".join(items[at : at + 8]) for at in range(0, len(items), 8)]
+            lines.append(f"inline constexpr {kind} {name}[] = {{\n    " + ",\n    ".join(rows) + "};")
+        return "\n".join(lines)
+
+
+def _kinds(products: Iterable[Product]) -> list[int]:
+    """Return the different sets of bits that registers with a payload have, that of a missing one first."""
+    found = {_bits(command) for product in products for command in product.commands if command.has_payload}
+    return [0, *sorted(found)]
+
+
+def header(products: Iterable[Product], configurations: Iterable[Configuration]) -> str:
+    """Return the header for these products, in the order of CONFIG.product, and their configurations."""
+    products = tuple(products)
+    builds = ",\n    ".join(
+        f"{{{products.index(row.product)}, {row.cores}, {row.macs_per_cycle}, {row.shram_kib}}}"
+        for row in configurations
+    )
+    tables, kinds = _Tables(), _kinds(products)
+    sets = []
+    for product in products:
+        words, pairs = [0] * _WORD_REGISTERS, [0] * _WORD_REGISTERS
+        payloads, operations = [0] * len(_GROUPS) * _GROUP_SIZE, {}
+        for command in product.commands:
+            if command.starts_operation:
+                operations[command.opcode] = max((field.highest for field in command.fields), default=0)
+            elif command.has_payload:
+                payloads[_payload_index(command)] = kinds.index(_bits(command))
+            else:
+                words[_word_index(command)] = _bits(command) & ~_forbidden(command)
+                pairs[_word_index(command)] = _ternary(command)
+        ternary = [f"{{{index}, {lower:#x}}}" for index, lower in enumerate(pairs) if lower]
+        ranges = [f"{{{opcode:#05x}, {last:#06x}}}" for opcode, last in sorted(operations.items())]
+        names = (
+            tables.name("std::uint16_t", "Bits", (f"{bits:#06x}" for bits in words)),
+            tables.name("TernaryFields", "Ternary", ternary),
+            tables.name("std::uint8_t", "Payloads", map(str, payloads)),
+            tables.name("OperationRange", "Operations", ranges),
+        )
+        sets.append(f"    {{{', '.join(names)}, {len(ternary)}, {len(ranges)}}},  // {product.name}")
+    kind_rows = ",\n    ".join(f"{{{bits & 0xFFFF:#06x}, {bits >> _PARAM_BITS:#010x}}}" for bits in kinds)
+    return _HEADER.format(
+        words=_WORD_REGISTERS,
+        payloads=len(_GROUPS) * _GROUP_SIZE,
+        tables=tables.definitions(),
+        kinds=kind_rows,
+        sets="\n".join(sets),
+        set_count=len(sets),
+        builds=builds,
+    )
+
+
+_HEADER = """\
+// SPDX-License-Identifier: Apache-2.0
+//
+// Written by python/pilotlight/npu/stream/firmware_tables.py from products.py.
+#pragma once
+
+#include <cstdint>
+
+namespace pilotlight::ethos_u {{
+
+// A register with pairs of bits whose value 3 does not exist, and of each pair the lower bit.
+struct TernaryFields {{
+  std::uint16_t setting;
+  std::uint16_t lower_bits;
+}};
+
+// A command that is not NPU_SET, and the highest value of its parameter.
+struct OperationRange {{
+  std::uint16_t opcode;
+  std::uint16_t last_param;
+}};
+
+// The bits that a register with a payload has.
+struct PayloadKind {{
+  std::uint16_t param_bits;
+  std::uint32_t payload_bits;
+}};
+
+struct CommandSet {{
+  const std::uint16_t* setting_bits;  // [{words}], by index of the register; 0: no such register.
+  const TernaryFields* ternary;
+  const std::uint8_t* payload_kinds;  // [{payloads}], by group and place; 0: no such register.
+  const OperationRange* operations;
+  std::uint8_t ternary_count;
+  std::uint8_t operation_count;
+}};
+
+{tables}
+inline constexpr PayloadKind kPayloadKinds[] = {{
+    {kinds}}};
+
+// By CONFIG.product.
+inline constexpr CommandSet kCommandSets[] = {{
+{sets}
+}};
+inline constexpr std::uint32_t kCommandSetCount = {set_count};
+
+// What product and MACs decide. internal_kib: memory of the NPU itself, of one core.
+struct NpuBuild {{
+  std::uint8_t product;
+  std::uint8_t cores;
+  std::uint16_t macs;
+  std::int32_t internal_kib;
+}};
+inline constexpr NpuBuild kNpuBuilds[] = {{
+    {builds}}};
+
+}}  // namespace pilotlight::ethos_u
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="write command_tables.h for the firmware")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the header")
+    out: Path = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    write_if_changed(out / "command_tables.h", header(PRODUCTS, CONFIGURATIONS.values()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A product that does not exist: three fields differ from U65's. It would be some rows of products.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driver_verdict import Judge, StreamRequest
+from operator_cases import make_case
+from vela_compiler import compile_tosa
+
+from pilotlight.npu.hardware.engine import Engine
+from pilotlight.npu.stream.configurations import CONFIGURATIONS, configuration
+from pilotlight.npu.stream.faults import MalformedStream
+from pilotlight.npu.stream.isa import decode, disassemble
+from pilotlight.npu.stream.memory import MappedMemory
+from pilotlight.npu.stream.operation_decoder import operations_of
+from pilotlight.npu.stream.products import PRODUCTS, U65
+from pilotlight.pte.ethos_u import parse_blob, parse_payload
+
+U75 = U65.derived(
+    "U75",
+    [
+        ("OP_DMA_WAIT", 0x011, "outstanding 0:1"),
+        ("SET_OFM_BLK_HEIGHT_M1", 0x116, "height_m1 0:6"),
+        ("SET_IFM_PAD_TOP", 0x100, "pad 0:6, corner 8:9=0..2"),
+    ],
+)
+U65_256 = configuration("ethos-u65-256")
+U75_256 = replace(U65_256, name="ethos-u75-256", product=U75, config_word=0x2000_3008)
+STOP = 0xFFFF_0000
+
+
+def words(*commands: tuple[str, int]) -> tuple[int, ...]:
+    code = {command.name: command.code for command in U75.commands}
+    return (*(param << 16 | code[name] for name, param in commands), STOP)
+
+
+CHANGED = {
+    "a bit more": words(("SET_OFM_BLK_HEIGHT_M1", 0x7F)),
+    "a value more": words(("OP_DMA_WAIT", 3)),
+    "another field": words(("SET_IFM_PAD_TOP", 0x0201)),
+}
+
+
+@pytest.mark.parametrize("stream", CHANGED.values(), ids=CHANGED)
+def test_its_own_fields_are_read_and_the_other_product_keeps_its_own(stream: tuple[int, ...]) -> None:
+    assert list(decode(stream, 0, U75).fields.values())[-1] in (0x7F, 3, 2)
+    assert [str(command) for command in disassemble(stream, U75)][-1].startswith("OP_STOP")
+    with pytest.raises(MalformedStream):
+        decode(stream, 0, U65)
+
+
+def test_a_value_that_it_does_not_have_is_malformed() -> None:
+    with pytest.raises(MalformedStream, match="reserved bits"):
+        decode(words(("SET_IFM_PAD_TOP", 0x0400)), 0, U75)
+    with pytest.raises(MalformedStream, match="corner is 3"):
+        decode(words(("SET_IFM_PAD_TOP", 0x0300)), 0, U75)
+
+
+def test_operations_and_results_are_those_of_the_product_that_it_comes_from() -> None:
+    case = make_case("conv2d", 7)
+    blob = parse_blob(compile_tosa(case.tosa, U65_256.name, *case.options))
+    stream = parse_payload(blob.commands).stream
+    assert operations_of(stream, U75_256) == operations_of(stream, U65_256) != ()
+    answers = []
+    for npu in (U65_256, U75_256):
+        memory, scratch = MappedMemory(), np.zeros(blob.scratch_size_bytes, np.uint8)
+        memory.add(1 << 32, np.frombuffer(blob.weights, np.uint8), writable=False, name="weights")
+        memory.add(2 << 32, scratch, writable=True, name="scratch")
+        memory.add(3 << 32, np.zeros(4 << 20, np.uint8), writable=True, name="fast scratch")
+        for place in blob.inputs:
+            scratch[place.offset : place.offset + place.size_bytes] = np.arange(place.size_bytes) % 251
+        Engine(npu, memory).run(stream, tuple((region + 1) << 32 for region in range(8)))
+        answers.append(scratch.copy())
+    assert np.array_equal(*answers)
+    assert answers[0].any()
+
+
+def test_the_firmware_takes_its_streams_and_refuses_them_for_the_other(tmp_path: Path) -> None:
+    judge = Judge(tmp_path, products=(*PRODUCTS, U75), configurations=(*CONFIGURATIONS.values(), U75_256))
+    streams = [np.array(stream, "<u4").tobytes() for stream in CHANGED.values()]
+    mine = judge.judge(StreamRequest(U75_256, {1: 64}, stream) for stream in streams)
+    assert [verdict.accepted for verdict in mine] == [True, True, True]
+    others = judge.judge(StreamRequest(U65_256, {1: 64}, stream) for stream in streams)
+    assert [verdict.accepted for verdict in others] == [False, False, False]
+    assert all("reserved bit or value" in verdict.text for verdict in others)
