@@ -3,6 +3,7 @@
 
 #include <executorch/runtime/platform/runtime.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "pilotlight/base/sha256.h"
@@ -91,7 +92,7 @@ void Model::Destroy() {
   program_.reset();
   for (Span<std::byte>& input : inputs_) input = {};
   for (Span<std::byte>& output : outputs_) output = {};
-  for (std::size_t& filled : filled_bytes_) filled = 0;
+  for (bool& given : given_) given = false;
   for (auto& buffer : planned_spans_) buffer = {};
   last_inference_ = {};
 }
@@ -293,47 +294,27 @@ void Model::Poison(std::byte pattern) {
     std::memset(descriptor_->temp_pool.data, static_cast<int>(pattern),
                 descriptor_->temp_pool.size_bytes);
   }
-  for (std::size_t& filled : filled_bytes_) filled = 0;
-}
-
-Status Model::SetInput(std::size_t index, std::size_t offset, Span<const std::byte> bytes) {
-  if (!open_ || index >= descriptor_->input_count) {
-    return FailAt(Status::kBadArgument, "no such input", index);
-  }
-  const Span<std::byte> input = inputs_[index];
-  if (offset > filled_bytes_[index]) {
-    return FailAt(Status::kBadArgument, "SetInput leaves a gap at byte", filled_bytes_[index]);
-  }
-  if (offset > input.size() || bytes.size() > input.size() - offset) {
-    return FailAt(Status::kBadArgument, "SetInput reaches beyond the end; bytes in the input",
-                  input.size());
-  }
-  if (!bytes.empty()) std::memcpy(input.data() + offset, bytes.data(), bytes.size());
-  if (offset + bytes.size() > filled_bytes_[index]) filled_bytes_[index] = offset + bytes.size();
-  return Status::kOk;
+  for (bool& given : given_) given = false;
 }
 
 Span<std::byte> Model::InputBuffer(std::size_t index) {
   if (!open_ || index >= descriptor_->input_count) return {};
-  filled_bytes_[index] = inputs_[index].size();
+  given_[index] = true;
   return inputs_[index];
 }
 
-bool Model::AllInputsSet() const {
-  for (std::size_t i = 0; i < descriptor_->input_count; ++i) {
-    if (filled_bytes_[i] != inputs_[i].size()) return false;
-  }
-  return true;
+bool Model::AllInputsGiven() const {
+  return std::all_of(given_, given_ + descriptor_->input_count, [](bool given) { return given; });
 }
 
 Status Model::Run(std::uint64_t deadline_us) {
   failure_text_[0] = '\0';
   last_inference_ = {};
   if (!open_) return Fail(Status::kBadArgument, "the model is not open");
-  if (!AllInputsSet()) {
-    return Fail(Status::kBadArgument, "an input was not asked for, or not set, since the last run");
+  if (!AllInputsGiven()) {
+    return Fail(Status::kBadArgument, "an input was not filled since the last run");
   }
-  for (std::size_t& filled : filled_bytes_) filled = 0;
+  for (bool& given : given_) given = false;
   if (npu_ != nullptr) npu_->BeginInference(deadline_us);
 
   const std::uint64_t start_us = platform::NowUs();

@@ -1,16 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "linked_model.h"
 
-#include "pilotlight/platform/clock.h"
-
 namespace pilotlight::check {
-namespace {
-
-static_assert(PILOTLIGHT_NPU_EVENTS <= kMaxEvents);
-
-PoolUse ToPoolUse(const pilotlight_pool_use_t& use) { return {use.used_bytes, use.size_bytes}; }
-
-}  // namespace
 
 void LinkedModel::Open(const pilotlight_model_descriptor_t& descriptor) {
   descriptor_ = &descriptor;
@@ -34,28 +25,8 @@ void LinkedModel::Poison(std::byte pattern) {
 
 void LinkedModel::ResetState() { pilotlight_reset_state(&model_); }
 
-Inference LinkedModel::Run(std::uint64_t deadline_us) {
-  const std::uint64_t now_us = platform::NowUs();
-  const std::uint64_t left_us = deadline_us > now_us ? deadline_us - now_us : 0;
-  Inference inference;
-  inference.status = static_cast<Status>(pilotlight_run(
-      &model_, left_us < UINT32_MAX ? static_cast<std::uint32_t>(left_us) : UINT32_MAX));
-  inference.text = pilotlight_failure(&model_);
-  const pilotlight_statistics_t statistics = pilotlight_stats(&model_);
-  inference.npu_cycles = statistics.npu_cycles;
-  inference.npu_status = statistics.npu_status;
-  if (statistics.npu_runs == 0) return inference;
-  inference.event_count = PILOTLIGHT_NPU_EVENTS;
-  for (std::uint8_t i = 0; i < inference.event_count; ++i) {
-    inference.events[i] = {statistics.npu_events[i].event, statistics.npu_events[i].count};
-  }
-  return inference;
-}
-
-ModelMemory LinkedModel::Memory() const {
-  const pilotlight_statistics_t statistics = pilotlight_stats(&model_);
-  return {ToPoolUse(statistics.method_pool), ToPoolUse(statistics.temp_pool),
-          statistics.planned.size_bytes};
+Status LinkedModel::Run(std::uint32_t timeout_us) {
+  return static_cast<Status>(pilotlight_run(&model_, timeout_us));
 }
 
 }  // namespace pilotlight::check

@@ -20,8 +20,9 @@ class LinkedModel final : public ModelPort {
   Span<const std::byte> Output(std::uint32_t index) override;
   void Poison(std::byte pattern) override;
   void ResetState() override;
-  Inference Run(std::uint64_t deadline_us) override;
-  ModelMemory Memory() const override;
+  Status Run(std::uint32_t timeout_us) override;
+  const char* failure() const override { return pilotlight_failure(&model_); }
+  pilotlight_statistics_t Statistics() const override { return pilotlight_stats(&model_); }
 
  private:
   pilotlight_model_t model_ = {};

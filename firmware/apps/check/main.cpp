@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "linked_model.h"
-#include "pilotlight/board_config.h"
 #include "pilotlight/build_id.h"
+#include "pilotlight/console_session/console_session.h"
 #include "pilotlight/models.h"
 #include "pilotlight/pilotlight.h"
 #include "pilotlight/platform/clock.h"
@@ -20,21 +20,15 @@ namespace {
 
 constexpr std::size_t kModels = PILOTLIGHT_MODEL_COUNT;  // cmake/model.cmake
 constexpr std::uint64_t kIdleWakeUs = 1'000'000;
-constexpr std::uint64_t kDrainUs =
-    10'000;  // The last frame is on the wire by then, at any baud rate in use.
 
 struct BoardDevice final : Device {
   std::uint64_t NowUs() override { return platform::NowUs(); }
   std::uint64_t CpuCycles() override { return platform::CpuCycles(); }
-  PoolUse Stack() override {
+  pilotlight_pool_use_t Stack() override {
     return {static_cast<std::uint32_t>(platform::StackHighWaterBytes()),
             static_cast<std::uint32_t>(platform::StackSizeBytes())};
   }
   std::uint32_t ConsoleOverruns() override { return platform::ConsoleOverruns(); }
-};
-
-struct ConsoleSink final : protocol::ByteSink {
-  void Write(Span<const std::byte> bytes) override { platform::ConsoleWrite(bytes); }
 };
 
 // Everything the app owns. Static storage: models refer to themselves, and the log sink is a
@@ -44,28 +38,17 @@ struct App {
   ModelPort* ports[kModels] = {};
   DeviceFacts facts;
   BoardDevice device;
-  ConsoleSink sink;
+  console_session::ConsoleSink sink;
   Server server{facts, {ports, kModels}, device, sink};
 };
 App app;
 
 void LogToServer(platform::LogLevel level, const char* text, std::size_t length) {
-  app.server.Log(static_cast<std::uint8_t>(level), text, length);
+  app.server.session().Log(static_cast<std::uint8_t>(level), text, length);
 }
 
 void Log(platform::LogLevel level, const char* text) {
   platform::Log(level, text, std::strlen(text));
-}
-
-void GatherFacts() {
-  DeviceFacts& facts = app.facts;
-  facts.build_id = pilotlight_build_id;
-  facts.board = PILOTLIGHT_BOARD_NAME;
-  facts.boot_id = platform::BootId();
-  facts.cpu_clock_hz = PILOTLIGHT_BOARD_CPU_CLOCK_HZ;
-  if (const platform::FaultDump* const dump = platform::TakeFaultDump()) {
-    facts.fault_dump = {reinterpret_cast<const std::byte*>(dump), sizeof(*dump)};
-  }
 }
 
 void OpenNpu() {
@@ -86,17 +69,7 @@ void OpenModels() {
 }
 
 [[noreturn]] void Serve() {
-  for (;;) {
-    std::byte arrived[256];
-    const std::size_t count = platform::ConsoleRead(arrived, platform::NowUs() + kIdleWakeUs);
-    app.server.Receive({arrived, count});
-    if (app.server.reset_requested()) {
-      const std::uint64_t drained_us = platform::NowUs() + kDrainUs;
-      while (platform::NowUs() < drained_us) {
-      }
-      platform::Reset();
-    }
-  }
+  for (;;) console_session::Serve(app.server.session(), platform::NowUs() + kIdleWakeUs);
 }
 
 }  // namespace
@@ -104,9 +77,9 @@ void OpenModels() {
 
 int main() {
   using namespace pilotlight::check;  // NOLINT: the app is this namespace
-  GatherFacts();
+  pilotlight::console_session::GatherFacts(pilotlight_build_id, app.facts);
   pilotlight::platform::SetLogSink(LogToServer);
-  app.server.Boot();
+  app.server.session().Boot();
   OpenNpu();
   OpenModels();
   Serve();

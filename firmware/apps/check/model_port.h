@@ -11,37 +11,9 @@
 #include "pilotlight/base/span.h"
 #include "pilotlight/base/status.h"
 #include "pilotlight/model/descriptor.h"
+#include "pilotlight/pilotlight.h"
 
 namespace pilotlight::check {
-
-inline constexpr std::size_t kMaxEvents = 8;
-
-// One NPU event counter: PMU event number and count.
-struct EventCount {
-  std::uint32_t event;
-  std::uint32_t count;
-};
-
-// What one inference did. `text` is static or lives in the port.
-struct Inference {
-  Status status = Status::kOk;
-  const char* text = "";  // Why, when status is not kOk.
-  std::uint32_t npu_status = 0;
-  std::uint64_t npu_cycles = 0;
-  EventCount events[kMaxEvents] = {};
-  std::uint8_t event_count = 0;
-};
-
-struct PoolUse {
-  std::uint32_t used_bytes;
-  std::uint32_t size_bytes;
-};
-
-struct ModelMemory {
-  PoolUse method_pool;
-  PoolUse temp_pool;
-  std::uint32_t planned_bytes;
-};
 
 class ModelPort {
  public:
@@ -62,8 +34,11 @@ class ModelPort {
   // What one inference leaves to the next is again as it was when the model was opened.
   virtual void ResetState() = 0;
 
-  virtual Inference Run(std::uint64_t deadline_us) = 0;
-  virtual ModelMemory Memory() const = 0;
+  // Runs once; the NPU may take `timeout_us`. failure() says why the last run failed, "" after
+  // success; the text is static or lives in the port.
+  virtual Status Run(std::uint32_t timeout_us) = 0;
+  virtual const char* failure() const = 0;
+  virtual pilotlight_statistics_t Statistics() const = 0;
 
  protected:
   ~ModelPort() = default;
@@ -73,7 +48,7 @@ class Device {
  public:
   virtual std::uint64_t NowUs() = 0;
   virtual std::uint64_t CpuCycles() = 0;
-  virtual PoolUse Stack() = 0;
+  virtual pilotlight_pool_use_t Stack() = 0;
   virtual std::uint32_t ConsoleOverruns() = 0;
 
  protected:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The device's side of SPEC.md: receives sound, as an AudioPort, and sends results. Owns
-// the console and the session's state. It knows nothing about features or models.
+// The app's requests of SPEC.md: receives sound, as an AudioPort, and sends results. Owns the
+// session on the console. It knows nothing about features or models.
 //
 // Lifecycle: Boot(), Start(), then Wait() and Computed() alternately.
 #pragma once
@@ -11,26 +11,21 @@
 #include "audio_port.h"
 #include "messages.h"
 #include "pilotlight/base/span.h"
-#include "pilotlight/protocol/frame.h"
+#include "pilotlight/console_session/console_session.h"
+#include "pilotlight/protocol/device_session.h"
 #include "spotter.h"
 #include "statistics.h"
 
 namespace pilotlight::keyword_spotting {
 
-// Must not change after the first Wait().
-struct DeviceFacts {
-  std::uint8_t npu_status = 0;
-  const char* npu_config = "";
-  const char* npu_text = "";
-  Span<const std::byte> fault_dump;
-};
-
 class ConsoleStream final : public AudioPort, public Results {
  public:
-  explicit ConsoleStream(const DeviceFacts& facts) : facts_(facts) {}
+  // `facts` must not change after the first Wait().
+  explicit ConsoleStream(const protocol::DeviceFacts& facts)
+      : session_(facts, SessionApp(), sink_, {receive_buffer_, send_buffer_, log_buffer_}) {}
 
-  // Sends BOOT.
-  void Boot();
+  // Boot() and Log().
+  protocol::DeviceSession& session() { return session_; }
 
   // AudioPort. Wait() answers requests; START empties the ring.
   void Start(SampleRing& ring) override { ring_ = &ring; }
@@ -49,36 +44,23 @@ class ConsoleStream final : public AudioPort, public Results {
                    Span<const float> averages) override;
   void OnKeyword(std::uint64_t end, int keyword, float score, std::uint32_t compute_us) override;
 
-  // Sends a LOG frame. `level` is a platform::LogLevel.
-  void Log(std::uint8_t level, const char* text, std::size_t length);
-
  private:
-  void Dispatch(const protocol::Frame& frame);
-  void Identify(const protocol::Frame& frame);
-  void ReadFault(const protocol::Frame& frame);
-  void Reset(const protocol::Frame& frame);
+  protocol::DeviceSession::App SessionApp();
   void DescribeAudio(const protocol::Frame& frame);
   void StartStream(const protocol::Frame& frame);
   void Audio(const protocol::Frame& frame);
   void Finish(const protocol::Frame& frame);
   void AskStatistics(const protocol::Frame& frame);
 
-  void StartReport(protocol::MessageType type);
-  void Send();
-  void Refuse(const protocol::Frame& request, protocol::ErrorReason reason, const char* text);
+  protocol::BodyWriter& Report(protocol::MessageType type);
 
-  const DeviceFacts& facts_;
   SampleRing* ring_ = nullptr;
 
   std::byte receive_buffer_[kBodyBytes];
   std::byte send_buffer_[kBodyBytes];
-  std::byte log_buffer_[256];
-  protocol::FrameDecoder decoder_{receive_buffer_};
-  protocol::BodyWriter message_{send_buffer_};
-
-  bool in_session_ = false;
-  std::uint16_t log_sequence_ = 0;
-  std::uint32_t damaged_ = 0;
+  std::byte log_buffer_[protocol::kLogBodyBytes];
+  console_session::ConsoleSink sink_;
+  protocol::DeviceSession session_;
 
   // The stream since START.
   std::uint32_t reports_ = 0;

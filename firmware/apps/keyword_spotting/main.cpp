@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "console_stream.h"
+#include "pilotlight/build_id.h"
 #include "pilotlight/pilotlight.h"
 #include "pilotlight/platform/clock.h"
 #include "pilotlight/platform/system.h"
@@ -16,7 +17,7 @@ namespace {
 constexpr std::uint64_t kIdleWakeUs = 1'000'000;
 
 struct App {
-  DeviceFacts facts;
+  protocol::DeviceFacts facts;
   ConsoleStream console{facts};
   SampleRing ring;
   Spotter spotter{console};
@@ -24,7 +25,7 @@ struct App {
 App app;
 
 void LogToConsole(platform::LogLevel level, const char* text, std::size_t length) {
-  app.console.Log(static_cast<std::uint8_t>(level), text, length);
+  app.console.session().Log(static_cast<std::uint8_t>(level), text, length);
 }
 
 void LogError(const char* text) {
@@ -32,14 +33,11 @@ void LogError(const char* text) {
 }
 
 void Open() {
-  DeviceFacts& facts = app.facts;
-  if (const platform::FaultDump* const dump = platform::TakeFaultDump()) {
-    facts.fault_dump = {reinterpret_cast<const std::byte*>(dump), sizeof(*dump)};
-  }
-  facts.npu_status = static_cast<std::uint8_t>(pilotlight_init(nullptr));
+  protocol::DeviceFacts& facts = app.facts;
+  facts.npu_status = static_cast<Status>(pilotlight_init(nullptr));
   facts.npu_config = pilotlight_npu();
   facts.npu_text = pilotlight_init_failure();
-  if (facts.npu_status != PILOTLIGHT_OK) LogError(facts.npu_text);
+  if (facts.npu_status != Status::kOk) LogError(facts.npu_text);
   if (app.spotter.Open() != PILOTLIGHT_OK) LogError(app.spotter.failure());
 }
 
@@ -65,7 +63,8 @@ void Open() {
 int main() {
   using namespace pilotlight::keyword_spotting;  // NOLINT: the app is this namespace
   pilotlight::platform::SetLogSink(LogToConsole);
-  app.console.Boot();
+  pilotlight::console_session::GatherFacts(pilotlight_build_id, app.facts);
+  app.console.session().Boot();
   Open();
   Listen(app.console);
 }

@@ -18,9 +18,6 @@
 namespace pilotlight::fuzz {
 namespace {
 
-using check::Inference;
-using check::ModelMemory;
-using check::PoolUse;
 using protocol::BodyWriter;
 using protocol::Frame;
 using protocol::FrameDecoder;
@@ -57,11 +54,12 @@ class FakeModel final : public check::ModelPort {
     for (std::byte& byte : output_) byte = pattern;
   }
   void ResetState() override {}
-  Inference Run(std::uint64_t) override {
+  Status Run(std::uint32_t) override {
     std::memcpy(output_.data(), input_.data(), output_.size());
-    return {};
+    return Status::kOk;
   }
-  ModelMemory Memory() const override { return {{1, 2}, {3, 4}, 5}; }
+  const char* failure() const override { return ""; }
+  pilotlight_statistics_t Statistics() const override { return {}; }
 
  private:
   Bytes input_;
@@ -77,7 +75,7 @@ class FakeModel final : public check::ModelPort {
 struct FakeDevice final : check::Device {
   std::uint64_t NowUs() override { return 5000; }
   std::uint64_t CpuCycles() override { return 0; }
-  PoolUse Stack() override { return {100, 200}; }
+  pilotlight_pool_use_t Stack() override { return {100, 200}; }
   std::uint32_t ConsoleOverruns() override { return 0; }
 };
 
@@ -196,10 +194,10 @@ unsigned Serve(Span<const std::byte> wire, std::size_t piece_bytes) {
   FakeDevice device;
   AnswerSink sink;
   check::Server server(facts, {models, 1}, device, sink);
-  server.Boot();
+  server.session().Boot();
   for (std::size_t at = 0; at < wire.size(); at += piece_bytes) {
     const std::size_t left = wire.size() - at;
-    server.Receive(wire.subspan(at, left < piece_bytes ? left : piece_bytes));
+    server.session().Receive(wire.subspan(at, left < piece_bytes ? left : piece_bytes));
   }
   return sink.answers;
 }

@@ -107,7 +107,10 @@ class ModelTest : public testing::Test {
   }
 
   Status Open() { return model_.Open(descriptor_, Delegate()); }
-  Status SetSample() { return model_.SetInput(0, 0, {sample_.data(), sample_.size()}); }
+  void FillSample() { Fill(model_); }
+  void Fill(Model& model) {
+    std::copy(sample_.begin(), sample_.end(), model.InputBuffer(0).data());
+  }
   Status Run() { return model_.Run(test::fake_now_us + 1'000'000); }
   std::vector<std::byte> Output() {
     const Span<const std::byte> output = model_.OutputBuffer(0);
@@ -153,7 +156,7 @@ TEST_F(ModelTest, GivesTheNpuTheInputAndReturnsWhatItWrote) {
     std::fill(scratch, scratch + kOutputBytes, std::byte{42});
   };
   ASSERT_EQ(Open(), Status::kOk) << model_.failure_text();
-  ASSERT_EQ(SetSample(), Status::kOk);
+  FillSample();
   ASSERT_EQ(Run(), Status::kOk) << model_.failure_text();
   EXPECT_EQ(seen, sample_);
   EXPECT_EQ(Output(), std::vector<std::byte>(kOutputBytes, std::byte{42}));
@@ -164,13 +167,13 @@ TEST_F(ModelTest, NpuThatWritesNothingLeavesThePoisonInTheOutput) {
     std::fill_n(npu.Pointer(0x088), kOutputBytes, std::byte{42});
   };
   ASSERT_EQ(Open(), Status::kOk);
-  ASSERT_EQ(SetSample(), Status::kOk);
+  FillSample();
   ASSERT_EQ(Run(), Status::kOk);
 
   Port().compute = [](FakeNpu&) {};
   model_.Poison(std::byte{0xA5});
   EXPECT_EQ(Output(), std::vector<std::byte>(kOutputBytes, std::byte{0xA5}));
-  ASSERT_EQ(SetSample(), Status::kOk);
+  FillSample();
   ASSERT_EQ(Run(), Status::kOk);
   EXPECT_EQ(Output(), std::vector<std::byte>(kOutputBytes, std::byte{0xA5}));
 }
@@ -178,22 +181,12 @@ TEST_F(ModelTest, NpuThatWritesNothingLeavesThePoisonInTheOutput) {
 TEST_F(ModelTest, InputsHaveToBeSetForEachRun) {
   ASSERT_EQ(Open(), Status::kOk);
   EXPECT_EQ(Run(), Status::kBadArgument);
-  ASSERT_EQ(SetSample(), Status::kOk);
+  FillSample();
   EXPECT_EQ(Run(), Status::kOk);
   EXPECT_EQ(Run(), Status::kBadArgument);
-  ASSERT_EQ(SetSample(), Status::kOk);
+  FillSample();
   model_.Poison(std::byte{1});
   EXPECT_EQ(Run(), Status::kBadArgument);
-}
-
-TEST_F(ModelTest, InputInPartsCountsOnceItIsWhole) {
-  ASSERT_EQ(Open(), Status::kOk);
-  EXPECT_EQ(model_.SetInput(0, 0, {sample_.data(), 32}), Status::kOk);
-  EXPECT_EQ(Run(), Status::kBadArgument);
-  EXPECT_EQ(model_.SetInput(0, 33, {sample_.data(), 31}), Status::kBadArgument);  // A gap.
-  EXPECT_EQ(model_.SetInput(0, 32, {sample_.data(), 33}), Status::kBadArgument);  // Too long.
-  EXPECT_EQ(model_.SetInput(0, 32, {sample_.data(), 32}), Status::kOk);
-  EXPECT_EQ(Run(), Status::kOk) << model_.failure_text();
 }
 
 TEST_F(ModelTest, InputFilledInPlaceCountsAsSet) {
@@ -202,25 +195,23 @@ TEST_F(ModelTest, InputFilledInPlaceCountsAsSet) {
   EXPECT_EQ(Run(), Status::kOk);
   EXPECT_TRUE(model_.InputBuffer(1).empty());
   EXPECT_TRUE(model_.OutputBuffer(1).empty());
-  EXPECT_EQ(model_.SetInput(1, 0, {sample_.data(), 1}), Status::kBadArgument);
 }
 
 TEST_F(ModelTest, WhatWasSetBeforeItWasClosedDoesNotCount) {
   ASSERT_EQ(Open(), Status::kOk);
-  ASSERT_EQ(SetSample(), Status::kOk);
+  FillSample();
   ASSERT_EQ(Run(), Status::kOk);
-  ASSERT_EQ(SetSample(), Status::kOk);
+  FillSample();
   model_.Close();
   ASSERT_EQ(Open(), Status::kOk);
   EXPECT_EQ(model_.last_inference().duration_us, 0u);
   EXPECT_EQ(model_.last_inference().npu.runs, 0u);
-  EXPECT_EQ(model_.SetInput(0, 1, {sample_.data(), 1}), Status::kBadArgument);  // A gap.
   EXPECT_EQ(Run(), Status::kBadArgument);
 }
 
 TEST_F(ModelTest, CountsMemoryAndCycles) {
   ASSERT_EQ(Open(), Status::kOk);
-  ASSERT_EQ(SetSample(), Status::kOk);
+  FillSample();
   ASSERT_EQ(Run(), Status::kOk);
   EXPECT_EQ(model_.memory().temp_pool.used_bytes, kScratchBytes);
   EXPECT_EQ(model_.memory().temp_pool.size_bytes, kScratchBytes);
@@ -233,21 +224,21 @@ TEST_F(ModelTest, CountsMemoryAndCycles) {
   EXPECT_GT(npu_us, 0u);
   EXPECT_LE(npu_us, model_.last_inference().duration_us);
 
-  ASSERT_EQ(SetSample(), Status::kOk);
+  FillSample();
   ASSERT_EQ(Run(), Status::kOk);
   EXPECT_EQ(model_.last_inference().npu.npu_us, npu_us) << "of this inference, not of both";
 }
 
 TEST_F(ModelTest, LostInterruptIsATimeoutAndTheNextRunWorks) {
   ASSERT_EQ(Open(), Status::kOk);
-  ASSERT_EQ(SetSample(), Status::kOk);
+  FillSample();
   Port().irq_arrives = false;
   EXPECT_EQ(Run(), Status::kTimeout);
   EXPECT_NE(std::string(model_.failure_text()).find("no NPU interrupt"), std::string::npos);
   EXPECT_EQ(model_.last_inference().npu_status, 0x22u);  // The run ended and raised an interrupt.
 
   Port().irq_arrives = true;
-  ASSERT_EQ(SetSample(), Status::kOk);
+  FillSample();
   EXPECT_EQ(Run(), Status::kOk) << model_.failure_text();
   EXPECT_EQ(model_.last_inference().npu_status, 0u);
   EXPECT_STREQ(model_.failure_text(), "");
@@ -264,7 +255,7 @@ TEST_F(ModelTest, ProgramForAnotherNpuIsRefusedAtOpen) {
 TEST_F(ModelTest, PoolsThatAreTooSmallAreSaid) {
   descriptor_.temp_pool.size_bytes = kScratchBytes - 32;
   ASSERT_EQ(Open(), Status::kOk);
-  ASSERT_EQ(SetSample(), Status::kOk);
+  FillSample();
   EXPECT_EQ(Run(), Status::kNoMemory);
 
   Model second;
@@ -290,7 +281,7 @@ TEST_F(ModelTest, MethodPoolIsSealedInAnInferenceAndWhoAsksIsToldSo) {
   ASSERT_EQ(Open(), Status::kOk) << model_.failure_text();
   const std::size_t used_bytes = model_.memory().method_pool.used_bytes;
 
-  ASSERT_EQ(SetSample(), Status::kOk);
+  FillSample();
   EXPECT_EQ(Run(), Status::kNoMemory);
   EXPECT_EQ(greedy.got, nullptr);
   EXPECT_NE(greedy.scratch, nullptr);  // The temp pool is open during an inference.
@@ -300,7 +291,7 @@ TEST_F(ModelTest, MethodPoolIsSealedInAnInferenceAndWhoAsksIsToldSo) {
   EXPECT_EQ(model_.memory().method_pool.used_bytes, used_bytes);
 
   greedy.asks = false;
-  ASSERT_EQ(SetSample(), Status::kOk);
+  FillSample();
   EXPECT_EQ(Run(), Status::kOk) << model_.failure_text();
 }
 
@@ -363,8 +354,8 @@ TEST_F(ModelTest, TwoModelsTakeTurns) {
 
   std::byte answer{1};
   Port().compute = [&](FakeNpu& npu) { std::fill_n(npu.Pointer(0x088), kOutputBytes, answer); };
-  ASSERT_EQ(SetSample(), Status::kOk);
-  ASSERT_EQ(second.SetInput(0, 0, {sample_.data(), sample_.size()}), Status::kOk);
+  FillSample();
+  Fill(second);
   ASSERT_EQ(Run(), Status::kOk);
   answer = std::byte{2};
   ASSERT_EQ(second.Run(test::fake_now_us + 1000), Status::kOk);

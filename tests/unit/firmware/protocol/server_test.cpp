@@ -37,20 +37,26 @@ class FakeModel final : public ModelPort {
     std::fill(std::begin(memory), std::end(memory), pattern);
   }
   void ResetState() override { state = 0; }
-  Inference Run(std::uint64_t deadline_us) override {
+  Status Run(std::uint32_t timeout_us) override {
     ++runs;
     ++state;
-    last_deadline_us = deadline_us;
-    Inference inference;
-    inference.status = run_status;
-    inference.text = run_status == Status::kOk ? "" : "it was made to fail";
-    if (!writes_output) return inference;
+    last_timeout_us = timeout_us;
+    if (!writes_output) return run_status;
     for (std::uint32_t i = 0; i < kOutputBytes; ++i) {
       memory[kInputBytes + i] = static_cast<std::byte>(std::to_integer<unsigned>(memory[i]) + 1);
     }
-    return inference;
+    return run_status;
   }
-  ModelMemory Memory() const override { return {{1, 2}, {3, 4}, 5}; }
+  const char* failure() const override {
+    return run_status == Status::kOk ? "" : "it was made to fail";
+  }
+  pilotlight_statistics_t Statistics() const override {
+    pilotlight_statistics_t statistics{};
+    statistics.method_pool = {1, 2};
+    statistics.temp_pool = {3, 4};
+    statistics.planned = {5, 5};
+    return statistics;
+  }
 
   std::byte memory[kInputBytes + kOutputBytes] = {};
   Status open_status = Status::kOk;
@@ -58,7 +64,7 @@ class FakeModel final : public ModelPort {
   bool writes_output = true;
   int runs = 0;
   int state = 0;  // Runs since it was reset.
-  std::uint64_t last_deadline_us = 0;
+  std::uint32_t last_timeout_us = 0;
   std::vector<std::byte> poisons;
 
   const pilotlight_tensor_info_t input_ = {"x", PILOTLIGHT_INT8, 1, {8}, {0}, 0.5f,
@@ -83,7 +89,7 @@ class FakeModel final : public ModelPort {
 struct FakeDevice final : Device {
   std::uint64_t NowUs() override { return 5000; }
   std::uint64_t CpuCycles() override { return 0; }
-  PoolUse Stack() override { return {100, 200}; }
+  pilotlight_pool_use_t Stack() override { return {100, 200}; }
   std::uint32_t ConsoleOverruns() override { return 0; }
 };
 
@@ -120,7 +126,7 @@ struct CheckServer : testing::Test {
     body.Start(type, ++sequence);
     for (const unsigned byte : payload) body.U8(static_cast<std::uint8_t>(byte));
     protocol::WriteFrame(body.Finish(), collect);
-    server.Receive({collect.wire.data(), collect.wire.size()});
+    server.session().Receive({collect.wire.data(), collect.wire.size()});
     return sink.answers.back();
   }
   Answer Identify(unsigned nonce = 1) {
@@ -157,7 +163,7 @@ TEST_F(CheckServer, RunsAndAnswersTheOutput) {
   ASSERT_EQ(output.payload.size(), 12u);
   EXPECT_EQ(output.payload[8], std::byte{2});
   EXPECT_EQ(output.payload[11], std::byte{5});
-  EXPECT_EQ(model.last_deadline_us, 5000u + 10'000u);
+  EXPECT_EQ(model.last_timeout_us, 10'000u);
 }
 
 TEST_F(CheckServer, NothingIsServedBeforeASession) {
@@ -330,7 +336,7 @@ TEST_F(CheckServer, ModelThatDidNotLoadSaysWhy) {
 TEST_F(CheckServer, GarbageIsAnsweredWithNakAndCounted) {
   Identify();
   const std::byte garbage[] = {std::byte{3}, std::byte{1}, std::byte{1}, std::byte{0}};
-  server.Receive(garbage);
+  server.session().Receive(garbage);
 
   EXPECT_EQ(sink.answers.back().type, MessageType::kNak);
   EXPECT_EQ(Ask(MessageType::kEnd, {0, 0, 0, 0}).payload.at(28), std::byte{1});
@@ -338,8 +344,8 @@ TEST_F(CheckServer, GarbageIsAnsweredWithNakAndCounted) {
 
 TEST_F(CheckServer, ErrorsLoggedAreCountedAndLinesAreNumbered) {
   Identify();
-  server.Log(1, "fine", 4);
-  server.Log(2, "bad", 3);
+  server.session().Log(1, "fine", 4);
+  server.session().Log(2, "bad", 3);
   EXPECT_EQ(sink.answers.back().sequence, 1u);
   const Answer end = Ask(MessageType::kEnd, {0, 0, 0, 0});
 
@@ -349,16 +355,16 @@ TEST_F(CheckServer, ErrorsLoggedAreCountedAndLinesAreNumbered) {
 
 TEST_F(CheckServer, LongLogLineIsCut) {
   const std::string line(5000, 'x');
-  server.Log(1, line.c_str(), line.size());
+  server.session().Log(1, line.c_str(), line.size());
 
-  EXPECT_EQ(sink.answers.back().payload.size(), 1 + kMaxLogBytes);
+  EXPECT_EQ(sink.answers.back().payload.size(), 1 + protocol::kMaxLogBytes);
 }
 
 TEST_F(CheckServer, ResetNeedsItsMagicNumber) {
   Ask(MessageType::kReset, {1, 2, 3, 4});
-  EXPECT_FALSE(server.reset_requested());
+  EXPECT_FALSE(server.session().reset_requested());
   Ask(MessageType::kReset, {'R', 'S', 'E', 'T'});
-  EXPECT_TRUE(server.reset_requested());
+  EXPECT_TRUE(server.session().reset_requested());
 }
 
 TEST_F(CheckServer, PayloadsOfAnyLengthNeverDisturbIt) {

@@ -32,22 +32,26 @@ class ReversingModel final : public check::ModelPort {
     std::fill(std::begin(output_), std::end(output_), pattern);
   }
   void ResetState() override {}
-  check::Inference Run(std::uint64_t) override {
+  Status Run(std::uint32_t) override {
     std::reverse_copy(std::begin(input_), std::end(input_), std::begin(output_));
-    check::Inference inference;
-    inference.npu_cycles = 0x1'2345'6789;
-    inference.npu_status = 0xFFFF0020;
-    inference.events[0] = {35, 17};
-    inference.event_count = 1;
-    if (input_[0] == std::byte{0xEE}) {
-      inference.status = Status::kDeviceFault;
-      inference.text = "bus fault on AXI0";
-    }
-    return inference;
+    return failing() ? Status::kDeviceFault : Status::kOk;
   }
-  check::ModelMemory Memory() const override { return {{1, 2}, {3, 4}, 5}; }
+  const char* failure() const override { return failing() ? "bus fault on AXI0" : ""; }
+  pilotlight_statistics_t Statistics() const override {
+    pilotlight_statistics_t statistics{};
+    statistics.npu_runs = 1;
+    statistics.npu_cycles = 0x1'2345'6789;
+    statistics.npu_status = 0xFFFF0020;
+    statistics.npu_events[0] = {35, 17};
+    statistics.method_pool = {1, 2};
+    statistics.temp_pool = {3, 4};
+    statistics.planned = {5, 5};
+    return statistics;
+  }
 
  private:
+  bool failing() const { return input_[0] == std::byte{0xEE}; }
+
   std::byte input_[kBytes] = {};
   std::byte output_[kBytes] = {};
   const pilotlight_tensor_info_t in_ = {"x", PILOTLIGHT_INT8, 2, {50, 100}, {0, 1}, 0.5f,
@@ -71,7 +75,7 @@ class ReversingModel final : public check::ModelPort {
 struct HostDevice final : check::Device {
   std::uint64_t NowUs() override { return now += 100; }
   std::uint64_t CpuCycles() override { return NowUs() * 25; }
-  check::PoolUse Stack() override { return {100, 200}; }
+  pilotlight_pool_use_t Stack() override { return {100, 200}; }
   std::uint32_t ConsoleOverruns() override { return 0; }
   std::uint64_t now = 0;
 };
@@ -98,13 +102,13 @@ int main(int, char** argv) {
   check::DeviceFacts facts{
       "0123456789abcdef", "here", "ethos-u55-128", Status::kOk, "", 0xB001, 1'000, dump};
   check::Server server(facts, models, device, sink);
-  server.Boot();
-  server.Log(1, "hello", 5);
+  server.session().Boot();
+  server.session().Log(1, "hello", 5);
   std::byte bytes[64];
-  while (!server.reset_requested()) {
+  while (!server.session().reset_requested()) {
     const auto count = read(sink.descriptor, bytes, sizeof bytes);
     if (count <= 0) return 2;
-    server.Receive({bytes, static_cast<std::size_t>(count)});
+    server.session().Receive({bytes, static_cast<std::size_t>(count)});
   }
   return 0;
 }

@@ -73,7 +73,8 @@ def test_the_whole_conversation(link: SocketLink) -> None:
     for number in (1, 2):
         done, outputs = talk.infer(0, number, [DATA], [5000], 1, deadline)
         assert outputs == [DATA[::-1]]
-        assert (done.npu_cycles, done.npu_status, done.events) == (0x1_2345_6789, 0xFFFF0020, ((35, 17),))
+        assert (done.npu_cycles, done.npu_status) == (0x1_2345_6789, 0xFFFF0020)
+        assert done.events == ((35, 17), (0, 0), (0, 0), (0, 0))
         assert done.duration_us > 0 and done.cpu_cycles > 0
 
     assert talk.statistics(0, deadline) == Statistics(1, 2, 3, 4, 5, 100, 200, 0, 0)

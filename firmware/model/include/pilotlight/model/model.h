@@ -7,7 +7,7 @@
 // the Ethos-U delegate. It does not know boards or where inputs come from.
 //
 // Lifecycle: place a Model in static storage. Call Open() once. Then, for each
-// inference:  Poison() (optional)  SetInput()...  Run()  OutputBuffer().
+// inference:  Poison() (optional)  InputBuffer()...  Run()  OutputBuffer().
 // Several models may be open at the same time; they run one after another.
 // Thread context only, one thread. Design: firmware/model/DESIGN.md
 #pragma once
@@ -102,7 +102,7 @@ class Model {
 
   // Fills the temp pool and all planned buffers except the state with `pattern`, so
   // that no data of an earlier inference can pass for a result. This covers inputs and
-  // outputs, so all inputs must be set again. Does nothing if the model is not open.
+  // outputs, so all inputs must be filled again. Does nothing if the model is not open.
   void Poison(std::byte pattern);
 
   // Resets the state, which is the data that one inference leaves to the next, to the
@@ -111,22 +111,15 @@ class Model {
   // kBadArgument  not open.
   Status ResetState();
 
-  // Copies `bytes` into input `index`, starting at byte `offset`. A large input may be
-  // set in parts, in order of offset.
-  //
-  // kBadArgument  the model is not open, there is no such input, or `bytes` reach beyond
-  //               its end or leave a gap.
-  Status SetInput(std::size_t index, std::size_t offset, Span<const std::byte> bytes);
-
-  // The memory of input `index`, for the caller to fill in place. Calling this counts as
-  // setting the input. Empty if there is no such input.
+  // The memory of input `index`, for the caller to fill. Calling this counts as filling the
+  // input. Empty if there is no such input.
   Span<std::byte> InputBuffer(std::size_t index);
 
   // Runs the model once. `deadline_us` is a platform::NowUs() value. It bounds only the
-  // time on the NPU; CPU operators run to their end. Inputs must be set for each
+  // time on the NPU; CPU operators run to their end. Inputs must be filled for each
   // inference, because it may overwrite them.
   //
-  // kBadArgument  the model is not open, or an input was not set in full since the last
+  // kBadArgument  the model is not open, or an input was not filled since the last
   //     Run() or Poison().
   // kTimeout, kDeviceFault  the NPU failed and was reset. Another Run() may follow. The
   //     state may be partly updated: call ResetState() first.
@@ -148,7 +141,7 @@ class Model {
   MemoryStats memory() const;
 
   // The reason for the last failure; "" if there was none. Open() and Run() clear it when
-  // they start; SetInput() and ResetState() do not.
+  // they start; ResetState() does not.
   const char* failure_text() const { return failure_text_; }
 
  private:
@@ -165,7 +158,7 @@ class Model {
   Status CheckState();
   bool IsPlanned(Span<std::byte> bytes) const;
   bool IsState(std::uint32_t planned_buffer) const;
-  bool AllInputsSet() const;
+  bool AllInputsGiven() const;
 
   Status Fail(Status status, const char* text);
   Status FailAt(Status status, const char* text, std::size_t number);
@@ -180,7 +173,7 @@ class Model {
 
   Span<std::byte> inputs_[kMaxInputs];
   Span<std::byte> outputs_[kMaxOutputs];
-  std::size_t filled_bytes_[kMaxInputs] = {};
+  bool given_[kMaxInputs] = {};
 
   // Destroyed in reverse order, because the method refers to all members above it.
   std::optional<executorch::extension::BufferDataLoader> loader_;
