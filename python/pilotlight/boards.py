@@ -23,6 +23,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from pilotlight.errors import ConfigError, PilotlightError
+from pilotlight.npu_names import NPUS
 from pilotlight.paths import BOARDS
 
 if sys.version_info >= (3, 11):
@@ -30,11 +31,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-NPU_CONFIGS = (
-    *(f"ethos-u55-{macs}" for macs in (32, 64, 128, 256)),
-    *(f"ethos-u65-{macs}" for macs in (256, 512)),
-    *(f"ethos-u85-{macs}" for macs in (128, 256, 512, 1024, 2048)),
-)
 CORES = ("cortex-m55", "host")
 PLATFORMS = ("corstone300", "host")
 EMULATORS = ("qemu", "fvp", "process")
@@ -380,8 +376,8 @@ def _npu(table: _Table, bare_metal: bool, uarts: tuple[str, ...], regions: tuple
     port = table.text("port", PORTS)
     on_bus = port == "bus"
     npu = Npu(
-        config=table.text("config", NPU_CONFIGS),
-        configurable=table.texts("configurable", NPU_CONFIGS) if "configurable" in table else (),
+        config=table.text("config", NPUS),
+        configurable=table.texts("configurable", NPUS) if "configurable" in table else (),
         system_config=table.text("system_config"),
         memory_mode=table.text("memory_mode"),
         port=port,

@@ -13,20 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilotlight.errors import ConfigError, ToolMissing
+from pilotlight.npu_names import NPUS, family_of
 from pilotlight.paths import HOW_TO_SET_UP
-
-# First the system configuration, then the memory mode that ExecuTorch takes for the family.
-_FAMILY_DEFAULTS = {
-    "ethos-u55": ("Ethos_U55_High_End_Embedded", "Shared_Sram"),
-    "ethos-u65": ("Ethos_U65_High_End", "Dedicated_Sram_384KB"),
-    "ethos-u85": ("Ethos_U85_SYS_DRAM_Mid", "Sram_Only"),
-}
-_MACS = {
-    "ethos-u55": (32, 64, 128, 256),
-    "ethos-u65": (256, 512),
-    "ethos-u85": (128, 256, 512, 1024, 2048),
-}
-TARGETS = tuple(f"{family}-{macs}" for family, sizes in _MACS.items() for macs in sizes)
 
 
 @dataclass(frozen=True)
@@ -41,21 +29,19 @@ def resolve(name: str, system_config: str | None, memory_mode: str | None) -> Ta
 
     Raises ConfigError that lists what there is.
     """
-    if name not in TARGETS:
-        raise ConfigError(f"target {name!r} does not exist", hint=f"one of {', '.join(TARGETS)}")
-    family = name.rpartition("-")[0]
-    default_system, default_mode = _FAMILY_DEFAULTS[family]
-    target = Target(name, system_config or default_system, memory_mode or default_mode)
+    if name not in NPUS:
+        raise ConfigError(f"target {name!r} does not exist", hint=f"one of {', '.join(NPUS)}")
+    family = family_of(name)
+    target = Target(name, system_config or family.system_config, memory_mode or family.memory_mode)
     systems, modes = _described_by_vela()
 
-    prefix = family.replace("ethos-u", "Ethos_U")
-    own_systems = [system for system in systems if system.startswith(prefix)]
+    own_systems = [system for system in systems if system.startswith(family.vela_prefix)]
     if target.system_config not in own_systems:
         raise ConfigError(
             f"system configuration {target.system_config!r} is not one for {name}",
             hint=f"one of {', '.join(own_systems)}",
         )
-    own_modes = [mode for mode in modes if family != "ethos-u55" or not mode.startswith("Dedicated_Sram")]
+    own_modes = [mode for mode in modes if family.name != "ethos-u55" or not mode.startswith("Dedicated_Sram")]
     if target.memory_mode not in own_modes:
         raise ConfigError(
             f"memory mode {target.memory_mode!r} is not one for {name}", hint=f"one of {', '.join(own_modes)}"

@@ -15,20 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilotlight.errors import ConfigError
+from pilotlight.npu_names import FAMILIES, Family
 
 
 @dataclass(frozen=True)
 class Model:
     """One of the FVP's executables. `family` is None when its NPU is not simulated."""
 
-    family: str | None
-    macs: tuple[int, ...] = ()
+    family: Family | None
     default_macs: int = 0
 
 
 MODELS = {
-    "FVP_Corstone_SSE-300_Ethos-U55": Model("ethos-u55", (32, 64, 128, 256), 128),
-    "FVP_Corstone_SSE-300_Ethos-U65": Model("ethos-u65", (256, 512), 256),
+    "FVP_Corstone_SSE-300_Ethos-U55": Model(FAMILIES["ethos-u55"], 128),
+    "FVP_Corstone_SSE-300_Ethos-U65": Model(FAMILIES["ethos-u65"], 256),
     "FVP_Corstone_SSE-320": Model(None),
 }
 
@@ -64,8 +64,8 @@ def parse_arguments(executable: str, arguments: Sequence[str]) -> Parameters:
     values = dict(_split(text) for text in options.parameter)
 
     macs_text = values.pop("ethosu.num_macs", str(model.default_macs))
-    if not macs_text.isdecimal() or int(macs_text) not in model.macs:
-        allowed = ", ".join(map(str, model.macs))
+    if not macs_text.isdecimal() or int(macs_text) not in model.family.macs:
+        allowed = ", ".join(map(str, model.family.macs))
         raise ConfigError(f"-C ethosu.num_macs={macs_text}: {executable} has {allowed}")
     if not options.application:
         raise ConfigError("no image to run", hint="-a IMAGE.elf")
@@ -78,7 +78,7 @@ def parse_arguments(executable: str, arguments: Sequence[str]) -> Parameters:
         raise ConfigError(f"-a {image}: no such file")
     console = values.pop("mps3_board.uart0.out_file", "-")
     return Parameters(
-        npu=f"{model.family}-{macs_text}",
+        npu=f"{model.family.name}-{macs_text}",
         image=image,
         folder=folder,
         command_line=tuple(values.pop("cpu0.semihosting-cmd_line", "").split()),

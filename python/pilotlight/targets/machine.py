@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pilotlight.boards import Board
 from pilotlight.errors import ConfigError, EmulatorMissing
+from pilotlight.npu_names import macs_of
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def emulator_command(board: Board, executable: Path | None, image: Path, npu: st
         ]
     if board.emulator.kind == "fvp":
         parameters = {
-            "ethosu.num_macs": npu.rsplit("-", 1)[1],
+            "ethosu.num_macs": str(macs_of(npu)),
             "mps3_board.visualisation.disable-visualisation": "1",
             "mps3_board.telnetterminal0.start_telnet": "0",
             "mps3_board.telnetterminal0.mode": "raw",

@@ -22,6 +22,7 @@ from typing import Protocol
 
 import numpy as np
 
+from pilotlight.npu_names import family_of
 from pilotlight.targets.mailbox import CMD, CMD_RUN, RESET, STATUS, STATUS_RUNNING, Page
 
 # What is copied to the page after every batch of writes (MAILBOX.md, "Registers").
@@ -181,7 +182,7 @@ def serve_board(
     for window in windows:
         block = mmap.mmap(shared, window.size_bytes, offset=window.address - shared_origin)
         memory.add(window.address, np.frombuffer(block, dtype=np.uint8), writable=True, name=window.name)
-    mirrored = _MIRRORED + (_MIRRORED_U85 if "-u85-" in config else ())
+    mirrored = _MIRRORED + (_MIRRORED_U85 if family_of(config).name == "ethos-u85" else ())
     return Server(page, line, SimulatedNpu(config, memory), mirrored, faults=faults).serve()
 
 
