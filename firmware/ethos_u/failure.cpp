@@ -1,24 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pilotlight/ethos_u/failure.h"
 
+#include "command_tables.h"
 #include "pilotlight/base/text.h"
 #include "pilotlight/ethos_u/registers.h"
 
 namespace pilotlight::ethos_u {
 namespace {
-
-const char* ProductName(std::uint32_t product) {
-  switch (product) {
-    case reg::kProductU55:
-      return "ethos-u55";
-    case reg::kProductU65:
-      return "ethos-u65";
-    case reg::kProductU85:
-      return "ethos-u85";
-    default:
-      return "unknown product";
-  }
-}
 
 // STATUS.faulting_channel.
 const char* ChannelName(std::uint32_t channel) {
@@ -50,7 +38,7 @@ void Signed(Text& text, std::int64_t number) {
 }
 
 void Name(Text& text, const NpuIdentity& npu) {
-  text << ProductName(npu.product()) << "-" << npu.macs() << " (CONFIG ";
+  text << npu.family() << "-" << npu.macs() << " (CONFIG ";
   text.Hex(npu.config) << ", ID ";
   text.Hex(npu.id) << ")";
 }
@@ -71,6 +59,10 @@ void Progress(Text& text, const Failure& failure) {
 }  // namespace
 
 std::uint32_t NpuIdentity::product() const { return reg::kConfigProduct.Get(config); }
+const char* NpuIdentity::family() const {
+  constexpr std::size_t kFamilies = sizeof(kFamilyNames) / sizeof(kFamilyNames[0]);
+  return product() < kFamilies ? kFamilyNames[product()] : "unknown product";
+}
 
 std::uint32_t NpuIdentity::macs() const { return 1u << reg::kConfigMacsLog2.Get(config); }
 

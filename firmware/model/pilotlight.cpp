@@ -88,29 +88,13 @@ OpenModel& FindOrMake(pilotlight_model_t* model) {
 
 pilotlight_status_t ToC(Status status) { return static_cast<pilotlight_status_t>(status); }
 
-void NameNpu(const ethos_u::NpuIdentity& identity, Span<char> into) {
-  Text text(into);
-  switch (identity.product()) {
-    case ethos_u::reg::kProductU55:
-      text << "ethos-u55-";
-      break;
-    case ethos_u::reg::kProductU65:
-      text << "ethos-u65-";
-      break;
-    default:
-      text << "ethos-u85-";
-      break;
-  }
-  text << identity.macs();
-}
-
 Status OpenNpu() {
   auto* npu = new (npu_storage) ethos_u::Npu(platform::BoardNpuPort(), kNpuOptions);
   if (const Status status = npu->Open(); status != Status::kOk) {
     ethos_u::Describe(npu->failure(), image.failure);
     return status;
   }
-  NameNpu(npu->identity(), image.npu_name);
+  Text(image.npu_name) << npu->identity().family() << "-" << npu->identity().macs();
   auto backend = ethos_u::RegisterBackend(*npu);
   if (!backend.ok()) {
     Text(image.failure) << "the runtime did not take the delegate";

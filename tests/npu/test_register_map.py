@@ -77,7 +77,7 @@ SHIFTS_OF_DRIVER = {
 }
 # Of the driver alone, or of a product that Arm's file does not describe: the public manuals of Ethos-U65 and U85.
 OTHERS = {
-    **{"kProductU55": 0, "kProductU65": 1, "kProductU85": 2},
+    **{"kProductU55": 0, "kProductU65": 1},
     **{"kAxiLimitCount": 4, "kRegionCount": 8, "kPmEventCounters": 4, "kConfigCustomDma": (27, 1)},
     "kStatusAnyFault": 1 << 2 | 1 << 4 | 1 << 7 | 1 << 8,
 }

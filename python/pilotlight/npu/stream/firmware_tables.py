@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pilotlight.files import write_if_changed
+from pilotlight.npu_names import FAMILIES
 from pilotlight.npu.stream.configurations import CONFIGURATIONS, Configuration
 from pilotlight.npu.stream.isa import Command, Product
 from pilotlight.npu.stream.products import PRODUCTS
@@ -131,6 +132,7 @@ def header(products: Iterable[Product], configurations: Iterable[Configuration])
         kinds=kind_rows,
         sets="\n".join(sets),
         set_count=len(sets),
+        families=", ".join(f'"{name}"' for name in FAMILIES),
         builds=builds,
     )
 
@@ -181,6 +183,9 @@ inline constexpr CommandSet kCommandSets[] = {{
 {sets}
 }};
 inline constexpr std::uint32_t kCommandSetCount = {set_count};
+
+// Arm's names, by CONFIG.product; also of products that this driver does not run.
+inline constexpr const char* kFamilyNames[] = {{{families}}};
 
 // What product and MACs decide. internal_kib: memory of the NPU itself, of one core.
 struct NpuBuild {{

@@ -19,6 +19,7 @@ struct NpuIdentity {
   std::uint32_t id = 0;
 
   std::uint32_t product() const;
+  const char* family() const;  // Arm's name, such as "ethos-u55".
   std::uint32_t macs() const;
 };
 
