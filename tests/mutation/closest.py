@@ -21,7 +21,7 @@ UNIT_TESTS = "build/unit-tests"
 
 @dataclass(frozen=True)
 class Stage:
-    """One command. `builds`: a failure means that the change does not compile, and judges nothing."""
+    """One command. `builds`: its failure means that the change does not compile."""
 
     name: str
     command: tuple[str, ...]

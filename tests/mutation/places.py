@@ -17,7 +17,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Place:
-    """`text` replaces `source[start:end]` of `file`. before, after: the line before and after that."""
+    """`text` replaces `source[start:end]` of `file`. before, after: the line then and now."""
 
     file: Path
     start: int
