@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flash of the runtime alone, in the smallest image that loads and runs a method.
 
-Built for Cortex-M55 with -Os three times: without verifier and messages, with the verifier, and with
-both. The differences are the sizes of verifier and messages. Upstream's own size test is built
+Built for Cortex-M55 with -Os three times: without verifier and messages, with the verifier, and
+with both. The differences are the sizes of verifier and messages. Upstream's own size test is built
 without messages too.
 """
 

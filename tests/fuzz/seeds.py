@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The inputs from which fuzzing starts: good programs, delegate blobs, frames, and dictionaries.
 
-    python tests/fuzz/seeds.py FOLDER     writes loader/, delegate/, frames/, and a dictionary of each
+    python tests/fuzz/seeds.py FOLDER   writes loader/, delegate/, frames/ and a dictionary of each
 
 The programs are the hand-written ones of tests/unit/firmware/executorch and the exports of a CNN
 for the NPU in tests/unit/firmware/ethos_u/data. You can add files to FOLDER/loader.

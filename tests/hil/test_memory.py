@@ -18,8 +18,8 @@ sys.path.insert(0, str(ROOT / "tests" / "bench"))
 
 from memory import LARGE, SMALL, measure_memory
 
-# Offsets in pilotlight_model_descriptor_t on a target with 32-bit pointers: two sizes, and the table
-# of planned buffers.
+# Offsets in pilotlight_model_descriptor_t on a target with 32-bit pointers: two sizes, and the
+# table of planned buffers.
 METHOD_POOL, TEMP_POOL, PLANNED = 76, 92, 80
 SIZE_IN_ARENA = 4
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Removes the driver's checks, one at a time, and shows that a test notices each removal.
 
-    python tests/npu/driver_mutations.py [PART]      mutations whose name begins with PART, e.g. "blob"
+    python tests/npu/driver_mutations.py [PART]      mutations whose name begins with PART
 
 Each mutation is made in a copy of the sources. The unit tests of firmware/ethos_u judge it first,
 then test_driver_verification.py. A mutation that does not apply is an error: when a check moves,

@@ -296,7 +296,8 @@ def test_a_register_that_the_stream_does_not_set_is_not_used(judge: Judge) -> No
     made = compiled("conv2d-7")
     for opcode in (0x10F, 0x10A, 0x114, 0x125, 0x128):
         words = list(struct.unpack(f"<{len(made.stream) // 4}I", with_settings(made, opcode, 0)))
-        stream = struct.pack(f"<{len(words)}I", *(0x13 if word == opcode else word for word in words))  # PMU_MASK
+        # 0x13 is PMU_MASK.
+        stream = struct.pack(f"<{len(words)}I", *(0x13 if word == opcode else word for word in words))
         verdict = judge.judge([made.request(stream)])[0]
         assert UNSET in verdict.text, f"{opcode:#x}: {verdict.text}"
 

@@ -9,8 +9,8 @@
     python tests/emulator/upstream/run_upstream.py --resume             continue a stopped run
 
 Each case exports a small model, starts "Arm's FVP" (python/pilotlight/fvp_shim) with the executor
-runner's image, and compares the outputs. Each result is appended to <out>/results.jsonl. At the end,
-and at any time with --table, <out>/table.txt and table.json summarise them.
+runner's image, and compares the outputs. Each result is appended to <out>/results.jsonl. At the
+end, and at any time with --table, <out>/table.txt and table.json summarise them.
 
 Exit code 1: a case failed, or did not run.
 """
