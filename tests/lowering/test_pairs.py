@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs of operators with shared and unusual zero points: the NPU's program computes what PyTorch computes."""
+"""The NPU's program for a pair of operators computes what PyTorch computes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pairs import OPERATORS, SAMPLES, SURROUNDINGS, Graph, graphs
 
 from pilotlight.export import rewrites, vela
 
-# A ReLU that is lost without the exporter's repair, and one before which zero is the lowest value.
+# A ReLU that is lost without the exporter's repair, and a ReLU whose input is never below zero.
 LOST = Graph(7, "conv2d", "relu", "beside input", "around 0")
 KEPT = Graph(7, "conv2d", "relu", "plain", "around 0")
 
@@ -29,7 +29,8 @@ def test_a_pair_is_compiled_into_what_pytorch_computes(graph: Graph) -> None:
     assert outcome.furthest <= 1
 
 
-# Upstream alone loses the permutation behind a subtraction from a constant: the delegate's output lies in NHWC.
+# Upstream alone loses the permutation after a subtraction from a constant: the delegate's output is
+# then in NHWC order.
 MISPLACED = (
     Graph(100527, "max_pool2d", "sub", "beside input", "around 0"),
     Graph(100853, "conv2d", "sub", "residual", "positive"),
@@ -51,7 +52,7 @@ def test_without_the_repair_the_order_is_found(monkeypatch: pytest.MonkeyPatch, 
     assert "lie elsewhere" in outcome.kept["rsub"]
 
 
-# Upstream's negation takes the result to have the input's scale.
+# Upstream's negation assumes that the result has the input's scale.
 NEGATED = (
     Graph(100001, "hardtanh from 0", "neg", "residual", "around 0"),
     Graph(100002, "avg_pool2d", "neg", "plain", "around 0"),

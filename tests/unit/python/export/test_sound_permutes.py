@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a constant precedes has its values in the right order, and what upstream does alone is noticed."""
+"""After an operator with a constant first operand, values are in the right order.
+
+Upstream's own wrong order is noticed.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ FUNCTIONS = {
 
 
 class BehindAPool(nn.Module):
-    """A pool works in NHWC, and a concatenation asks for NCHW."""
+    """The pool works in NHWC, and the concatenation needs NCHW."""
 
     def __init__(self, function: Callable[[torch.Tensor], torch.Tensor], *, flat: bool) -> None:
         super().__init__()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A view behind a slice of one element takes the right elements, and what upstream does alone is noticed."""
+"""A view after a slice of one element takes the right elements.
+
+Upstream's own wrong view is noticed.
+"""
 
 from __future__ import annotations
 
