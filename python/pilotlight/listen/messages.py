@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the keyword app's own frames mean (firmware/apps/keyword_spotting/SPEC.md)."""
+"""Payloads of the keyword app's own frames (firmware/apps/keyword_spotting/SPEC.md)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class AudioDescription:
 
 @dataclass(frozen=True)
 class AppStatistics:
-    """Since START; times by the device's clock."""
+    """Counts and times since START; times are by the device's clock."""
 
     samples: int
     lost_samples: int
@@ -94,7 +94,7 @@ class AppStatistics:
 
 @dataclass(frozen=True)
 class Features:
-    """One frame. values: as computed; stored: as the network gets them."""
+    """Features of one frame. values: as computed. stored: quantised, the network's input."""
 
     frame: int
     values: NDArray[np.float32]
@@ -112,7 +112,9 @@ class Features:
 
 @dataclass(frozen=True)
 class Inference:
-    """The window that ends before sample `end`: what the network gave, and the averaged probabilities."""
+    """One inference on the window that ends before sample `end`.
+
+    scores: the network's output. averages: the averaged probabilities."""
 
     end: int
     scores: NDArray[np.int8]
@@ -130,7 +132,7 @@ class Inference:
 
 @dataclass(frozen=True)
 class Keyword:
-    """A decision. compute_us: from its window's last sample being at hand."""
+    """A decision. compute_us: time since the last sample of its window had arrived."""
 
     end: int
     index: int
