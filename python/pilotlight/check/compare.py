@@ -106,7 +106,8 @@ def compare_sample(sample: int, output: int, expected: Array, got: Array) -> Mis
 def compare_output(output: int, expected: Array, got: Array, tolerance: Tolerance = EXACT) -> Compared:
     """Compare all samples, [samples, ...].
 
-    If more values differ than the tolerance allows, each sample that differs is a mismatch."""
+    If more values differ than the tolerance allows, each sample that differs is a mismatch.
+    """
     mismatches: list[Mismatched] = []
     tolerated: list[Mismatched] = []
     for sample, (want, have) in enumerate(zip(expected, got, strict=True)):

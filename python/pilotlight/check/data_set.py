@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads golden.npz of a bundle, the inputs and expected outputs, and checks it against model.json."""
+"""Reads a bundle's golden.npz (inputs and expected outputs) and checks it with model.json."""
 
 from __future__ import annotations
 

@@ -55,7 +55,8 @@ def demand_this_build(identity: Identity, build_id: str, board: str) -> None:
 def demand_this_model(model: ModelDescription, identity: Identity, info: ModelInfo) -> None:
     """Raise unless the device has loaded the bundle's program and has the NPU that it needs.
 
-    Raises WrongNpu or TargetError."""
+    Raises WrongNpu or TargetError.
+    """
     header = model.header
     other_npu = header.npu_config and identity.npu_config and header.npu_config != identity.npu_config
     if header.status is Status.WRONG_NPU or other_npu:

@@ -22,7 +22,8 @@ _SIZE_BYTES = 4
 class _Sizes:
     """Sizes of the C++ structures in bytes.
 
-    A structure with a 64-bit integer is aligned to 8 bytes, any other to the size of a pointer."""
+    A structure with a 64-bit integer is aligned to 8 bytes, any other to the size of a pointer.
+    """
 
     evalue: int
     tensor_impl: int

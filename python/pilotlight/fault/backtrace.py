@@ -77,7 +77,8 @@ def _addresses(dump: FaultDump, image: Image) -> Iterator[tuple[int, str]]:
 def _unwind(row: dict[Any, Any], registers: dict[int, int], dump: FaultDump, *, is_innermost: bool) -> int | None:
     """Return the return address, and set `registers` to the caller's.
 
-    Returns None if the frame's start or the saved return address is not known."""
+    Returns None if the frame's start or the saved return address is not known.
+    """
     rule = row["cfa"]
     if rule.reg is None or rule.reg not in registers:
         return None

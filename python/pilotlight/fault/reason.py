@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cause of a fault in words, from status registers and the instruction at pc.
 
-Source: Armv8-M Architecture Reference Manual, CFSR, HFSR and SFSR."""
+Source: Armv8-M Architecture Reference Manual, CFSR, HFSR and SFSR.
+"""
 
 from __future__ import annotations
 

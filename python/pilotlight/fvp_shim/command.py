@@ -47,7 +47,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def install_executables(folder: Path) -> list[Path]:
     """Write the executables and return their paths.
 
-    Raises ConfigError instead of replacing a file that is not ours."""
+    Raises ConfigError instead of replacing a file that is not ours.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in MODELS]
     for path in paths:

@@ -14,7 +14,8 @@ from pilotlight.fvp_shim.parameters import MODELS, parse_arguments
 def main(executable: str, arguments: Sequence[str]) -> int:
     """Behave like the FVP's `executable` and return its exit code.
 
-    Errors are printed as a line that begins with "E "."""
+    Errors are printed as a line that begins with "E ".
+    """
     if MODELS[executable].family is None:
         # Nonzero even for --version, so that callers count it as not installed.
         print(f"{executable}: Pilotlight does not simulate the Ethos-U85 yet", file=sys.stderr)

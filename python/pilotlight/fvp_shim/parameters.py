@@ -60,7 +60,8 @@ class Parameters:
 def parse_arguments(executable: str, arguments: Sequence[str]) -> Parameters:
     """Parse the command line of an executable in MODELS whose NPU is simulated.
 
-    Raises ConfigError, which names the option."""
+    Raises ConfigError, which names the option.
+    """
     model = MODELS[executable]
     assert model.family is not None
     options = _parser(executable).parse_args(arguments)
@@ -113,7 +114,8 @@ def _seconds(text: str) -> float | None:
 def _split(text: str) -> tuple[str, str]:
     """Split "name=value" and remove quotes around the value.
 
-    Scripts that start the FVP without a shell pass such quotes on."""
+    Scripts that start the FVP without a shell pass such quotes on.
+    """
     name, found, value = text.partition("=")
     if not found:
         raise ConfigError(f"-C {text}: not NAME=VALUE")

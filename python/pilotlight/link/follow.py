@@ -17,7 +17,8 @@ _READ_BYTES = 4096
 def follow(link: Link) -> Iterator[str]:
     """Yield a line for each log frame, boot and damaged frame until the link breaks.
 
-    Raises TargetDied."""
+    Raises TargetDied.
+    """
     reader = FrameReader(MAX_BODY_BYTES)
     while True:
         for item in reader.feed(link.read(_READ_BYTES, _POLL_S)):

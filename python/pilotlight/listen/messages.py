@@ -114,7 +114,8 @@ class Features:
 class Inference:
     """One inference on the window that ends before sample `end`.
 
-    scores: the network's output. averages: the averaged probabilities."""
+    scores: the network's output. averages: the averaged probabilities.
+    """
 
     end: int
     scores: NDArray[np.int8]

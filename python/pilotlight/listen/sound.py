@@ -25,7 +25,8 @@ class Word:
 def read_wav(path: Path, rate_hz: int) -> NDArray[np.int16]:
     """Return the samples of a mono 16-bit WAV at `rate_hz`, [samples].
 
-    Raises ConfigError for any other format; nothing is converted."""
+    Raises ConfigError for any other format; nothing is converted.
+    """
     try:
         with wave.open(str(path), "rb") as file:
             found = (file.getnchannels(), 8 * file.getsampwidth(), file.getframerate())

@@ -41,7 +41,8 @@ T = TypeVar("T")
 class Recording:
     """Everything that the device reported.
 
-    statistics: the latest; after the stream it covers all of the sound."""
+    statistics: the latest; after the stream it covers all of the sound.
+    """
 
     identity: Identity
     description: AudioDescription

@@ -36,7 +36,8 @@ class _Section:
 class ElfImage:
     """A linked image.
 
-    Raises BuildFailed if the file cannot be read, NotProved if it has no symbols."""
+    Raises BuildFailed if the file cannot be read, NotProved if it has no symbols.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

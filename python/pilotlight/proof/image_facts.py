@@ -116,7 +116,8 @@ class Placed:
 def npu_memory(image: ElfImage, model: EmbeddedModel) -> list[Placed]:
     """Return the places of a model's program, planned buffers and scratch.
 
-    Their symbols come from codegen/templates/model.S.jinja."""
+    Their symbols come from codegen/templates/model.S.jinja.
+    """
     begin = model.pte_address
     found = [Placed("program", image.section_of(begin), begin, begin + len(model.pte))]
     prefix = f"pilotlight_model_{model.name}"

@@ -118,7 +118,8 @@ def gallery(seen: Observations) -> bytes | None:
 def as_images(inputs: NDArray[Any]) -> NDArray[Any] | None:
     """Return the inputs as images, float32 from 0 to 1, or None if they are not images.
 
-    Shape: [samples, height, width] or [samples, height, width, 3]."""
+    Shape: [samples, height, width] or [samples, height, width, 3].
+    """
     sides = [side for side in inputs.shape[1:] if side != 1]
     flat = inputs.reshape(len(inputs), *sides).astype(np.float32)
     if len(sides) == 3 and sides[0] == 3:

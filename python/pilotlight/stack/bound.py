@@ -235,7 +235,8 @@ def _without(calls: tuple[tuple[str, int], ...], first: list[tuple[str, int]]) -
 def _cycles(root: str, callees: Any) -> Iterator[tuple[str, ...]]:
     """Yield the strongly connected components reachable from `root`, callees first.
 
-    Tarjan's algorithm, without recursion."""
+    Tarjan's algorithm, without recursion.
+    """
     order: dict[str, int] = {}
     lowest: dict[str, int] = {}
     waiting: list[str] = []

@@ -19,7 +19,8 @@ class CompiledFunction:
     """Stack use of a function.
 
     bytes: the whole stack use of a call, return address included.
-    is_bounded: the size does not depend on values at run time."""
+    is_bounded: the size does not depend on values at run time.
+    """
 
     bytes: int
     is_bounded: bool

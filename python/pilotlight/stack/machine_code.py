@@ -21,7 +21,8 @@ class LinkedFunction:
     """A function of the image.
 
     callees: functions that it calls or jumps to by name.
-    pushed_bytes: sum over all its instructions."""
+    pushed_bytes: sum over all its instructions.
+    """
 
     name: str
     address: int
