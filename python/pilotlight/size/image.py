@@ -221,7 +221,7 @@ class _Names:
         self._names = _demangled([symbol.name for symbol in image.symbols])
 
     def within(self, address: int, size: int) -> Iterator[tuple[str, int]]:
-        """Yield (name, size) of the functions and variables in a range; "" for gaps between them."""
+        """Yield (name, size) of the functions and variables in a range; "" for the gaps."""
         first, end = bisect_left(self._starts, address), address + size
         # Of several symbols at one address, take the largest.
         found = {start: index for start, index in reversed(list(self._indices(first, end)))}

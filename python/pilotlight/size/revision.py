@@ -125,7 +125,7 @@ def _build(settings: Settings, repository: Path, tree: Path, revision: str) -> S
 
 
 def _call(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """Run a command. If it fails to end, kill it with all processes that it started."""
+    """Run a command. On a timeout or an interruption, kill it and all that it started."""
     with subprocess.Popen(
         command,
         cwd=folder,
