@@ -158,6 +158,8 @@ class Emulator:
 
 @dataclass(frozen=True)
 class Board:
+    """The facts of a board.toml, checked. Fields are None if the board lacks the part."""
+
     name: str
     folder: Path
     platform: str

@@ -58,6 +58,7 @@ class TensorInfo:
 
     @property
     def order(self) -> tuple[int, ...]:
+        """The dimension order, also if `dim_order` is empty."""
         return self.dim_order or tuple(range(len(self.shape)))
 
     def in_memory(self, values: NDArray[Any]) -> NDArray[Any]:
@@ -117,9 +118,11 @@ class ModelInfo:
     """The export's reasons why a check can hardly fail, so that equal outputs prove little."""
 
     def tolerance_of(self, output: int) -> Tolerance:
+        """Return the tolerance of an output; EXACT if the model has none."""
         return self.tolerances[output] if self.tolerances else EXACT
 
     def save(self, folder: Path) -> None:
+        """Write model.json to `folder`."""
         text = json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2)
         (folder / "model.json").write_text(text + "\n", encoding="utf-8")
 

@@ -37,6 +37,7 @@ class Clock:
         self._last_real, self._last_waited = real_s(), waited_s()
 
     def now(self) -> float:
+        """Return the seconds on this clock since it was created."""
         with self._lock:
             if self._reading:  # A signal handler asks for the time during a reading.
                 return self._now

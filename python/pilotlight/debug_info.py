@@ -74,6 +74,7 @@ class DebugInfo:
     streams: tuple[StreamDebug | None, ...]
 
     def save(self, folder: Path) -> None:
+        """Write debug.json to `folder`."""
         (folder / FILE_NAME).write_text(json.dumps({"schema": SCHEMA, **asdict(self)}) + "\n", encoding="utf-8")
 
 

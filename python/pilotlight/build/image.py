@@ -42,6 +42,8 @@ from pilotlight.size.record import RegionUse
 
 @dataclass(frozen=True)
 class BuildSummary:
+    """The image, its build id, and the use of the board's memory regions."""
+
     elf: Path
     build_id: str
     regions: tuple[RegionUse, ...]

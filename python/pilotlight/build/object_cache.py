@@ -97,6 +97,7 @@ class Compilation:
         return text
 
     def here(self, text: str) -> str:
+        """Replace the names of mapped folders by this build's paths; the inverse of general()."""
         for folder, name in self.folders:
             text = text.replace(name, folder)
         return text

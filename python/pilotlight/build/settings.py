@@ -70,6 +70,7 @@ def load_settings(folder: Path) -> Settings | None:
 
 
 def save_settings(folder: Path, settings: Settings) -> None:
+    """Write settings.json atomically, and create `folder` if necessary."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / _FILE, json.dumps(asdict(settings), indent=2) + "\n")
 

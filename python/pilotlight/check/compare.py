@@ -75,6 +75,7 @@ class Accuracy:
     fp32: int
 
     def points(self, correct: int) -> float:
+        """Return the accuracy in percent for `correct` correct answers."""
         return 100.0 * correct / self.samples
 
 
@@ -156,6 +157,8 @@ def classes(scores: Array) -> NDArray[np.int64]:
 
 
 def accuracy(labels: Array, device: Array, golden: Array, quantised: Array, fp32: Array) -> Accuracy:
+    """Count the correct answers of each. labels: [samples]; scores: output 0, [samples, ...]."""
+
     def correct(scores: Array) -> int:
         return int((classes(scores) == labels).sum())
 

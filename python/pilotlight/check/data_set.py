@@ -40,6 +40,7 @@ class DataSet:
 
 
 def little_endian(array: Array) -> Array:
+    """Return the array contiguous and in little-endian byte order."""
     return np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
 
 

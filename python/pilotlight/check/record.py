@@ -163,6 +163,7 @@ class CheckReport:
 
 
 def forget_latest(folder: Path) -> None:
+    """Remove latest.json from the history in `folder`."""
     (folder / "latest.json").unlink(missing_ok=True)
 
 

@@ -73,6 +73,7 @@ class Arenas:
 
     @property
     def temp_pool_offset(self) -> int:
+        """Byte offset of the temp pool in the model's arena."""
         return 0 if self.in_place else self._overwritten
 
     @property

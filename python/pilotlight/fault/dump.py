@@ -18,6 +18,8 @@ LENGTH = _HEADER.size + _CHECK.size + STACK_BYTES + 4
 
 
 class FaultKind(IntEnum):
+    """The kind of fault; same numbers as in fault_dump.h."""
+
     HARD_FAULT = 1
     MEM_MANAGE = 2
     BUS_FAULT = 3

@@ -31,6 +31,8 @@ _GUARD_BYTES = 64
 
 @dataclass(frozen=True)
 class Function:
+    """A function at addresses from `start` up to, but not including, `end`."""
+
     name: str
     start: int
     end: int
@@ -98,9 +100,11 @@ class Image:
         return [start for start, _ in self.lines]
 
     def is_code(self, address: int) -> bool:
+        """Whether `address` lies in a code section."""
         return any(start <= address < start + len(data) for start, data in self.code)
 
     def function_at(self, address: int) -> Function | None:
+        """Return the function that contains `address`, or None."""
         at = bisect_right(self._starts, address) - 1
         return self.functions[at] if at >= 0 and address < self.functions[at].end else None
 

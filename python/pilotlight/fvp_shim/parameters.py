@@ -43,6 +43,8 @@ _WITHOUT_EFFECT = re.compile(
 
 @dataclass(frozen=True)
 class Parameters:
+    """The parsed command line."""
+
     npu: str
     """Name as in pilotlight.npu, such as ethos-u55-128."""
     image: Path

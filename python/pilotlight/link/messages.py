@@ -96,9 +96,11 @@ class PayloadReader:
         self._at = 0
 
     def fields(self, layout: str) -> tuple[Any, ...]:
+        """Return fields of this struct layout, little endian. Raises Malformed."""
         return struct.unpack("<" + layout, self.take(struct.calcsize("<" + layout)))
 
     def take(self, count: int) -> bytes:
+        """Return `count` bytes. Raises Malformed if there are fewer."""
         taken = self._payload[self._at : self._at + count]
         if len(taken) != count:
             raise Malformed(f"payload of {len(self._payload)} bytes ends {count - len(taken)} bytes too early")
@@ -109,10 +111,12 @@ class PayloadReader:
         return self.take(len(self._payload) - self._at)
 
     def string(self) -> str:
+        """Return a string that a length byte precedes. Raises Malformed."""
         (length,) = self.fields("B")
         return self.take(length).decode("utf-8", errors="backslashreplace")
 
     def status(self) -> Status:
+        """Return a Status. Raises Malformed for an unknown number."""
         (number,) = self.fields("B")
         try:
             return Status(number)
@@ -120,20 +124,24 @@ class PayloadReader:
             raise Malformed(f"unknown status {number}") from None
 
     def end(self) -> None:
+        """Raise Malformed if bytes are left."""
         left = len(self._payload) - self._at
         if left:
             raise Malformed(f"{left} bytes left over in a payload of {len(self._payload)}")
 
 
 def set_input(model: int, index: int, offset: int, data: bytes) -> bytes:
+    """Return the payload of SET_INPUT: a piece of an input at `offset` bytes."""
     return struct.pack("<BBHI", model, index, 0, offset) + data
 
 
 def run(model: int, number: int, deadline_ms: int, *, continues: bool) -> bytes:
+    """Return the payload of RUN. number: counts from 1 in a session."""
     return struct.pack("<BBHII", model, continues, 0, number, deadline_ms)
 
 
 def read_output(model: int, index: int, length: int, offset: int) -> bytes:
+    """Return the payload of READ_OUTPUT: `length` bytes at `offset`."""
     return struct.pack("<BBHI", model, index, length, offset)
 
 

@@ -127,6 +127,7 @@ class Session:
 
     @property
     def identity(self) -> Identity:
+        """The device's identity. Call identify() first."""
         assert self._identity is not None, "identify() comes first"
         return self._identity
 
@@ -271,6 +272,7 @@ class Session:
         return done, outputs
 
     def statistics(self, model: int, deadline: Deadline) -> Statistics:
+        """Request memory use, stack use and damage counts."""
         return self._decode_bytes(Statistics.decode, self._ask(Request.STATISTICS, bytes([model]), deadline))
 
     def end(self, runs: int, deadline: Deadline) -> Completion:

@@ -32,19 +32,24 @@ REPORT_INFERENCES = 2
 
 
 def start(reports: int) -> bytes:
+    """Return the payload of START. reports: REPORT_FEATURES and REPORT_INFERENCES, combined."""
     return struct.pack("<I", reports)
 
 
 def audio(first: int, samples: NDArray[np.int16]) -> bytes:
+    """Return the payload of AUDIO. first: number of the first sample since START."""
     return struct.pack("<I", first) + samples.astype("<i2").tobytes()
 
 
 def finish(samples: int) -> bytes:
+    """Return the payload of FINISH. samples: the number of all samples."""
     return struct.pack("<I", samples)
 
 
 @dataclass(frozen=True)
 class AudioDescription:
+    """Answer to DESCRIBE_AUDIO. description_crc: CRC-32 of features.toml."""
+
     description_crc: int
     sample_rate_hz: int
     clock_hz: int

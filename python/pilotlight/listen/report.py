@@ -57,6 +57,8 @@ class Load:
 
 @dataclass(frozen=True)
 class ListenReport:
+    """The result of a stream. sound_s: sound time; device_s, asleep_s: device time."""
+
     board: str
     npu: str
     is_emulated: bool

@@ -54,6 +54,8 @@ class Listening:
 
 @dataclass(frozen=True)
 class Heard:
+    """The report and everything that it was made from."""
+
     report: ListenReport
     recording: Recording
     description: Description
@@ -116,6 +118,7 @@ def listen(
 
 
 def load_description(path: Path) -> Description:
+    """Read features.toml. Raises ConfigError if it is missing or incomplete."""
     try:
         data = path.read_bytes()
         described = tomllib.loads(data.decode("utf-8"))

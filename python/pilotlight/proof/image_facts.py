@@ -77,6 +77,7 @@ def _dtypes(image: ElfImage) -> dict[str, frozenset[str]]:
 
 
 def has_backend(image: ElfImage, name: str) -> bool:
+    """Whether the image contains the backend's class."""
     vtable = BACKEND_VTABLES.get(name)
     return vtable is not None and image.find(vtable) is not None
 

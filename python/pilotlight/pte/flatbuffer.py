@@ -45,13 +45,16 @@ class FlatBuffer:
     _elements: int = field(default=0, init=False)
 
     def root(self, type_name: str) -> Table:
+        """Return the root table. Raises BadProgram if it is malformed."""
         return Table.at(self, type_name, self.unpack(_U32, 0))
 
     def unpack(self, form: struct.Struct, at: int) -> int:
+        """Return the integer at `at`. Raises BadProgram if it lies outside the buffer."""
         self.check(at, form.size)
         return int(form.unpack_from(self.data, at)[0])
 
     def check(self, at: int, size_bytes: int) -> None:
+        """Raise BadProgram unless `size_bytes` bytes at `at` lie in the buffer."""
         if at < 0 or at + size_bytes > len(self.data):
             raise BadProgram(f"offset {at}: {size_bytes} bytes lie outside the {len(self.data)} bytes of the program")
 
@@ -76,6 +79,7 @@ class Table:
 
     @staticmethod
     def at(buffer: FlatBuffer, type_name: str, offset: int) -> Table:
+        """Return the table of this type at `offset`. Raises BadProgram if it is malformed."""
         vtable = offset - buffer.unpack(_I32, offset)
         vtable_bytes = buffer.unpack(_U16, vtable)
         table_bytes = buffer.unpack(_U16, vtable + 2)
@@ -132,6 +136,7 @@ class Table:
             raise BadProgram(f"offset {start}: {self.type_name}.{name} is not UTF-8") from error
 
     def octets(self, name: str) -> memoryview:
+        """Return a [ubyte] field without copying it."""
         at = self._follow(name, "[ubyte]")
         if at is None:
             return memoryview(b"")
@@ -139,10 +144,12 @@ class Table:
         return self.buffer.data[start : start + count]
 
     def numbers(self, name: str) -> tuple[int, ...]:
+        """Return a vector of integers or Booleans."""
         values = self._values(name)
         return tuple(int(value) for value in values)
 
     def reals(self, name: str) -> tuple[float, ...]:
+        """Return a vector of doubles."""
         return tuple(float(value) for value in self._values(name))
 
     def _values(self, name: str) -> tuple[int | float, ...]:

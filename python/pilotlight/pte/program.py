@@ -83,18 +83,24 @@ class DelegateCall:
 
 @dataclass(frozen=True)
 class MoveCall:
+    """Moves one value to another; both are indices into `Method.values`."""
+
     source: int
     destination: int
 
 
 @dataclass(frozen=True)
 class JumpFalseCall:
+    """Jumps to an instruction of the chain if the value `condition` is false."""
+
     condition: int
     destination: int
 
 
 @dataclass(frozen=True)
 class FreeCall:
+    """Frees the value with this index in `Method.values`."""
+
     value: int
 
 
@@ -138,10 +144,12 @@ class Method:
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
+        """The input tensors. Raises ModelError if an input is not a tensor."""
         return self._tensors(self.input_values, "input")
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
+        """The output tensors. Raises ModelError if an output is not a tensor."""
         return self._tensors(self.output_values, "output")
 
     def _tensors(self, indices: tuple[int, ...], side: str) -> tuple[Tensor, ...]:
@@ -168,6 +176,8 @@ class Method:
 
 @dataclass(frozen=True)
 class Program:
+    """A whole .pte. Sizes are in bytes."""
+
     version: int
     methods: dict[str, Method]
     constants_size_bytes: int

@@ -25,6 +25,7 @@ class Change:
 
     @property
     def delta(self) -> Row:
+        """after - before, per column."""
         return tuple(after - before for before, after in zip(self.before, self.after, strict=True))
 
 

@@ -34,6 +34,8 @@ class Piece:
 
 @dataclass
 class Section:
+    """An output section, with its input sections as the map lists them."""
+
     name: str
     address: int
     size: int

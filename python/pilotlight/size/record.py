@@ -82,6 +82,7 @@ class Sizes:
     models: tuple[Model, ...]
 
     def total(self, memory: str) -> int:
+        """Return the bytes of all parts in `memory` (FLASH or RAM)."""
         return sum(part.size_bytes for part in self.parts if part.memory == memory)
 
     def by(self, key: Callable[[Part], str], memory: str) -> Counter[str]:

@@ -40,6 +40,7 @@ class Chain:
         return sum(size for _, size in self.calls)
 
     def lines(self) -> list[str]:
+        """Return a line per call: bytes and function."""
         return [f"{size:6,}  {without_parameters(name)}" for name, size in self.calls]
 
 
@@ -82,9 +83,11 @@ class StackBound:
 
     @property
     def is_complete(self) -> bool:
+        """Whether the bound covers every path."""
         return not self.unresolved and not self.recursive and not self.unsized
 
     def save(self, folder: Path) -> None:
+        """Write stack.json to `folder`."""
         record = {"schema": SCHEMA, "bytes": self.bytes, "is_complete": self.is_complete, **asdict(self)}
         (folder / FILE_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 

@@ -39,6 +39,8 @@ class Recursion:
 
 @dataclass(frozen=True)
 class DeclaredCalls:
+    """The contents of firmware/indirect_calls.toml."""
+
     indirect: tuple[IndirectCall, ...]
     recursion: tuple[Recursion, ...]
 

@@ -31,6 +31,8 @@ STATUS_RUNNING = 1
 
 @dataclass(frozen=True)
 class PostedWrite:
+    """A write that firmware posted. offset: byte offset of the register."""
+
     offset: int
     value: int
 

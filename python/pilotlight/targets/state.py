@@ -80,6 +80,7 @@ def load_state(build_dir: Path) -> TargetState:
 
 
 def supervisor_alive(build_dir: Path) -> bool:
+    """Whether the supervisor holds the lock of this build folder."""
     try:
         descriptor = os.open(target_folder(build_dir) / "lock", os.O_RDWR)
     except FileNotFoundError:

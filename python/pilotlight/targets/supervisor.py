@@ -59,6 +59,8 @@ _FVP_PORT = re.compile(rb"telnetterminal0: Listening for serial connection on po
 
 
 class Supervisor:
+    """Keeps one board powered up. run() returns when the board is off."""
+
     def __init__(self, build_dir: Path, npu: str, idle_limit_s: float, npu_faults: list[str]) -> None:
         self._build_dir, self._idle_limit_s, self._npu_faults = build_dir, idle_limit_s, npu_faults
         self._folder = target_folder(build_dir)
