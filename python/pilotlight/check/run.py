@@ -397,7 +397,7 @@ def _clock(board: str) -> str:
 
 @dataclass(frozen=True)
 class _BuiltModel:
-    """A model of the build. memory: as computed. expectations: hash of its golden outputs."""
+    """A model of the build. expectations: hash of its golden outputs and tolerances."""
 
     bundle: str
     memory: Arenas

@@ -138,7 +138,7 @@ class Inference:
 
 @dataclass(frozen=True)
 class Keyword:
-    """A decision. compute_us: time since the last sample of its window had arrived."""
+    """A decision. compute_us: time from the arrival of its window's last sample."""
 
     end: int
     index: int

@@ -46,8 +46,8 @@ class Labelled:
 class Load:
     """Shares of the sound's duration.
 
-    cpu: the core computes. npu: the NPU computes, at the board's clock. awake: their sum, the duty
-        cycle.
+    cpu: the core computes. npu: the NPU computes; its cycles are counted at the board's clock.
+    awake: their sum, the duty cycle.
     """
 
     cpu: float
