@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,12 @@ def test_a_pair_is_compiled_into_what_pytorch_computes(graph: Graph) -> None:
     assert outcome.furthest <= 1
 
 
+def first_only(found: Sequence[Graph]) -> list[Any]:
+    """One in every run shows that a comparison can fail. The others run in the campaign."""
+    first, *others = found
+    return [first, *(pytest.param(graph, marks=pytest.mark.campaign) for graph in others)]
+
+
 # Upstream alone loses the permutation after a subtraction from a constant: the delegate's output is
 # then in NHWC order.
 MISPLACED = (
@@ -44,7 +52,7 @@ def test_an_output_behind_a_moved_permutation_is_in_order(graph: Graph) -> None:
     assert not outcome.error and not outcome.passed_unnoticed and not outcome.kept
 
 
-@pytest.mark.parametrize("graph", MISPLACED, ids=str)
+@pytest.mark.parametrize("graph", first_only(MISPLACED), ids=str)
 def test_without_the_repair_the_order_is_found(monkeypatch: pytest.MonkeyPatch, graph: Graph) -> None:
     monkeypatch.setattr(vela, "sound_permutes", nullcontext)
     outcome = compile_pairs.compile_graph(graph)
@@ -66,7 +74,7 @@ def test_a_negation_is_computed_on_the_npu(graph: Graph) -> None:
     assert not outcome.error and not outcome.passed_unnoticed and not outcome.kept
 
 
-@pytest.mark.parametrize("graph", NEGATED, ids=str)
+@pytest.mark.parametrize("graph", first_only(NEGATED), ids=str)
 def test_without_the_rewriting_a_negation_is_found_wrong(monkeypatch: pytest.MonkeyPatch, graph: Graph) -> None:
     others = tuple(known for known in rewrites.REWRITINGS if "negation" not in known.words)
     monkeypatch.setattr(rewrites, "REWRITINGS", others)

@@ -177,7 +177,7 @@ def test_every_output_of_a_delegate_is_there_and_in_its_place(
 def test_equal_operators_fail_once_and_the_rest_of_a_large_model_stays_on_the_npu(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Twelve operators fail. One attempt for each would take too long."""
+    """Seven operators fail. One attempt for each would take too long."""
 
     def refuse(self: Any, op: Any, args: Any, kwargs: Any, meta: Any, updated: bool = False) -> Any:
         if op in self.target_ops:
@@ -185,13 +185,13 @@ def test_equal_operators_fail_once_and_the_rest_of_a_large_model_stays_on_the_np
         return super(RewriteAvgPool2dPass, self).call_operator(op, args, kwargs, meta, updated)
 
     monkeypatch.setattr(RewriteAvgPool2dPass, "call_operator", refuse)
-    layers = [nn.Sequential(nn.Conv2d(2, 2, 1), nn.AvgPool2d(3, 1, 1)) for _ in range(10)]
+    layers = [nn.Sequential(nn.Conv2d(2, 2, 1), nn.AvgPool2d(3, 1, 1)) for _ in range(5)]
     shrinking = [nn.Sequential(nn.Conv2d(2, 2, 1), nn.AvgPool2d(2)) for _ in range(2)]
     attempt, attempts, told = place(nn.Sequential(*layers, *shrinking), torch.randn(1, 2, 8, 8))
-    assert kept(attempts) == ["avg_pool2d"] * 12
+    assert kept(attempts) == ["avg_pool2d"] * 7
     # The equal ones fail once, the other shape once, and then all of that name are given up.
     assert sum("does not compile" in line for line in told) <= 3
-    assert sum("convolution" in operator.name for operator in attempt.lowered.operators) == 12
+    assert sum("convolution" in operator.name for operator in attempt.lowered.operators) == 7
     assert not any("convolution" in operator.name for operator in attempt.lowered.on_cpu)
 
 
