@@ -18,11 +18,11 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from page import blocks
 
+ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = ROOT / "build" / "systems"
 CHECKOUT = "/opt/pilotlight"
 
