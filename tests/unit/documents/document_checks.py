@@ -17,6 +17,7 @@ from document_pages import Page, Piece, read_page
 
 SECTIONS_OF_A_DESIGN = ("Problem", "Constraints", "Design", "What can go wrong", "Rejected", "Open questions")
 COLUMNS = 100
+_IF_FOREIGN = "a name from elsewhere is added to FOREIGN in tests/unit/documents/test_documents.py"
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def _no_such_path(page: Page, piece: Piece, path: str) -> Finding:
         path,
         f"`{path}` does not exist",
         "name the file's present place, from the page's folder or from the checkout's root; "
-        "a placeholder is written in CAPITALS, or as <name>",
+        f"a placeholder is written in CAPITALS, or as <name>; {_IF_FOREIGN}",
     )
 
 
@@ -324,13 +325,14 @@ def wrong_options(page: Page, known: Set[str]) -> Iterator[Finding]:
                 span.line,
                 option[1],
                 f"no command has the option {option[1]}, and no file of the checkout uses it",
-                "name the option's present name",
+                f"name the option's present name; {_IF_FOREIGN}",
             )
 
 
 # ---------------------------------------------------------------------------------------- symbols
 
 _CALL = re.compile(r"(?P<name>[A-Za-z_]\w*(?:(?:::|\.)~?[A-Za-z_]\w*)*)\(.*\)")
+_OUR_CALL = re.compile(r"\b(pilotlight_\w+)\(")
 _NAME = re.compile(r"~?[A-Za-z_]\w*(?:(?:::|\.)~?[A-Za-z_]\w*)*")
 _HUMPS = re.compile(r"[A-Z][a-z0-9]+[A-Z]|[a-z][a-z0-9]*[A-Z][a-z]")
 
@@ -349,7 +351,17 @@ def wrong_symbols(page: Page, words: Set[str]) -> Iterator[Finding]:
                     span.line,
                     part,
                     f"`{span.text}` is not in the code: no file has the name {part}",
-                    "name the symbol's present name (git grep finds it)",
+                    f"name the symbol's present name (git grep finds it); {_IF_FOREIGN}",
+                )
+    for line in page.code:
+        for name in _OUR_CALL.findall(line.text):
+            if name not in words:
+                yield Finding(
+                    page.name,
+                    line.line,
+                    name,
+                    f"{name}() is not in the code",
+                    "name the function's present name (git grep finds it)",
                 )
 
 

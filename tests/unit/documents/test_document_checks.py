@@ -175,6 +175,11 @@ def test_a_symbol_that_is_not_in_the_code_is_found(checkout: Checkout, symbol: s
     assert (2, part) in _found(wrong_symbols(_page(f"A\n`{symbol}`"), checkout.words))
 
 
+def test_a_call_of_ours_in_a_code_block_is_found(checkout: Checkout) -> None:
+    page = _page("```cmake\npilotlight_gone(app)\nother_gone(app)\n```")
+    assert _found(wrong_symbols(page, checkout.words)) == [(2, "pilotlight_gone")]
+
+
 def test_documents_do_not_count_as_code(checkout: Checkout) -> None:
     (checkout.root / "README.md").write_text("`only_in_a_document`", encoding="utf-8")
     assert _found(wrong_symbols(_page("`only_in_a_document`"), checkout.words)) == [(1, "only_in_a_document")]
