@@ -17,7 +17,7 @@ case "${1:-}" in
   # The .pte reader compared with the wheel's; kernels, drivers and emulator with this compiler and
   # QEMU; a whole model.
   --quick)
-    tests=(tests/unit/python tests/unit/firmware/executorch/test_differential.py
+    tests=(tests/unit/python tests/unit/documents tests/unit/firmware/executorch/test_differential.py
       tests/unit/firmware/kernels/test_transcendental.py tests/fuzz/test_regressions_on_board.py
       tests/emulator/test_boot.py tests/emulator/test_faults.py tests/emulator/test_npu_port.py
       tests/emulator/test_conformance_on_board.py tests/npu/test_networks.py tests/hil/test_models.py)

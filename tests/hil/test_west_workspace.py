@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A west workspace of another project whose manifest names Pilotlight, as in examples/WEST.md.
+"""A west workspace of another project whose manifest names Pilotlight, as in WEST.md.
 
 Everything that firmware/examples/WEST.md says must be true. The workspace's clone has this
 checkout's files as they are, committed or not.

@@ -18,6 +18,10 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from page import blocks
+
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = ROOT / "build" / "systems"
 CHECKOUT = "/opt/pilotlight"
@@ -104,7 +108,9 @@ class DebianSystem:
 
 # Packages that the README assumes. The project's scripts install everything else.
 README_SYSTEM = ("ca-certificates", "git")
-DEMO = f"cd {CHECKOUT} && cat /etc/debian_version && scripts/demo.sh"
+# What the README tells a newcomer to type beside the clone.
+FIRST_PASS = next(block.text for block in blocks(ROOT / "README.md") if block.title == "first-pass").splitlines()
+DEMO = " && ".join((f"cd {Path(CHECKOUT).parent}", "cat /etc/debian_version", *FIRST_PASS))
 QUICK_TESTS = f"cd {CHECKOUT} && scripts/test.sh --quick"
 ALL_TESTS = f"cd {CHECKOUT} && scripts/test.sh"
 
