@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Loads the board. Include before project(): it chooses the toolchain file.
+# Loads the board. Include it before project(), because it chooses the toolchain file.
 #
 #   in   BOARD               a name under boards/, or the path of a board's folder
 #        PILOTLIGHT_PYTHON   the interpreter (default: the repository's .venv, else python3)
 #   out  PILOTLIGHT_BOARD_*  see python/pilotlight/boards.py, cmake_facts()
-#        PILOTLIGHT_BOARD_GENERATED_DIR  memory.ld and the include folder of pilotlight/board_config.h
+#        PILOTLIGHT_BOARD_GENERATED_DIR  folder of memory.ld and pilotlight/board_config.h
 #        CMAKE_TOOLCHAIN_FILE            for a Cortex-M board, unless one is set
 
 get_filename_component(PILOTLIGHT_ROOT "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
@@ -35,7 +35,7 @@ include("${PILOTLIGHT_BOARD_GENERATED_DIR}/board.cmake")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
   "${PILOTLIGHT_BOARD_FOLDER}/board.toml" "${PILOTLIGHT_ROOT}/python/pilotlight/boards.py")
 
-# A build folder keeps the compiler it was configured with, so it cannot change boards.
+# A build folder keeps the compiler that it was configured with, so its core cannot change.
 if(DEFINED CACHE{PILOTLIGHT_CONFIGURED_CORE} AND NOT PILOTLIGHT_CONFIGURED_CORE STREQUAL PILOTLIGHT_BOARD_CORE)
   message(FATAL_ERROR "this build folder was configured for ${PILOTLIGHT_CONFIGURED_CORE}, "
     "and ${PILOTLIGHT_BOARD_NAME} needs ${PILOTLIGHT_BOARD_CORE}: delete it, or use another one")

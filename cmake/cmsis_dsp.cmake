@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# pilotlight_add_cmsis_dsp(TARGET file...): a static library of those files of CMSIS-DSP, named as below its Source
-# folder, with Helium where the compiler has it. scripts/setup.sh put the sources into the virtual environment.
+# pilotlight_add_cmsis_dsp(TARGET file...): adds a static library of these files of CMSIS-DSP. The
+# paths are relative to its Source folder. It uses Helium if the compiler has it. scripts/setup.sh
+# puts the sources into the virtual environment.
 function(pilotlight_add_cmsis_dsp target)
   if(NOT PILOTLIGHT_CMSIS_DSP_DIR)
     execute_process(COMMAND "${PILOTLIGHT_PYTHON}" -c "import sys; print(sys.prefix, end='')" OUTPUT_VARIABLE prefix)
@@ -15,13 +16,13 @@ function(pilotlight_add_cmsis_dsp target)
   endif()
   list(TRANSFORM ARGN PREPEND "${PILOTLIGHT_CMSIS_DSP_DIR}/Source/" OUTPUT_VARIABLE sources)
   add_library(${target} STATIC ${sources})
-  # Not ours to mend, so no warnings: neither here nor where its headers are included.
+  # This is upstream's code, so there are no warnings, here and where its headers are included.
   target_include_directories(${target} SYSTEM PUBLIC "${PILOTLIGHT_CMSIS_DSP_DIR}/Include")
   target_include_directories(${target} PRIVATE "${PILOTLIGHT_CMSIS_DSP_DIR}/PrivateInclude")
-  # __GNUC_PYTHON__: CMSIS-DSP's own way to do without the headers of CMSIS-Core (arm_math_types.h). It gives up the
-  # instructions of the DSP extension, not Helium.
+  # With __GNUC_PYTHON__, CMSIS-DSP needs no headers of CMSIS-Core (arm_math_types.h). It then uses
+  # no instructions of the DSP extension, but it does use Helium.
   target_compile_definitions(${target} PUBLIC __GNUC_PYTHON__)
-  # Speed, where the rest of an image is made small.
+  # Optimise for speed; the rest of an image is optimised for size.
   target_compile_options(${target} PRIVATE -O2 -w -ffunction-sections -fdata-sections
     "-ffile-prefix-map=${CMAKE_BINARY_DIR}=build"
     $<$<BOOL:${CMAKE_CROSSCOMPILING}>:-g;-fcallgraph-info=su>)

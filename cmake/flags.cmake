@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# What every source of ours is compiled with: `pilotlight::build_flags`.
+# `pilotlight::build_flags`: the compiler options of all our sources.
 include_guard(GLOBAL)
 include("${CMAKE_CURRENT_LIST_DIR}/object_cache.cmake")
 
-# Somebody else's project keeps its own choice, and that it made none.
+# Only in our own project. Another project keeps its own build type, also if it has none.
 if(PROJECT_IS_TOP_LEVEL AND PROJECT_NAME MATCHES "^pilotlight")
   if(NOT CMAKE_BUILD_TYPE)
     set(CMAKE_BUILD_TYPE MinSizeRel CACHE STRING "" FORCE)
@@ -12,8 +12,8 @@ if(PROJECT_IS_TOP_LEVEL AND PROJECT_NAME MATCHES "^pilotlight")
   set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 endif()
 
-# What another compiler, or somebody else's own options, warn of in our sources is not theirs to mend, and must not stop
-# them where their warnings are errors.
+# The compiler and options of another project may cause warnings in our sources. Its developers
+# cannot fix them, and their build must not fail if warnings are errors there.
 if(PILOTLIGHT_IS_GUEST)
   set(pilotlight_warnings -w)
 else()
@@ -28,14 +28,16 @@ target_compile_options(pilotlight_build_flags INTERFACE
   ${pilotlight_warnings}
   -ffunction-sections -fdata-sections
   "$<$<CONFIG:>:-Os;-DNDEBUG>"
-  # Names and lines for `pilotlight fault`; they stay in the ELF file and take no memory of the board.
+  # Names and lines for `pilotlight fault`. They stay in the ELF file and take no board memory.
   $<$<BOOL:${CMAKE_CROSSCOMPILING}>:-g>
-  # Each function's stack use and callees, beside its object file, for python/pilotlight/stack.
+  # Writes stack use and callees of each function beside its object, for python/pilotlight/stack.
   $<$<BOOL:${CMAKE_CROSSCOMPILING}>:-fcallgraph-info=su>
-  # Same objects wherever the checkout lies: no machine path in an image, and checkouts share objects.
+  # Objects do not depend on the checkout's path: images contain no path of this machine, and
+  # checkouts share objects.
   "-ffile-prefix-map=${pilotlight_root}/="
-  # Nor where it is built. The last map that fits counts, and a build folder may lie in the checkout.
+  # Nor on the build folder's path. The last map that matches counts, and a build folder may be
+  # inside the checkout.
   "-ffile-prefix-map=${CMAKE_BINARY_DIR}=build"
-  # Nor where the virtual environment lies.
+  # Nor on the path of the virtual environment.
   "-ffile-prefix-map=${PILOTLIGHT_EXECUTORCH_DIR}=executorch"
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti>)

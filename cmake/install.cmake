@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# `cmake --install BUILD --prefix P`: the package that find_package(Pilotlight) finds.
+# `cmake --install BUILD --prefix P` installs the package that find_package(Pilotlight) finds.
 include(CMakePackageConfigHelpers)
 
 set(destination share/pilotlight)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# pilotlight_add_model(): from model files to what an image links.
-cmake_policy(VERSION 3.28) # whatever the project that calls it asked for
+# pilotlight_add_model(): links models into an image.
+cmake_policy(VERSION 3.28) # independent of the calling project
 if(POLICY CMP0174)
   cmake_policy(SET CMP0174 NEW) # an empty string is a value
 endif()
@@ -9,17 +9,17 @@ endif()
 # pilotlight_add_model(TARGET
 #   MODEL model...    each a name under python/models, or the path of a model file
 #   BOARD board       name under boards/, or path of a board's folder
-#   [NPU npu]         to compile for, as Arm names it (default: the board's)
-#   [SYSTEM_CONFIG s] [MEMORY_MODE m]   of Vela (default: the board's)
+#   [NPU npu]         NPU to compile for, by Arm's name (default: the board's)
+#   [SYSTEM_CONFIG s] [MEMORY_MODE m]   for Vela (default: the board's)
 #   [FLOAT_IO]        float32 inputs and outputs on the device
-#   [REQUIRE_FULL_DELEGATION]           fail when an operator stays on the CPU
-#   [SHARED_ARENA]    planned buffers and scratch of the models are the same memory
+#   [REQUIRE_FULL_DELEGATION]           fail if an operator stays on the CPU
+#   [SHARED_ARENA]    the models' planned buffers and scratch overlap
 #   [NO_HEAP]         the app has no malloc() and needs none (platform/no_heap.cpp)
 # )
-# Links into TARGET each embedded .pte with its descriptor and arenas, exactly the
-# CPU operators that they call, the runtime, the delegate, the driver, and the C API
-# (pilotlight/pilotlight.h). The target can include model_<name>.h and
-# pilotlight/build_id.h. Call it where TARGET was added; one image in a build folder.
+# Links into TARGET: each embedded .pte with its descriptor and arenas, exactly the CPU operators
+# that the models call, the runtime, the delegate, the driver, and the C API
+# (pilotlight/pilotlight.h). TARGET can include model_<name>.h and pilotlight/build_id.h. Call it in
+# the folder that added TARGET. A build folder can have one such image.
 function(pilotlight_add_model target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "FLOAT_IO;REQUIRE_FULL_DELEGATION;SHARED_ARENA;NO_HEAP"
     "BOARD;NPU;SYSTEM_CONFIG;MEMORY_MODE" "MODEL")
@@ -40,8 +40,8 @@ function(pilotlight_add_model target)
   file(GLOB exporter CONFIGURE_DEPENDS ${root}/python/pilotlight/export/*.py)
   file(GLOB generator CONFIGURE_DEPENDS ${root}/python/pilotlight/codegen/*)
 
-  # Does nothing when a bundle is up to date, which the step itself decides by
-  # content (python/pilotlight/build/DESIGN.md).
+  # The export step compares contents and does nothing if the bundle is up to date
+  # (python/pilotlight/build/DESIGN.md).
   set(bundles)
   execute_process(
     COMMAND ${run} -m pilotlight.build.bundles -- ${arg_MODEL}
@@ -85,7 +85,7 @@ function(pilotlight_add_model target)
     COMMENT "Generating code for ${named}")
 
   set_source_files_properties(${generated}/linked_models.S PROPERTIES OBJECT_DEPENDS "${programs}")
-  # For these sources alone: a guest's project keeps its own compiler launcher outside of this function.
+  # Only for these sources: outside this function, another project keeps its own compiler launcher.
   include("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/object_cache.cmake")
   set(models ${target}_models)
   add_library(${models} OBJECT ${generated}/linked_models.c ${generated}/linked_models.S ${kernels})
@@ -101,14 +101,14 @@ function(pilotlight_add_model target)
     target_link_libraries(${target} PRIVATE pilotlight::no_heap)
   endif()
 
-  # Before anything looks at the image.
+  # The build id comes first, before any other step reads the image.
   set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${root}/python/pilotlight/build/build_id.py)
   add_custom_command(TARGET ${target} POST_BUILD
     COMMAND ${run} -m pilotlight.build.build_id --elf $<TARGET_FILE:${target}> --out ${generated}
     BYPRODUCTS ${generated}/build_id.txt
     VERBATIM)
 
-  # The linked image is asked whether it can run the program.
+  # Proves that the linked image can run the program.
   file(GLOB proof CONFIGURE_DEPENDS ${root}/python/pilotlight/proof/*.py)
   set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${proof} ${descriptions})
   add_custom_command(TARGET ${target} POST_BUILD
@@ -119,18 +119,18 @@ function(pilotlight_add_model target)
     COMMAND_EXPAND_LISTS VERBATIM
     COMMENT "Proving that the image can run ${named}")
 
-  # `west size` reads the linker's map beside the image. A target may ask for its own.
+  # `west size` reads the linker's map beside the image. A target may already request a map.
   get_target_property(link_options ${target} LINK_OPTIONS)
   if(NOT link_options MATCHES "-Map")
     target_link_options(${target} PRIVATE "LINKER:-Map=$<TARGET_FILE:${target}>.map")
   endif()
 
-  # Where `west build` finds what was built, and from which bundles.
+  # Tells `west build` the image and its bundles.
   list(JOIN bundles "\n" bundle_lines)
   file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/image.txt CONTENT "$<TARGET_FILE:${target}>\n${bundle_lines}\n")
 endfunction()
 
-# Adds the firmware's libraries for `board`, once a build folder.
+# Adds the firmware's libraries for `board`, once per build folder.
 macro(pilotlight_load_firmware board)
   if(NOT TARGET pilotlight_base)
     set(BOARD "${board}")
@@ -141,7 +141,7 @@ macro(pilotlight_load_firmware board)
         "machine's own compiler\n  try: -DCMAKE_TOOLCHAIN_FILE=${PILOTLIGHT_ROOT}/cmake/toolchain/arm-none-eabi.cmake, "
         "in an empty build folder")
     endif()
-    set(PILOTLIGHT_IS_GUEST ON) # see flags.cmake; SYSTEM: nor is what our headers are warned of
+    set(PILOTLIGHT_IS_GUEST ON) # See flags.cmake. SYSTEM: no warnings from our headers.
     add_subdirectory("${PILOTLIGHT_ROOT}/firmware" "${CMAKE_BINARY_DIR}/pilotlight-firmware" EXCLUDE_FROM_ALL SYSTEM)
   else()
     get_property(loaded GLOBAL PROPERTY PILOTLIGHT_LOADED_BOARD)

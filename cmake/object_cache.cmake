@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Lets every build folder share what was compiled: see python/pilotlight/build/object_cache.py. Include it before the
-# targets are added. A launcher that the user chose stays.
+# Lets all build folders share compiled objects, see python/pilotlight/build/object_cache.py.
+# Include it before the targets are added. A launcher that the user set stays.
 #
-#   PILOTLIGHT_OBJECT_CACHE=off in the environment compiles everything
+#   PILOTLIGHT_OBJECT_CACHE=off in the environment turns the cache off
 if(NOT PILOTLIGHT_PYTHON)
   return()
 endif()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# `pilotlight::runtime`: the ExecuTorch runtime an image gets. App, delegate and
-# kernels link this name and compile unchanged with either.
+# `pilotlight::runtime`: the ExecuTorch runtime of an image. App, delegate and kernels link this
+# name and compile unchanged with either runtime.
 #   ours     firmware/executorch
-#   package  what find_package(executorch) finds: the wheel on the host, or a
+#   package  the package that find_package(executorch) finds: the wheel on the host, or a
 #            cross-built upstream package (set executorch_DIR or CMAKE_PREFIX_PATH)
 
 if(CMAKE_CROSSCOMPILING)

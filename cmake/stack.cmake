@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# pilotlight_bound_stack(TARGET): after linking, computes how deep the stack can become, writes stack.json to the build
-# folder, and fails when that is more than [budget] stack_bytes of the board. See python/pilotlight/stack.
+# pilotlight_bound_stack(TARGET): after linking, computes the largest stack use and writes
+# stack.json to the build folder. The build fails if it exceeds [budget] stack_bytes of the board.
+# See python/pilotlight/stack.
 function(pilotlight_bound_stack target)
   if(NOT CMAKE_CROSSCOMPILING)
     return()

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# From nothing to proof: sets up what is missing, then takes the handwritten
-# digits from PyTorch to an emulated Cortex-M55 + Ethos-U55 and checks every
-# held-out sample bit for bit.
+# Installs what is missing. Then it builds the handwritten-digits model for an emulated Cortex-M55 +
+# Ethos-U55 and checks every held-out sample bit for bit.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 "$root/scripts/setup.sh"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Unpacks what python/sources.txt names into .venv/src, by the package manager and only when it is
-# not there yet: nothing is fetched while building. setup.sh calls this.
+# Downloads the packages in python/sources.txt with pip and unpacks them into .venv/src, if they are
+# not there yet. A build downloads nothing. setup.sh calls this script.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$root/.venv
@@ -15,7 +15,7 @@ printf '   downloading C sources: %s\n' "$(sed -n 's/^\([a-z][^ ]*\) .*/\1/p' "$
 mkdir -p "$venv/src"
 folder=$(mktemp -d "$venv/src/fetching.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
-# What it needs to tell its own name is installed already.
+# --no-build-isolation: what pip needs to read the packages' metadata is installed already.
 "$venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-binary :all: --no-deps --no-build-isolation \
   --require-hashes --dest "$folder" -r "$pins"
 for archive in "$folder"/*.tar.gz; do

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Install pinned packages into this interpreter's environment, and say what is going on.
+"""Install pinned packages into this interpreter's environment and show the progress.
 
     .venv/bin/python scripts/install_packages.py python/requirements.txt
 
-On a terminal, one line shows the present step and how far it has come. Elsewhere each step is a line.
-What is installed already is not touched, so a set-up that was interrupted goes on where it stopped.
+On a terminal, one line shows the present step and its progress. Elsewhere each step is a line.
+Installed packages are not touched, so an interrupted set-up continues where it stopped.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _TICK_S = 0.5
 
 
 class Screen:
-    """Where steps are shown: a line each, and on a terminal how far the present one has come."""
+    """Prints a line per step and, on a terminal, the progress of the present step."""
 
     def __init__(self, out: TextIO) -> None:
         self._out, self._terminal = out, out.isatty()
@@ -53,7 +53,7 @@ class Screen:
         print(f"   {text}", file=self._out, flush=True)
 
     def progress(self, text: str) -> None:
-        """Replace the line that shows progress. Nothing without a terminal."""
+        """Replace the progress line. Without a terminal, this does nothing."""
         if not self._terminal:
             return
         width = shutil.get_terminal_size().columns - 1
@@ -71,7 +71,7 @@ class Screen:
 
 @dataclass
 class Progress:
-    """Follows what pip prints while it finds, downloads, builds and installs packages."""
+    """Follows pip's output while it finds, downloads, builds and installs packages."""
 
     screen: Screen
     begun: float = field(default_factory=time.monotonic)
@@ -85,7 +85,7 @@ class Progress:
     _installed_before: int = 0
 
     def hear(self, line: str) -> None:
-        """Take one line of pip's output.
+        """Process one line of pip's output.
 
         >>> progress = Progress(Screen(sys.stdout), begun=0.0)
         >>> progress.hear("  Downloading torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl (183.0 MB)")
@@ -118,7 +118,7 @@ class Progress:
             self.errors.append(line)
 
     def tick(self) -> None:
-        """Show how far it is while pip says nothing, as while it installs."""
+        """Show the progress while pip prints nothing, as it does while it installs."""
         if self._to_install:
             done = _installed_packages() - self._installed_before
             self.screen.progress(f"{done} of {self._to_install} packages")
@@ -164,7 +164,7 @@ def _follow(command: list[str], progress: Progress) -> None:
 
 
 def _lines(process: subprocess.Popen[bytes], tick: Callable[[], None]) -> Iterator[str]:
-    """Yield what the process prints, line by line, and call `tick` while it prints nothing."""
+    """Yield the lines that the process prints. Call `tick` while it prints nothing."""
     assert process.stdout is not None
     pending = b""
     while True:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Resolve python/requirements.in into python/requirements.txt, for each Python that pyproject.toml allows.
+"""Resolve python/requirements.in into requirements.txt, for all Pythons of pyproject.toml.
 
-    .venv/bin/python scripts/lock.py             keep the present versions where they still fit
+    .venv/bin/python scripts/lock.py             keep the present versions if they still fit
     .venv/bin/python scripts/lock.py --upgrade   take the newest versions
 
-One file serves all: a line with a marker holds where another Python or processor needs another version.
+One file serves all of them. A line with a marker is for a certain Python or processor only.
 """
 
 import re
@@ -16,9 +16,9 @@ from pathlib import Path
 PYTHON = Path(__file__).resolve().parents[1] / "python"
 OLDEST = "3.10"
 HEAD = "# Written by scripts/lock.py from requirements.in: every package at the version that we test with."
-# True wherever the file is used (pyproject.toml), so that only the other conditions are kept.
+# Conditions that always hold (pyproject.toml). Markers keep only the others.
 GIVEN = ("sys_platform == 'linux'", "python_full_version < '3.14'")
-# What PyTorch's plain build brings. PyTorch pins these itself, and its CPU build has none.
+# Dependencies of PyTorch's CUDA build. PyTorch pins them itself, and its CPU build has none.
 GPU = re.compile(r"^(nvidia|cuda)-|^triton==")
 
 
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _shorter(line: str) -> str:
-    """Leave out of a line's marker what is given.
+    """Return the line without the conditions in GIVEN.
 
     >>> _shorter("tomli==2.5.0 ; python_full_version < '3.11' and sys_platform == 'linux'")
     "tomli==2.5.0 ; python_full_version < '3.11'"

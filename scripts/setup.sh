@@ -86,7 +86,7 @@ if [ "${1:-}" = --campaign ]; then
 fi
 "$root/scripts/fetch_sources.sh"
 
-# As a project in somebody else's workspace it is part of that one.
+# A clone that is a project of another west workspace needs no workspace of its own.
 if ! (cd "$root" && "$venv/bin/west" list -f '{abspath}' 2>/dev/null) | grep -qxF "$(realpath "$root")"; then
   say "setting up the west workspace"
   mkdir -p "$root/.west"

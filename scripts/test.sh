@@ -14,9 +14,10 @@ needs=--test markers='not campaign' tests=(tests) depth=()
 case "${1:-}" in
   '' | --lint) ;;
   --campaign) needs=--campaign markers='campaign or not campaign' depth=(--deep) ;;
-  # The reader against the wheel's; kernels, drivers and emulator with this compiler and this QEMU; a whole model.
+  # The .pte reader compared with the wheel's; kernels, drivers and emulator with this compiler and
+  # QEMU; a whole model.
   --quick)
-    tests=(tests/unit/python tests/unit/firmware/executorch/test_differential.py
+    tests=(tests/unit/python tests/unit/documents tests/unit/firmware/executorch/test_differential.py
       tests/unit/firmware/kernels/test_transcendental.py tests/fuzz/test_regressions_on_board.py
       tests/emulator/test_boot.py tests/emulator/test_faults.py tests/emulator/test_npu_port.py
       tests/emulator/test_conformance_on_board.py tests/npu/test_networks.py tests/hil/test_models.py)
@@ -29,8 +30,8 @@ case "${1:-}" in
 esac
 "$root/scripts/setup.sh" "$needs"
 export PATH="$root/.venv/bin:$PATH"
-unset PYTHONPATH # It could name another checkout, whose package would be tested instead of this one.
-unset PYTHONDONTWRITEBYTECODE # Without byte code, every process parses the package anew.
+unset PYTHONPATH # It may name another checkout, whose package would then be tested.
+unset PYTHONDONTWRITEBYTECODE # Without byte code, each process would parse the package again.
 cd "$root"
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
@@ -55,6 +56,6 @@ say "lint of the firmware"
 python scripts/tidy.py build/unit-tests "${depth[@]}"
 
 say "Python, simulator and emulator tests"
-# One worker more than cores: some wait for the emulator while others export. A worker takes up to 1.8 GB.
+# One worker more than cores, because some wait for the emulator. A worker takes up to 1.8 GB.
 workers=$(($(nproc) < 8 ? $(nproc) + 1 : 8))
 pytest -c python/pyproject.toml --rootdir . -n "$workers" --dist loadfile --durations=15 -m "$markers" "${tests[@]}"

@@ -4,7 +4,7 @@
 
     scripts/tidy.py BUILD_DIR [--deep]
 
-Without --deep, Clang's analyser follows fewer calls, and takes less than half of the time.
+Without --deep, Clang's analyser follows fewer calls and takes less than half the time.
 """
 
 import json
@@ -27,7 +27,7 @@ def main() -> int:
     parts = [files[i : i + FILES_AT_ONCE] for i in range(0, len(files), FILES_AT_ONCE)]
 
     def tidy(part: list[str]) -> int:
-        # The build's compiler is GCC, and some of its warning options are its own.
+        # The build's compiler is GCC, and clang-tidy does not know all of its warning options.
         options = ["--quiet", "--extra-arg=-Wno-unknown-warning-option", *analyser]
         command = ["clang-tidy", *options, "-p", str(build), *part]
         result = subprocess.run(command, capture_output=True, text=True, check=False)

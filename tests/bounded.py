@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running a program that may hang, where no test's time limit ends it."""
+"""Runs a program that may hang, in places where no test's time limit ends it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LOOK_INTERVAL_S = 1.0
 def run(
     command: Sequence[str], limit_s: float, *, input: Any = None, **options: Any
 ) -> subprocess.CompletedProcess[Any]:
-    """subprocess.run() without `check`, whose limit is counted on the clock of pilotlight.deadline.
+    """Like subprocess.run() without `check`; the limit counts on the clock of pilotlight.deadline.
 
-    Raises subprocess.TimeoutExpired, after ending the program.
+    Raises subprocess.TimeoutExpired, after it ended the program.
     """
     if input is not None:
         options["stdin"] = subprocess.PIPE
@@ -34,19 +34,19 @@ def run(
 
 
 def wait(process: subprocess.Popen[Any], limit_s: float, input: Any = None) -> tuple[Any, Any]:
-    """Popen.communicate() with such a limit."""
+    """Like Popen.communicate(), with such a limit. The program goes on when the limit is passed."""
     deadline = Deadline(limit_s)
     while True:
         try:
             return process.communicate(input, timeout=min(_LOOK_INTERVAL_S, deadline.remaining))
         except subprocess.TimeoutExpired:
-            input = None  # communicate() goes on with what it was given first
+            input = None  # communicate() remembers the input of its first call.
             if deadline.passed:
                 raise subprocess.TimeoutExpired(process.args, limit_s) from None
 
 
 def wait_until(condition: Callable[[], bool], what: str, limit_s: float = 60.0) -> None:
-    """Wait for `condition`; an AssertionError names `what` did not happen."""
+    """Wait for `condition`. After `limit_s`, an AssertionError names `what` did not happen."""
     deadline = Deadline(limit_s)
     while not condition():
         assert not deadline.passed, f"not within {limit_s:g} s: {what}"

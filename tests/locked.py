@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build folders that several test workers use."""
+"""Locks for build folders that several test workers use."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time make what is in the folder; the others wait.
+    """Let one process at a time make the contents of the folder; the others wait.
 
-    The lock ends with the process that has it. How long a test waits is limited by the test's own limit.
+    The lock ends with the process that holds it. The test's own time limit bounds the wait.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:

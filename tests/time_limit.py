@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pytest plugin: the one time limit of a test, which is there to end a hang.
+"""A pytest plugin: one time limit per test, which ends a hang.
 
-The limit is counted on the clock of pilotlight.deadline, which runs more slowly while the machine is busy.
-So a test needs no limits of its own for the programs that it starts: subprocess.run() ends its child when
-the test fails. `@pytest.mark.time_limit(seconds)` sets another limit for one test.
+The limit counts on the clock of pilotlight.deadline, which runs more slowly while the machine is
+busy. A test therefore needs no limits for the programs that it starts: subprocess.run() ends its
+child when the test fails. `@pytest.mark.time_limit(seconds)` sets another limit for one test.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     seconds = float(marker.args[0]) if marker else float(item.config.getoption("time_limit"))
 
     def end() -> None:
-        # Raised wherever the test stands, so the report shows what it waited for.
+        # Raised at the line where the test hangs, so the report shows what it waited for.
         pytest.fail(f"longer than {seconds:g} s on the clock of pilotlight.deadline")
 
     alarm = Alarm(seconds, end)

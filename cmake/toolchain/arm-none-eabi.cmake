@@ -20,19 +20,19 @@ set(CMAKE_CXX_COMPILER "${pilotlight_arm_bin}/arm-none-eabi-g++")
 set(pilotlight_cpu_flags "-mcpu=cortex-m55 -mthumb -mfloat-abi=hard")
 set(CMAKE_C_FLAGS_INIT "${pilotlight_cpu_flags} -ffunction-sections -fdata-sections")
 set(CMAKE_ASM_FLAGS_INIT "${pilotlight_cpu_flags}")
-# Constructors of static objects run; their destructors never do, and their guards need no locks.
+# Destructors of static objects never run, and the guards of static locals need no locks.
 set(CMAKE_CXX_FLAGS_INIT
   "${CMAKE_C_FLAGS_INIT} -fno-use-cxa-atexit -fno-threadsafe-statics -fno-unwind-tables -fno-asynchronous-unwind-tables")
-# Neither warning means anything without an operating system: there are no page permissions.
+# Both warnings concern page permissions, which do not exist without an operating system.
 set(CMAKE_EXE_LINKER_FLAGS_INIT
   "${pilotlight_cpu_flags} -nostartfiles -specs=nano.specs -Wl,--gc-sections -Wl,--no-warn-rwx-segments -Wl,--no-warn-execstack")
 
-# There is nothing to link a test program against before the board's linker script is known.
+# CMake's test program cannot be linked before the board's linker script is known.
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 
 set(CMAKE_EXECUTABLE_SUFFIX .elf)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
-# Header-only libraries (FlatBuffers) are Debian's host packages: nothing is looked up in a sysroot.
+# Header-only libraries (FlatBuffers) are host packages of Debian, so no sysroot is searched.
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE NEVER)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a board is: board.toml, checked, and the files the build derives from it.
+"""Reads and checks board.toml, and generates the files that the build derives from it.
 
-boards/<name>/board.toml is the only place where a fact about a board is written. `load_board` reads it;
-`python -m pilotlight.boards generate <board> --out <folder>` writes memory.ld, board.cmake and
-pilotlight/board_config.h from it.
+boards/<name>/board.toml is the only place where a fact about a board is written. `load_board` reads
+it. `python -m pilotlight.boards generate <board> --out <folder>` writes memory.ld, board.cmake and
+pilotlight/board_config.h.
 
 >>> board = load_board("qemu-corstone300")
 >>> board.npu.config, hex(board.memory["itcm"].origin)
@@ -35,21 +35,24 @@ CORES = ("cortex-m55", "host")
 PLATFORMS = ("corstone300", "host")
 EMULATORS = ("qemu", "fvp", "process")
 PORTS = ("mailbox", "bus")
-# instructions: counted by the emulator; while the CPU waits for a simulated NPU, the host's time passes.
-# host: the firmware is a process, and its times are the host's. emulator: times by the emulator's own model.
+# board: a real board's clock. instructions: the emulator counts instructions; while the CPU waits
+# for a simulated NPU, host time passes. host: the firmware is a process and uses host time.
+# emulator: the emulator's own time model.
 CLOCKS = ("board", "instructions", "host", "emulator")
 
-# Section groups of firmware/platform/link/image.ld, and how the mailbox page is found.
+# Section groups of firmware/platform/link/image.ld, and the role of the mailbox page.
 BARE_METAL_ROLES = ("vectors", "code", "data", "stack", "model", "tensor_arena")
 HOST_ROLES = ("model", "tensor_arena")
 MAILBOX_ROLE = "npu_mailbox"
 
-# Keys whose values are addresses, or sizes of what lies there.
+# Keys whose values are shown in hexadecimal.
 _ADDRESSES = ("origin", "size", "base", "counter_base", "boot_address")
-# Registers of a timer or UART; those of an NPU take two such pages (Ethos-U85; U55 and U65 one).
+# Bytes of the registers of a timer or UART, and pages of this size for an NPU: two for the
+# Ethos-U85, one for U55 and U65.
 _DEVICE_BYTES = 4096
 _NPU_DEVICES = 2
-# firmware/platform/corstone300/mpu.cpp: code, constants, model, RAM, arena, stack, and one for the app.
+# Regions in firmware/platform/corstone300/mpu.cpp: code, constants, model, RAM, arena, stack, and
+# one for the app.
 _MPU_REGIONS_FOR_MEMORY = 7
 # Armv8-M ARM, "Protected Memory System Architecture, PMSAv8".
 _MPU_GRANULE_BYTES = 32
@@ -62,16 +65,16 @@ class Cpu:
     clock_hz: int
     data_cache: bool = False
     mpu_regions: int = 0
-    """How many regions its memory protection unit has; 0 when it has none."""
+    """Number of regions of the memory protection unit; 0 if there is none."""
     mpu_granule_bytes: int = _MPU_GRANULE_BYTES
-    """Regions start and end at multiples of it: the architecture's granule, or a larger power of two."""
+    """Regions start and end at multiples of this: the architecture's granule or a larger one."""
     boot_address: int = 0
-    """Where the vector table has to lie."""
+    """Address where the vector table must be."""
 
 
 @dataclass(frozen=True)
 class Timer:
-    """A 64-bit counter and a comparator on it: Arm's system counter and SYSTIMER."""
+    """A 64-bit counter with a comparator: Arm's system counter and SYSTIMER."""
 
     counter_base: int
     base: int
@@ -94,11 +97,12 @@ class Console:
 
 @dataclass(frozen=True)
 class Npu:
-    """`config` is what the board has; `configurable` what its emulator can be asked to have instead.
+    """The board's NPU.
 
-    port "bus": registers at `base`, interrupt `irq`. port "mailbox": registers in the memory region that
-    holds npu_mailbox, doorbell on `doorbell_uart` (none on the host). `visible` names the memory regions
-    that the NPU can reach; addresses are the same on both sides.
+    config: the NPU that the board has. configurable: NPUs that its emulator can have instead.
+    port: "bus": registers at `base`, interrupt `irq`. "mailbox": registers in the memory region
+        that holds npu_mailbox, doorbell on `doorbell_uart` (none on the host).
+    visible: names of the memory regions that the NPU can reach, at the same addresses as the CPU.
     """
 
     config: str
@@ -125,7 +129,7 @@ class MemoryRegion:
 
 @dataclass(frozen=True)
 class SharedMemory:
-    """The file by which an emulated board's memory is visible to the NPU simulator."""
+    """The file through which the NPU simulator sees an emulated board's memory."""
 
     origin: int
     size: int
@@ -135,7 +139,7 @@ class SharedMemory:
 class Budget:
     stack_bytes: int
     code_bytes: int | None = None
-    """.vectors + .text + .rodata; the link fails above it."""
+    """Limit of .vectors + .text + .rodata; the link fails above it."""
 
 
 @dataclass(frozen=True)
@@ -145,11 +149,13 @@ class Emulator:
     debian_package: str | None = None
     machine: str | None = None
     instruction_ns: int = 0
-    """Board time that one instruction takes; 0 where the emulator does not count instructions."""
+    """Board time of one instruction in ns; 0 if the emulator does not count instructions."""
 
 
 @dataclass(frozen=True)
 class Board:
+    """The facts of a board.toml, checked. Fields are None if the board lacks the part."""
+
     name: str
     folder: Path
     platform: str
@@ -165,7 +171,7 @@ class Board:
 
     @property
     def clock(self) -> str:
-        """What times and CPU cycles of this board are: one of CLOCKS."""
+        """What this board's times and CPU cycles count: one of CLOCKS."""
         if self.emulator is None:
             return "board"
         if self.emulator.instruction_ns:
@@ -173,7 +179,7 @@ class Board:
         return "host" if self.emulator.kind == "process" else "emulator"
 
     def region_of(self, role: str) -> tuple[str, MemoryRegion]:
-        """Return the memory region that holds section group `role`. Raises KeyError when none does."""
+        """Return name and region that hold section group `role`. Raises KeyError if none does."""
         for name, region in self.memory.items():
             if role in region.holds:
                 return name, region
@@ -181,12 +187,12 @@ class Board:
 
 
 def _as_written(key: str, value: Any) -> str:
-    """Return a value as one writes it in a board.toml: addresses in hexadecimal."""
+    """Return a value as in board.toml: addresses and sizes in hexadecimal."""
     return f"{value:#_x}" if key in _ADDRESSES and type(value) is int else repr(value)
 
 
 class _Table:
-    """One table of a TOML file: typed reads, and a complaint about every key nobody read."""
+    """One table of a TOML file, with typed reads. done() refuses keys that were not read."""
 
     def __init__(self, path: Path, where: str, raw: Mapping[str, Any]) -> None:
         self.path, self._where, self._raw, self._read = path, where, raw, set[str]()
@@ -254,14 +260,14 @@ class _Table:
 
 
 def board_names() -> tuple[str, ...]:
-    """Names of the boards that come with the project."""
+    """Return the names of the boards under boards/."""
     return tuple(sorted(path.parent.name for path in BOARDS.glob("*/board.toml")))
 
 
 def load_board(name_or_path: str | Path) -> Board:
-    """Read and check a board: a name under boards/, or the path of a folder with a board.toml.
+    """Read and check a board: a name under boards/, or the path of a board.toml or its folder.
 
-    Raises ConfigError naming file, key and value.
+    Raises ConfigError, which names file, key and value.
     """
     given = Path(name_or_path)
     if (BOARDS / given / "board.toml").is_file():
@@ -443,7 +449,10 @@ def _emulator(table: _Table) -> Emulator:
 
 
 def _check_instruction_clock(top: _Table, board: Board) -> None:
-    """firmware/platform/corstone300/clock.cpp tells instructions apart by ticks of the timer."""
+    """An instruction must take more than two timer ticks.
+
+    firmware/platform/corstone300/clock.cpp counts instructions by the ticks of the timer.
+    """
     if board.timer is None or board.emulator is None or not board.emulator.instruction_ns:
         return
     if board.emulator.instruction_ns * board.timer.clock_hz <= 2_000_000_000:
@@ -451,7 +460,7 @@ def _check_instruction_clock(top: _Table, board: Board) -> None:
 
 
 def _check_placement(top: _Table, board: Board) -> None:
-    """Every section group is placed once, and where those who use it can reach it."""
+    """Check that each section group has exactly one region, which its users can reach."""
     wanted = BARE_METAL_ROLES if board.platform != "host" else HOST_ROLES
     if board.npu.port == "mailbox":
         wanted = (*wanted, MAILBOX_ROLE)
@@ -486,9 +495,10 @@ def _check_placement(top: _Table, board: Board) -> None:
 
 
 def device_windows(board: Board) -> tuple[tuple[int, int], ...]:
-    """Return base and size of the windows that hold the registers the firmware uses, page by page.
+    """Return base and size of the windows that hold the registers that the firmware uses.
 
-    Adjacent pages are one window, and so are the nearest ones while the MPU has too few regions.
+    Adjacent pages form one window. While the MPU has too few regions, the nearest windows are
+    joined.
 
     >>> [(hex(base), hex(size)) for base, size in device_windows(load_board("qemu-corstone300"))]
     [('0x58000000', '0x1000'), ('0x58100000', '0x1000'), ('0x59303000', '0x2000')]
@@ -511,15 +521,15 @@ def device_windows(board: Board) -> tuple[tuple[int, int], ...]:
 
 
 def memory_script(board: Board) -> str:
-    """memory.ld: the MEMORY command, an alias per section group, and the budgets."""
+    """Return memory.ld: the MEMORY command, an alias per section group, and the budgets."""
     lines = [f"/* Generated from {board.name}/board.toml. */", "MEMORY", "{"]
-    # Nothing is linked into the mailbox page.
+    # The linker places nothing in the mailbox page.
     linked = {name: region for name, region in board.memory.items() if region.holds != (MAILBOX_ROLE,)}
     for name, region in linked.items():
         lines.append(f"  {name} (rwx) : ORIGIN = {region.origin:#010x}, LENGTH = {region.size:#010x}")
     lines.append("}")
     for name, region in linked.items():
-        # REGION_ALIAS refuses a second region of the same name.
+        # REGION_ALIAS refuses an alias with the name of a region.
         lines += [f'REGION_ALIAS("{role}", {name})' for role in region.holds if role != name]
     lines += [f"__budget_{field.name} = {getattr(board.budget, field.name) or 0};" for field in fields(board.budget)]
     lines.append(f"__mpu_granule = {board.cpu.mpu_granule_bytes};")
@@ -527,7 +537,7 @@ def memory_script(board: Board) -> str:
 
 
 def config_header(board: Board) -> str:
-    """pilotlight/board_config.h: the facts that C++ needs, as macros."""
+    """Return pilotlight/board_config.h: the facts that C++ needs, as macros."""
     facts: list[tuple[str, object]] = [
         ("NAME", f'"{board.name}"'),
         ("CPU_CLOCK_HZ", f"{board.cpu.clock_hz}u"),
@@ -576,7 +586,7 @@ def config_header(board: Board) -> str:
 
 
 def cmake_facts(board: Board) -> str:
-    """board.cmake: the facts that CMake needs, as variables."""
+    """Return board.cmake: the facts that CMake needs, as variables."""
     facts = {
         "NAME": board.name,
         "FOLDER": board.folder.as_posix(),
@@ -593,7 +603,7 @@ def cmake_facts(board: Board) -> str:
 
 
 def generate(board: Board, out: Path) -> None:
-    """Write the three files, leaving untouched what is already right, so that nothing is rebuilt for it."""
+    """Write the three files. A file that is up to date is not touched, to avoid rebuilds."""
     outputs = {
         out / "memory.ld": memory_script(board),
         out / "board.cmake": cmake_facts(board),
@@ -607,7 +617,7 @@ def generate(board: Board, out: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m pilotlight.boards`: what cmake/board.cmake calls at configure time."""
+    """`python -m pilotlight.boards`: cmake/board.cmake calls this at configure time."""
     parser = ArgumentParser(prog="python -m pilotlight.boards")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("generate", help="write the files the build derives from board.toml")

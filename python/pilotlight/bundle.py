@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder that `export` writes and that code generation, check and simulator read.
+"""The bundle: the folder that `export` writes, and that code generation, check and simulator read.
 
 model.pte      the program
 model.json     `ModelInfo`: name, target, inputs and outputs with scales, labels, hash of the .pte
-golden.npz     input_<i> [samples, ...]   what is sent to the device, in the device's dtype and the model's shape
-               golden_<i> [samples, ...]  what the device must answer: bit for bit, or within the output's `Tolerance`
-               quantised_<i>              what quantised PyTorch answers, in the same dtype
-               fp32_<i>                   what the float model answers, float32
-               labels [samples]           int64, absent when the data set has none
+golden.npz     input_<i> [samples, ...]   inputs for the device: its dtype, the model's shape
+               golden_<i> [samples, ...]  expected outputs: equal, or within the `Tolerance`
+               quantised_<i>              outputs of quantised PyTorch, in the same dtype
+               fp32_<i>                   outputs of the float model, float32
+               labels [samples]           int64; absent if the data set has none
 report.json    the export report
 debug.json     operators and source lines behind the NPU's commands, see debug_info.py
 export.log     what upstream libraries printed
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from pilotlight.errors import ConfigError
 
 SCHEMA = 1
-# NumPy's names.
+# NumPy's names of the dtypes.
 _INTEGERS = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 DTYPES = ("bool", *_INTEGERS, "float16", "float32", "float64")
 
@@ -37,10 +37,10 @@ DTYPES = ("bool", *_INTEGERS, "float16", "float32", "float64")
 class TensorInfo:
     """One input or output of the program as the device sees it.
 
-    dtype is NumPy's name ("int8", "float32", ...). real = (stored - zero_point) * scale; scale 0.0
-    means that the tensor is not quantised.
-    dim_order: dimensions from outermost to innermost in the device's memory; (0, 2, 3, 1) is channels-last (NHWC).
-        Empty: as in the shape.
+    dtype: NumPy's name ("int8", "float32", ...).
+    scale, zero_point: real = (stored - zero_point) * scale. Scale 0.0: the tensor is not quantised.
+    dim_order: dimensions from outermost to innermost in the device's memory; (0, 2, 3, 1) is
+        channels-last (NHWC). Empty: the order of the shape.
 
     >>> image = TensorInfo("x", "int8", (1, 2, 1, 2), 1.0, 0, (0, 2, 3, 1))
     >>> image.in_memory(np.array([[[1, 2]], [[3, 4]]], np.int8)).tobytes()
@@ -58,24 +58,28 @@ class TensorInfo:
 
     @property
     def order(self) -> tuple[int, ...]:
+        """The dimension order, also if `dim_order` is empty."""
         return self.dim_order or tuple(range(len(self.shape)))
 
     def in_memory(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return `values`, which are of this shape with or without its batch, in the order that the device wants."""
+        """Return `values` in the device's order.
+
+        They have this shape, with or without the batch.
+        """
         return np.ascontiguousarray(values.reshape(self.shape).transpose(self.order))
 
     def from_memory(self, stored: NDArray[Any]) -> NDArray[Any]:
-        """Return the device's values in their shape."""
+        """Return values in the device's order as an array of this shape."""
         inverse = sorted(range(len(self.order)), key=self.order.__getitem__)
         return stored.reshape([self.shape[axis] for axis in self.order]).transpose(inverse)
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far an output may be from the golden one, where CPU operators round otherwise than PyTorch does.
+    """Allowed difference from the golden output, because CPU operators may round differently.
 
-    max_difference: of one value, as stored (steps of the scale, or real); 0 means bit for bit.
-    max_share: of the values that may differ at all, over all samples.
+    max_difference: limit for each value, as stored (steps of the scale, or real); 0: bit-identical.
+    max_share: largest share of values, over all samples, that may differ at all.
     """
 
     max_difference: float
@@ -87,7 +91,7 @@ EXACT = Tolerance(0.0, 0.0)
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """model.json. tolerances: one an output; see `tolerance_of`."""
+    """The contents of model.json. tolerances: one per output, see `tolerance_of`."""
 
     name: str
     source: str
@@ -99,21 +103,26 @@ class ModelInfo:
     labels: tuple[str, ...]
     pte_sha256: str
     executorch: str = ""
-    """Version that exported it; the runtime that loads it should be of the same."""
+    """Version of the ExecuTorch that exported the program. The runtime's version must be equal."""
     settings_sha256: str = ""
-    """Of everything that was asked of the export: NPU, Vela's settings, input and output types, versions."""
+    """Hash of the export's settings: NPU, Vela's settings, input and output types, versions."""
     tolerances: tuple[Tolerance, ...] = ()
     sequence: bool = False
-    """The samples are one sequence: state is carried from each to the next. Else each begins with the initial state."""
+    """The samples are one sequence: each starts with the state after the one before.
+
+    If false, each starts with the initial state.
+    """
     warnings: tuple[str, ...] = ()
-    """What ruins answers of this program, as the export found."""
+    """The export's findings about problems that ruin this program's outputs."""
     weak: tuple[str, ...] = ()
-    """Why a check of this program could hardly fail, so that equal outputs prove little."""
+    """The export's reasons why a check can hardly fail, so that equal outputs prove little."""
 
     def tolerance_of(self, output: int) -> Tolerance:
+        """Return the tolerance of an output; EXACT if the model has none."""
         return self.tolerances[output] if self.tolerances else EXACT
 
     def save(self, folder: Path) -> None:
+        """Write model.json to `folder`."""
         text = json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2)
         (folder / "model.json").write_text(text + "\n", encoding="utf-8")
 
@@ -123,7 +132,7 @@ def _tensor(raw: dict[str, Any]) -> TensorInfo:
 
 
 def _problem(info: ModelInfo) -> str:
-    """Return what is wrong with the values, which may be of any JSON type; "" when nothing is."""
+    """Return what is wrong with the values, which may have any JSON type; "" if nothing is."""
     if info.tolerances and len(info.tolerances) != len(info.outputs):
         return "has not as many tolerances as outputs"
     texts = (info.name, info.source, info.target, info.system_config, info.memory_mode, info.pte_sha256)
@@ -153,9 +162,9 @@ def _wrong_field(tensor: TensorInfo) -> str:
 
 
 def expectations_sha256(folder: Path) -> str:
-    """Return a hash of what a check holds the device to: samples, golden outputs, tolerances.
+    """Return a hash of what a check compares with: samples, golden outputs, tolerances.
 
-    Raises ConfigError when a file cannot be read.
+    Raises ConfigError if a file cannot be read.
     """
     digest = hashlib.sha256()
     for name in ("model.json", "golden.npz"):
@@ -167,9 +176,9 @@ def expectations_sha256(folder: Path) -> str:
 
 
 def load_model_info(folder: Path) -> ModelInfo:
-    """Read model.json and check that model.pte is the one it describes.
+    """Read model.json and check that it describes model.pte.
 
-    Raises ConfigError when a file is missing, unreadable, of another schema, or not of this export.
+    Raises ConfigError if a file is missing, unreadable, of another schema or of another export.
     """
     path = folder / "model.json"
     hint = "export the model again: delete the folder, then run the same command"

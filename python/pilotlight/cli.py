@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `pilotlight` command: all commands by name, and how any of them ends.
+"""The `pilotlight` command: all commands by name, and their exit codes.
 
-A command is a module with `add_parser(subparsers) -> ArgumentParser`; the parser's default `handler`
-takes the parsed arguments and returns an exit code. Modules are loaded when they are needed, and none
-may import PyTorch before its handler runs.
+A command is a module with `add_parser(subparsers) -> ArgumentParser`. The parser's default
+`handler` takes the parsed arguments and returns an exit code. Modules are loaded on demand, and
+none may import PyTorch before its handler runs.
 """
 
 from __future__ import annotations
@@ -47,13 +47,14 @@ COMMANDS: dict[str, Callable[[], CommandModule]] = {
 
 
 def run_command(args: argparse.Namespace) -> int:
-    """Run a parsed command. Errors of ours become one message on stderr, or JSON, and their exit code."""
+    """Run a parsed command. A PilotlightError becomes one message (or JSON) and its exit code."""
     try:
         return int(args.handler(args))
     except PilotlightError as error:
         return _failed(error, args)
     except BrokenPipeError:
-        # Whoever read our output has seen enough (`| head`). Python would complain again when it flushes.
+        # The reader of our output has ended (`| head`). Without this, Python fails again when it
+        # flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:

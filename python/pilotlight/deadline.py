@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clock that every wait shares.
+"""The clock that all waits share.
 
-A deadline ends a wait for something that will never come. On a busy machine everything takes longer, and
-nothing is wrong. So this clock runs more slowly there: time in which tasks waited for a processor does not
-count, down to a tenth of real time. A wait therefore always ends.
+A deadline ends a wait for something that will never come. On a busy machine everything takes longer
+although nothing is wrong. So this clock is slower there: it leaves out the time in which tasks
+waited for a processor. It never runs slower than a tenth of real time, so every wait ends.
 
-Source of the waiting time: Linux pressure stall information (`/proc/pressure/cpu`, line `some`) and the
-time that a hypervisor took away (`/proc/stat`, column `steal`). Without these files the clock shows real
-time.
+The waiting time comes from Linux pressure stall information (`/proc/pressure/cpu`, line `some`).
+The time that a hypervisor took away comes from `/proc/stat`, column `steal`. Without these files
+the clock shows real time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _STEAL_COLUMN = 8
 
 
 class Clock:
-    """Seconds, in which `waited_s` (a growing number of seconds) does not count."""
+    """A clock that leaves out `waited_s`, a growing number of seconds."""
 
     def __init__(self, real_s: Callable[[], float], waited_s: Callable[[], float]) -> None:
         self._real_s, self._waited_s = real_s, waited_s
@@ -37,8 +37,9 @@ class Clock:
         self._last_real, self._last_waited = real_s(), waited_s()
 
     def now(self) -> float:
+        """Return the seconds on this clock since it was created."""
         with self._lock:
-            if self._reading:  # A signal came in the midst of this, and its handler asks for the time.
+            if self._reading:  # A signal handler asks for the time during a reading.
                 return self._now
             self._reading = True
             try:
@@ -52,7 +53,7 @@ class Clock:
 
 
 def waited_for_processor_s() -> float:
-    """Return for how many seconds tasks of this machine have waited for a processor since it started."""
+    """Return the seconds that tasks of this machine have waited for a processor since boot."""
     return _pressure_s() + _stolen_s()
 
 
@@ -76,7 +77,7 @@ _CLOCK = Clock(time.monotonic, waited_for_processor_s)
 
 
 def now_s() -> float:
-    """Return the seconds that have passed on this process's clock."""
+    """Return this process's time on the shared clock, in seconds."""
     return _CLOCK.now()
 
 
@@ -89,7 +90,7 @@ class Deadline:
 
     @property
     def remaining(self) -> float:
-        """Seconds that are left; on a busy machine more than that pass until the end."""
+        """Seconds left on this clock. On a busy machine, they take longer in real time."""
         return max(0.0, self._end - now_s())
 
     @property
@@ -97,14 +98,14 @@ class Deadline:
         return self.remaining == 0.0
 
     def within(self, seconds: float) -> Deadline:
-        """Return a deadline `seconds` from now, or this one if it comes first."""
+        """Return a deadline `seconds` from now, or this one if it is earlier."""
         return self if self.remaining <= seconds else Deadline(seconds)
 
 
 class Alarm:
-    """Calls `action` in the main thread when `seconds` have passed on the shared clock, unless cancelled.
+    """Calls `action` in the main thread after `seconds` on the shared clock, unless cancelled.
 
-    It takes SIGALRM and the interval timer of the process: one alarm at a time.
+    It uses SIGALRM and the process's interval timer, so there can be only one alarm at a time.
     """
 
     _SHORTEST_S = 0.01

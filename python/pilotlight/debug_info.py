@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""debug.json of a bundle: which operator of the user's model each NPU command belongs to.
+"""debug.json of a bundle: the operator of the user's model that each NPU command belongs to.
 
-The export writes it from what Vela and the TOSA lowering tell; `pilotlight simulate --layers` reads it. It describes
-one .pte, named by its hash, and is of no use for another.
+The export writes it from the output of Vela and of the TOSA lowering. `pilotlight simulate
+--layers` and `pilotlight size` read it. It describes exactly one .pte, identified by its hash.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ FILE_NAME = "debug.json"
 class CompiledOperator:
     """One operator as Vela scheduled it, for which the stream holds one or more commands.
 
-    operator, tensor: TOSA name of the operator it stems from and of the tensor it computes ("" when Vela made it up).
-    module, where, source: the nn.Module's path, "file:line" and text of the user's line; empty when not known.
-    inner_where, inner_source: the line of an installed package that the user's line leads to; else empty.
-    vela_cycles: Vela's estimate of its time, vela_npu_cycles without waiting for memory.
+    operator, tensor: TOSA names of its source operator and of the tensor that it computes; "" if
+        Vela added the operator.
+    module, where, source: the nn.Module's path, "file:line" and text of the user's line; "" if
+        unknown.
+    inner_where, inner_source: the line of an installed package that the user's line calls; else "".
+    vela_cycles: Vela's estimate of its cycles. vela_npu_cycles: the same without waits for memory.
     """
 
     operator: str
@@ -45,9 +47,10 @@ class CompiledOperator:
 class StreamDebug:
     """The operators of one command stream.
 
-    parts: (byte offset of a part's last NPU_OP command, index of its operator), ascending. An operator has several
-        parts when Vela splits or interleaves it. All commands after the part before belong to a part, so a copy
-        counts as its first reader's, which is right as long as nothing is fetched further ahead.
+    parts: (byte offset of the part's last NPU_OP command, index of its operator), ascending. An
+        operator has several parts if Vela splits or interleaves it. A part includes all commands
+        since the part before it. So a copy counts for its first reader, which is right as long as
+        Vela fetches nothing further ahead.
     """
 
     operators: tuple[CompiledOperator, ...]
@@ -61,20 +64,24 @@ class StreamDebug:
 
 @dataclass(frozen=True)
 class DebugInfo:
-    """streams: one per delegate, in the order of the .pte; None where Vela's database could not be had."""
+    """The contents of debug.json.
+
+    streams: one per delegate in the .pte's order; None without data.
+    """
 
     pte_sha256: str
     system_config: str
     streams: tuple[StreamDebug | None, ...]
 
     def save(self, folder: Path) -> None:
+        """Write debug.json to `folder`."""
         (folder / FILE_NAME).write_text(json.dumps({"schema": SCHEMA, **asdict(self)}) + "\n", encoding="utf-8")
 
 
 def find_debug_info(pte_path: Path, pte: bytes) -> DebugInfo | None:
-    """Read debug.json beside a .pte. None when there is none, or when it describes another program.
+    """Read debug.json beside a .pte. None if there is none, or if it describes another program.
 
-    Raises ConfigError when the file is damaged.
+    Raises ConfigError if the file is damaged.
     """
     path = pte_path.with_name(FILE_NAME)
     try:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors this package raises, grouped by who has to act.
+"""The errors of this package, grouped by cause.
 
-Library code raises; only commands print. The tens digit of the exit code says who has to act
-(1x the model's author, 2x whoever configured the build, 3x whoever installs tools, 4x the
-target, 5x the link to it, 6x a wrong answer, 7x the firmware sources), the last digit says on what.
+Library code raises; only commands print. The tens digit of the exit code says where to act: 1x the
+model, 2x the configuration of the build, 3x the installation of tools, 4x the target, 5x the link
+to it, 6x a wrong or weak result, 7x the firmware sources. The last digit distinguishes the causes.
 
 >>> print(ToolMissing("qemu-system-arm is not on PATH", hint="apt-get install qemu-system-arm").report())
 qemu-system-arm is not on PATH
@@ -26,7 +26,10 @@ class PilotlightError(Exception):
 
 
 class ModelError(PilotlightError):
-    """The model file raised, or does not follow either convention. Names file and line."""
+    """The model file raised an exception or does not follow the conventions.
+
+    Names file and line.
+    """
 
     exit_code = 10
 
@@ -44,25 +47,25 @@ class BadProgram(ModelError):
 
 
 class DoesNotFit(ModelError):
-    """Model or arena exceed a memory region. Names the region and the bytes over."""
+    """The image exceeds a memory region or the stack. Names the excess and its causes."""
 
     exit_code = 13
 
 
 class ConfigError(PilotlightError):
-    """A file or an option the user wrote is wrong. Names file, key and value."""
+    """A file or an option of the user is wrong. Names file, key and value."""
 
     exit_code = 20
 
 
 class WrongNpu(ConfigError):
-    """The image was built for another NPU configuration than the target has."""
+    """The image was built for another NPU configuration than the target's."""
 
     exit_code = 21
 
 
 class ToolMissing(PilotlightError):
-    """A program that must be installed is not there. Names it and how to get it."""
+    """A required program is not installed. Names it and how to get it."""
 
     exit_code = 30
 
@@ -86,7 +89,7 @@ class StorageFull(PilotlightError):
 
 
 class TargetError(PilotlightError):
-    """The target answered, and the answer was an error."""
+    """The target answered with an error."""
 
     exit_code = 40
 
@@ -104,19 +107,19 @@ class NpuFault(TargetError):
 
 
 class TargetNotRunning(TargetError):
-    """Nothing is powered up, or not from this build."""
+    """No target is powered up, or it runs another build."""
 
     exit_code = 43
 
 
 class BadFaultDump(TargetError):
-    """The dump of a fault is damaged, or of another build, so that it must not be decoded."""
+    """The fault dump is damaged or of another build, so it must not be decoded."""
 
     exit_code = 44
 
 
 class ConsoleBusy(TargetError):
-    """Another program holds the target's console. The target itself may be well."""
+    """Another program uses the target's console. The target itself may work."""
 
     exit_code = 45
 
@@ -140,19 +143,19 @@ class Mismatch(PilotlightError):
 
 
 class WeakCheck(PilotlightError):
-    """The target's output equals the golden output, but the check could not have failed, or hardly."""
+    """The target's output equals the golden output, but the check could hardly have failed."""
 
     exit_code = 61
 
 
 class NotProved(PilotlightError):
-    """The linked image is not one that can run the model: what it lacks is named."""
+    """The linked image cannot run the model. Names what is missing."""
 
     exit_code = 71
 
 
 class BuildFailed(PilotlightError):
-    """The compiler or linker refused the sources."""
+    """CMake, the compiler or the linker failed."""
 
     exit_code = 70
 
@@ -164,7 +167,9 @@ class GrewTooMuch(PilotlightError):
 
 
 def error_classes() -> tuple[type[PilotlightError], ...]:
-    """Every class above that has an exit code of its own, with which a sub-process tells what it ended with.
+    """Return all classes with an exit code of their own.
+
+    The exit code of a child process identifies its error.
 
     >>> next(error for error in error_classes() if error.exit_code == 13).__name__
     'DoesNotFit'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding files by a pattern, and writing them so that a reader, or a crash, never meets half of one."""
+"""Finds files by a pattern, and writes files atomically."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from pilotlight.errors import StorageFull
 
-# The disk, the user's share of it, the largest file that the process may write.
+# Full disk, full quota, and file larger than the process may write.
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
 def storage_full(error: BaseException) -> StorageFull | None:
-    """Return what to tell when `error`, or one that it came from, is that no more can be written; else None."""
+    """Return StorageFull if `error` or one of its causes is a full disk, else None."""
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, OSError) and link.errno in _FULL:
@@ -30,14 +30,17 @@ def storage_full(error: BaseException) -> StorageFull | None:
 
 
 def matching(pattern: str) -> list[Path]:
-    """Return what an absolute pattern matches, `**` included; a folder stands for the files in it."""
+    """Return the files that an absolute pattern matches. `**` works.
+
+    A folder stands for all files below it.
+    """
     found = map(Path, glob(pattern, recursive=True))  # noqa: PTH207 - pathlib's takes no absolute pattern
     files = (path.rglob("*") if path.is_dir() else (path,) for path in found)
     return sorted({path for several in files for path in several if path.is_file()})
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write beside `path`, flush to disk, then rename over it."""
+    """Write to a temporary file beside `path`, flush it to disk, and rename it to `path`."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -54,7 +57,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def write_if_changed(path: Path, content: str | bytes) -> bool:
-    """Write atomically unless `path` holds `content` already, so that build tools see no change."""
+    """Write atomically, unless `path` already holds `content`. Returns whether it wrote."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     if path.is_file() and path.read_bytes() == data:
         return False

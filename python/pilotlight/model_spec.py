@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model file says about itself. See python/models/ for worked examples.
+"""The description that a model file returns. See python/models/ for examples.
 
-A model file defines one function without arguments that returns a `ModelSpec`; its name does not
-matter. Tensors are whatever the module takes, torch tensors for a torch module; this file does not
-import torch so that tools which only need the names stay quick to start.
+A model file defines one function without arguments that returns a `ModelSpec`. The function may
+have any name. Tensors are those that the module takes: torch tensors for a torch module. This file
+does not import torch, so that tools that only need the names start quickly.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class LabelledData:
 
     inputs: one array [samples, ...]; each `inputs[i]` has the shape of the model's only input
         without its batch dimension. float32, as the FP32 model takes them.
-    labels: integer array [samples], the right class of each, or None when there are none.
+    labels: integer array [samples], the correct class of each, or None.
     """
 
     inputs: Any
@@ -28,21 +28,23 @@ class LabelledData:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model, and all that is needed to quantise it and to judge it on the device.
+    """A model with everything that is needed to quantise it and to check it on the device.
 
     name: C identifier; names the generated header and symbols.
-    module: `torch.nn.Module` in eval mode, weights loaded; or a `torch.export.ExportedProgram`, or what `convert_pt2e`
-        returns, whose ranges are kept.
+    module: `torch.nn.Module` in eval mode with loaded weights, or a `torch.export.ExportedProgram`,
+        or the result of `convert_pt2e`, whose ranges are kept.
     example_inputs: tuple of tensors, batch size 1; fixes shapes and dtypes.
     calibration: sequence of input tuples like `example_inputs`; representative of real use.
     data_set: held-out samples checked on the device; None checks the example inputs alone.
     class_labels: names of the classes in index order, empty when the model does not classify.
-    targets: overrides per target name, for instance {"ethos-u55-128": {"memory_mode": "Sram_Only"}}.
-    sequence: the samples of calibration and data_set follow each other in time, so buffers that forward changes are
-        carried from one to the next; else each sample begins with their values in `module`.
+    targets: overrides per target name, such as {"ethos-u55-128": {"memory_mode": "Sram_Only"}}.
+    sequence: the samples of calibration and data_set follow each other in time. Buffers that
+        forward changes are carried from one sample to the next. If false, each sample starts with
+        their values in `module`.
     float_io: keep float32 inputs and outputs on the device (quantised by CPU operators there).
-    depends_on: files, folders and patterns ("weights/*.bin"), relative to the model file, whose change asks for a new
-        export. What Python opens is found without, and so is what lies in the model file's folder.
+    depends_on: files, folders and patterns ("weights/*.bin"), relative to the model file, whose
+        change causes a new export. Files that Python opens and files in the model file's folder are
+        found without it.
     """
 
     name: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells what a long command is doing."""
+"""Shows the progress of a long command."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.markup import escape
 
-# Between two lines that differ in their numbers only.
+# Shortest time between two lines that differ only in their numbers.
 _BETWEEN_S = 10.0
 
 
 @contextmanager
 def telling(console: Console, doing: str) -> Iterator[Callable[[str], None]]:
-    """Show `doing`, and then what the function that is yielded is given.
+    """Show `doing`, then each text that is passed to the yielded function.
 
-    On a terminal that is one line, which changes. Elsewhere each step is a line of its own; of a step
-    that counts ("compiling 3 of 40") a line is written now and then.
+    On a terminal, one line changes. Elsewhere each step is a line of its own. A step that counts
+    ("compiling 3 of 40") writes a line at most every ten seconds.
     """
     if console.is_terminal:
         with console.status(escape(doing)) as status:

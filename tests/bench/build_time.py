@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a build costs: the first one, and after each kind of change. In a scratch copy of the checkout."""
+"""The cost of a build, from nothing and after each kind of change, in a copy of the checkout."""
 
 from __future__ import annotations
 
@@ -23,16 +23,20 @@ from pilotlight.paths import ROOT
 
 _DEADLINE_S = 1200.0
 _STEP = re.compile(r"^\[(\d+)/\d+\] ", re.MULTILINE)
-# A source that every image links.
+# A source file that every image links.
 _SOURCE = Path("firmware", "executorch", "method_execute.cpp")
-# The cache of compiled objects, empty at first.
+# The cache of compiled objects. It is empty at first.
 _OBJECTS = "objects"
 _WEIGHTS = Path("python", "models", "digits", "weights.npz")
 
 
 @dataclass(frozen=True)
 class Build:
-    """steps: of the build tool (a file compiled, an image linked). exported_s: 0 when the export was up to date."""
+    """One build.
+
+    steps: of the build tool (a file compiled, an image linked).
+    exported_s: duration of the export, 0 when the export was up to date.
+    """
 
     change: str
     seconds: float
@@ -41,7 +45,10 @@ class Build:
 
 
 def time_builds() -> tuple[Build, ...]:
-    """Build the digits for the emulated board: from nothing, then after each change. Raises BuildFailed."""
+    """Build the digits for the emulated board: from nothing, then after each change.
+
+    Raises BuildFailed.
+    """
     checkout = BENCH / "checkout"
     _copy_checkout(checkout)
     shutil.rmtree(BENCH / _OBJECTS, ignore_errors=True)
@@ -57,14 +64,14 @@ def time_builds() -> tuple[Build, ...]:
     weights[name] = weights[name] * np.float32(0.5)
     np.savez(checkout / _WEIGHTS, **weights)
     builds.append(_build(checkout, "the model's weights"))
-    # A step now would be one that the build before forgot.
+    # Any step now is one that the build before forgot.
     builds.append(_build(checkout, "nothing changed since"))
     builds.append(_build(checkout, "clean, after another build folder", "build-2"))
     return tuple(builds)
 
 
 def _copy_checkout(to: Path) -> None:
-    """Copy what git knows or would add, as it lies in the working tree; share the virtual environment."""
+    """Copy all files that git tracks or would add, as they are; share the virtual environment."""
     shutil.rmtree(to, ignore_errors=True)
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -97,7 +104,7 @@ def _build(checkout: Path, change: str, name: str = "build") -> Build:
 
 
 def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
-    # A session of its own, so that the compilers end with it when time is up.
+    # A session of its own, so that a timeout also ends the compilers.
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -112,7 +119,7 @@ def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
     except subprocess.TimeoutExpired:
         raise BuildFailed(f"{' '.join(command)} took more than {_DEADLINE_S:g} s") from None
     finally:
-        with contextlib.suppress(ProcessLookupError):  # All have ended, as they should.
+        with contextlib.suppress(ProcessLookupError):  # Normally, all processes have ended.
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     if process.returncode:

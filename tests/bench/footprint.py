@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Code and RAM of an image by component, from the linker's map (python/pilotlight/size reads it)."""
+"""Code and RAM of an image by component, from the map that python/pilotlight/size reads."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from pilotlight.size.linker_map import parse_map
 
 OF_THE_RUNTIME = (RUNTIME, VERIFIER)
 
-# Output sections of firmware/platform/link/image.ld. The method pool is the model's, and counted by itself.
+# Output sections of firmware/platform/link/image.ld. The method pool depends on the model and is
+# counted separately.
 CODE = (".vectors", ".text", ".rodata", ".ARM.exidx")
 DATA = (".data", ".bss", ".noinit")
 
-# Inline functions of ExecuTorch's headers, which the compiler leaves in whatever object uses them.
+# Inline functions of ExecuTorch's headers. The compiler puts them into any object that uses them.
 _EXECUTORCH = re.compile(r"\._ZT?[NVIS]?K?N?10executorch")
 
 
@@ -32,7 +33,7 @@ class Use:
 
 
 def by_component(linker_map: Path) -> dict[str, Use]:
-    """Return what each component takes of code (and constants) and of RAM, largest code first."""
+    """Return each component's bytes of code (with constants) and of RAM, largest code first."""
     code: Counter[str] = Counter()
     ram: Counter[str] = Counter()
     for section in parse_map(linker_map.read_text(encoding="utf-8")).values():
@@ -45,7 +46,7 @@ def by_component(linker_map: Path) -> dict[str, Use]:
 
 
 def runtime_code_elsewhere(linker_map: Path) -> int:
-    """Return the code that inline functions of ExecuTorch's headers take in other components than the runtime."""
+    """Return the bytes of ExecuTorch's inline functions in components other than the runtime."""
     sections = parse_map(linker_map.read_text(encoding="utf-8"))
     return sum(
         piece.size

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The images and folders that the measurements share; nothing is exported or compiled twice."""
+"""Images and folders that several measurements share, so nothing is exported or compiled twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOARD = "qemu-corstone300"
 
 
 def digits_image(console: Console, *, float_io: bool = False) -> Path:
-    """Build the digits for the emulated board, unless that is done; return the build folder."""
+    """Build the digits for the emulated board if needed. Return the build folder."""
     folder = BENCH / ("digits-float-io" if float_io else "digits")
     build_image(folder, Settings(BOARD, ("digits",), float_io=float_io), pristine="auto", console=console)
     return folder

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions of runtime, delegate and driver, counted on the emulated board.
+"""Counts the instructions of runtime, delegate and driver on the emulated board.
 
-QEMU's `-icount` lets virtual time pass by a fixed amount for each instruction. The board's system counter follows
-virtual time, so the firmware of firmware/ reads how many instructions something took: exact, and the same each time.
-What the firmware says is calibrated by two loops of known length, and the cost of reading the counter is subtracted.
+With QEMU's `-icount`, each instruction advances virtual time by a fixed amount. The board's counter
+follows virtual time, so the firmware in firmware/ can read how many instructions something took.
+The counts are exact and the same each time. Two loops of known length calibrate them, and the cost
+of reading the counter is subtracted.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from pilotlight.targets.machine import find_emulator
 _HERE = Path(__file__).resolve().parent
 _DEADLINE_S = 120.0
 _BUILD_DEADLINE_S = 600.0
-# Virtual time passes by 2^shift ns for each instruction. The largest shift: the firmware, which counts in units of the
-# board's instruction_ns, then counts 16 for one instruction.
+# Each instruction takes 2^shift ns of virtual time. 10 is QEMU's largest shift. The firmware counts
+# in units of the board's instruction_ns, so one instruction counts as 16.
 _SHIFT = 10
 _LAST_LINE = "bench end"
-# programs.py, which is not imported here: it loads PyTorch.
+# As in programs.py, which is not imported because it loads PyTorch.
 _COUNT = 16
 _LOOPS = (1000, 2000)
 _INSTRUCTIONS_A_TURN = 2
@@ -37,15 +38,18 @@ _INSTRUCTIONS_A_TURN = 2
 
 @dataclass(frozen=True)
 class Instructions:
-    """All in instructions, except `method_pool_bytes` and what calibrates the clock.
+    """Numbers of instructions, except the ticks and `method_pool_bytes`.
 
-    ticks_per_instruction: of the loops; `expected_ticks_per_instruction` follows from QEMU's option and the board.
-    load_program, load_method: the digits, with the delegate's own work in the second.
-    load_method_runtime: without it.
-    load_method_per_operator, per_operator: an operator whose kernel does nothing.
-    per_delegate: a delegate call of a backend that does nothing.
-    execute: the digits, with an NPU that answers at once, inputs and outputs in place as in an image;
-    `execute_copied` with a temp pool apart, so that they are copied; `execute_runtime` without delegate and driver.
+    ticks_per_instruction: measured with the loops.
+    expected_ticks_per_instruction: follows from QEMU's option and the board.
+    load_program, load_method: the digits; load_method includes the delegate's own work.
+    load_method_runtime: load_method without the delegate's work.
+    load_method_per_operator, per_operator: one operator whose kernel does nothing.
+    per_delegate: one delegate call whose backend does nothing.
+    execute: the digits, with an NPU that answers at once, and inputs and outputs in place as in an
+        image.
+    execute_copied: the same with a separate temp pool, so inputs and outputs are copied.
+    execute_runtime: the same without delegate and driver.
     """
 
     ticks_per_instruction: float
@@ -63,7 +67,10 @@ class Instructions:
 
 
 def count_instructions(digits: Path) -> Instructions:
-    """Measure with the .pte of the build folder `digits`. Raises TargetError when the emulator does not finish."""
+    """Measure with the .pte of the build folder `digits`.
+
+    Raises TargetError when a build fails or the emulator does not finish.
+    """
     image = _build(digits / "bundles" / "digits" / "model.pte")
     said = _run(image)
     nothing = said["clock nothing"]
@@ -74,7 +81,7 @@ def count_instructions(digits: Path) -> Instructions:
         return (said[key] - nothing) / per_instruction
 
     def each(what: str, kind: str) -> float:
-        """What one more call costs."""
+        """Return the cost of one more call."""
         return (instructions(f"{kind}-{2 * _COUNT} {what}") - instructions(f"{kind}-{_COUNT} {what}")) / _COUNT
 
     emulator = load_board(BOARD).emulator
@@ -119,7 +126,7 @@ def _call(command: list[str]) -> None:
 
 
 def _run(image: Path) -> dict[str, int]:
-    """Run the bench to its last line; return its numbers by name."""
+    """Run the bench until it prints its last line. Return its numbers by name."""
     board = load_board(BOARD)
     assert board.emulator is not None
     console, log = image.with_name("console.txt"), image.with_name("emulator.log")

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Flash of CPU operators on the Cortex-M55: what an image with these operators, on these dtypes, holds of kernels.
+"""Flash that CPU operators take in an image for the Cortex-M55.
 
     python tests/bench/kernel_footprint.py ["aten::add.out float32" ...]
 
-Each argument is a program's selection ("a; b" for two operators); without arguments, a few. The kernels are compiled
-and linked as in an image, alone: without C library and runtime. The generated wrappers are counted apart.
+Each argument is a program's selection of operators and dtypes ("a; b" for two operators). Without
+arguments, some examples are measured. The kernels are compiled and linked as in an image, but
+without C library and runtime. The generated wrappers are counted separately.
 """
 
 from __future__ import annotations
@@ -34,20 +35,23 @@ _FLAGS = (
     *("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard", "-std=c++17", "-Os", "-fno-exceptions", "-fno-rtti"),
     *("-ffunction-sections", "-fdata-sections", "-DC10_USING_CUSTOM_GENERATED_MACROS", "-DET_MIN_LOG_LEVEL=Error"),
     "-DPILOTLIGHT_SELECTED_OPERATORS",
-    *("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"),  # As cmake/flags.cmake.
+    *("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"),  # As in cmake/flags.cmake.
 )
 
 
 @dataclass(frozen=True)
 class KernelSize:
-    """Bytes of .text and .rodata: of the kernels, and of the wrappers that take their arguments off the stack."""
+    """Bytes of .text and .rodata.
+
+    wrappers: the generated functions that take a kernel's arguments off the stack.
+    """
 
     kernels: int
     wrappers: int
 
 
 def kernel_size(selection: str, folder: Path) -> KernelSize:
-    """Compile what `selection` needs in `folder`, link it, and return its size."""
+    """Compile and link the kernels of `selection` in `folder`, and return their size."""
     operators = folder / "operators.txt"
     operators.write_text("".join(f"{line.strip()}\n" for line in selection.split(";")), encoding="utf-8")
     _run(sys.executable, str(KERNELS / "generate_registration.py"), "--operators", str(operators), "--out", str(folder))
@@ -73,7 +77,7 @@ def kernel_size(selection: str, folder: Path) -> KernelSize:
 
 
 def _stand_ins(objects: list[Path], folder: Path) -> Path:
-    """Compile labels without code for what the C library and the runtime would define."""
+    """Compile labels without code for all symbols of the C library and the runtime."""
     symbols = {"--undefined-only": set[str](), "--defined-only": set[str]()}
     for which, names in symbols.items():
         listing = _run("arm-none-eabi-nm", "--format=just-symbols", which, *map(str, objects))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""load_method of our runtime against the wheel's, on programs of 10 to 2,000 operators."""
+"""load_method of our runtime compared with the wheel's, on programs of 10 to 2,000 operators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from images import BENCH
 from pilotlight.errors import BuildFailed
 
 OPERATORS = (10, 30, 100, 300, 1000, 2000)
-# Each turn runs both once; the least of all counts, because other work on the machine only ever adds.
+# Each turn runs both runtimes once. The least time counts: other work can only add time.
 _TURNS = 5
 _ROUNDS = 20
 _BUILD_DEADLINE_S = 600.0
@@ -24,7 +24,7 @@ _SIDES = ("ours", "wheel")
 
 @dataclass(frozen=True)
 class Loads:
-    """Nanoseconds by number of operators, each for "ours" and "wheel"."""
+    """Nanoseconds by runtime ("ours", "wheel") and number of operators."""
 
     program: dict[str, dict[int, int]]
     method: dict[str, dict[int, int]]
@@ -38,13 +38,19 @@ class Loads:
 
     @property
     def worst_ratio_with_verification(self) -> float:
-        """Of Program::load() and load_method() together: ours verifies in the first, the wheel nowhere."""
+        """The largest ratio of Program::load() and load_method() together.
+
+        Ours verifies the file in Program::load(); the wheel's does not verify it.
+        """
         ours, wheel = ([self.program[side][count] + self.method[side][count] for count in OPERATORS] for side in _SIDES)
         return max(mine / theirs for mine, theirs in zip(ours, wheel, strict=True))
 
     @property
     def exponent(self) -> float:
-        """Slope of our time over the number of operators, from 100 on: below, the fixed part of a load weighs."""
+        """Slope of our time over the number of operators, both as logarithms.
+
+        Only from 100 operators on: below, the fixed part of a load dominates.
+        """
         points = [(math.log(n), math.log(self.method["ours"][n])) for n in OPERATORS if n >= 100]
         mean_x, mean_y = (sum(values) / len(points) for values in zip(*points, strict=True))
         covariance = sum((x - mean_x) * (y - mean_y) for x, y in points)
@@ -52,7 +58,7 @@ class Loads:
 
 
 def measure_loads() -> Loads:
-    """Raises BuildFailed when the programs do not build, or one of them does not load."""
+    """Measure. Raises BuildFailed when a program does not build or does not load."""
     folder = BENCH / "load"
     source = Path(__file__).resolve().parent / "load"
     python = f"-DPILOTLIGHT_PYTHON={sys.executable}"
@@ -81,7 +87,7 @@ def _call(command: list[str], deadline_s: float) -> str:
 
 
 def _program(count: int) -> bytes:
-    """`count` calls of aten::neg.out in a row, as the exporter writes them: two tensors in turns, one number each."""
+    """Return a .pte with `count` calls of aten::neg.out in a row."""
     from executorch.exir import schema
     from executorch.exir._serialize import _serialize_pte_binary
     from executorch.exir._serialize._program import PTEFile

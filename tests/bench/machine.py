@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the figures were measured on; nothing that tells whose machine it is."""
+"""The machine that the figures were measured on, without anything that identifies its owner."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def machine_facts() -> dict[str, Any]:
         "commit": _first_line(["git", "rev-parse", "--short", "HEAD"]) + (" with changes" if status else ""),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
-        # Seconds mean little when others use the machine.
+        # With a high load, figures in seconds mean little.
         "load_average": round(os.getloadavg()[0], 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

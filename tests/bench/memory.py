@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was computed that a model needs, against what it took on the emulated board."""
+"""The memory that a model was computed to need, and the memory it used on the emulated board."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LARGE = ("kws", "mobilenet_v1", "mobilenet", "vision_transformer")
 
 @dataclass(frozen=True)
 class PoolUse:
-    """Bytes of one pool: what was computed, and what one inference took."""
+    """Bytes of one pool: the computed number, and the number that one inference used."""
 
     pool: str
     computed: int
@@ -32,7 +32,11 @@ class PoolUse:
 
 @dataclass(frozen=True)
 class ModelMemory:
-    """arena: planned buffers and temp pool together, which are the same memory where inputs are in place."""
+    """The memory of one model.
+
+    arena: bytes of planned buffers and temp pool together.
+    in_place: whether these two are the same memory, so that inputs and outputs are in place.
+    """
 
     model: str
     pools: tuple[PoolUse, ...]
@@ -41,7 +45,10 @@ class ModelMemory:
 
 
 def measure_memory(model: str, console: Console) -> ModelMemory:
-    """Build, run one sample, and compare. Raises whatever building, powering and checking raise."""
+    """Build the model, run one sample, and compare.
+
+    Raises the errors of build_image(), power_up() and run_check().
+    """
     file = _MODELS / f"{model}.py"
     folder = BENCH / "memory" / model
     settings = Settings(BOARD, (str(file) if file.is_file() else model,))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of the bench: each measures, and says what it found as figures. README.md says what each means."""
+"""The parts of the bench. Each measures something and returns figures. README.md explains them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _CORE_GOAL_BYTES = 16 * 1024
 _VERIFIER_GOAL_BYTES = 12 * 1024
 _RAM_GOAL_BYTES = {"digits": 4 * 1024, "MobileNetV2": 26 * 1024}
-# What the runtime needs beside the planned buffers, whatever the board and the app.
+# The components that count as the runtime's RAM, independent of the board and the app.
 _OF_THE_RUNTIME = (*OF_THE_RUNTIME, "kernels", "delegate", "driver")
 _METHOD_POOL_GOAL_BYTES = 4 * 1024
 _DISPATCH_GOAL_INSTRUCTIONS = 150
@@ -27,7 +27,7 @@ _LOAD_GOAL = 0.5
 _SPEED_GOAL = 8.0
 _FLOAT_GOAL = 4.0
 _COMMAND_GOAL_US = 50.0
-# 1 is linear; the rest is for a machine that others use.
+# 1 is linear. The rest is a margin for a machine that others use.
 _GROWTH_GOAL = 1.1
 _CHECKED_SAMPLES = 8
 
@@ -78,7 +78,7 @@ def _runtime_ram(digits: Path) -> list[Figure]:
 def _code(folder: Path, image: str) -> list[Figure]:
     linker_map = folder / "firmware.map"
     uses = by_component(linker_map)
-    uses.setdefault("kernels", Use(0, 0))  # Of note when there is nothing, too.
+    uses.setdefault("kernels", Use(0, 0))  # A line for the kernels even if there are none.
     figures = []
     for name, use in uses.items():
         figures.append(Figure(f"code, {image}: {name}", use.code, "bytes"))
@@ -102,7 +102,7 @@ def _ram(folder: Path) -> list[Figure]:
 
 
 def _pools(folder: Path) -> list[Figure]:
-    """Computed sizes, and what a check on the powered board found used."""
+    """Return the computed sizes, and the sizes that a check on the powered board used."""
     from pilotlight import targets
     from pilotlight.check.run import run_check
 
@@ -198,11 +198,11 @@ def simulator(console: Console) -> list[Figure]:
 
     from pilotlight.export.noise import NoiseLog
 
-    # Exporter and reference model talk a lot.
+    # Exporter and reference model print a lot.
     noise = NoiseLog(BENCH / "simulator.log")
     speeds: list[Speed] = []
     for measure in (mobilenet_speed, digits_speed):
-        with noise.captured():  # No spinner: it would end up in the log.
+        with noise.captured():  # Without a spinner, which would end up in the log.
             speeds.append(measure())
     with noise.captured():
         growth, small = convolution_growth(), transformer_commands()

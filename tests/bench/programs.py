@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs for the instruction counts: `python tests/bench/programs.py OUT`.
 
-Each kind comes with COUNT and with twice COUNT calls in one method, so that a difference of two measurements holds
-nothing but calls.
+Each kind exists with COUNT and with twice COUNT calls in one method. The difference of the two
+measurements is then the cost of the calls alone.
 
     kernels-N.pte    N calls of aten::neg.out, each on the result of the one before
-    delegates-N.pte  N calls of a delegate of backend BenchBackend, with one input and one output
+    delegates-N.pte  N calls of a delegate of BenchBackend, with one input and one output
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _EXAMPLE = (torch.zeros(4),)
 
 
 class BenchBackend(BackendDetails):  # type: ignore[misc]
-    """Compiles anything to nothing: the firmware's backend of this name does nothing either."""
+    """Compiles nothing. The firmware's backend of this name does nothing either."""
 
     @staticmethod
     def preprocess(edge_program: Any, compile_specs: Any) -> Any:

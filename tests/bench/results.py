@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A measurement as it stands in the table and in the JSON."""
+"""A measurement, as the table and the JSON show it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from rich.text import Text
 class Figure:
     """One line of the table.
 
-    at_most, at_least: the goal, if there is one; it is shown, and never fails the run.
-    orientation: true of seconds, which say something about this machine at this moment only.
+    at_most, at_least: the goal, if there is one. A missed goal is shown and does not fail the run.
+    orientation: true for seconds, which depend on this machine at this moment.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """None without a goal."""
+        """Whether the goal is met; None without a goal."""
         if self.at_most is not None:
             return self.value <= self.at_most
         if self.at_least is not None:
@@ -48,7 +48,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Part:
-    """The figures of one part of the bench; `failed` says why there are none."""
+    """The figures of one part of the bench. If there are none, `failed` says why."""
 
     name: str
     figures: tuple[Figure, ...] = ()

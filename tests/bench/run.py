@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures what the project promises: `python tests/bench/run.py [--only PART] [--json FILE]`. See README.md."""
+"""Measures the bench: `python tests/bench/run.py [--only PART] [--json FILE]`. See README.md."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(name: str, console: Console) -> Part:
-    """A part that cannot be measured must not take the others with it."""
+    """Measure one part. If that fails, the other parts still run."""
     console.rule(name, align="left")
     try:
         return Part(name, tuple(PARTS[name](console)))
@@ -40,7 +40,7 @@ def main() -> int:
     names = [name for name in PARTS if not args.only or name in args.only]
     default = "results.json" if not args.only else f"results-{'-'.join(names)}.json"
     file: Path = args.json or BENCH / default
-    # The table is for reading, and goes to files and pipes in full width.
+    # In files and pipes, the table has its full width.
     console = Console(width=None if sys.stdout.isatty() else 140)
     machine = machine_facts()
     parts = [_measure(name, console) for name in names]

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulator's speed: against the TOSA reference model on the same graph, against PyTorch's float32 doing the same
-products, over the size of an operation, and in commands that hardly compute.
+"""The simulator's speed.
 
-Both sides of a ratio run in turns in one process. The simulator and PyTorch have one thread each, and what compares
-them counts that thread's processor time, which other work on the machine does not stretch. The reference model takes
-the threads it likes; what compares with it counts time on the clock.
+It is compared with the TOSA reference model on the same graph, and with PyTorch's float32 on the
+same network. Two more figures show how the time grows with the size of an operation, and the cost
+of commands that compute little.
+
+Both sides of a ratio run in turns in one process. The simulator and PyTorch have one thread each,
+and their comparison counts that thread's processor time, which other work on the machine does not
+stretch. The reference model takes as many threads as it wants, so the comparison with it counts
+elapsed time.
 """
 
 from __future__ import annotations
@@ -33,12 +37,15 @@ _SHAPE = (1, 3, 224, 224)
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds of one inference; the others are the fastest of `runs` after the first, taken in turns: other
-    work on the machine only ever adds.
+    """Seconds of one inference.
+
+    Each figure is the fastest of `runs` after the first, taken in turns: other work on the machine
+    can only add time.
 
     first_s: the first simulated inference, which also decodes the weights.
-    ratio: how many times faster than the reference model the simulator is.
-    float_s, float_ratio: PyTorch's float32 on one thread, and our time over it, where the network is at hand.
+    ratio: the reference model's time over the simulator's.
+    float_s, float_ratio: PyTorch's float32 on one thread, and our time over it; None for networks
+        that are not available in PyTorch here.
     """
 
     network: str
@@ -54,7 +61,10 @@ class Speed:
 
 @dataclass(frozen=True)
 class Growth:
-    """Seconds by multiplications, of convolutions that differ in size alone; `exponent` is that of the best fit."""
+    """Seconds of convolutions that differ only in size, by their number of multiplications.
+
+    exponent: that of the best fit.
+    """
 
     seconds: dict[int, float]
     exponent: float
@@ -62,7 +72,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class SmallCommands:
-    """Seconds of an inference in which no command has much to compute."""
+    """Seconds of an inference whose commands compute little."""
 
     network: str
     commands: int
@@ -76,7 +86,7 @@ def mobilenet_speed(runs: int = 9) -> Speed:
 
 
 def mobilenet_program() -> bytes:
-    """The .pte alone."""
+    """Return only the .pte."""
     return _exported("mobilenet-v2", [_NETWORKS / "mobilenet_v2.py"], _export_mobilenet)[0]
 
 
@@ -87,7 +97,7 @@ def digits_speed(runs: int = 50) -> Speed:
 
 
 def transformer_commands(runs: int = 100) -> SmallCommands:
-    """A transformer whose largest tensor has some 600 elements."""
+    """Measure a transformer whose largest tensor has some 600 elements."""
     pte, _ = _exported("transformer", [_NETWORKS / "networks.py"], _export_transformer)
     simulator = Simulator(pte)
     inputs = [np.zeros(tensor.shape, tensor.dtype) for tensor in simulator.method.inputs]
@@ -96,7 +106,8 @@ def transformer_commands(runs: int = 100) -> SmallCommands:
     return SmallCommands("transformer, U55-128", done.operations, done.macs, seconds)
 
 
-# Height and width of a map of 64 channels, for which a 3x3 convolution takes about 1 M, 10 M, 100 M and 1 G products.
+# Heights and widths of feature maps with 64 channels. A 3x3 convolution on them takes about 1 M,
+# 10 M, 100 M and 1 G products.
 _GROWTH_SIZES = (5, 16, 52, 165)
 
 
@@ -115,7 +126,7 @@ def convolution_growth(runs: int = 7) -> Growth:
 
 
 def _convolution(size: int) -> bytes:
-    """A 3x3 convolution of `size` x `size` x 64 to as much, compiled to a delegate's blob."""
+    """Return the blob of a 3x3 convolution from `size` x `size` x 64 to the same shape."""
     sys.path.insert(0, str(_NETWORKS))
     from tosa_graph import TosaGraph
     from vela_compiler import compile_tosa
@@ -149,7 +160,7 @@ def _measure(network: str, pte: bytes, tosa: bytes, runs: int, float_model: Call
 
     first_s, output = _timed(simulate, samples(0))
     _, golden = _timed(reference, samples(0))
-    # A simulator that computes something else may be as fast as it likes.
+    # The speed of wrong results does not count.
     if not np.array_equal(output, golden):
         raise Mismatch(f"{network}: the simulator does not compute what the TOSA reference model computes")
     times = []
@@ -169,14 +180,17 @@ def _timed(run: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
 
 
 def _computed(run: Callable[..., Any], *arguments: Any) -> float:
-    """Return the seconds that this thread had the processor."""
+    """Return the seconds of processor time that this thread used."""
     start = time.thread_time()
     run(*arguments)
     return time.thread_time() - start
 
 
 def _exported(name: str, inputs: Sequence[Path], export: Callable[[], Any]) -> tuple[bytes, bytes]:
-    """Export, once for each version of the model, of the exporter and of the pinned packages; return .pte and TOSA."""
+    """Export, and return .pte and TOSA.
+
+    The result is kept until `inputs`, tests/npu/exported.py or the pinned packages change.
+    """
     digest = hashlib.sha256()
     for path in (*inputs, _NETWORKS / "exported.py", ROOT / "python" / "requirements.txt"):
         digest.update(path.read_bytes())
@@ -187,7 +201,7 @@ def _exported(name: str, inputs: Sequence[Path], export: Callable[[], Any]) -> t
         exported = export()
         folder.mkdir(parents=True, exist_ok=True)
         pte.write_bytes(exported.pte)
-        tosa.write_bytes(exported.tosa)  # Last: its presence says that both are whole.
+        tosa.write_bytes(exported.tosa)  # Written last: if it exists, both files are complete.
     return pte.read_bytes(), tosa.read_bytes()
 
 
@@ -202,13 +216,13 @@ def _export_mobilenet() -> Any:
 
 
 def _float_mobilenet() -> Callable[[], Any]:
-    """Return what runs the network in PyTorch, float32, on one thread."""
+    """Return a function that runs the network in PyTorch, float32, on one thread."""
     sys.path.insert(0, str(_NETWORKS))
     import torch
     from mobilenet_v2 import MobileNetV2
 
     torch.set_num_threads(1)
-    # Batch normalisation is folded into the convolutions, as in what the NPU runs.
+    # Batch norms are folded into the convolutions, as in the NPU's program.
     x = torch.randn(_SHAPE)
     model = torch.jit.optimize_for_inference(torch.jit.trace(MobileNetV2().eval(), x))
 

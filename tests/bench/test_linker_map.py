@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The map parser: against a map worked out by hand, and against the ELF of a real link."""
+"""The map parser, compared with a hand-made map and with the ELF of a real link."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-# Tests of a folder without __init__.py import their neighbours by name.
+# A test in a folder without __init__.py imports its neighbours by name.
 sys.path.insert(0, str(Path(__file__).parent))
 
 from footprint import CODE, DATA, Use, by_component, runtime_code_elsewhere, sections_of
@@ -18,8 +18,8 @@ from footprint import CODE, DATA, Use, by_component, runtime_code_elsewhere, sec
 from pilotlight.boards import load_board
 from pilotlight.paths import ROOT
 
-# In the form of GNU ld: long names push the rest to the next line, merged strings overlap, unwind tables keep the
-# size they had before they were joined, what was dropped comes first.
+# In the form of GNU ld: a long name moves the rest to the next line, merged strings overlap, unwind
+# tables have the size from before they were joined, and discarded sections come first.
 MAP = """\
 Discarded input sections
 
@@ -95,7 +95,7 @@ def test_inline_functions_of_the_runtime_are_found_in_other_components(map_file:
     assert runtime_code_elsewhere(map_file) == 0x14
 
 
-# Links what an image consists of, without the minutes that an export takes.
+# Links the parts of an image, without an export, which would take minutes.
 @pytest.fixture(scope="module")
 def linked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("linked")
@@ -120,8 +120,8 @@ def test_components_of_a_real_image_add_up_to_the_sections_of_its_elf(linked: Pa
 def test_padding_of_a_real_image_is_little_and_its_libraries_are_known(linked: Path) -> None:
     uses = by_component(linked / "firmware.map")
     total = sum(use.code for use in uses.values())
-    # The probe's own objects are the app; everything else is of our libraries or the compiler's.
-    # One granule at most where a region ends.
+    # The probe's own objects are the app. Everything else belongs to our libraries or the compiler.
+    # Padding is at most one granule where a region ends.
     assert uses["padding"].code < total / 100 + 4 * load_board("qemu-corstone300").cpu.mpu_granule_bytes
     assert uses["platform"].code > 1000
     assert uses["C and C++ library"].code > 1000

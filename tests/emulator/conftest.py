@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The probe image, built once per board, and benches with it."""
+"""The probe image, built once per board, and benches that run it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pilotlight import targets
 
 @pytest.fixture(scope="session")
 def probe_image(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Build the probe for a board, on first use."""
+    """Return a function that builds the probe for a board, once per session."""
     built: dict[str, Path] = {}
 
     def build(board: str) -> Path:
@@ -33,7 +33,7 @@ def probe_image(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
 @pytest.fixture(params=["qemu-corstone300", "host"])
 def bench(request: pytest.FixtureRequest, probe_image: Callable[[str], Path], tmp_path: Path) -> Iterator[Bench]:
-    """A bench for each board that can run here; powered off again whatever happens."""
+    """A bench on each board that can run here. It is powered off after the test."""
     folder = make_build(tmp_path / "build", request.param, probe_image(request.param))
     yield Bench(folder)
     targets.power_off(folder)
@@ -48,7 +48,7 @@ def qemu_bench(probe_image: Callable[[str], Path], tmp_path: Path) -> Iterator[B
 
 @pytest.fixture(scope="session")
 def powered(probe_image: Callable[[str], Path]) -> Iterator[Callable[[Path], Bench]]:
-    """Power up a QEMU bench in a folder; it stays on for as long as somebody may want it."""
+    """Return a function that powers up a QEMU bench in a folder, until the session ends."""
     folders: list[Path] = []
 
     def power_up(folder: Path) -> Bench:

@@ -72,7 +72,7 @@ class Wire:
 
 
 class Bench:
-    """One build folder with a probe image, and its target."""
+    """A build folder with a probe image, and its target."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -86,7 +86,7 @@ class Bench:
         return powered.state
 
     def connect(self) -> None:
-        """Connect, and let the probe say all it has to say about its start."""
+        """Connect, and read all that the probe prints when it starts."""
         self.wire = Wire(targets.status(self.folder).console_port)
         self.wire.send("")
         self.wire.read_until("what?")
@@ -100,7 +100,7 @@ class Bench:
 
 
 def make_build(folder: Path, board: str, image: Path | None, npu: str = "ethos-u55-128") -> Path:
-    """A build folder as far as pilotlight.targets looks at it."""
+    """Make a build folder with those files that pilotlight.targets reads."""
     folder.mkdir(parents=True, exist_ok=True)
     info = {"board": board, "model": "probe", "build_id": BUILD_ID, "target": npu}
     (folder / "build_info.json").write_text(json.dumps(info), encoding="utf-8")

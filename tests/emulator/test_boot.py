@@ -15,7 +15,7 @@ def test_the_image_starts_with_its_data_its_constructors_and_a_new_boot_id(bench
     for _ in range(3):
         bench.wire.send("z")
         greetings.append(bench.wire.read_until("probe boot"))
-    # The constructor adds one to initialised data, so 1235 needs both, in this order.
+    # The constructor adds one to initialised data. 1235 needs both, in this order.
     assert all(line.endswith("constructed 1235") for line in greetings)
     assert len(set(greetings)) == 3
 
@@ -48,7 +48,8 @@ def test_a_millisecond_of_the_board_is_a_millisecond(bench: Bench) -> None:
         assert answer.startswith("none after")
         waited_s = int(answer.split()[2]) / 1e6
         assert 0.5 <= waited_s <= 1.001 * took_s, "the board's clock runs too fast"
-        # On a busy machine the answer comes late. A clock that runs too slowly never comes near.
+        # On a busy machine the answer may come late; then the test measures again. A clock that
+        # runs too slowly fails every time.
         return took_s < 1.3 * waited_s
 
     wait_until(measured, "a wait that took the board and the host the same time")
@@ -70,4 +71,4 @@ def test_a_failed_check_names_its_line_after_the_reset(bench: Bench) -> None:
     assert report.endswith("text probe.cpp: kind == nullptr")
     bench.wire.send("z")
     bench.wire.read_until("probe boot")
-    assert bench.wire.ask("a") == "alive"  # and no second report of the same failure in between
+    assert bench.wire.ask("a") == "alive"  # The failure was not reported a second time.

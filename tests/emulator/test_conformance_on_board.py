@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The conformance suite on an emulated Cortex-M55: the wheel's transcript, line for line, from one start."""
+"""The conformance suite on an emulated Cortex-M55.
+
+The transcript is line for line the wheel's, from one start of the emulator.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 MOST_OPERATORS = 6
-# Each program is loaded up to 80 times. In parts, so that a test takes seconds and a failure says which.
+# Each program is loaded up to 80 times. In parts, each test takes seconds, and a failure names its
+# part.
 PARTS = 6
 
 
@@ -61,7 +65,7 @@ def test_the_board_does_what_the_wheel_does(image: Path, tmp_path: Path) -> None
 
 
 def _small_programs(programs: Path) -> list[str]:
-    """Programs of many operators would take minutes and are no other case."""
+    """Return the programs with few operators. The others take minutes and add no new case."""
     return [name for name in suite.names(programs) if len(suite.operators(programs, name)) <= MOST_OPERATORS]
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An app may use C++ exceptions: the linker scripts hold what the unwinder searches, and nothing else there."""
+"""An app may use C++ exceptions.
+
+The linker scripts keep what the unwinder searches, and nothing else in that section.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import bounded
 
 EXAMPLE = ROOT / "firmware" / "examples" / "bare_metal"
-# Says by semihosting what it caught, and ends the emulator.
+# Prints by semihosting what it caught, and ends the emulator.
 THROWS = """\
 #include <cstdint>
 
@@ -108,6 +111,6 @@ def _assert_index(path: Path) -> None:
 
 
 def _offset(word: int) -> int:
-    """Return the signed offset of 31 bits that an entry begins with."""
+    """Return the signed 31-bit offset at the beginning of an entry."""
     assert word < 0x8000_0000
     return word - 0x8000_0000 if word & 0x4000_0000 else word

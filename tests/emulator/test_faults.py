@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every fault the platform knows, provoked on the emulated board, and what the host makes of its dump.
+"""Every fault that the platform knows, provoked on the emulated board, and the host's report of it.
 
-What is expected stems from the architecture (Armv8-M ARM) and from the probe's source, not from the decoder.
+The expectations follow from the architecture (Armv8-M ARM) and from the probe's source, not from
+the decoder.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ GUARD = "0x[0-9a-f]{8}: the guard below the stack"
 
 @dataclass(frozen=True)
 class Case:
-    """A fault, its kind, and its reason as a pattern. `at_source`: whether the program counter is in the probe."""
+    """A fault, its kind, and a pattern of its reason.
+
+    at_source: whether the program counter is in the probe.
+    """
 
     name: str
     kind: FaultKind
@@ -58,7 +62,7 @@ CASES = [
 def faults(
     probe_image: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory, powered: Callable[[Path], Bench]
 ) -> Callable[[str], bytes]:
-    """Provoke a fault on the one board of this module, and return the dump that the next boot hands out."""
+    """Return a function that provokes a fault and returns the dump that the next boot reports."""
     bench = powered(tmp_path_factory.mktemp("faults"))
 
     def provoke(name: str) -> bytes:
@@ -86,7 +90,7 @@ def test_a_fault_is_decoded_to_its_reason_function_and_line(
     assert re.fullmatch(case.reason, report.reason)
     innermost = report.frames[0]
     if case.at_source:
-        # The probe's table has the fault's name on the line of its cause, or shortly before.
+        # The probe's table has the fault's name on the line of its cause or up to 6 lines above.
         named = next(i for i, line in enumerate(SOURCE, 1) if f'"{case.name}"' in line)
         file, _, line = innermost.line.partition(":")
         assert file == "probe.cpp" and named <= int(line) <= named + 6

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can only be linked here: the FVP's image, and images that do not fit."""
+"""Images that can only be linked here: the FVP's image, and images that do not fit."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from probe_bench import PROBE
 
 from pilotlight.boards import load_board
 
-# Of image.ld.
+# Symbols of image.ld.
 _REGION_END = re.compile("__(?:code|constants|model|ram|arena)_(?:start|end)|__stack_(?:limit|top)")
-# The secure aliases of Arm's Corstone-300 memory map.
+# Secure aliases in the memory map of Arm's Corstone-300.
 ITCM, DTCM, SRAM, DDR = 0x1000_0000, 0x3000_0000, 0x3100_0000, 0x7000_0000
 
 
@@ -51,7 +51,7 @@ def test_the_vector_table_names_the_npu_interrupt_of_the_fvp(probe_image: Callab
 
 
 def test_no_image_holds_an_allocator(probe_image: Callable[[str], Path]) -> None:
-    # The probe prints with newlib's snprintf(), which asks for memory when it has no room.
+    # The probe prints with newlib's snprintf(), which allocates when its buffer is full.
     with probe_image("qemu-corstone300").open("rb") as file:
         table = ELFFile(file).get_section_by_name(".symtab")
         functions = {s.name for s in table.iter_symbols() if s["st_info"]["type"] == "STT_FUNC"}
@@ -60,7 +60,7 @@ def test_no_image_holds_an_allocator(probe_image: Callable[[str], Path]) -> None
 
 @pytest.fixture(scope="module")
 def link_with(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], subprocess.CompletedProcess[str]]:
-    """Link the probe with a file more, of which this is the text."""
+    """Return a function that links the probe with one more source file, given its text."""
     folder = tmp_path_factory.mktemp("more")
     source = folder / "more.cpp"
 
@@ -91,7 +91,7 @@ def test_what_brings_the_librarys_allocator_is_refused_by_the_linker_with_who_as
 def test_what_may_allocate_is_linked_with_the_traps_and_no_allocator(
     link_with: Callable[[str], subprocess.CompletedProcess[str]], call: str
 ) -> None:
-    # The C library's own text output asks for memory where it has none: all who might cannot be refused.
+    # The C library's own text output may allocate, so its callers cannot all be refused.
     done = link_with("#include <cstdio>\n#include <cstdlib>\n" + KEPT.format(call=call))
     assert done.returncode == 0, done.stdout
     assert "reference to" not in done.stdout

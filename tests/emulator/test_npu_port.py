@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The NPU as firmware sees it through the mailbox, with the NPU simulator behind it.
+"""The NPU as firmware sees it through the mailbox, with the NPU simulator behind the mailbox.
 
 Register numbers and values are those of Arm's Ethos-U55 register map.
 """
@@ -102,8 +102,9 @@ def test_a_simulator_that_takes_longer_than_the_deadline_is_waited_for(bench: Be
 
 def test_the_simulator_sees_memory_that_the_cpu_wrote_and_writes_it(bench: Bench) -> None:
     bench.power_up()
-    # The CPU writes a stream to word 64 of the arena: NPU_OP_STOP with mask 5. The NPU's DMA copies it over the start
-    # of the model, which is no stream, and then runs it from there. The mask it leaves in STATUS is the proof.
+    # The CPU writes a stream to word 64 of the arena: NPU_OP_STOP with mask 5. The NPU's DMA copies
+    # it over the start of the model, which is not a stream. Then the NPU runs it from there, and
+    # the mask in STATUS proves it.
     arena, model = _addresses(bench)
     bench.wire.ask("p 64 0x00050000")
     _start(bench, [*_copy(arena + 256, model, 16), OP_STOP])
@@ -112,13 +113,14 @@ def test_the_simulator_sees_memory_that_the_cpu_wrote_and_writes_it(bench: Bench
     for offset, value in ((QBASE, model), (QSIZE, 4), (CMD, 1)):
         bench.wire.ask(f"w {offset} {value}")
     assert bench.wire.ask("i 3000").startswith("interrupt")
-    assert int(bench.wire.ask(f"r {STATUS}"), 16) == 5 << 16 | 0x22  # irq_history_mask, cmd_end_reached, irq_raised
+    # irq_history_mask, cmd_end_reached, irq_raised
+    assert int(bench.wire.ask(f"r {STATUS}"), 16) == 5 << 16 | 0x22
 
 
 def test_a_reset_in_the_middle_of_a_run_is_answered(bench: Bench) -> None:
     state = bench.power_up()
     arena, _ = _addresses(bench)
-    # 10 s or so of copying 8 MiB again and again: far longer than the reset may take.
+    # Copies 8 MiB again and again, for some 10 s: far longer than the reset may take.
     copies = _copy(arena + 0x0100_0000, arena + 0x0200_0000, 0x0080_0000) + [OP_DMA_START, OP_DMA_WAIT] * 400
     _start(bench, [*copies, OP_STOP])
     status = int(bench.wire.ask(f"r {STATUS}"), 16)
@@ -135,7 +137,7 @@ def test_a_reset_in_the_middle_of_a_run_is_answered(bench: Bench) -> None:
     assert bench.wait_until(lambda s: s.running).npu_pid == state.npu_pid
 
 
-# Command words of the stream: opcode, and parameter from bit 16 on; 0x4000 marks a payload word.
+# Command words: the opcode, and the parameter from bit 16 on. 0x4000 says that a payload follows.
 OP_STOP, OP_DMA_START, OP_DMA_WAIT = 0x0000, 0x0010, 0x0011
 DMA0_SRC_REGION, DMA0_DST_REGION = 0x0130, 0x0131
 DMA0_SRC, DMA0_DST, DMA0_LEN = 0x4030, 0x4031, 0x4032
@@ -152,7 +154,7 @@ def _addresses(bench: Bench) -> tuple[int, int]:
 
 
 def _start(bench: Bench, stream: list[int]) -> None:
-    """Put a stream at word 128 of the arena and let the NPU, just reset, run it."""
+    """Write a stream to word 128 of the arena, reset the NPU, and let it run the stream."""
     arena, _ = _addresses(bench)
     for index, word in enumerate(stream):
         bench.wire.send(f"p {128 + index} {word}")

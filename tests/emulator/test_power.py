@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stays on, what ends, and what is known about it: the supervisor with real emulators."""
+"""The supervisor with real emulators.
+
+What stays on, what ends, and what is known about it afterwards.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +94,7 @@ def test_a_killed_supervisor_leaves_no_orphans(bench: Bench) -> None:
 def test_a_board_that_nobody_uses_switches_itself_off(bench: Bench) -> None:
     bench.power_up(idle_limit_s=1)
     time.sleep(1.5)
-    assert bench.wire.ask("a") == "alive"  # a connected client is use, though it says nothing
+    assert bench.wire.ask("a") == "alive"  # A connected but silent client counts as use.
     bench.wire.close()
     ended = bench.wait_until(lambda s: not s.running)
     assert ended.reason == "nobody used it for 1 s"

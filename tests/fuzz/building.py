@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the targets, and runs what was built."""
+"""Builds the fuzz targets and runs them without a fuzzer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from locked import locked
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-# The targets, and the longest input that is worth giving to each, in bytes.
+# The targets, and the longest input worth giving to each, in bytes.
 MAX_LENGTH = {"loader": 16384, "delegate": 8192, "frames": 512, "kernels": 16384}
 
 _BUILD_LIMIT_S = 900
 
 
 class BuildFailedHere(Exception):
-    """A build or configuration that did not end well; the text is the tool's."""
+    """A build or a configuration failed. The text is the tool's output."""
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
@@ -35,7 +35,10 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -
 
 
 def build(folder: Path, *options: str, source: Path = HERE, compilers: tuple[str, str] | None = None) -> Path:
-    """Configure `source` into `folder` unless that was done, and build it."""
+    """Build `source` in `folder`, and configure it first if that was not done.
+
+    Raises BuildFailedHere. One process at a time builds in a folder; the others wait.
+    """
     environment = {} if compilers is None else {"CC": compilers[0], "CXX": compilers[1]}
     python = f"-DPILOTLIGHT_PYTHON={sys.executable}"
     with locked(folder):
@@ -46,7 +49,10 @@ def build(folder: Path, *options: str, source: Path = HERE, compilers: tuple[str
 
 
 def replay(folder: Path, target: str, *arguments: str | Path, limit_s: float = 300) -> subprocess.CompletedProcess[str]:
-    """Run <target>_replay; a finding is in its error output, with the command that repeats it."""
+    """Run <target>_replay.
+
+    If it finds something, its error output names the input and the command that repeats the case.
+    """
     command = [str(folder / f"{target}_replay"), "--dump", str(folder), *map(str, arguments)]
     return bounded.run(command, limit_s, capture_output=True, text=True, errors="replace")
 
@@ -57,7 +63,7 @@ def fuzzer_name(target: str) -> str:
 
 
 def findings(target: str) -> list[Path]:
-    """Return the inputs that broke a rule of `target` once."""
+    """Return the inputs that once broke a rule of `target`."""
     folder = HERE / "findings"
     about = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
     return [folder / name for name, finding in about.items() if finding["target"] == target]

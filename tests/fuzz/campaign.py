@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A long run of all targets on one core: libFuzzer, AFL++, and mutations that know the structure.
-
-The mutations also run with the firmware's kernels.
+"""A long run of all targets on one core: libFuzzer, AFL++, and structured mutations.
 
     python tests/fuzz/campaign.py --minutes 60
 
-Each target gets a share of the time and of the executions, whichever ends first. The corpus is kept in
-build/fuzz/corpus, so that the next campaign begins where this one ended. Needs Debian's clang and afl++
-(scripts/setup.sh --fuzz). Exit code 1 when something was found: the inputs are in build/fuzz/findings.
+Each target gets a share of the time and a share of the executions; the first limit reached ends
+its turn. The structured mutations also run with the firmware's kernels. The corpus is kept in
+build/fuzz/corpus, so the next campaign starts where this one ended. Needs Debian's clang and afl++
+(scripts/setup.sh --fuzz).
+
+Exit code 1: something was found, and the inputs are in build/fuzz/findings.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ import seeds  # noqa: E402
 
 WORK = building.ROOT / "build/fuzz"
 
-# A mutation list of this many takes some 20 s.
+# A list of this many mutations takes some 20 s.
 _LIST_LENGTHS = {"loader": 400_000, "kernels": 100_000}
 _MOST_FINDINGS = 5
 
 
 @dataclass(frozen=True)
 class Share:
-    """What a target gets of the whole: of its time, and how many executions at most."""
+    """A target's share of the time, and its share of the largest number of executions."""
 
     of_time: float
     of_executions: float
@@ -98,7 +99,7 @@ class Campaign:
         corpus = self._corpus / target
         corpus.mkdir(parents=True, exist_ok=True)
         result, began = Result("libFuzzer", target), time.monotonic()
-        # libFuzzer ends with the first finding, so it is started again.
+        # libFuzzer ends at the first finding, so it is started again.
         while result.findings < _MOST_FINDINGS:
             left = int(self._executions * share.of_executions) - result.executions
             seconds = int(end - time.monotonic())
@@ -175,7 +176,7 @@ class Campaign:
         self._note(result, began)
 
     def _structure(self) -> None:
-        """Mutation lists with seeds of their own, without and with the kernels, at 64 and 32 bits."""
+        """Run mutation lists with new seeds, without and with the kernels, at 64 and 32 bits."""
         end = time.monotonic() + self._seconds * 0.1
         builds: dict[tuple[str, str], tuple[Path, list[Path], Result]] = {}
         for bits in ("64", "32"):

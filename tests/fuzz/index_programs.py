@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs of one operator that takes indices: what it writes are numbers that no index may be."""
+"""Programs of one operator that takes indices.
+
+The operator writes numbers that are outside the range of every index.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit/firmware/exec
 
 from programs import Assembler, Json, kernel, plan, program, segment_table, tensor, value
 
-_FAR = 1 << 33  # As an index it leads out of every tensor.
+_FAR = 1 << 33  # As an index, it is outside every tensor.
 _DATA, _ZEROS, _INDEX, _OUT, _OTHER_OUT, _ZERO, _NO, _INDICES, _SIZES = range(9)
 
-# Operator, and its arguments; each chooses from, or puts into, two numbers that are far off.
+# Each operator with its arguments. It reads from, or writes to, a tensor of two such numbers.
 _CALLS = {
     "aten::index_select.out": (_DATA, _ZERO, _INDEX, _OUT, _OUT),
     "aten::gather.out": (_DATA, _ZERO, _INDEX, _NO, _OUT, _OUT),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where in a .pte, or in an Ethos-U blob, every number that steers its reader lies.
+"""Finds every number in a .pte, or in an Ethos-U blob, that its reader follows.
 
-The tables' fields come from the wheel's program.fbs, so that a field added there is walked too. Good files only: this
-reader trusts what it reads.
+The fields of the tables come from the wheel's program.fbs, so the walk covers fields that are added
+there. Only for good files: this reader trusts the numbers it reads.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from programs import schema_folder
 
-# FlatBuffers' names of numbers -> bytes.
+# FlatBuffers' names of scalar types -> bytes.
 _WIDTHS = {
     "bool": 1, "byte": 1, "ubyte": 1, "int8": 1, "uint8": 1, "short": 2, "ushort": 2, "int": 4, "uint": 4, "int32": 4,
     "uint32": 4, "float": 4, "long": 8, "ulong": 8, "int64": 8, "uint64": 8, "double": 8,
@@ -23,7 +23,7 @@ _WIDTHS = {
 
 @dataclass(frozen=True)
 class Site:
-    """A number in a file: `kind` tells what its values mean ("Tensor.sizes", "offset", "count"…)."""
+    """A number in a file. `kind` says what its values mean: "Tensor.sizes", "offset", "count"…"""
 
     at: int
     width: int
@@ -45,7 +45,7 @@ class Schema:
             self.tables[name] = re.findall(r"(\w+)\s*:\s*(\[?\w+\]?)", body)
 
     def width(self, kind: str) -> int | None:
-        """Return the bytes of a number of this type; None for what is stored elsewhere."""
+        """Return the bytes of a scalar of this type; None for a type that is stored elsewhere."""
         return _WIDTHS.get(self.enums.get(kind, kind))
 
 
@@ -63,7 +63,7 @@ class Walk:
         self._seen: set[int] = set()
         self._ranges: list[tuple[int, int]] = []
         self.sites: list[Site] = []
-        # Where tables and vectors begin: what an offset may be made to point to.
+        # Positions of tables and vectors: values that an offset may be changed to.
         self.targets: set[int] = set()
         self._add(0, 4, "root")
         self._add(4, 4, "identifier")
@@ -145,7 +145,7 @@ class Walk:
 
 
 def _inline_and_segment_blobs(data: bytes, ranges: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Ethos-U blobs wherever they lie: begin and size."""
+    """Yield begin and size of each Ethos-U blob, whether inline or in a segment."""
     starts = [match.start() for match in re.finditer(rb"vela_bin_stream\0", data)]
     for start in starts:
         inline = [size for begin, size in ranges if begin == start]
@@ -154,7 +154,11 @@ def _inline_and_segment_blobs(data: bytes, ranges: list[tuple[int, int]]) -> Ite
 
 
 def blob_sites(blob: bytes) -> list[Site]:
-    """Block headers, the tables of inputs and outputs, the scratch size, and every word of the driver payload."""
+    """Return the sites of a blob.
+
+    These are the block headers, the tables of inputs and outputs, the scratch size, and every word
+    of the driver payload.
+    """
     sites = []
     at = 0
     while at + 32 <= len(blob):

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists of mutations that know the structure of what they change.
+"""Lists of mutations that follow the structure of the file.
 
     python tests/fuzz/mutations.py --count 100000 --seed 1 --out cases.bin FILE...
 
-First each number of each file (layout.py) is set to each of its boundary values, taking turns over the files until
-`count` is used up; then two or three numbers at a time, at random. The files are .pte or Ethos-U blobs.
+First, each number of each file (layout.py) is set to each of its boundary values. The files take
+turns until two thirds of `count` are used or all values are tried. The rest of the list changes two
+or three numbers at a time, at random. FILE is a .pte or an Ethos-U blob.
 
-The list is for replay.cpp, little endian: "PLM1", u16 bases, per base u16 length and path; u32 cases, per case
-u16 base, u8 edits, per edit u32 offset, u8 width, u64 value.
+replay.cpp reads the list. It is little endian:
+
+    "PLM1"
+    u16 bases; per base: u16 length, path
+    u32 cases; per case: u16 base, u8 edits; per edit: u32 offset, u8 width, u64 value
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ Edit = tuple[int, int, int]
 
 _MEMORY_OFFSET = "AllocationDetails.memory_offset_low"
 
-# Values that are special wherever they stand.
+# Values that are special in any field.
 _SMALL = (0, 1, 2, 3, 7, 8, 16, 64, 127, 128, 255)
 _WIDE = (256, 1000, 0x7FFF, 0x8000, 0xFFFF, 1 << 16, 1 << 24, 1 << 28)
 _EDGES_32 = (0x3FFFFFFF, 0x40000000, 0x7FFFFFFF, 0x80000000, 0x80000001, 0xFFFFFFF0, 0xFFFFFFFE, 0xFFFFFFFF)
@@ -36,7 +40,7 @@ _EDGES_64 = (1 << 32, (1 << 32) + 1, (1 << 62), (1 << 63) - 1, 1 << 63, (1 << 64
 
 
 class Base:
-    """One file, its sites, and what each may be set to."""
+    """One file, its sites, and the values that each site may be set to."""
 
     def __init__(self, path: Path, schema: Schema) -> None:
         self.path = path
@@ -49,14 +53,14 @@ class Base:
         self._of_kind: dict[str, set[int]] = {}
         for site in self.sites:
             self._of_kind.setdefault(site.kind, set()).add(self.value(site))
-        # Lists' lengths: an index is one too large when it equals one of them.
+        # Lengths of lists: an index that equals one of them is one too large.
         self._counts = sorted(self._of_kind.get("count", set()))[:24]
 
     def value(self, site: Site) -> int:
         return int.from_bytes(self._data[site.at : site.at + site.width], "little")
 
     def candidates(self, site: Site) -> list[int]:
-        """All values to try at a site, without the one that stands there."""
+        """Return all values to try at a site, without its present value."""
         now = self.value(site)
         found = {*_SMALL, now + 1, now - 1, now * 2, now // 2, now + 4, now - 4, now ^ 0x80}
         found |= {(1 << 8 * site.width) - 1, 1 << (8 * site.width - 1), (1 << (8 * site.width - 1)) - 1}
@@ -67,7 +71,7 @@ class Base:
         if site.width == 8:
             found |= {*_EDGES_64, now + (1 << 32), (1 << 64) - now, (1 << 32) - now}
         if site.kind == "offset":
-            # Another table or vector, this very place, or one that already went by.
+            # Another table or vector, the offset's own position, or one before it.
             near = sorted(self._targets, key=lambda target: abs(target - site.at - now))[:12]
             found |= {target - site.at for target in near}
         elif site.kind not in ("slot", "text", "blob.command"):
@@ -78,7 +82,7 @@ class Base:
 
 
 def single(base: Base, rng: random.Random) -> Iterator[tuple[Edit, ...]]:
-    """Each value of each site once, in random order."""
+    """Yield each value of each site once, in random order."""
     edits = [(site.at, site.width, value) for site in base.sites for value in base.candidates(site)]
     rng.shuffle(edits)
     for edit in edits:
@@ -86,7 +90,7 @@ def single(base: Base, rng: random.Random) -> Iterator[tuple[Edit, ...]]:
 
 
 def combined(base: Base, rng: random.Random) -> tuple[Edit, ...]:
-    """Two or three sites at once, near each other more often than not."""
+    """Return a change of two or three sites, which are mostly near each other."""
     first = rng.randrange(len(base.sites))
     picked = {first}
     for _ in range(rng.choice((1, 1, 2))):
@@ -100,7 +104,10 @@ def combined(base: Base, rng: random.Random) -> tuple[Edit, ...]:
 
 
 def mutations(bases: Sequence[Base], count: int, seed: int) -> Iterator[tuple[int, tuple[Edit, ...]]]:
-    """Yield `count` mutations as (index of the base, edits); at least a third of them change several numbers."""
+    """Yield `count` mutations as (index of the base, edits).
+
+    At least a third of them change several numbers.
+    """
     rng = random.Random(seed)
     open_ended = [(index, single(base, rng)) for index, base in enumerate(bases)]
     left = count
@@ -118,7 +125,10 @@ def mutations(bases: Sequence[Base], count: int, seed: int) -> Iterator[tuple[in
 
 
 def overlaps(bases: Sequence[Base]) -> Iterator[tuple[int, tuple[Edit, ...]]]:
-    """Yield mutations that move one planned tensor to where another begins, or 8 bytes on, for each pair."""
+    """Yield mutations that move one planned tensor onto another.
+
+    For each pair: to where the other begins, and 8 bytes beyond that.
+    """
     for index, base in enumerate(bases):
         planned = [site for site in base.sites if site.kind == _MEMORY_OFFSET]
         for site, other, step in itertools.product(planned, planned, (0, 8)):
@@ -133,7 +143,7 @@ def write(files: Sequence[Path], count: int, seed: int, out: Path) -> None:
 
 
 def write_overlaps(files: Sequence[Path], out: Path) -> int:
-    """Write the list of all overlaps of planned tensors, and return how many there are."""
+    """Write the list of all overlaps of planned tensors. Return how many there are."""
     bases = _bases(files)
     found = list(overlaps(bases))
     _write(bases, found, out)

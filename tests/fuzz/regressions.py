@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of the kinds that have broken ExecuTorch runtimes, and what ours has to say to each.
+"""Files of the kinds that have broken ExecuTorch runtimes, with the error that ours must give.
 
     python tests/fuzz/regressions.py FOLDER     writes <name>.pte, and expected.json
 
-Classes after the public descriptions: CVE-2025-30402 and -54949 (heap overflow while a method or model is loaded),
--30404 and -54952 (a size that overflows, and so too small a memory), -30405 (an object placed outside of its memory),
--54950 (access out of bounds), -54951 (buffer overflows by inconsistent tables); and upstream's later fixes
-(overflowing offsets of constants and segments, products on 32 bits, null delegate data, compile specs without a key,
-lists that exhaust the allocator, the Ethos-U blob's counts).
+The classes follow the public descriptions of these CVEs:
+
+- CVE-2025-30402, -54949: heap overflow while a method or a model is loaded
+- CVE-2025-30404, -54952: a size overflows, so the memory is too small
+- CVE-2025-30405: an object is placed outside its memory
+- CVE-2025-54950: access out of bounds
+- CVE-2025-54951: buffer overflow by inconsistent tables
+
+Upstream's later fixes are classes too: overflowing offsets of constants and segments, products on
+32 bits, null delegate data, compile specs without a key, lists that exhaust the allocator, and the
+counts of the Ethos-U blob.
 """
 
 from __future__ import annotations
@@ -60,12 +66,16 @@ ERRORS = {
 
 @dataclass(frozen=True)
 class Expectation:
-    """The error on 64-bit and on 32-bit machines, what has to notice, and the class it stands for."""
+    """The expected error, the stage that must notice, and the class that the file stands for.
+
+    wide, narrow: the error on 64-bit and on 32-bit machines, a key of ERRORS.
+    """
 
     wide: str
     narrow: str
     why: str
-    # "program": Program::load(); "method": load_method(), which sizes pools and asks delegates; "execute".
+    # "program": Program::load(). "method": load_method(), which sizes pools and asks delegates.
+    # "execute": execute().
     stage: str = "program"
 
 
@@ -83,7 +93,7 @@ def _method(content: Json) -> Json:
 
 
 class Corpus:
-    """Collects cases; each starts from a copy of a good program."""
+    """Collects cases. Each case starts from a copy of a good program."""
 
     def __init__(self) -> None:
         self.cases: list[Regression] = []
@@ -108,7 +118,7 @@ class Corpus:
 
 
 def _shapes(corpus: Corpus) -> None:
-    # On 32 bits these products wrap; on 64 the planned buffer of 1024 bytes is too small for them.
+    # On 32 bits these products wrap. On 64 bits the planned buffer of 1024 bytes is too small.
     wraps = ("MemoryAllocationFailed", "InvalidProgram")
     small = "CVE-2025-30404, -54952"
     corpus.tensor("numel_wraps_to_zero", small, wraps, sizes=[65536, 65536])
@@ -180,7 +190,8 @@ def _indices(corpus: Corpus) -> None:
             f"jump_to_{index}", bounds, "InvalidProgram", jump_false(3, index), extra=[value("Bool", bool_val=False)]
         )
     instructions("move_from_nowhere", bounds, "InvalidProgram", move(99, 0))
-    # Not left to load_method(), which looks at kinds too: the file alone decides.
+    # The file alone decides this, so Program::load() must refuse it, although load_method() checks
+    # kinds too.
     instructions("move_of_an_int_to_a_tensor", "a value that changes its type", "InvalidProgram", move(1, 0))
     instructions(
         "endless_loop", "a loop without end", "InvalidProgram", jump_false(3, 0), extra=[value("Bool", bool_val=False)]
@@ -297,7 +308,7 @@ def _delegates(corpus: Corpus) -> None:
     case("spec_without_value", specs, "InvalidProgram", ethos_u(compile_specs=[{"key": "a"}]))
 
 
-# Where the blocks of a blob begin, by name.
+# Positions of the blocks of a blob, by name.
 def _blocks(blob: bytes) -> dict[str, int]:
     found, at = {}, 0
     while at < len(blob):
@@ -308,7 +319,7 @@ def _blocks(blob: bytes) -> dict[str, int]:
 
 
 def _blob_edits() -> dict[str, tuple[str, bytes]]:
-    """Blobs of the NPU's delegate, as name -> (why, bytes)."""
+    """Return blobs of the NPU's delegate, as name -> (why, bytes)."""
     blob = blobs()["cnn_u55_128"]
     at = _blocks(blob)
     counts = "later fix: counts of inputs and outputs larger than their block"
@@ -319,7 +330,7 @@ def _blob_edits() -> dict[str, tuple[str, bytes]]:
 
     result: dict[str, tuple[str, bytes]] = {}
     for side in ("inputs", "outputs"):
-        # 119304648 records of 36 bytes are 32 bytes, modulo 2^32.
+        # 119304648 records of 36 bytes are 32 bytes modulo 2^32.
         for count in (0, 2, 64, 65, 119_304_648, 2**31 - 1, -1):
             result[f"blob_{side}_count_{count}"] = (counts, word(at[side] + 32, count))
         record = at[side] + 36
@@ -351,7 +362,8 @@ def _blob_edits() -> dict[str, tuple[str, bytes]]:
     return result
 
 
-# With these cut to one byte what follows is no block; with the others it is a block of another name.
+# Blobs in which the bytes after the shortened block do not form a block. After the other blocks,
+# they form a block of another name.
 _TOO_SHORT = {"blob_scratch_size_length_1", "blob_vela_end_stream_length_1"}
 
 
@@ -362,10 +374,10 @@ def _npu_blobs(corpus: Corpus) -> None:
             plan(values, [0], [1], [delegate(0, 0, 1)], delegates=[ethos_u(compile_specs=[])]),
             backend_delegate_data=[{"data": list(blob)}],
         )
-        # Well formed, but with what this delegate does not know, is another error than malformed.
+        # Malformed data and well-formed data that the delegate does not know are different errors.
         foreign = "region" in name or "unknown" in name or (name.endswith("_length_1") and name not in _TOO_SHORT)
         error = "DelegateInvalidCompatibility" if foreign else "InvalidProgram"
-        # Not for the probe: this one is the real delegate's.
+        # Not through for_probes(): the real delegate must refuse this one.
         expectation = Expectation(error, error, why, "method")
         corpus.cases.append(Regression(name, content, [], expectation))
 
@@ -378,14 +390,17 @@ def corpus() -> list[Regression]:
 
 
 def also() -> dict[str, bytes]:
-    """Files whose error the differential tests hold to the wheel's: here they only must not do harm."""
+    """Return files whose errors the differential tests compare with the wheel's.
+
+    Here they only must not do harm.
+    """
     bad_ones = assemble({name: (for_probes(content), segments) for name, (content, segments) in bad().items()})
     whole = assemble({name: good()[name] for name in ("one_kernel", "constants")})
     return bad_ones | dict(damaged(whole["one_kernel"], whole["constants"]))
 
 
 def write(folder: Path) -> dict[str, Expectation]:
-    """Write the corpus, and return what to expect of each file, by its name."""
+    """Write the corpus, and return the expectation for each file, by its name."""
     folder.mkdir(parents=True, exist_ok=True)
     cases = corpus()
     files = assemble({case.name: (case.content, case.segments) for case in cases})
@@ -400,13 +415,17 @@ def write(folder: Path) -> dict[str, Expectation]:
 
 
 def verdicts(said: str) -> dict[str, tuple[str, int]]:
-    """Return what `loader_replay --print` said of each file: the stage that refused it, and the error code."""
+    """Return, for each file, the stage and the error code that `loader_replay --print` printed."""
     found = re.findall(r"^(\S+): (\w+) 0x(\w+) \d+$", said, re.MULTILINE)
     return {Path(path).stem: (stage, int(error, 16)) for path, stage, error in found}
 
 
 def differences(expected: dict[str, Expectation], got: dict[str, tuple[str, int]], *, narrow: bool) -> dict[str, str]:
-    """Return what is wrong, by file: `got` has the stage that refused it and the runtime's error code."""
+    """Return what is wrong, by file; empty when all is as expected.
+
+    got: for each file, the stage that refused it and the runtime's error code.
+    narrow: the verdicts come from a 32-bit process.
+    """
     names = {code: name for name, code in ERRORS.items()}
     wrong = {}
     for name, expectation in expected.items():

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes bounds checks out, one at a time, and shows that the fuzz tests notice each time.
+"""Removes bounds checks, one at a time, and shows that the fuzz tests notice each removal.
 
     python tests/fuzz/remove_checks.py [WORD...]      only checks whose name has one of the words
 
-Each is taken out of a copy of the sources; the regression corpus judges first, then the mutations, with words of 64 and
-of 32 bits. A check that is not where this file says is an error: when it moves, its entry moves along. Exit code 1 when
-one was not missed. tests/npu/driver_mutations.py does the same for the delegate.
+A check is removed from a copy of the sources. The regression corpus judges the copy first, then
+prefixes and mutations, at 64 bits and at 32 bits. If a check's text is not found exactly once, that
+is an error: when a check moves, its entry here must follow. Exit code 1 when a removal was not
+noticed. tests/npu/driver_mutations.py does the same for the delegate.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ RUNTIME, PROTOCOL, DELEGATE = "firmware/executorch/", "firmware/protocol/", "fir
 
 @dataclass(frozen=True)
 class Check:
-    """`text` stands once in `file`, and `without` is the same with the check gone."""
+    """`text` stands exactly once in `file`; `without` is the same code with the check removed."""
 
     name: str
     file: str
@@ -166,7 +167,7 @@ CHECKS = (
 
 
 class Judge:
-    """The fuzz tests' work over a copy of the sources, in `folder`."""
+    """Runs the fuzz tests' work on a copy of the sources in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -179,7 +180,7 @@ class Judge:
         mutations.write(sorted((folder / "seeds/loader").glob("*.pte")), 100_000, 64, self._cases)
 
     def verdict(self) -> str:
-        """Return what noticed, empty when nothing did."""
+        """Return which test noticed the removal; "" when none did."""
         for bits in ("64", "32"):
             options = (f"-DWORD_BITS={bits}", f"-DPILOTLIGHT_SOURCES={self.sources}")
             built = building.build(self._folder / f"replay-{bits}", *options)

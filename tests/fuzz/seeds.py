@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What fuzzing starts from: small good programs, delegate blobs, frames, and a dictionary.
+"""The inputs from which fuzzing starts: good programs, delegate blobs, frames, and dictionaries.
 
-    python tests/fuzz/seeds.py FOLDER     writes loader/, delegate/, frames/, and a dictionary of each
+    python tests/fuzz/seeds.py FOLDER   writes loader/, delegate/, frames/ and a dictionary of each
 
-Programs are the hand-written ones of tests/unit/firmware/executorch and exports of a CNN for the NPU from
-tests/unit/firmware/ethos_u/data; add files of your own to FOLDER/loader.
+The programs are the hand-written ones of tests/unit/firmware/executorch and the exports of a CNN
+for the NPU in tests/unit/firmware/ethos_u/data. You can add files to FOLDER/loader.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ import programs  # noqa: E402
 from pilotlight.pte import read_program  # noqa: E402
 
 _NONCE = bytes(range(1, 17))
-_RESET = struct.pack("<I", 0x54455352)  # What a device wants to see before it resets.
+_RESET = struct.pack("<I", 0x54455352)  # A device resets only if the message has this number.
 
 _EXPORTS = ROOT / "tests/unit/firmware/ethos_u/data"
 
 
 def for_probes(content: programs.Json) -> programs.Json:
-    """Return the program with its delegates' data meant for the probe backend instead of the NPU's."""
+    """Return the program with the probe backend's name in place of the NPU delegate's."""
     renamed: programs.Json = json.loads(json.dumps(content).replace('"EthosUBackend"', '"FuzzBackend"'))
     return renamed
 
@@ -63,7 +63,7 @@ def _message(kind: int, payload: bytes = b"") -> bytes:
 
 
 def _frame(kind: int, sequence: int, payload: bytes) -> bytes:
-    """One frame as it is on the wire (firmware/protocol/SPEC.md)."""
+    """Return one frame as it is on the wire (firmware/protocol/SPEC.md)."""
     body = struct.pack("<BBH", kind, 0, sequence) + payload
     body += struct.pack("<I", zlib.crc32(body))
     blocks = b""
@@ -73,7 +73,10 @@ def _frame(kind: int, sequence: int, payload: bytes) -> bytes:
 
 
 def frames() -> dict[str, bytes]:
-    """Streams for frames_target.cpp: raw bytes (first byte 0), or messages that it frames by itself (1)."""
+    """Return streams for frames_target.cpp.
+
+    The first byte is 0 for raw bytes, and 1 for messages that the target frames itself.
+    """
     session = [
         (0x01, _NONCE),
         (0x02, b"\0"),
@@ -86,7 +89,7 @@ def frames() -> dict[str, bytes]:
         (0x08, struct.pack("<I", 1)),
         (0x09, _RESET),
     ]
-    # Pieces that begin in their tensor and end behind it.
+    # Pieces that begin inside their tensor and end beyond it.
     beyond = [
         *session[:1],
         (0x04, bytes(8) + bytes(24)),
@@ -95,7 +98,7 @@ def frames() -> dict[str, bytes]:
         (0x06, struct.pack("<BBHI", 0, 0, 12, 4)),
     ]
     raw = b"".join(_frame(kind, sequence, payload) for sequence, (kind, payload) in enumerate(session))
-    # Frames that end before their header and checksum do.
+    # Frames that end inside their header or checksum.
     short = b"".join(b"\0" + bytes([size + 1]) + bytes(range(1, size + 1)) for size in range(10)) + b"\0"
     return {
         "raw": b"\0" + raw,
@@ -120,11 +123,11 @@ _WORDS_OF_FRAMES = {"nonce": _NONCE, "reset": _RESET, "empty_block": b"\1\1", "t
 
 
 def dictionary(target: str) -> str:
-    """Return words of the target's format as libFuzzer and AFL++ read them."""
+    """Return words of the target's format, in the syntax of libFuzzer and AFL++."""
     words = dict({"frames": _WORDS_OF_FRAMES, "delegate": _WORDS_OF_BLOBS}.get(target, _WORDS_OF_PROGRAMS))
     for name, value in (("max", 2**31 - 1), ("min", 2**31), ("all", 2**32 - 1), ("large", 2**30), ("64k", 2**16)):
         words[f"u32_{name}"] = struct.pack("<I", value)
-        if target != "frames":  # which has no number of 64 bits
+        if target != "frames":  # Frames have no 64-bit numbers.
             words[f"u64_{name}"] = struct.pack("<Q", value << 32)
     lines = []
     for name, word in words.items():

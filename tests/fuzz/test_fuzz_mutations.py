@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Damaged programs and blobs, by the hundred thousand: refused with one line in the log, or run within bounds.
+"""Damaged programs and blobs are refused with one line in the log, or run within bounds.
 
-Under AddressSanitizer and UndefinedBehaviorSanitizer, with words of 64 bits and with words of 32 as on the target.
+All tests run under AddressSanitizer and UndefinedBehaviorSanitizer, at 64 bits and, as on the
+target, at 32 bits.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ WORD_BITS = ("64", "32")
 
 @pytest.fixture(scope="module", params=WORD_BITS)
 def machine(request: pytest.FixtureRequest) -> tuple[str, Path]:
-    """The bits of a word, and the folder of the replay drivers built for it."""
+    """Return the word size in bits, and the folder of the replay drivers built for it."""
     bits: str = request.param
     return bits, building.build(building.ROOT / f"build/fuzz/replay-{bits}", f"-DWORD_BITS={bits}")
 
@@ -43,7 +44,7 @@ def _executed(said: str) -> int:
 
 
 def _ran(said: str) -> int:
-    """Return how many of the programs were good after all, and ran."""
+    """Return how many of the programs were still good and ran."""
     return sum(int(count) for count in re.findall(r"^ *(\d+)  ran 0x00 0$", said, re.MULTILINE))
 
 
@@ -63,7 +64,7 @@ def test_a_hundred_thousand_mutated_programs_are_refused_or_stay_within_bounds(
     done = building.replay(folder, "loader", "--cases", cases)
     assert done.returncode == 0, done.stderr
     assert _executed(done.stderr) == 100_000
-    # Mutations that all die at the door would prove little.
+    # If the loader refused nearly all mutations, the test would prove little.
     assert _ran(done.stderr) > 5_000
 
 
@@ -78,7 +79,7 @@ def test_mutated_delegate_blobs_are_refused_or_stay_within_bounds(
 
 
 def test_every_prefix_of_two_models_is_refused(machine: tuple[str, Path], seed_folder: Path) -> None:
-    # The third ends with padding, which belongs to the file too.
+    # The third file ends with padding. Padding belongs to the file too.
     names = ("cnn_u55_128.pte", "cnn_float_io_u55_128.pte", "constants.pte")
     models = [seed_folder / "loader" / name for name in names]
     done = building.replay(machine[1], "loader", *(part for model in models for part in ("--prefixes", model)))
@@ -108,7 +109,7 @@ def test_each_file_of_the_regression_corpus_gets_its_error(machine: tuple[str, P
 
 @pytest.mark.parametrize("target", ["loader", "delegate", "frames"])
 def test_what_fuzzing_found_stays_fixed(machine: tuple[str, Path], target: str) -> None:
-    """Inputs that broke a rule once; findings.json tells which."""
+    """Inputs that once broke a rule. findings.json says which rule."""
     files = building.findings(target)
     done = building.replay(machine[1], target, *files)
     assert done.returncode == 0, done.stderr

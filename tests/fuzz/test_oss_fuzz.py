@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The targets build the way OSS-Fuzz builds them, and run on the archives that ClusterFuzz would take."""
+"""The targets build in OSS-Fuzz's environment, and run the archives that ClusterFuzz would take."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _corpus(out: Path, target: str) -> list[Path]:
 
 @pytest.mark.time_limit(900)
 def test_they_build_with_an_engine_of_gcc_and_replay_the_corpus(tmp_path: Path) -> None:
-    """An engine is any object with main(); that of replay.cpp says how each input ended."""
+    """An engine is any object with main(). replay.cpp as the engine tells how each input ended."""
     engine = tmp_path / "engine.o"
     compiling = ["g++", "-std=c++17", *FLAGS.split(), "-c", str(HERE / "firmware/replay.cpp"), "-o", str(engine)]
     done = bounded.run(compiling, LIMIT_S, capture_output=True, text=True)
@@ -70,7 +70,7 @@ def test_they_build_with_an_engine_of_gcc_and_replay_the_corpus(tmp_path: Path) 
         assert f"max_len = {building.MAX_LENGTH[target]}" in options
         words = (tmp_path / "out" / f"{target}_fuzzer.dict").read_text().splitlines()
         assert words and all(re.fullmatch(r'\w+="(\\x[0-9a-f]{2})+"', word) for word in words)
-        # Seeds that the engine cuts off would be no good programs any more.
+        # The engine cuts off seeds beyond max_len. They would no longer be good programs.
         assert sum(file.stat().st_size > building.MAX_LENGTH[target] for file in files) <= len(files) // 20
 
 

@@ -26,7 +26,7 @@ def image() -> Path:
 
 
 def run_on_board(image: Path, files: Sequence[Path], folder: Path) -> tuple[int, str]:
-    """Start the emulator once for all `files`; return its exit code and what the board said."""
+    """Start the emulator once for all `files`. Return its exit code and the board's output."""
     emulator = shutil.which("qemu-system-arm")
     assert emulator is not None, "qemu-system-arm is not installed; scripts/setup.sh --test does that"
     (folder / "list").write_text("".join(f"{file}\n" for file in files), encoding="utf-8")

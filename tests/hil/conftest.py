@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds and powered benches for the tests of the whole way."""
+"""Builds and powered benches for the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def digits(digits_build: Path, tmp_path: Path) -> Iterator[Bench]:
-    """The digits image in a folder of this test's own, so that it may be tampered with."""
+    """The digits image in a folder of this test alone, so that the test may change it."""
     folder = tmp_path / "build"
     folder.mkdir()
     for name in ("firmware.elf", "build_info.json"):

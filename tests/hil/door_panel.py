@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the example app says on its serial port."""
+"""Reads what the example app prints on its serial port."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ GREETING = "door panel ready\n"
 
 
 def answer(port: serial.SerialBase) -> str:
-    """Return the next line that is not the greeting, of which we may have seen all, the end, or nothing."""
+    """Return the next line that is not the greeting.
+
+    Of the greeting, the client may receive everything, the end, or nothing.
+    """
     line = _line(port)
     return (_line(port) if GREETING.endswith(line) else line).strip()
 

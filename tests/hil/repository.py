@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Git repositories of somebody else's, and one that holds this checkout."""
+"""Git repositories of another project, and a repository with this checkout's files."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def commit(folder: Path) -> None:
-    """Make `folder` a repository whose branch main has all that is in it."""
+    """Make `folder` a repository with all of its files in the branch main."""
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message=as it is")
 
 
 def publish_checkout(folder: Path) -> str:
-    """Commit this checkout's files as they are, committed or not, to a repository in `folder`; return its URL."""
+    """Commit this checkout's files, as they are, to a repository in `folder`. Return its URL.
+
+    Changes that are not committed yet are included.
+    """
     for name in git(ROOT, "ls-files", "-co", "--exclude-standard", "-z").split("\0"):
         if name and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

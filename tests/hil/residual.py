@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model of strided, dilated and grouped convolutions, both poolings, residual sums and a linear head."""
+"""A model of strided, dilated and grouped convolutions.
+
+It also has both kinds of pooling, residual sums and a linear head.
+"""
 
 import torch
 

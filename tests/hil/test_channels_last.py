@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model whose example input is channels last takes and gives NHWC, which is what the NPU reads and writes."""
+"""A model with a channels-last example input takes and gives NHWC, as the NPU reads and writes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workflow import BUILDS, Bench, build, run
 
 from pilotlight.pte import Tensor, read_program
 
-# Height, width and channels differ, so that no wrong order passes for the right one. One output has a single channel.
+# Height, width and channels differ, so that a wrong order is noticed. One output has one channel.
 MODEL = """\
 import torch
 from pilotlight.model_spec import LabelledData, ModelSpec
@@ -94,7 +94,8 @@ def test_nothing_is_transposed_or_copied_for_nhwc(nhwc: Path, nchw: Path, tmp_pa
     as_it_is = _layers(bundle, tmp_path)
     assert "CONV2D" in as_it_is and "TRANSPOSE" not in as_it_is
 
-    # In PyTorch's own layout even less of it costs the NPU transposes at both ends, and the CPU nothing.
+    # In PyTorch's own layout, a smaller model costs the NPU transposes at both ends, and the CPU
+    # nothing.
     assert {tensor.dim_order for tensor in _tensors(nchw)["INPUT"]} == {NCHW}
     transposed = _layers(nchw, tmp_path)
     assert transposed.count("TRANSPOSE") > 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each thing that can be wrong has one message, says what to do, and has an exit code of its own."""
+"""Each kind of mistake has one message, which says what to do, and an exit code of its own."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from workflow import ROOT, Bench, run
 
 @pytest.fixture
 def bare_path(tmp_path: Path) -> dict[str, str]:
-    """A PATH with the virtual environment's tools and nothing of Debian's."""
+    """A PATH with the virtual environment's tools and none of Debian's."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for tool in ("cmake", "ninja", "python"):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The example app, which has its own start-up, builds in each of the ways there are, and computes what TOSA does."""
+"""The example app, which has its own start-up, builds in each supported way.
+
+It computes what TOSA computes.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,8 @@ def test_an_installed_package_is_found_and_is_all_that_is_needed(tmp_path: Path)
     assert str(ROOT / "firmware") not in rules
 
 
-# Names and options as somebody else's project may have them too; warnings that our sources do not pass, as errors.
+# Names and options that another project may also use, and warnings as errors that our sources do
+# not pass.
 STRICT_PARENT = """
 set(BOARD "rev-b")
 set(APP "panel")
@@ -156,7 +160,7 @@ def test_as_a_part_of_somebody_elses_tree_it_disturbs_nothing(tmp_path: Path, up
     assert "Total Tests: 0" in _run("ctest", "-N", cwd=build).stdout
     _run("cmake", "--install", build, "--prefix", tmp_path / "prefix")
     assert [path.name for path in (tmp_path / "prefix").rglob("*") if path.is_file()] == ["door_panel"]
-    # Serial protocol, start-up and check app: of no use here, and not built.
+    # Serial protocol, start-up and check app are not needed here, and are not built.
     built = {path.name for path in build.rglob("*.a")}
     assert built == {f"libpilotlight_{name}.a" for name in ("base", "port", "executorch", "ethos_u", "model")}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An app with an operating system: its mutex, its semaphore and its clock stand in for the bare-metal defaults."""
+"""In an app with an operating system, its mutex, semaphore and clock replace the defaults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pilotlight.targets import connect, power_off
 
 EXAMPLE = ROOT / "firmware" / "examples" / "bare_metal"
 
-# What a kernel would provide, with its own tick: SysTick, 1 kHz. It leaves the board's timer alone.
+# What an operating system would provide. Its tick is SysTick, 1 kHz, not the board's timer.
 _SYSTEM = """
 #include <stdbool.h>
 static volatile uint32_t ticks_ms, waits, signals, locks, unlocks;
@@ -55,7 +55,7 @@ _COUNTS = """
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example, with hooks and a command that tells how often they were called."""
+    """The example, with hooks, and with a command that prints how often they were called."""
     folder = shutil.copytree(EXAMPLE, tmp_path_factory.mktemp("hooks") / "app")
     _replace(
         folder / "main.c",

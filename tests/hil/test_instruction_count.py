@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The emulated CPU's instructions are counted: the same in each inference, each run, on a busy machine too."""
+"""The emulated CPU's instructions are counted.
+
+The count is the same in each inference and each run, even on a busy machine.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keyword app hears what the Python that training uses hears, on the emulated Cortex-M55 with Helium."""
+"""On the emulated Cortex-M55 with Helium, the keyword app computes what the Python model computes.
+
+The reference is the same Python that training uses.
+"""
 
 from __future__ import annotations
 
@@ -29,23 +32,24 @@ from pilotlight.targets import connect, power_off, power_up
 APP = ROOT / "firmware" / "apps" / "keyword_spotting"
 KWS = ROOT / "python" / "models" / "kws"
 
-# Voices of the test, of which the network knows every word: here the device is on trial, not the network.
+# Test voices. The network knows every word, because the test is about the device.
 WORDS = ("yes", "orange", "left", "stop", "silver", "go")
 KEYWORDS = ("yes", "left", "stop", "go")
 SEED = 3
 
-# A feature's standard deviation over speech is 1, its int8 step 0.05. The second is for sound at full scale.
+# Over speech, a feature's standard deviation is 1 and its int8 step 0.05. TOLERANCE is for sound at
+# full scale.
 SPEECH_TOLERANCE = 2e-5
 TOLERANCE = 2e-3
 IDENTICAL_SHARE = 0.999
-# Of an averaged probability, where a feature was quantised otherwise.
+# Of an averaged probability, if a feature was quantised differently.
 AVERAGE_TOLERANCE = 0.02
 FLOAT_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class Kws:
-    """python/models/kws."""
+    """The modules of python/models/kws."""
 
     features: ModuleType
     decision: ModuleType
@@ -55,7 +59,7 @@ class Kws:
 
 @dataclass(frozen=True)
 class Listened:
-    """One stream through the device."""
+    """One stream through the device, and what the device reported."""
 
     kws: Kws
     build: Path
@@ -69,7 +73,7 @@ class Listened:
 
 @pytest.fixture(scope="module")
 def kws() -> Iterator[Kws]:
-    """The model's modules under their own names, which other models may use too."""
+    """The model's modules, imported by their own names. Other models may use these names too."""
     names = ("features", "decision", "speech", "stream")
     sys.path.insert(0, str(KWS))
     try:
@@ -96,7 +100,11 @@ def powered(app: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def listened(kws: Kws, powered: Path, tmp_path_factory: pytest.TempPathFactory) -> Listened:
-    """Words, then a second of digital silence, a second of noise, and half a second of noise at full scale."""
+    """Run words and other sound through the device.
+
+    After the words come a second of digital silence, a second of noise, and half a second of noise
+    at full scale.
+    """
     folder = tmp_path_factory.mktemp("listened")
     mfcc, _ = kws.features.load_description()
     rate = mfcc.sample_rate_hz
@@ -124,7 +132,7 @@ def _bundle(build_dir: Path) -> Path:
 
 
 def _windows(stored: np.ndarray, listened: Listened) -> np.ndarray:
-    """The window of each inference, from frames that are quantised already."""
+    """Return the window of each inference, from quantised frames."""
     mfcc, _ = listened.kws.features.load_description()
     lasts = (listened.device["ends"] - mfcc.window_samples) // mfcc.hop_samples
     return np.stack([stored[last - mfcc.frames + 1 : last + 1] for last in lasts])
@@ -136,7 +144,7 @@ def _expected_scores(windows: np.ndarray, build_dir: Path) -> np.ndarray:
 
 
 def _expected_features(listened: Listened) -> tuple[np.ndarray, np.ndarray]:
-    """Features by Python, and quantised as the exporter quantises."""
+    """Return the features that Python computes, and the same quantised as by the exporter."""
     mfcc, _ = listened.kws.features.load_description()
     features = listened.kws.features.features(mfcc, listened.sound)
     info = load_model_info(_bundle(listened.build)).inputs[0]
@@ -210,7 +218,7 @@ def test_the_report_says_what_it_cost(listened: Listened) -> None:
 
 def test_the_image_computes_features_with_helium_and_bounds_its_stack(app: Path, listened: Listened) -> None:
     elf = app / json.loads((app / "build_info.json").read_text(encoding="utf-8"))["elf"]
-    # The butterflies that CMSIS-DSP has for Helium alone.
+    # CMSIS-DSP has this butterfly only for Helium.
     command = ["arm-none-eabi-objdump", "-d", "--disassemble=_arm_radix4_butterfly_f32_mve", elf]
     code = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert re.search(r"vcadd\.f32|vcmul\.f32", code), code
@@ -220,7 +228,7 @@ def test_the_image_computes_features_with_helium_and_bounds_its_stack(app: Path,
 
 
 def test_a_second_stream_starts_afresh(listened: Listened, tmp_path: Path) -> None:
-    """Same sound, same answers; and without labels there are no latencies."""
+    """The same sound gives the same answers. Without labels there are no latencies."""
     first = listened.report["keywords"][0]
     listened.kws.stream.write_wav(tmp_path / "first.wav", listened.sound[: round(2.2 * 16_000)], 16_000)
     again = run("listen", "-d", listened.build, "--wav", tmp_path / "first.wav", "--json").json
@@ -229,7 +237,7 @@ def test_a_second_stream_starts_afresh(listened: Listened, tmp_path: Path) -> No
 
 
 class Wire:
-    """The console by hand, frame for frame."""
+    """A client of the app's console that sends and reads single frames."""
 
     def __init__(self, build_dir: Path) -> None:
         self.link = open_link(connect(build_dir), Deadline(20))

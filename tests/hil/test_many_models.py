@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""More models in one image than anybody thought of, and inputs too: each answers bit-identically."""
+"""An image with five models: each answers bit-identically."""
 
 from __future__ import annotations
 

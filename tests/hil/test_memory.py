@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pools are as large as was computed, to the byte: the board takes all of each, and one unit less is too little."""
+"""Pools have exactly the computed size.
+
+The board uses all of each pool, and one unit less is too little.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ sys.path.insert(0, str(ROOT / "tests" / "bench"))
 
 from memory import LARGE, SMALL, measure_memory
 
-# Offset of each size in pilotlight_model_descriptor_t where pointers have 32 bits, and what aligns the pool.
+# Offsets in pilotlight_model_descriptor_t on a target with 32-bit pointers: two sizes, and the
+# table of planned buffers.
 METHOD_POOL, TEMP_POOL, PLANNED = 76, 92, 80
 SIZE_IN_ARENA = 4
 
@@ -45,7 +49,7 @@ def test_one_unit_less_is_too_little_and_the_pool_is_named(digits: Bench, pool: 
 
 
 def _shrink(elf: Path, pool: str, unit: int) -> None:
-    """Make the descriptor of the digits in an image tell of a smaller pool."""
+    """Change the digits' descriptor in an image, so that it states a smaller pool."""
     descriptor = offset_in_file(elf, "pilotlight_model_digits")
     content = bytearray(elf.read_bytes())
     if pool == "planned buffer":

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model that is half on the NPU and half on the CPU goes the whole way, and the check says how exact it was."""
+"""A model that is half on the NPU and half on the CPU builds, runs and passes the check.
+
+The check says how exact it was.
+"""
 
 from pathlib import Path
 
 import numpy as np
 from workflow import Bench, build, run
 
-# Softplus stays on the CPU in float between two halves on the NPU, and so does what picks the class.
+# Between two parts on the NPU, softplus stays on the CPU in float, and so does argmax.
 MIXED = """\
 import torch
 from torch import nn

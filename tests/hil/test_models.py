@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models go through build, flash and check, and every held-out sample comes back bit-identical."""
+"""Models go through build, flash and check, and every held-out sample is bit-identical."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ from workflow import RESIDUAL, Bench, Outcome, build, run
 
 
 def prove(folder: Path) -> Outcome:
-    """Flash and check; the target is off again afterwards."""
+    """Flash and check, then power off. Return the check's outcome."""
     bench = Bench(folder)
     try:
         flashed = bench.flash()
@@ -43,7 +43,7 @@ def test_a_model_from_outside_the_repository_is_bit_identical(tmp_path: Path) ->
     assert_proved(prove(build("residual", "-b", "qemu-corstone300", "-m", model)), samples=16)
 
 
-# The simulator's own tests run all sizes; here one is enough before each change lands.
+# The simulator's own tests run all sizes. Here, one of them runs before each change lands.
 @pytest.mark.parametrize(
     "npu",
     [

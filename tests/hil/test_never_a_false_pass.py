@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever is broken under it, `check` does not pass."""
+"""Whatever is broken, `check` does not pass."""
 
 import json
 import os
@@ -18,12 +18,12 @@ from pilotlight.bundle import expectations_sha256
 from pilotlight.pte import read_program
 from pilotlight.pte.ethos_u import parse_blob
 
-# The device counts its part in real time, and a busy machine may not let it run for seconds.
+# The device's limits run in real time, and a busy machine may stop it for seconds.
 QUICK = ("--run-timeout", "10", "--timeout", "60")
 
 
 def start_check(folder: Path) -> subprocess.Popen[str]:
-    """Start a check and return while it runs its samples."""
+    """Start a check, and return once it runs samples."""
     console_log = folder / "target" / "console.log"
     before = console_log.stat().st_size if console_log.exists() else 0
     command = [sys.executable, "-m", "pilotlight", "check", "-d", str(folder), *QUICK]
@@ -31,7 +31,7 @@ def start_check(folder: Path) -> subprocess.Popen[str]:
 
     def inferring() -> bool:
         assert process.poll() is None, process.communicate()
-        # Identification takes less than 4 KiB; what comes after it are inferences.
+        # Identification takes less than 4 KiB. Everything after it belongs to inferences.
         return console_log.exists() and console_log.stat().st_size >= before + 4096
 
     wait_until(inferring, "the check's first inference")
@@ -81,7 +81,7 @@ def test_npu_that_hangs_fails_one_inference_and_not_the_next(digits: Bench) -> N
     outcome = digits.check(*QUICK, "--run-timeout", "0.5")
     assert_not_passed(outcome)
     assert "still running at stream offset" in outcome.err
-    # The driver has reset it. Nobody else has: the board was not powered down.
+    # The driver must have reset the NPU, because the board was not powered down.
     again = digits.check("--samples", "4")
     assert again.code == 0, again.err
 
@@ -138,7 +138,7 @@ def test_golden_output_that_the_device_does_not_give(digits: Bench) -> None:
     assert outcome.code == 20
     assert_not_passed(outcome)
     assert "not those that the image was built with" in outcome.err
-    # As if the image had been built with them.
+    # Now the build info says that the image was built with these outputs.
     info = json.loads((digits.folder / "build_info.json").read_text(encoding="utf-8"))
     info["models"][0]["expectations"] = expectations_sha256(path.parent)
     (digits.folder / "build_info.json").write_text(json.dumps(info), encoding="utf-8")
@@ -162,7 +162,7 @@ def test_one_damaged_byte_on_the_line(digits: Bench, byte: int) -> None:
     from pilotlight.errors import LinkCorrupted
 
     class Damaging:
-        """The real link, with one byte flipped after the session has begun."""
+        """The real link, which flips one byte after the session has begun."""
 
         def __init__(self, link: object) -> None:
             self._link = link

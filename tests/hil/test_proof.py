@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image that cannot run its model does not come out of the build; one that was patched later does not start."""
+"""The build refuses an image that cannot run its model.
+
+An image that was patched later does not start.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ def test_what_was_built_is_proved(float_build: Path) -> None:
 
 def test_an_operator_that_is_not_registered_is_named_and_the_build_fails(float_build: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(float_build, tmp_path / "build", ignore=shutil.ignore_patterns("target"))
-    # The build folder was moved, so CMake would refuse it: the last step is called as the build does.
+    # CMake would refuse the moved build folder, so the test calls the last step as the build does.
     registration = folder / "firmware.elf"
     _patch(
         registration,

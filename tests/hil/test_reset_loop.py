@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board that never gets as far as the check protocol, and what flash, check and fault say of it.
+"""A board that never reaches the check protocol, and what flash, check and fault say about it.
 
 The image is a probe that fails in a constructor, in the build folder of digits.
 """

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes of the digits image: what Vela, the exporter and the linker said, and what float inputs and outputs cost."""
+"""Sizes of the digits image, as Vela, the exporter and the linker state them.
+
+Also the cost of float inputs and outputs.
+"""
 
 from __future__ import annotations
 
@@ -26,18 +29,18 @@ def test_layers_and_regions_of_the_digits_are_what_was_exported_and_linked(digit
     named = {layer["name"]: layer for layer in model["layers"]}
     assert named["features.5 CONV2D"]["weights_bytes"] > named["features.0 DEPTHWISE_CONV2D"]["weights_bytes"]
     assert named["features.5 CONV2D"]["where"].startswith("digits/model.py:")
-    # 32 channels of 4 x 4, of int8.
+    # 32 int8 channels of 4 x 4.
     assert named["features.5 CONV2D"]["output_bytes"] == 32 * 4 * 4
 
     used = sum(region["used_bytes"] for region in sizes["regions"])
     assert used == sum(part["size_bytes"] for part in sizes["parts"])
     assert used == sizes["flash_bytes"] + sizes["ram_bytes"]
-    # Every object of ours belongs to a component of ours.
+    # Every object of ours belongs to one of our components.
     assert set(sizes["components"]) <= {
         *("app", "platform", "runtime core", "verifier", "kernels", "delegate", "driver", "model API", "model"),
         *("protocol", "C and C++ library", "stack", "padding", "linker"),
     }
-    # One granule at most where a region ends.
+    # Padding is at most one granule where a region ends.
     ends = 4 * load_board("qemu-corstone300").cpu.mpu_granule_bytes
     assert sizes["components"]["padding"]["flash_bytes"] < sizes["flash_bytes"] / 100 + ends
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model with state goes through a sequence beside one without, in one arena, and every step is identical."""
+"""A model with state runs a sequence beside a model without, in one arena.
+
+Every step is identical.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from workflow import Bench, build, offset_in_file, run
 
-# Offset in pilotlight_model_descriptor_t where pointers have 32 bits.
+# Offset in pilotlight_model_descriptor_t on a target with 32-bit pointers.
 STATE_BUFFER = 100
 
-# The average is read and written by the CPU; features, average and answers are the NPU's.
+# The CPU reads and writes the state. The NPU computes features, average and answers.
 AVERAGE = """\
 import torch
 from torch import nn
@@ -48,7 +51,7 @@ def spec():
 """
 
 
-# A window of the last inputs, a GRU on the CPU, and a count of steps that the NPU adds to.
+# State: a window of the last inputs, a GRU on the CPU, and a step count that the NPU increments.
 STREAM = """\
 import torch
 from torch import nn
@@ -110,7 +113,7 @@ def test_a_sequence_is_identical_beside_a_model_without_state_that_uses_the_same
     try:
         assert bench.flash().code == 0
         outcome = bench.check("--json")
-        # Without a new start: this one begins with the initial state too.
+        # The board was not restarted. This check begins with the initial state too.
         again = bench.check("--json", "--samples", "9")
     finally:
         run("poweroff", "-d", built)
@@ -127,7 +130,7 @@ def test_state_that_is_lost_between_two_steps_is_a_mismatch(built: Path, tmp_pat
     content = bytearray(elf.read_bytes())
     at = offset_in_file(elf, "pilotlight_model_average") + STATE_BUFFER
     assert content[at : at + 4] == (2).to_bytes(4, "little")
-    # As if there were none: then it is poisoned like any other planned buffer.
+    # Without a state buffer in the descriptor, the state is poisoned like other planned buffers.
     content[at : at + 12] = bytes(12)
     elf.write_bytes(content)
     bench = Bench(folder)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tutorial, done by somebody who types every command and copies every file of it."""
+"""Follows the tutorial: types every command and copies every file."""
 
 from __future__ import annotations
 

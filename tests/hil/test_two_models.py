@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two models in one image and one arena are used in turns, and every answer of both is bit-identical."""
+"""Two models in one image and one arena run in turns, and every answer is bit-identical."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workflow import RESIDUAL, Bench, build, offset_in_file, run
 
 from pilotlight.boards import load_board
 
-# Offset of its address in pilotlight_model_descriptor_t where pointers have 32 bits.
+# Offset of the address in pilotlight_model_descriptor_t on a target with 32-bit pointers.
 METHOD_POOL = 72
 
 TWO = ("-b", "qemu-corstone300", "-m", "digits", "-m", str(RESIDUAL))

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board that is right to the last bit does not pass a check that could not have found it wrong."""
+"""A bit-identical board does not pass a check that could not have found an error."""
 
 from pathlib import Path
 
 from workflow import Bench, build, run
 
-# Boxes in pixels and scores from 0 to 1. One int8 scale holds the boxes, and then every score is 0.
+# Boxes are in pixels, scores from 0 to 1. With one int8 scale for both, every score becomes 0.
 MODEL = """\
 import torch
 from torch import nn

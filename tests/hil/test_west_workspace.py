@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A west workspace of somebody else's, whose manifest names Pilotlight: what firmware/examples/WEST.md says is so.
+"""A west workspace of another project whose manifest names Pilotlight, as in WEST.md.
 
-The workspace's clone is made of this checkout's files as they are, committed or not.
+Everything that firmware/examples/WEST.md says must be true. The workspace's clone has this
+checkout's files as they are, committed or not.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Workspace:
     folder: Path
 
     def type(self, command: str, *, below: str = ".") -> Typed:
-        # `west` of the tests' own environment, whose editable Pilotlight is that of the checkout.
+        # The tests' own `west`. Its editable Pilotlight is the checkout's.
         environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
         result = subprocess.run(
             ["bash", "-c", command],
@@ -64,7 +65,10 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 
 def _pretend_to_be_set_up(clone: Path) -> None:
-    """Give the clone a virtual environment with the tests' west, which set-up finds complete: it is gigabytes."""
+    """Give the clone a small virtual environment that set-up takes for complete.
+
+    It has the tests' west. A real one takes gigabytes.
+    """
     requirements = [clone / "python" / name for name in ("requirements.txt", "pyproject.toml")]
     wanted = hashlib.sha256(b"".join(path.read_bytes() for path in requirements)).hexdigest()[:16]
     sources = hashlib.sha256((clone / "python" / "sources.txt").read_bytes()).hexdigest()[:16]
@@ -113,7 +117,7 @@ def _ask_the_board(build: Path, question: bytes) -> str:
 
 
 def _is_built_from(clone: Path, build: Path) -> None:
-    """The checkout that the tests' own Python has installed must not have got in."""
+    """Assert that the build uses the clone, and not the checkout that the tests' Python has."""
     rules = (build / "build.ninja").read_text(encoding="utf-8")
     assert f"{clone}/firmware/model" in rules
     assert f"{ROOT}/firmware" not in rules and f"{ROOT}/cmake" not in rules
@@ -131,7 +135,10 @@ def _remembers_its_options_and_stands_anywhere(workspace: Workspace) -> None:
 
 
 def _fetch(workspace: Workspace, projects: dict[str, tuple[str, str]]) -> None:
-    """Make a workspace of projects, each with its URL and where its commands are, in that order."""
+    """Make a workspace of `projects`, in that order.
+
+    projects: for each name, its URL and the path of its west commands.
+    """
     lines = ["manifest:", "  projects:"]
     for name, (url, commands) in projects.items():
         lines += [f"    - {{name: {name}, url: '{url}', revision: main, west-commands: {commands}}}"]

@@ -7,7 +7,8 @@ import pytest
 from workflow import ROOT, Bench, build
 
 MODELS = ROOT / "tests" / "zoo" / "models"
-# Convolutions in time, a plain CNN, linear layers, embeddings with CPU operators, a transformer block, GPT-2.
+# Temporal convolutions, a plain CNN, linear layers, embeddings with CPU operators, a transformer
+# block, GPT-2.
 NAMES = ("tcn", "ecg_cnn", "autoencoder", "dlrm", "conformer", "tiny_gpt2")
 
 

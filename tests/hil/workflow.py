@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole way, as its user goes it: commands in, exit codes and words out.
+"""The commands as a user runs them: arguments in, exit codes and output out.
 
-Builds are kept under build/hil, so that a second run exports nothing again.
+Builds are kept under build/hil, so that a second run does not export again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RESIDUAL = Path(__file__).with_name("residual.py")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -37,7 +37,7 @@ class Outcome:
 
 
 def run(*arguments: str | Path, env: dict[str, str] | None = None) -> Outcome:
-    """Run a `pilotlight` command. No command may end in a traceback, whatever it was given."""
+    """Run a `pilotlight` command, and assert that it does not end in a traceback."""
     command = [sys.executable, "-m", "pilotlight", *map(str, arguments)]
     result = subprocess.run(
         command,
@@ -61,7 +61,7 @@ def build(name: str, *arguments: str | Path) -> Path:
 
 
 def offset_in_file(elf: Path, place: str | int) -> int:
-    """Where the byte at an address, or the first of a symbol, stands in the file of an image."""
+    """Return the offset in the image's file of an address, or of a symbol's first byte."""
     with elf.open("rb") as file:
         image = ELFFile(file)
         if isinstance(place, str):
@@ -78,7 +78,7 @@ def offset_in_file(elf: Path, place: str | int) -> int:
 
 @dataclass
 class Bench:
-    """A build folder with power: switched off whatever the test does."""
+    """A build folder and its target. `passes()` switches the target off afterwards."""
 
     folder: Path
 
@@ -92,7 +92,7 @@ class Bench:
         return run("fault", "-d", self.folder, *arguments)
 
     def passes(self) -> dict[str, Any]:
-        """Power up, check, power off; the check's report, which must be a pass."""
+        """Power up, check, power off. Return the report of the check, which must pass."""
         try:
             flashed = self.flash()
             assert flashed.code == 0, flashed.out + flashed.err

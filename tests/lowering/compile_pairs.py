@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles generated graphs and tells which operators upstream's lowering gets wrong.
+"""Compiles generated graphs and shows which operators upstream's lowering gets wrong.
 
-    python tests/lowering/compile_pairs.py --graphs 2000 --seed 1 [--without-repair] [--json FILE [--resume]]
+    python tests/lowering/compile_pairs.py --graphs 2000 --seed 1
+    options: [--without-repair] [--json FILE [--resume]]
 
-Each graph is compiled as an export would. Every result of the NPU's program is held to quantised PyTorch. Then
-the golden output is compared with quantised PyTorch's once more, from outside: each operator may add one step.
-`--without-repair` leaves out what the exporter repairs, to show what upstream does alone. FILE is written
-twice a minute. With `--resume`, the graphs that it has are not compiled again.
+Each graph is compiled as an export would. The exporter compares every result of the NPU's program
+with quantised PyTorch. Then the golden output is compared with quantised PyTorch once more, from
+outside; each operator may add one step.
+
+`--without-repair` leaves out the exporter's repair, to show upstream's own result. FILE is written
+twice a minute. With `--resume`, graphs whose outcome is in FILE are not compiled again.
 """
 
 from __future__ import annotations
@@ -45,10 +48,13 @@ _GRAPHS_OF_A_PROCESS = 250
 
 @dataclass(frozen=True)
 class Outcome:
-    """kept: operators that stayed on the CPU, and why. results, compared, furthest: as in OperatorAgreement.
+    """The outcome of one graph.
 
-    output_steps: largest difference between golden and quantised PyTorch at the output, in steps; None in float.
-    error: what ended the export, "" when nothing did.
+    kept: operators that stayed on the CPU, and why.
+    results, compared, furthest: as in OperatorAgreement.
+    output_steps: largest difference at the output between golden and quantised PyTorch, in steps;
+        None in float.
+    error: the error that ended the export, "" when there was none.
     """
 
     graph: str
@@ -62,12 +68,12 @@ class Outcome:
 
     @property
     def deviations(self) -> dict[str, str]:
-        """Operators that computed something else, and were found out."""
+        """Operators that would compute something else, which the exporter found."""
         return {name: why for name, why in self.kept.items() if "would compute something else" in why}
 
     @property
     def passed_unnoticed(self) -> bool:
-        """Whether the output is further off than rounding in each of the operators before it explains."""
+        """Whether the output is further off than one rounding step per operator explains."""
         return self.output_steps is not None and self.output_steps > self.results + 1
 
 
@@ -98,7 +104,10 @@ def compile_graph(graph: Graph) -> Outcome:
 
 
 def output_steps(attempt: Attempt, samples: list[tuple[torch.Tensor]]) -> float | None:
-    """Return how far golden and quantised PyTorch are apart at the first output, in steps of its scale."""
+    """Return the largest difference between golden and quantised PyTorch at the first output.
+
+    The unit is a step of the output's scale. None when the output is not quantised.
+    """
     boundary = attempt.lowered.boundary
     golden = GoldenModel(attempt.lowered, sequence=False)
     grid = boundary.output_quantisation[0]
@@ -114,7 +123,7 @@ def output_steps(attempt: Attempt, samples: list[tuple[torch.Tensor]]) -> float 
 
 
 def _prepare(without_repair: bool) -> None:
-    """Make this process compile on one core, with or without what repairs upstream's lowering."""
+    """Prepare this process: one thread, and the exporter's repair or none."""
     torch.set_num_threads(1)
     if without_repair:
         quantise.separate_activations = lambda converted: 0
@@ -122,7 +131,7 @@ def _prepare(without_repair: bool) -> None:
 
 @contextmanager
 def _compiled(remaining: list[Graph], workers: int, without_repair: bool) -> Iterator[Iterable[Outcome]]:
-    # Forked, PyTorch would wait for threads that the copy does not have.
+    # A forked PyTorch would wait for threads that the copy does not have.
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers, _prepare, (without_repair,), maxtasksperchild=_GRAPHS_OF_A_PROCESS) as pool:
         yield pool.imap(compile_graph, remaining)
@@ -133,7 +142,10 @@ def _compiled(remaining: list[Graph], workers: int, without_repair: bool) -> Ite
 def run(
     chosen: list[Graph], before: dict[str, Outcome], file: Path | None, workers: int, without_repair: bool
 ) -> list[Outcome]:
-    """Compile the chosen graphs that are not in `before`. Keep all outcomes in the file while it goes on."""
+    """Compile the chosen graphs that are not in `before`, and return the outcomes of all.
+
+    The file is written twice a minute and at the end.
+    """
     outcomes = dict(before)
     told = began = time.monotonic()
     with _compiled([graph for graph in chosen if str(graph) not in before], workers, without_repair) as found:
@@ -155,7 +167,10 @@ def save(file: Path | None, outcomes: Iterable[Outcome]) -> None:
 
 
 def saved(file: Path, chosen: list[Graph]) -> dict[str, Outcome]:
-    """Return the outcomes in the file that are of these graphs, by graph; none when there is no file."""
+    """Return the file's outcomes of these graphs, by graph; none when there is no file.
+
+    Raises SystemExit when the file has another format.
+    """
     if not file.exists():
         return {}
     wanted = {(str(graph), graph.number) for graph in chosen}
@@ -167,7 +182,10 @@ def saved(file: Path, chosen: list[Graph]) -> dict[str, Outcome]:
 
 
 def table(outcomes: list[Outcome]) -> list[str]:
-    """Return the findings as lines: what deviated, what stayed on the CPU and why, what passed unnoticed."""
+    """Return the findings as lines.
+
+    They list what deviated, what stayed on the CPU and why, and what passed unnoticed.
+    """
     compared = sum(outcome.compared for outcome in outcomes)
     results = sum(outcome.results for outcome in outcomes)
     steps = Counter(outcome.furthest for outcome in outcomes)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small graphs of every pair of operators that upstream fuses or decomposes, with shared and unusual zero points.
+"""Small graphs from pairs of operators, with shared quantisers and unusual zero points.
 
-A graph is `second(first(x))` in a surrounding that decides what shares a quantiser. Its weights and samples
-follow from its number, so a graph can be made again by itself.
+The operators are those that upstream fuses or decomposes. A graph is `second(first(x))` in a
+surrounding that decides which values share a quantiser. Its weights and samples follow from its
+number, so each graph can be made again by itself.
 """
 
 from __future__ import annotations
@@ -46,12 +47,12 @@ def _call(function: Callable[[torch.Tensor], torch.Tensor]) -> Operator:
 
 
 def _rows_picked(x: torch.Tensor) -> torch.Tensor:
-    """Halves of each channel, which a view joins with the channel."""
+    """Take the second halves of all channels, then the first; a view joins halves to channels."""
     halves = x.reshape(_CHANNELS, 2, _SIZE // 2, _SIZE)
     return torch.cat([halves[:, number].reshape(1, 2, _SIZE, _SIZE) for number in (1, 0)], 1)
 
 
-# Each keeps an image of 4 channels and 8 x 8.
+# Each operator keeps the shape: 4 channels of 8 x 8.
 OPERATORS: dict[str, Operator] = {
     "conv2d": lambda: nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1),
     "depthwise": lambda: nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1, groups=_CHANNELS),
@@ -110,7 +111,7 @@ class _BesideInput(_Plain):
 
 
 class _BesideLayer(_Plain):
-    """The result shares its quantiser with that of another convolution."""
+    """The result shares its quantiser with the result of another convolution."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__(inner)
@@ -138,13 +139,13 @@ SURROUNDINGS: dict[str, type[_Plain]] = {
     "residual": _Residual,
     "used twice": _UsedTwice,
 }
-# Mean and spread of the samples: they move the zero points about.
+# Mean and spread of the samples. They move the zero points.
 SAMPLES = {"around 0": (0.0, 1.0), "positive": (3.0, 1.0), "negative": (-2.0, 0.5), "far off": (20.0, 0.5)}
 
 
 @dataclass(frozen=True)
 class Graph:
-    """number: what makes it again."""
+    """One graph. `number` seeds its weights and samples."""
 
     number: int
     first: str
@@ -162,7 +163,7 @@ class Graph:
         module.train()
         with torch.no_grad():
             for (sample,) in self.calibration():
-                module(sample)  # settles the statistics of batch norms
+                module(sample)  # sets the statistics of batch norms
         return module.eval()
 
     def calibration(self) -> list[tuple[torch.Tensor]]:
@@ -173,7 +174,7 @@ class Graph:
 
 
 def graphs(count: int, seed: int) -> Iterator[Graph]:
-    """Yield `count` different graphs, in an order that the seed decides."""
+    """Yield `count` different graphs, in an order that follows from the seed."""
     everything = list(itertools.product(OPERATORS, OPERATORS, SURROUNDINGS, SAMPLES))
     random.Random(seed).shuffle(everything)
     for number, (first, second, surrounding, samples) in enumerate(everything[:count]):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tests that are closest to a place, the quickest first."""
+"""The closest tests of a place, the quickest first."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from places import Place
 from tree import ROOT
 
 PYTEST = ("pytest", "-c", "python/pyproject.toml", "--rootdir", ".", "-m", "not campaign", "-q", "-x")
-# The simulator, for one, runs in nearly every test of the export.
+# A limit, because nearly every test of the export runs the simulator, for example.
 _SECONDS_FOR_OTHERS = 120
 UNIT_TESTS = "build/unit-tests"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One command. `builds`: when it fails, the change is no program, and nothing is said about tests."""
+    """One command. `builds`: its failure means that the change does not compile."""
 
     name: str
     command: tuple[str, ...]
@@ -34,7 +34,7 @@ CONFIGURE = Stage(
     ("cmake", "-S", ".", "-B", UNIT_TESTS, "-G", "Ninja", "-DBOARD=host", "-DPILOTLIGHT_TESTS=ON"),
     builds=True,
 )
-# The libraries too: of these the unit tests build only what they link.
+# Libraries are named too: the unit tests alone build only those parts that they link.
 _TARGETS = ("all", "pilotlight_executorch", "pilotlight_kernels")
 _BUILD = Stage("build", ("cmake", "--build", UNIT_TESTS, "--target", *_TARGETS), builds=True)
 _CTEST = Stage("unit tests of firmware", ("ctest", "--test-dir", UNIT_TESTS, "--timeout", "60", "--stop-on-failure"))
@@ -46,7 +46,7 @@ def _pytest(*paths: str) -> Stage:
 
 _EXECUTORCH = "tests/unit/firmware/executorch"
 _FUZZ = "tests/fuzz/test_fuzz_mutations.py"
-# By folder of the firmware, the innermost first.
+# Tests by folder of the firmware, the closest first.
 FIRMWARE: dict[str, tuple[Stage, ...]] = {
     "firmware/apps/check": (_pytest(_FUZZ, "-k", "frames"), _pytest("tests/hil/test_never_a_false_pass.py")),
     "firmware/base": (_pytest(_FUZZ),),
@@ -73,7 +73,7 @@ FIRMWARE: dict[str, tuple[Stage, ...]] = {
 
 _EXAMPLES = (_pytest("tests/hil/test_examples.py"),)
 _BOARD = (_pytest("tests/emulator/test_faults.py"), _pytest("tests/hil/test_never_a_false_pass.py"))
-# By part of the package: tests that run it in other processes, which coverage.py does not see.
+# Tests by part of the package that run it in other processes, which coverage.py does not see.
 PACKAGE: dict[str, tuple[Stage, ...]] = {
     "boards": _EXAMPLES,
     "build": _EXAMPLES,
@@ -92,12 +92,12 @@ PACKAGE: dict[str, tuple[Stage, ...]] = {
 
 
 def stages(place: Place, lines: dict[str, dict[str, set[int]]], seconds: dict[str, float]) -> Sequence[Stage]:
-    """Return what to run for `place`, given the map of coverage_map.py."""
+    """Return the stages to run for `place`. lines, seconds: from coverage_map.load()."""
     name = str(place.file)
     if place.file.suffix == ".py":
         part = place.file.parts[2].removesuffix(".py")
         tests = [*_that_import(place.file), *_of_the_line(place, part, lines.get(name, {}), seconds)]
-        # Ten times its own time and a minute: a change that makes work endless is noticed by that.
+        # Ten times the test's own time plus a minute: this notices a change that loops endlessly.
         inside = [Stage(test, (*PYTEST, test), 60 + 10 * seconds.get(test, 0)) for test in dict.fromkeys(tests)]
         return (*inside, *_in_other_processes(part))
     folder = next(folder for folder in FIRMWARE if name.startswith(folder + "/"))
@@ -113,7 +113,10 @@ def _in_other_processes(part: str) -> tuple[Stage, ...]:
 
 @cache
 def _that_import(file: Path) -> tuple[str, ...]:
-    """Return the test files that name a module: coverage.py sees no test where only a module's tables are read."""
+    """Return the test files that name a module.
+
+    coverage.py does not see a test that only reads a module's tables.
+    """
     module = ".".join(file.with_suffix("").parts[1:])
     named = re.compile(rf"\b{re.escape(module)}\b(?!\.)")
     tests = (test for area in MEASURED for test in sorted((ROOT / area).rglob("test_*.py")))
@@ -121,9 +124,10 @@ def _that_import(file: Path) -> tuple[str, ...]:
 
 
 def _of_the_line(place: Place, part: str, by_test: dict[str, set[int]], seconds: dict[str, float]) -> list[str]:
-    """Return the test files of the place's part that run anything of its file, and some others that run its line.
+    """Return the test files of the place's part that run any line of its file, and some others.
 
-    A line of a module's top level runs once, for whichever test imports it first.
+    The others run the place's own line. A line at a module's top level runs only once, for the
+    test that imports the module first.
     """
     tests = sorted(by_test, key=lambda test: (place.line not in by_test[test], seconds.get(test, 0)))
     own = [test for test in tests if f"/{part}/" in test]
@@ -136,6 +140,6 @@ def _of_the_line(place: Place, part: str, by_test: dict[str, set[int]], seconds:
 
 
 def _of_the_same_name(file: Path) -> tuple[Stage, ...]:
-    """Return the test of a kernel that is called like its file: a quick beginning."""
+    """Return the test that has a kernel file's name, as a quick first stage."""
     tests = (ROOT / "tests/unit" / file.parent).glob(f"test_{file.stem}*.py")
     return tuple(_pytest(str(test.relative_to(ROOT))) for test in tests)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which test files run which lines of the package: measured once by coverage.py, kept in build/mutation.
+"""Records which test files run which lines of the package, with coverage.py, in build/mutation.
 
 python tests/mutation/coverage_map.py            measure again
-python tests/mutation/coverage_map.py PATH...    only these tests, and keep what is known of others
+python tests/mutation/coverage_map.py PATH...    only these tests; keep what is known of others
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ sys.path.insert(0, str(HERE))
 from tree import WORK, Tree  # noqa: E402
 
 MAP = WORK / "coverage.json"
-# Their code runs in the test's own process. Tests that start west, a board or a compiler are left out.
+# These tests run the package in their own process. Tests that start west, a board or a compiler are
+# left out.
 MEASURED = ("tests/unit/python", "tests/npu")
 _LIMIT_S = 7200
 
 
 def measure(tree: Tree, tests: Sequence[str] = MEASURED) -> None:
-    """Run tests of `tree` under coverage.py, and write what they run into the map."""
+    """Run tests of `tree` under coverage.py, and write the lines that they run into the map."""
     database = tree.folder / "build" / "coverage.sqlite"
     database.parent.mkdir(exist_ok=True)
     settings = tree.folder / "build" / "coveragerc"
@@ -70,7 +71,7 @@ def _lines(database: Path, root: Path) -> dict[str, dict[str, list[int]]]:
 
 
 def load() -> tuple[dict[str, dict[str, set[int]]], dict[str, float]]:
-    """Return the lines by file and test file, and each test file's seconds."""
+    """Return the lines by file and test file, and the seconds of each test file."""
     content = json.loads(MAP.read_text(encoding="utf-8"))
     lines = {file: {test: set(numbers) for test, numbers in tests.items()} for file, tests in content["lines"].items()}
     return lines, content["seconds"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Survivors that change nothing that a test could see, each with its reason: explained.toml."""
+"""Reads explained.toml: survivors that change nothing that a test could see, with reasons."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FILE = Path(__file__).resolve().parent / "explained.toml"
 
 @dataclass(frozen=True)
 class Explanation:
-    """A line before and after the change, and why no test can tell them apart."""
+    """A line before and after the change, and the reason why no test can tell them apart."""
 
     file: str
     before: str
@@ -35,5 +35,5 @@ def read() -> list[Explanation]:
 
 
 def explanations() -> dict[str, str]:
-    """Return the reasons by Place.key."""
+    """Return the reasons, by Place.key."""
     return {entry.key: entry.reason for entry in read()}

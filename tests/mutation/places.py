@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where code can be changed, and into what: one small change of meaning each.
+"""Where code can be changed, and into what. Each change is small and alters the meaning.
 
->>> [place.after for place in places_in(Path("a.py"), "if a < b and c:\\n    f(1)\\n") if "a <" in place.before]
+>>> source = "if a < b and c:\\n    f(1)\\n"
+>>> [place.after for place in places_in(Path("a.py"), source) if "a <" in place.before]
 ['if not (a < b and c):', 'if a <= b and c:', 'if a < b or c:']
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Place:
-    """The text `source[start:end]` of `file`, and what stands there instead. before, after: the line."""
+    """`text` replaces `source[start:end]` of `file`. before, after: the line then and now."""
 
     file: Path
     start: int
@@ -31,7 +32,7 @@ class Place:
 
     @property
     def key(self) -> str:
-        """What names the place as long as its line stays as it is."""
+        """A name that stays the same as long as the line does."""
         return f"{self.file}: {self.before} => {self.after}"
 
 
@@ -87,7 +88,7 @@ class _PythonPlaces(ast.NodeVisitor):
         self.found: list[Change] = []
 
     def _at(self, line: int, column: int) -> int:
-        """Return the position in characters; the syntax tree counts bytes."""
+        """Return the position in characters. The syntax tree counts bytes."""
         return len(self._bytes[: self._lines[line - 1] + column].decode())
 
     def _span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
@@ -181,7 +182,7 @@ def _python(source: str) -> list[Change]:
     return visitor.found
 
 
-# Comments, text and lines of the preprocessor. A line that goes on in the next one is not one of ours.
+# Comments, strings and preprocessor lines. We have no preprocessor lines with a continuation.
 _NO_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])+'|^[ \t]*#[^\n]*", re.S | re.M)
 _CPP_OPERATORS = {
     " <= ": " < ",
@@ -208,7 +209,7 @@ _CPP_NUMBER = re.compile(r"(?<![\w.])(0x[0-9a-fA-F]+|\d+)(?=[uUlL]*(?![\w.]))")
 _CPP_CONDITION = re.compile(r"\b(?:if|while) \(")
 _CPP_CALL = re.compile(r"^[ \t]+(?!return\b|else\b|delete\b)[\w:.>\[\]-]+\([^;{}]*\);$", re.M)
 _CPP_TRUTH = re.compile(r"\b(true|false)\b")
-# Checked by the compiler, or no code.
+# Lines that the compiler checks, and lines that are no code.
 _CPP_LEFT_OUT = re.compile(r"^[ \t]*(static_assert\b|using\b|template\b|extern\b|namespace\b|return;)[^;]*;?", re.M)
 
 
@@ -235,7 +236,7 @@ def _cpp(source: str) -> Iterator[Change]:
 
 
 def _closing(code: str, at: int) -> int:
-    """Return where the bracket that was opened before `at` is closed."""
+    """Return the position of the bracket that closes the one opened before `at`."""
     depth = 1
     while depth and at < len(code):
         depth += {"(": 1, ")": -1}.get(code[at], 0)

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes the code in seeded places, one at a time, and lists the changes that no test notices.
 
-    python tests/mutation/run.py                        200 places, half of them firmware, half Python
-    python tests/mutation/run.py --count 20 --seed 7    others, and fewer
-    python tests/mutation/run.py --only link/frames.py  all places of the files with this in their path
+    python tests/mutation/run.py                        200 places, half firmware, half Python
+    python tests/mutation/run.py --count 20 --seed 7    other places, and fewer
+    python tests/mutation/run.py --only link/frames.py  all places in files whose path has this text
 
 Needs python -m pip install -r tests/mutation/requirements.txt. Two places are judged at a time. The
-results are in build/mutation/results.json. A run with the same seed goes on where it was ended, and
-judges again what survived.
-Exit code 1 when more than 5 % survive, or one that explained.toml does not explain.
+results are in build/mutation/results.json. A run that finds results there continues with them, and
+judges the survivors again.
+
+Exit code 1 when more than 5 % survive, or when explained.toml does not explain a survivor.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ SURVIVED, NO_PROGRAM = "SURVIVED", "no program"
 
 
 def all_places(kind: str, wanted: str = "") -> list[Place]:
-    """Return the places of "firmware" or "python" in files whose path has `wanted` in it, equal lines once."""
+    """Return the places in all files whose path contains `wanted`. Equal lines count once.
+
+    kind: "firmware" or "python".
+    """
     folders = [*FIRMWARE] if kind == "firmware" else ["python/pilotlight"]
     suffixes = {".cpp", ".h"} if kind == "firmware" else {".py"}
     files = sorted(path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in suffixes)
@@ -50,9 +54,9 @@ def all_places(kind: str, wanted: str = "") -> list[Place]:
 
 
 def choose(count: int, seed: int) -> Iterator[list[Place]]:
-    """Yield for Python and for firmware: places in the order in which they are drawn, more than needed.
+    """Yield the drawn places of Python, then those of the firmware; twice as many as needed.
 
-    The order is that of hashes, so that a change of one line moves no other line's place.
+    The order follows from hashes of the places, so a changed line does not move other places.
     """
 
     def drawn(place: Place) -> bytes:
@@ -63,7 +67,7 @@ def choose(count: int, seed: int) -> Iterator[list[Place]]:
 
 
 class Judge:
-    """Two copies of the checkout, and what is known about the tests."""
+    """Two copies of the checkout, the map of tests, and the results so far."""
 
     def __init__(self) -> None:
         self._trees: SimpleQueue[Tree] = SimpleQueue()
@@ -78,11 +82,11 @@ class Judge:
         self._lines, self._seconds = coverage_map.load()
         results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
         explained = explanations()
-        # A test may have been written for the others since.
+        # Unexplained survivors are judged again: a test may have been written since.
         self._results = {key: said for key, said in results.items() if said != SURVIVED or key in explained}
 
     def verdict(self, place: Place) -> str:
-        """Return what noticed the change: the name of a stage, or SURVIVED, or NO_PROGRAM."""
+        """Return the name of the stage that noticed the change, or SURVIVED, or NO_PROGRAM."""
         if place.key in self._results:
             return self._results[place.key]
         tree, began = self._trees.get(), time.monotonic()
@@ -108,7 +112,7 @@ class Judge:
 
 
 def judge_some(judge: Judge, drawn: Sequence[Place], count: int) -> dict[Place, str]:
-    """Judge the first `count` of `drawn` that are programs."""
+    """Judge `count` of `drawn`, in order; changes that do not compile do not count."""
     verdicts: dict[Place, str] = {}
     rest = iter(drawn)
     with ThreadPoolExecutor(JOBS) as pool:
@@ -122,7 +126,7 @@ def judge_some(judge: Judge, drawn: Sequence[Place], count: int) -> dict[Place, 
 
 
 def report(verdicts: dict[Place, str]) -> int:
-    """Print the survivors and the sums; return the exit code."""
+    """Print the survivors and the totals. Return the exit code."""
     reasons = explanations()
     survivors = sorted((place for place in verdicts if verdicts[place] == SURVIVED), key=lambda place: place.key)
     unexplained = 0

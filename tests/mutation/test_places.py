@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The changes are those that were meant, and each explanation still has its line."""
+"""The changes are the intended ones, and the line of each explanation still exists."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A copy of the checkout, in which one place is changed at a time and tests run."""
+"""A copy of the checkout in which one place is changed at a time and tests run."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ WORK = ROOT / "build" / "mutation"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended; `end` is None when it did not within its limit."""
+    """The result of a command. `end`: its exit code, or None when it passed its limit."""
 
     end: int | None
     said: str
 
 
 class Tree:
-    """The checkout's own files in a folder of their own; what is built there stays for the next run."""
+    """A copy of the checkout's files in `folder`. Build results there are kept for the next run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,7 +44,8 @@ class Tree:
             for name in set(self._record_file.read_text(encoding="utf-8").split("\n")) - kept:
                 (self.folder / name).unlink(missing_ok=True)
         self._record_file.write_text("\n".join(sorted(present)), encoding="utf-8")
-        # Otherwise west would find the workspace around this folder, and its commands run that one's package.
+        # Otherwise west would find the workspace around this folder, and its commands would run the
+        # package of that workspace.
         workspace = self.folder / ".west" / "config"
         workspace.parent.mkdir(exist_ok=True)
         workspace.write_text("[manifest]\npath = .\nfile = west.yml\n", encoding="utf-8")
@@ -56,7 +57,7 @@ class Tree:
         return self.folder / self._record
 
     def _copy(self, name: str) -> None:
-        """Copy a file unless it is the same, so that what was built from it stays good."""
+        """Copy a file unless it is unchanged, so that build results stay up to date."""
         source, target = ROOT / name, self.folder / name
         if target.exists() and target.read_bytes() == source.read_bytes():
             return
@@ -66,7 +67,7 @@ class Tree:
 
     @contextmanager
     def changed(self, place: Place) -> Iterator[None]:
-        """Have `place` changed for as long as the context lasts."""
+        """Change `place` for as long as the context lasts."""
         file = self.folder / place.file
         source = file.read_text(encoding="utf-8")
         file.write_text(place.apply(source), encoding="utf-8")
@@ -76,11 +77,11 @@ class Tree:
             file.write_text(source, encoding="utf-8")
 
     def run(self, command: Sequence[str], limit_s: float) -> Outcome:
-        """Run a command in the copy, on its package."""
+        """Run a command in the copy, with the copy's Python package."""
         environment = {
             **os.environ,
             "PYTHONPATH": str(self.folder / "python"),
-            # Byte code is taken for that of a changed file when both have the same time and size.
+            # Python would use stale byte code if a changed file had the same time and size.
             "PYTHONDONTWRITEBYTECODE": "1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }

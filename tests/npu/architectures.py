@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Architectures that people run on small NPUs, with random weights. Batch normalisation is folded, as exporters do.
+"""Architectures that people run on small NPUs, with random weights.
 
-MLPerf Tiny: MobileNetV1 0.25 at 96x96 (visual wake words), ResNet-8 (CIFAR shape), the anomaly detection autoencoder.
-Also: the keyword transformer KWT-1 (Berg et al., 2021), a U-Net with both ways to grow a map, recurrent cells.
+Batch normalisation is folded into the weights, as exporters do. From MLPerf Tiny: MobileNetV1 0.25
+at 96x96 (visual wake words), ResNet-8 (CIFAR shape), and the autoencoder for anomaly detection.
+Also: the keyword transformer KWT-1 (Berg et al., 2021), a U-Net with two ways to upsample, and
+recurrent cells.
 
-MIS_COMPILED names those that Vela gets wrong; the others have to be equal.
+Vela compiles the architectures in MIS_COMPILED wrongly. All others must be equal to the reference.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ from torch.nn import functional
 
 
 def _scaled(layer: Any, gain: float = 2.0) -> Any:
-    """Draw weights that keep the variance of activations: the default lets deep signals vanish in 8 bits."""
+    """Draw weights that keep the variance of activations.
+
+    With PyTorch's default weights, the signal of deep layers vanishes in 8 bits.
+    """
     fan_in = layer.weight[0].numel()
     spread = torch.empty(layer.weight.shape[0], *[1] * (layer.weight.dim() - 1)).uniform_(0.5, 1.5)
     layer.weight.data = torch.randn_like(layer.weight) * (gain / fan_in) ** 0.5 * spread
@@ -28,7 +33,7 @@ def _scaled(layer: Any, gain: float = 2.0) -> Any:
 
 
 class MobileNetV1(nn.Module):
-    """Width 0.25: person or not, at 96x96."""
+    """Width 0.25, at 96x96: person or no person."""
 
     example = (torch.zeros(1, 3, 96, 96),)
 
@@ -76,7 +81,7 @@ class ResNet8(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """ToyADMOS: five frames of 128 mel bins, through a bottleneck of eight."""
+    """For ToyADMOS: five frames of 128 mel bins, through a bottleneck of eight values."""
 
     example = (torch.zeros(1, 640),)
 
@@ -94,10 +99,11 @@ class Autoencoder(nn.Module):
 
 
 class KeywordTransformer(nn.Module):
-    """KWT-1: 98 frames of 40 coefficients, width 64, one head, blocks normalised afterwards.
+    """KWT-1: 98 frames of 40 coefficients, width 64, one head, norms after the sums.
 
-    Three of its twelve blocks: exporting all of them takes ExecuTorch more than ten minutes. Query, key and value have
-    a projection each: with the usual one for all three, Vela's program is wrong (see FusedKeywordTransformer).
+    It has three of the twelve blocks, because ExecuTorch takes more than ten minutes to export all.
+    Query, key and value have one projection each. With the usual single projection, Vela's program
+    is wrong (see FusedKeywordTransformer).
     """
 
     example = (torch.zeros(1, 98, 40),)
@@ -135,7 +141,7 @@ class KeywordTransformer(nn.Module):
 
 
 class FusedKeywordTransformer(KeywordTransformer):
-    """A block of KWT-1 as published: query, key and value are slices of one projection."""
+    """KWT-1's block as published: query, key and value are slices of one projection."""
 
     blocks = 1
 
@@ -147,7 +153,10 @@ class FusedKeywordTransformer(KeywordTransformer):
 
 
 class UNet(nn.Module):
-    """Two levels; one grows by a transposed convolution, the other by nearest neighbours and a convolution."""
+    """Two levels.
+
+    One upsamples by a transposed convolution, the other by nearest neighbours and a convolution.
+    """
 
     example = (torch.zeros(1, 3, 48, 48),)
 
@@ -176,7 +185,7 @@ class UNet(nn.Module):
 
 
 class GatedRecurrentCell(nn.Module):
-    """Three steps of a GRU, written out; state in, state out."""
+    """Three steps of a GRU, written out. Input and output include the state."""
 
     example = (torch.zeros(1, 3, 20), torch.zeros(1, 24))
 
@@ -196,7 +205,7 @@ class GatedRecurrentCell(nn.Module):
 
 
 class LongShortTermCell(nn.Module):
-    """Three steps of an LSTM, written out; hidden state and cell come in, the hidden state goes out."""
+    """Three steps of an LSTM, written out. Inputs: hidden state and cell; output: hidden state."""
 
     example = (torch.zeros(1, 3, 20), torch.zeros(1, 24), torch.zeros(1, 24))
 
@@ -225,7 +234,7 @@ ARCHITECTURES = {
     "lstm": LongShortTermCell,
 }
 
-# Vela 5.1 puts a table behind the 16 KiB of internal memory, and says so while it goes on.
+# Vela 5.1 places a table beyond the 16 KiB of internal memory. It prints a message and continues.
 TABLE_OUT_OF_BOUNDS = {("unet", "ethos-u55-32"), ("unet", "ethos-u55-64")}
 
 MIS_COMPILED = {

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The campaign: random operators through Vela and the simulator, bit for bit against the TOSA reference model.
+"""Compares random operators, through Vela and the simulator, bit for bit with the TOSA reference.
 
     python tests/npu/campaign.py [--cases N] [--seed S] [--only FAMILY]
 
-Each case ends in one of these, and each but `equal` is printed:
+Each case ends in one of these ways. Deviating, by-design and refused cases are printed.
     equal          every output value is the reference's
-    deviating      some are not, and nobody knows why: a fault of the simulator until explained
-    by design      some are not, and EXPLAINED says how what Vela made differs from TOSA
+    deviating      some values differ, or the simulator fails: a fault of the simulator until
+                   explained
+    by design      some values differ, and EXPLAINED says how Vela's program differs from TOSA
     refused        Vela does not compile it; the reason is Vela's
-    unpredictable  TOSA leaves the result open (an accumulator overflows), so there is nothing to compare
+    unpredictable  TOSA leaves the result open (an accumulator overflows): nothing to compare
+
+Exit code 1: at least one case deviates.
 """
 
 from __future__ import annotations
@@ -54,7 +57,7 @@ class Outcome:
     detail: str = ""
 
 
-# Where Vela's lowering is not TOSA's arithmetic: (does it apply to this case?, why).
+# Cases in which Vela's lowering is not TOSA's arithmetic: (does it apply to this case?, why).
 EXPLAINED: tuple[tuple[Callable[[Case], bool], str], ...] = (
     (
         lambda case: case.family == "matmul_of_slice" and case.what.startswith("first"),
@@ -64,7 +67,7 @@ EXPLAINED: tuple[tuple[Callable[[Case], bool], str], ...] = (
 
 
 def reference(case: Case, inputs: list[NDArray[Any]]) -> list[NDArray[Any]] | None:
-    """Return the reference model's outputs, or None where TOSA leaves them open."""
+    """Return the reference model's outputs, or None if TOSA leaves them open."""
     import tosa_reference_model
 
     with captured_output():
@@ -122,7 +125,10 @@ def _wrong(case: Case, detail: str) -> Outcome:
 def run_campaign(
     cases: int, seed: int = 0, only: str | None = None, say: Callable[[str], None] = print
 ) -> list[Outcome]:
-    """Run `cases` cases that count, dealt out over the families in turn; refused ones do not count."""
+    """Run cases of all families in turn until `cases` of them were compared.
+
+    Refused and unpredictable cases do not count.
+    """
     families = [name for name in FAMILIES if only is None or name == only]
     outcomes: list[Outcome] = []
     refused: Counter[str] = Counter()
@@ -131,7 +137,7 @@ def run_campaign(
         family = families[turn % len(families)]
         number = turn // len(families)
         turn += 1
-        # A family that Vela never takes is shown a few times and then given up.
+        # If Vela refuses most cases of a family, the family is dropped.
         if refused[family] >= 8 and refused[family] > number // 2:
             if all(refused[name] >= 8 for name in families):
                 break
@@ -170,7 +176,7 @@ def table(outcomes: list[Outcome]) -> str:
 
 
 def refusals(outcomes: list[Outcome]) -> str:
-    """Each refused case with Vela's reason."""
+    """Return one line per refused case, with Vela's reason."""
     return "\n".join(
         f"refused: {o.case.name} ({o.case.what}): {o.detail}" for o in outcomes if o.ending is Ending.REFUSED
     )

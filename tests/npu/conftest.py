@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exported models, made once per test session: an export takes some ten seconds, a sample milliseconds."""
+"""Exported models, made once per session, because an export takes some ten seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-# Tests of a folder without __init__.py import their neighbours by name.
+# A test in a folder without __init__.py imports its neighbours by name.
 sys.path.insert(0, str(Path(__file__).parent))
 
 from exported import Exported, export
@@ -47,5 +47,5 @@ def _compile(tosa: bytes, target: str, options: tuple[str, ...]) -> bytes:
 
 @pytest.fixture(scope="session")
 def compile_tosa() -> Callable[..., bytes]:
-    """Vela alone, without an export: (tosa, target, *options) -> delegate blob."""
+    """Return a function (tosa, target, *options) -> delegate blob, which runs only Vela."""
     return lambda tosa, target, *options: _compile(tosa, target, options)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes the driver's checks out, one at a time, and shows that a test notices each time.
+"""Removes the driver's checks, one at a time, and shows that a test notices each removal.
 
-    python tests/npu/driver_mutations.py [PART]      those whose name begins with PART, for instance "blob"
+    python tests/npu/driver_mutations.py [PART]      mutations whose name begins with PART
 
-Each mutation is made in a copy of the sources. The unit tests of firmware/ethos_u judge first, then
-test_driver_verification.py. One that no longer applies is an error: when a check moves, its mutation moves along.
+Each mutation is made in a copy of the sources. The unit tests of firmware/ethos_u judge it first,
+then test_driver_verification.py. A mutation that does not apply is an error: when a check moves,
+its mutation must follow.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ TIMEOUT_S = 600
 
 @dataclass(frozen=True)
 class Mutation:
-    """before must occur exactly once in firmware/ethos_u/<file>."""
+    """`before` must occur exactly once in firmware/ethos_u/<file>."""
 
     what: str
     file: str
@@ -159,9 +160,9 @@ MUTATIONS = (
 
 
 def apply(mutation: Mutation, driver: Path) -> None:
-    """Make the mutation in a copy of the driver. Raises ValueError unless there is one place for it."""
+    """Apply the mutation to a copy of the driver. Raises ValueError unless it fits exactly once."""
     path = driver / mutation.file
-    # Broken anew by the formatter at any time: white space counts as one blank.
+    # clang-format may break the lines differently, so any white space matches a blank.
     pattern = re.compile(r"\s+".join(re.escape(part) for part in mutation.before.split(" ")))
     source = path.read_text()
     if (count := len(pattern.findall(source))) != 1:
@@ -170,7 +171,7 @@ def apply(mutation: Mutation, driver: Path) -> None:
 
 
 class Copy:
-    """The sources in a folder of their own, with the unit tests built from them."""
+    """A copy of the sources in a folder, with the unit tests built from it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._build = folder, folder / "build"
@@ -182,7 +183,8 @@ class Copy:
             else:
                 shutil.copyfile(source, folder / name)
         flags = folder / "cmake" / "flags.cmake"
-        flags.write_text(flags.read_text().replace(" -Werror", ""))  # What a check leaves behind may be unused.
+        # Without its check, a variable may be unused.
+        flags.write_text(flags.read_text().replace(" -Werror", ""))
         configure = ("cmake", "-S", str(folder), "-B", str(self._build), "-G", "Ninja", "-DBOARD=host")
         options = ("-DPILOTLIGHT_TESTS=ON", "-DCMAKE_BUILD_TYPE=Debug", f"-DPILOTLIGHT_PYTHON={sys.executable}")
         sanitizers = "-fsanitize=address,undefined -fno-sanitize-recover=all"
@@ -196,7 +198,7 @@ class Copy:
             raise ValueError(done.stdout + done.stderr)
 
     def notices(self) -> str:
-        """Return the test that finds the copy wrong, or "" when none does."""
+        """Return the test that finds the copy wrong, or "" if none does."""
         built = _run("cmake", "--build", str(self._build), "--target", "ethos_u_test")
         if built.returncode:
             raise ValueError(built.stdout[-3000:])
@@ -235,7 +237,7 @@ def _summary(text: str) -> str:
 
 
 def run_mutations(say: Callable[[str], None] = print, part: str = "") -> list[Mutation]:
-    """Return the mutations that nothing noticed."""
+    """Return the mutations that no test noticed."""
     chosen = [mutation for mutation in MUTATIONS if mutation.what.startswith(part)]
     survivors = []
     with tempfile.TemporaryDirectory() as folder:

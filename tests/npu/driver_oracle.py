@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which bytes a command stream accesses, by the simulator's planner: what the driver's own reckoning is held to.
+"""The bytes that a command stream accesses, as the simulator's planner computes them.
 
-The planner is asked about each operation, and none is executed. Regions lie so far apart that no access that leaves one
-reaches another.
+Tests compare the driver's own computation with it. The planner plans each operation and executes
+none. Regions lie so far apart that an access beyond one region cannot reach another.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from pilotlight.npu.stream.operation_decoder import is_operation, operation_at
 _REGIONS = 8
 _SPACING = 1 << 62
 
-# What the simulator refuses on its own account, or because the result would be nonsense: nothing a driver has to know.
+# Refusals that are the simulator's own limits, or whose reason is a meaningless result. A driver
+# need not know them.
 OF_NO_CONCERN = ("beyond this simulator", "not simulated", "activation function", "clip range")
 
 
 @dataclass(frozen=True)
 class Access:
-    """at: byte offset of the operation in the stream."""
+    """An access to bytes `begin` to `end` of a region. at: the operation's offset in the stream."""
 
     at: int
     region: int
@@ -43,7 +44,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Finding:
-    """Where the first command stands that is wrong, and why; None when all is well."""
+    """Byte offset of the first wrong command, and what is wrong; None if the stream is good."""
 
     at: int | None = None
     why: str = ""
@@ -55,7 +56,7 @@ class Finding:
 
 @dataclass
 class _Regions:
-    """The bus: regions far apart, of which the first is read-only."""
+    """The bus. Regions lie far apart; region 0 is read-only."""
 
     contents: Mapping[int, Bytes]
     at: int = 0
@@ -72,14 +73,17 @@ class _Regions:
 
 
 class _WorstPlanner(Planner):
-    """A core without channels reads what its registers say. Whether hardware does is not known."""
+    """Lets a core without channels read what its registers say.
+
+    It is not known whether hardware does so.
+    """
 
     def _is_idle(self, core: int, channels: int) -> bool:
         return False
 
 
 class _NoWeights:
-    """In place of decoded weights, which no address depends on."""
+    """Replaces decoded weights. No address depends on them."""
 
     def weights(self, _: Any, geometry: WeightGeometry) -> Any:
         return SimpleNamespace(sums=np.zeros(geometry.out_channels))
@@ -88,9 +92,9 @@ class _NoWeights:
 def follow(
     stream: bytes, configuration: Configuration, weights: bytes, sizes: Mapping[int, int]
 ) -> tuple[Finding, list[Access]]:
-    """Return what is wrong with a stream, and what it accesses up to there.
+    """Return what is wrong with a stream, and its accesses up to there.
 
-    sizes: of the regions that can be written; region 0 holds `weights`.
+    sizes: bytes of the writable regions. Region 0 holds `weights`.
     """
     contents: dict[int, Bytes] = {region: np.zeros(size, np.uint8) for region, size in sizes.items()}
     contents[0] = np.frombuffer(weights, np.uint8)
@@ -117,5 +121,5 @@ def follow(
 
 
 def _word_of(error: MalformedStream) -> int:
-    """ "word 12: ..." """
+    """Return N of a message "word N: ..."."""
     return int(str(error).removeprefix("word ").partition(":")[0])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asks the firmware's driver what it thinks of programs: its own sources, compiled for this computer."""
+"""The firmware driver's verdict on programs. The driver's own sources are compiled for the host."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ SOURCES = ("blob", "command_stream", "failure", "payload", "program")
 _REGIONS = 8
 _LIMIT_S = 300
 
-# failure.h
+# From failure.h.
 IFM2_CHANNEL = 16
 BAD_BLOB, BAD_COMMAND, BAD_ACCESS, MISSING_REGION = "bad blob", "bad command", "bad access", "missing region"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """accepted, or why not. at: byte offset; begin, end: the bytes of `region` that `channel` would access."""
+    """Whether the driver accepted the program, and if not, why.
+
+    at: byte offset of the refused command.
+    begin, end: the bytes of `region` that `channel` would access.
+    """
 
     accepted: bool
     used_regions: int = 0
@@ -72,7 +76,10 @@ class BlobRequest:
 
 
 class Judge:
-    """The driver's verification as a program on this computer, built in `folder`, with sanitizers."""
+    """The driver's verification as a host program with sanitizers, built in `folder`.
+
+    Raises RuntimeError when it does not build, or when it ends with an error.
+    """
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models through ExecuTorch to a .pte, with the TOSA graph that Vela compiled: the golden reference.
+"""Exports models with ExecuTorch, and keeps the TOSA graph that Vela compiled as the reference.
 
-Nothing here goes through pilotlight.export, so that these tests judge the simulator alone.
+pilotlight.export is not used, so that these tests judge only the simulator.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Exported:
-    """A program with int8 inputs and outputs, all of it in one delegate."""
+    """A program with int8 inputs and outputs that consists of one delegate."""
 
     pte: bytes
     tosa: bytes
 
     def golden(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """Run the TOSA reference model."""
+        """Return the outputs of the TOSA reference model."""
         outputs, status = tosa_reference_model.run(self.tosa, [np.ascontiguousarray(array) for array in inputs])
         assert status == tosa_reference_model.GraphStatus.TOSA_VALID
         return [np.asarray(output) for output in outputs]

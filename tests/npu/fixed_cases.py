@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cases of the campaign that every test run includes. Names are stable while their families draw the same.
+"""The cases of the campaign that every test run includes.
 
-rescale-1 and -11 have one scale per channel; cascade-12 has a stripe that sees nothing but padding. conv2d_int16-35
-(wide dilated kernel, many channels), rescale-20 (ties), shifts-8 (rounded) each notice a mutation that nothing else
-does. The others were chosen so that every family and every NPU takes part.
+A name stays valid as long as its family draws the same. rescale-1 and -11 have one scale per
+channel. cascade-12 has a stripe that sees only padding. conv2d_int16-35 (wide dilated kernel, many
+channels), rescale-20 (ties) and shifts-8 (rounded) each notice a mutation that no other case
+notices. The other cases were chosen so that every family and every NPU takes part.
 """
 
 FIXED = (
@@ -21,5 +22,6 @@ FIXED = (
     *("residual-2", "inverted_bottleneck-3", "cascade-1", "cascade-12", "softmax-5", "branches-0", "up_and_skip-0"),
 )
 
-# What Vela 5.1 compiles to another computation (campaign.EXPLAINED says which): a slice of rows, and one of columns.
+# Vela 5.1 compiles these to another computation (campaign.EXPLAINED says why): a slice of rows, and
+# a slice of columns.
 MIS_COMPILED = ("matmul_of_slice-3", "matmul_of_slice-7")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MobileNetV2 1.0, the architecture (Sandler et al., 2018, table 2), with random weights.
+"""The architecture MobileNetV2 1.0 (Sandler et al., 2018, table 2), with random weights.
 
-Batch normalisation is folded into the convolutions, as an exporter would do anyway. Weights are drawn so that the
-variance of activations stays about the same from layer to layer: nothing vanishes, and ReLU6 saturates now and then.
+Batch normalisation is folded into the convolutions, as an exporter would do. The weights keep the
+variance of activations about the same from layer to layer, so nothing vanishes and ReLU6 saturates
+sometimes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-# Expansion, channels, blocks, stride of the first.
+# Per stage: expansion, channels, number of blocks, stride of the first block.
 _STAGES = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -25,7 +26,7 @@ _STAGES = (
 def _convolution(channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
     layer = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups)
     fan_in = channels_in // groups * kernel * kernel
-    # Folded batch normalisation gives every channel a scale of its own.
+    # Folded batch normalisation gives each channel its own scale.
     spread = torch.empty(channels_out, 1, 1, 1).uniform_(0.5, 1.5)
     layer.weight.data = torch.randn_like(layer.weight) * (2.0 / fan_in) ** 0.5 * spread
     layer.bias.data = torch.randn(channels_out) * 0.2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small networks that between them use what the NPU can do. Weights are random, seeds fixed."""
+"""Small networks that together use what the NPU can do. Weights are random, with fixed seeds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from torch.nn import functional
 
 
 class ConvolutionalNetwork(nn.Module):
-    """Strided, dilated, grouped, asymmetrically padded convolutions, pools, residual add, linear head, softmax."""
+    """A convolutional network with a linear head and softmax.
+
+    Its convolutions are strided, dilated, grouped and asymmetrically padded; it also has pools and
+    a residual sum.
+    """
 
     example = (torch.zeros(1, 3, 30, 27),)
 
@@ -17,7 +21,7 @@ class ConvolutionalNetwork(nn.Module):
         super().__init__()
         torch.manual_seed(1)
         self.stem = nn.Conv2d(3, 12, 5, stride=2, padding=2)
-        # Five taps at distance two exceed the four that are traversed at once.
+        # The NPU traverses four taps at distance two at once; this kernel has five.
         self.dilated = nn.Conv2d(12, 12, 5, padding=4, dilation=2)
         self.grouped = nn.Conv2d(12, 24, 3, padding=1, groups=3)
         self.wide = nn.Conv2d(24, 40, (1, 7), stride=(1, 3))
@@ -38,7 +42,7 @@ class ConvolutionalNetwork(nn.Module):
 
 
 class KeywordSpotter(nn.Module):
-    """DS-CNN as in MLPerf Tiny, at half its width, with softmax."""
+    """DS-CNN of MLPerf Tiny, at half its width, with softmax."""
 
     example = (torch.zeros(1, 1, 49, 10),)
 
@@ -52,7 +56,7 @@ class KeywordSpotter(nn.Module):
             layers += [nn.Conv2d(width, width, 1), nn.ReLU()]
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Linear(width, 12)
-        # PyTorch's own initialisation shrinks the signal from layer to layer, until only the biases are left.
+        # PyTorch's own initialisation shrinks the signal in each layer, until only biases are left.
         for layer in (*layers, self.classifier):
             if not isinstance(layer, nn.ReLU):
                 layer.weight.data *= 2.5
@@ -86,7 +90,10 @@ class Transformer(nn.Module):
 
 
 class Oddments(nn.Module):
-    """What the others leave out: transposed convolution, resize, concatenation, min, max, sub, abs, clamp, tables."""
+    """Operators that the other networks lack.
+
+    These are transposed convolution, resize, concatenation, min, max, sub, abs, clamp, and tables.
+    """
 
     example = (torch.zeros(1, 6, 10, 12),)
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random single-operator and small-graph cases, as TOSA. A case is a family's name and a number; both seed it.
+"""Random cases of single operators and small graphs, as TOSA.
 
-Shapes stay small but odd: one more or less than the NPU's blocks of 8 and 16, rows and columns of one. What a family
-draws is in its function and nowhere else.
+A case consists of a family's name and a number; both seed it. Shapes are small but odd: one more or
+less than the NPU's blocks of 8 and 16, or a single row or column. Each family has one function,
+which makes all of its random choices.
 """
 
 from __future__ import annotations
@@ -18,13 +19,18 @@ from tosa_graph import Tensor, TosaGraph
 
 TARGETS = ("ethos-u55-128", "ethos-u55-256", "ethos-u65-512", "ethos-u55-32", "ethos-u65-256", "ethos-u55-64")
 
-# Vela's ways to schedule a graph: the same operator, other commands.
+# Vela's ways to schedule a graph. They give the same operator other commands.
 _OPTIONS: tuple[tuple[str, ...], ...] = ((), (), ("--optimise=Size",), ("--arena-cache-size=16384",))
 
 
 @dataclass(frozen=True)
 class Case:
-    """name: family-number. what: the settings that decide whether Vela takes it. ranges: limits of each input."""
+    """One case.
+
+    name: the family and the number.
+    what: the settings that decide whether Vela compiles it.
+    ranges: limits of each input.
+    """
 
     name: str
     family: str
@@ -39,11 +45,11 @@ class Case:
 
     @property
     def values(self) -> int:
-        """Output values of one run."""
+        """Number of output values of one run."""
         return sum(int(np.prod(tensor.shape)) for tensor in self.outputs)
 
     def draw(self, sample: int) -> list[NDArray[Any]]:
-        """Noise; odd samples have the limits of the type sprinkled in."""
+        """Return random inputs. In odd samples, a tenth of the values are limits of the range."""
         generator = np.random.default_rng([*self.seed, 1000 + sample])
         arrays = []
         for tensor, (low, high) in zip(self.inputs, self.ranges, strict=True):
@@ -64,7 +70,7 @@ class Maker(TosaGraph):
         self.what = ""
 
     def integer(self, low: int, high: int) -> int:
-        """Both ends included."""
+        """Return a random integer; both ends are included."""
         return int(self.generator.integers(low, high, endpoint=True))
 
     def chance(self, probability: float) -> bool:
@@ -96,7 +102,7 @@ class Maker(TosaGraph):
 
     def weights(self, shape: tuple[int, ...]) -> NDArray[np.int8]:
         values = self.generator.integers(-127, 127, shape, endpoint=True)
-        if self.chance(0.3):  # Sparse and narrow weights take other ways through the codec.
+        if self.chance(0.3):  # The codec encodes sparse and narrow weights in other ways.
             values = np.where(self.generator.random(shape) < 0.6, 0, values // self.choose(1, 16, 60))
         return values.astype(np.int8)
 
@@ -104,7 +110,7 @@ class Maker(TosaGraph):
         return self.generator.integers(-5000, 5000, channels, endpoint=True)
 
     def factors(self, factor: float, count: int = 1) -> tuple[list[int], list[int]]:
-        """Multipliers of 31 bits and shifts, each near `factor`."""
+        """Return multipliers of 31 bits and shifts; each pair is near `factor`."""
         multipliers, shifts = [], []
         for value in factor * self.generator.uniform(0.5, 2.0, count):
             mantissa, exponent = np.frexp(value)
@@ -113,7 +119,7 @@ class Maker(TosaGraph):
         return multipliers, shifts
 
     def requantise(self, sums: Tensor, dtype: str, deviation: float, *, rounding: str = "single") -> Tensor:
-        """Scale sums so that most of the result's range is used and some of it clipped."""
+        """Scale sums so that they use most of the result's range and some are clipped."""
         span = 60.0 if dtype == "int8" else 15000.0
         count = sums.shape[-1] if self.chance(0.5) and sums.shape[-1] > 1 else 1
         multipliers, shifts = self.factors(span / max(deviation, 1.0), count)
@@ -131,11 +137,11 @@ class Maker(TosaGraph):
 
 
 def _deviation(dtype: str, products: int) -> float:
-    """Of sums of so many products of weights and activations, both uniform."""
+    """Return the deviation of a sum of products of weights and activations, both uniform."""
     return 74.0 * {"int8": 90.0, "int16": 19000.0}[dtype] * products**0.5
 
 
-# -- families ---------------------------------------------------------------------------------------------------------
+# -- families --------------------------------------------------------------------------------------
 
 
 def _convolution(make: Maker, dtype: str, x: Tensor | None = None) -> Tensor:
@@ -153,7 +159,7 @@ def _convolution(make: Maker, dtype: str, x: Tensor | None = None) -> Tensor:
         if size < 0:
             after += -size
             size = 0
-        # TOSA wants the windows to use the padded input up.
+        # TOSA requires that the windows use the whole padded input.
         surplus = size % stride[axis]
         if surplus:
             after += stride[axis] - surplus
@@ -198,7 +204,7 @@ def conv2d_large_kernel(make: Maker) -> None:
 
 
 def fully_connected(make: Maker) -> None:
-    """As ExecuTorch lowers nn.Linear: a 1x1 convolution, rows as height."""
+    """nn.Linear as ExecuTorch lowers it: a 1x1 convolution with the rows as height."""
     dtype = make.choose("int8", "int8", "int16")
     x = make.activation((1, make.choose(1, 1, 6, 33), 1, make.choose(1, 9, 64, 200, 513)), dtype)
     out = make.choose(1, 10, 16, 65, 130)
@@ -268,7 +274,7 @@ def matmul(make: Maker) -> None:
 
 
 def matmul_of_slice(make: Maker) -> None:
-    """As in attention where one projection makes query, key and value."""
+    """A matrix product as in attention where one projection makes query, key and value."""
     rows, inner, columns = make.choose(4, 9, 17), make.choose(4, 16, 20), make.choose(5, 16)
     operand, axis, place = make.choose("first", "second"), make.choose(1, 2), make.integer(0, 2)
     make.what = f"{operand} operand sliced along axis {axis}"
@@ -330,7 +336,7 @@ def argmax(make: Maker) -> None:
 
 
 def _operands(make: Maker, dtype: str, bound: int | None = None) -> tuple[Tensor, Tensor]:
-    """Two operands; often one of them broadcasts, is constant or the same as the other."""
+    """Return two operands. Often one broadcasts, is constant, or is the same as the other."""
     shape = make.any_shape()
     other = tuple(1 if make.chance(0.3) else size for size in shape) if make.chance(0.5) else shape
     a = make.activation(shape, dtype, bound)
@@ -349,7 +355,7 @@ def _operands(make: Maker, dtype: str, bound: int | None = None) -> tuple[Tensor
 
 
 def add_sub(make: Maker) -> None:
-    """Quantised: both operands are brought to one scale in 32 bits."""
+    """A quantised sum or difference: both operands get one scale in 32 bits."""
     dtype = make.choose("int8", "int8", "int16")
     a, b = _operands(make, dtype)
     gain = 20 if dtype == "int8" else 12
@@ -384,7 +390,10 @@ def mul_int32(make: Maker) -> None:
 
 
 def maximum_minimum(make: Maker) -> None:
-    """TOSA has them in 32 bits only; Vela puts narrow ones together with the rescales around them."""
+    """A maximum or minimum. TOSA has these only in 32 bits.
+
+    Vela merges narrow ones with the rescales around them.
+    """
     dtype = make.choose("int8", "int8", "int16", "int32")
     a, b = _operands(make, dtype)
     kind = make.choose("maximum", "minimum")
@@ -406,7 +415,7 @@ def absolute(make: Maker) -> None:
 
 
 def absolute_int8(make: Maker) -> None:
-    """Quantised: through 32 bits."""
+    """A quantised absolute value, computed in 32 bits."""
     x = make.activation(make.any_shape())
     multipliers, shifts = make.factors(float(1 << 16))
     wide = make.unary("abs", make.rescale(x, "int32", multipliers, shifts, zero_point=make.zero_point()))
@@ -446,7 +455,7 @@ def shifts(make: Maker) -> None:
 def table_int8(make: Maker) -> None:
     x = make.activation(make.any_shape())
     out = make.table(x, make.generator.integers(-128, 127, 256, endpoint=True))
-    if make.chance(0.4):  # Two tables in one graph: they share the table memory.
+    if make.chance(0.4):  # Two tables in one graph share the table memory.
         out = make.table(make.clamp(out, -100, 90), make.generator.integers(-128, 127, 256, endpoint=True))
     make.output(out)
 
@@ -546,11 +555,11 @@ def resize_bilinear(make: Maker) -> None:
     make.output(make.rescale(out, "int8", [1 << 30], [30 + 2 * (2 * up).bit_length() - 2]))
 
 
-# -- small graphs -----------------------------------------------------------------------------------------------------
+# -- small graphs ----------------------------------------------------------------------------------
 
 
 def _block(make: Maker, x: Tensor, out_channels: int, kernel: int, stride: int = 1, zero: int = 0) -> Tensor:
-    """Convolution with 'same' padding, ReLU by the zero point."""
+    """Convolution with 'same' padding. The zero point makes the ReLU."""
     before = (kernel - 1) // 2
     after = [-(x.shape[1 + axis] + before - kernel) % stride for axis in (0, 1)]
     if stride == 1:
@@ -597,7 +606,7 @@ def inverted_bottleneck(make: Maker) -> None:
 
 
 def cascade(make: Maker) -> None:
-    """Large maps through small memory: rolling buffers."""
+    """Large feature maps through small memory, so Vela uses rolling buffers."""
     x = make.activation((1, make.integer(40, 70), make.integer(40, 70), make.choose(3, 8)))
     for _ in range(make.integer(2, 4)):
         x = _block(make, x, make.choose(8, 12, 16), make.choose(1, 3, 5), make.choose(1, 1, 2))
@@ -605,7 +614,7 @@ def cascade(make: Maker) -> None:
 
 
 def softmax(make: Maker) -> None:
-    """Its skeleton in integers: max, difference, table of 16 bits, sum, clz, shift."""
+    """The integer steps of softmax: max, difference, 16-bit table, sum, clz, shift."""
     rows, classes = make.choose(1, 7, 20), make.choose(2, 10, 35)
     x = make.activation((1, rows, classes))
     wide = make.rescale(x, "int32", [1 << 30], [30])
@@ -622,7 +631,7 @@ def softmax(make: Maker) -> None:
 
 
 def branches(make: Maker) -> None:
-    """One input, several ways, concatenated; two outputs."""
+    """One input through several branches, concatenated, with two outputs."""
     x = make.activation((1, make.size() + 2, make.size() + 2, make.choose(4, 9, 16)))
     ways = [_block(make, x, make.choose(4, 8, 16), kernel) for kernel in (1, 3)]
     pooled = make.max_pool2d(x, (3, 3), (1, 1), (1, 1, 1, 1))
@@ -632,7 +641,7 @@ def branches(make: Maker) -> None:
 
 
 def up_and_skip(make: Maker) -> None:
-    """As in a U-Net: pool, convolve, double, concatenate."""
+    """As in a U-Net: pool, convolve, double the size, concatenate."""
     x = make.activation((1, 2 * make.integer(2, 10), 2 * make.integer(2, 10), make.choose(4, 8, 16)))
     low = _block(make, make.max_pool2d(x, (2, 2), (2, 2), (0, 0, 0, 0)), make.choose(8, 16), 3)
     up = make.resize(low, (4, 2, 4, 2), (-1, -1), (1, 1), "nearest")
@@ -693,7 +702,7 @@ def make_case(family: str, number: int, seed: int = 0) -> Case:
     seeds = (seed, zlib.crc32(family.encode()), number)
     make = Maker(np.random.default_rng(seeds))
     FAMILIES[family](make)
-    # The first inputs of a family meet each configuration before the options change.
+    # A family's first cases use each configuration once before the options change.
     target = TARGETS[(number + seeds[1]) % len(TARGETS)]
     options = _OPTIONS[(number // len(TARGETS)) % len(_OPTIONS)]
     return Case(

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes command streams by hand, word by word, from the numbers of the architecture rather than from our tables."""
+"""Writes command streams by hand, word by word.
+
+The opcodes come from the architecture and not from our tables.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def long(opcode: int, payload: int, param: int = 0) -> bytes:
 
 
 def copying_pool(height: int, width: int, depth: int) -> bytes:
-    """A 1x1 average pool from region 1 to region 2: int8, NHWC, one to one."""
+    """Return a 1x1 average pool from region 1 to region 2: int8, NHWC, scale one."""
     settings = [
         *(word(0x10F, 1), word(0x11F, 2)),
         *(long(0x004, depth), long(0x005, depth * width), long(0x014, depth), long(0x015, depth * width)),

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams of one operation, with registers set at random around an operation that works.
+"""Streams of one operation whose registers are set at random, around an operation that works.
 
-The numbers of registers are the architecture's, written out. A state begins with small maps in NHWC that fit their
-regions; then a few registers get another value, from those that are likely to be right to any at all.
+Register numbers are the architecture's, written out. A state begins with small NHWC feature maps
+that fit their regions. Then a few registers get other values, some of them likely to be right and
+some of them arbitrary.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from program_writer import long, word
 
 REGION_BYTES = {0: 4096, 1: 8192, 2: 2048}
-# The one with two cores has the most to go wrong.
+# ethos-u65-512 is listed twice: it has two cores, so most can go wrong there.
 CONFIGURATIONS = ("ethos-u55-32", "ethos-u55-128", "ethos-u65-256", "ethos-u65-512", "ethos-u65-512")
 _CONV, _DEPTHWISE, _POOL, _ELEMENTWISE, _DMA = 0x002, 0x003, 0x005, 0x006, 0x010
 _OPERATIONS = ((_CONV, (0,)), (_DEPTHWISE, (0,)), (_POOL, (0, 1, 2)), (_ELEMENTWISE, tuple(range(10))), (_DMA, (0,)))
@@ -72,7 +73,7 @@ def _working(chance: random.Random) -> State:
     if configuration.startswith("ethos-u65"):
         settings |= {0x123: chance.choice((0, 1, 1)), 0x132: 0, 0x133: 0}
         longs |= {0x090: 512, 0x091: 16 * chance.randint(0, 4), 0x092: 2048, 0x093: 10 * depth, 0x033: 0, 0x034: 0}
-        if depth == 1:  # The second core has nothing to do, and these may be of any program before.
+        if depth == 1:  # The second core is idle; its registers may be left from another program.
             longs |= {0x090: chance.choice((0, 4000, 4096)), 0x091: chance.choice((0, 0, 96, 112))}
             longs |= {0x092: chance.choice((0, 4080, 4096)), 0x093: chance.choice((0, 0, 10, 20))}
     return State(configuration, operation, chance.choice(parameters), settings, longs)

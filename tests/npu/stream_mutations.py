@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Breaks the simulator on purpose, one line at a time, and shows that the fixed set of cases notices each time.
+"""Breaks the simulator, one line at a time, and shows that the fixed cases notice each time.
 
     python tests/npu/stream_mutations.py
 
-Each mutation is made in a copy of the package in a temporary folder. One that no longer applies is an error: when the
-simulator's source moves, its mutations move along.
+Each mutation is made in a copy of the package in a temporary folder. A mutation that does not apply
+is an error: when the simulator's source changes, its mutations must follow.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ JUDGE_TIMEOUT_S = 180
 
 @dataclass(frozen=True)
 class Mutation:
-    """before must occur exactly once in `file`, which lies in npu/ or in one of its folders."""
+    """`before` must occur exactly once in `file`, which lies in npu/ or in one of its folders."""
 
     what: str
     file: str
@@ -133,7 +133,7 @@ MUTATIONS = (
 
 
 def judge() -> int:
-    """Run the fixed set against whatever package is on the path. Prints the first case that notices."""
+    """Run the fixed cases on the package on the path. Print the first case that notices."""
     from campaign import Ending, run_case
     from fixed_cases import FIXED
     from operator_cases import make_case
@@ -162,7 +162,7 @@ def apply(mutation: Mutation, package: Path) -> Path:
 
 
 def notices(package: Path) -> str:
-    """Return the case that finds the package wrong, or "" when none does."""
+    """Return the case that finds the package wrong, or "" if none does."""
     environment = {**os.environ, "PYTHONPATH": f"{package.parent}{os.pathsep}{Path(__file__).parent}"}
     command = [sys.executable, __file__, "--judge"]
     try:
@@ -178,7 +178,7 @@ def notices(package: Path) -> str:
 
 
 def run_mutations(say: Callable[[str], None] = print) -> list[Mutation]:
-    """Return the mutations that nothing noticed."""
+    """Return the mutations that no case noticed."""
     survivors = []
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder, "pilotlight")

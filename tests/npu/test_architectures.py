@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole architectures, bit for bit against the TOSA reference model, on every NPU; and free of hazards."""
+"""Whole architectures, on every NPU: equal to the TOSA reference model, and free of hazards."""
 
 from __future__ import annotations
 

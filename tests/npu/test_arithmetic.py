@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rounding, output stage, pools and elementwise operations against plain Python integers."""
+"""Rounding, output stage, pools and elementwise operations, compared with plain Python integers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def half_up(value: Fraction) -> int:
 
 
 def doubling_high_multiply(value: int, multiplier: int, shift: int) -> int:
-    """TFLite's way: round to 31 bits, half up; then to the result, half away from zero."""
+    """Round as TFLite does: to 31 bits, half up; then to the result, half away from zero."""
     high = half_up(Fraction(value * multiplier, 1 << 31))
     quotient = Fraction(abs(high), 1 << shift - 31)
     return half_up(quotient) if high >= 0 else -half_up(quotient)
@@ -84,7 +84,7 @@ def test_the_fast_output_stage_equals_integer_arithmetic(
 
 
 def test_ties_and_their_neighbours_round_right_in_every_channel() -> None:
-    # multiplier / 2**shift = 2**-8 up to the last bit: products sit on, just below and just above one half.
+    # multiplier / 2**shift = 2**-8, exactly or almost: products are a half, or just above or below.
     multipliers = np.array([1 << 30, (1 << 30) - 1, (1 << 30) + 1], np.int64)
     shifts = np.array([38, 38, 38], np.int64)
     values = np.arange(-(1 << 16), 1 << 16)
@@ -95,21 +95,24 @@ def test_ties_and_their_neighbours_round_right_in_every_channel() -> None:
 
 
 def tosa_mean(total: int, count: int) -> int:
-    """AVG_POOL2D of the TOSA specification: multiply by a reciprocal a little too large, so that -n.5 rounds down."""
+    """Return AVG_POOL2D's mean by the TOSA specification.
+
+    The reciprocal is a little too large, so -n.5 rounds down.
+    """
     bits = (count - 1).bit_length()
     multiplier = ((1 << 30) + 1 << bits) // count
     return total * multiplier + (1 << 29 + bits) >> 30 + bits
 
 
 def test_a_product_too_long_for_a_double_still_rounds_right() -> None:
-    # (2**29 + 1) * (2**30 - 2) = 2**59 - 2, just below one half of 2**60; as a double it is one half.
+    # (2**29 + 1) * (2**30 - 2) = 2**59 - 2, just below half of 2**60. As a double it is that half.
     stage = OutputStage((1 << 29) + 1, 60, RoundMode.NATURAL, 0, (-128, 127), None, np.dtype(np.int8))
     assert stage.apply(np.array([[[(1 << 30) - 2]]])).item() == 0
 
 
 @pytest.mark.parametrize("depth", [300, 1200])
 def test_sums_are_exact_on_both_sides_of_what_float32_holds(depth: int) -> None:
-    # Odd products in every place: beyond 2**24 a float32 would drop their last bit.
+    # All products are odd: beyond 2**24 a float32 would drop the last bit of the sum.
     inputs = np.full((2, 2, depth), -255, np.int64)
     matrix = np.full((depth, 2), 127, np.int64)
     matrix[0, 1] = 126
@@ -173,7 +176,7 @@ def test_elementwise_operations(mode: ElementwiseMode, a: int, b: int, swapped: 
 def test_operand_scaling_rounds_eight_bit_data_first_to_eleven_bits(
     mode: ScaleMode, round_mode: RoundMode, expected: list[int]
 ) -> None:
-    # One unit below a half: only the first of two roundings lifts it to the half.
+    # One unit below a half: only the first of the two roundings makes it a half.
     scaling = OperandScaling(mode, round_mode, (1 << 19) - 1, 20, 0, 19)
     scaled, shifted = scaling.first(np.array([1, -1])), scaling.second(np.array([1, -1]))
     if mode is ScaleMode.OPB_32:
@@ -186,7 +189,7 @@ def test_tables_for_sixteen_bits_interpolate() -> None:
     entries = np.zeros((512, 2), np.int16)
     entries[256] = 10, 1
     entries[257] = -5, -300
-    # Position 0 is entry 256: half a step up rounds up, and so does half a step down.
+    # Position 0 is entry 256. Half a step up and half a step down both round up.
     values = np.array([0, 63, 64, 127, 128, 128 + 64, 128 + 127])
     narrow = ActivationTable(entries.view(np.uint8).ravel(), signed=True, wide_index=True, result_bytes=2)
     np.testing.assert_array_equal(narrow.look_up(values), [10, 10, 11, 11, -5, -155, -303])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CPU operators of a program on the host: as PyTorch computes them, and as the wheel's own runtime does.
+"""CPU operators of a program on the host compute what PyTorch and the wheel's runtime compute.
 
-The programs are upstream's exports without any delegate. Neither reference knows the simulator.
+The programs are upstream's exports without a delegate. Neither reference knows the simulator.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Attention(nn.Module):
 
 
 class Several(nn.Module):
-    """Lists of tensors, several results, integers and booleans."""
+    """Uses lists of tensors, several results, integers and booleans."""
 
     def forward(self, x: Any) -> Any:
         a, b = torch.split(x, [2, 3], 1)

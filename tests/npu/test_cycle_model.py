@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cycle estimate against what Vela 5.1.0 estimated for single operations (its debug database, npu_cycles)."""
+"""The cycle estimate, compared with Vela 5.1.0's npu_cycles for single operations."""
 
 from __future__ import annotations
 
@@ -86,9 +86,12 @@ def test_a_copy_costs_what_the_operation_before_it_does_not_hide() -> None:
 
 @pytest.mark.parametrize("size", [1, 8, 9, 65536])
 def test_kernels_are_taken_apart_without_a_loop_over_their_pieces(size: int) -> None:
-    """A damaged stream may claim any size. A kernel of n x 1 has n steps, in however many pieces."""
+    """A kernel of n x 1 has n steps, in any number of pieces.
+
+    The loop must not depend on the size, because a damaged stream may claim any size.
+    """
     window = Kernel(size, 1, 1, 1, 1, 1, 0, 0, 0, 0, False)
     source, target = operand((size, 1, 8)), operand((1, 1, 8))
     operation = Operation(0, Kind.CONVOLUTION, ifm=source, ofm=target, kernel=window, block=(1, 1, 8))
-    # 32 cycles for each step: the eight channels of the micro-block.
+    # 32 cycles for each step, for the eight channels of the micro-block.
     assert datapath(operation, configuration("ethos-u55-128")).mac == 32 * size

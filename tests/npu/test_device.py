@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The device as a driver sees it. Offsets, bits and opcodes here are the architecture's, written out."""
+"""The device as a driver sees it. Offsets, bits and opcodes are the architecture's, written out."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_a_faulted_device_runs_nothing_until_reset() -> None:
 
 
 def test_one_run_does_no_more_work_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    # 30 elements, and 60 bytes to and fro.
+    # Per pool: 30 elements, and 60 bytes read and written.
     monkeypatch.setattr(engine, "MOST_WORK", 3 * (30 + 60 // 16))
     bench = Bench(POOL + 2 * POOL[-4:] + END)
     assert bench.run() & 0x30 == 0x20
@@ -247,7 +247,7 @@ def test_axi_beats_are_the_bytes_of_each_port() -> None:
         bench.device.write(PMCR, 1)
         bench.run()
         counts[event] = bench.device.read(PMEVCNTR0)
-    # Region 1 is read through M0, as is the stream; region 2 is written through M1.
+    # M0 reads region 1 and the stream; M1 writes region 2.
     assert counts == {130: 4 + STREAM_BEATS, 135: 0, 386: 0, 391: 4}
 
 
@@ -262,7 +262,7 @@ def test_counters_count_only_when_enabled() -> None:
     bench.run()
     cycles = bench.device.read(PMCCNTR)
     assert cycles > 0
-    # 30 bytes are four beats of eight; the stream is read besides.
+    # 30 bytes are four beats of eight bytes. The stream is read too.
     assert bench.device.read(PMEVCNTR0) == 4 + STREAM_BEATS
     bench.run()
     assert bench.device.read(PMCCNTR) == 2 * cycles
@@ -289,14 +289,14 @@ def test_a_counter_that_overflows_raises_the_interrupt() -> None:
 
 
 def test_a_rolling_buffer_wraps_to_its_lower_tile() -> None:
-    # The first row comes from tile 0, which starts at row 1; the second from tile 2, which starts at row 0.
+    # The first row comes from tile 0, which starts at row 1, the second from tile 2, at row 0.
     bench = Bench(POOL[:-4] + word(0x10B, 0) + long(0x000, WIDTH * DEPTH) + POOL[-4:] + END)
     bench.run()
     np.testing.assert_array_equal(bench.ofm, np.roll(bench.ifm, WIDTH * DEPTH))
 
 
 def test_tiles_beside_each_other_split_a_row() -> None:
-    # Columns 0 and 1 from tile 0, column 2 from tile 1, whose base is the map's second column.
+    # Columns 0 and 1 come from tile 0, column 2 from tile 1, whose base is the map's second column.
     bench = Bench(POOL[:-4] + word(0x10A, 1) + long(0x001, DEPTH) + POOL[-4:] + END)
     bench.run()
     pixels = bench.ifm.reshape(HEIGHT, WIDTH, DEPTH)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each check of the driver is held by a test."""
+"""A test fails for each check that is removed from the driver."""
 
 from __future__ import annotations
 

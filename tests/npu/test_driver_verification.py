@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The driver's check of command streams at load, against the simulator's own reckoning of what they access.
+"""The driver's check of command streams, compared with the accesses that the simulator finds.
 
-No stream that Vela makes is refused; one that leaves its regions is, at the command where the simulator says so.
+The driver must accept every stream that Vela makes. It must refuse a stream that leaves its
+regions, at the command that the simulator names.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from pilotlight.npu.stream.configurations import Configuration, configuration
 from pilotlight.npu.stream.faults import Channel
 from pilotlight.pte.ethos_u import EthosUBlob, parse_blob, parse_payload
 
-# One channel on two cores: the second has no weights, and the stream says nothing of them.
+# In the last case, one channel runs on two cores: the second core has no weights, and the stream
+# does not mention them.
 CASES = (*FIXED, "conv2d_pointwise-33")
 FAST_SCRATCH_BYTES = 4 << 20
 MUTATIONS_PER_STREAM = 60
@@ -34,7 +36,7 @@ UNSET = "uses a register that the stream did not set"
 
 
 class Compiled:
-    """A case as Vela compiled it."""
+    """A case, compiled by Vela."""
 
     def __init__(self, blob: bytes, target: str) -> None:
         self.blob = blob
@@ -79,7 +81,7 @@ def test_a_region_that_is_a_byte_too_small_is_noticed_where_the_simulator_reache
 ) -> None:
     made = compiled(name)
     accesses = check_ends(made, judge)
-    # Vela says how large the scratch has to be. It pads maps to bricks and addresses to 16 bytes.
+    # Vela states the size of the scratch. It pads maps to bricks and addresses to 16 bytes.
     reach = max((access.end for access in accesses if access.region == 1), default=0)
     reach = max(reach, *(place.offset + place.size_bytes for place in (*made.parts.inputs, *made.parts.outputs)))
     assert made.parts.scratch_size_bytes - reach < 16 * 16, "not all that Vela allocated is accounted for"
@@ -108,7 +110,10 @@ def check_ends(made: Compiled, judge: Judge) -> list[Access]:
 
 
 def _channels(stream: bytes, access: Access) -> set[int]:
-    """Return which channels can have made an access: as in STATUS.faulting_channel, and one for IFM2."""
+    """Return the channels that can have made an access.
+
+    They are numbered as in STATUS.faulting_channel; IFM2 has a number of its own.
+    """
     moves = struct.unpack_from("<H", stream, access.at)[0] & 0x3FF == arm.cmd0.NPU_OP_DMA_START.value
     if moves:
         return {Channel.MEM2MEM_WRITE if access.writes else Channel.MEM2MEM_READ}
@@ -124,7 +129,7 @@ def mutated(stream: bytes, generator: random.Random, count: int) -> Iterator[byt
         kind = generator.randrange(4)
         if kind == 0:
             word ^= 1 << generator.randrange(32)
-        elif kind == 1:  # A parameter, or the upper half of an address.
+        elif kind == 1:  # The parameter, or the upper half of an address, changes.
             word = word & 0xFFFF | generator.choice((0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF)) << 16
         elif kind == 2:
             word = generator.choice((0, 1, 0xFFFF_FFFF, 0x7FFF_FFFF, 0x8000_0000, word + 1, word + 16, word - 16))
@@ -150,7 +155,10 @@ def test_many_changed_streams_are_refused_exactly_when_the_simulator_refuses_the
 @pytest.mark.time_limit(1800)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_program_of_a_family_is_refused(family: str, judge: Judge) -> None:
-    """But where Vela goes wrong. And none is accepted with a region that is a byte too small."""
+    """Except where Vela is wrong.
+
+    Also: no program is accepted with a region that is one byte too small.
+    """
     for number in range(40):
         try:
             made = compiled(f"{family}-{number}")
@@ -159,7 +167,7 @@ def test_no_program_of_a_family_is_refused(family: str, judge: Judge) -> None:
         finding, _ = follow(made.stream, made.configuration, made.parts.weights, made.sizes)
         if finding.at is None:
             check_ends(made, judge)
-        else:  # A matrix product of a slice: MIS_COMPILED in fixed_cases.py.
+        else:  # A matrix product of a slice; see MIS_COMPILED in fixed_cases.py.
             assert family == "matmul_of_slice", finding.why
             assert judge.judge([made.request(made.stream)])[0].at == finding.at
 
@@ -183,7 +191,7 @@ def _compare(name: str, made: Compiled, stream: bytes, verdict: Verdict) -> str:
 
 def _judged(name: str, finding: Finding, verdict: Verdict) -> str:
     if not verdict.accepted and UNSET in verdict.text and (finding.at is None or verdict.at <= finding.at):
-        return "register left unset"  # To the simulator it is 0, as after a reset.
+        return "register left unset"  # The simulator uses 0, as after a reset.
     if finding.at is None:
         assert verdict.accepted, f"{name}: {verdict.text}"
         return "accepted by both"
@@ -207,7 +215,10 @@ def test_many_random_states_are_refused_exactly_when_the_simulator_refuses_them(
 
 
 def compare_states(judge: Judge, count: int, seed: int) -> Counter[str]:
-    """Count how they end. What the driver accepts, the simulator may touch, and nothing else."""
+    """Compare verdicts on random states and count them by kind.
+
+    The driver must name exactly those regions that the simulator accesses.
+    """
     weights = bytes(REGION_BYTES[0])
     sizes = {region: size for region, size in REGION_BYTES.items() if region}
     ends: Counter[str] = Counter()
@@ -228,7 +239,10 @@ def compare_states(judge: Judge, count: int, seed: int) -> Counter[str]:
 
 
 def with_settings(made: Compiled, opcode: int, param: int) -> bytes:
-    """Every setting of a register without a payload replaced; at least one."""
+    """Replace the parameter in every setting of a register that has no payload.
+
+    At least one setting must exist.
+    """
     words = list(struct.unpack(f"<{len(made.stream) // 4}I", made.stream))
     at, found = 0, 0
     while at < len(words):
@@ -281,13 +295,14 @@ def test_a_register_that_the_stream_does_not_set_is_not_used(judge: Judge) -> No
     made = compiled("conv2d-7")
     for opcode in (0x10F, 0x10A, 0x114, 0x125, 0x128):
         words = list(struct.unpack(f"<{len(made.stream) // 4}I", with_settings(made, opcode, 0)))
-        stream = struct.pack(f"<{len(words)}I", *(0x13 if word == opcode else word for word in words))  # PMU_MASK
+        # 0x13 is PMU_MASK.
+        stream = struct.pack(f"<{len(words)}I", *(0x13 if word == opcode else word for word in words))
         verdict = judge.judge([made.request(stream)])[0]
         assert UNSET in verdict.text, f"{opcode:#x}: {verdict.text}"
 
 
 def test_bricks_on_top_of_each_other_reach_as_far_as_the_longest(judge: Judge) -> None:
-    """The last has fewer channels than those before it."""
+    """The last brick has fewer channels than the others."""
     tried = 0
     for name in FIXED:
         made = compiled(name)

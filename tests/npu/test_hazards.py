@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checking mode: Vela's streams are clean, and each wait taken out of them is reported."""
+"""The checking mode: Vela's streams have no hazards, and each removed wait is reported."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from pilotlight.npu.stream.configurations import configuration
 from pilotlight.npu.stream.isa import Instruction, decode
 from pilotlight.npu.stream.operations import INTERNAL
 
-# KERNEL_WAIT and cascades are rare: these have them.
+# KERNEL_WAIT and cascades are rare. These cases have them.
 WITH_WAITS = ("conv2d-7", "table_int16-0", "depthwise_conv2d-1", "softmax-5", "residual-2", "cascade-1", "branches-0")
-# Each byte of the output depends on few of the input.
+# Each output byte depends on few input bytes.
 ELEMENT_BY_ELEMENT = ("concat-4", "tile-0", "table_int8-3", "add_sub-2")
 BLOCKDEP, PMU_MASK_OFF = 0x12F, 0x013
 
@@ -43,7 +43,7 @@ def instructions(stream: bytes, target: str) -> Iterator[Instruction]:
 
 
 def with_word(made: DelegateRunner, at: int, word: int) -> list[Hazard]:
-    """Look for hazards with one word of the stream replaced."""
+    """Return the hazards of the stream with one word replaced."""
     stream = made.payload.stream
     changed = stream[: 4 * at] + struct.pack("<I", word) + stream[4 * at + 4 :]
     return hazards(made, changed)
@@ -55,7 +55,11 @@ def hazards(
     written: Sequence[Extent] | None = None,
     read: Sequence[Extent] | None = None,
 ) -> list[Hazard]:
-    """written, read: what is there before the stream starts and used after it, its inputs and outputs by default."""
+    """Return the hazards of a stream.
+
+    written: memory that is written before the stream starts; default: the inputs.
+    read: memory that is read after the stream; default: the outputs.
+    """
     inputs, outputs = (
         [Extent(place.region, place.offset, place.size_bytes) for place in places]
         for places in (made.blob.inputs, made.blob.outputs)
@@ -98,7 +102,7 @@ def test_too_much_overlap_of_two_kernels_is_reported() -> None:
             found = with_word(made, instruction.at, BLOCKDEP | 3 << 16)
             reported += bool(found)
             assert all("BLOCKDEP 3" in hazard.message for hazard in found)
-    # The first kernel has none before it.
+    # No kernel precedes the first one.
     assert reported >= 2
 
 
@@ -122,7 +126,10 @@ def test_a_copy_rounded_up_to_bytes_that_nobody_wrote_is_no_hazard(name: str) ->
     ("rescale-1", "conv2d-7", "depthwise_conv2d-1", "max_pool2d-0", "add_sub-2", "concat-4", "table_int8-3", "tile-0"),
 )
 def test_an_output_computed_from_a_byte_that_nobody_wrote_is_reported(name: str) -> None:
-    """The simulator tells what depends on the byte: it computes with several values of it."""
+    """The simulator runs with several values of the byte.
+
+    This shows which outputs depend on it.
+    """
     made = runner(name)
     given = [np.zeros(place.size_bytes, np.int8) for place in made.blob.inputs]
     for at in (0, given[0].size // 2, given[0].size - 1):
@@ -172,7 +179,7 @@ def test_an_output_whose_elements_overlap_is_reported() -> None:
         for item in instructions(made.payload.stream, made.configuration.name)
         if item.command.name == "SET_OFM_STRIDE_Y"
     )
-    # The distance is the word after the command's: rows now lie on top of each other.
+    # The stride is the word after the command. With 0, all rows have the same address.
     found = with_word(made, stride.at + 1, 0)
     assert "for two elements of its output" in found[0].message
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command table against the one in Vela's wheel, and decoding of single commands."""
+"""The command table equals the one in Vela's wheel, and single commands decode."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of commands, the trace and the dumps of `simulate`, on a network that went through ExecuTorch."""
+"""The table of commands, the trace and the dumps of `simulate`.
+
+The network was exported with ExecuTorch.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def run(model: Path, *arguments: object) -> int:
 
 
 def write_debug_info(model: Path) -> None:
-    """One operator for the first two commands of the stream, another for the rest."""
+    """Write debug info with one operator for the first two commands and another for the rest."""
     layers = simulate(model, [INPUT]).statistics.layers
     operators = tuple(
         CompiledOperator(tosa, "t", module, "/home/me/nets/keyword.py:12", "return self.body(x)", 1000, 900)

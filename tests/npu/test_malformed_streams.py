@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Damaged programs end in an answer or in a decoded fault: no traceback, no hang, no memory beyond measure."""
+"""A damaged program gives an answer or a decoded fault.
+
+It never causes a traceback, a hang, or excessive use of memory.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,7 @@ def test_a_flipped_bit_anywhere_in_a_program_never_escapes_as_another_error(
 ) -> None:
     pte = exported_network("keyword").pte
     generator = random.Random(1)
-    # The program around the blob is small; the blob is most of the file.
+    # The blob is most of the file, so the small program around it is damaged more densely.
     positions = [*range(160), *generator.sample(range(len(pte)), 200), *range(len(pte) - 1200, len(pte), 3)]
     ends: Counter[str] = Counter()
     for position in positions:
@@ -86,7 +89,7 @@ def test_a_fault_tells_what_happened_with_the_status_bits(exported_network: Call
     network = exported_network("keyword")
     stream = parse_payload(parse_blob(read_program(network.pte).methods["forward"].delegates[0].blob).commands).stream
     damaged = bytearray(network.pte)
-    # Past OP_STOP nothing is executed; the last operation before it is.
+    # The last word is OP_STOP. Damaged, it lets the NPU run beyond the end of the stream.
     damaged[network.pte.index(stream) + len(stream) - 4] = 0xFF
     simulator = Simulator(bytes(damaged))
     with pytest.raises(NpuFault, match=r"cmd_parse_error.*QREAD") as caught:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fixed cases are worth something: they notice each fault put into the simulator."""
+"""The fixed cases notice each fault that is put into the simulator."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole networks on the simulator, bit for bit against the TOSA reference model."""
+"""Whole networks on the simulator, compared bit for bit with the TOSA reference model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAMPLES = 16
 
 
 def random_inputs(simulator: Simulator, seed: int) -> list[np.ndarray]:
-    """Noise between random bounds: samples differ in brightness and contrast, not in detail alone."""
+    """Return noise between random bounds, so that samples differ in brightness and contrast too."""
     generator = np.random.default_rng(seed)
     low, high = sorted(generator.integers(-128, 128, 2))
     return [generator.integers(low, high + 1, tensor.shape).astype(tensor.dtype) for tensor in simulator.method.inputs]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The examples of the simulator's README run, on the keyword network."""
+"""The examples in the simulator's README run, on the keyword network."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single operators and small graphs, bit for bit against the TOSA reference model: a fixed set, and the campaign."""
+"""Single operators and small graphs, compared bit for bit with the TOSA reference model.
+
+A fixed set, and the campaign.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The .pte reader against programs from ExecuTorch's own exporter, and against hand-made damage."""
+"""The .pte reader on programs of ExecuTorch's own exporter, and on programs damaged by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pilotlight.pte.ethos_u import parse_blob, parse_payload
 
 @pytest.fixture(scope="module")
 def cpu_program() -> Program:
-    """A program with constants, CPU operators and two inputs; not delegated at all."""
+    """Return a program with constants, CPU operators and two inputs, and without a delegate."""
     import torch
     from executorch.exir import to_edge
 

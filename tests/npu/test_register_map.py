@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Offsets, fields and events of the NPU's registers are Arm's, in the driver and in the simulator.
 
-The reference is the register description that Arm generates from its own sources and ships with Vela.
+The reference is the register description in Vela's wheel, which Arm generates from its sources.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ OFFSETS = {
     for register in block
     if register.name != "SIZE"
 }
-# Where the driver's name is not Arm's in another spelling.
+# Registers whose names in the driver are not Arm's names in another spelling.
 OF_DRIVER = {
     **{"kQBaseLow": "QBASE0", "kQBaseHigh": "QBASE1", "kRegionCfg": "REGIONCFG"},
     **{"kPmCntEnSet": "PMCNTENSET", "kPmCcntrLow": "PMCCNTR_LO", "kPmCcntrHigh": "PMCCNTR_HI"},
@@ -75,7 +75,8 @@ SHIFTS_OF_DRIVER = {
     "kAxiLimitReadsShift": (arm.axi_limit0_r, "max_outstanding_read_m1"),
     "kAxiLimitWritesShift": (arm.axi_limit0_r, "max_outstanding_write_m1"),
 }
-# Of the driver alone, or of a product that Arm's file does not describe: the public manuals of Ethos-U65 and U85.
+# Constants of the driver alone, or of products that Arm's file does not describe. Source of the
+# latter: the public manuals of Ethos-U65 and U85.
 OTHERS = {
     **{"kProductU55": 0, "kProductU65": 1},
     **{"kAxiLimitCount": 4, "kRegionCount": 8, "kPmEventCounters": 4, "kConfigCustomDma": (27, 1)},
@@ -99,7 +100,10 @@ def _spelled(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, ...]]:
-    """What a compiler makes of every constant of the driver's header: its value, or shift and width."""
+    """Return every constant of the driver's header as a compiler computes it.
+
+    A constant is its value, or shift and width.
+    """
     text = HEADER.read_text(encoding="utf-8")
     numbers = re.findall(r"^inline constexpr std::uint32_t (k\w+) =", text, re.MULTILINE)
     fields = re.findall(r"^inline constexpr Field (k\w+)\{", text, re.MULTILINE)
@@ -153,7 +157,7 @@ def test_each_constant_of_the_driver_is_arms(driver: dict[str, tuple[int, ...]])
 
 def test_each_register_of_the_simulator_is_where_arm_has_it() -> None:
     other = {"QBASE": "QBASE0", "QBASE_HI": "QBASE1", "PMCCNTR": "PMCCNTR_LO"}
-    # The debug views: Arm has them in blocks of their own.
+    # Arm has the debug views in blocks of their own.
     blocks: dict[str, type[Enum]] = {"CURRENT_QREAD": arm.TSU_DEBUG}
     for register in Reg:
         if register.name == "SHRAM":
@@ -167,7 +171,10 @@ def test_each_register_of_the_simulator_is_where_arm_has_it() -> None:
 
 
 def test_each_register_that_mirrors_a_setting_is_where_arm_has_it() -> None:
-    """Arm's words of 64 bits have a second name, or none for the high word; the simulator's have the command's."""
+    """In 64-bit registers, Arm's high word has a second name or none.
+
+    The simulator's high word has the command's name.
+    """
     theirs = {item.value: item.name for item in arm.TSU if item.name != "SIZE"}
     seen = set()
     for offset, (command, is_payload) in _SHADOW.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A device that ran a stream before computes what a new device computes, whatever changed in between."""
+"""A used device computes what a new device computes, whatever changed between its runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ END = word(0x000, 0xFFFF)
 
 
 class Board:
-    """A delegate's blob in memory that can be changed, and any number of devices that see it."""
+    """A delegate's blob in memory that can be changed. Any number of devices can use it."""
 
     def __init__(self, pte: bytes) -> None:
         self.blob = parse_blob(read_program(pte).methods["forward"].delegates[0].blob)
@@ -44,7 +44,7 @@ class Board:
         return Device("ethos-u55-128", self.memory, weights=WeightCache())
 
     def run(self, device: Device, *, reset: bool = True, moved: bool = False) -> tuple[int, bytes]:
-        """Return STATUS and the outputs."""
+        """Run the stream on `device`. Return STATUS and the outputs."""
         scratch = self.moved if moved else self.scratch
         scratch[:] = self.inputs
         if reset:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Subtractions whose operands Vela swaps: upstream's rsub case showed that the operand's scale goes with the order."""
+"""Subtractions whose operands Vela swaps.
+
+Upstream's rsub case showed that the operand's scale follows the order.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`simulate` and the commands around it, as a user meets them."""
+"""`simulate` and the commands around it, as a user runs them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TOSA graphs written operator by operator, without PyTorch. One method per TOSA operator; each returns its result.
+"""TOSA graphs, written operator by operator, without PyTorch.
 
-Types are NumPy's, but "int48" for the sums of 16-bit convolutions.
+Each TOSA operator has one method, which returns its result. Types are NumPy's, and "int48" for the
+sums of 16-bit convolutions.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class TosaGraph:
         self.inputs: list[Tensor] = []
         self.outputs: list[Tensor] = []
 
-    # -- tensors ----------------------------------------------------------------------------------------------------
+    # -- tensors -----------------------------------------------------------------------------------
 
     def input(self, shape: Sequence[int], dtype: str) -> Tensor:
         tensor = Tensor(f"input{len(self.inputs)}", tuple(shape), dtype)
@@ -70,7 +71,7 @@ class TosaGraph:
 
     def _add(self, operator: Any, inputs: Sequence[Tensor], shape: Sequence[int], dtype: str, *settings: Any) -> Tensor:
         attribute = ts.TosaSerializerAttribute()
-        # The attribute's method is named like the operator: AVG_POOL2D -> AvgPool2dAttribute.
+        # The attribute class has the operator's name: AVG_POOL2D -> AvgPool2dAttribute.
         words = "".join(part.capitalize() for part in operator.name.split("_"))
         method = {"Argmax": "ArgMax", "Matmul": "MatMul"}.get(words, words) + "Attribute"
         getattr(attribute, method)(*settings)
@@ -79,7 +80,7 @@ class TosaGraph:
         self._serializer.addOperator(operator, names, [result.name], attribute)
         return Tensor(result.name, tuple(int(size) for size in shape), dtype)
 
-    # -- convolutions and products ----------------------------------------------------------------------------------
+    # -- convolutions and products -----------------------------------------------------------------
 
     def _sums(self, x: Tensor) -> str:
         return "int48" if x.dtype == "int16" else "int32"
@@ -148,7 +149,7 @@ class TosaGraph:
         shape = (a.shape[0], a.shape[1], b.shape[2])
         return self._add(ts.Op.MATMUL, (a, b, *zero_points), shape, self._sums(a))
 
-    # -- pools and reductions -----------------------------------------------------------------------------------------
+    # -- pools and reductions ----------------------------------------------------------------------
 
     def max_pool2d(
         self, x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int, int, int]
@@ -181,7 +182,7 @@ class TosaGraph:
         shape = [size for position, size in enumerate(x.shape) if position != axis]
         return self._add(ts.Op.ARGMAX, (x,), shape, "int32", axis, _NAN)
 
-    # -- elementwise --------------------------------------------------------------------------------------------------
+    # -- elementwise -------------------------------------------------------------------------------
 
     def binary(self, kind: str, a: Tensor, b: Tensor) -> Tensor:
         """kind: add, sub, maximum, minimum, logical_left_shift, ...; the operands broadcast."""
@@ -210,7 +211,7 @@ class TosaGraph:
         return self._add(ts.Op.CAST, (x,), x.shape, dtype)
 
     def table(self, x: Tensor, entries: NDArray[Any]) -> Tensor:
-        """256 int8 entries, or 513 int16 entries, with an int32 result."""
+        """256 int8 entries, or 513 int16 entries with an int32 result."""
         result = "int8" if x.dtype == "int8" else "int32"
         return self._add(ts.Op.TABLE, (x, self.constant(entries, x.dtype)), x.shape, result)
 
@@ -236,7 +237,7 @@ class TosaGraph:
         settings = (scale32, _ROUNDING[rounding], len(multipliers) > 1, False, False)
         return self._add(ts.Op.RESCALE, inputs, x.shape, dtype, *settings)
 
-    # -- data movement ------------------------------------------------------------------------------------------------
+    # -- data movement -----------------------------------------------------------------------------
 
     def reshape(self, x: Tensor, shape: Sequence[int]) -> Tensor:
         return self._add(ts.Op.RESHAPE, (x, self._shape(shape)), shape, x.dtype)

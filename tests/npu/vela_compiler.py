@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vela inside of this process: some milliseconds per graph, where starting the command takes a second."""
+"""Vela in this process: some milliseconds per graph.
+
+Starting Vela's command would take a second.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ import numpy as np
 
 
 class Refused(Exception):
-    """Vela does not compile the graph; the message is Vela's."""
+    """Vela does not compile the graph. The message is Vela's."""
 
 
 def compile_tosa(tosa: bytes, target: str, *options: str) -> bytes:
@@ -48,7 +51,7 @@ def _reason(text: str, failure: BaseException | None) -> str:
 
 
 def _blob(arrays: Any) -> bytes:
-    """The blocks that ExecuTorch's backend packs, in its order."""
+    """Return the blocks that ExecuTorch's backend packs, in its order."""
     if "cmd_data" not in arrays:
         raise Refused("the graph compiles to no command stream")
     blocks = {
@@ -81,7 +84,7 @@ class Captured:
 
 @contextlib.contextmanager
 def captured_output() -> Iterator[Captured]:
-    """Keep what Python and native code print, from the terminal."""
+    """Capture what Python and native code print. Nothing reaches the terminal."""
     captured, printed = Captured(), io.StringIO()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Debian release in a folder: made by debootstrap, entered by chroot, gone when it is removed.
+"""A Debian release in a folder: made by debootstrap, entered by chroot, then removed.
 
     python tests/systems/debian.py trixie [--whole] [--keep]   the README's commands on Debian 13
 
-Needs root and the package debootstrap. A command runs in its own mount and process namespace, so its
-mounts and whatever it started end with it. pip in there gets this machine's settings for indexes, wheels
-and certificates, pytest gets PYTEST_ADDOPTS, and there are no other files of this machine.
+Needs root and the package debootstrap. Each command runs in its own mount and process namespaces,
+so its mounts and processes end with it. pip inside gets the host's settings for indexes, wheels and
+certificates, and pytest gets PYTEST_ADDOPTS. No other files of the host are visible.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from page import blocks
+
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = ROOT / "build" / "systems"
 CHECKOUT = "/opt/pilotlight"
@@ -25,7 +29,8 @@ CHECKOUT = "/opt/pilotlight"
 _CERTIFICATES = "/etc/host-certificates.pem"
 _NAMES_OF_CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
-# $1: the system's folder, $2: the command; then pairs of folders, ours and theirs, to show read-only.
+# $1: the system's folder. $2: the command. Then pairs of a host folder and the place in the system
+# where it is shown read-only.
 _ENTER = """
 set -e
 root=$1 command=$2
@@ -44,7 +49,7 @@ exec chroot "$root" /bin/bash -c "$command"
 
 
 def why_not_here() -> str:
-    """Return why no system can be made on this machine, or ""."""
+    """Return why this machine cannot make a system, or ""."""
     if os.geteuid() != 0:
         return "debootstrap and chroot need root"
     if shutil.which("debootstrap") is None:
@@ -54,7 +59,7 @@ def why_not_here() -> str:
 
 @dataclass
 class DebianSystem:
-    """One release, `suite` as Debian names it, with `packages` beside what every Debian has."""
+    """One release. `suite`: Debian's name of it. `packages`: what the minimal system lacks."""
 
     suite: str
     packages: tuple[str, ...] = ()
@@ -66,7 +71,7 @@ class DebianSystem:
         return SYSTEMS / self.suite
 
     def create(self) -> None:
-        """Make it anew."""
+        """Remove the system and make it again."""
         self.remove()
         self.root.mkdir(parents=True)
         command = ["debootstrap", "--variant=minbase"]
@@ -84,7 +89,7 @@ class DebianSystem:
         subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), f"{self.root}{CHECKOUT}"], check=True)
 
     def run(self, command: str) -> int:
-        """Run a shell command in it as root; its output is ours. Returns the exit code."""
+        """Run a shell command in the system as root. The output is ours. Return the exit code."""
         shown = [str(part) for pair in {**self._wheels(), **self.shown}.items() for part in pair]
         enter = ["bash", "-c", _ENTER, "enter", str(self.root), command, *shown]
         namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
@@ -101,9 +106,11 @@ class DebianSystem:
         return {folder: str(folder) for folder in folders if folder.is_dir()}
 
 
-# What git needs to clone and the README takes for granted; everything else is for the scripts to install.
+# Packages that the README assumes. The project's scripts install everything else.
 README_SYSTEM = ("ca-certificates", "git")
-DEMO = f"cd {CHECKOUT} && cat /etc/debian_version && scripts/demo.sh"
+# What the README tells a newcomer to type beside the clone.
+FIRST_PASS = next(block.text for block in blocks(ROOT / "README.md") if block.title == "first-pass").splitlines()
+DEMO = " && ".join((f"cd {Path(CHECKOUT).parent}", "cat /etc/debian_version", *FIRST_PASS))
 QUICK_TESTS = f"cd {CHECKOUT} && scripts/test.sh --quick"
 ALL_TESTS = f"cd {CHECKOUT} && scripts/test.sh"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pinned requirements have a file of each package for every Python and processor that we name."""
+"""The pinned requirements resolve for every Python and processor that we name."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README's two commands on each Debian release that it names, and the `.pte` reader on the next one."""
+"""The README's commands on each Debian release that it names, and the reader on the next one."""
 
 from __future__ import annotations
 

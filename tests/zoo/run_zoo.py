@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Export known networks, run each on the simulated NPU, and print what became of them as a table.
+"""Exports known networks, runs each on the simulated NPU, and prints the results as a table.
 
     python tests/zoo/run_zoo.py [MODEL ...] [--target ethos-u55-256] [--json FILE] [--keep FOLDER]
     python tests/zoo/run_zoo.py --markdown tests/zoo/NETWORKS.md --json FILE
 
-MODEL is a file's name in tests/zoo/models, without .py; without any, all run. Each model is exported
-by the command that users type, in a process of its own. With `--markdown`, the models that FILE has are not
-run; the page is written from it. Exit code 1: a model was refused, or is worse
-than `LOSS_LIMIT_DB` allows, or the simulator's answer is not the golden one.
+MODEL is a file's name in tests/zoo/models, without .py; the default is all of them. Each model is
+exported by the command that users type, in a process of its own. `--markdown` runs nothing; it
+writes the page from the results in FILE.
+
+Exit code 1: a model was refused, or its loss is above `LOSS_LIMIT_DB`, or the simulator's output is
+not the golden one.
 """
 
 from __future__ import annotations
@@ -31,17 +33,17 @@ from pilotlight.npu import Simulator
 
 MODELS = Path(__file__).resolve().parent / "models"
 TARGET = "ethos-u55-256"
-# How far golden may be behind quantised PyTorch, both against FP32.
+# The largest allowed loss of golden against quantised PyTorch. Both are measured against FP32.
 LOSS_LIMIT_DB = 1.0
-# Operators that look up tables or prepare arguments, as the edge dialect calls them. The NPU has none of
-# them, or not for these integers, so a model that begins with token numbers keeps them on the CPU.
+# Operators that look up tables or prepare arguments, in the edge dialect's names. The NPU lacks
+# them, or lacks them for these integers, so models with token numbers keep them on the CPU.
 CONVERSIONS = (
     "aten.embedding",
     "quantized_decomposed.embedding",
     "quantized_decomposed.quantize_per_tensor",
     "quantized_decomposed.dequantize_per_tensor",
 )
-# What an embedding is made of. The source line tells it from others of the same names.
+# The operators that an embedding consists of. The source line shows whether they are one.
 LOOK_UPS = ("aten.index_select", "aten.view_copy", "dim_order_ops._to_dim_order_copy")
 _EXPORT_LIMIT_S = 3600
 _PAGE = """\
@@ -67,13 +69,14 @@ Weights are random. Some deep networks then keep few dB after quantisation, whoe
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one model.
+    """The results of one model.
 
-    error: what the export said when it refused the model, else "".
+    error: the message when the export refused the model, else "".
+    seconds: duration of the export.
     on_cpu: operators on the CPU with their reasons, without embeddings and argument handling.
-    arguments: those on the CPU that are.
-    quantised_db, golden_db: signal to noise ratio against FP32 of the output that lost most.
-    loss_db: how far golden is behind quantised PyTorch there.
+    arguments: embeddings and argument handling on the CPU.
+    quantised_db, golden_db: signal to noise ratio against FP32, of the output with most loss.
+    loss_db: how far golden is behind quantised PyTorch at that output.
     agrees: whether the simulator's outputs are the golden ones, within their tolerance.
     cycles: Vela's estimate.
     """
@@ -105,7 +108,7 @@ def names() -> list[str]:
 
 
 def judge(name: str, target: str, folder: Path) -> Entry:
-    """Export the model of that name to `folder`, and run its samples on the simulated NPU."""
+    """Export the model to `folder`, run its samples on the simulated NPU, return the results."""
     command = [sys.executable, "-m", "pilotlight", "export", str(MODELS / f"{name}.py")]
     began = time.monotonic()
     done = subprocess.run(
@@ -159,10 +162,10 @@ def _is_argument(operator: dict[str, Any]) -> bool:
 
 
 def accuracy(output: dict[str, Any]) -> tuple[float, float, float]:
-    """Return both ratios in dB, and by how much golden is behind.
+    """Return the ratios of quantised and golden in dB, and the loss of golden.
 
-    A report has no ratio where there is no noise, or no signal. Without noise it counts as infinite,
-    without a signal as minus infinity.
+    A report has no ratio if there is no noise or no signal. Without noise the ratio counts as
+    infinite, without a signal as minus infinity.
     """
     quantised, golden = (_ratio(output, stage) for stage in ("quantised", "golden"))
     return quantised, golden, 0.0 if golden == np.inf else quantised - golden
@@ -176,7 +179,7 @@ def _ratio(output: dict[str, Any], stage: str) -> float:
 
 
 def simulator_agrees(folder: Path) -> bool:
-    """Run every sample of the bundle, and judge the outputs against the golden ones as `check` does."""
+    """Run every sample of the bundle, and judge the outputs against golden as `check` does."""
     info = load_model_info(folder)
     arrays = np.load(folder / "golden.npz")
     simulator = Simulator(folder / "model.pte")
@@ -210,7 +213,7 @@ def table(entries: Iterable[Entry]) -> list[str]:
 
 
 def page(entries: Iterable[Entry], target: str) -> str:
-    """Return the results as the page that the README leads to."""
+    """Return the results as the page NETWORKS.md."""
     rows = [
         f"| `{entry.name}` | {len(entry.on_cpu) or '-'} | {len(entry.arguments) or '-'} "
         f"| {entry.quantised_db:.1f} dB | {entry.golden_db:.1f} dB | {entry.cycles:,} | {entry.seconds:.0f} s |"

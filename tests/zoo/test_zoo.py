@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import run_zoo
 
-# Without packages beyond the tests' own, and small: these run before each change lands.
+# Small networks that need only the tests' own packages. They run before each change lands.
 SMALL = ("dlrm", "unet_bilinear")
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a board and a model to firmware.elf: what `west build` and CMake call. See DESIGN.md."""
+"""Builds firmware.elf from a board and models, for `west build` and CMake. See DESIGN.md."""

@@ -30,7 +30,7 @@ DIGITS = 16
 
 @dataclass(frozen=True)
 class _Part:
-    """Bytes of the file that are loaded. physical: where a programmer puts them; address: where they are used."""
+    """A loaded part of the file. physical: its load address; address: where it runs."""
 
     physical: int
     address: int
@@ -39,9 +39,9 @@ class _Part:
 
 
 def write_build_id(elf: Path) -> str:
-    """Write the id into the image and return it; an image whose code does not ask for it stays as it is.
+    """Write the id into the image and return it. An image without the symbol is not changed.
 
-    Raises BuildFailed when the file is no ELF.
+    Raises BuildFailed if the file is not an ELF file.
     """
     try:
         with elf.open("rb") as file:
@@ -68,7 +68,10 @@ def write_build_id(elf: Path) -> str:
 
 
 def _parts(elf: ELFFile) -> Iterator[_Part]:
-    """Sections rather than segments: those may hold the file's own header, which tells where debug information is."""
+    """Yield the loaded sections.
+
+    Segments may contain the ELF header, whose content depends on the debug information.
+    """
     segments = [segment for segment in elf.iter_segments() if segment["p_type"] == "PT_LOAD"]
     for section in elf.iter_sections():
         if not section["sh_flags"] & SH_FLAGS.SHF_ALLOC or section["sh_type"] == "SHT_NOBITS":

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names the folder of each model's export: <build>/bundles/<name>. CMake asks: `python -m pilotlight.build.bundles`.
+"""Names each model's bundle: <build>/bundles/<name>. CMake runs `python -m
+pilotlight.build.bundles`.
 
-A model is named after its file without ending. `model.py` is named after its folder, since many models have
-a file of that name. Models that would still share a name get folders further up put in front.
+A model has the name of its file without the ending. A `model.py` has the name of its folder,
+because many models have a file of that name. If two names are still equal, the names of outer
+folders are put in front.
 """
 
 from __future__ import annotations
@@ -23,19 +25,19 @@ MODEL_FILE_ENDINGS = (".py", ".pt2")
 
 
 def bundle_folders(build_dir: Path, models: Sequence[str]) -> list[Path]:
-    """Return the folder of each model. Raises ConfigError when two models are one."""
+    """Return the bundle folder of each model. Raises ConfigError if a model is named twice."""
     return [build_dir / BUNDLES / name for name in bundle_names(models)]
 
 
 def bundle_names(models: Sequence[str]) -> list[str]:
-    """Return a name for each model, no two alike.
+    """Return a unique name for each model.
 
     >>> bundle_names(["digits", "/nets/kws.py", "/nets/door/model.py"])
     ['digits', 'kws', 'door']
     >>> bundle_names(["/nets/a/net.py", "/nets/b/net.py"])
     ['a-net', 'b-net']
 
-    Raises ConfigError when a model is named twice.
+    Raises ConfigError if a model is named twice.
     """
     places = [_place(model) for model in models]
     for index, place in enumerate(places):
@@ -55,20 +57,20 @@ def bundle_names(models: Sequence[str]) -> list[str]:
         if not longer:
             break
     for index in alike:
-        # net.py and net.pt2 of one folder.
+        # net.py and net.pt2 in one folder: add the ending.
         names[index] += Path(models[index]).suffix.replace(".", "-")
     return names
 
 
 def _place(model: str) -> Path:
-    """Return a model's file, or the folder for a model.py."""
+    """Return the model's file, or the folder of a model.py."""
     named = named_model(model)
     path = named or Path(os.path.abspath(Path(model).expanduser()))  # noqa: PTH100 - as CMake writes it
     return path.parent if path.name == "model.py" else path
 
 
 def _parts(model: str, place: Path) -> tuple[str, ...]:
-    """Return what a model may be named after, its own name last."""
+    """Return the parts that a name may consist of, the model's own name last."""
     if named_model(model) is not None:
         return (model,)
     *folders, last = place.parts[1:] or ("model",)

@@ -83,13 +83,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    """Merge what was asked now into what was asked last time."""
+    """Return the remembered settings, with the options of this call in their place."""
     asked = {
         key: value for key, value in vars(args).items() if key in Settings.__dataclass_fields__ and value is not None
     }
     before = _remembered(args, complete="board" in asked and ("model" in asked or "source_dir" in asked))
     _refuse_models_of_a_project(args, asked, before)
-    # The build runs elsewhere than the user.
+    # The build runs in another folder, so paths must be absolute.
     for key in ("board", "source_dir"):
         if "/" in asked.get(key, "") or (key == "source_dir" and key in asked):
             asked[key] = str(Path(asked[key]).resolve())
@@ -110,7 +110,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def _remembered(args: argparse.Namespace, complete: bool) -> Settings | None:
-    """Return what the folder was last built with. complete: what is asked for suffices without it."""
+    """Return the folder's settings. complete: this call names everything, so they are optional."""
     try:
         return load_settings(args.build_dir)
     except ConfigError:
@@ -135,7 +135,7 @@ def _refuse_models_of_a_project(args: argparse.Namespace, asked: dict[str, Any],
 
 
 def _definitions(options: Sequence[str]) -> dict[str, str]:
-    """Take "-DNAME=VALUE" or "-DNAME:TYPE=VALUE" apart."""
+    """Parse "-DNAME=VALUE" and "-DNAME:TYPE=VALUE". Raises ConfigError for anything else."""
     found = {}
     for option in options:
         match = re.fullmatch(r"-D(?P<name>[\w.-]+)(:\w+)?=(?P<value>.*)", option, re.S)
@@ -151,7 +151,7 @@ def _definitions(options: Sequence[str]) -> dict[str, str]:
 
 
 def _located(model: str) -> str:
-    """Return a model's whole path, or its name when it has one."""
+    """Return a model's absolute path, or its name if it is known by name."""
     if named_model(model) is not None or not (Path(model).exists() or "/" in model):
         return model
     return str(Path(model).resolve())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs CMake for one build folder, and says in a sentence what went wrong when it does."""
+"""Runs CMake for one build folder and turns its failures into one error."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit, Pilotlig
 from pilotlight.paths import HOW_TO_SET_UP
 
 _OVERFLOW = re.compile(r"region `(?P<region>\w+)' overflowed by (?P<bytes>\d+) bytes")
-# Of GCC, Clang, the assembler ("Error: bad instruction") and the linker.
+# Messages of GCC, Clang, the assembler ("Error: bad instruction") and the linker.
 _DIAGNOSTIC = re.compile(r"\berror:|undefined reference|multiple definition|cannot find -l", re.I)
 _UNREAD = re.compile(r"variables were not used by the project:\n\n(?P<names>(?: +\w+\n)+)")
 _STEP = re.compile(r"^\[(?P<done>\d+)/(?P<total>\d+)\] (?P<what>.*)")
 
-# What to change when a region is full, by what the board keeps there.
+# What to change if a region is full, by the section group in it.
 _ROLE_HINTS = {
     "model": "a smaller model, fewer channels, or a board whose model region is larger",
     "tensor_arena": "a smaller input, or another memory mode (west build --memory-mode)",
@@ -32,7 +32,7 @@ Progress = Callable[[int, int, str], None]
 
 
 def require_tools(cross_compiler: str | None) -> None:
-    """Raise CompilerMissing or ToolMissing before anything is started that would fail half way."""
+    """Raise CompilerMissing or ToolMissing if a program that the build needs is missing."""
     if cross_compiler and shutil.which(cross_compiler) is None:
         raise CompilerMissing(
             f"{cross_compiler} is not on PATH, so nothing can be built for this board",
@@ -46,7 +46,7 @@ def require_tools(cross_compiler: str | None) -> None:
 
 
 def configure(source: Path, folder: Path, definitions: dict[str, str], log: Path) -> None:
-    """Configure the project in `source` with CMake. Raises BuildFailed with CMake's own error text."""
+    """Configure the project in `source` with CMake. Raises BuildFailed with CMake's error text."""
     arguments = [f"-D{key}={value}" for key, value in definitions.items()]
     command = ["cmake", "-G", "Ninja", "-S", str(source), "-B", str(folder), *arguments]
     with log.open("w", encoding="utf-8") as file:
@@ -56,7 +56,7 @@ def configure(source: Path, folder: Path, definitions: dict[str, str], log: Path
 
 
 def unread_variables(log: Path) -> set[str]:
-    """Return the variables that were defined for a project and that it does not read, as CMake warned."""
+    """Return the defined variables that the project does not read, from CMake's warning."""
     listed = _UNREAD.search(log.read_text(encoding="utf-8"))
     return set(listed["names"].split()) if listed else set()
 
@@ -64,9 +64,9 @@ def unread_variables(log: Path) -> set[str]:
 def compile_firmware(
     folder: Path, target: str, memory: Mapping[str, MemoryRegion], log: Path, progress: Progress
 ) -> None:
-    """Build `target` for a board with `memory`.
+    """Build `target` for a board whose regions are `memory`.
 
-    Raises DoesNotFit when a region overflows and BuildFailed for everything else.
+    Raises DoesNotFit if a region overflows, the error of one of our build steps, or BuildFailed.
     """
     command = ["cmake", "--build", str(folder), "--target", target]
     output: list[str] = []
@@ -86,7 +86,7 @@ def compile_firmware(
 
 
 def _error_of_a_step(code: int, output: str) -> PilotlightError | None:
-    """Return the error with which one of our own steps ended: its class by the code, its words from the output."""
+    """Return the error of one of our build steps: class from the code, text from the output."""
     error = next((error for error in error_classes() if error.exit_code == code), None)
     _, found, words = f"\n{output}".partition("\nerror: ")
     if error is None or not found:
@@ -114,7 +114,7 @@ def _explain(output: str, memory: Mapping[str, MemoryRegion], folder: Path, log:
 
 
 def _said_by_tools(output: str) -> list[str]:
-    """Return what compiler and linker said, without Ninja's steps and the command lines that it repeats."""
+    """Return the output of compiler and linker without Ninja's lines and command lines."""
     lines = output.splitlines()
     commands = {number + 1 for number, line in enumerate(lines) if line.startswith("FAILED: ")}
     return [
@@ -125,7 +125,7 @@ def _said_by_tools(output: str) -> list[str]:
 
 
 def _cmake_error(output: str) -> str:
-    """Return the text of CMake's first error, without its frame of file names and rules."""
+    """Return the text of CMake's first error, without file names and call stack."""
     _, found, rest = output.partition("CMake Error")
     if not found:
         return "cmake failed:\n" + "\n".join(output.splitlines()[-5:])

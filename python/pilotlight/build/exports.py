@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps an export bundle up to date with the files that went into it."""
+"""Exports a model again if anything that its bundle depends on has changed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What an export depends on besides the model's files."""
+    """The options that an export depends on, besides the model's files."""
 
     model: str
     target: str
@@ -40,7 +40,10 @@ class ExportOptions:
 
 
 class _OpenedFiles:
-    """Files opened for reading while `recording`; an audit hook, since those cannot be removed again."""
+    """Records the files that Python opens while `recording` is a set.
+
+    An audit hook cannot be removed, so there is only one.
+    """
 
     def __init__(self) -> None:
         self.recording: set[Path] | None = None
@@ -68,7 +71,7 @@ def _record_opened_files() -> Iterator[set[Path]]:
 
 
 def _exporter_hash() -> str:
-    """Changes when the exporter or a pinned version changes."""
+    """Return a hash of the exporter's sources and the pinned versions."""
     digest = hashlib.sha256((ROOT / "python" / "requirements.txt").read_bytes())
     parts = [_PACKAGE / name for name in ("bundle.py", "debug_info.py", "model_spec.py")]
     for path in [*sorted((_PACKAGE / "export").rglob("*.py")), *parts]:
@@ -77,7 +80,7 @@ def _exporter_hash() -> str:
 
 
 def why_outdated(options: ExportOptions, bundle: Path) -> str:
-    """Say why `bundle` is not what exporting with `options` would write, "" when it is. Does not import PyTorch."""
+    """Return why `bundle` must be exported again, or "". Does not import PyTorch."""
     try:
         record = json.loads((bundle / _RECORD).read_text(encoding="utf-8"))
         load_model_info(bundle)
@@ -95,9 +98,10 @@ def why_outdated(options: ExportOptions, bundle: Path) -> str:
 
 
 def export_if_needed(options: ExportOptions, bundle: Path, progress: Callable[[str], None]) -> ExportReport | None:
-    """Export into `bundle` unless it is up to date; return the report of an export that ran.
+    """Export into `bundle` unless it is up to date. Return the export's report, or None.
 
-    Raises what `export_model` raises; an earlier bundle is then still there, and no longer up to date.
+    Raises the errors of `export_model`. An earlier bundle then still exists but counts as out of
+    date.
     """
     reason = why_outdated(options, bundle)
     if not reason:
@@ -125,7 +129,7 @@ def export_if_needed(options: ExportOptions, bundle: Path, progress: Callable[[s
 
 
 def write_depfile(bundle: Path, output: Path, depfile: Path) -> None:
-    """Write the recorded inputs as a make-style depfile for `output`."""
+    """Write the recorded inputs as a depfile in make's format for `output`."""
     record = json.loads((bundle / _RECORD).read_text(encoding="utf-8"))
     names = " ".join(path.replace(" ", "\\ ") for path in watched_paths(record["inputs"]))
     depfile.write_text(f"{str(output).replace(' ', chr(92) + ' ')}: {names}\n", encoding="utf-8")

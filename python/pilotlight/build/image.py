@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds one image: settings in, firmware.elf and build_info.json out."""
+"""Builds one image: from settings to firmware.elf and build_info.json."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ from pilotlight.size.record import RegionUse
 
 @dataclass(frozen=True)
 class BuildSummary:
+    """The image, its build id, and the use of the board's memory regions."""
+
     elf: Path
     build_id: str
     regions: tuple[RegionUse, ...]
@@ -61,7 +63,8 @@ def build_image(
     """Export, configure, compile, link; write build_info.json last.
 
     pristine: "auto", "always" or "never", see `make_pristine`.
-    definitions: variables of the CMake project beside those that follow from the settings.
+    definitions: CMake variables besides those that the settings determine.
+
     Raises ConfigError, ToolMissing, ModelError, DoesNotFit or BuildFailed.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - as CMake writes it: symbolic links are kept
@@ -72,10 +75,10 @@ def build_image(
     if pristine == "always":
         make_pristine(folder)
 
-    # Before CMake, which would do it without showing how far it is. With -s, it has to.
+    # Export here, because CMake would not show progress. With -s, CMake exports.
     for model, bundle in zip(settings.model, bundle_folders(folder, settings.model), strict=True):
         _export(export_options(settings, model, board), bundle, console)
-    # From here on the earlier image is lost.
+    # From here on, the earlier image is invalid.
     if pristine == "auto" and needs_pristine(before, settings):
         make_pristine(folder, kept=() if settings.source_dir else (BUNDLES,))
     save_settings(folder, settings)
@@ -83,7 +86,7 @@ def build_image(
     exports_before = _export_times(folder)
     _compile(folder, settings, board, definitions, console)
     if settings.source_dir:
-        # The export ran within CMake, whose output is in the log.
+        # CMake ran the export, and its output is in the log.
         for bundle in _built_image(folder)[1]:
             ran = _export_time(bundle) != exports_before.get(bundle, 0)
             _print_export(bundle, load_report(bundle) if ran else None, console)
@@ -97,7 +100,7 @@ def _export(options: ExportOptions, bundle: Path, console: Console) -> None:
 
 
 def _print_export(bundle: Path, report: ExportReport | None, console: Console) -> None:
-    """Print the report of the export that just ran; without one, what the bundle's own export warned of."""
+    """Print the report of an export that just ran, or else the findings stored in the bundle."""
     if report is not None:
         console.print(render(report))
         return
@@ -108,7 +111,7 @@ def _print_export(bundle: Path, report: ExportReport | None, console: Console) -
 
 
 def _export_time(bundle: Path) -> int:
-    """Return when the bundle's report was written, in nanoseconds; 0 when there is none."""
+    """Return the modification time of the bundle's report in nanoseconds; 0 if there is none."""
     try:
         return (bundle / REPORT_NAME).stat().st_mtime_ns
     except FileNotFoundError:
@@ -152,7 +155,7 @@ def _compile(folder: Path, settings: Settings, board: Board, definitions: Mappin
         )
 
 
-# The variables of CMake that follow from options of the build.
+# CMake variables that options of `west build` determine.
 OPTIONS_OF_VARIABLES = {
     "BOARD": "--board",
     "MODEL": "--model",
@@ -164,12 +167,12 @@ OPTIONS_OF_VARIABLES = {
     "SHARED_ARENA": "--shared-arena",
     "PILOTLIGHT_RUNTIME": "--runtime",
 }
-# Of these, what a project may leave unread although it was asked for.
+# Variables that a project may leave unread although the user set the option.
 _FORWARDED = ("TARGET", "SYSTEM_CONFIG", "MEMORY_MODE", "FLOAT_IO", "REQUIRE_FULL_DELEGATION", "SHARED_ARENA")
 
 
 def ignored_options(settings: Settings, log: Path) -> list[str]:
-    """Return the options that were given and that the project, configured with its output in `log`, never reads."""
+    """Return the options of this build that the project does not read, from CMake's log."""
     unread = unread_variables(log)
     return [OPTIONS_OF_VARIABLES[name] for name in _FORWARDED if name in unread and getattr(settings, name.lower())]
 
@@ -193,7 +196,7 @@ def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:
             for info, bundle in zip(infos, bundles, strict=True)
         ],
         "build_id": build_id,
-        # An app that does not can answer neither `check` nor `fault`.
+        # An app without the symbol can answer neither `check` nor `fault`.
         "tells_build_id": ElfImage(elf).find(SYMBOL) is not None,
         "target": infos[0].target,
         "elf": str(elf.relative_to(folder)),
@@ -203,7 +206,7 @@ def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:
 
 
 def _built_image(folder: Path) -> tuple[Path, list[Path]]:
-    """Return the ELF that pilotlight_add_model() was called for, and the bundles of its models."""
+    """Return the ELF file of pilotlight_add_model(), and the bundles of its models."""
     try:
         elf, *bundles = (folder / "image.txt").read_text(encoding="utf-8").split("\n")
     except FileNotFoundError as error:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an export was made from, so that it is repeated when any of that has changed.
+"""Records the inputs of an export, and finds what has changed since.
 
-Watched are the files that Python opened, the folder of the model file, what `ModelSpec.depends_on` names, and the
-versions of all installed packages. A file that C++ reads, or one that a new glob would find, is in the folder or has
-to be named.
+Watched are the files that Python opened, the model file's folder, the files that
+`ModelSpec.depends_on` names, and the versions of all installed packages. A file that only C++
+reads, or that a glob would newly find, must lie in the folder or be named.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Any
 from pilotlight.files import matching
 from pilotlight.paths import ROOT
 
-# A folder with more is somebody's home rather than a model's.
+# A folder with more files is probably a home directory, not a model's folder.
 MOST_FILES = 5000
 _PACKAGE = Path(__file__).resolve().parents[1]
-# Folders of other tools' results.
+# Files that mark build folders and virtual environments.
 _MARKERS = frozenset(("CMakeCache.txt", "build_info.json", "pyvenv.cfg"))
 _SKIPPED_FOLDERS = frozenset(("__pycache__", "node_modules"))
-# The firmware beside a model, and documents: no export needs them, unless it opens them.
+# Firmware sources and documents beside a model. They count only if Python opened them.
 _SKIPPED_NAMES = frozenset(("CMakeLists.txt",))
 _SKIPPED_SUFFIXES = frozenset(
     (".c", ".cc", ".cpp", ".cxx", ".h", ".hpp", ".s", ".ld", ".cmake", ".md", ".rst", ".log", ".pyc", ".o", ".elf")
@@ -35,7 +35,7 @@ _SKIPPED_SUFFIXES = frozenset(
 
 
 def gather(source: Path, opened: Iterable[Path], depends_on: Sequence[str], bundle: Path) -> dict[str, Any]:
-    """Return what to keep of an export that has just ended. source: the model file. bundle: where the export is."""
+    """Return the record of an export that has just ended. source: the model file."""
     watched = _folder_files(source.parent, bundle)
     files = {_source_of(path) for path in opened}
     files = {path for path in files if _is_input(path, bundle)}
@@ -49,7 +49,10 @@ def gather(source: Path, opened: Iterable[Path], depends_on: Sequence[str], bund
 
 
 def what_changed(record: dict[str, Any], bundle: Path) -> str:
-    """Say what is not as `gather` found it, "" when all is. Raises KeyError or TypeError for another's record."""
+    """Return the first difference from `record`, or "".
+
+    Raises KeyError or TypeError if the record has another format.
+    """
     known = {Path(path): str(digest) for path, digest in record["files"].items()}
     folder = record["folder"]
     found = {*_named(record["depends_on"]), *((folder and _folder_files(Path(folder), bundle)) or ())}
@@ -68,14 +71,14 @@ def what_changed(record: dict[str, Any], bundle: Path) -> str:
 
 
 def watched_paths(record: dict[str, Any]) -> list[str]:
-    """Return files, and folders in which a file may appear."""
+    """Return the watched files, and the folders in which a new file may appear."""
     folder = record["folder"]
     parents = {str(Path(path).parent) for path in record["files"] if folder and Path(path).is_relative_to(folder)}
     return sorted({*record["files"], *parents, *([folder] if folder else [])})
 
 
 def _folder_files(folder: Path, bundle: Path) -> set[Path] | None:
-    """Return the files below `folder` that an export may read; None when they are too many to watch."""
+    """Return the files below `folder` that an export may read; None if there are too many."""
     results = bundle.parent.parent  # The build folder.
     among_results = folder.is_relative_to(results)
     found: set[Path] = set()
@@ -110,7 +113,10 @@ def _named(patterns: Iterable[str]) -> set[Path]:
 
 
 def _is_input(path: Path, bundle: Path) -> bool:
-    """Neither this package, which has a hash of its own, nor installed modules, which have a version."""
+    """Whether a file counts as an input.
+
+    This package has a hash of its own, and installed modules count by their version.
+    """
     outside = [_PACKAGE, bundle.parent, Path("/proc"), Path("/sys"), Path("/dev"), ROOT / "build"]
     if not path.is_file() or any(path.is_relative_to(folder) for folder in outside):
         return False
@@ -130,7 +136,7 @@ def _packages() -> dict[str, str]:
 
 
 def _source_of(path: Path) -> Path:
-    """A cached bytecode file stands for its source."""
+    """Return the source of a cached bytecode file; any other path unchanged."""
     path = path.absolute()
     if path.suffix == ".pyc":
         try:

@@ -28,8 +28,9 @@ from pilotlight.errors import ConfigError
 from pilotlight.files import write_if_changed
 from pilotlight.paths import ROOT
 
-# Ninja looks at included files before it starts; one that a step of the same build writes is missed then. With
-# `digest`, which stands for the included files, the file that ninja knows the step writes changes too.
+# Ninja checks included files before the build starts, so it misses a change that a step of the same
+# build makes. `digest`, a hash of the included files, changes this file too, which Ninja knows as
+# the step's output.
 _TABLE = """\
 /* SPDX-License-Identifier: Apache-2.0 */
 /* {digest} */
@@ -66,7 +67,7 @@ _SHARED = """\
 """
 
 
-# firmware/protocol/SPEC.md numbers them in a byte.
+# The protocol numbers models in a byte (firmware/protocol/SPEC.md).
 _MOST_MODELS = 255
 
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A compiler launcher: compiles each source once, whatever build folder asks for it.
+"""A compiler launcher that compiles each source once for all build folders.
 
     python -S object_cache.py COMPILER ARGUMENT...
 
-What was compiled is found again by content: the compiler, its arguments, and every file that it read.
-A folder that `-ffile-prefix-map=FOLDER=NAME` keeps out of the object counts by that name, not by its
-path. Anything unexpected ends in compiling as if there was no cache. CMake calls this for each source
-(cmake/object_cache.cmake). So it imports few modules, which are the larger part of its time; pathlib,
-dataclasses and tempfile alone would double it.
+Objects are found by content: the compiler, its arguments, and every file that it read. A folder
+that `-ffile-prefix-map=FOLDER=NAME` keeps out of the object counts by its NAME, not by its path. If
+anything unexpected happens, the source is compiled as without a cache.
+
+CMake calls this for each source (cmake/object_cache.cmake). Imports take most of its time, so it
+imports few modules: pathlib, dataclasses and tempfile alone would double the time. See SPEC.md.
 
     PILOTLIGHT_OBJECT_CACHE   folder of the cache, or "off" (default: pilotlight/objects in
                               XDG_CACHE_HOME, ~/.cache when that is unset)
@@ -28,31 +29,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-# Part of every key: another version finds nothing of this one.
+# Part of every key, so that another version of this format finds no entry of this one.
 _FORMAT = "3"
-# Least recently used entries beyond this are removed. Those of the conformance image take 26 MB.
+# Limit of the cache; least recently used entries are removed. The conformance image takes 26 MB.
 MOST_BYTES = 2 * 2**30
-# Entries lie in this many folders, 256 of each kind. Each has its share of MOST_BYTES.
+# Number of folders, 256 per kind of entry. Each has an equal share of MOST_BYTES.
 _FOLDERS = 512
-# Compilations of the same source and arguments that differ in what they read.
+# Most variants of a key: compilations with the same arguments that read different contents.
 _MOST_VARIANTS = 16
-# How long to wait for another process that compiles the same: a source takes some seconds.
+# How long to wait for a process that compiles the same source, which takes some seconds.
 _MOST_WAIT_S, _LOOK_INTERVAL_S = 120.0, 0.02
-# What the compiler reads beside its arguments (GCC manual, "Environment Variables").
+# Environment variables that the compiler reads (GCC manual, "Environment Variables").
 _ENVIRONMENT = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "SOURCE_DATE_EPOCH", "GCC_EXEC_PREFIX")
 _PREFIX_MAP = "-ffile-prefix-map="
-# Beside the object: stack use and callees, for python/pilotlight/stack. The compiler writes whole paths there.
+# Files beside the object: stack use and callees, for python/pilotlight/stack. They contain whole
+# paths.
 _BESIDE = (".ci", ".su")
 
-# Options with which the compiler reads or writes files that nobody tells us of.
+# Options that make the compiler read or write files that -MD does not list.
 _OTHER_FILES = ("@", "--coverage", "-ftest-coverage", "-fprofile", "-fplugin", "-fdump", "-save-temps", "-gsplit-dwarf")
 
-# Of files that are missing, or not as they were written.
+# Exceptions for files that are missing or damaged.
 _UNEXPECTED = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 def cache_folder() -> str | None:
-    """Return the cache's folder, None when there is to be none."""
+    """Return the cache's folder, or None if the cache is off."""
     chosen = os.environ.get("PILOTLIGHT_OBJECT_CACHE", "")
     if chosen == "off":
         return None
@@ -61,7 +63,7 @@ def cache_folder() -> str | None:
 
 
 class Compilation:
-    """One call of the compiler. object, dependencies: the paths that it writes."""
+    """One call of the compiler. object, dependencies: paths of the files that it writes."""
 
     def __init__(self, command: Sequence[str], written: str, dependencies: str) -> None:
         self.folders = _left_open(command)
@@ -71,7 +73,11 @@ class Compilation:
 
     @classmethod
     def of(cls, command: Sequence[str]) -> Compilation | None:
-        """Return None for what is not `COMPILER ... -MD -MF FILE -o FILE -c SOURCE`, or uses other files."""
+        """Return the compilation, or None if it cannot be cached.
+
+        It must have the form `COMPILER ... -MD -MF FILE -o FILE -c SOURCE`, without an option that
+        uses other files.
+        """
 
         def behind(option: str) -> str | None:
             places = [place for place, word in enumerate(command[:-1]) if word == option]
@@ -85,18 +91,19 @@ class Compilation:
         return cls(command, written, dependencies)
 
     def general(self, text: str) -> str:
-        """Return the text with the folders' paths left open."""
+        """Replace the mapped folders' paths in `text` by their names."""
         for folder, name in self.folders:
             text = re.sub(f"{re.escape(folder)}(?=[/=]|$)", name, text)
         return text
 
     def here(self, text: str) -> str:
+        """Replace the names of mapped folders by this build's paths; the inverse of general()."""
         for folder, name in self.folders:
             text = text.replace(name, folder)
         return text
 
     def key(self) -> str:
-        """Hash what is known before anything is read."""
+        """Return a hash of everything that is known before a source is read."""
         compiler = os.stat(self.command[0])
         told = [_FORMAT, str(compiler.st_size), str(compiler.st_mtime_ns)]
         told += [f"{name}={os.environ.get(name)}" for name in _ENVIRONMENT]
@@ -104,19 +111,22 @@ class Compilation:
         return hashlib.sha256("\0".join(told).encode()).hexdigest()
 
     def _general_words(self) -> Iterable[str]:
-        """Return the arguments with the folders left open, but in definitions: their text is in the object."""
+        """Yield the arguments with mapped folders replaced, except in definitions.
+
+        A definition's text may be in the object.
+        """
         before = ""
         for word in self.command:
             yield word if word.startswith("-D") or before == "-D" else self.general(word)
             before = word
 
     def outputs(self) -> dict[str, str]:
-        """Return the files beside the object that the compiler may have written, by ending."""
+        """Return the object's path, and those of the files beside it, by ending."""
         stem = os.path.splitext(self.object)[0]
         return {"object": self.object, **{ending: stem + ending for ending in _BESIDE}}
 
     def earlier_places(self, file: str) -> list[str]:
-        """Return where the compiler looked for an included file before it found it: nothing lies there."""
+        """Return the places where the compiler looked for an included file and found nothing."""
         found: list[str] = []
         for folder in _include_folders(self.command):
             if file.startswith(folder + os.sep):
@@ -127,9 +137,9 @@ class Compilation:
 
 
 def _left_open(command: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the folders that the compiler leaves out of what it writes, innermost first.
+    """Return the folders of the prefix maps and their names, innermost first.
 
-    Each has its name between two null characters, which no path and no argument contains.
+    Each name is between two null characters, which no path and no argument contains.
     """
     maps = [word[len(_PREFIX_MAP) :].rpartition("=") for word in command if word.startswith(_PREFIX_MAP)]
     folders = {folder.rstrip("/"): f"\0{name}\0" for folder, _, name in maps}
@@ -137,22 +147,23 @@ def _left_open(command: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _include_folders(command: Sequence[str]) -> list[str]:
-    """In the order in which they are searched: -I before -isystem."""
+    """Return the include folders in search order: -I before -isystem."""
     first = [word[2:] for word in command if word.startswith("-I") and len(word) > 2]
     return first + [word for place, word in enumerate(command) if place and command[place - 1] == "-isystem"]
 
 
 class Cache:
-    """The folder holds `variants/KEY` and `objects/KEY`, each below a folder of the key's first two digits, and locks.
+    """The cache's folder: `variants/KEY`, `objects/RESULT` and `locks`.
 
-    A file of variants lists what compilations of one key read, and under which name the result lies.
+    Variants and objects lie below a folder named after the first two digits. A file of variants
+    lists the files that compilations of one key read, and the names of the results.
     """
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
     def fetch(self, compilation: Compilation, key: str) -> bool:
-        """Write the compilation's files, if it has been done before."""
+        """Write the compilation's files if the cache has them. Returns whether it did."""
         for variant in self._variants(key):
             files = {compilation.here(file): digest for file, digest in variant["files"].items()}
             shadowed = any(os.path.exists(compilation.here(place)) for place in variant["absent"])
@@ -161,10 +172,10 @@ class Cache:
         return False
 
     def store(self, compilation: Compilation, key: str, began_ns: int) -> None:
-        """Keep what a compilation wrote, which began at that time."""
+        """Store the files that a compilation wrote. began_ns: when it began."""
         files = _dependencies(compilation.dependencies)
         if any(os.stat(file).st_mtime_ns >= began_ns for file in files):
-            return  # The compiler may have read another content than is there now.
+            return  # The file may have changed after the compiler read it.
         digests = {compilation.general(os.path.join(os.getcwd(), file)): _digest(file) for file in files}
         absent = sorted({compilation.general(place) for file in files for place in compilation.earlier_places(file)})
         result = hashlib.sha256(json.dumps([key, digests]).encode()).hexdigest()
@@ -176,9 +187,11 @@ class Cache:
             _keep_below(os.path.dirname(self._path(kind, name)), MOST_BYTES // _FOLDERS)
 
     def alone(self, key: str) -> tuple[int, bool]:
-        """Wait for other processes that compile the same. Returns what to close afterwards, and whether it waited.
+        """Wait for other processes that compile the same source, and take the lock.
 
-        Builds that start together would compile each source once each. A process that ends lets the others go on.
+        Returns the lock's descriptor, which the caller closes, and whether it had to wait. Without
+        the lock, builds that start together would each compile each source. The kernel releases the
+        lock when a process ends.
         """
         path = os.path.join(self._folder, "locks", key[:3])
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -243,7 +256,7 @@ def _digest(path: str) -> str | None:
 
 
 def _dependencies(path: str) -> list[str]:
-    """Read the rule for make that the compiler wrote: its prerequisites, each once."""
+    """Return the prerequisites in the make rule that the compiler wrote, each once."""
     with open(path, encoding="utf-8") as file:
         text = file.read().replace("\\\n", " ")
     _, _, prerequisites = text.partition(": ")
@@ -259,7 +272,7 @@ def _as_make_rule(target: str, files: Iterable[str]) -> bytes:
 
 
 def _write(path: str, content: bytes) -> None:
-    """Put the file there whole, or not at all."""
+    """Write the file as a whole or not at all."""
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     temporary = f"{path}.{os.getpid()}"
     try:
@@ -273,7 +286,7 @@ def _write(path: str, content: bytes) -> None:
 
 
 def _keep_below(folder: str, most_bytes: int) -> None:
-    """Remove the files that were not used for longest."""
+    """Remove the least recently used files until the folder is within `most_bytes`."""
     found = sorted((entry.stat().st_mtime_ns, entry.stat().st_size, entry.path) for entry in os.scandir(folder))
     too_many = sum(size for _, size, _ in found) - most_bytes
     for _, size, path in found:
@@ -284,8 +297,8 @@ def _keep_below(folder: str, most_bytes: int) -> None:
 
 
 def _compile(command: Sequence[str]) -> tuple[int, bool]:
-    """Run the compiler with its messages passed on. Returns its exit code, and whether it said anything."""
-    import subprocess  # a hit does without
+    """Run the compiler and pass its messages on. Return its exit code and whether it had any."""
+    import subprocess  # not needed for a hit
 
     done = subprocess.run(command, check=False, stderr=subprocess.PIPE)
     sys.stderr.buffer.write(done.stderr)
@@ -308,7 +321,7 @@ def main(arguments: Sequence[str]) -> int:
         if waited and cache.fetch(compilation, key):
             return 0
     except _UNEXPECTED:
-        pass  # Something in the cache is not as it was written: compile, and write it anew.
+        pass  # An entry is damaged: compile, and write it again.
     code = _compile_and_keep(compilation, cache, key)
     if lock is not None:
         os.close(lock)
@@ -318,17 +331,17 @@ def main(arguments: Sequence[str]) -> int:
 def _compile_and_keep(compilation: Compilation, cache: Cache, key: str | None) -> int:
     began_ns = _now_ns(compilation)
     code, said = _compile(compilation.command)
-    # Warnings would be lost the next time.
+    # A compilation with warnings is not stored: the next build would not show them.
     if code == 0 and not said and key is not None and began_ns is not None:
         try:
             cache.store(compilation, key, began_ns)
         except _UNEXPECTED:
-            return code  # A full disk, or a folder that is somebody else's: the object is there all the same.
+            return code  # Full disk or another user's folder; the object exists anyway.
     return code
 
 
 def _now_ns(compilation: Compilation) -> int | None:
-    """Return the time by the clock of the file system that is built on, None when nothing can be written there."""
+    """Return the time by the build folder's file system, or None if it cannot be written."""
     try:
         _write(compilation.dependencies, b"")
         return os.stat(compilation.dependencies).st_mtime_ns

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What fills a memory region that the linker found too small, from the map that it writes all the same."""
+"""Finds the largest parts of an overflowing region in the map, which the linker still writes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pilotlight.size.components import PADDING, component_of
 from pilotlight.size.linker_map import parse_map
 
 _NAMED = 6
-# Sections of python/pilotlight/codegen/templates/model.S.jinja, and what they hold.
+# Sections of codegen/templates/model.S.jinja, and their contents.
 _OF_A_MODEL = re.compile(r"\.(?P<what>model|method_pool|tensor_arena)\.pilotlight_(model_)?(?P<name>\w+)")
 _WORDS = {"model": "program", "method_pool": "method pool", "tensor_arena": "planned buffers and NPU scratch"}
 
 
 def largest_in_region(folder: Path, start: int, end: int) -> list[tuple[str, int]]:
-    """Return what takes most of the memory from `start` to `end`, the largest first; nothing without a map."""
+    """Return the largest parts of the memory from `start` to `end`; empty without a map."""
     maps = sorted(folder.glob("*.map"), key=lambda path: path.stat().st_mtime)
     if not maps:
         return []
@@ -34,5 +34,5 @@ def _name(section: str, section_size: int, piece: str, size: int, path: str) -> 
     if found := _OF_A_MODEL.match(piece):
         return f"{found['name']}: {_WORDS[found['what']]}"
     if not path and size == section_size:
-        return section.lstrip(".")  # Nothing but room that the linker script keeps.
+        return section.lstrip(".")  # Space that the linker script reserves.
     return component_of(path)

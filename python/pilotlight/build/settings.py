@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one build folder builds: asked for once, remembered for the next `west build`."""
+"""The options of a build folder, kept for the next `west build`."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _FILE = "settings.json"
 
 @dataclass(frozen=True)
 class Settings:
-    """Options of `west build` that outlive one call. None or "" means the board's default."""
+    """Options of `west build` that a build folder remembers. "" means the board's default."""
 
     board: str
     model: tuple[str, ...] = ()
-    """Name or path of each. Empty when `source_dir` names them."""
+    """Name or path of each model. Empty if `source_dir` is set, whose project names them."""
     source_dir: str = ""
-    """CMake project to build instead of our check app: one that calls pilotlight_add_model()."""
+    """CMake project to build instead of our check app. It calls pilotlight_add_model()."""
     target: str = ""
     system_config: str = ""
     memory_mode: str = ""
@@ -38,9 +38,9 @@ class Settings:
 
 
 def export_options(settings: Settings, model: str, board: Board) -> ExportOptions:
-    """Return what the export of one model depends on.
+    """Return the export options of one model.
 
-    Vela's settings follow the board only when its own NPU is compiled for.
+    The board's settings for Vela apply only if the target is the board's own NPU.
     """
     own_npu = settings.target in ("", board.npu.config)
     return ExportOptions(
@@ -56,7 +56,7 @@ def export_options(settings: Settings, model: str, board: Board) -> ExportOption
 
 
 def load_settings(folder: Path) -> Settings | None:
-    """Return what `folder` was last built with, or None when it is no build folder."""
+    """Return the settings of `folder`, or None if it has none. Raises ConfigError if damaged."""
     try:
         values = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         return Settings(**{**values, "model": tuple(values["model"])})
@@ -70,12 +70,13 @@ def load_settings(folder: Path) -> Settings | None:
 
 
 def save_settings(folder: Path, settings: Settings) -> None:
+    """Write settings.json atomically, and create `folder` if necessary."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / _FILE, json.dumps(asdict(settings), indent=2) + "\n")
 
 
 def needs_pristine(before: Settings | None, now: Settings) -> bool:
-    """Board and runtime choose compiler and libraries, and a build folder is one project's alone."""
+    """Whether board, runtime or project differ, so that the folder must be emptied."""
     return before is not None and (before.board, before.runtime, before.source_dir) != (
         now.board,
         now.runtime,
@@ -84,9 +85,10 @@ def needs_pristine(before: Settings | None, now: Settings) -> bool:
 
 
 def make_pristine(folder: Path, kept: Collection[str] = ()) -> None:
-    """Empty a build folder, but for entries of the names in `kept`.
+    """Empty a build folder, except the entries named in `kept`.
 
-    Raises ConfigError when it does not look like ours, since it may hold somebody's files.
+    Raises ConfigError if it does not look like a build folder, because it may hold the user's
+    files.
     """
     if not folder.exists():
         return
@@ -95,7 +97,7 @@ def make_pristine(folder: Path, kept: Collection[str] = ()) -> None:
         raise ConfigError(f"{folder} is not a build folder, and -p would delete it", hint="name another with -d")
     from pilotlight.targets import power_off
 
-    with contextlib.suppress(PilotlightError):  # Nothing runs from it.
+    with contextlib.suppress(PilotlightError):  # Nothing was running.
         power_off(folder)
     if not kept:
         shutil.rmtree(folder)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks at the options of a build before anything is changed."""
+"""Checks the options of a build before anything is changed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pilotlight.errors import ConfigError
 from pilotlight.export.model_file import find_model_file
 from pilotlight.export.targets import resolve
 
-# Where CMake's find_package() looks for a package that was built for the board.
+# Environment variables that tell find_package() where the board's package is.
 _PACKAGE_PLACES = ("executorch_DIR", "executorch_ROOT", "CMAKE_PREFIX_PATH")
 
 
 def validate(settings: Settings, board: Board) -> None:
-    """Raise ConfigError for a model, project, NPU or runtime that is not there."""
+    """Raise ConfigError if a model, the project, the NPU or the runtime does not exist."""
     if settings.source_dir:
         _validate_project(Path(settings.source_dir))
     for model in settings.model:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proving that a powered target computes what PyTorch computed. See DESIGN.md in this folder."""
+"""Checks a powered target's outputs against the golden outputs. See DESIGN.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ __all__ = ["CheckReport", "Target", "run_check"]
 
 
 def __getattr__(name: str) -> Any:
-    # On demand: every `pilotlight` command loads this package for its options, few need NumPy.
+    # Imported on demand: each `pilotlight` command loads this package for its options, but few need
+    # NumPy.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from pilotlight.check import record, run

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`west check` / `pilotlight check`: prove what the powered target computes."""
+"""`west check` / `pilotlight check`: check the outputs of the powered target."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
-    # Here, so that `pilotlight --help` need not load NumPy and Matplotlib.
+    # Imported here, so that `pilotlight --help` does not load NumPy and Matplotlib.
     from rich.console import Console
 
     from pilotlight.check.run import run_check

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Comparing outputs: against the golden ones, bit for bit or within what the export allows, by class against labels."""
+"""Compares outputs with the golden outputs (bits or tolerance) and with labels (classes)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Mismatched:
-    """One output of one sample that is not what it must be."""
+    """One output of one sample that is wrong."""
 
     sample: int
     output: int
@@ -37,9 +37,11 @@ class Mismatched:
 
 @dataclass(frozen=True)
 class Compared:
-    """One output of all samples. tolerated: samples that are not bit-identical, but within the output's tolerance.
+    """One output of all samples.
 
-    differing: values that are not bit-identical, of `elements`. max_difference: the largest of the tolerated ones.
+    tolerated: samples that are not bit-identical, but within the output's tolerance.
+    differing: the number of values, out of `elements`, that are not bit-identical.
+    max_difference: the largest difference in a tolerated sample.
     """
 
     mismatches: tuple[Mismatched, ...]
@@ -61,7 +63,10 @@ class Rounding:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How many of `samples` each got right, by the largest value of output 0."""
+    """Number of correct answers of each, out of `samples`.
+
+    The answer is output 0's largest value.
+    """
 
     samples: int
     device: int
@@ -70,18 +75,19 @@ class Accuracy:
     fp32: int
 
     def points(self, correct: int) -> float:
+        """Return the accuracy in percent for `correct` correct answers."""
         return 100.0 * correct / self.samples
 
 
 def differing(a: Array, b: Array) -> NDArray[np.bool_]:
-    """Compare bits, not values: a NaN equals itself, and 0.0 differs from -0.0."""
+    """Return where the bits differ. A NaN equals itself, and 0.0 differs from -0.0."""
     raw = f"u{a.dtype.itemsize}"
     different: NDArray[np.bool_] = np.ascontiguousarray(a).view(raw) != np.ascontiguousarray(b).view(raw)
     return different
 
 
 def compare_sample(sample: int, output: int, expected: Array, got: Array) -> Mismatched | None:
-    """Return None when `got` is bit-identical to `expected`; both have the output's shape."""
+    """Return None if `got` is bit-identical to `expected`. Both have the output's shape."""
     wrong = differing(expected, got)
     if not wrong.any():
         return None
@@ -99,7 +105,10 @@ def compare_sample(sample: int, output: int, expected: Array, got: Array) -> Mis
 
 
 def compare_output(output: int, expected: Array, got: Array, tolerance: Tolerance = EXACT) -> Compared:
-    """Compare all samples. When more values differ than the tolerance foresees, each sample that does is a mismatch."""
+    """Compare all samples, [samples, ...].
+
+    If more values differ than the tolerance allows, each sample that differs is a mismatch.
+    """
     mismatches: list[Mismatched] = []
     tolerated: list[Mismatched] = []
     for sample, (want, have) in enumerate(zip(expected, got, strict=True)):
@@ -120,7 +129,7 @@ def compare_output(output: int, expected: Array, got: Array, tolerance: Toleranc
 
 
 def _is_within(expected: Array, got: Array, tolerance: Tolerance) -> bool:
-    """Whether no value is further off than allowed. Not-a-number and infinity must stand where they are expected."""
+    """Whether each difference is within the tolerance, and NaN and infinity are as expected."""
     wide = expected.astype(np.float64), got.astype(np.float64)
     finite = np.isfinite(wide[0]) & np.isfinite(wide[1])
     special = ((wide[0] == wide[1]) | (np.isnan(wide[0]) & np.isnan(wide[1])))[~finite]
@@ -129,7 +138,7 @@ def _is_within(expected: Array, got: Array, tolerance: Tolerance) -> bool:
 
 
 def rounding(golden: tuple[Array, ...], quantised: tuple[Array, ...]) -> Rounding:
-    """Say where the TOSA reference and quantised PyTorch disagree."""
+    """Count where the TOSA reference and quantised PyTorch disagree."""
     wrong = [differing(a, b) for a, b in zip(golden, quantised, strict=True)]
     touched = np.zeros(len(golden[0]), dtype=bool)
     for one in wrong:
@@ -143,11 +152,13 @@ def rounding(golden: tuple[Array, ...], quantised: tuple[Array, ...]) -> Roundin
 
 
 def classes(scores: Array) -> NDArray[np.int64]:
-    """Return the class of each sample: the first largest score."""
+    """Return the class of each sample: the index of the first largest score."""
     return np.asarray(scores.reshape(len(scores), -1).argmax(axis=1), dtype=np.int64)
 
 
 def accuracy(labels: Array, device: Array, golden: Array, quantised: Array, fp32: Array) -> Accuracy:
+    """Count the correct answers of each. labels: [samples]; scores: output 0, [samples, ...]."""
+
     def correct(scores: Array) -> int:
         return int((classes(scores) == labels).sum())
 

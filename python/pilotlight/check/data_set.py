@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is sent and what must come back: golden.npz of a bundle, held against its model.json."""
+"""Reads a bundle's golden.npz (inputs and expected outputs) and checks it with model.json."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class DataSet:
     samples: int
 
     def input_bytes(self, sample: int, described: tuple[TensorInfo, ...]) -> list[bytes]:
-        """Return the sample's inputs as the device wants them."""
+        """Return the sample's inputs as bytes in the device's layout."""
         return [
             little_endian(about.in_memory(array[sample])).tobytes()
             for about, array in zip(described, self.inputs, strict=True)
@@ -40,11 +40,12 @@ class DataSet:
 
 
 def little_endian(array: Array) -> Array:
+    """Return the array contiguous and in little-endian byte order."""
     return np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
 
 
 def load_data_set(bundle: Path, info: ModelInfo) -> DataSet:
-    """Read golden.npz and check that it is complete and of this model; raises ConfigError otherwise."""
+    """Read golden.npz. Raises ConfigError if it is incomplete or does not fit the model."""
     path = bundle / "golden.npz"
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must be true besides equal outputs before a check may pass. Absence of evidence is a failure."""
+"""The conditions of a PASS besides equal outputs. Missing evidence is a failure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from pilotlight.stack import StackBound
 
 
 def demand_these_expectations(bundle: Path, recorded: str) -> None:
-    """Raise unless samples, golden outputs and tolerances are those that the image was built with."""
+    """Raise ConfigError unless samples, golden outputs and tolerances are those of the build."""
     if expectations_sha256(bundle) != recorded:
         raise ConfigError(
             f"{bundle}: golden outputs or tolerances are not those that the image was built with, so equal outputs "
@@ -40,7 +40,7 @@ def demand_these_expectations(bundle: Path, recorded: str) -> None:
 
 
 def demand_this_build(identity: Identity, build_id: str, board: str) -> None:
-    """Raise unless the device runs the image of this build folder, and says that it is its board."""
+    """Raise TargetNotRunning unless the device runs this build folder's image on its board."""
     if identity.board != board:
         raise TargetNotRunning(
             f"the target runs an image for {identity.board or '(no board)'}, this folder holds one for {board}",
@@ -53,7 +53,10 @@ def demand_this_build(identity: Identity, build_id: str, board: str) -> None:
 
 
 def demand_this_model(model: ModelDescription, identity: Identity, info: ModelInfo) -> None:
-    """Raise unless the device holds the very program of the bundle, loaded, on the NPU it was compiled for."""
+    """Raise unless the device has loaded the bundle's program and has the NPU that it needs.
+
+    Raises WrongNpu or TargetError.
+    """
     header = model.header
     other_npu = header.npu_config and identity.npu_config and header.npu_config != identity.npu_config
     if header.status is Status.WRONG_NPU or other_npu:
@@ -82,14 +85,14 @@ def demand_this_model(model: ModelDescription, identity: Identity, info: ModelIn
 
 
 def _differs(described: TensorDescription, expected: TensorInfo) -> bool:
-    # The scale travels as a float32.
+    # The device sends the scale as float32.
     same_scale = math.isclose(described.scale, expected.scale, rel_tol=1e-6)
     shape, dtype, zero_point = described.shape, described.dtype, described.zero_point
     return not same_scale or (shape, dtype, zero_point) != (expected.shape, expected.dtype, expected.zero_point)
 
 
 def objections(session: Session, completion: Completion, nonce: bytes, runs: int) -> list[PilotlightError]:
-    """Return everything in the device's own account that speaks against a PASS."""
+    """Return the objections that follow from the completion record and the session."""
     found: list[PilotlightError] = []
     if completion.nonce != nonce:
         found.append(LinkCorrupted("the completion record is of another session", hint="run the check again"))
@@ -121,7 +124,7 @@ def objections(session: Session, completion: Completion, nonce: bytes, runs: int
 
 
 def memory_objections(model: str, statistics: Statistics, computed: Arenas) -> list[PilotlightError]:
-    """Return what speaks against the computed sizes of the pools: they are promised to the byte."""
+    """Return an objection for each pool whose use differs from the computed size."""
     pools = (
         ("method pool", statistics.method_pool_used, computed.method_pool, computed.method_pool_is_exact),
         ("scratch", statistics.temp_pool_used, computed.temp_pool, computed.temp_pool_is_exact),
@@ -138,7 +141,7 @@ def memory_objections(model: str, statistics: Statistics, computed: Arenas) -> l
 
 
 def stack_objections(statistics: Statistics, bound: StackBound | None) -> list[PilotlightError]:
-    """Return what speaks against the stack's bound: it holds for every run, so no run may exceed it."""
+    """Return an objection if the device used more stack than a complete bound allows."""
     if bound is None or not bound.is_complete or statistics.stack_used <= bound.bytes:
         return []
     return [

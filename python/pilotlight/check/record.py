@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a check found out, and its history: <build>/check/<time>.json, and latest.json beside it.
+"""The result of a check, and its history: <build>/check/<time>.json, and latest.json beside it.
 
-Every check of a finished build leaves a record, those that ended in an error too. latest.json is removed when
-a check begins: a nightly job that reads it never meets the verdict of an earlier night.
+Each check of a finished build leaves a record, even if it ended in an error. latest.json is removed
+when a check begins, so a nightly job never reads the verdict of an earlier night.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from pilotlight.stack import StackBound
 SCHEMA = 2
 
 PASS = "pass"
-PARTIAL = "partial"  # All that were asked for are right, but fewer than the data set holds were asked for.
-WEAK = "weak"  # All are right, but the check, or part of it, could not have failed: `ModelReport.weak` says why.
+PARTIAL = "partial"  # All requested samples are right, but fewer than all were requested.
+WEAK = "weak"  # All are right, but (a part of) the check cannot fail: see `ModelReport.weak`.
 MISMATCH = "mismatch"
 ERROR = "error"
 
@@ -48,9 +48,11 @@ class Spread:
 
 @dataclass(frozen=True)
 class Latency:
-    """Per inference. `device_us` by the device's clock, `host_ms` with both transfers by the host's.
+    """Times per inference.
 
-    `cpu_cycles` leaves out the waits for the NPU. `CheckReport.clock` says what it and `device_us` are.
+    device_us: by the device's clock. host_ms: by the host's clock, with both transfers.
+    cpu_cycles: without the waits for the NPU. `CheckReport.clock` says what `device_us` and
+        `cpu_cycles` count.
     """
 
     device_us: Spread
@@ -61,7 +63,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Observations:
-    """What the pictures are drawn from; not part of the JSON record."""
+    """The data for the pictures. They are not part of the JSON record."""
 
     info: ModelInfo
     data: DataSet
@@ -71,11 +73,12 @@ class Observations:
 
 @dataclass(frozen=True)
 class ModelReport:
-    """What was found out about one model of the image.
+    """The results for one model of the image.
 
-    identical_samples, tolerated_samples, mismatched_samples: bit-identical; within what the export allows for CPU
-        operators in float (`bundle.Tolerance`); neither.
-    warnings, weak: what the export found out, see `bundle.ModelInfo`.
+    identical_samples: bit-identical samples.
+    tolerated_samples: samples within the tolerance for CPU operators in float (`bundle.Tolerance`).
+    mismatched_samples: all other samples.
+    warnings, weak: the export's findings, see `bundle.ModelInfo`.
     """
 
     model: str
@@ -102,11 +105,12 @@ class ModelReport:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The result of one check. PASS means that every sample of every model was proved right by this build, now.
+    """The result of one check. PASS means that this build computed every sample of every model
+    right.
 
-    npu_is_simulated: the NPU's cycles are then the simulator's estimate, not a measurement.
-    clock: one of pilotlight.boards.CLOCKS. With "instructions", cpu_cycles are instructions, and device_us contains
-    host time. With "host", both are host time, cpu_cycles in nanoseconds.
+    npu_is_simulated: the NPU's cycles are the simulator's estimate, not a measurement.
+    clock: one of pilotlight.boards.CLOCKS. With "instructions", cpu_cycles are instructions, and
+        device_us contains host time. With "host", both are host time, cpu_cycles in nanoseconds.
     """
 
     verdict: str
@@ -128,7 +132,7 @@ class CheckReport:
 
     @property
     def failure(self) -> PilotlightError | None:
-        """What a command exits with; None for PASS and PARTIAL."""
+        """The error that the command exits with; None for PASS and PARTIAL."""
         if self.objections:
             return self.objections[0]
         for model in self.models:
@@ -159,6 +163,7 @@ class CheckReport:
 
 
 def forget_latest(folder: Path) -> None:
+    """Remove latest.json from the history in `folder`."""
     (folder / "latest.json").unlink(missing_ok=True)
 
 
@@ -172,7 +177,7 @@ def save(folder: Path, report: CheckReport) -> Path:
 
 
 def _without_observations(report: CheckReport) -> CheckReport:
-    # asdict() copies deeply, and neither arrays nor exceptions belong in the record.
+    # asdict() makes deep copies; the record needs neither arrays nor exceptions.
     return replace(report, models=tuple(replace(model, observations=None) for model in report.models), objections=())
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One check: every sample of every model through the powered target, and the verdict."""
+"""Runs a check: every sample of every model on the powered target, and the verdict."""
 
 from __future__ import annotations
 
@@ -47,20 +47,21 @@ from pilotlight.link import Link, Session, open_link
 from pilotlight.link.messages import NONCE_BYTES, LogLine, ModelDescription, RunDone, Statistics
 from pilotlight.stack import load_bound
 
-# The whole check; what one inference may take on the device; how long a target may need to answer at first.
+# Limits of the whole check, of one inference on the device, and of the target's first answer.
 TIMEOUT_S = 3600.0
 RUN_TIMEOUT_S = 120.0
 CONNECT_TIMEOUT_S = 20.0
-# A supervisor notices a death within this time.
+# A supervisor notices within this time that emulator or simulator has died.
 OBITUARY_S = 2.0
 MISMATCHES_KEPT = 20
 
 
 @dataclass(frozen=True)
 class Target:
-    """A target that was connected to.
+    """A connected target.
 
-    obituary: what it died of, "" while it lives. resets: how often it has reset since, and why the last time.
+    obituary: returns why the target died, "" while it is alive.
+    resets: returns the number of resets since connecting, and the reason of the last one.
     """
 
     link: Link
@@ -70,7 +71,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who wants to hear how the check goes."""
+    """Callbacks for the progress of a check."""
 
     on_sample: Callable[[int, int], None] = lambda done, samples: None
     on_log: Callable[[LogLine], None] = lambda line: None
@@ -78,7 +79,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class _Subject:
-    """A model that is checked, on its first `count` samples. memory: what was computed that it needs."""
+    """A model to check, with its first `count` samples. memory: its computed memory."""
 
     info: ModelInfo
     bundle: Path
@@ -89,7 +90,7 @@ class _Subject:
 
 @dataclass
 class _Answers:
-    """What the device answered for one model, sample by sample: of each output a row, of each run its cost."""
+    """The device's answers for one model, by sample. outputs: a list per output."""
 
     outputs: list[list[NDArray[Any]]]
     runs: list[RunDone] = field(default_factory=list)
@@ -124,11 +125,13 @@ def run_check(
     connect: Callable[[Path, Deadline], Target] = connect,
     listener: Listener | None = None,
 ) -> CheckReport:
-    """Run each model's data set (or its first `samples`) on the build's powered target and compare as its bundle says.
+    """Run each model's data set, or its first `samples`, on the build's powered target, and
+    compare.
 
-    Outputs that differ are a verdict, not an exception: see `CheckReport.failure`. Whatever prevents a
-    verdict is raised: ConfigError (bundle or build folder), TargetNotRunning, WrongNpu, TargetDied, NpuFault,
-    TargetError, LinkTimeout, LinkCorrupted. Either way the history gets a record.
+    Outputs that differ are a verdict, not an exception: see `CheckReport.failure`. If there can be
+    no verdict, this raises ConfigError (bundle or build folder), TargetNotRunning, WrongNpu,
+    TargetDied, NpuFault, TargetError, LinkTimeout or LinkCorrupted. In both cases the check is
+    recorded in the history.
     """
     started = time.monotonic()
     deadline = Deadline(timeout_s)
@@ -234,7 +237,7 @@ def _run_all(
     deadline: Deadline,
     listener: Listener,
 ) -> list[_Answers]:
-    """Run all samples. Models take turns, so that one which disturbs another is seen."""
+    """Run all samples. Models alternate, so that a model that disturbs another is noticed."""
     answers = [_Answers([[] for _ in subject.info.outputs]) for subject in subjects]
     samples = sum(subject.count for subject in subjects)
     done = 0
@@ -360,14 +363,14 @@ def _sample_count(asked: int | None, data: DataSet) -> int:
 
 
 def _cause_of_death(target: Target, error: PilotlightError) -> PilotlightError:
-    """A silent or failing target may be a dead one: say so, and of what."""
+    """Return TargetDied with the cause if the target has died or reset, else `error`."""
     patience = Deadline(OBITUARY_S)
     while not (reason := target.obituary()) and not patience.passed:
         time.sleep(0.05)
     if reason:
         return TargetDied(f"the target died during the check: {reason}\n  noticed by: {error}", hint="west flash")
     count, why = target.resets()
-    # One reset in mid-session is what the error is about already.
+    # Unless the error is a timeout, it already reports one reset.
     if count > (not isinstance(error, LinkTimeout)):
         times = "once" if count == 1 else f"{count} times"
         return TargetDied(
@@ -377,7 +380,7 @@ def _cause_of_death(target: Target, error: PilotlightError) -> PilotlightError:
 
 
 def _npu_is_simulated(board: str) -> bool:
-    """Whether the board's NPU is a simulator behind a mailbox. A board that is gone since says nothing."""
+    """Whether the board's NPU is a simulator. False if the board no longer exists."""
     try:
         return load_board(board).npu.port == "mailbox"
     except ConfigError:
@@ -385,7 +388,7 @@ def _npu_is_simulated(board: str) -> bool:
 
 
 def _clock(board: str) -> str:
-    """What times of the board are. A board that is gone since may be anything, so nothing better is claimed."""
+    """Return the board's clock, or "host", the weakest claim, if it no longer exists."""
     try:
         return load_board(board).clock
     except ConfigError:
@@ -394,7 +397,7 @@ def _clock(board: str) -> str:
 
 @dataclass(frozen=True)
 class _BuiltModel:
-    """memory: as computed. expectations: hash of what a check holds it to."""
+    """A model of the build. expectations: hash of its golden outputs and tolerances."""
 
     bundle: str
     memory: Arenas
@@ -403,7 +406,7 @@ class _BuiltModel:
 
 @dataclass(frozen=True)
 class _Build:
-    """board: as it was asked for. board_name: as the image says it."""
+    """The build. board: as the user gave it. board_name: as in board.toml."""
 
     board: str
     board_name: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""C sources for a firmware image from an export bundle. Design: DESIGN.md in this folder."""
+"""Generates C sources for a firmware image from an export bundle. See DESIGN.md."""
 
 from pilotlight.codegen.arenas import Arenas, plan_arenas
 from pilotlight.codegen.generate import GeneratedModel, generate_models

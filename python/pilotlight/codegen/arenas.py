@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much memory a program needs on the device, and which of it may be shared, from the .pte alone."""
+"""Computes the memory that a program needs on the device, and what may be shared, from the .pte."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pilotlight.errors import UnsupportedOperator
 from pilotlight.pte import DelegateCall, JumpFalseCall, KernelCall, Method, Tensor
 from pilotlight.pte.ethos_u import BACKEND, SCRATCH_REGION, parse_blob
 
-# The delegate asks for whole data cache lines (firmware/ethos_u/include/pilotlight/ethos_u/npu.h).
+# The driver requires whole data cache lines (firmware/ethos_u/include/pilotlight/ethos_u/npu.h).
 CACHE_LINE_BYTES = 32
 
-# What EthosUBackend keeps for each delegate, by the size of a pointer; backend.cpp asserts it.
+# Bytes of EthosUBackend's handle for each delegate, by pointer size; backend.cpp asserts them.
 HANDLE_BYTES = {4: 36, 8: 64}
 
-# A bound for a runtime whose structures we do not know, per thing it makes one of. The wheel's runtime (64 bit) used
-# a sixth of it on four models; see DESIGN.md.
+# Words of the bound for a runtime whose structures are unknown. On four models the wheel's 64-bit
+# runtime used a sixth of the bound; see DESIGN.md.
 _BASE_WORDS = 256
 _WORDS_PER_VALUE = 16
 _WORDS_PER_DIMENSION = 4
@@ -30,14 +30,16 @@ _WORDS_PER_DELEGATE = 32
 
 @dataclass(frozen=True)
 class Arenas:
-    """Sizes in bytes of what one model needs.
+    """The memory that one model needs, in bytes.
 
-    in_place: its inputs and outputs are where the NPU reads and writes them, so planned buffer 1 and the temp pool are
-        the same memory.
-    state_buffer: number of the planned buffer, from 1, that outlives an inference and is no part of the arena; 0 when
-        none does. carries_over: something in the others may outlive one too.
-    method_pool_is_exact: else it is a bound. temp_pool_is_exact: else an inference may take less, by a way on which the
-        hungriest instruction is not.
+    in_place: inputs and outputs lie where the NPU reads and writes them. Planned buffer 1 and the
+        temp pool are then the same memory.
+    state_buffer: number of the planned buffer that holds the state, from 1; 0 if there is none.
+        This buffer keeps its contents between inferences and is not part of the arena.
+    carries_over: another planned buffer may also keep contents that a later inference reads.
+    method_pool_is_exact: if false, `method_pool` is an upper bound.
+    temp_pool_is_exact: if false, an inference may use less, because a jump may skip the instruction
+        that needs most.
     """
 
     method_pool: int
@@ -56,7 +58,7 @@ class Arenas:
 
     @property
     def planned_offsets(self) -> tuple[int, ...]:
-        """Where each planned buffer begins in the model's arena; that of the state, in its own memory."""
+        """Byte offset of each planned buffer in the model's arena; 0 for the state's buffer."""
         offsets = []
         at = 0
         for number, size in enumerate(self.planned, start=1):
@@ -66,16 +68,17 @@ class Arenas:
 
     @property
     def state_bytes(self) -> int:
-        """What the state takes beside the arena."""
+        """Bytes of the state, in whole cache lines, which are not part of the arena."""
         return _round_up(self.planned[self.state_buffer - 1], CACHE_LINE_BYTES) if self.state_buffer else 0
 
     @property
     def temp_pool_offset(self) -> int:
+        """Byte offset of the temp pool in the model's arena."""
         return 0 if self.in_place else self._overwritten
 
     @property
     def npu_visible(self) -> int:
-        """What the model's arena takes: all that an inference overwrites."""
+        """Bytes of the model's arena: everything that an inference overwrites."""
         if self.in_place:
             return max(self._overwritten, self.temp_pool)
         return self._overwritten + _round_up(self.temp_pool, CACHE_LINE_BYTES)
@@ -86,10 +89,12 @@ class Arenas:
 
 
 def plan_arenas(method: Method, runtime: str, pointer_bytes: int) -> Arenas:
-    """Return the sizes for `method` on a CPU with pointers of `pointer_bytes`.
+    """Return the sizes for `method` with runtime "ours" or "package".
 
-    Raises UnsupportedOperator for a program that needs a backend other than the Ethos-U's, BadProgram for one whose
-    state an inference would overwrite.
+    pointer_bytes: 4 or 8.
+
+    Raises UnsupportedOperator if the program needs a backend other than the Ethos-U's, and
+    BadProgram if an inference would overwrite its state.
     """
     for delegate in method.delegates:
         if delegate.backend != BACKEND:
@@ -115,17 +120,17 @@ def plan_arenas(method: Method, runtime: str, pointer_bytes: int) -> Arenas:
 
 
 def _temp_pool(method: Method) -> int:
-    """Return what the hungriest instruction takes: the pool is reset after each.
+    """Return the most that one instruction needs; the runtime resets the pool after each.
 
-    A delegate takes its scratch, whole cache lines of it. No kernel of ours takes anything: a test holds
-    firmware/kernels to that, so that the first one that does is counted here.
+    A delegate needs its scratch, rounded up to whole cache lines. Our kernels need nothing. A test
+    checks that; a kernel that needs memory must be added here.
     """
     sizes = (parse_blob(delegate.blob).scratch_size_bytes for delegate in method.delegates)
     return max((_round_up(size, CACHE_LINE_BYTES) for size in sizes), default=0)
 
 
 def _is_in_place(method: Method) -> bool:
-    """Whether the program is one delegate call, planned so that its arguments lie as they do in the scratch area."""
+    """Whether the program is one delegate call whose arguments lie at their scratch offsets."""
     if len(method.chains) != 1 or len(method.chains[0]) != 1 or len(method.planned_buffer_sizes) != 1:
         return False
     (call,) = method.chains[0]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the models of an image fit the board's memory, and what to blame when they do not.
+"""Checks that the models of an image fit the board's memory, and names the largest contributors.
 
-Said here, before anything is compiled: the linker would only know the sum of all sections.
+This runs before anything is compiled. The linker would only know the sum of all sections.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CONTRIBUTORS_NAMED = 6
 
 @dataclass(frozen=True)
 class LinkedModel:
-    """A model of an image. shares_arena: its planned buffers and temp pool lie where those of others do."""
+    """A model of an image. shares_arena: its arena is the one that several models share."""
 
     name: str
     method: Method
@@ -31,21 +31,21 @@ class LinkedModel:
 
 @dataclass(frozen=True)
 class Part:
-    """Something that takes memory, in words."""
+    """One contributor to a region: its description and its size in bytes."""
 
     what: str
     bytes: int
 
 
 def arena_bytes(models: Sequence[LinkedModel]) -> int:
-    """What .tensor_arena takes: the largest arena of those that share, all that do not, and all state."""
+    """Return the bytes of .tensor_arena: the largest shared arena, all others, and all state."""
     shared = max((model.arenas.npu_visible for model in models if model.shares_arena), default=0)
     apart = sum(model.arenas.npu_visible for model in models if not model.shares_arena)
     return shared + apart + sum(model.arenas.state_bytes for model in models)
 
 
 def needs_by_role(models: Sequence[LinkedModel], board: Board) -> dict[str, int]:
-    """Return the bytes that each section group needs at least, as far as the models decide it."""
+    """Return the bytes that the models need in each section group. Code is not counted."""
     return {
         "model": sum(model.pte_bytes for model in models),
         "tensor_arena": arena_bytes(models),
@@ -55,7 +55,7 @@ def needs_by_role(models: Sequence[LinkedModel], board: Board) -> dict[str, int]
 
 
 def check_fit(board: Board, models: Sequence[LinkedModel]) -> None:
-    """Raise DoesNotFit when a region is too small: its name, the bytes over, and the largest contributors in order."""
+    """Raise DoesNotFit if a region is too small, with the excess and the largest contributors."""
     needs = needs_by_role(models, board)
     for name, region in board.memory.items():
         over = sum(needs.get(role, 0) for role in region.holds) - region.size
@@ -71,10 +71,10 @@ def check_fit(board: Board, models: Sequence[LinkedModel]) -> None:
 
 
 def largest_parts(models: Sequence[LinkedModel], roles: Sequence[str], board: Board) -> list[Part]:
-    """Return what takes most in a region that holds `roles`, the largest first.
+    """Return the largest parts in a region that holds `roles`, the largest first.
 
-    A part is no more than one can do something about by itself: a delegate's weights, its scratch, a constant, a
-    planned tensor of a CPU operator.
+    Each part is something that the user can change on its own: a delegate's weights, its scratch, a
+    constant, or a planned tensor of a CPU operator.
     """
     parts: list[Part] = []
     for model in models:

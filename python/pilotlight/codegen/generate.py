@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes model_<name>.h, .c, .S of each model. Same input, same bytes; unchanged files are not touched."""
+"""Writes model_<name>.h, .c and .S of each model. Unchanged files are not touched."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class GeneratedModel:
-    """What was written, and what went into it."""
+    """The files of one model, and the facts that the link step needs."""
 
     name: str
     header: Path
     source: Path
     assembly: Path
-    operators: dict[str, tuple[str, ...]]  # Each with the dtypes of its tensor arguments.
+    operators: dict[str, tuple[str, ...]]  # Operator -> dtypes of its tensor arguments.
     arenas: Arenas
     shares_arena: bool
 
@@ -72,25 +72,25 @@ class _CTensor:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """How far apart, in elements, neighbours along each dimension lie."""
+        """Stride of each dimension, in elements."""
         place = {axis: at for at, axis in enumerate(self.dim_order)}
         return tuple(math.prod(self.stored_shape[place[axis] + 1 :]) for axis in range(len(self.shape)))
 
 
-# The memory that the models of an image take turns in; the link step reserves it.
+# Symbol of the memory that several models share; build/link_step.py reserves it.
 SHARED_ARENA = "pilotlight_shared_arena"
 
 
 def generate_models(
     bundles: Sequence[Path], board: Board, runtime: str, out: Path, *, shared_arena: bool = False
 ) -> tuple[GeneratedModel, ...]:
-    """Write the sources for the models in `bundles`, which one image links, to `out`.
+    """Write the sources for all models of an image, whose bundles are `bundles`, to `out`.
 
-    shared_arena: planned buffers and temp pools of the models are the same memory; state stays apart.
+    shared_arena: let the planned buffers and temp pools of the models overlap. State is not shared.
 
-    Raises ConfigError when a bundle is incomplete or two models have one name, BadProgram when a program is malformed
-    or not the one that its description is about, UnsupportedOperator when it needs a backend that no firmware of ours
-    has, and DoesNotFit when a memory region of the board is too small for all of them.
+    Raises ConfigError if a bundle is incomplete or two models have the same name; BadProgram if a
+    program is malformed or differs from its description; UnsupportedOperator if it needs a backend
+    that our firmware does not have; DoesNotFit if a memory region of the board is too small.
     """
     if runtime not in RUNTIMES:
         raise ConfigError(f"no runtime {runtime!r}", hint=" or ".join(RUNTIMES))
@@ -108,7 +108,7 @@ def generate_models(
 
 
 def union_of_operators(models: Sequence[GeneratedModel]) -> dict[str, tuple[str, ...]]:
-    """Return the operators that any of the models calls on the CPU, with the dtypes that any calls it with."""
+    """Return the CPU operators of all models, each with the dtypes that any model uses."""
     union: dict[str, set[str]] = {}
     for model in models:
         for name, dtypes in model.operators.items():
@@ -160,7 +160,7 @@ def _write(bundle: Path, info: ModelInfo, model: LinkedModel, out: Path) -> Gene
         "settings_sha256": info.settings_sha256,
         "pte_sha256": [f"0x{byte:02x}" for byte in bytes.fromhex(info.pte_sha256)],
     }
-    # The path of the .pte is all that is said about this machine, and only to the assembler.
+    # Only the assembler file contains a path of this machine: that of the .pte.
     files = {suffix: out / f"model_{info.name}.{suffix}" for suffix in ("h", "c", "S")}
     for suffix, path in files.items():
         write_if_changed(path, _templates().get_template(f"model.{suffix}.jinja").render(values))
@@ -181,7 +181,7 @@ def _templates() -> Environment:
 
 
 def _check_tensors(side: str, described: tuple[TensorInfo, ...], actual: tuple[Tensor, ...], path: Path) -> None:
-    """The description is what the user's code will be compiled against, so it has to be true."""
+    """Raise BadProgram if model.json, which the user's code is compiled against, is wrong."""
     if len(described) != len(actual):
         raise BadProgram(f"{path}: {len(actual)} {side}s, but model.json describes {len(described)}")
     for index, (tensor, value) in enumerate(zip(described, actual, strict=True)):
@@ -210,7 +210,7 @@ def _check_tensors(side: str, described: tuple[TensorInfo, ...], actual: tuple[T
 
 
 def _operators(method: Method) -> dict[str, tuple[str, ...]]:
-    """Return the operators that run on the CPU, each with the dtypes of all tensors it is called with."""
+    """Return the operators that run on the CPU, each with the dtypes of its tensor arguments."""
     dtypes: dict[str, set[str]] = {}
     for call in (step for chain in method.chains for step in chain if isinstance(step, KernelCall)):
         found = dtypes.setdefault(call.operator, set())
@@ -256,7 +256,7 @@ def _c_float(value: float) -> str:
 
 
 def _c_string(text: str) -> str:
-    r"""Return `text` as a C string literal; bytes other than plain ASCII as octal escapes.
+    r"""Return `text` as a C string literal, with octal escapes for bytes outside printable ASCII.
 
     >>> print(_c_string('say "five"?'), _c_string("\u00e9"))
     "say \"five\"\?" "\303\251"
@@ -264,7 +264,7 @@ def _c_string(text: str) -> str:
     escaped = ""
     for byte in text.encode("utf-8"):
         character = chr(byte)
-        # The question mark too: two of them begin a trigraph.
+        # Question marks are escaped because two of them begin a trigraph.
         if character in '"\\?':
             escaped += "\\" + character
         else:

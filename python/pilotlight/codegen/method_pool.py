@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much `load_method` of our runtime takes from the method allocator, from the .pte alone.
+"""Computes what `load_method` of our runtime takes from the method allocator, from the .pte.
 
-Follows the allocations of firmware/executorch one by one (its SPEC.md lists them), alignment gaps included, so the
-result is exact. The sizes below are asserted by firmware/executorch/method_load.cpp.
+It repeats each allocation of firmware/executorch (listed in its SPEC.md), with the gaps that
+alignment causes, so the result is exact. firmware/executorch/method_load.cpp asserts the sizes
+below.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ _SIZE_BYTES = 4
 
 @dataclass(frozen=True)
 class _Sizes:
-    """Bytes of the C++ structures; each is aligned to 8 where a 64-bit integer is in it, else to a pointer."""
+    """Sizes of the C++ structures in bytes.
+
+    A structure with a 64-bit integer is aligned to 8 bytes, any other to the size of a pointer.
+    """
 
     evalue: int
     tensor_impl: int
@@ -37,7 +41,7 @@ _SIZES = {
 
 
 class _Pool:
-    """A bump allocator that only counts; the pool itself begins at a multiple of 8."""
+    """A bump allocator that only counts. The real pool starts at a multiple of 8."""
 
     def __init__(self) -> None:
         self.used = 0
@@ -47,16 +51,16 @@ class _Pool:
 
 
 def method_pool_bytes(method: Method, pointer_bytes: int = 4, *, handle_bytes: int = 0) -> int:
-    """Return the bytes that loading `method` takes on a CPU with pointers of `pointer_bytes` (4 or 8).
+    """Return the bytes that loading `method` takes.
 
-    handle_bytes: what the backend itself allocates for each delegate; the runtime cannot know.
+    pointer_bytes: 4 or 8. handle_bytes: what the backend itself allocates for each delegate.
     """
     sizes = _SIZES[pointer_bytes]
     pointer = pointer_bytes
     pool = _Pool()
     external = sum(isinstance(value, Tensor) and value.external_name != "" for value in method.values)
     if external:
-        pool.take(3 * pointer, pointer)  # Map of the .pte's named data and the caller's, if both exist.
+        pool.take(3 * pointer, pointer)  # Map of the named data of .pte and caller.
     pool.take(len(method.values) * sizes.evalue, 8)
     pool.take(len(method.input_values), 1)
     if external:
@@ -72,7 +76,7 @@ def method_pool_bytes(method: Method, pointer_bytes: int = 4, *, handle_bytes: i
             pool.take(len(value.items) * pointer * (2 if kind == "OptionalTensorList" else 1), pointer)
             pool.take(3 * pointer, pointer)
         elif kind in ("String", "DoubleList", "BoolList"):
-            pool.take(2 * pointer, pointer)  # A view of what lies in the .pte.
+            pool.take(2 * pointer, pointer)  # A view of the data in the .pte.
         elif kind == "IntList":
             assert isinstance(value, tuple)
             pool.take(len(value) * pointer, pointer)

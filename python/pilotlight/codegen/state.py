@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a program remembers from one inference to the next, from the .pte alone."""
+"""Finds the state that a program keeps from one inference to the next, from the .pte."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pilotlight.pte.ethos_u import parse_blob
 
 @dataclass(frozen=True)
 class InitialValue:
-    """What `size_bytes` of state at `offset` are at first: the bytes of the .pte at `pte_offset`."""
+    """The initial value of `size_bytes` of state at `offset`: the .pte's bytes at `pte_offset`."""
 
     offset: int
     size_bytes: int
@@ -22,16 +22,16 @@ class InitialValue:
 
 @dataclass(frozen=True)
 class State:
-    """A planned buffer, numbered from 1, that holds the buffers which the model changes, and nothing else."""
+    """A planned buffer, numbered from 1, that holds only the buffers that the model changes."""
 
     buffer: int
     initial_values: tuple[InitialValue, ...]
 
 
 def find_state(method: Method) -> State | None:
-    """Return the state of `method`, None when nothing of it has an initial value.
+    """Return the state of `method`, or None if no planned tensor has an initial value.
 
-    Raises BadProgram when it lies among what an inference overwrites.
+    Raises BadProgram if an inference would overwrite the state.
     """
     found: dict[int, set[InitialValue]] = {}
     for value in method.values:
@@ -55,14 +55,15 @@ def find_state(method: Method) -> State | None:
 
 
 def carries_over(method: Method, state: State | None) -> bool:
-    """Whether planned memory other than `state` is read before anything wrote it.
+    """Whether the program reads planned memory outside `state` before it writes it.
 
-    Exporters that give a buffer which the model changes neither an initial value nor memory of its own leave no other
-    trace of it.
+    Some exporters give a buffer that the model changes neither an initial value nor memory of its
+    own. Such a read is then the only sign of state.
     """
 
     def places(values: Iterable[int]) -> set[tuple[int, int]]:
-        # Not the tensors themselves: one that is only seen in another shape has no instruction that writes it.
+        # Compare places, not tensors: no instruction writes a tensor that is only a view of
+        # another.
         tensors = (value for index in values if isinstance(value := method.values[index], Tensor))
         found = {tensor.memory for tensor in tensors if tensor.memory is not None}
         return {place for place in found if state is None or place[0] != state.buffer}
@@ -78,9 +79,9 @@ def carries_over(method: Method, state: State | None) -> bool:
 
 
 def _uses(instruction: Instruction, method: Method) -> tuple[set[int], set[int]]:
-    """Return the tensors that an instruction reads, and those that it writes."""
+    """Return the indices of the tensors that an instruction reads, and of those that it writes."""
     if isinstance(instruction, KernelCall):
-        # The last argument is the result, of which the others hold the place too.
+        # The last argument is the result. It may also stand among the other arguments.
         writes = _tensors(instruction.arguments[-1:], method)
         reads = _tensors(instruction.arguments, method) - writes
         name = instruction.operator.partition("::")[2].partition(".")[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a fault on the device was: the bytes it left behind, decoded to words, functions and lines. See DESIGN.md."""
+"""Decodes the dump of a fault to its reason, functions and lines. See DESIGN.md."""
 
 from pilotlight.fault.dump import FaultDump, FaultKind
 from pilotlight.fault.report import FAULT_FILE, FaultReport, decode_fault

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who called whom, as far as the saved registers and the saved part of the stack tell, and how sure that is."""
+"""Finds the active functions from saved registers and stack, and says how each was found."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _MOST_FRAMES = 32
 # How an address was found.
 EXACT = "exact"  # The program counter.
 UNWOUND = "unwound"  # The compiler's call frame table and the saved stack.
-LINK_REGISTER = "link register"  # Right unless the function had used the register for something else.
-GUESS = "guess"  # A word of the stack that follows a call instruction; may be of a call that is long over.
+LINK_REGISTER = "link register"  # Right unless the function had changed lr.
+GUESS = "guess"  # A stack word that points behind a call instruction; the call may be over.
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One function that was active. `line` is "file:line", "" when not known."""
+    """One active function. `line` is "file:line", or "" if unknown."""
 
     address: int
     function: str
@@ -38,7 +38,7 @@ class Frame:
 def backtrace(dump: FaultDump, image: Image) -> tuple[Frame, ...]:
     """Return the active functions, innermost first."""
     found = [(address, how) for address, how in _addresses(dump, image)][:_MOST_FRAMES]
-    # A return address belongs to the line of the call before it, except for the program counter itself.
+    # A return address belongs to the call before it. The program counter is no return address.
     looked_up = [address if how == EXACT else address - 1 for address, how in found]
     functions = [image.function_at(address) for address in looked_up]
     names = demangle([function.name if function else "" for function in functions])
@@ -65,7 +65,7 @@ def _addresses(dump: FaultDump, image: Image) -> Iterator[tuple[int, str]]:
         else:
             back, how = None, GUESS
         if back is None:
-            # Where the table ends, or the stack was not saved, only a search remains.
+            # There is no table, or the stack was not saved: search the stack.
             yield from _guesses(dump, image, registers[_SP])
             return
         if not image.is_code(back & ~1) or not image.follows_call(back & ~1):
@@ -75,7 +75,10 @@ def _addresses(dump: FaultDump, image: Image) -> Iterator[tuple[int, str]]:
 
 
 def _unwind(row: dict[Any, Any], registers: dict[int, int], dump: FaultDump, *, is_innermost: bool) -> int | None:
-    """Return the return address and set `registers` to the caller's. None when the stack's end is not known."""
+    """Return the return address, and set `registers` to the caller's.
+
+    Returns None if the frame's start or the saved return address is not known.
+    """
     rule = row["cfa"]
     if rule.reg is None or rule.reg not in registers:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`west fault` / `pilotlight fault`: what a device left behind when it faulted."""
+"""`west fault` / `pilotlight fault`: show the dump of the last fault."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# How long the target may take to answer.
+# Limit for the whole conversation with the target.
 TIMEOUT_S = 20.0
 _MUTE = (
     "the app of this image does not speak the check protocol, so it was not asked; what its emulated board kept "
@@ -44,7 +44,7 @@ def _run(args: argparse.Namespace) -> int:
             data = args.dump.read_bytes()
         else:
             data, note = _from_target(args.build_dir)
-        # A board that resets without a fault did not leave what an earlier check saved.
+        # If the board reset without a fault, a dump from an earlier check is not the cause.
         if not data and not note and saved.is_file():
             data = saved.read_bytes()
     except OSError as error:
@@ -63,9 +63,9 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _from_target(build_dir: Path) -> tuple[bytes, str]:
-    """Return the dump of the target's last fault, b"" when there is none, and what is to be said of it.
+    """Return the dump of the target's last fault (b"" if there is none) and a note for the user.
 
-    A target that resets again and again cannot be asked. Its supervisor has the dump then.
+    A target that resets again and again cannot be asked. Its supervisor then has the dump.
     """
     from pilotlight import targets
     from pilotlight.errors import LinkTimeout, TargetDied
@@ -97,7 +97,7 @@ def _from_target(build_dir: Path) -> tuple[bytes, str]:
 
 
 def _ask(build_dir: Path) -> bytes:
-    """Return the dump that the running target hands out; b"" when it has none."""
+    """Return the dump that the running target sends; b"" if it has none."""
     from pilotlight import targets
     from pilotlight.deadline import Deadline
     from pilotlight.link import Session, open_link

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of a fault dump: firmware/platform/include/pilotlight/platform/fault_dump.h."""
+"""Format of a fault dump (firmware/platform/include/pilotlight/platform/fault_dump.h)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ LENGTH = _HEADER.size + _CHECK.size + STACK_BYTES + 4
 
 
 class FaultKind(IntEnum):
+    """The kind of fault; same numbers as in fault_dump.h."""
+
     HARD_FAULT = 1
     MEM_MANAGE = 2
     BUS_FAULT = 3
@@ -30,10 +32,11 @@ class FaultKind(IntEnum):
 
 @dataclass(frozen=True)
 class FaultDump:
-    """Registers as they were when it happened, and `stack` from `sp` upwards.
+    """The registers at the fault, and `stack`: the bytes from `sp` upwards.
 
-    image_id: the build id that the linker gave the image; b"" on a board whose firmware is a process.
-    has_frame: whether the core could save r0 to r3, r12, lr, pc and xpsr; they are 0 otherwise.
+    image_id: the build id that the linker gave the image; b"" on a board whose firmware is a
+        process.
+    has_frame: whether the core could save r0 to r3, r12, lr, pc and xpsr. If not, they are 0.
     """
 
     image_id: bytes
@@ -58,7 +61,7 @@ class FaultDump:
 
     @classmethod
     def decode(cls, data: bytes) -> FaultDump:
-        """Raises BadFaultDump unless every byte is as the device wrote it."""
+        """Decode a dump. Raises BadFaultDump if length, magic, CRC or a field is wrong."""
         if len(data) != LENGTH:
             raise _damaged(f"it has {len(data)} bytes instead of {LENGTH}")
         magic, length, image_id, kind, exception, has_frame, *words = _HEADER.unpack_from(data)
@@ -107,7 +110,7 @@ class FaultDump:
         return data + struct.pack("<I", zlib.crc32(data))
 
     def word(self, address: int) -> int | None:
-        """Return the saved stack's word at `address`; None when that lies outside of what was saved."""
+        """Return the word of the saved stack at `address`; None if it was not saved."""
         at = address - self.sp
         if at < 0 or at % 4 or at + 4 > len(self.stack):
             return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an ELF file tells about addresses: function, line, section group, instruction, and how to unwind there."""
+"""Finds function, line, section group, code and unwind rule of an address in an ELF file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from elftools.elf.elffile import ELFFile
 
 from pilotlight.errors import ConfigError
 
-# Symbols of firmware/platform/link/image.ld around what the MPU tells apart.
+# Start and end symbols (firmware/platform/link/image.ld) of the regions that the MPU protects.
 _GROUPS = {
     "the code": ("__code_start", "__code_end"),
     "the constants": ("__constants_start", "__constants_end"),
@@ -31,6 +31,8 @@ _GUARD_BYTES = 64
 
 @dataclass(frozen=True)
 class Function:
+    """A function at addresses from `start` up to, but not including, `end`."""
+
     name: str
     start: int
     end: int
@@ -50,7 +52,7 @@ class Image:
 
     @classmethod
     def load(cls, path: Path) -> Image:
-        """Raises ConfigError when there is no such file, or it is no ELF file."""
+        """Read the file. Raises ConfigError if it does not exist or is not an ELF file."""
         try:
             with path.open("rb") as file:
                 return cls._read(path, ELFFile(file))
@@ -64,7 +66,7 @@ class Image:
         note = elf.get_section_by_name(".note.gnu.build-id")
         table = elf.get_section_by_name(".symtab")
         symbols = list(table.iter_symbols()) if table else []
-        # Bit 0 of a function's address says that it is Thumb code.
+        # Bit 0 of a function's address marks Thumb code.
         functions = {
             symbol["st_value"] & ~1: Function(symbol.name, symbol["st_value"] & ~1, 0)
             for symbol in symbols
@@ -98,19 +100,21 @@ class Image:
         return [start for start, _ in self.lines]
 
     def is_code(self, address: int) -> bool:
+        """Whether `address` lies in a code section."""
         return any(start <= address < start + len(data) for start, data in self.code)
 
     def function_at(self, address: int) -> Function | None:
+        """Return the function that contains `address`, or None."""
         at = bisect_right(self._starts, address) - 1
         return self.functions[at] if at >= 0 and address < self.functions[at].end else None
 
     def line_at(self, address: int) -> str:
-        """Return "file:line", "" when the file was compiled without line numbers."""
+        """Return "file:line"; "" if the file was compiled without line numbers."""
         at = bisect_right(self._line_starts, address) - 1
         return self.lines[at][1] if at >= 0 else ""
 
     def unwinding_at(self, address: int) -> dict[Any, Any] | None:
-        """Return the row of the call frame table that holds at `address`: {"cfa": rule, register number: rule}."""
+        """Return the call frame table's row for `address`: {"cfa": rule, register number: rule}."""
         for start, end, fde in self.unwinding:
             if start <= address < end:
                 rows = [row for row in fde.get_decoded().table if row["pc"] <= address]
@@ -118,7 +122,7 @@ class Image:
         return None
 
     def group_at(self, address: int) -> str:
-        """Return in words what of the image lies at `address`, "" for nothing of it."""
+        """Return a phrase for the part of the image at `address`; "" if there is none."""
         for words, (start, end) in _GROUPS.items():
             if self.symbols.get(start, 0) <= address < self.symbols.get(end, 0):
                 return words
@@ -126,7 +130,7 @@ class Image:
         return "the guard below the stack" if limit - _GUARD_BYTES <= address < limit else ""
 
     def halfwords(self, address: int, count: int) -> tuple[int, ...]:
-        """Return `count` halfwords of code from `address` on; fewer where code ends."""
+        """Return up to `count` halfwords of code from `address` on; fewer if the section ends."""
         for start, data in self.code:
             if start <= address < start + len(data):
                 raw = data[address - start : address - start + 2 * count]
@@ -134,7 +138,7 @@ class Image:
         return ()
 
     def follows_call(self, address: int) -> bool:
-        """Whether a call instruction ends at `address`, as before every return address."""
+        """Whether a call instruction ends at `address`. One does before every return address."""
         before = self.halfwords(address - 4, 2)
         if len(before) < 2:
             return False
@@ -149,12 +153,12 @@ def _line_table(dwarf: Any) -> list[tuple[int, str]]:
         if program is None:
             continue
         folders = [_text(folder) for folder in program["include_directory"]]
-        # Up to version 4 both tables are counted from 1, and folder 0 is the compiler's.
+        # Up to DWARF 4 both tables count from 1, and folder 0 is the compiler's working folder.
         first = 0 if program["version"] >= 5 else 1
         names = [_path(folders, entry.dir_index - first, _text(entry.name)) for entry in program["file_entry"]]
         for entry in program.get_entries():
             state = entry.state
-            # Sections that the linker dropped keep their line numbers, at address 0.
+            # Line numbers of sections that the linker dropped remain, at address 0.
             if state is None or state.address == 0:
                 continue
             if state.end_sequence:
@@ -174,7 +178,7 @@ def _unwind_table(dwarf: Any) -> list[tuple[int, int, Any]]:
 
 
 def _path(folders: list[str], folder: int, name: str) -> str:
-    """Return the path of a source file in the repository; of others, the name."""
+    """Return the path of a source file in the repository, or the name of any other file."""
     inside = 0 <= folder < len(folders) and folders[folder] and not folders[folder].startswith(("/", ".."))
     return f"{folders[folder]}/{name}" if inside and not name.startswith(("/", "..")) else name.rpartition("/")[2]
 
@@ -184,7 +188,7 @@ def _text(raw: bytes | str) -> str:
 
 
 def demangle(names: list[str]) -> list[str]:
-    """Return C++ names as they stand in the source; unchanged where no tool for it is installed."""
+    """Return demangled C++ names; unchanged if c++filt is not installed."""
     tool = shutil.which("arm-none-eabi-c++filt") or shutil.which("c++filt")
     if tool is None or not names:
         return names

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why a fault happened, in words: the status registers (Armv8-M ARM, CFSR, HFSR, SFSR) and the instruction."""
+"""The cause of a fault in words, from status registers and the instruction at pc.
+
+Source: Armv8-M Architecture Reference Manual, CFSR, HFSR and SFSR.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ _SFSR = {
 
 
 def reason(dump: FaultDump, image: Image | None) -> str:
-    """Return what happened, as a line that can stand alone."""
+    """Return the cause of the fault in one line."""
     if dump.kind is FaultKind.CHECK:
         return f"failed CHECK: {dump.check_text}, line {dump.check_line}"
     if dump.kind is FaultKind.FAULT_IN_HANDLER:
@@ -94,9 +97,9 @@ def _did(dump: FaultDump, image: Image | None) -> str:
 
 
 def stores(code: tuple[int, ...]) -> bool | None:
-    """Whether the Thumb instruction writes memory; None when it does not access memory, or is not known.
+    """Whether the Thumb instruction writes memory; None if it accesses no memory or is unknown.
 
-    (Armv8-M ARM, "T32 instruction set encoding".)
+    Source: Armv8-M Architecture Reference Manual, "T32 instruction set encoding".
 
     >>> stores((0x6018,)), stores((0x6818,)), stores((0xF8C3, 0x0000)), stores((0x4770,))
     (True, False, True, None)

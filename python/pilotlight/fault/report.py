@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fault dump and the image it is of, put together."""
+"""Decodes a fault dump with the image that it comes from."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from pilotlight.fault.dump import FaultDump, FaultKind
 from pilotlight.fault.image import Image
 from pilotlight.fault.reason import reason
 
-# Where a check saves what it found, in the build folder.
+# File in the build folder where a check saves the dump.
 FAULT_FILE = "fault.bin"
 
 
 @dataclass(frozen=True)
 class FaultReport:
-    """`frames` is empty when the board keeps no registers (boards/host)."""
+    """A decoded fault. `frames` is empty if the board saves no registers (boards/host)."""
 
     reason: str
     frames: tuple[Frame, ...]
     dump: FaultDump
 
     def summary(self) -> str:
-        """Return one line: what, and where."""
+        """Return one line with reason and place."""
         return f"{self.reason} [{self.frames[0]}]" if self.frames else self.reason
 
     def lines(self) -> list[str]:
-        """Return what a person wants to read, line by line."""
+        """Return the reason and the frames, one per line."""
         return [self.reason, *(f"  {frame}" for frame in self.frames)]
 
     def registers(self) -> list[str]:
-        """Return the registers, a few a line."""
+        """Return the registers, four per line."""
         dump = self.dump
         named = {f"r{i}": value for i, value in enumerate(dump.r)}
         for name in ("sp", "lr", "pc", "xpsr", "exc_return", "cfsr", "hfsr", "mmfar", "bfar", "sfsr", "sfar"):
@@ -49,9 +49,10 @@ class FaultReport:
 
 
 def decode_fault(data: bytes, elf: Path) -> FaultReport:
-    """Decode a dump with the image it is of.
+    """Decode a dump with its image.
 
-    Raises BadFaultDump when the dump is damaged or of another image, ConfigError when `elf` cannot be read.
+    Raises BadFaultDump if the dump is damaged or of another image, ConfigError if `elf` cannot be
+    read.
     """
     dump = FaultDump.decode(data)
     if not dump.image_id:
@@ -64,6 +65,6 @@ def decode_fault(data: bytes, elf: Path) -> FaultReport:
             hint=f"decode it in the folder that was flashed then. Undecoded: {reason(dump, None)}, pc {dump.pc:#010x}",
         )
     frames = backtrace(dump, image)
-    # A failed CHECK is caught inside the function that reports it, which is nobody's question.
+    # The innermost frame of a failed CHECK is the function that reports it; leave it out.
     inner = dump.kind is FaultKind.CHECK and len(frames) > 1
     return FaultReport(reason(dump, image), frames[1:] if inner else frames, dump)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`pilotlight fvp-shim install DIR`: executables named like Arm's FVP, for programs that start it."""
+"""`pilotlight fvp-shim install DIR`: install executables with the names of Arm's FVP."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pilotlight.paths import ROOT
 
 _MARK = "# Installed by `pilotlight fvp-shim install`."
 
-# -I: nothing in the caller's folder or environment decides what is imported.
+# -I: the caller's folder and environment do not affect imports.
 _SCRIPT = """\
 #!{python} -I
 # SPDX-License-Identifier: Apache-2.0
@@ -45,7 +45,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def install_executables(folder: Path) -> list[Path]:
-    """Write them and return their paths. Raises ConfigError rather than replace a file that is not ours."""
+    """Write the executables and return their paths.
+
+    Raises ConfigError instead of replacing a file that is not ours.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in MODELS]
     for path in paths:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an installed executable calls: `main(NAME, ARGUMENTS)`."""
+"""Entry point of the installed executables: `main(NAME, ARGUMENTS)`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from pilotlight.fvp_shim.parameters import MODELS, parse_arguments
 
 
 def main(executable: str, arguments: Sequence[str]) -> int:
-    """Behave as `executable` of Arm's FVP would; what it cannot do is told in a line that begins with "E"."""
+    """Behave like the FVP's `executable` and return its exit code.
+
+    Errors are printed as a line that begins with "E ".
+    """
     if MODELS[executable].family is None:
-        # Nonzero, even for --version: who asks whether it is installed shall hear no.
+        # Nonzero even for --version, so that callers count it as not installed.
         print(f"{executable}: Pilotlight does not simulate the Ethos-U85 yet", file=sys.stderr)
         return 1
     if "--version" in arguments:

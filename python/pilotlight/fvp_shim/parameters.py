@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The FVP's command line, as far as it means something here.
+"""Parses the FVP's command line.
 
 >>> line = ["-C", "ethosu.num_macs=64", "-C", "cpu0.semihosting-cmd_line='run -m a.pte'", "-a", "/dev/null"]
 >>> parse_arguments("FVP_Corstone_SSE-300_Ethos-U55", line).command_line
@@ -20,7 +20,7 @@ from pilotlight.npu_names import FAMILIES, Family
 
 @dataclass(frozen=True)
 class Model:
-    """One of the FVP's executables. `family` is None when its NPU is not simulated."""
+    """One of the FVP's executables. `family` is None if we do not simulate its NPU."""
 
     family: Family | None
     default_macs: int = 0
@@ -32,7 +32,8 @@ MODELS = {
     "FVP_Corstone_SSE-320": Model(None),
 }
 
-# Parameters that change nothing here: there is no window, no telnet, no cycle model, and a stack of the image's own.
+# Parameters without effect here: there is no window, no telnet and no cycle model, and the image
+# has a stack of its own.
 _WITHOUT_EFFECT = re.compile(
     r"mps3_board\.(visualisation|telnetterminal\d|uart\d)\..+"
     r"|cpu0\.semihosting-(enable|stack_base|stack_limit|heap_base|heap_limit|prefix|ARM_SVC|Thumb_SVC)"
@@ -42,22 +43,27 @@ _WITHOUT_EFFECT = re.compile(
 
 @dataclass(frozen=True)
 class Parameters:
+    """The parsed command line."""
+
     npu: str
-    """As in pilotlight.npu: ethos-u55-128."""
+    """Name as in pilotlight.npu, such as ethos-u55-128."""
     image: Path
     folder: Path
     """Working folder of semihosting."""
     command_line: tuple[str, ...]
     time_limit_s: float | None
-    """None: as long as it takes."""
+    """None: no limit."""
     console: Path | None
-    """File for what UART 0 says; None is standard output."""
+    """File for the output of UART 0; None means standard output."""
     ignored: tuple[str, ...]
-    """Parameters that mean nothing to us and that the real one may know."""
+    """Parameters that we do not know; the real FVP may."""
 
 
 def parse_arguments(executable: str, arguments: Sequence[str]) -> Parameters:
-    """Read the command line of one of MODELS that is simulated. Raises ConfigError, naming the option."""
+    """Parse the command line of an executable in MODELS whose NPU is simulated.
+
+    Raises ConfigError, which names the option.
+    """
     model = MODELS[executable]
     assert model.family is not None
     options = _parser(executable).parse_args(arguments)
@@ -72,7 +78,7 @@ def parse_arguments(executable: str, arguments: Sequence[str]) -> Parameters:
     folder = Path(values.pop("cpu0.semihosting-cwd", "")).absolute()
     if not folder.is_dir():
         raise ConfigError(f"-C cpu0.semihosting-cwd={folder}: no such folder")
-    # The FVP takes "cpu0=image.elf" too.
+    # The FVP accepts "cpu0=image.elf" too.
     image = Path(options.application.removeprefix("cpu0=")).absolute()
     if not image.exists():
         raise ConfigError(f"-a {image}: no such file")
@@ -93,7 +99,8 @@ def _parser(executable: str) -> argparse.ArgumentParser:
     parser.add_argument("-C", "--parameter", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("-a", "--application", metavar="IMAGE", help="ELF file")
     parser.add_argument("-T", "--timelimit", type=_seconds, metavar="SECONDS", help="wall clock; 0: none")
-    # The FVP prints statistics at its end when told so, and no banner; there are none here.
+    # Accepted without effect: --stat prints statistics at the end of a real FVP, -q hides its
+    # banner.
     parser.add_argument("--stat", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("-q", "--quiet", action="store_true", help=argparse.SUPPRESS)
     return parser
@@ -107,7 +114,10 @@ def _seconds(text: str) -> float | None:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Take "name=value" apart; quotes around the value reach the FVP from scripts that use no shell."""
+    """Split "name=value" and remove quotes around the value.
+
+    Scripts that start the FVP without a shell pass such quotes on.
+    """
     name, found, value = text.partition("=")
     if not found:
         raise ConfigError(f"-C {text}: not NAME=VALUE")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run of an image: the emulator as a child, and this process itself as its NPU.
+"""Runs an image: the emulator is a child process, and this process is its NPU.
 
-Everything ends with this process, and this process ends with the one that started it, however either does. The
-emulator starts before the simulator is loaded, and its firmware waits for the first answer: the two overlap.
+The emulator ends when this process ends, and this process ends when its caller does, whatever the
+cause. The emulator starts before the simulator is loaded, so both start in parallel. The firmware
+waits for the simulator's first answer.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _END_DEADLINE_S = 10.0
 
 
 def run_image(parameters: Parameters) -> int:
-    """Run it and return its exit code. Raises TargetDied when the emulator ended by itself."""
+    """Run the image and return its exit code. Raises TargetDied if the emulator ended by itself."""
     _end_with_parent()
     board = load_board(BOARD)
     machine = _Machine(board, parameters)
@@ -43,7 +44,7 @@ def run_image(parameters: Parameters) -> int:
 
 
 def semihosting_option(command_line: tuple[str, ...]) -> str:
-    """Return QEMU's option value; a comma inside an argument is doubled.
+    """Return the value of QEMU's -semihosting-config. Commas inside arguments are doubled.
 
     >>> semihosting_option(("run", "a,b"))
     'enable=on,target=native,arg=run,arg=a,,b'
@@ -60,7 +61,8 @@ class _Machine:
         page_address = board.region_of(MAILBOX_ROLE)[1].origin
         self._page = Page(self._shared, page_address - self._memory.origin)
         self._page.initialise(secrets.randbits(32))
-        # Nobody answers yet, and somebody will. A write is under way, so the firmware's first read waits for it.
+        # The simulator is not loaded yet. A posted write makes the firmware's first read wait for
+        # it.
         self._page.post(PostedWrite(RESET, 0))
         self._page.present = True
         self._line, emulator_line = socket.socketpair()
@@ -76,7 +78,7 @@ class _Machine:
             log=Path(f"/proc/self/fd/{self._log}"),
             descriptors=(inherited.console, inherited.line, inherited.shared),
         )
-        # With our copies of its ends closed, the end of the emulator is the end of both lines.
+        # After we close our copies of the emulator's ends, both lines close when the emulator ends.
         emulator_line.close()
         emulator_console.close()
 
@@ -92,13 +94,13 @@ class _Machine:
         return code
 
     def end_at_time_limit(self) -> None:
-        # Not an exception: the simulator may be at work in another thread, which nothing else stops.
+        # Not an exception: only _exit() stops a simulator that runs in another thread.
         self._emulator.kill()
         os.write(1, f"E pilotlight: still running after {self._parameters.time_limit_s:g} s\n".encode())
         os._exit(EXIT_TIME_LIMIT)
 
     def _be_the_npu(self) -> None:
-        """Return when the emulator has closed the line."""
+        """Serve the NPU until the emulator closes the line."""
         from pilotlight.targets.npu_process import Window, serve_board
 
         regions = {name: self._board.memory[name] for name in self._board.npu.visible}

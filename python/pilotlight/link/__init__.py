@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Talking to a target: byte links, frames, messages and the session (firmware/protocol/SPEC.md)."""
+"""The host side of firmware/protocol/SPEC.md: byte links, frames, messages and the session."""
 
 from pilotlight.link.session import Session
 from pilotlight.link.transport import Link, open_link

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A target in this process that speaks SPEC.md, with every way to misbehave as a config field.
+"""A target in this process that speaks SPEC.md; each way to misbehave is a config field.
 
-It is a Link: what the host writes is answered at once, what it reads is the answer. It encodes by
-itself what `messages` decodes, so that a mistake there does not cancel out here.
+It is a Link: it answers a write at once, and a read returns the answer. It has its own encoders. A
+mistake in `messages` is therefore not repeated here, where it would go unnoticed.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _REQUEST_LAYOUTS = {
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong. Frames and runs count from 1; 0 means never."""
+    """The faults to cause. Frames and runs count from 1; 0 means never."""
 
-    corrupt_answer: int = 0  # This answer arrives with one bit flipped.
-    corrupt_request: int = 0  # This request arrives with one bit flipped.
-    drop_answer: int = 0  # This answer never arrives.
-    drop_request: int = 0  # This request never arrives.
+    corrupt_answer: int = 0  # Number of the answer that arrives with one bit flipped.
+    corrupt_request: int = 0  # Number of the request that arrives with one bit flipped.
+    drop_answer: int = 0  # Number of the answer that never arrives.
+    drop_request: int = 0  # Number of the request that never arrives.
     silent_after_answers: int = 0
     closed_after_answers: int = 0
     restart_before_run: int = 0
@@ -47,12 +47,12 @@ class Faults:
     fault_text: str = ""  # The restart leaves a failed CHECK with this text.
     stale_nonce: bool = False
     stale_completion_nonce: bool = False
-    wrong_output_at_run: int = 0  # One bit of the output differs; its CRC agrees.
+    wrong_output_at_run: int = 0  # One bit of the output is wrong; its CRC matches.
     wrong_output_crc_at_run: int = 0
     wrong_input_crc_at_run: int = 0
     failing_run: int = 0
     failure: Status = Status.DEVICE_FAULT
-    completion_off_by: Mapping[str, int] = field(default_factory=dict)  # What its record has too much in a field.
+    completion_off_by: Mapping[str, int] = field(default_factory=dict)  # Field -> excess.
     no_completion: bool = False
     error_log_at_run: int = 0
     lost_log_at_run: int = 0
@@ -61,7 +61,7 @@ class Faults:
 
 @dataclass
 class _State:
-    """What IDENTIFY starts afresh."""
+    """The state that IDENTIFY resets."""
 
     buffers: list[bytearray]
     filled: list[int]
@@ -74,7 +74,7 @@ class _State:
 
 @dataclass
 class FakeDevice:
-    """One model; `compute` maps input bytes to output bytes."""
+    """A device with one model. `compute` maps input bytes to output bytes."""
 
     compute: Callable[[Sequence[bytes]], Sequence[bytes]]
     inputs: Sequence[TensorDescription]
@@ -95,7 +95,7 @@ class FakeDevice:
     faults: Faults = field(default_factory=Faults)
     name: str = "fake"
     closed: bool = False
-    continued: list[bool] = field(default_factory=list)  # Of each run, whether it began with the state of the last.
+    continued: list[bool] = field(default_factory=list)  # Per run: it kept the state.
 
     def __post_init__(self) -> None:
         self._reader = FrameReader(self.max_chunk + 64)
@@ -318,14 +318,14 @@ class FakeDevice:
 
 
 def _flip(data: bytes) -> bytes:
-    """Flip a bit in the middle, never making a byte 0: a new delimiter would be two damaged frames."""
+    """Flip a bit in the middle without making a byte 0, which would be a frame delimiter."""
     at = len(data) // 2
     flipped = data[at] ^ 0x10 or data[at] ^ 0x20
     return data[:at] + bytes([flipped]) + data[at + 1 :]
 
 
 def failed_check(text: str, line: int) -> bytes:
-    """The dump that a failed CHECK leaves on a board that keeps no registers."""
+    """Return the dump of a failed CHECK on a board that saves no registers."""
     registers = ("sp", "lr", "pc", "xpsr", "exc_return", "cfsr", "hfsr", "mmfar", "bfar", "sfsr", "sfar")
     return FaultDump(
         image_id=b"",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Listening to a target without asking it anything."""
+"""Shows a target's output without sending requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _READ_BYTES = 4096
 
 
 def follow(link: Link) -> Iterator[str]:
-    """Yield a line for each log frame, boot and damaged frame, until the link breaks (TargetDied)."""
+    """Yield a line for each log frame, boot and damaged frame until the link breaks.
+
+    Raises TargetDied.
+    """
     reader = FrameReader(MAX_BODY_BYTES)
     while True:
         for item in reader.feed(link.read(_READ_BYTES, _POLL_S)):

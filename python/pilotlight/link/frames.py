@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies to bytes on the wire and back (SPEC.md, section 1).
+"""Encodes and decodes frames (SPEC.md, section 1).
 
     00 | COBS( type u8 | flags u8 | sequence u16 | payload | CRC-32 ) | 00
 
@@ -42,7 +42,7 @@ def encode_frame(frame: Frame) -> bytes:
 
 
 class FrameReader:
-    """Turns bytes as they arrive into frames; whatever arrives, it recovers at the next delimiter."""
+    """Splits arriving bytes into frames. After any garbage it recovers at the next delimiter."""
 
     def __init__(self, max_body_bytes: int) -> None:
         # COBS adds one byte for each 254, and at least one.
@@ -52,16 +52,16 @@ class FrameReader:
 
     @property
     def half_frame_bytes(self) -> int:
-        """How many bytes of an unfinished frame have arrived."""
+        """Bytes of an unfinished frame that have arrived."""
         return self._pending_bytes
 
     def feed(self, data: bytes) -> list[Frame | DamagedFrame]:
-        """Return what the bytes so far complete."""
+        """Return the frames that `data` completes."""
         completed: list[Frame | DamagedFrame] = []
         pieces = data.split(DELIMITER)
         for number, piece in enumerate(pieces):
             self._pending_bytes += len(piece)
-            if len(self._pending) <= self._max_encoded_bytes:  # Past it the frame is lost anyway: do not hoard it.
+            if len(self._pending) <= self._max_encoded_bytes:  # Too long: dropped.
                 self._pending += piece
             is_last = number == len(pieces) - 1
             if not is_last and self._pending:

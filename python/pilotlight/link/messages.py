@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What frames mean (SPEC.md, sections 2 to 4): requests as functions to bytes, answers as dataclasses from bytes.
+"""Payloads of frames (SPEC.md, sections 2 to 4): functions encode requests, dataclasses decode
+answers.
 
-A payload that does not have the layout SPEC.md gives it raises `Malformed`; the session decides what that means.
+A payload whose layout differs from SPEC.md raises `Malformed`; the session turns it into an error.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ NONCE_BYTES = 16
 BODY_OVERHEAD_BYTES = 64
 RESET_MAGIC = 0x54455352
 ANSWER = 0x80
-# What apps other than check send unasked; each app says what its own mean.
+# Types of frames that apps other than check send unasked. Each app defines its own.
 REPORTS = range(0xD0, 0xE0)
 
 
 class Malformed(Exception):
-    """An intact frame whose payload is not laid out as SPEC.md says."""
+    """The frame is intact, but its payload does not have the layout of SPEC.md."""
 
 
 class Request(IntEnum):
@@ -38,7 +39,7 @@ class Request(IntEnum):
 
 
 class Unasked(IntEnum):
-    """Frames the device sends by itself, and ERROR, which answers any request."""
+    """Frames that the device sends unasked, and ERROR, which may answer any request."""
 
     LOG = 0xC0
     BOOT = 0xC1
@@ -67,7 +68,7 @@ class Reason(IntEnum):
 
 
 class Status(IntEnum):
-    """firmware/base/include/pilotlight/base/status.h."""
+    """Same numbers as in firmware/base/include/pilotlight/base/status.h."""
 
     OK = 0
     TIMEOUT = 1
@@ -83,21 +84,23 @@ class Status(IntEnum):
 
 DAMAGE_REASONS = {1: "COBS", 2: "too long", 3: "too short", 4: "CRC", 5: "flags"}
 
-# ExecuTorch's ScalarType numbers, as NumPy names them.
+# ExecuTorch's ScalarType numbers -> NumPy's names.
 DTYPE_NAMES = {0: "uint8", 1: "int8", 2: "int16", 3: "int32", 4: "int64", 6: "float32", 11: "bool"}
 
 
 class PayloadReader:
-    """Reads fields in order and insists that nothing is missing or left over."""
+    """Reads fields in order. Raises Malformed if bytes are missing or left over."""
 
     def __init__(self, payload: bytes) -> None:
         self._payload = payload
         self._at = 0
 
     def fields(self, layout: str) -> tuple[Any, ...]:
+        """Return fields of this struct layout, little endian. Raises Malformed."""
         return struct.unpack("<" + layout, self.take(struct.calcsize("<" + layout)))
 
     def take(self, count: int) -> bytes:
+        """Return `count` bytes. Raises Malformed if there are fewer."""
         taken = self._payload[self._at : self._at + count]
         if len(taken) != count:
             raise Malformed(f"payload of {len(self._payload)} bytes ends {count - len(taken)} bytes too early")
@@ -108,10 +111,12 @@ class PayloadReader:
         return self.take(len(self._payload) - self._at)
 
     def string(self) -> str:
+        """Return a string that a length byte precedes. Raises Malformed."""
         (length,) = self.fields("B")
         return self.take(length).decode("utf-8", errors="backslashreplace")
 
     def status(self) -> Status:
+        """Return a Status. Raises Malformed for an unknown number."""
         (number,) = self.fields("B")
         try:
             return Status(number)
@@ -119,20 +124,24 @@ class PayloadReader:
             raise Malformed(f"unknown status {number}") from None
 
     def end(self) -> None:
+        """Raise Malformed if bytes are left."""
         left = len(self._payload) - self._at
         if left:
             raise Malformed(f"{left} bytes left over in a payload of {len(self._payload)}")
 
 
 def set_input(model: int, index: int, offset: int, data: bytes) -> bytes:
+    """Return the payload of SET_INPUT: a piece of an input at `offset` bytes."""
     return struct.pack("<BBHI", model, index, 0, offset) + data
 
 
 def run(model: int, number: int, deadline_ms: int, *, continues: bool) -> bytes:
+    """Return the payload of RUN. number: counts from 1 in a session."""
     return struct.pack("<BBHII", model, continues, 0, number, deadline_ms)
 
 
 def read_output(model: int, index: int, length: int, offset: int) -> bytes:
+    """Return the payload of READ_OUTPUT: `length` bytes at `offset`."""
     return struct.pack("<BBHI", model, index, length, offset)
 
 
@@ -239,7 +248,7 @@ class ModelHeader:
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """DESCRIBE_MODEL and DESCRIBE_TENSOR together."""
+    """The answers to DESCRIBE_MODEL and all DESCRIBE_TENSOR of a model."""
 
     header: ModelHeader
     inputs: tuple[TensorDescription, ...]
@@ -289,7 +298,10 @@ class RunDone:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Answer to STATISTICS; all in bytes but the last two."""
+    """Answer to STATISTICS.
+
+    Sizes are in bytes; console_lost_bytes and damaged_frames are counts.
+    """
 
     method_pool_used: int
     method_pool_size: int
@@ -333,7 +345,7 @@ class Completion:
 
 @dataclass(frozen=True)
 class FaultPiece:
-    """Answer to READ_FAULT: some of the dump's `total_bytes`, which are 0 when there is none."""
+    """Answer to READ_FAULT: a part of the dump. `total_bytes` is 0 if there is no dump."""
 
     total_bytes: int
     offset: int
@@ -348,7 +360,7 @@ class FaultPiece:
 
 @dataclass(frozen=True)
 class Refusal:
-    """ERROR."""
+    """ERROR: the device refused a request."""
 
     request: int
     reason: int

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One conversation with a target, from IDENTIFY to the completion record.
+"""One session with a target, from IDENTIFY to the completion record.
 
-Strict by default: the first damaged frame ends the session with LinkCorrupted. With a retry budget the
-unanswered requests are sent again (all are idempotent), and `retries_used` says how often. Nothing
-the session returns ever rests on a damaged frame.
+By default the first damaged frame ends the session with LinkCorrupted. With a retry budget,
+requests without an answer are sent again (all are idempotent), and `retries_used` counts the
+retries. No result of the session comes from a damaged frame.
 """
 
 from __future__ import annotations
@@ -43,18 +43,19 @@ from pilotlight.link.messages import (
 )
 from pilotlight.link.transport import Link
 
-# Longest silence while an answer is due. Generous: an emulated target shares its processor with others.
+# Longest silence while an answer is due. It is long because an emulated target shares its
+# processor.
 ANSWER_TIMEOUT_S = 10.0
 # How often IDENTIFY is repeated while the device boots.
 IDENTIFY_INTERVAL_S = 1.0
-# A device that boots this often while it is asked who it is never gets as far as answering.
+# A device that boots this often during IDENTIFY will never answer.
 MOST_BOOTS = 4
-# A line this long silent has nothing in flight any more.
+# After this silence no more bytes are on their way.
 QUIET_S = 0.2
-# The largest body any device may announce: u16 chunk and overhead.
+# The largest body that a device may announce: a u16 chunk size, and overhead.
 MAX_BODY_BYTES = 0xFFFF + messages.BODY_OVERHEAD_BYTES
 READ_BYTES = 4096
-# A device may log without pause. The newest lines are kept, and the first of its errors.
+# A device may log without pause. The newest lines and the first errors are kept.
 MOST_LOG_LINES = 10_000
 MOST_ERROR_LINES = 100
 
@@ -65,7 +66,7 @@ _CABLE = "look at cable, ground and baud rate; `--retries N` tolerates N damaged
 
 
 class _Damage(Exception):
-    """Something that sending again may cure. `error` is what it becomes when the budget is spent."""
+    """A problem that sending again may cure. `error` is raised if no retry is left."""
 
     def __init__(self, error: PilotlightError) -> None:
         super().__init__(str(error))
@@ -89,11 +90,10 @@ def _undecoded(dump: bytes) -> str:
 class Session:
     """Speaks SPEC.md over `link`.
 
-    on_log: sees each log line as it arrives.
-    on_report: sees each frame that an app of another kind than check sends unasked (messages.REPORTS).
-    describe_fault: what a device that restarts in mid-session left behind, in words.
-
-    log: the newest log lines; log_lines: how many there were. errors: the first of those that are errors.
+    on_log: called with each log line as it arrives.
+    on_report: called with each frame that an app other than check sends unasked (messages.REPORTS).
+    describe_fault: turns the dump of a device that restarted in mid-session into text.
+    log: the newest log lines. log_lines: the number of all. errors: the first error lines.
     """
 
     def __init__(
@@ -127,18 +127,24 @@ class Session:
 
     @property
     def identity(self) -> Identity:
+        """The device's identity. Call identify() first."""
         assert self._identity is not None, "identify() comes first"
         return self._identity
 
     # --- requests ---
 
     def identify(self, nonce: bytes, deadline: Deadline) -> Identity:
-        """Start a session and return who answers.
+        """Start a session and return the device's identity.
 
-        Whatever an earlier user of the line left behind is skipped: NAKs, log lines, and one damaged frame.
+        Leftovers of an earlier user of the line are skipped: NAKs, log lines, and one damaged
+        frame.
+
+        Raises LinkTimeout (no answer), LinkCorrupted (only noise, an echo, an old nonce),
+        TargetDied (it boots again and again), TargetError (another protocol version).
         """
         self._identity = None
-        # Where sequences start depends on the nonce, so that an answer to an earlier host is not taken for ours.
+        # The nonce decides where sequence numbers start, so an answer to an earlier host does not
+        # match.
         self._sequence = int.from_bytes(nonce[:2], "little")
         question = self._question(Request.IDENTIFY, nonce)
         self.link.write(b"\0")
@@ -179,7 +185,7 @@ class Session:
         raise self._silent("IDENTIFY", deadline.seconds)
 
     def describe_model(self, model: int, deadline: Deadline) -> ModelDescription:
-        """Ask for a model's header and all its tensors."""
+        """Request a model's header and the descriptions of all its tensors."""
         payload = self._ask(Request.DESCRIBE_MODEL, bytes([model]), deadline)
         header = self._decode_bytes(partial(ModelHeader.decode, model=model), payload)
 
@@ -193,7 +199,7 @@ class Session:
         return ModelDescription(header, inputs, tuple(tensors(1, header.output_count)))
 
     def set_input(self, model: int, index: int, data: bytes, deadline: Deadline) -> None:
-        """Fill one input of the device."""
+        """Send the bytes of one input, in chunks."""
         chunk = self.identity.max_chunk
         offsets = range(0, len(data), chunk)
         questions = [
@@ -207,9 +213,9 @@ class Session:
                 raise self._corrupted(f"SET_INPUT at offset {at} was acknowledged for something else", hint=_REBUILD)
 
     def run(self, model: int, number: int, timeout_s: float, deadline: Deadline, *, continues: bool) -> RunDone:
-        """Run one inference; `timeout_s` is what the device allows it.
+        """Run one inference. `timeout_s` is the device's limit for it.
 
-        continues: with the state that the model's last run left, not the initial one.
+        continues: start from the state after the model's last run instead of the initial state.
         """
         payload = messages.run(model, number, round(timeout_s * 1000), continues=continues)
         answer = self._ask(Request.RUN, payload, deadline, answer_timeout_s=timeout_s + ANSWER_TIMEOUT_S)
@@ -221,7 +227,7 @@ class Session:
         return done
 
     def read_output(self, model: int, index: int, size_bytes: int, deadline: Deadline) -> bytes:
-        """Read one output of the last run."""
+        """Return the bytes of one output of the last run."""
         chunk = self.identity.max_chunk
         requests = [
             messages.read_output(model, index, min(chunk, size_bytes - at), at) for at in range(0, size_bytes, chunk)
@@ -247,11 +253,11 @@ class Session:
         *,
         continues: bool = False,
     ) -> tuple[RunDone, list[bytes]]:
-        """Send inputs, run, and read outputs; both directions are checked by a CRC over the whole tensors.
+        """Send inputs, run, and read outputs. A CRC over the whole tensors checks both directions.
 
-        continues: with the state that the model's last run left, not the initial one.
+        continues: start from the state after the model's last run instead of the initial state.
 
-        Raises NpuFault, WrongNpu or TargetError when the inference failed on the device.
+        Raises NpuFault, WrongNpu or TargetError if the inference failed on the device.
         """
         for index, data in enumerate(inputs):
             self.set_input(model, index, data, deadline)
@@ -266,12 +272,13 @@ class Session:
         return done, outputs
 
     def statistics(self, model: int, deadline: Deadline) -> Statistics:
+        """Request memory use, stack use and damage counts."""
         return self._decode_bytes(Statistics.decode, self._ask(Request.STATISTICS, bytes([model]), deadline))
 
     def end(self, runs: int, deadline: Deadline) -> Completion:
-        """Ask for the completion record; `runs` is how many the host counted.
+        """Request the completion record. `runs` is the host's count of runs.
 
-        Judging the record is the caller's part, but for log lines that never arrived: they show in `lost_log_lines`.
+        The caller judges the record. Only missing log lines are counted here, in `lost_log_lines`.
         """
         answer = self._ask(Request.END, runs.to_bytes(4, "little"), deadline)
         completion = self._decode_bytes(Completion.decode, answer)
@@ -279,7 +286,7 @@ class Session:
         return completion
 
     def read_fault(self, deadline: Deadline) -> bytes:
-        """Return the bytes of the dump that a fault in an earlier boot left; b"" when there is none."""
+        """Return the dump of a fault in an earlier boot; b"" if there is none."""
 
         def ask(offset: int) -> FaultPiece:
             answer = self._ask(Request.READ_FAULT, offset.to_bytes(4, "little"), deadline)
@@ -288,7 +295,7 @@ class Session:
         return self._collect_fault(ask)
 
     def reset(self, deadline: Deadline) -> None:
-        """Reset the device; the session is over."""
+        """Reset the device. This ends the session."""
         self._ask(Request.RESET, messages.RESET_MAGIC.to_bytes(4, "little"), deadline)
         self._identity = None
 
@@ -302,7 +309,7 @@ class Session:
         *,
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> list[bytes]:
-        """Ask an app's own request, once for each payload, and return the answers."""
+        """Send an app's own request once per payload, and return the payloads of the answers."""
         questions = [self._question(request, payload) for payload in payloads]
         return self._exchange(questions, deadline, answer_timeout_s=answer_timeout_s)
 
@@ -319,7 +326,7 @@ class Session:
     def _exchange(
         self, questions: Sequence[_Question], deadline: Deadline, *, answer_timeout_s: float = ANSWER_TIMEOUT_S
     ) -> list[bytes]:
-        """Ask all, at most a window at a time, and return the answers' payloads in the same order."""
+        """Send all requests, at most a window at a time; return the answers' payloads in order."""
         unanswered = {question.sequence: question for question in questions}
         answers: dict[int, bytes] = {}
         while True:
@@ -353,7 +360,7 @@ class Session:
                 in_flight -= 1
 
     def _match(self, frame: Frame, unanswered: dict[int, _Question], answers: dict[int, bytes]) -> bool:
-        """Store the answer. False for the second answer to a question that was asked twice."""
+        """Store the answer. Returns False for the second answer to a repeated request."""
         question = unanswered.get(frame.sequence)
         if question is None:
             if frame.sequence in self._asked_again:
@@ -375,7 +382,7 @@ class Session:
     def _collect_stragglers(
         self, unanswered: dict[int, _Question], answers: dict[int, bytes], deadline: Deadline
     ) -> None:
-        """After damage: take the answers still on their way, until the line is quiet."""
+        """After damage, store the answers that still arrive, until the line is quiet."""
         while not deadline.passed:
             item = self._next_item(deadline.within(QUIET_S))
             if item is None:
@@ -393,7 +400,7 @@ class Session:
     # --- listening ---
 
     def _next_answer(self, deadline: Deadline) -> Frame | None:
-        """Return the next frame that answers something, None after silence; log lines are heard on the way."""
+        """Return the next answer, or None after silence. Log lines are handled on the way."""
         while True:
             item = self._next_item(deadline)
             if item is None:
@@ -412,7 +419,7 @@ class Session:
 
     def _next_item(self, deadline: Deadline) -> Frame | DamagedFrame | None:
         while not self._arrived:
-            if deadline.passed:  # A device that never stops talking would prolong it without end.
+            if deadline.passed:  # Otherwise a device that never pauses would extend the wait.
                 return None
             data = self.link.read(READ_BYTES, deadline.remaining)
             if not data:
@@ -497,10 +504,10 @@ class Session:
                 return data
 
     def _restarted(self) -> TargetDied:
-        """The device booted in mid-session: say why, if it knows."""
+        """Return the error for a device that booted in mid-session, with its fault if any."""
         patience = Deadline(ANSWER_TIMEOUT_S)
 
-        # Not by _ask(), which takes BOOT and refusals for what they are in a session.
+        # Not through _ask(): it would treat BOOT and refusals as another restart.
         def ask(offset: int) -> FaultPiece:
             question = self._question(Request.READ_FAULT, offset.to_bytes(4, "little"))
             self.link.write(question.encode())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Byte links to a target: a TCP or Unix socket, a serial port or pseudo terminal, a fake."""
+"""Byte links to a target: a TCP or Unix socket, a serial port or a pseudo terminal."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ import serial
 from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError, ConsoleBusy, TargetDied, TargetNotRunning
 
-# Between two attempts to reach a target that does not listen yet.
+# Pause between attempts to connect to a target that does not listen yet.
 RECONNECT_INTERVAL_S = 0.1
-# A peer that takes no bytes for this long is gone.
+# A peer that accepts no bytes for this long counts as gone.
 WRITE_TIMEOUT_S = 10.0
 
 
-# What a console that has a client already says to a second one, and then closes.
+# Sent to a second client of a console, before its connection is closed.
 CONSOLE_BUSY = b"pilotlight: another program has this console\r\n"
 
 
 class Link(Protocol):
-    """What a target is reached through. `name` appears in messages."""
+    """A byte stream to a target. `name` appears in messages."""
 
     name: str
 
     def read(self, max_bytes: int, timeout_s: float) -> bytes:
-        """Return 1..max_bytes, or b"" when `timeout_s` passed on the clock of pilotlight.deadline.
+        """Return 1..max_bytes bytes, or b"" after `timeout_s` on the clock of pilotlight.deadline.
 
-        Raises TargetDied when the peer closed, ConsoleBusy when it serves another program.
+        Raises TargetDied if the peer closed, ConsoleBusy if it serves another program.
         """
 
     def write(self, data: bytes) -> None:
-        """Send all of `data`. Raises TargetDied when the peer closed."""
+        """Send all of `data`. Raises TargetDied if the peer closed."""
 
     def close(self) -> None: ...
 
@@ -43,7 +43,8 @@ class Link(Protocol):
 class SocketLink:
     """An emulator's UART on a socket.
 
-    Not pyserial's `socket://`: it reads one byte per system call, and cannot tell how many wait.
+    pyserial's `socket://` is not used: it reads one byte per system call and cannot say how many
+    wait.
     """
 
     def __init__(self, name: str, connected: socket.socket) -> None:
@@ -127,10 +128,13 @@ class SerialLink:
 
 
 def open_link(url: str, deadline: Deadline, *, baud: int = 115_200) -> Link:
-    """Open `socket://host:port`, `unix:///path`, or whatever pyserial knows (a device path, `rfc2217://`).
+    """Open `socket://host:port`, `unix:///path`, or an address of pyserial (device path,
+    `rfc2217://`).
 
-    A socket that refuses is tried again until `deadline`: the target may still be starting. Raises ConfigError,
-    TargetNotRunning, or ConsoleBusy when another program has the serial port.
+    A socket that refuses is tried again until `deadline`, because the target may still be starting.
+
+    Raises ConfigError for a malformed address, TargetNotRunning if nothing listens, and ConsoleBusy
+    if another program has the serial port.
     """
     parts = urlsplit(url)
     if parts.scheme == "socket":
@@ -140,7 +144,7 @@ def open_link(url: str, deadline: Deadline, *, baud: int = 115_200) -> Link:
     if parts.scheme == "unix":
         return SocketLink(url, _connect(url, parts.path, socket.AF_UNIX, deadline))
     try:
-        # Else two programs would each get a part of what the target says.
+        # Exclusive: otherwise two programs would each get a part of the target's output.
         return SerialLink(url, serial.serial_for_url(url, baudrate=baud, write_timeout=WRITE_TIMEOUT_S, exclusive=True))
     except (serial.SerialException, ValueError, OSError) as error:
         if isinstance(error, serial.SerialException) and "exclusively lock" in str(error):

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streaming sound to the keyword app and reporting what it hears. See DESIGN.md in this folder."""
+"""Streams sound to the keyword app and reports the keywords that it hears. See DESIGN.md."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`west listen` / `pilotlight listen`: stream a WAV to the keyword app and show what it hears."""
+"""`west listen` / `pilotlight listen`: stream a WAV to the keyword app and show its keywords."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
-    # Here, so that `pilotlight --help` need not load NumPy and Matplotlib.
+    # Imported here, so that `pilotlight --help` does not load NumPy and Matplotlib.
     from rich.console import Console
     from rich.live import Live
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the keyword app's own frames mean (firmware/apps/keyword_spotting/SPEC.md)."""
+"""Payloads of the keyword app's own frames (firmware/apps/keyword_spotting/SPEC.md)."""
 
 from __future__ import annotations
 
@@ -32,19 +32,24 @@ REPORT_INFERENCES = 2
 
 
 def start(reports: int) -> bytes:
+    """Return the payload of START. reports: REPORT_FEATURES and REPORT_INFERENCES, combined."""
     return struct.pack("<I", reports)
 
 
 def audio(first: int, samples: NDArray[np.int16]) -> bytes:
+    """Return the payload of AUDIO. first: number of the first sample since START."""
     return struct.pack("<I", first) + samples.astype("<i2").tobytes()
 
 
 def finish(samples: int) -> bytes:
+    """Return the payload of FINISH. samples: the number of all samples."""
     return struct.pack("<I", samples)
 
 
 @dataclass(frozen=True)
 class AudioDescription:
+    """Answer to DESCRIBE_AUDIO. description_crc: CRC-32 of features.toml."""
+
     description_crc: int
     sample_rate_hz: int
     clock_hz: int
@@ -62,7 +67,7 @@ class AudioDescription:
 
 @dataclass(frozen=True)
 class AppStatistics:
-    """Since START; times by the device's clock."""
+    """Counts and times since START; times are by the device's clock."""
 
     samples: int
     lost_samples: int
@@ -94,7 +99,7 @@ class AppStatistics:
 
 @dataclass(frozen=True)
 class Features:
-    """One frame. values: as computed; stored: as the network gets them."""
+    """Features of one frame. values: as computed. stored: quantised, the network's input."""
 
     frame: int
     values: NDArray[np.float32]
@@ -112,7 +117,10 @@ class Features:
 
 @dataclass(frozen=True)
 class Inference:
-    """The window that ends before sample `end`: what the network gave, and the averaged probabilities."""
+    """One inference on the window that ends before sample `end`.
+
+    scores: the network's output. averages: the averaged probabilities.
+    """
 
     end: int
     scores: NDArray[np.int8]
@@ -130,7 +138,7 @@ class Inference:
 
 @dataclass(frozen=True)
 class Keyword:
-    """A decision. compute_us: from its window's last sample being at hand."""
+    """A decision. compute_us: time from the arrival of its window's last sample."""
 
     end: int
     index: int

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sound with what was heard in it, as PNG."""
+"""Draws the sound and the keywords heard in it, as PNG."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def draw(
         figure = Figure(figsize=(width, 4.2), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
 
-        # Extremes of each column, or peaks would be lost.
+        # Draw the extremes of each column; otherwise peaks would be lost.
         columns = np.array_split(sound.astype(np.float64) / 32768, min(_MAX_COLUMNS, len(sound)))
         at_s = np.linspace(0, len(sound) / rate, len(columns))
         above.fill_between(at_s, [c.min() for c in columns], [c.max() for c in columns], color=_SOUND, linewidth=0.4)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was heard, when, and what it cost."""
+"""The report: keywords, their times, and the load on CPU and NPU."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pilotlight.listen.messages import AppStatistics
 from pilotlight.listen.sound import Word
 from pilotlight.listen.stream import Recording
 
-# A decision this long after a word's end is not about that word: the window has left it by then.
+# A decision later than this after a word's end is not about that word: the window has passed it.
 BELATED_S = 1.0
 
 
 @dataclass(frozen=True)
 class HeardKeyword:
-    """A keyword that the device heard. at_s: the end of the sound it was heard in.
+    """A keyword that the device heard. at_s: end of the window that it was heard in.
 
-    word_end_s and audio_latency_s: None without labels, or where nobody said it. The device's whole latency is
-    audio_latency_s + compute_s.
+    word_end_s, audio_latency_s: None without a label track, or if nobody said the word. The total
+        latency is audio_latency_s + compute_s.
     """
 
     keyword: str
@@ -34,7 +34,7 @@ class HeardKeyword:
 
 @dataclass(frozen=True)
 class Labelled:
-    """What was heard, held against a label track."""
+    """The keywords compared with a label track."""
 
     expected: int
     heard: int
@@ -46,7 +46,8 @@ class Labelled:
 class Load:
     """Shares of the sound's duration.
 
-    cpu: the core computes. npu: it would compute at the board's clock. awake: core or NPU do, the duty cycle.
+    cpu: the core computes. npu: the NPU computes; its cycles are counted at the board's clock.
+    awake: their sum, the duty cycle.
     """
 
     cpu: float
@@ -56,6 +57,8 @@ class Load:
 
 @dataclass(frozen=True)
 class ListenReport:
+    """The result of a stream. sound_s: sound time; device_s, asleep_s: device time."""
+
     board: str
     npu: str
     is_emulated: bool
@@ -75,7 +78,7 @@ class ListenReport:
 
     @property
     def failure(self) -> PilotlightError | None:
-        """Why the report must not be believed, if so."""
+        """Why the report must not be believed, or None."""
         if self.lost_reports or self.statistics.damaged_frames or self.statistics.console_lost_bytes:
             return LinkCorrupted(
                 f"{self.lost_reports} reports, {self.statistics.console_lost_bytes} bytes were lost and "
@@ -105,7 +108,7 @@ def make_report(
     *,
     is_emulated: bool,
 ) -> ListenReport:
-    """`labels`: the model's classes; `words`: where what was said, if somebody knows."""
+    """Return the report. labels: the model's classes. words: the label track, if there is one."""
     costs = recording.statistics
     assert costs is not None, "the stream was finished"
     rate = recording.description.sample_rate_hz
@@ -142,7 +145,7 @@ def make_report(
 
 
 def match(heard: Sequence[HeardKeyword], said: Sequence[Word]) -> tuple[list[HeardKeyword], Labelled]:
-    """Find for each keyword the word it stands for: the first of that label not taken yet that it can be about."""
+    """Match each keyword with the first word of its label that fits in time and is still free."""
     left = list(said)
     matched: list[HeardKeyword] = []
     false = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a build folder and a WAV to a report."""
+"""Streams a WAV to the target of a build folder and makes the report."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ else:
 
 @dataclass(frozen=True)
 class Description:
-    """What the host needs of the model's features.toml."""
+    """The parts of the model's features.toml that the host needs."""
 
     labels: tuple[str, ...]
     not_keywords: tuple[str, ...]
@@ -45,7 +45,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Listening:
-    """How far it is."""
+    """Progress of a stream."""
 
     recording: Recording
     labels: Sequence[str]
@@ -54,6 +54,8 @@ class Listening:
 
 @dataclass(frozen=True)
 class Heard:
+    """The report and everything that it was made from."""
+
     report: ListenReport
     recording: Recording
     description: Description
@@ -72,8 +74,8 @@ def listen(
 ) -> Heard:
     """Stream `wav` to the powered target of `build_dir`.
 
-    Raises ConfigError (files), TargetNotRunning, TargetError, LinkTimeout, LinkCorrupted. What spoils a report that
-    could be made is its `failure`.
+    Raises ConfigError (files), TargetNotRunning, TargetError, LinkTimeout, LinkCorrupted. A problem
+    that still allows a report is the report's `failure`.
     """
     deadline = Deadline(timeout_s)
     build = _build_info(build_dir)
@@ -116,6 +118,7 @@ def listen(
 
 
 def load_description(path: Path) -> Description:
+    """Read features.toml. Raises ConfigError if it is missing or incomplete."""
     try:
         data = path.read_bytes()
         described = tomllib.loads(data.decode("utf-8"))
@@ -133,7 +136,11 @@ def load_description(path: Path) -> Description:
 
 
 def _arrays(recording: Recording) -> bytes:
-    """features [frames, coefficients], stored, scores [inferences, classes], averages, ends [inferences]."""
+    """Return an .npz file with these arrays.
+
+    features, stored: [frames, coefficients]. scores, averages: [inferences, classes]. ends:
+        [inferences], in samples.
+    """
     buffer = io.BytesIO()
     np.savez(
         buffer,
@@ -165,6 +172,6 @@ def _build_info(build_dir: Path) -> _Build:
 
 
 def _description_file(build_dir: Path, bundles: Sequence[str]) -> Path:
-    """The features.toml beside the file of the image's first model that has one."""
+    """Return the features.toml beside the first model file that has one."""
     files = [Path(load_model_info(build_dir / bundle).source).with_name("features.toml") for bundle in bundles]
     return next((file for file in files if file.is_file()), files[0])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sound files and label tracks, as the user has them."""
+"""Reads sound files and label tracks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pilotlight.errors import ConfigError
 
 @dataclass(frozen=True)
 class Word:
-    """A line of a label track, in seconds."""
+    """A line of a label track; times in seconds."""
 
     start_s: float
     end_s: float
@@ -23,7 +23,10 @@ class Word:
 
 
 def read_wav(path: Path, rate_hz: int) -> NDArray[np.int16]:
-    """Return the samples of a mono 16-bit WAV at `rate_hz`. Raises ConfigError: nothing is converted silently."""
+    """Return the samples of a mono 16-bit WAV at `rate_hz`, [samples].
+
+    Raises ConfigError for any other format; nothing is converted.
+    """
     try:
         with wave.open(str(path), "rb") as file:
             found = (file.getnchannels(), 8 * file.getsampwidth(), file.getframerate())
@@ -42,7 +45,11 @@ def read_wav(path: Path, rate_hz: int) -> NDArray[np.int16]:
 
 
 def read_labels(path: Path) -> tuple[Word, ...]:
-    """Read a label track: a line for each word with start and end in seconds and the word, tabs between."""
+    """Read a label track: a line per word with start and end in seconds and the word,
+    tab-separated.
+
+    Raises ConfigError, which names the line.
+    """
     words = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stream of sound to the device, and all that it reports."""
+"""Streams sound to the device and records everything that the device reports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from pilotlight.listen.messages import (
 )
 
 CONNECT_TIMEOUT_S = 20.0
-# Before the answer to a piece of sound come the inferences of those before it.
+# The device runs the inferences of earlier sound before it acknowledges a piece.
 ANSWER_TIMEOUT_S = 60.0
 _REBUILD = "build and flash again"
 
@@ -39,7 +39,10 @@ T = TypeVar("T")
 
 @dataclass
 class Recording:
-    """What the device said. `statistics`: the last, which covers all of the sound once the stream is over."""
+    """Everything that the device reported.
+
+    statistics: the latest; after the stream it covers all of the sound.
+    """
 
     identity: Identity
     description: AudioDescription
@@ -63,9 +66,10 @@ def stream(
     on_progress: Callable[[Recording], None] = lambda recording: None,
     on_log: Callable[[LogLine], None] | None = None,
 ) -> Recording:
-    """Stream what `load` returns for the device, as fast as the device takes it.
+    """Stream the sound that `load` returns, as fast as the device takes it.
 
-    Raises TargetNotRunning (another build), TargetError (the device cannot infer), LinkTimeout, LinkCorrupted.
+    Raises TargetNotRunning (another build), TargetError (the device cannot infer), LinkTimeout,
+    LinkCorrupted.
     """
     reports: list[Frame] = []
     session = Session(link, on_log=on_log, on_report=reports.append)
@@ -106,7 +110,7 @@ def stream(
 
     wanted = messages.REPORT_INFERENCES | (messages.REPORT_FEATURES if with_features else 0)
     ask(AppRequest.START, messages.start(wanted))
-    # As many pieces at a time as make a second: then the display has something new.
+    # Send one second of pieces at a time, then update the display.
     pieces = [(at, sound[at : at + about.max_samples]) for at in range(0, len(sound), about.max_samples)]
     a_second = max(1, about.sample_rate_hz // about.max_samples)
     for begin in range(0, len(pieces), a_second):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Listening in the terminal: a table while it goes on, a report at the end."""
+"""Terminal output: a table during the stream, a report at the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 8
 
 
 def live_table(recording: Recording, labels: Sequence[str], sound_s: float) -> Table:
-    """What the device has said so far."""
+    """Return a table of what the device has reported so far."""
     rate = recording.description.sample_rate_hz
     table = Table(title=f"{recording.identity.board}  {recording.identity.npu_config}", title_justify="left")
     for column in ("sound", "keyword", "score"):

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proves, after linking, that an image can run the programs it embeds. See DESIGN.md."""
+"""Proves after linking that an image can run the programs that it embeds. See DESIGN.md."""

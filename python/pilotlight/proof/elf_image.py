@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A linked image as memory with names: symbols, and the bytes, words and strings at an address."""
+"""Reads symbols, and the bytes, words and strings at an address, from a linked image."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ class _Section:
 
 
 class ElfImage:
-    """Raises BuildFailed when the file cannot be read, and NotProved when it was stripped of its symbols."""
+    """A linked image.
+
+    Raises BuildFailed if the file cannot be read, NotProved if it has no symbols.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -73,15 +76,15 @@ class ElfImage:
             raise NotProved(f"{path} has no symbols, so nothing can be proved of it", hint="strip a copy instead")
 
     def find(self, name: str) -> Symbol | None:
-        """The symbol of exactly this name."""
+        """Return the symbol with exactly this name, or None."""
         return next((symbol for symbol in self._symbols if symbol.name == name), None)
 
     def find_all(self, part: str) -> list[Symbol]:
-        """Every object whose (mangled) name contains `part`."""
+        """Return the objects whose (mangled) name contains `part`."""
         return [symbol for symbol in self._symbols if part in symbol.name and symbol.is_object]
 
     def read(self, address: int, size_bytes: int) -> bytes:
-        """Raises NotProved when nothing of the file lies there."""
+        """Return the bytes at `address`. Raises NotProved if the file has none there."""
         for section in self._sections:
             offset = address - section.address
             if section.data is not None and offset >= 0 and offset + size_bytes <= section.size_bytes:
@@ -89,11 +92,11 @@ class ElfImage:
         raise NotProved(f"{self.path}: no content at {address:#x}", hint="build the image again, in an empty folder")
 
     def word(self, address: int) -> int:
-        """A pointer."""
+        """Return the pointer at `address`."""
         return int.from_bytes(self.read(address, self.pointer_bytes), "little")
 
     def string(self, address: int) -> str:
-        """The NUL-terminated text at `address`; "" for a null pointer."""
+        """Return the NUL-terminated text at `address`; "" for a null pointer."""
         if address == 0:
             return ""
         text = b""
@@ -102,17 +105,17 @@ class ElfImage:
         return text[:-1].decode("utf-8", "replace")
 
     def starting_with(self, prefix: str) -> list[Symbol]:
-        """Every symbol whose name begins so."""
+        """Return the symbols whose name begins with `prefix`."""
         return [symbol for symbol in self._symbols if symbol.name.startswith(prefix)]
 
     def section_of(self, address: int) -> str:
-        """The name of the section that holds `address`, "" when none does."""
+        """Return the name of the section that holds `address`; "" if there is none."""
         return next(
             (section.name for section in self._sections if 0 <= address - section.address < section.size_bytes), ""
         )
 
     def is_code(self, address: int) -> bool:
-        """Whether a function can be there; bit 0, which marks Thumb code, does not count."""
+        """Whether `address` lies in code. Bit 0, which marks Thumb code, is ignored."""
         return any(
             section.executable and section.address <= (address & ~1) < section.address + section.size_bytes
             for section in self._sections

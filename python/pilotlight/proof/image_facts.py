@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image says of itself: the models it embeds, the operators and backends it registers."""
+"""Reads an image's models, operators, backends and NPU memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pilotlight.errors import NotProved
 from pilotlight.proof.elf_image import ElfImage
 
-# pilotlight_register_operators() of firmware/kernels/generate_registration.py.
+# Tables that firmware/kernels/generate_registration.py writes.
 _KERNEL_TABLE = "kernels_of_this_image"
 _DTYPES_TABLE = "operators_of_this_image"
 _KERNEL_WORDS = 3  # Kernel of operator_registry.h: name, key, function.
 
-# ScalarType numbers, as NumPy names them.
+# ScalarType numbers -> NumPy's names.
 _SCALAR_TYPES = {
     0: "uint8",
     1: "int8",
@@ -28,18 +28,18 @@ _SCALAR_TYPES = {
     11: "bool",
 }
 
-# The class that implements a backend: its vtable is in every image that can make one.
+# Vtables of the classes that implement backends. An image that can create a backend has its vtable.
 BACKEND_VTABLES = {"EthosUBackend": "_ZTVN10pilotlight7ethos_u13EthosUBackendE"}
 
 _SHA256_BYTES = 32
 
-# Symbols of planned buffers and scratch, behind the name of the model.
+# What follows the model's name in the symbols of planned buffers and scratch.
 _ARENA = re.compile(r"_planned_\d+|_temp_pool")
 
 
 @dataclass(frozen=True)
 class EmbeddedModel:
-    """A descriptor (firmware/model/include/pilotlight/model/descriptor.h) and the program that it points to."""
+    """A descriptor (firmware/model/include/pilotlight/model/descriptor.h) and its program."""
 
     name: str
     pte: bytes
@@ -53,7 +53,7 @@ class EmbeddedModel:
 
 
 def registered_operators(image: ElfImage) -> dict[str, frozenset[str]]:
-    """Return each operator that has code in the image and is handed to the registry, with the dtypes it takes."""
+    """Return the operators in the registry's table that have code, each with its dtypes."""
     dtypes = _dtypes(image)
     registered: dict[str, frozenset[str]] = {}
     step = _KERNEL_WORDS * image.pointer_bytes
@@ -77,12 +77,13 @@ def _dtypes(image: ElfImage) -> dict[str, frozenset[str]]:
 
 
 def has_backend(image: ElfImage, name: str) -> bool:
+    """Whether the image contains the backend's class."""
     vtable = BACKEND_VTABLES.get(name)
     return vtable is not None and image.find(vtable) is not None
 
 
 def embedded_model(image: ElfImage, name: str) -> EmbeddedModel:
-    """Raises NotProved when the image embeds no model of that name."""
+    """Return the model with this name. Raises NotProved if the image has none."""
     descriptor = image.find(f"pilotlight_model_{name}")
     if descriptor is None:
         raise NotProved(
@@ -114,7 +115,10 @@ class Placed:
 
 
 def npu_memory(image: ElfImage, model: EmbeddedModel) -> list[Placed]:
-    """Return where a model's program and its planned buffers and scratch lie (codegen/templates/model.S.jinja)."""
+    """Return the places of a model's program, planned buffers and scratch.
+
+    Their symbols come from codegen/templates/model.S.jinja.
+    """
     begin = model.pte_address
     found = [Placed("program", image.section_of(begin), begin, begin + len(model.pte))]
     prefix = f"pilotlight_model_{model.name}"

@@ -21,7 +21,7 @@ METHOD = "forward"
 
 @dataclass(frozen=True)
 class Proof:
-    """What was shown to hold."""
+    """The facts that were proved."""
 
     model: str
     operators: tuple[str, ...]
@@ -31,10 +31,11 @@ class Proof:
 
 
 def prove(elf: Path, bundle: Path, board: Board, executorch: str) -> Proof:
-    """Show that the image `elf` can run the program in `bundle` on `board`.
+    """Prove that the image `elf` can run the program in `bundle` on `board`.
 
-    `executorch` is the version of the runtime in the image. Raises NotProved with everything that is missing,
-    ConfigError or BadProgram when the bundle itself is damaged.
+    executorch: version of the runtime in the image.
+
+    Raises NotProved with all problems; ConfigError or BadProgram if the bundle is damaged.
     """
     info = load_model_info(bundle)
     image = ElfImage(elf)
@@ -76,7 +77,7 @@ def _wrong_program(image: ElfImage, info: ModelInfo) -> list[str]:
 
 
 def _needed_operators(method: Method) -> dict[str, frozenset[str]]:
-    """Return each operator that the program calls, with the dtypes of the tensors it is called with."""
+    """Return the operators that the program calls, each with the dtypes of its tensors."""
     needed: dict[str, set[str]] = {}
     for call in (step for chain in method.chains for step in chain if isinstance(step, KernelCall)):
         dtypes = needed.setdefault(call.operator, set())
@@ -121,7 +122,7 @@ def _wrong_npu(method: Method, info: ModelInfo, board: Board) -> list[str]:
 
 
 def _out_of_reach(image: ElfImage, method: Method, info: ModelInfo, board: Board) -> list[str]:
-    """Find what a linker script puts where the NPU's bus does not lead."""
+    """Return the parts that the linker script placed where the NPU cannot reach them."""
     if not method.delegates or board.cpu.core == "host":
         return []
     visible = [board.memory[name] for name in board.npu.visible]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads ExecuTorch programs (.pte) without ExecuTorch or torch. Design: DESIGN.md in this folder."""
+"""Reads ExecuTorch programs (.pte) without ExecuTorch or torch. See DESIGN.md."""
 
 from pilotlight.pte.program import (
     Delegate,

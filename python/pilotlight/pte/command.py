@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`pilotlight inspect`: what a .pte holds."""
+"""`pilotlight inspect`: prints the contents of a .pte."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def describe(program: Program) -> dict[str, Any]:
-    """Return what `inspect` prints, ready for JSON."""
+    """Return the report that `inspect` prints, as plain data for JSON."""
     return {
         "version": program.version,
         "size_bytes": program.size_bytes,

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The blob that ExecuTorch's Arm backend packs for an Ethos-U delegate, and the driver payload in it.
+"""Reads an Ethos-U delegate's blob from ExecuTorch's Arm backend, and the driver payload in it.
 
-A blob is a list of blocks. Each has a 32-byte header (name padded with NUL to 16 bytes, u32 length, u8 flag that the
-data are a reference to named data, 11 reserved bytes) and its data padded to 16 bytes. Little endian throughout.
+A blob is a list of blocks, little endian. Each block has a 32-byte header and its data, padded to
+16 bytes. The header holds the name (padded with NUL to 16 bytes), a u32 length, a u8 flag and 11
+reserved bytes. If the flag is 1, the data are the key of named data outside the blob.
 
-The block `cmd_data` is the payload of Arm's driver ("COP1"): a list of actions, of which one is the command stream.
+The block `cmd_data` is the payload of Arm's driver ("COP1"): a list of actions. One of them is the
+command stream.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ _TENSOR = struct.Struct("<9i")
 _ELEMENT_BYTES = (1, 2, 4, 8)
 _REGIONS = 8
 
-# Where the NPU reads inputs and writes outputs: the scratch area of scratch_size_bytes.
+# Region of the scratch area, where the NPU reads inputs and writes outputs.
 SCRATCH_REGION = 1
 
 _COP1 = 0x31504F43
@@ -32,7 +34,7 @@ _OPTIMIZER_CONFIG, _COMMAND_STREAM, _NOP = 1, 2, 5
 
 @dataclass(frozen=True)
 class IoTensor:
-    """Where an input or output lies. `shape` is Vela's, six dimensions, padded in front with ones."""
+    """Place of an input or output. `shape` is Vela's: six dimensions, with leading ones."""
 
     shape: tuple[int, ...]
     element_bytes: int
@@ -49,9 +51,10 @@ class IoTensor:
 
 @dataclass(frozen=True)
 class EthosUBlob:
-    """A delegate's blob. `commands` is the driver payload; region 0 is `weights`, region 1 the scratch area.
+    """A delegate's blob.
 
-    commands_at, weights_at: their offsets in the blob, None for data that lie outside of it.
+    commands: the driver payload. weights: region 0; region 1 is the scratch area.
+    commands_at, weights_at: their offsets in the blob; None for data outside the blob.
     """
 
     commands: bytes
@@ -65,9 +68,10 @@ class EthosUBlob:
 
 @dataclass(frozen=True)
 class Payload:
-    """A driver payload. config and id are the words of the NPU that the stream was compiled for.
+    """A driver payload.
 
-    stream_at: offset of the stream in the payload.
+    config, id: the CONFIG and ID register values of the NPU that the stream was compiled for.
+    stream_at: offset of the stream in the payload, in bytes.
     """
 
     config: int
@@ -77,9 +81,9 @@ class Payload:
 
 
 def parse_blob(blob: bytes, named_data: Mapping[str, bytes] | None = None) -> EthosUBlob:
-    """Take a delegate's blob apart. `named_data` resolves blocks stored outside of it.
+    """Parse a delegate's blob. `named_data` holds the data of blocks that are stored outside it.
 
-    Raises BadProgram, naming the offset in the blob, for missing, repeated, cut off or inconsistent blocks.
+    Raises BadProgram if a block is missing, repeated, cut off or inconsistent.
     """
     blocks, offsets = _blocks(blob, named_data or {})
     missing = {"cmd_data", "weight_data", "scratch_size", "inputs", "outputs"} - blocks.keys()
@@ -102,7 +106,7 @@ def parse_blob(blob: bytes, named_data: Mapping[str, bytes] | None = None) -> Et
 
 
 def _blocks(blob: bytes, named_data: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str, int]]:
-    """Return the data of each block, and the offset in the blob of those that lie in it."""
+    """Return the data of each block, and the offsets of those whose data are in the blob."""
     blocks: dict[str, bytes] = {}
     offsets: dict[str, int] = {}
     at = 0
@@ -160,7 +164,7 @@ def _tensors(side: str, data: bytes, region_sizes: Mapping[int, int]) -> tuple[I
 
 
 def parse_payload(commands: bytes) -> Payload:
-    """Take a COP1 driver payload apart. Raises BadProgram for anything but one stream with its configuration."""
+    """Parse a COP1 payload. Raises BadProgram unless it has one stream and its configuration."""
     if len(commands) % 4 != 0 or len(commands) < 4:
         raise BadProgram(f"driver payload: {len(commands)} bytes is not a whole number of words")
     words = struct.unpack(f"<{len(commands) // 4}I", commands)

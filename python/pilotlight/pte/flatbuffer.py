@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A FlatBuffer, read with every offset checked.
+"""A FlatBuffer reader that checks every offset.
 
-Generated readers trust the file; a .pte may come from anywhere. This one takes its fields from a table of
-schema text (see schema.py), checks each offset against the buffer before it follows it, and raises BadProgram with
-the offset instead of IndexError, MemoryError or garbage.
+Generated readers trust the file, but a .pte may come from anywhere. This reader gets its fields
+from tables (see schema.py). It checks each offset against the buffer before it follows it. A bad
+offset is a BadProgram that names it; it never becomes an IndexError, a MemoryError or garbage.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from pilotlight.errors import BadProgram
 
-# A table's fields in the order of the schema: (name, type). A union takes two slots, its type first.
+# A table's fields in schema order: (name, type). A union takes two slots; its type comes first.
 Fields = Sequence[tuple[str, str]]
 
 _FORMATS = {
@@ -30,14 +30,14 @@ _FORMATS = {
 _SCALARS = {name: struct.Struct(text) for name, text in _FORMATS.items()}
 _U16, _U32, _I32 = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<i")
 
-# Vectors may overlap in a hostile file, so that reading all of them costs far more than the file is long. No writer
-# produces more than one element per byte.
+# In a hostile file vectors may overlap, so that reading them takes far longer than the file's size
+# suggests. No writer produces more than one element per byte.
 _ELEMENTS_PER_BYTE = 4
 
 
 @dataclass(slots=True)
 class FlatBuffer:
-    """The bytes, the schema that describes them, and how much of the file has been read so far."""
+    """The bytes, the schema, and a count of the elements read so far."""
 
     data: memoryview
     schema: Mapping[str, Fields]
@@ -45,18 +45,21 @@ class FlatBuffer:
     _elements: int = field(default=0, init=False)
 
     def root(self, type_name: str) -> Table:
+        """Return the root table. Raises BadProgram if it is malformed."""
         return Table.at(self, type_name, self.unpack(_U32, 0))
 
     def unpack(self, form: struct.Struct, at: int) -> int:
+        """Return the integer at `at`. Raises BadProgram if it lies outside the buffer."""
         self.check(at, form.size)
         return int(form.unpack_from(self.data, at)[0])
 
     def check(self, at: int, size_bytes: int) -> None:
+        """Raise BadProgram unless `size_bytes` bytes at `at` lie in the buffer."""
         if at < 0 or at + size_bytes > len(self.data):
             raise BadProgram(f"offset {at}: {size_bytes} bytes lie outside the {len(self.data)} bytes of the program")
 
     def vector(self, at: int, element_bytes: int) -> tuple[int, int]:
-        """Return (offset of the first element, count) of the vector that starts at `at`."""
+        """Return the offset of the first element and the count of the vector at `at`."""
         count = self.unpack(_U32, at)
         self.check(at + 4, count * element_bytes)
         self._elements += count if element_bytes > 1 else 1
@@ -67,7 +70,7 @@ class FlatBuffer:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table. An absent field reads as zero, empty or None, as the format defines."""
+    """One table. An absent field reads as zero, empty or None, as FlatBuffers defines it."""
 
     buffer: FlatBuffer
     type_name: str
@@ -76,6 +79,7 @@ class Table:
 
     @staticmethod
     def at(buffer: FlatBuffer, type_name: str, offset: int) -> Table:
+        """Return the table of this type at `offset`. Raises BadProgram if it is malformed."""
         vtable = offset - buffer.unpack(_I32, offset)
         vtable_bytes = buffer.unpack(_U16, vtable)
         table_bytes = buffer.unpack(_U16, vtable + 2)
@@ -132,6 +136,7 @@ class Table:
             raise BadProgram(f"offset {start}: {self.type_name}.{name} is not UTF-8") from error
 
     def octets(self, name: str) -> memoryview:
+        """Return a [ubyte] field without copying it."""
         at = self._follow(name, "[ubyte]")
         if at is None:
             return memoryview(b"")
@@ -139,10 +144,12 @@ class Table:
         return self.buffer.data[start : start + count]
 
     def numbers(self, name: str) -> tuple[int, ...]:
+        """Return a vector of integers or Booleans."""
         values = self._values(name)
         return tuple(int(value) for value in values)
 
     def reals(self, name: str) -> tuple[float, ...]:
+        """Return a vector of doubles."""
         return tuple(float(value) for value in self._values(name))
 
     def _values(self, name: str) -> tuple[int | float, ...]:
@@ -169,7 +176,7 @@ class Table:
         return [Table.at(self.buffer, kind[1:-1], here + self.buffer.unpack(_U32, here)) for here in offsets]
 
     def union(self, name: str) -> Table | None:
-        """Return the union's table (its `type_name` says which), or None when it is unset."""
+        """Return the union's table, or None if it is unset. Its `type_name` is the union's type."""
         kind = self._kind(name)
         members = self.buffer.unions[kind]
         tag = self.integer(f"{name}_type")

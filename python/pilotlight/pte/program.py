@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a .pte says, as plain data.
+"""The contents of a .pte as plain data.
 
-`read_program` checks everything it returns: value, operator and delegate indices are in range, shapes match their
-dim orders, data lie inside the file. Whoever holds a `Program` need not check again.
+`read_program` checks everything that it returns: indices of values, operators and delegates are in
+range, shapes match their dim orders, and data lie inside the file. Users of a `Program` need no
+checks of their own.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from pilotlight.errors import BadProgram, ModelError
 from pilotlight.pte.flatbuffer import FlatBuffer, Table
 from pilotlight.pte.schema import FILE_IDENTIFIER, SCALAR_TYPES, SCHEMA, UNIONS
 
-# The extended header follows the file identifier when the file has segments: magic, header length, length of the
-# FlatBuffer, offset of the first segment.
+# A file with segments has an extended header behind the file identifier: magic, header length,
+# length of the FlatBuffer, offset of the first segment.
 _EXTENDED_HEADER = struct.Struct("<4sIQQ")
 _EXTENDED_MAGIC = b"eh00"
 _EXTENDED_AT = 8
@@ -32,10 +33,11 @@ class Tensor:
     """A tensor of the program.
 
     dim_order: dimensions from outermost to innermost in memory; (0, 2, 3, 1) is channels-last.
-    data: the constant's bytes, or None for a tensor that the program computes or is given.
-    memory: (memory id, byte offset) when the exporter planned its place, else None. Id 0 holds constants, so
+    data: the constant's bytes; None for an input or a computed tensor.
+    memory: (memory id, byte offset) of a planned tensor, else None. Id 0 holds constants, so
         planned buffer `id` has the size `Method.planned_buffer_sizes[id - 1]`.
-    initial_at: offset in the file of the value that planned memory gets when the method is loaded, else None.
+    initial_at: offset in the file of the tensor's initial value, if it has one, else None. Loading
+        the method copies it to the planned memory.
     """
 
     dtype: str
@@ -55,7 +57,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class TensorList:
-    """Indices of values that are tensors; -1 is None."""
+    """Indices into `Method.values` of tensors; -1 stands for None."""
 
     items: tuple[int, ...]
 
@@ -65,7 +67,7 @@ Value = Tensor | TensorList | int | float | bool | str | tuple[int, ...] | tuple
 
 @dataclass(frozen=True)
 class KernelCall:
-    """A call of a CPU operator: its full name, and its arguments as indices into `Method.values`."""
+    """A call of a CPU operator: full name, and arguments as indices into `Method.values`."""
 
     operator: str
     arguments: tuple[int, ...]
@@ -81,18 +83,24 @@ class DelegateCall:
 
 @dataclass(frozen=True)
 class MoveCall:
+    """Moves one value to another; both are indices into `Method.values`."""
+
     source: int
     destination: int
 
 
 @dataclass(frozen=True)
 class JumpFalseCall:
+    """Jumps to an instruction of the chain if the value `condition` is false."""
+
     condition: int
     destination: int
 
 
 @dataclass(frozen=True)
 class FreeCall:
+    """Frees the value with this index in `Method.values`."""
+
     value: int
 
 
@@ -101,7 +109,7 @@ Instruction = KernelCall | DelegateCall | MoveCall | JumpFalseCall | FreeCall
 
 @dataclass(frozen=True)
 class OperatorUse:
-    """An operator with the dtypes of its tensor arguments in order; None where an argument is no tensor."""
+    """An operator with the dtypes of its arguments in order; None if an argument is no tensor."""
 
     name: str
     dtypes: tuple[str | None, ...]
@@ -109,7 +117,7 @@ class OperatorUse:
 
 @dataclass(frozen=True)
 class Delegate:
-    """A part of the program that a backend runs. `blob` is what the backend's compiler made."""
+    """A part of the program that a backend runs. `blob` is the backend compiler's output."""
 
     backend: str
     compile_specs: tuple[tuple[str, bytes], ...]
@@ -118,7 +126,11 @@ class Delegate:
 
 @dataclass(frozen=True)
 class Method:
-    """value_types: the schema's name of each value's type, "OptionalTensorList"; values do not always tell."""
+    """One method.
+
+    value_types: the schema's type name of each value, such as "OptionalTensorList". The Python
+        value alone does not always show it.
+    """
 
     name: str
     values: tuple[Value, ...]
@@ -132,10 +144,12 @@ class Method:
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
+        """The input tensors. Raises ModelError if an input is not a tensor."""
         return self._tensors(self.input_values, "input")
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
+        """The output tensors. Raises ModelError if an output is not a tensor."""
         return self._tensors(self.output_values, "output")
 
     def _tensors(self, indices: tuple[int, ...], side: str) -> tuple[Tensor, ...]:
@@ -149,7 +163,7 @@ class Method:
 
     @property
     def operator_uses(self) -> tuple[OperatorUse, ...]:
-        """Each operator once per combination of dtypes it is called with, in order of first use."""
+        """Each combination of operator and argument dtypes once, in order of first use."""
         uses: dict[OperatorUse, None] = {}
         for chain in self.chains:
             for instruction in chain:
@@ -162,6 +176,8 @@ class Method:
 
 @dataclass(frozen=True)
 class Program:
+    """A whole .pte. Sizes are in bytes."""
+
     version: int
     methods: dict[str, Method]
     constants_size_bytes: int
@@ -170,7 +186,7 @@ class Program:
 
 
 def read_program(data: bytes) -> Program:
-    """Read a .pte. Raises BadProgram, naming the offset, for anything that is not one."""
+    """Read a .pte. Raises BadProgram, which names the offset, if it is malformed."""
     if len(data) < _EXTENDED_AT or data[4:8] != FILE_IDENTIFIER:
         raise BadProgram(
             f"offset 4: not an ExecuTorch program: file identifier {bytes(data[4:8])!r} instead of {FILE_IDENTIFIER!r}",
@@ -186,14 +202,14 @@ def read_program(data: bytes) -> Program:
                 f"offset 8: the header promises {program_bytes} bytes of program and segments at {segment_base}, "
                 f"but the file has {len(data)} bytes"
             )
-        # Without segments the writer leaves the base at 0 and the size at the file's.
+        # Without segments, the writer leaves the base at 0 and sets the size to the file's.
     view = memoryview(data)
     root = FlatBuffer(view[:program_bytes], SCHEMA, UNIONS).root("Program")
     return _Reader(view, segment_base, root).program()
 
 
 class _Reader:
-    """Resolves what tables refer to by index: segments, constants, delegate data."""
+    """Resolves the indices in tables: segments, constants, delegate data."""
 
     def __init__(self, file: memoryview, segment_base: int, root: Table) -> None:
         self._root = root
@@ -257,7 +273,7 @@ class _Reader:
             operators=operators,
             delegates=delegates,
             chains=chains,
-            # Entry 0 belongs to the constants and is not used, says the schema.
+            # Entry 0 is for constants and unused (schema/program.fbs).
             planned_buffer_sizes=sizes[1:],
         )
 
@@ -282,7 +298,7 @@ class _Reader:
             "Bool": lambda table: bool(table.integer("bool_val")),
             "Double": lambda table: table.real("double_val"),
             "String": lambda table: table.text("string_val"),
-            # The items are indices of values too: the runtime stores each integer of a list as a value.
+            # The items are themselves indices of values: each integer of a list is a value.
             "IntList": lambda table: table.numbers("items"),
             "DoubleList": lambda table: table.reals("items"),
             "BoolList": lambda table: table.numbers("items"),
@@ -400,7 +416,7 @@ def _chain(chain: Table, value_count: int, operators: tuple[str, ...], delegate_
         elif call.type_name == "MoveCall":
             instruction = MoveCall(_index(call, "move_from", value_count), _index(call, "move_to", value_count))
         elif call.type_name == "JumpFalseCall":
-            # One past the last instruction is a jump to the end.
+            # A jump to one past the last instruction ends the chain.
             target = _index(call, "destination_instruction", len(entries) + 1)
             instruction = JumpFalseCall(_index(call, "cond_value_index", value_count), target)
         else:

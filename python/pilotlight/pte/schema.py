@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of ExecuTorch's program schema ("ET12"), as data.
 
-From schema/program.fbs and schema/scalar_type.fbs of the executorch 1.5.1 wheel: same names, same order. Fields
-are only ever appended there, so a table may be cut short after the last field that this package needs.
+Names and order are those of schema/program.fbs and schema/scalar_type.fbs in the executorch 1.5.1
+wheel. Upstream only appends fields, so a table here may end after the last field that this package
+needs.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ UNIONS = {
     "InstructionArguments": ("KernelCall", "DelegateCall", "MoveCall", "JumpFalseCall", "FreeCall"),
 }
 
-# ScalarType -> (name, bytes per element). Names are NumPy's where NumPy has the type.
+# ScalarType -> (name, bytes per element). Where NumPy has the type, the name is NumPy's.
 SCALAR_TYPES = {
     0: ("uint8", 1),
     1: ("int8", 1),

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check reports for people: in the terminal, and as one HTML file with pictures."""
+"""Prints check reports in the terminal, and writes them as one HTML file with pictures."""

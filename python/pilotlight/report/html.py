@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A check as one HTML file: nothing to fetch, pictures inside."""
+"""Writes a check report as one HTML file that contains its pictures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write_html(report: CheckReport, path: Path) -> None:
 
 
 def _pictures(model: ModelReport, clock: str) -> list[tuple[str, str]]:
-    """Return captions and PNG files in base64."""
+    """Return pairs of caption and PNG in base64."""
     seen = model.observations
     if seen is None:
         return []

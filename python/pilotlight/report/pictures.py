@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of a check, as PNG: which classes are taken for which, latencies, and inputs with the device's answers."""
+"""Draws a check's pictures as PNG: confusion matrix, latencies, inputs with answers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pilotlight.check.record import Observations
 
 GALLERY_COLUMNS = 8
 GALLERY_SAMPLES = 24
-# Above it cells are too small to hold numbers.
+# With more classes, the cells are too small for numbers.
 MAX_NUMBERED_CLASSES = 20
-# Above it the matrix says nothing any more.
+# With more classes, the matrix is unreadable.
 MAX_CLASSES = 100
 
 _RIGHT, _WRONG, _DIFFERS = "#1a7f37", "#b35900", "#cf222e"
@@ -26,7 +26,7 @@ _STYLE = {"font.family": "DejaVu Sans", "font.size": 9, "axes.spines.top": False
 
 
 def confusion(seen: Observations) -> bytes | None:
-    """Draw label against device's answer; None when the data set has no labels or too many classes."""
+    """Draw label against answer. None without labels, with one class or with too many."""
     if seen.data.labels is None:
         return None
     answers = classes(seen.outputs[0])
@@ -60,12 +60,12 @@ def confusion(seen: Observations) -> bytes | None:
 
 
 def latency(seen: Observations, clock: str) -> bytes:
-    """Draw how long inferences took, by `clock` in words."""
+    """Draw a histogram of the inference times. clock: the clock's name for the axis."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(5.2, 2.6), layout="constrained")
         axes = figure.add_subplot()
         values = np.asarray(seen.device_us) / 1e3
-        # One straggler, usually the first, must not squeeze all the others into a single bar.
+        # One slow inference, usually the first, must not squeeze all others into a single bar.
         shown = values[values <= 1.5 * np.percentile(values, 95)]
         axes.hist(shown, bins=min(40, max(5, len(shown) // 5)), color="#0969da")
         median = float(np.median(values))
@@ -79,9 +79,10 @@ def latency(seen: Observations, clock: str) -> bytes:
 
 
 def gallery(seen: Observations) -> bytes | None:
-    """Draw inputs as images with the device's answers; None when the first input is no image.
+    """Draw inputs as images with the device's answers. None if the first input is no image.
 
-    What differs from the golden output comes first, then what was answered wrongly, then the rest in order.
+    Samples that differ from the golden output come first, then wrong answers, then the rest in
+    order.
     """
     images = as_images(seen.data.inputs[0])
     if images is None:
@@ -115,7 +116,10 @@ def gallery(seen: Observations) -> bytes | None:
 
 
 def as_images(inputs: NDArray[Any]) -> NDArray[Any] | None:
-    """Return [samples, height, width] or [samples, height, width, 3] when the inputs are images, otherwise None."""
+    """Return the inputs as images, float32 from 0 to 1, or None if they are not images.
+
+    Shape: [samples, height, width] or [samples, height, width, 3].
+    """
     sides = [side for side in inputs.shape[1:] if side != 1]
     flat = inputs.reshape(len(inputs), *sides).astype(np.float32)
     if len(sides) == 3 and sides[0] == 3:

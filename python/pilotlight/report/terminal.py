@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A check in the terminal: a progress bar while it runs, then tables and the verdict."""
+"""Terminal output of a check: a progress bar, then tables and the verdict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MISMATCHES_SHOWN = 5
 
 @contextmanager
 def progress(console: Console, *, show_log: bool) -> Iterator[Listener]:
-    """Show a bar while the check runs; device log lines appear above it, errors always."""
+    """Show a progress bar, and device log lines above it: all, or only errors."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -46,7 +46,7 @@ def progress(console: Console, *, show_log: bool) -> Iterator[Listener]:
 
 
 def render(console: Console, report: CheckReport) -> None:
-    """Print the report, a section for each model, the verdict last."""
+    """Print the report: a section per model, then the verdict."""
     console.print(f"[bold]check[/bold]  {escape(wording.title(report))}", highlight=False)
     for model in report.models:
         if len(report.models) > 1:

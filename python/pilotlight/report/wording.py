@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sentences of a check report, the same in the terminal and in HTML."""
+"""The sentences of a check report, shared by terminal and HTML."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def rounding(found: Rounding) -> str:
     )
 
 
-# How long an inference took, by what clock. Keys are pilotlight.boards.CLOCKS.
+# Name of the clock of inference times, by pilotlight.boards.CLOCKS.
 INFERENCE_CLOCK = {
     "board": "device clock",
     "instructions": "partly host time",
     "host": "host time",
     "emulator": "emulator's clock",
 }
-# What the CPU did without waiting for the NPU: label, factor, unit.
+# The CPU's work without waits for the NPU: label, factor, unit.
 _CPU_WORK = {
     "board": ("CPU cycles", 1, ""),
     "instructions": ("CPU instructions", 1, ""),
@@ -89,7 +89,7 @@ _CPU_WORK = {
 
 
 def latency_rows(latency: Latency, *, npu_is_simulated: bool, clock: str) -> list[tuple[str, str]]:
-    """Return what an inference cost. Host time is called so: it says nothing about the board."""
+    """Return (label, text) of each cost of an inference. Host time is labelled as such."""
     npu_cycles = "NPU cycles, simulator's estimate" if npu_is_simulated else "NPU cycles"
     label, factor, unit = _CPU_WORK[clock]
     return [
@@ -123,7 +123,7 @@ def _bound(bound: StackBound) -> str:
 
 
 def remarks(report: CheckReport) -> list[str]:
-    """Return what a careful reader would want to know besides."""
+    """Return notes on retries, noise and earlier faults."""
     found = []
     if report.retries_used:
         found.append(f"{report.retries_used} damaged frames were sent again")

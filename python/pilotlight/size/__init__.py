@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image takes of flash and RAM, and what a change cost. Design: DESIGN.md in this folder."""
+"""Measures the flash and RAM of an image, and the cost of a change. See DESIGN.md."""

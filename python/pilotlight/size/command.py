@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`west size` / `pilotlight size`: what the image takes of flash and RAM, and what a change cost."""
+"""`west size` / `pilotlight size`: print flash and RAM of the image, or the cost of a change."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which part of an image an object belongs to, by its path in the linker's map."""
+"""Finds the component of an object file by its path in the linker's map."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ VERIFIER = "verifier"
 APP = "app"
 PADDING = "padding"
 
-# First match wins; the pattern is searched in the object's path as the map prints it.
+# The first match wins. Patterns are searched in the object's path as the map prints it.
 _COMPONENTS = (
     (VERIFIER, r"libpilotlight_executorch\.a\(\w*verifier"),
     (RUNTIME, r"libpilotlight_executorch\.a"),
@@ -35,7 +35,7 @@ _OBJECT_SUFFIX = re.compile(r"\.(obj|o)$")
 
 
 def component_of(path: str) -> str:
-    """Return the part of the image; another library is one of its own, and any other object is the app's.
+    """Return the component. Each other library is its own component; all other objects are the app.
 
     >>> component_of("build/firmware/executorch/libpilotlight_executorch.a(method.cpp.obj)"), component_of("main.o")
     ('runtime core', 'app')
@@ -51,7 +51,7 @@ def component_of(path: str) -> str:
 
 
 def file_of(path: str) -> str:
-    """Return the source file's name, as far as the object's path tells.
+    """Return the source file's name, derived from the object's path.
 
     >>> file_of("a/libx.a(method.cpp.obj)"), file_of("/usr/lib/libc.a(libc_a-memcpy.o)"), file_of("CMakeFiles/m.c.obj")
     ('method.cpp', 'libc_a-memcpy', 'm.c')

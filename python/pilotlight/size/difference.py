@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a change cost: two images compared by region, component, file, model and layer."""
+"""Compares two images by region, component, file, model and layer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Row = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Change:
-    """before, after: one number for each column of the table that the change stands in; 0 where it did not exist."""
+    """A changed row.
+
+    before, after: a number per column of its table; 0 if the row did not exist.
+    """
 
     name: str
     before: Row
@@ -22,12 +25,13 @@ class Change:
 
     @property
     def delta(self) -> Row:
+        """after - before, per column."""
         return tuple(after - before for before, after in zip(self.before, self.after, strict=True))
 
 
 @dataclass(frozen=True)
 class Table:
-    """What changed of one kind, largest change first. columns: names of the numbers."""
+    """The changes of one kind, the largest first. columns: names of the numbers."""
 
     title: str
     columns: tuple[str, ...]
@@ -36,7 +40,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Difference:
-    """before, after: titles of the images. total: flash and RAM."""
+    """The difference of two images. before, after: their titles. total: flash and RAM."""
 
     before: str
     after: str
@@ -45,7 +49,7 @@ class Difference:
 
     @property
     def growth_bytes(self) -> int:
-        """By how much flash or RAM grew, whichever grew more; negative when both shrank."""
+        """Growth of flash or RAM, whichever grew more; negative if both shrank."""
         return max(self.total.delta)
 
     def as_json(self) -> dict[str, Any]:
@@ -64,7 +68,7 @@ def _as_json(table: Table, change: Change) -> dict[str, Any]:
 
 
 def compare(before: Sizes, after: Sizes) -> Difference:
-    """Return what it takes to get from `before` to `after`."""
+    """Return the changes from `before` to `after`."""
     both = (FLASH, RAM)
     rows = (
         ("memory region", ("bytes",), _regions),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes as one HTML file: a picture of flash and one of RAM, and all tables. Nothing to fetch."""
+"""Writes sizes as one HTML file: a picture each of flash and RAM, and all tables."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from pilotlight.size.treemap import HEAD, Box, Node, Rectangle, lay_out
 _WIDTH = 1120.0
 _HEIGHT = 620.0
 _FONT = 11.0
-# Of the page's font, on average; a label that is cut too early is better than one that runs over its box.
+# Average width of the page's font. It is rather too large: a label cut early is better than one
+# that overflows its box.
 _CHARACTER = 6.1
 _LEAST_CHARACTERS = 4
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A box as the template prints it. hue: of its component, None for grey."""
+    """A box for the template. hue: that of its component; None for grey."""
 
     box: Box
     hue: int | None
@@ -40,7 +41,7 @@ class _Drawn:
 def write_html(sizes: Sizes, path: Path) -> None:
     """Write the report to `path`."""
     components = by_component(sizes)
-    # Neighbours in size are far apart in hue.
+    # Components of similar size get very different hues.
     hues = {name: round(210 + 137.5 * index) % 360 for index, name in enumerate(components) if name != PADDING}
     pictures = []
     for memory in (FLASH, RAM):
@@ -71,7 +72,7 @@ def write_html(sizes: Sizes, path: Path) -> None:
 
 
 def _tree(sizes: Sizes, memory: str) -> tuple[Node, ...]:
-    """Return components with their files and symbols; a model's program with its parts and layers."""
+    """Return the tree: component, file, symbol; for a model's program its parts and layers."""
     models = {model.name: model for model in sizes.models}
     parts: dict[str, dict[str, list[Part]]] = defaultdict(lambda: defaultdict(list))
     for part in sizes.parts:
@@ -103,7 +104,7 @@ def _program(model: Model, size: int) -> Node:
 
 
 def _frame(name: str, children: list[Node]) -> Node:
-    """Leave out a level without a name: bytes that no object holds have neither file nor symbol."""
+    """Return a node, without a nameless level: padding has neither file nor symbol."""
     if len(children) == 1 and (not name or not children[0].name):
         (only,) = children
         return Node(name or only.name, only.size, only.children)
@@ -122,7 +123,7 @@ def _drawn(box: Box, hues: dict[str, int], total: int) -> _Drawn:
 
 
 def _short(name: str) -> str:
-    """Cut namespaces and arguments off a C++ name; the tooltip has them.
+    """Return a C++ name without namespaces and arguments; the tooltip has the full name.
 
     >>> _short("pilotlight::(anonymous namespace)::Follower::Map(unsigned long, std::byte const*) const")
     'Map'

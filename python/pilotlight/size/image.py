@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A linked image byte by byte: the ELF says how large its sections are and where, the map which object filled them."""
+"""Measures a linked image.
+
+The ELF file gives sizes and addresses of sections; the map says which object filled them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from pilotlight.size.components import PADDING, component_of, file_of
 from pilotlight.size.linker_map import Section, parse_map
 from pilotlight.size.record import FLASH, RAM, Part, RegionUse
 
-# Where sections go that lie in no region of the board.
+# Stands for all memory outside the board's regions.
 ELSEWHERE = "elsewhere"
 
 _ALLOCATED, _THREAD_LOCAL = 0x2, 0x400
@@ -30,7 +33,7 @@ _BUILD_AGAIN = "build it again: west build"
 
 @dataclass(frozen=True)
 class ElfSection:
-    """load_address: where its content is stored, None when it has none."""
+    """A section. load_address: where its content is stored; None if it has no content."""
 
     name: str
     address: int
@@ -49,7 +52,7 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Image:
-    """symbols: by address; of several at one, the largest first."""
+    """A linked image. symbols: sorted by address; at equal addresses the largest first."""
 
     path: Path
     sections: tuple[ElfSection, ...]
@@ -57,7 +60,7 @@ class Image:
 
     @classmethod
     def load(cls, path: Path) -> Image:
-        """Raises ConfigError when there is no such file, or when it is no ELF file."""
+        """Read the file. Raises ConfigError if it does not exist or is not an ELF file."""
         try:
             with path.open("rb") as file:
                 return cls._read(path, ELFFile(file))
@@ -81,7 +84,7 @@ class Image:
             if not section["sh_flags"] & _ALLOCATED or not section["sh_size"]:
                 continue
             if empty and section["sh_flags"] & _THREAD_LOCAL:
-                continue  # Takes no memory of its own: each thread gets a copy.
+                continue  # It takes no memory itself: each thread gets a copy.
             at = section["sh_addr"]
             move = next((move for start, end, move in moves if start <= at < end), 0)
             content = b"" if empty else section.data()
@@ -99,7 +102,10 @@ class Image:
         return cls(path, tuple(sections), tuple(sorted(symbols, key=lambda symbol: (symbol.address, -symbol.size))))
 
     def content(self, symbol: Symbol) -> bytes:
-        """Return the bytes of a constant. Raises ConfigError when the image file does not hold it."""
+        """Return the bytes of a constant.
+
+        Raises ConfigError if the image file does not have them.
+        """
         for section in self.sections:
             start = symbol.address - section.address
             if start >= 0 and start + symbol.size <= len(section.content):
@@ -108,7 +114,7 @@ class Image:
 
 
 def find_map(elf: Path) -> Path:
-    """Return the linker's map beside `elf`. Raises ConfigError when there is none."""
+    """Return the linker's map beside `elf`. Raises ConfigError if there is none."""
     candidates = (elf.with_suffix(".map"), elf.with_name(f"{elf.name}.map"))
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
@@ -121,7 +127,7 @@ def find_map(elf: Path) -> Path:
 
 @dataclass(frozen=True)
 class _Span:
-    """A section in one place: where it runs, or where it is loaded from."""
+    """A section at one place: where it runs, or where it is loaded from."""
 
     start: int
     section: ElfSection
@@ -134,7 +140,7 @@ class _Span:
 
 
 def region_use(image: Image, memory: Mapping[str, MemoryRegion]) -> tuple[RegionUse, ...]:
-    """Return how full each region is, in the board's order; what lies in none of them comes last."""
+    """Return the use of each region in the board's order. Memory outside all regions comes last."""
     used = dict.fromkeys(memory, 0)
     spans = _spans(image, memory)
     for span in spans:
@@ -145,9 +151,10 @@ def region_use(image: Image, memory: Mapping[str, MemoryRegion]) -> tuple[Region
 
 
 def parts_of(image: Image, linker_map: Path, memory: Mapping[str, MemoryRegion]) -> tuple[Part, ...]:
-    """Return everything that takes memory: each section once where it runs, and once more where it is loaded from.
+    """Return all parts that take memory: each section where it runs, and again where it is loaded
+    from.
 
-    Raises ConfigError when the image was stripped of its symbols, or when the map is not of this image.
+    Raises ConfigError if the image has no symbols, or if the map is from another link.
     """
     if not image.symbols:
         raise ConfigError(
@@ -184,7 +191,7 @@ def _spans(image: Image, memory: Mapping[str, MemoryRegion]) -> list[_Span]:
 
 
 def _alignment(spans: list[_Span]) -> Iterator[Part]:
-    """Yield what is lost between sections because the next one has to begin at a round address."""
+    """Yield the gaps between sections that the alignment of the next section causes."""
     for before, span in pairwise(spans):
         gap = span.start - before.end
         if span.region == before.region != ELSEWHERE and 0 < gap < span.section.alignment:
@@ -199,14 +206,14 @@ def _parts_of_section(section: Section, span: _Span, names: _Names) -> Iterator[
     for piece in section.pieces():
         component, file = component_of(piece.path), file_of(piece.path)
         if not piece.path and piece.size == section.size:
-            # Nothing but room that the linker script keeps: the stack.
+            # Only space that the linker script reserves, such as the stack.
             component = section.name.lstrip(".")
         for symbol, size in names.within(piece.address, piece.size):
             yield Part(span.region, span.memory, section.name, component, file, symbol, size)
 
 
 class _Names:
-    """Readable names of what lies at an address."""
+    """The demangled names of functions and variables by address."""
 
     def __init__(self, image: Image) -> None:
         self._starts = [symbol.address for symbol in image.symbols]
@@ -214,9 +221,9 @@ class _Names:
         self._names = _demangled([symbol.name for symbol in image.symbols])
 
     def within(self, address: int, size: int) -> Iterator[tuple[str, int]]:
-        """Divide a range among the functions and variables in it; "" is what lies between several."""
+        """Yield (name, size) of the functions and variables in a range; "" for the gaps."""
         first, end = bisect_left(self._starts, address), address + size
-        # Of names for the same address, that of the most bytes.
+        # Of several symbols at one address, take the largest.
         found = {start: index for start, index in reversed(list(self._indices(first, end)))}
         if len(found) == 1:
             yield self._names[next(iter(found.values()))], size
@@ -240,7 +247,7 @@ class _Names:
 
 
 def _demangled(names: list[str]) -> list[str]:
-    """C++ names as their author wrote them, where a tool for that is installed."""
+    """Return demangled C++ names; unchanged if c++filt is not installed."""
     tool = shutil.which("arm-none-eabi-c++filt") or shutil.which("c++filt")
     if tool is None:
         return names

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GNU ld's map: which object every byte of an output section came from.
+"""Reads GNU ld's map: which object each byte of an output section came from.
 
-An input section ends where the next one begins at the latest (merged strings overlap in the map, and unwind tables
-stand there with the size they had before the linker joined them), and what no input section covers is a gap. So the
-pieces of a section add up to its size exactly. What the linker dropped does not count.
+In the map, input sections may overlap: merged strings do, and unwind tables have the size from
+before the linker joined them. So a piece ends at the latest where the next one begins. Bytes that
+no input section covers are a gap. The pieces of a section thus add up to exactly its size. Dropped
+input sections do not count.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from dataclasses import dataclass, field
 _NAME = r"[.\w][\w.$:*+-]*"
 _OUTPUT = re.compile(rf"^(?P<name>{_NAME}) +(?P<address>0x[0-9a-f]+) +(?P<size>0x[0-9a-f]+)")
 _INPUT = re.compile(rf"^ (?P<name>{_NAME}) +(?P<address>0x[0-9a-f]+) +(?P<size>0x[0-9a-f]+) (?P<object>\S.*)$")
-# A long name pushes the rest to the next line.
+# After a long name, the rest is on the next line.
 _NAME_ALONE = re.compile(rf"^ ?({_NAME})$")
-# Before it stand what was dropped, and the memory regions.
+# The lines before it list dropped sections and memory regions.
 _BEGIN = "\nLinker script and memory map\n"
 
 
 @dataclass(frozen=True)
 class Piece:
-    """What one object contributes to an output section. name: of the input section; path "" stands for a gap."""
+    """One object's part of an output section. name: its input section. path: "" for a gap."""
 
     name: str
     address: int
@@ -33,13 +34,15 @@ class Piece:
 
 @dataclass
 class Section:
+    """An output section, with its input sections as the map lists them."""
+
     name: str
     address: int
     size: int
     inputs: list[Piece] = field(default_factory=list)
 
     def pieces(self) -> Iterator[Piece]:
-        """Yield what covers the section, without overlap and in order."""
+        """Yield the pieces that cover the section, in order and without overlap."""
         at, end = self.address, self.address + self.size
         inputs = sorted((piece for piece in self.inputs if piece.size), key=lambda piece: piece.address)
         for index, piece in enumerate(inputs):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures what a build folder holds, whoever built it: `west build`, or a CMake project with our function in it."""
+"""Measures the image of a build folder, built by `west build` or by any CMake project."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _BOARD_FOLDER = re.compile(r'set\(PILOTLIGHT_BOARD_FOLDER "(?P<folder>[^"]+)"\)'
 def measure(folder: Path) -> Sizes:
     """Measure the image in a build folder.
 
-    Raises ConfigError when there is none, when it was stripped, or when its map is missing, and BadProgram when it
-    embeds a program that cannot be read.
+    Raises ConfigError if there is none, if it has no symbols, or if its map is missing; BadProgram
+    if it embeds a malformed program.
     """
     elf, bundles = _built_image(folder)
     image, board = Image.load(elf), _board_of(folder)
@@ -34,9 +34,9 @@ def measure(folder: Path) -> Sizes:
 
 
 def _built_image(folder: Path) -> tuple[Path, list[Path]]:
-    """Return the ELF that pilotlight_add_model() was called for, and the bundles of its models.
+    """Return the ELF file of pilotlight_add_model(), and the bundles of its models.
 
-    Raises ConfigError when nothing was built.
+    Raises ConfigError if nothing was built.
     """
     hint = f"west build -d {shlex.quote(str(folder))} -b BOARD -m MODEL; -d names another build folder"
     if not folder.is_dir():

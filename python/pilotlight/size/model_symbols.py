@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names that generated code gives to a model's program and memory (codegen/templates/model.S.jinja)."""
+"""Recognises the symbols of a model's program and memory (codegen/templates/model.S.jinja)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WORDS = {"method_pool": "method pool", "temp_pool": "NPU scratch", "planned": "
 
 
 def model_of_program(symbol: str) -> str | None:
-    """Return whose program this is.
+    """Return the name of the model whose program this is, or None.
 
     >>> model_of_program("pilotlight_model_digits_pte"), model_of_program("main")
     ('digits', None)
@@ -21,7 +21,7 @@ def model_of_program(symbol: str) -> str | None:
 
 
 def memory_of_model(symbol: str) -> tuple[str, str] | None:
-    """Return whose memory this is, and what for.
+    """Return the name of the model whose memory this is, and its purpose, or None.
 
     >>> memory_of_model("pilotlight_model_digits_planned_1"), memory_of_model("pilotlight_model_digits_temp_pool")
     (('digits', 'planned buffer 1'), ('digits', 'NPU scratch'))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the bytes of a .pte are: weights and commands by the layer of the user's model, and the rest."""
+"""Splits the bytes of a .pte into weights and commands by layer, constants, and the rest."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CONSTANTS = "constants of CPU operators"
 COMMANDS = "NPU commands"
 REST = "rest of the program"
 
-# The blob's region of weights, in the numbering of the command stream.
+# Number of the weights' region in the command stream.
 _WEIGHTS_REGION = 0
 
 
 @dataclass
 class _Row:
-    """A layer while it is added up."""
+    """The sums of a layer so far. outputs: (region, address, bytes)."""
 
     name: str
     where: str
@@ -38,10 +38,10 @@ class _Row:
 
 
 def parts_of_program(pte: bytes, debug: DebugInfo | None) -> tuple[dict[str, int], tuple[Layer, ...]]:
-    """Return the parts of a .pte by name, which add up to its size, and its layers in the order they run.
+    """Return the parts of a .pte by name, and its layers in the order in which they run.
 
-    What several layers or delegates use is counted for the first. debug: names the user's modules and lines.
-    Raises BadProgram.
+    The parts add up to the size of the .pte. Bytes that several layers or delegates use count for
+    the first. debug: names of the user's modules and lines. Raises BadProgram.
     """
     program = read_program(pte)
     sizes: Counter[str] = Counter()
@@ -85,7 +85,7 @@ def _kernel_row(call: KernelCall, method: Method, seen: set[bytes]) -> _Row:
         if isinstance(value, Tensor) and value.data and value.data not in seen:
             seen.add(value.data)
             row.weights += len(value.data)
-    # An out variant's last argument is where its result goes.
+    # The last argument of an out variant is its result.
     result = method.values[call.arguments[-1]] if call.arguments else None
     if isinstance(result, Tensor):
         row.outputs.add((-1, 0, result.size_bytes))
@@ -99,7 +99,7 @@ def _delegate_rows(delegate: Delegate, program: Program, debug: StreamDebug | No
     sizes[COMMANDS] += len(blob.commands)
     try:
         operations = operations_of(payload.stream, configuration_of(payload.config))
-    except ConfigError:  # An NPU whose commands we do not read.
+    except ConfigError:  # An NPU whose commands we cannot read.
         return [_Row("NPU", "", len(blob.weights), len(blob.commands))]
     return _rows_of_stream(operations, blob, debug, len(payload.stream))
 
@@ -116,7 +116,8 @@ def _rows_of_stream(
             row = rows.setdefault(-1 - number, _Row(f"NPU command {number + 1} {operation.name}", ""))
         else:
             name = f"{operator.module} {operator.operator}".strip()
-            # Equal operators are different ones: Vela lists each that it scheduled.
+            # Compare identity: Vela may schedule operators with equal fields, which are different
+            # layers.
             key = next(index for index, known in enumerate(debug.operators) if known is operator)
             row = rows.setdefault(key, _Row(name, _short(operator.inner_where or operator.where)))
         row.weights += _take(operation, taken)
@@ -132,7 +133,7 @@ def _rows_of_stream(
 
 
 def _take(operation: Operation, taken: bytearray) -> int:
-    """Mark what the operation reads of the weights; return how much of it nobody read before."""
+    """Mark the weights that the operation reads. Return the bytes that no operation read before."""
     found = 0
     for constant in (*operation.constants, *(operand.extent for operand in operation.inputs)):
         if constant.region == _WEIGHTS_REGION:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known about an image's size: measured from a build, saved as JSON, compared and printed from this alone."""
+"""The measured sizes of an image, also as JSON. Tables, pictures and comparisons use only these."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RAM = "RAM"
 
 @dataclass(frozen=True)
 class RegionUse:
-    """How full a memory region of the board is. size_bytes is 0 for what lies in none of them."""
+    """The use of a memory region of the board. size_bytes is 0 for memory outside all regions."""
 
     name: str
     used_bytes: int
@@ -30,8 +30,9 @@ class RegionUse:
 class Part:
     """Bytes of one object in one output section and one region.
 
-    memory: FLASH for what the image file holds, RAM for what only exists at run time. Data that start-up copies are
-    a part of each. symbol: the function or variable, "" where there is none or several.
+    memory: FLASH if the image file holds the bytes, RAM if they exist only at run time. Data that
+        start-up copies have a part in each.
+    symbol: the function or variable; "" if there is none or several.
     """
 
     region: str
@@ -47,9 +48,11 @@ class Part:
 class Layer:
     """One operator of the user's model.
 
-    name: the nn.Module's path with the operator; unique in its model. where: "file:line" of the user's source.
-    weights_bytes, commands_bytes: what of the .pte it takes. output_bytes: its result, which lies in memory that
-    other layers use before and after it, so outputs do not add up.
+    name: the nn.Module's path with the operator; unique in its model.
+    where: "file:line" of the user's source.
+    weights_bytes, commands_bytes: its bytes in the .pte.
+    output_bytes: size of its result. Layers share this memory one after another, so outputs do not
+        add up.
     """
 
     name: str
@@ -61,7 +64,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Model:
-    """flash: parts of the .pte by name, which add up to it. ram: its memory by name, without padding."""
+    """A model. flash: parts of the .pte by name; they add up to its size. ram: memory by name."""
 
     name: str
     flash: dict[str, int]
@@ -71,7 +74,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Sizes:
-    """An image."""
+    """The sizes of an image."""
 
     title: str
     regions: tuple[RegionUse, ...]
@@ -79,6 +82,7 @@ class Sizes:
     models: tuple[Model, ...]
 
     def total(self, memory: str) -> int:
+        """Return the bytes of all parts in `memory` (FLASH or RAM)."""
         return sum(part.size_bytes for part in self.parts if part.memory == memory)
 
     def by(self, key: Callable[[Part], str], memory: str) -> Counter[str]:
@@ -102,14 +106,14 @@ class Sizes:
 
 
 def by_component(sizes: Sizes) -> dict[str, tuple[int, int]]:
-    """Return flash and RAM by component, largest sum first."""
+    """Return flash and RAM by component, the largest sum first."""
     flash, ram = (sizes.by(lambda part: part.component, memory) for memory in (FLASH, RAM))
     names = sorted({*flash, *ram}, key=lambda name: (-flash[name] - ram[name], name))
     return {name: (flash[name], ram[name]) for name in names}
 
 
 def load_sizes(path: Path) -> Sizes:
-    """Read what `pilotlight size --json` printed. Raises ConfigError when the file is something else."""
+    """Read the output of `pilotlight size --json`. Raises ConfigError for any other file."""
     try:
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if raw["schema"] != SCHEMA:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `--diff` compares with: another build folder, a file that `--json` wrote, or a git revision."""
+"""Finds the sizes that `--diff` compares with: a build folder, a saved file or a git revision."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pilotlight.size.revision import sizes_at_revision
 
 
 def sizes_of(reference: str, folder: Path, console: Console) -> Sizes:
-    """Return the sizes that `reference` stands for. `folder`: the build that is compared with it.
+    """Return the sizes of `reference`. `folder`: the build to compare with it.
 
-    Raises ConfigError when it is none of the three, BuildFailed when a revision does not build, and what `measure`
-    raises.
+    Raises ConfigError if `reference` is none of the three, BuildFailed if a revision does not
+    build, and the errors of `measure`.
     """
     path = Path(reference)
     if path.is_dir():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes at a git revision: built from it once, with the settings of the build folder, and remembered there."""
+"""Builds a git revision once with a build folder's settings, and keeps its sizes there."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ from pilotlight.progress import telling
 from pilotlight.size.measure import measure
 from pilotlight.size.record import Sizes, load_sizes
 
-# Inside of the build folder.
+# Folder inside the build folder.
 _MEMORY = "size-at-revisions"
 _DEADLINE_S = 1800.0
 
 
 def sizes_at_revision(revision: str, folder: Path, console: Console) -> Sizes:
-    """Return the sizes of the image that `folder` builds, as of `revision` of the repository it is built from.
+    """Return the sizes of the image that `folder` builds, at `revision`.
 
-    That repository is the one of the project or of the model's file, where the settings name one by its path, and
-    Pilotlight's own otherwise. What lies outside of it is taken as it is now.
-    Raises ConfigError when there is no such revision, ToolMissing without git, and BuildFailed.
+    If the settings name a project or a model file by path, `revision` is one of that file's
+    repository, otherwise one of Pilotlight's. Everything outside that repository is used as it is
+    now.
+
+    Raises ConfigError if there is no such revision, ToolMissing without git, and BuildFailed.
     """
     settings = load_settings(folder)
     if settings is None:
@@ -58,7 +60,7 @@ def sizes_at_revision(revision: str, folder: Path, console: Console) -> Sizes:
 
 
 def _resolve(revision: str, settings: Settings) -> tuple[Path, str]:
-    """Return the repository and the commit."""
+    """Return the repository and the commit. Raises ConfigError if there is none."""
     paths = [settings.source_dir, *(model for model in settings.model if "/" in model), str(ROOT)]
     inside = Path(next(path for path in paths if path))
     start = inside if inside.is_dir() else inside.parent
@@ -73,7 +75,7 @@ def _resolve(revision: str, settings: Settings) -> tuple[Path, str]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """Return what git prints; nothing when it refuses."""
+    """Return git's output; "" if it fails. Raises ToolMissing without git."""
     if shutil.which("git") is None:
         raise ToolMissing("git is not on PATH, so no revision can be compared with", hint="apt-get install git")
     done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
@@ -82,7 +84,10 @@ def _git(folder: Path, *arguments: str) -> str:
 
 @contextmanager
 def _checkout(repository: Path, commit: str, folder: Path) -> Iterator[Path]:
-    """Check a commit out into `folder`, which is gone again afterwards. Uncommitted work stays untouched."""
+    """Check a commit out below `folder` and remove it afterwards.
+
+    Uncommitted work is not touched.
+    """
     tree = folder / "source"
     _remove(repository, tree)
     _git(repository, "worktree", "add", "--detach", "--force", str(tree), commit)
@@ -106,7 +111,7 @@ def _build(settings: Settings, repository: Path, tree: Path, revision: str) -> S
     environment = {
         **os.environ,
         "PYTHONPATH": str(tool / "python"),
-        # Where CMake finds the interpreter.
+        # CMake finds the interpreter on PATH.
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))),
     }
     command = [sys.executable, "-m", "pilotlight", "build", "-d", str(folder), *_options(settings, repository, tree)]
@@ -120,7 +125,7 @@ def _build(settings: Settings, repository: Path, tree: Path, revision: str) -> S
 
 
 def _call(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """Run a command and all that it starts; nothing of it outlives the call."""
+    """Run a command. On a timeout or an interruption, kill it and all that it started."""
     with subprocess.Popen(
         command,
         cwd=folder,
@@ -141,7 +146,7 @@ def _call(command: list[str], folder: Path, environment: dict[str, str]) -> tupl
 
 
 def _options(settings: Settings, repository: Path, tree: Path) -> list[str]:
-    """Return the options of `west build` that ask for the same, from the other tree."""
+    """Return the options of `west build` for the same settings, with paths in the other tree."""
     options = []
     for name, value in asdict(settings).items():
         option = f"--{name.replace('_', '-')}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes as tables in the terminal."""
+"""Prints sizes as tables in the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pilotlight.size.difference import Difference
 from pilotlight.size.record import FLASH, RAM, Model, RegionUse, Sizes, by_component
 
 _BAR = 20
-# The largest layers; --json and --html have all.
+# Only the largest layers; --json and --html have all.
 _LAYERS_SHOWN = 20
 _CHANGES_SHOWN = 20
 
@@ -37,7 +37,7 @@ def render(console: Console, sizes: Sizes) -> None:
 
 
 def render_difference(console: Console, difference: Difference) -> None:
-    """Print what changed, the total first."""
+    """Print the changes, the total first."""
     console.print(f"[bold]{escape(difference.after)}[/bold], against {escape(difference.before)}", highlight=False)
     console.print()
     table = _table("", "before", "after", "change")
@@ -65,7 +65,7 @@ def _signed(size: int) -> str:
 
 
 def render_regions(console: Console, regions: Sequence[RegionUse]) -> None:
-    """Print how full each memory region is. `west build` closes with this."""
+    """Print the use of each memory region. `west build` prints this last."""
     table = _table("memory region", "used", "of bytes", "share")
     for region in regions:
         share = region.used_bytes / region.size_bytes if region.size_bytes else 0.0
@@ -105,7 +105,7 @@ def _table(name: str, *columns: str) -> Table:
     table.add_column(name, no_wrap=True)
     for column in columns:
         share = column == "share"
-        # In a narrow terminal names are cut, numbers are not.
+        # In a narrow terminal, names are cut and numbers are not.
         width = None if share else max(7, len(column))
         table.add_column("" if share else column, justify="left" if share else "right", no_wrap=True, min_width=width)
     return table
@@ -116,6 +116,6 @@ def _bytes(size: int) -> str:
 
 
 def _bar(share: float) -> str:
-    """Draw a share; more than nothing shows as something."""
+    """Draw a bar for a share. A share above 0 shows at least an eighth of a character."""
     eighths = max(round(share * _BAR * 8), 1 if share > 0 else 0)
     return "█" * (eighths // 8) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lays a tree of sizes out as nested rectangles whose areas are the sizes.
+"""Lays out a tree of sizes as nested rectangles whose areas are in proportion to the sizes.
 
-Each level is laid out in rows along the shorter side, with as many rectangles to a row as keep them closest to squares
-(Bruls, Huizing, van Wijk: Squarified Treemaps).
+Each level fills rows along the shorter side. A row takes as many rectangles as keep them closest to
+squares. Source: Bruls, Huizing, van Wijk, "Squarified Treemaps".
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-# Room for a frame's name, and between frames.
+# Space for a frame's name, and between frames.
 HEAD, EDGE = 17.0, 2.0
-# Smaller frames do not show what is in them: nothing could be told apart.
+# Smaller frames do not show their contents, which would be too small to read.
 _LEAST_WIDTH, _LEAST_HEIGHT = 26.0, 30.0
 
 
 @dataclass(frozen=True)
 class Node:
-    """size: at least the sum of the children's."""
+    """A node of the tree. size: at least the sum of the children's sizes."""
 
     name: str
     size: int
@@ -35,7 +35,10 @@ class Rectangle:
 
 @dataclass(frozen=True)
 class Box:
-    """A node's place. path: its names from the outermost on. open: whether its children are drawn in it."""
+    """A node's place.
+
+    path: names from the outermost node on. open: its children are drawn in it.
+    """
 
     place: Rectangle
     path: tuple[str, ...]
@@ -48,7 +51,7 @@ class Box:
 
 
 def lay_out(nodes: Sequence[Node], place: Rectangle, path: tuple[str, ...] = ()) -> Iterator[Box]:
-    """Yield the nodes' boxes, each before those inside of it."""
+    """Yield the nodes' boxes, each before the boxes inside it."""
     ordered = sorted((node for node in nodes if node.size > 0), key=lambda node: (-node.size, node.name))
     for node, outer in zip(ordered, squarify([node.size for node in ordered], place), strict=True):
         inner = Rectangle(
@@ -61,7 +64,7 @@ def lay_out(nodes: Sequence[Node], place: Rectangle, path: tuple[str, ...] = ())
 
 
 def squarify(sizes: Sequence[int], place: Rectangle) -> list[Rectangle]:
-    """Divide `place` among sizes that do not grow, in proportion to them.
+    """Divide `place` in proportion to `sizes`, which are in descending order.
 
     >>> squarify([3, 1], Rectangle(0, 0, 4, 1))
     [Rectangle(x=0, y=0, width=3.0, height=1.0), Rectangle(x=3.0, y=0, width=1.0, height=1.0)]
@@ -84,7 +87,7 @@ def squarify(sizes: Sequence[int], place: Rectangle) -> list[Rectangle]:
 
 
 def _worst(row: Sequence[int], scale: float, side: float) -> float:
-    """Return the largest ratio of sides in a row along `side`."""
+    """Return the largest ratio of the sides of a rectangle in a row along `side`."""
     area = sum(row) * scale
     if area <= 0 or side <= 0:
         return 1.0
@@ -93,7 +96,10 @@ def _worst(row: Sequence[int], scale: float, side: float) -> float:
 
 
 def _row(row: Sequence[int], scale: float, place: Rectangle) -> tuple[list[Rectangle], Rectangle]:
-    """Fill the shorter side of `place`; return what was laid out, and what is left."""
+    """Lay a row along the shorter side of `place`.
+
+    Return its rectangles and the rest of `place`.
+    """
     area = sum(row) * scale
     found: list[Rectangle] = []
     if place.width >= place.height:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The deepest the stack can become: the longest chains of calls from start-up and from each interrupt."""
+"""Computes the stack bound: the costliest call chains from start-up and from each interrupt."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _FAULT = "FaultInCpp"
 _FAULT_STACK = "fault_stack"
 _NO_HANDLERS = ("Reset_Handler", "FaultEntry")
 
-# What the core pushes at an exception: 26 words with floating point, and what aligns them (Armv8-M ARM).
+# The core's exception frame: 26 words with floating point, and alignment (Armv8-M ARM).
 EXCEPTION_FRAME_BYTES = 112
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A chain of calls, outermost first: function and the bytes it takes."""
+    """A chain of calls, outermost first: each function and its stack bytes."""
 
     calls: tuple[tuple[str, int], ...]
 
@@ -40,6 +40,7 @@ class Chain:
         return sum(size for _, size in self.calls)
 
     def lines(self) -> list[str]:
+        """Return a line per call: bytes and function."""
         return [f"{size:6,}  {without_parameters(name)}" for name, size in self.calls]
 
 
@@ -56,10 +57,12 @@ def without_parameters(name: str) -> str:
 class StackBound:
     """The bound, and everything that it does not cover.
 
-    interrupts: the deepest chain of each handler. All have the same priority, so that one runs at a time.
-    fault, fault_reserved_bytes: the fault handler, which has a stack of its own.
-    unresolved: functions that call through a pointer of which firmware/indirect_calls.toml does not say what it calls.
-    recursive: cycles of calls without a declared depth; each is counted once round.
+    interrupts: the costliest chain of each handler. All handlers have the same priority, so only
+        one runs at a time.
+    fault, fault_reserved_bytes: the fault handler, which has its own stack.
+    unresolved: functions that call through a pointer without an entry in
+        firmware/indirect_calls.toml.
+    recursive: cycles of calls without a declared depth; each counts once.
     unsized: functions whose stack use depends on values at run time.
     """
 
@@ -74,23 +77,25 @@ class StackBound:
 
     @property
     def bytes(self) -> int:
-        """Main, the deepest interrupt on top of it, and a fault on top of that."""
+        """Bytes of main's chain, the deepest interrupt on top, and a fault on top of that."""
         interrupt = max((chain.bytes + EXCEPTION_FRAME_BYTES for chain in self.interrupts), default=0)
         return self.main.bytes + interrupt + EXCEPTION_FRAME_BYTES
 
     @property
     def is_complete(self) -> bool:
+        """Whether the bound covers every path."""
         return not self.unresolved and not self.recursive and not self.unsized
 
     def save(self, folder: Path) -> None:
+        """Write stack.json to `folder`."""
         record = {"schema": SCHEMA, "bytes": self.bytes, "is_complete": self.is_complete, **asdict(self)}
         (folder / FILE_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def load_bound(folder: Path) -> StackBound | None:
-    """Read stack.json of a build folder; None when the build made none, as for boards/host.
+    """Read stack.json of a build folder; None if there is none, as for boards/host.
 
-    Raises ConfigError when it is damaged.
+    Raises ConfigError if it is damaged.
     """
     path = folder / FILE_NAME
     try:
@@ -116,7 +121,7 @@ def _chain(raw: dict[str, Any]) -> Chain:
 
 
 def compute_bound(folder: Path, elf: Path, declared: DeclaredCalls | None = None) -> StackBound:
-    """Compute the bound for `elf`, whose object files lie below `folder`.
+    """Compute the bound for `elf`, whose object files are below `folder`.
 
     Raises CompilerMissing, BuildFailed or ConfigError.
     """
@@ -146,7 +151,7 @@ def compute_bound(folder: Path, elf: Path, declared: DeclaredCalls | None = None
 
 
 class _Graph:
-    """Functions of an image and their calls; finds the costliest chain from a root."""
+    """The functions of an image and their calls. Finds the costliest chain from a root."""
 
     def __init__(
         self, frames: dict[str, CompiledFunction], functions: dict[str, LinkedFunction], declared: DeclaredCalls
@@ -164,11 +169,11 @@ class _Graph:
         return Chain(tuple((self.names[name], size) for name, size in chain))
 
     def deepest(self, root: str) -> tuple[tuple[str, int], ...]:
-        """Return the costliest chain from `root`; notes on the way what the bound does not cover."""
+        """Return the costliest chain from `root`, and record what the bound does not cover."""
         if root not in self.functions:
             return ()
         if root not in self._costliest:
-            # Cycles come after all that they call, so each one finds its callees' costs known.
+            # A cycle comes after everything that it calls, so the costs of its callees are known.
             for cycle in _cycles(root, self._callees):
                 self._settle(cycle)
         return self._costliest[root]
@@ -196,7 +201,7 @@ class _Graph:
     def _bytes(self, name: str) -> int:
         frame = self._frames.get(name)
         if frame is None:
-            # A library's function, or an alias: all that it ever pushes, as if never popped.
+            # A library function or an alias: count all its pushes, as if it never popped.
             function = self.functions[name]
             if function.moves_stack_pointer:
                 self.unsized.add(name)
@@ -231,7 +236,10 @@ def _without(calls: tuple[tuple[str, int], ...], first: list[tuple[str, int]]) -
 
 
 def _cycles(root: str, callees: Any) -> Iterator[tuple[str, ...]]:
-    """Yield the strongly connected components reached from `root`, callees first (Tarjan, without recursion)."""
+    """Yield the strongly connected components reachable from `root`, callees first.
+
+    Tarjan's algorithm, without recursion.
+    """
     order: dict[str, int] = {}
     lowest: dict[str, int] = {}
     waiting: list[str] = []

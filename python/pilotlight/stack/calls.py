@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""firmware/indirect_calls.toml: what is called through pointers, and how deep recursion goes."""
+"""Reads firmware/indirect_calls.toml: targets of pointer calls, and depths of recursion."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TABLE = ROOT / "firmware" / "indirect_calls.toml"
 
 @dataclass(frozen=True)
 class IndirectCall:
-    """Names are C++ names as in the source, matched from their beginning."""
+    """Patterns for C++ names as in the source, matched from the start of the name."""
 
     callers: re.Pattern[str]
     callees: re.Pattern[str]
@@ -30,7 +30,7 @@ class IndirectCall:
 
 @dataclass(frozen=True)
 class Recursion:
-    """`depth` calls of a function may be active at a time; `why` that is so."""
+    """At most `depth` calls of a function are active at a time; `why` gives the reason."""
 
     function: re.Pattern[str]
     depth: int
@@ -39,12 +39,14 @@ class Recursion:
 
 @dataclass(frozen=True)
 class DeclaredCalls:
+    """The contents of firmware/indirect_calls.toml."""
+
     indirect: tuple[IndirectCall, ...]
     recursion: tuple[Recursion, ...]
 
 
 def load_declared_calls(path: Path = TABLE) -> DeclaredCalls:
-    """Raises ConfigError naming the entry that is wrong."""
+    """Read the table. Raises ConfigError if it cannot be read or an entry is wrong."""
     try:
         raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         indirect = tuple(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stack use of each compiled function: the .ci files that `-fcallgraph-info=su` leaves beside object files."""
+"""Reads the stack use of each compiled function from the .ci files of `-fcallgraph-info=su`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ _USE = re.compile(r"\\n(?P<bytes>\d+) bytes \((?P<kind>[a-z,]+)\)")
 
 @dataclass(frozen=True)
 class CompiledFunction:
-    """`bytes` is all that a call takes, return address included. is_bounded: nothing of it is sized at run time."""
+    """Stack use of a function.
+
+    bytes: the whole stack use of a call, return address included.
+    is_bounded: the size does not depend on values at run time.
+    """
 
     bytes: int
     is_bounded: bool
@@ -24,10 +28,10 @@ class CompiledFunction:
 
 
 def read_frames(folder: Path) -> dict[str, CompiledFunction]:
-    """Return every function compiled in the build folder `folder` by its linker name.
+    """Return the functions compiled in the build folder `folder`, by linker name.
 
-    Build folders inside of it are left out: their functions are those of other images.
-    Where several functions of different files share a name, the worst of each property.
+    Build folders inside it belong to other images and are left out. If functions of several files
+    share a name, the result combines the worst of each property.
     """
     found: dict[str, CompiledFunction] = {}
     for path in sorted(_call_graphs(folder)):
@@ -56,7 +60,7 @@ def _call_graphs(folder: Path) -> Iterator[Path]:
 
 
 def _linker_name(title: str) -> str:
-    # Functions that only one file sees are titled "path:name".
+    # Static functions have the title "path:name".
     return title.rpartition(":")[2]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who calls whom in a linked image, read from its instructions, and what the functions of libraries push."""
+"""Reads a linked image's calls, and the bytes that functions push, from its disassembly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ _REGISTERS = re.compile(r"\{(?P<list>[^}]*)\}")
 
 @dataclass
 class LinkedFunction:
-    """callees: functions called or jumped to by name. `pushed_bytes` is a sum over all its instructions."""
+    """A function of the image.
+
+    callees: functions that it calls or jumps to by name.
+    pushed_bytes: sum over all its instructions.
+    """
 
     name: str
     address: int
@@ -52,7 +56,7 @@ def _read_instruction(function: LinkedFunction, mnemonic: str, operands: str) ->
     if operation in ("blx", "bx") and operands in _GENERAL_REGISTERS:
         function.calls_through_pointer = True
     elif operation.startswith("b") and (target := _TARGET.match(operands)):
-        # A jump into another function is a call as far as the stack is concerned.
+        # For the stack, a jump into another function is a call.
         if target["name"] != function.name:
             function.callees.add(target["name"])
         elif operation == "bl":
@@ -68,7 +72,7 @@ def _read_instruction(function: LinkedFunction, mnemonic: str, operands: str) ->
     elif operation.startswith(("str", "vstr")) and (match := re.search(r"\[sp, #-(\d+)\]!", operands)):
         function.pushed_bytes += int(match[1])
     elif operation in ("mov", "msr") and re.match(r"sp, ", operands):
-        # Back to a frame pointer at the end, or to another stack: never deeper than what was pushed before.
+        # Restores a frame pointer or switches the stack; never deeper than the pushes before it.
         return
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Powering an emulated board up and down, and finding its console. See DESIGN.md in this folder."""
+"""Powers an emulated board up and down, and finds its console. See DESIGN.md."""
 
 from pilotlight.targets.power import PoweredTarget, can_answer, connect, power_off, power_up, status
 from pilotlight.targets.resets import RESETS_HINT, kept_fault, last_fault

@@ -17,7 +17,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def start_child(
     command: Sequence[str], *, log: Path, descriptors: Sequence[int] = (), environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start `command`; the kernel kills it when this process ends, by whatever means.
+    """Start `command`. The kernel kills it when this process ends, however that happens.
 
     Its standard output and error go to `log`. `descriptors` stay open in it under the same numbers.
     """
@@ -25,7 +25,7 @@ def start_child(
 
     def tie_to_parent() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the line above
+        if os.getppid() != parent:  # the parent died before prctl()
             os._exit(1)
 
     with log.open("wb") as output:
@@ -36,14 +36,14 @@ def start_child(
             stderr=subprocess.STDOUT,
             pass_fds=descriptors,
             env={**os.environ, **(environment or {})},
-            # Its process group is not the terminal's: Ctrl-C at the user's prompt is none of its business.
+            # A session of its own, so that Ctrl-C in the user's terminal does not reach it.
             start_new_session=True,
             preexec_fn=tie_to_parent,
         )
 
 
 def how_it_ended(code: int) -> str:
-    """Say an exit code as a person would.
+    """Return an exit code in words.
 
     >>> how_it_ended(-9), how_it_ended(2)
     ('killed by SIGKILL', 'exit code 2')
@@ -57,9 +57,9 @@ def how_it_ended(code: int) -> str:
 
 
 def last_line(log: Path) -> str:
-    """Return the last thing a child said, for a message; empty when it said nothing.
+    """Return the last line that a child printed, for a message; "" if there is none.
 
-    QEMU follows what it calls fatal by all of its registers, so that line is preferred.
+    After a fatal error QEMU prints all registers, so its line "qemu: fatal: ..." is preferred.
     """
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.is_file() else []
     fatal = [line for line in lines if line.startswith("qemu: fatal: ")]

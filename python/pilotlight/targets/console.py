@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The target's console as a loopback TCP port: one client at a time, each byte passed on as it is.
+"""Offers the target's console on a loopback TCP port to one client at a time.
 
-Standing between the two, the supervisor knows the port before the emulator starts, knows when nobody uses
-the board, and takes what the target says to nobody, as a real wire does.
+As a proxy, the supervisor chooses the port itself, and it knows when nobody uses the board. Output
+without a client is dropped, as on a real serial line; the log keeps it.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from pathlib import Path
 from pilotlight.deadline import Deadline, now_s
 from pilotlight.link.transport import CONSOLE_BUSY
 
-# What is under way in one direction, at most; then the sender is no longer read, and waits.
+# Limit of the bytes on their way in one direction. At the limit the sender is not read and waits.
 _WINDOW_BYTES = 256 * 1024
 _LOG_BYTES = 1024 * 1024
-# How long one that was refused may take to read why.
+# How long a refused client may take to read the reason.
 _REFUSED_S = 5.0
 
 
 class _Pipe:
-    """Bytes from one socket on their way to another."""
+    """Bytes on their way from one socket to another."""
 
     def __init__(self) -> None:
         self.pending = bytearray()
 
     def receive(self, source: socket.socket) -> bytes | None:
-        """Take what there is; b"" when there is nothing, None when the other side closed."""
+        """Read available bytes. Returns b"" if there are none, None if the other side closed."""
         try:
             data = source.recv(_WINDOW_BYTES)
         except BlockingIOError:
@@ -40,7 +40,7 @@ class _Pipe:
         return data or None
 
     def send(self, sink: socket.socket) -> bool:
-        """Pass on what the sink takes now; False when it is closed."""
+        """Send as much as `sink` accepts now. Returns False if it is closed."""
         try:
             while self.pending:
                 del self.pending[: sink.send(self.pending)]
@@ -52,7 +52,7 @@ class _Pipe:
 
 
 class ConsoleServer:
-    """Listens on a free loopback port and connects a client to `target`."""
+    """Listens on a free loopback port and connects one client to `target`."""
 
     def __init__(self, target: socket.socket, log: Path) -> None:
         self._target = target
@@ -73,9 +73,9 @@ class ConsoleServer:
         return int(self._listener.getsockname()[1])
 
     def unused_for_s(self) -> float:
-        """Seconds since the last byte or the last client, on the clock of pilotlight.deadline.
+        """Return the seconds since the last byte from the target or the last client.
 
-        0 while a client is connected.
+        0 while a client is connected. The clock is that of pilotlight.deadline.
         """
         return 0.0 if self._client is not None else now_s() - self._last_used
 
@@ -85,7 +85,7 @@ class ConsoleServer:
         return asked
 
     def serve(self, timeout_s: float) -> None:
-        """Pass on what has arrived; return after `timeout_s` at the latest."""
+        """Pass on what has arrived. Waits for at most `timeout_s`."""
         self._watch(self._target, len(self._to_client.pending) < _WINDOW_BYTES, bool(self._to_target.pending))
         if self._client is not None:
             self._watch(self._client, len(self._to_target.pending) < _WINDOW_BYTES, bool(self._to_client.pending))
@@ -132,7 +132,7 @@ class ConsoleServer:
         self._selector.register(client, selectors.EVENT_READ)
 
     def _refuse(self, client: socket.socket) -> None:
-        """One wire, one user: a second one is told so, and does not disturb the first."""
+        """Tell a second client that the console is taken, without disturbing the first."""
         client.setblocking(False)
         try:
             client.send(CONSOLE_BUSY)
@@ -140,7 +140,7 @@ class ConsoleServer:
         except OSError:
             client.close()
             return
-        # Closed with something unread, it would be reset, and what it was told might be lost.
+        # Closing it with unread input would reset the connection, and the reason might be lost.
         self._refused.append((client, Deadline(_REFUSED_S)))
 
     def _forget_refused(self) -> None:
@@ -165,7 +165,7 @@ class ConsoleServer:
     def _from_target(self) -> None:
         data = self._to_client.receive(self._target)
         if data is None:
-            # The emulator closed it and is about to end; its end is what the supervisor waits for.
+            # The emulator closed the console and is about to end. The supervisor waits for that.
             time.sleep(0.01)
             return
         if not data:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`west flash` / `pilotlight flash`: put the built image on its board."""
+"""`west flash` / `pilotlight flash`: power up the emulated board with the built image."""
 
 from __future__ import annotations
 

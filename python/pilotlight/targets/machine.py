@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How each kind of emulator is found and started."""
+"""Finds each kind of emulator and builds its command line."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pilotlight.npu_names import macs_of
 
 @dataclass(frozen=True)
 class Descriptors:
-    """Open files that the emulator inherits: its ends of console, doorbell and monitor, and the shared memory.
+    """File descriptors that the emulator inherits: console, doorbell, shared memory and monitor.
 
-    monitor: -1 when nobody listens to it.
+    monitor: -1 if nobody listens to it.
     """
 
     console: int
@@ -27,9 +27,9 @@ class Descriptors:
 
 
 def find_emulator(board: Board) -> Path | None:
-    """Return the emulator's executable, or None where the image itself is the program.
+    """Return the emulator's executable, or None if the image itself is the program.
 
-    Raises EmulatorMissing when it is not installed, ConfigError when the board has none.
+    Raises EmulatorMissing if it is not installed, ConfigError if the board is not emulated.
     """
     emulator = board.emulator
     if emulator is None:
@@ -59,12 +59,13 @@ def find_emulator(board: Board) -> Path | None:
 
 
 def emulator_command(board: Board, executable: Path | None, image: Path, npu: str, inherited: Descriptors) -> list[str]:
-    """Return the command line that powers `board` up with `image` in its memory."""
+    """Return the command line that starts `board` with `image` in its memory."""
     assert board.emulator is not None
     if board.emulator.kind == "qemu":
         assert board.shared_memory is not None
         monitor = ("-chardev", f"socket,id=monitor,fd={inherited.monitor}", "-mon", "chardev=monitor,mode=control")
-        # Only for who supervises the board: QEMU is slower while it counts, and a stand-in for the FVP shows no counts.
+        # Only with a monitor, so only for the supervisor. Counting slows QEMU down, and the
+        # stand-in for the FVP shows no counts.
         counting = ("-icount", f"shift={board.emulator.instruction_ns.bit_length() - 1},sleep=on,align=off")
         return [
             str(executable),
@@ -74,8 +75,9 @@ def emulator_command(board: Board, executable: Path | None, image: Path, npu: st
             f"mem-path=/proc/self/fd/{inherited.shared},share=on",
             *("-display", "none", "-monitor", "none"),
             *(monitor if inherited.monitor >= 0 else ()),
-            # Board time is counted in instructions. While the CPU sleeps it passes like the host's (sleep=on),
-            # because whom it waits for, the NPU simulator, is another process.
+            # Board time is counted in instructions. While the CPU sleeps, it follows host time
+            # (sleep=on), because the CPU then waits for the NPU simulator, which is another
+            # process.
             *(counting if inherited.monitor >= 0 else ()),
             *("-chardev", f"socket,id=console,fd={inherited.console}", "-serial", "chardev:console"),
             *("-chardev", f"socket,id=npu,fd={inherited.line}", "-serial", "chardev:npu"),
@@ -97,7 +99,7 @@ def emulator_command(board: Board, executable: Path | None, image: Path, npu: st
 
 
 def emulator_environment(board: Board, inherited: Descriptors) -> dict[str, str]:
-    """Return what a host process needs to know beside its command line."""
+    """Return the environment variables of a host process."""
     assert board.emulator is not None
     if board.emulator.kind != "process":
         return {}

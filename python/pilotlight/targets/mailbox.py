@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page through which firmware reaches a simulated NPU: the simulator's side of it.
+"""The simulator's side of the mailbox page, through which firmware reaches a simulated NPU.
 
-firmware/platform/MAILBOX.md says what every byte means; the names here are those used there.
+firmware/platform/MAILBOX.md defines every byte; this module uses the same names.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ STATUS_RUNNING = 1
 
 @dataclass(frozen=True)
 class PostedWrite:
+    """A write that firmware posted. offset: byte offset of the register."""
+
     offset: int
     value: int
 
@@ -42,7 +44,7 @@ class Page:
         self._words = memoryview(mmap.mmap(descriptor, PAGE_BYTES, offset=file_offset)).cast("I")
 
     def initialise(self, seed: int) -> None:
-        """Make a fresh page. Magic last: it says that the rest is there."""
+        """Initialise the page. The magic comes last, because it marks the page as complete."""
         for index in range(len(self._words)):
             self._words[index] = 0
         self._words[_VERSION] = VERSION
@@ -50,7 +52,7 @@ class Page:
         self._words[_MAGIC] = MAGIC
 
     def kept(self, length: int) -> bytes:
-        """Return the first bytes of what a fault left behind; zeros when none did."""
+        """Return the first `length` bytes of the fault dump on the page; zeros if there is none."""
         return self._words[_KEPT : _KEPT + length // 4].tobytes()
 
     def clear_kept(self) -> None:
@@ -77,7 +79,10 @@ class Page:
         return self._words[_TAIL]
 
     def pending(self, tail: int) -> list[PostedWrite]:
-        """Return the writes that were posted after the first `tail` of them."""
+        """Return the posted writes after the first `tail`.
+
+        Raises ValueError if the page is damaged.
+        """
         count = (self._words[_HEAD] - tail) & 0xFFFF_FFFF
         if count > FIFO_ENTRIES:
             raise ValueError(f"the mailbox holds {count} writes, and there is room for {FIFO_ENTRIES}")
@@ -85,7 +90,7 @@ class Page:
         return [PostedWrite(self._words[slot], self._words[slot + 1]) for slot in slots]
 
     def post(self, write: PostedWrite) -> None:
-        """Post a write as firmware does; only before there is firmware."""
+        """Post a write as firmware does. Use this only before the firmware runs."""
         head = self._words[_HEAD]
         slot = _FIFO + 2 * (head % FIFO_ENTRIES)
         self._words[slot], self._words[slot + 1] = write.offset, write.value
@@ -95,7 +100,10 @@ class Page:
         self._words[_REGISTERS + offset // 4] = value
 
     def acknowledge(self, tail: int) -> None:
-        """Say that the first `tail` writes are executed and that the registers show what they left behind."""
+        """Mark the first `tail` writes as executed.
+
+        The registers must show their effect already.
+        """
         self._words[_TAIL] = tail & 0xFFFF_FFFF
 
     def count_interrupt(self) -> None:

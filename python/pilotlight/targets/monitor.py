@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resets of an emulated core, as QEMU's monitor (QMP) tells of them.
+"""Counts the resets of an emulated core through QEMU's monitor (QMP).
 
-It tells of every reset, whatever its cause and however early in start-up, with no help from the firmware.
+QEMU reports every reset, whatever its cause and however early in start-up. The firmware need not
+help.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ _READ_BYTES = 65536
 
 
 class Monitor:
-    """Our end of the monitor. QEMU speaks first; events come once it has been told that we are ready."""
+    """Our end of the monitor. QEMU sends events after it has received qmp_capabilities."""
 
     def __init__(self, wire: socket.socket) -> None:
         self._wire = wire
@@ -22,7 +23,7 @@ class Monitor:
         wire.send(b'{"execute": "qmp_capabilities"}\n')
 
     def resets(self) -> int:
-        """Return how often the core was reset since the last call."""
+        """Return the number of resets since the last call."""
         while True:
             try:
                 data = self._wire.recv(_READ_BYTES)

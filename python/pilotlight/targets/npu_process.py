@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process that is the NPU of an emulated board: a simulated device behind the mailbox page.
+"""The NPU process of an emulated board: a simulated device behind the mailbox page.
 
-Started by the supervisor, which hands over the shared file and one end of the doorbell line. A run takes
-place in a thread of its own, so that the doorbell is still heard: a reset in the middle of a run throws the
-run away by starting this process again in place, because a thread cannot be stopped.
+The supervisor starts it with the shared file and one end of the doorbell line. A run has its own
+thread, so the process still hears the doorbell. A thread cannot be stopped. So on a reset during a
+run, the process executes its own program again, which discards the run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 from pilotlight.npu_names import family_of
 from pilotlight.targets.mailbox import CMD, CMD_RUN, RESET, STATUS, STATUS_RUNNING, Page
 
-# What is copied to the page after every batch of writes (MAILBOX.md, "Registers").
+# Registers that are copied to the page after every batch of writes (MAILBOX.md, "Registers").
 _MIRRORED = (
     *range(0x000, 0x0C0, 4),
     *range(0x140, 0x158, 4),
@@ -36,15 +36,15 @@ _MIRRORED = (
 )
 _MIRRORED_U85 = (*range(0x1180, 0x11B8, 4), *range(0x1300, 0x1320, 4), *range(0x1380, 0x13A0, 4))
 
-# Ways in which tests let the NPU misbehave, to prove that nobody takes that for a result.
+# Faults that tests can cause, to prove that none of them passes for a result.
 #   drop-interrupt       the interrupt line never rises
-#   hang-once            the first run never ends; what a reset starts afresh is well
-#   spurious-interrupts  two interrupts more in the middle of each run
+#   hang-once            the first run never ends; after a reset the NPU works
+#   spurious-interrupts  two extra interrupts during each run
 _DROP_INTERRUPT, _HANG_ONCE, _SPURIOUS = FAULTS = ("drop-interrupt", "hang-once", "spurious-interrupts")
 
 
 class Device(Protocol):
-    """What pilotlight.npu.Device is to this module."""
+    """The part of pilotlight.npu.Device that this module uses."""
 
     @property
     def irq(self) -> bool: ...
@@ -55,7 +55,7 @@ class Device(Protocol):
 
 
 class Server:
-    """Executes posted writes on `device`, mirrors its registers and passes its interrupt on."""
+    """Executes posted writes on `device`, mirrors its registers and forwards its interrupt."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Server:
         self._run_over, self._run_over_writer = socket.socketpair()
 
     def serve(self) -> str:
-        """Serve until the other end of the line closes ("closed") or a run must be thrown away ("restart")."""
+        """Serve until the line closes ("closed") or a run must be discarded ("restart")."""
         selector = selectors.DefaultSelector()
         selector.register(self._line, selectors.EVENT_READ)
         selector.register(self._run_over, selectors.EVENT_READ)
@@ -82,12 +82,13 @@ class Server:
         self._page.present = True
         try:
             return self._serve(selector)
-        except ConnectionError:  # an emulator that was killed leaves the line like this
+        except ConnectionError:  # the emulator was killed
             return "closed"
 
     def _serve(self, selector: selectors.BaseSelector) -> str:
         while True:
-            # Also before the first doorbell: after a restart there are writes that nobody rings for again.
+            # Also before the first doorbell: after a restart, nobody rings again for pending
+            # writes.
             if self._execute_pending() == "restart":
                 return "restart"
             for key, _ in selector.select():
@@ -98,13 +99,13 @@ class Server:
                     self._run.join()
                     self._run = None
                     self._publish()
-                    # After the interrupt: until the CPU hears of the end, it waits for this process.
+                    # After the interrupt, because the CPU waits for this process until then.
                     self._page.computing = False
 
     def _execute_pending(self) -> str:
         while writes := self._page.pending(self._tail):
             if self._run is not None:
-                # Everything else has to wait for the run, as it would wait on the bus.
+                # All other writes wait for the end of the run, as on the bus.
                 return "restart" if any(write.offset == RESET for write in writes) else "busy"
             for write in writes:
                 self._tail += 1
@@ -117,7 +118,7 @@ class Server:
         return "idle"
 
     def _start_run(self, value: int) -> None:
-        """Acknowledge first: on hardware, too, the write of CMD is over long before the run is."""
+        """Start a run in a thread. The write of CMD is acknowledged at once, as on hardware."""
         self._mirror()
         self._page.set_register(CMD, value)
         self._page.set_register(STATUS, self._device.read(STATUS) | STATUS_RUNNING)
@@ -134,13 +135,17 @@ class Server:
         try:
             self._device.write(CMD, value)
         except BaseException:
-            # A device answers with STATUS bits, so this is a bug of the simulator. Firmware must not wait for it.
+            # A device reports errors in STATUS, so this is a bug in the simulator. End the process,
+            # so that the firmware does not wait.
             traceback.print_exc()
             os._exit(70)
         self._run_over_writer.send(b"\0")
 
     def _publish(self) -> None:
-        """Registers first, then the acknowledgement, then the interrupt: each tells that the one before is there."""
+        """Update registers, then the acknowledgement, then the interrupt.
+
+        Each of them tells the firmware that the one before is complete.
+        """
         self._mirror()
         self._page.acknowledge(self._tail)
         if self._device.irq and not self._irq:
@@ -173,8 +178,11 @@ def serve_board(
     *,
     faults: tuple[str, ...] = (),
 ) -> str:
-    """Be the simulated NPU `config` of a board whose memory is the file `shared`; returns as Server.serve() does."""
-    # Here, so that an emulator can be started before they are loaded.
+    """Serve as the NPU `config` of a board whose memory is the file `shared`.
+
+    Returns "closed" or "restart", as Server.serve() does.
+    """
+    # Imported here, so that the caller can start an emulator before NumPy is loaded.
     from pilotlight.npu import Device as SimulatedNpu
     from pilotlight.npu.stream.memory import MappedMemory
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Power a build's board up and down, and connect to it."""
+"""Powers a build's board up and down, and finds its console."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _FIRST_WORD_S = 2.0
 
 @dataclass(frozen=True)
 class PoweredTarget:
-    """A board that is on."""
+    """A board that is powered up."""
 
     url: str
-    """What pyserial's serial_for_url takes."""
+    """Address of the console, for `pilotlight.link.open_link`."""
     state: TargetState
 
 
@@ -53,13 +53,14 @@ def power_up(
     idle_limit_s: float = IDLE_LIMIT_S,
     npu_faults: tuple[str, ...] = (),
 ) -> PoweredTarget:
-    """Power the build's board up with its image, after powering it off if it was on.
+    """Power the build's board up with its image. If the board is on, it is powered off first.
 
-    `npu` is the NPU that the emulator is asked to have; by default the one the model was exported for. It
-    stays on until `power_off`, or until nobody has used it for `idle_limit_s`. `npu_faults` lets a simulated
-    NPU misbehave (npu_process.FAULTS), for tests of those who rely on it.
+    npu: the NPU that the emulator shall have; by default the one that the model was exported for.
+    idle_limit_s: the board stays on until `power_off`, or until nobody has used it for this time.
+    npu_faults: faults of a simulated NPU (npu_process.FAULTS), for tests.
 
-    Raises ConfigError (no such build, board or NPU), EmulatorMissing, TargetError (it did not start).
+    Raises ConfigError (no such build, board or NPU), EmulatorMissing, TargetError (it did not
+    start).
     """
     build_dir = build_dir.resolve()
     info = _build_info(build_dir)
@@ -93,7 +94,7 @@ def power_up(
         )
     deadline = Deadline(_START_DEADLINE_S)
     while not deadline.passed:
-        ended = supervisor.poll() is not None  # before the state is read, which it writes last
+        ended = supervisor.poll() is not None  # checked before the state
         state = load_state(build_dir)
         if state.running:
             return PoweredTarget(_url(state), state)
@@ -107,9 +108,9 @@ def power_up(
 
 
 def await_first_word(build_dir: Path) -> None:
-    """Wait until the board has said something, for a moment at most: an app need not say anything.
+    """Wait up to 2 s for the board's first output. An app may have no output at all.
 
-    Raises TargetDied when it ends meanwhile, or resets again and again.
+    Raises TargetDied if the board ends during this time, or resets again and again.
     """
     build_dir = build_dir.resolve()
     deadline = Deadline(_FIRST_WORD_S)
@@ -123,14 +124,17 @@ def await_first_word(build_dir: Path) -> None:
                 f"{state.board} ended as soon as it was on: {state.reason}",
                 hint=f"see the logs in {target_folder(build_dir)}",
             )
-        # The first word of a board that resets is not its last.
+        # If the board has reset, its first output does not show that it runs.
         if not state.reboots and log.is_file() and log.stat().st_size:
             return
         time.sleep(0.01)
 
 
 def power_off(build_dir: Path) -> bool:
-    """Power the build's board off; return False when it was off. No process is left when this returns."""
+    """Power the build's board off. Returns False if it was off.
+
+    No process is left when this returns. Raises TargetError if the supervisor does not end.
+    """
     build_dir = build_dir.resolve()
     if not supervisor_alive(build_dir):
         return False
@@ -150,15 +154,15 @@ def power_off(build_dir: Path) -> bool:
 
 
 def status(build_dir: Path) -> TargetState:
-    """Return what is true of the build's target now. A target that died says why in `reason`."""
+    """Return the present state of the build's target. If it died, `reason` says why."""
     return load_state(build_dir.resolve())
 
 
 def connect(build_dir: Path) -> str:
-    """Return the URL of the running target's console, for pyserial's serial_for_url.
+    """Return the address of the running target's console, for `pilotlight.link.open_link`.
 
-    Raises TargetNotRunning when it is off, has died (the message says of what), or runs another build; TargetDied
-    when it resets again and again.
+    Raises TargetNotRunning if the target is off, has died (the message says why) or runs another
+    build; TargetDied if it resets again and again.
     """
     build_dir = build_dir.resolve()
     state = load_state(build_dir)
@@ -173,12 +177,12 @@ def connect(build_dir: Path) -> str:
 
 
 def can_answer(build_dir: Path) -> bool:
-    """Whether the folder's image speaks the check protocol. Raises ConfigError when there is no finished build."""
+    """Whether the image speaks the check protocol. Raises ConfigError without a finished build."""
     return bool(_build_info(build_dir.resolve()).get("tells_build_id", True))
 
 
 def board_of(build_dir: Path) -> str:
-    """Return the board that the folder's image is for. Raises ConfigError when there is no finished build."""
+    """Return the board of the folder's image. Raises ConfigError without a finished build."""
     return str(_build_info(build_dir.resolve())["board"])
 
 
@@ -187,7 +191,7 @@ def _url(state: TargetState) -> str:
 
 
 def _built_for(info: dict[str, Any], configurable: tuple[str, ...]) -> str | None:
-    """The NPU the model was exported for, on a board whose emulator can have any of several."""
+    """Return the NPU of the export if the board's emulator can have several, else None."""
     target = info.get("target")
     return str(target) if configurable and target else None
 

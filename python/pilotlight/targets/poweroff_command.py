@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`west poweroff` / `pilotlight poweroff`: switch an emulated board off."""
+"""`west poweroff` / `pilotlight poweroff`: power an emulated board off."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What made a board reset, in words: the dump that its supervisor took, with nothing asked of the firmware."""
+"""Explains a board's resets by the fault dump that its supervisor saved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RESETS_HINT = "`west fault` shows the registers too; `west flash` starts it agai
 
 
 def kept_fault(build_dir: Path) -> bytes:
-    """Return the dump of the last fault since power-up; b"" when there was none."""
+    """Return the dump of the last fault since power-up; b"" if there was none."""
     try:
         return kept_fault_file(build_dir).read_bytes()
     except FileNotFoundError:
@@ -22,7 +22,7 @@ def kept_fault(build_dir: Path) -> bytes:
 
 
 def last_fault(build_dir: Path) -> str:
-    """Return the last fault since power-up for the end of a message: lines of their own."""
+    """Return text about the last fault since power-up, to append to a message."""
     dump = kept_fault(build_dir)
     if not dump:
         return "; no fault was recorded"

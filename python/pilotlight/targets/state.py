@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known about a build's target: <build>/target/state.json, and whether its supervisor lives.
+"""The state of a build's target: <build>/target/state.json, and whether its supervisor is alive.
 
-The supervisor holds a lock on <build>/target/lock for as long as it lives, however it ends; a process
-number could have been given to somebody else in the meantime, a lock cannot.
+The supervisor holds a lock on <build>/target/lock while it is alive. The kernel releases the lock,
+however the supervisor ends. A process number would not do: it may belong to another process by now.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class TargetState:
     supervisor_pid: int = 0
     emulator_pid: int = 0
     npu_pid: int = 0
-    """Process of the NPU simulator; 0 on a board whose emulator has the NPU itself."""
+    """Process of the NPU simulator; 0 if the emulator contains the NPU."""
     npu_ended: str = ""
-    """How the simulator ended, while the board stays on: its NPU is gone."""
+    """How the simulator ended, if it did while the board stayed on."""
     console_port: int = 0
     reboots: int = 0
-    """Resets since power-up. 0 on a board whose emulator does not tell of them (the FVP)."""
+    """Resets since power-up. Always 0 if the emulator does not report them (the FVP)."""
     resets_repeatedly: bool = False
-    """It was switched off because it reset again and again while nobody asked it anything."""
+    """It was switched off because it reset again and again without a client's request."""
 
     @property
     def running(self) -> bool:
@@ -46,7 +46,7 @@ class TargetState:
 
     @property
     def died(self) -> bool:
-        """Whether core or emulator ended without being told to."""
+        """Whether the core locked up or the emulator ended by itself."""
         return self.phase == ENDED and ("locked up" in self.reason or "emulator ended" in self.reason)
 
 
@@ -55,18 +55,18 @@ def target_folder(build_dir: Path) -> Path:
 
 
 def kept_fault_file(build_dir: Path) -> Path:
-    """Where the supervisor puts the dump of the last fault, asked for or not."""
+    """Return the file in which the supervisor saves the dump of the last fault."""
     return target_folder(build_dir) / "fault.bin"
 
 
 def save_state(build_dir: Path, state: TargetState) -> None:
-    """Replace state.json at once: a reader sees the old one or the new one."""
+    """Replace state.json atomically: a reader sees the old state or the new one."""
     path = target_folder(build_dir) / "state.json"
     write_atomically(path, json.dumps(asdict(state), indent=2) + "\n")
 
 
 def load_state(build_dir: Path) -> TargetState:
-    """Return what is true now: a supervisor that is no longer there is not running, whatever it wrote."""
+    """Return the present state. It is ENDED if the supervisor is dead, whatever the file says."""
     path = target_folder(build_dir) / "state.json"
     try:
         state = TargetState(**json.loads(path.read_text(encoding="utf-8")))
@@ -80,12 +80,13 @@ def load_state(build_dir: Path) -> TargetState:
 
 
 def supervisor_alive(build_dir: Path) -> bool:
+    """Whether the supervisor holds the lock of this build folder."""
     try:
         descriptor = os.open(target_folder(build_dir) / "lock", os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
-        # Shared, so that two who ask at the same time do not take each other for the supervisor.
+        # A shared lock, so that two callers do not take each other for the supervisor.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -96,9 +97,9 @@ def supervisor_alive(build_dir: Path) -> bool:
 
 
 def take_lock(build_dir: Path) -> bool:
-    """Become the supervisor until this process ends; False when there is one already.
+    """Become the supervisor until this process ends. Returns False if there is one already.
 
-    The descriptor is never closed by us: only the end of the process gives the lock back.
+    The descriptor stays open on purpose: the kernel releases the lock when the process ends.
     """
     descriptor = os.open(target_folder(build_dir) / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -110,7 +111,7 @@ def take_lock(build_dir: Path) -> bool:
 
 
 def process_ended(pid: int) -> bool:
-    """True when there is no such process, or only its exit code is left of it."""
+    """Whether the process has ended; a zombie counts as ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):

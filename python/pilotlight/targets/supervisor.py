@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process that keeps one build's board powered up: `python -m pilotlight.targets.supervisor <build>`.
+"""The process that keeps one build's board powered up: `python -m pilotlight.targets.supervisor
+<build>`.
 
-It owns the NPU simulator and the emulator, passes the console on, and ends when it is told to, when nobody
-has used the board for a while, or when the emulator ends. Its children end with it, by whatever means.
+It owns the NPU simulator and the emulator and serves the console. It ends when it is told to, when
+nobody has used the board for the idle limit, or when the emulator ends. Its children end with it,
+however it ends.
 """
 
 from __future__ import annotations
@@ -48,15 +50,17 @@ from pilotlight.targets.state import (
 _START_DEADLINE_S = 20.0
 _LOOK_INTERVAL_S = 0.1
 _RESET_EXIT_CODE = 3  # firmware/platform/host/system.cpp
-# A board that resets as soon as it runs would otherwise go on for ever. Resets that follow what a client sent do not
-# count: it may have asked for them.
+# Limit for a board that resets as soon as it runs. Resets that follow a client's bytes do not
+# count, because the client may have requested them.
 _MOST_REBOOTS, _REBOOT_PERIOD_S = 10, 5.0
-# What QEMU says of a core that faults in its fault handler, or before it has one.
+# In QEMU's message about a core that faults in its fault handler, or before it has one.
 _LOCKUP = "Lockup"
 _FVP_PORT = re.compile(rb"telnetterminal0: Listening for serial connection on port (\d+)")
 
 
 class Supervisor:
+    """Keeps one board powered up. run() returns when the board is off."""
+
     def __init__(self, build_dir: Path, npu: str, idle_limit_s: float, npu_faults: list[str]) -> None:
         self._build_dir, self._idle_limit_s, self._npu_faults = build_dir, idle_limit_s, npu_faults
         self._folder = target_folder(build_dir)
@@ -72,13 +76,13 @@ class Supervisor:
             supervisor_pid=os.getpid(),
         )
         self._stop_reason = ""
-        # One deadline a reboot. If the oldest of the last few has not passed, they followed too closely.
+        # One deadline per reboot. If the oldest of the last ten has not passed, it is a reset loop.
         self._reboots: deque[Deadline] = deque(maxlen=_MOST_REBOOTS)
         self._page: Page | None = None
         self._simulator: subprocess.Popen[bytes] | None = None
         self._emulator: subprocess.Popen[bytes] | None = None
         self._shared = -1
-        # Both ends are kept: a host process that resets is started again on the same ones.
+        # Both ends stay open: a host process that resets is started again with the same ones.
         self._console, self._emulator_console = socket.socketpair()
         self._npu_line, self._emulator_line = socket.socketpair()
         monitor, self._emulator_monitor = socket.socketpair()
@@ -86,7 +90,7 @@ class Supervisor:
         self._kept = b""
 
     def run(self) -> None:
-        """Power up, serve, power down. state.json tells how it went."""
+        """Power up, serve, power down. state.json records the result."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
         self._update()
@@ -104,7 +108,7 @@ class Supervisor:
             if child is not None:
                 child.kill()
                 child.wait()
-        # The state first: who then finds the console closed can read there why.
+        # Write the state before the console closes, so that clients can read the reason.
         self._update(phase=ENDED, reason=reason)
         if console is not None:
             console.close()
@@ -120,11 +124,12 @@ class Supervisor:
         save_state(self._build_dir, self._state)
 
     def _start_simulator(self) -> None:
-        """Start it before the board, so that the NPU is there when the firmware first looks."""
+        """Start the simulator and wait until it is ready. It starts before the emulator."""
         shared = self._board.shared_memory
         if shared is None:
             return
-        # Anonymous memory with a descriptor: nothing on disk, and gone when the last process that has it ends.
+        # Anonymous memory: it has no file on disk and is freed when the last process that has it
+        # ends.
         self._shared = os.memfd_create("pilotlight-board-memory")
         os.truncate(self._shared, shared.size)
         page_address = self._board.region_of(MAILBOX_ROLE)[1].origin
@@ -168,7 +173,7 @@ class Supervisor:
         )
 
     def _connect_fvp(self, emulator: subprocess.Popen[bytes]) -> socket.socket:
-        """The FVP chooses a port for its terminal and prints it; there is no way to hand it a socket."""
+        """Connect to the terminal port that the FVP chooses and prints. It accepts no socket."""
         log = self._folder / "emulator.log"
         deadline = Deadline(_START_DEADLINE_S)
         while not deadline.passed and not self._stop_reason:
@@ -180,7 +185,7 @@ class Supervisor:
         raise TargetError(f"the FVP named no terminal port within {_START_DEADLINE_S:g} s; see {log}")
 
     def _serve(self, console: ConsoleServer) -> str:
-        """Return why it is over."""
+        """Serve until the board ends, and return the reason."""
         assert self._emulator is not None
         while not self._stop_reason:
             console.serve(_LOOK_INTERVAL_S)
@@ -204,7 +209,7 @@ class Supervisor:
         return self._stop_reason
 
     def _count_resets(self, resets: int, console: ConsoleServer) -> bool:
-        """Keep what a fault left behind. True when the board resets again and again."""
+        """Count resets and save the fault dump. Returns whether the board is in a reset loop."""
         self._keep_fault()
         unasked = resets - 1 if console.take_asked() else resets
         for _ in range(min(unasked, _MOST_REBOOTS)):
@@ -228,15 +233,16 @@ class Supervisor:
         try:
             FaultDump.decode(dump)
         except BadFaultDump:
-            return  # nothing was left, or it is being written just now
+            return  # there is no dump, or it is just being written
         self._kept = dump
         write_atomically(kept_fault_file(self._build_dir), dump)
         if not self._is("process"):
-            # A host process finds its own there; an emulated core keeps it elsewhere, and this was a copy.
+            # This was only a copy: an emulated core keeps its dump elsewhere. A host process reads
+            # it here.
             self._page.clear_kept()
 
     def _report_lost_npu(self, how: str) -> None:
-        """Tell firmware and whoever asks; the board stays on, as a real one would with a dead peripheral."""
+        """Record that the simulator ended. The board stays on, like one with a dead peripheral."""
         assert self._page is not None
         self._page.present = False
         self._simulator = None

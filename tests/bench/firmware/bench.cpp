@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Says, one line each, how many ticks of the system counter something took. The emulator advances
-// that counter by a fixed amount for each instruction, so that ticks are instructions
-// (../instructions.py converts them, by the loops measured here).
+// Prints, one line each, how many ticks something took. The emulator advances the counter by a
+// fixed amount for each instruction. ../instructions.py converts ticks into instructions, with the
+// loops that are measured here.
 #include <optional>
 
 #include <executorch/extension/data_loader/buffer_data_loader.h>
@@ -43,7 +43,7 @@ __attribute__((section(".tensor_arena"))) alignas(
     32) std::uint8_t planned[kMaxPlannedBuffers][kPlannedBytes];
 __attribute__((section(".tensor_arena"))) alignas(32) std::uint8_t temp_pool[256 * 1024];
 
-// Takes a delegate call and does nothing: what is left is the runtime's share.
+// Accepts a delegate call and does nothing, so that only the runtime's work is counted.
 class NoBackend final : public BackendInterface {
  public:
   bool is_available() const override { return true; }
@@ -56,7 +56,7 @@ class NoBackend final : public BackendInterface {
   }
 };
 
-// What a .pte finds under the name EthosUBackend: another one for each measurement.
+// The backend that a .pte finds under the name EthosUBackend. `behind` differs by measurement.
 class Switch final : public BackendInterface {
  public:
   const BackendInterface* behind = nullptr;
@@ -87,7 +87,7 @@ std::uint64_t Ticks(Body body) {
   return pilotlight::platform::CpuCycles() - before;
 }
 
-// Two instructions a turn.
+// Two instructions per turn.
 __attribute__((noinline)) void Loop(std::uint32_t turns) {
   __asm volatile(
       "1: subs %0, %0, #1 \n"
@@ -97,8 +97,7 @@ __attribute__((noinline)) void Loop(std::uint32_t turns) {
       : "cc");
 }
 
-// The temp pool is the first planned buffer where an image's is: inputs and outputs are then where
-// the NPU uses them.
+// If `temp` is the first planned buffer, as in an image, the NPU uses inputs and outputs in place.
 void Measure(const char* name, const std::uint8_t* pte, const std::uint8_t* end,
              Span<std::uint8_t> temp = {temp_pool, sizeof(temp_pool)}) {
   executorch::extension::BufferDataLoader loader(pte, static_cast<std::size_t>(end - pte));
@@ -129,7 +128,7 @@ void Measure(const char* name, const std::uint8_t* pte, const std::uint8_t* end,
   PILOTLIGHT_CHECK(method->ok());
   Say(name, "method_pool_bytes", method_allocator.used_size());
 
-  // The first run of a program is like any other: nothing is left for later.
+  // The second run shows that the first run has no extra work.
   for (int run = 0; run < 2; ++run) {
     for (std::size_t i = 0; i < (*method)->inputs_size(); ++i) {
 #pragma GCC diagnostic push

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An Ethos-U55-128 behind which there is nothing: every register access is a call that returns at
-// once, and a run has ended as soon as it started. What is left to count is the driver.
+// An Ethos-U55-128 that does nothing: every register access is a call that returns at once, and a
+// run ends as soon as it starts. So only the driver's work is counted.
 #pragma once
 
 #include <cstdint>

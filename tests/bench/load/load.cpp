@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Says for each .pte how many nanoseconds Program::load() and load_method("forward")
-// took at least, in ROUNDS rounds: "FILE LOAD LOAD_METHOD". Linked with our runtime and
-// with the wheel's; load_speed.py runs both in turns.
+// Prints, for each .pte, the least time in nanoseconds that Program::load() and
+// load_method("forward") took in ROUNDS rounds: "FILE LOAD LOAD_METHOD". It is linked with our
+// runtime and with the wheel's; load_speed.py runs both in turns.
 //
 //   load ROUNDS FILE...
 #include <chrono>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing of it is for the NPU: what is largest and what is smallest."""
+"""A model without NPU operators: the largest and the smallest values."""
 
 import sys
 from pathlib import Path

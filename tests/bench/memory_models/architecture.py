@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A ModelSpec around an architecture, whose weights are random: only its memory is of interest."""
+"""Makes a ModelSpec of an architecture with random weights. Only its memory is of interest."""
 
 from __future__ import annotations
 

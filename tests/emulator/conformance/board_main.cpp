@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The conformance probe on a board: "probe COMMANDS TRANSCRIPT", both files of the host. Ends the
-// emulator with 0 when all was obeyed.
+// The conformance probe on a board: "probe COMMANDS TRANSCRIPT". Both are files of the host. The
+// emulator ends with exit code 0 if all commands were run.
 #include <executorch/runtime/platform/runtime.h>
 
 #include <cstring>
@@ -29,7 +29,7 @@ constexpr std::uint32_t kExitUsage = 2;
 constexpr std::uint32_t kExitFault = 3;
 constexpr std::uint32_t kExitAborted = 4;
 
-// Nothing is linked there. Commands first, then what the probe allocates.
+// Nothing is linked into DDR. It holds the commands, then what the probe allocates.
 constexpr std::size_t kCommandBytes = 1u << 20;
 
 std::uint8_t* Ddr() {
@@ -60,7 +60,7 @@ bool ReadFile(const char* path, executorch::runtime::Span<std::uint8_t> into) {
   return file.ok() && file.Read({reinterpret_cast<std::byte*>(into.data()), into.size()});
 }
 
-// A crash ends the whole run: the next boot finds its record.
+// A crash ends the whole run. The next boot finds its record.
 void Isolated(void (*action)(const char* argument), const char* argument) { action(argument); }
 
 void EndAction() {
@@ -71,7 +71,7 @@ void EndAction() {
 
 namespace {
 
-// What follows the next blank, which ends `word`; null when there is none.
+// Ends `word` at its next blank and returns the text after it; null when there is no blank.
 char* NextWord(char* word) {
   char* const blank = std::strchr(word, ' ');
   if (blank == nullptr) return nullptr;
@@ -106,7 +106,7 @@ void Run() {
 
 int main() {
   if (const auto* fault = pilotlight::platform::TakeFaultDump()) {
-    // On the console, as the executor runner's: where to look.
+    // Printed on the console, as by the executor runner: the place of the fault.
     char line[96];
     pilotlight::Text text(line);
     text << "F probe: fault at ";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stands in for an embedded .pte: 64 KiB in the section that the simulator must see. */
+/* Replaces an embedded .pte: 64 KiB in the section that the simulator must see. */
     .section .model, "a"
     .balign 16
     .global probe_model

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Answers one line of text per command, so that a test can drive the platform through the console:
+// Answers each command with one line of text, so that a test can drive the platform by the console:
 //
 //   r OFFSET          read an NPU register          w OFFSET VALUE   write one
 //   i TIMEOUT_MS      arm and wait for the NPU's interrupt           a   is the NPU there?
@@ -31,7 +31,7 @@ using namespace pilotlight::platform;
 __attribute__((section(".tensor_arena"))) alignas(32) std::uint32_t probe_arena[1024];
 volatile std::uint32_t constructed_data = 0x1234;
 
-// Proves that constructors of static objects ran.
+// Shows that constructors of static objects ran.
 struct Constructed {
   Constructed() : word(constructed_data + 1) {}
   std::uint32_t word;
@@ -59,7 +59,7 @@ void ReadLine() {
   line[length] = '\0';
 }
 
-// Uses more stack than there is, one page at a time.
+// Uses more stack than there is, 1 KiB at a time.
 __attribute__((noinline)) std::uint32_t Overflow(std::uint32_t depth) {
   volatile std::uint32_t frame[256];
   for (std::size_t i = 0; i < 256; ++i) frame[i] = depth;
@@ -69,14 +69,14 @@ __attribute__((noinline)) std::uint32_t Overflow(std::uint32_t depth) {
 
 #if defined(__arm__)
 volatile std::uint32_t& At(std::uintptr_t address) {
-  __asm("" : "+r"(address));  // Or the compiler sees what is wrong with it.
+  __asm("" : "+r"(address));  // Otherwise the compiler sees that the access is wrong.
   return *reinterpret_cast<volatile std::uint32_t*>(address);
 }
 
 extern "C" std::uint32_t __stack_limit[];
 const std::uint32_t constant = 1;
 std::uint32_t data_word;
-// In the data section, so that it can be executed if nothing forbids it: BX LR, twice.
+// BX LR, twice. It is in the data section and runs if nothing forbids it.
 std::uint32_t instructions[] = {0x47704770};
 
 struct NamedFault {
@@ -86,7 +86,7 @@ struct NamedFault {
 
 const NamedFault kFaults[] = {
     {"undefined", [] { __asm volatile("udf #1"); }},
-    // Behind the last peripheral of the expansion area nothing answers; the MPU would say so first.
+    // Nothing answers after the last peripheral of the expansion area. The MPU is off for this.
     {"bus",
      [] {
        At(0xE000ED94) = 0;
@@ -110,7 +110,7 @@ const NamedFault kFaults[] = {
        reinterpret_cast<void (*)()>(reinterpret_cast<std::uintptr_t>(here) | 1)();
      }},
     {"execute-device", [] { reinterpret_cast<void (*)()>(std::uintptr_t{0x59303001})(); }},
-    // No room below the stack pointer for what the core saves at a fault.
+    // Leaves no room below the stack pointer for the registers that the core saves at a fault.
     {"full-stack", [] { __asm volatile("msr msp, %0\n\tudf #2" ::"r"(__stack_limit + 2)); }},
     {"guard", [] { At(reinterpret_cast<std::uintptr_t>(__stack_limit) - 4) = 1; }},
     {"other-device", [] { At(0x58002000) = 1; }},
@@ -122,9 +122,9 @@ const NamedFault kFaults[] = {
     {"free",
      [] {
        std::free(const_cast<std::uint32_t*>(&At(reinterpret_cast<std::uintptr_t>(&data_word))));
-       data_word = 1;  // Or the call would be a jump, and nobody could tell who made it.
+       data_word = 1;  // Otherwise the call would be a jump, which leaves no trace of the caller.
      }},
-    // Interrupt 52 has no handler: enable it, and make it pending.
+    // Interrupt 52 has no handler. This enables it and makes it pending.
     {"interrupt", [] { At(0xE000E104) = 1u << 20, At(0xE000E204) = 1u << 20; }},
 };
 #endif
@@ -135,7 +135,7 @@ void Fault(const char* kind) {
   for (const NamedFault& fault : kFaults) {
     if (std::strcmp(kind, fault.name) != 0) continue;
     fault.cause();
-    // To be seen by a test that expects a fault.
+    // A test that expects a fault reads this line.
     return Say("nothing happened\n");
   }
 #endif
@@ -237,7 +237,7 @@ void Obey() {
       Give(first);
       break;
     case 'm':
-      // Low words: newlib's small printf has no 64-bit conversions.
+      // The low words, because newlib's small printf has no 64-bit conversions.
       Say("model %08" PRIx32 " arena %08" PRIx32 " stack %08" PRIx32 "\n",
           static_cast<std::uint32_t>(npu.DeviceAddress(probe_model, 65536)),
           static_cast<std::uint32_t>(npu.DeviceAddress(probe_arena, sizeof(probe_arena))),

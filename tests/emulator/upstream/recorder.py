@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pytest plug-in for the process that runs a batch of upstream's cases: picks them, and writes down each result.
+"""A pytest plug-in for the process that runs a batch of upstream's cases.
 
-PILOTLIGHT_UPSTREAM_BATCH names a file with one node id a line, PILOTLIGHT_UPSTREAM_RESULTS one to which a JSON line
-is added when a case starts and when it ends; a case that only started took its process with it.
+It selects the cases and records each result. PILOTLIGHT_UPSTREAM_BATCH names a file with one node
+id per line. PILOTLIGHT_UPSTREAM_RESULTS names a file that gets one JSON line when a case starts and
+one when it ends. A case that only started has ended its process.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Recorder:
         items[:] = [found[each] for each in self._ids if each in found]
 
     def pytest_collection_finish(self) -> None:
-        # PyTorch's million objects stay; looking through them for garbage again and again is a fifth of a case's time.
+        # PyTorch has a million objects that stay. Searching them for garbage takes a fifth of a
+        # case's time.
         gc.collect()
         gc.freeze()
 
@@ -53,7 +55,10 @@ class Recorder:
 
 
 def _classify(report: pytest.TestReport) -> tuple[str, str]:
-    """Return (outcome, reason). Expected failures are upstream's own; we only report whether they failed."""
+    """Return (outcome, reason).
+
+    Upstream decides which failures are expected. We only report whether those cases failed.
+    """
     crash = getattr(report.longrepr, "reprcrash", None)
     reason = crash.message if crash is not None else str(report.longrepr or "")
     if hasattr(report, "wasxfail"):

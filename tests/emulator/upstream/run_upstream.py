@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs ExecuTorch's own test suite for Arm, as the wheel ships it, on our firmware and simulator.
+"""Runs ExecuTorch's own test suite for Arm, from the wheel, on our firmware and simulator.
 
     python tests/emulator/upstream/run_upstream.py                      every u55_INT operator case
     python tests/emulator/upstream/run_upstream.py --sample 40 --seed 1 some of them
     python tests/emulator/upstream/run_upstream.py models/test_ds_cnn.py models/test_resnet8.py
-    python tests/emulator/upstream/run_upstream.py models/test_mobilenet_v2_arm.py --without-torchvision
-    python tests/emulator/upstream/run_upstream.py --resume             go on where the last one was stopped
+    python tests/emulator/upstream/run_upstream.py models/test_mobilenet_v2_arm.py \
+--without-torchvision
+    python tests/emulator/upstream/run_upstream.py --resume             continue a stopped run
 
-Each case exports a small model, starts "Arm's FVP" (python/pilotlight/fvp_shim) with the executor runner image
-and compares the outputs. Results are added to <out>/results.jsonl as they come; at the end, and with
---table at any time, <out>/table.txt and table.json sum them up. Exit code 1 when a case failed.
+Each case exports a small model, starts "Arm's FVP" (python/pilotlight/fvp_shim) with the executor
+runner's image, and compares the outputs. Each result is appended to <out>/results.jsonl. At the
+end, and at any time with --table, <out>/table.txt and table.json summarise them.
+
+Exit code 1: a case failed, or did not run.
 """
 
 from __future__ import annotations
@@ -38,13 +41,13 @@ from pilotlight.paths import ROOT
 from pilotlight.targets.child import start_child
 
 OUTCOMES = ("passed", "failed", "xfailed", "xpassed", "skipped")
-# Where upstream's harness looks below $EXECUTORCH_ROOT (runner_utils.py, _elf_path_candidates).
+# Where upstream's harness searches below $EXECUTORCH_ROOT (runner_utils.py, _elf_path_candidates).
 RUNNER_FOLDERS = tuple(
     f"arm_test/arm_semihosting_executor_runner_{operators}{board}"
     for board in ("corstone-300", "corstone-300-u65")
     for operators in ("", "portable-ops_")
 )
-# A process is replaced after so many cases: PyTorch keeps something of each graph.
+# Cases per process. PyTorch keeps some memory of each graph.
 BATCH = 150
 
 
@@ -79,7 +82,7 @@ def build_runner(folder: Path) -> Path:
 
 
 def set_up(out: Path, image: Path, case_limit_s: float) -> Campaign:
-    """Make the folders that upstream expects, and the environment that points there."""
+    """Make the folders that upstream expects, and an environment that points to them."""
     install_executables(out / "bin")
     for folder in RUNNER_FOLDERS:
         link = out / "root" / folder / "arm_executor_runner"
@@ -88,7 +91,7 @@ def set_up(out: Path, image: Path, case_limit_s: float) -> Campaign:
         link.symlink_to(image)
     temporary = out / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
-    # Options for the user's own runs of pytest would change what is read from upstream's.
+    # The user's own pytest options would change upstream's output, which is parsed here.
     inherited = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
     environment = {
         **inherited,
@@ -96,20 +99,20 @@ def set_up(out: Path, image: Path, case_limit_s: float) -> Campaign:
         "EXECUTORCH_ROOT": str(out / "root"),
         "PYTHONPATH": os.pathsep.join(map(str, (Path(__file__).parent, ROOT / "tests"))),
         "TMPDIR": str(temporary),
-        # One thread each: the cases are small, and several run at a time.
+        # One thread per process: the cases are small, and several run at a time.
         "OMP_NUM_THREADS": "1",
     }
     return Campaign(out, suite_folder(), environment, case_limit_s)
 
 
 def pytest_command(campaign: Campaign, *arguments: str) -> list[str]:
-    # As upstream's own instructions have it; its conftest.py applies, our pytest configuration does not.
+    # As in upstream's own instructions: its conftest.py applies, and our pytest configuration not.
     fixed = ["-c", os.devnull, "--rootdir", str(campaign.suite), "-p", "no:cacheprovider", "-q"]
     return [sys.executable, "-m", "pytest", *fixed, *arguments]
 
 
 def collect(campaign: Campaign, paths: Sequence[str], match: str) -> list[str]:
-    """Return the node ids of the cases in `paths` that pytest's -k `match` selects."""
+    """Return the node ids of the cases in `paths` that pytest's `-k` selects with `match`."""
     command = pytest_command(campaign, "--collect-only", "-k", match, *(str(campaign.suite / path) for path in paths))
     done = subprocess.run(
         command, env=campaign.environment, cwd=campaign.out, capture_output=True, text=True, check=False
@@ -128,13 +131,13 @@ def read_results(path: Path) -> dict[str, dict[str, object]]:
             try:
                 record = json.loads(line)
             except json.JSONDecodeError:
-                continue  # the last line of a run that was killed
+                continue  # the incomplete last line of a killed run
             records[record["case"]] = record
     return records
 
 
 def take_over(campaign: Campaign) -> dict[str, dict[str, object]]:
-    """Add what a campaign that was killed had under way to its results, and return them all."""
+    """Add the unfinished batches of a killed campaign to its results. Return all results."""
     for own in sorted(campaign.out.glob("results-*.jsonl")):
         finish(campaign, read_results(own))
         own.unlink()
@@ -142,7 +145,7 @@ def take_over(campaign: Campaign) -> dict[str, dict[str, object]]:
 
 
 def finish(campaign: Campaign, records: dict[str, dict[str, object]]) -> set[str]:
-    """Keep the records of the cases that ended, and return these cases."""
+    """Append the records of the cases that ended to the results. Return these cases."""
     done = {case: record for case, record in records.items() if record["outcome"] != "started"}
     with campaign.results.open("a", encoding="utf-8") as results:
         results.writelines(json.dumps(record) + "\n" for record in done.values())
@@ -150,7 +153,7 @@ def finish(campaign: Campaign, records: dict[str, dict[str, object]]) -> set[str
 
 
 def run_batch(campaign: Campaign, cases: list[str], name: str) -> None:
-    """Run `cases`; a case that takes its process with it, or takes too long, is a failed one."""
+    """Run `cases`. A case that ends its process, or takes too long, has failed."""
     batch = campaign.out / f"batch-{name}.txt"
     own = campaign.out / f"results-{name}.jsonl"
     while cases and not campaign.stop.is_set():
@@ -165,7 +168,7 @@ def run_batch(campaign: Campaign, cases: list[str], name: str) -> None:
         limit = f"--time-limit={campaign.case_limit_s:g}"
         plugins = ("-p", "recorder", "-p", "time_limit", limit)
         command = pytest_command(campaign, *plugins, *(str(campaign.suite / file) for file in files))
-        # In the campaign's folder, because some cases leave files behind.
+        # Runs in the campaign's folder, because some cases leave files behind.
         log = campaign.out / f"log-{name}.txt"
         process = start_child(["env", "-C", str(campaign.out), *command], log=log, environment=environment)
         how = wait_for(campaign, process, own)
@@ -182,7 +185,10 @@ def run_batch(campaign: Campaign, cases: list[str], name: str) -> None:
 
 
 def wait_for(campaign: Campaign, process: subprocess.Popen[bytes], results: Path) -> str:
-    """Wait for the end of a batch, and end it when a case overruns so far that pytest cannot stop it."""
+    """Wait for the end of a batch. Return how it ended.
+
+    If a case overruns so far that pytest cannot stop it, the batch is killed.
+    """
     limit_s = 3 * campaign.case_limit_s + 120
     size, deadline = 0, Deadline(limit_s)
     while process.poll() is None:
@@ -190,7 +196,7 @@ def wait_for(campaign: Campaign, process: subprocess.Popen[bytes], results: Path
         if (now := results.stat().st_size) != size:
             size, deadline = now, Deadline(limit_s)
         if deadline.passed or campaign.stop.is_set():
-            # Its session is its own, so this reaches what it started, too.
+            # The process has its own session, so this also kills its children.
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             return f"took more than {limit_s:g} s"
@@ -219,7 +225,7 @@ def run_cases(campaign: Campaign, cases: list[str], workers: int) -> None:
 
 
 def operator(case: str) -> str:
-    """Name what a case is about.
+    """Return the name of what a case tests.
 
     >>> operator("ops/test_add.py::test_add_tensor_u55_INT[5d_float]")
     'ops/add'
@@ -228,7 +234,7 @@ def operator(case: str) -> str:
 
 
 def explain(reason: str) -> str:
-    """Return what the image said, or else the beginning of the exception.
+    """Return the image's own message, or else the beginning of the exception.
 
     >>> explain("RuntimeError: Failed running command x\\nStdout: E runner: No kernel for a\\nE runner: loading")
     'runner: No kernel for a; runner: loading'
@@ -274,13 +280,13 @@ def summarise(records: dict[str, dict[str, object]], expected: int) -> tuple[str
 
 
 def run(campaign: Campaign, args: argparse.Namespace) -> tuple[list[str], dict[str, dict[str, object]]]:
-    """Run what the options ask for; return the cases, and all results there are."""
+    """Run what the options ask for. Return the cases, and all results so far."""
     records = take_over(campaign)
     if not args.resume:
         campaign.results.unlink(missing_ok=True)
         records = {}
     cases = collect(campaign, args.paths, args.match)
-    # In no order, so that a campaign that is not over yet says something about all of it.
+    # Shuffled, so that an unfinished campaign says something about all cases.
     random.Random(args.seed).shuffle(cases)
     cases = cases[: args.sample]
     (campaign.out / "cases.txt").write_text("\n".join(cases), encoding="utf-8")
@@ -314,7 +320,7 @@ def main() -> int:
     out: Path = args.out.absolute()
     if args.table:
         cases = (out / "cases.txt").read_text(encoding="utf-8").splitlines()
-        # A campaign may be running: its files are only read.
+        # Only read the files, because a campaign may be running.
         records = read_results(out / "results.jsonl")
         for own in sorted(out.glob("results-*.jsonl")):
             records |= {case: each for case, each in read_results(own).items() if each["outcome"] != "started"}

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stand-in for Arm's FVP with the executor runner: results, failures, time limits, and what is left over."""
+"""The stand-in for Arm's FVP with the executor runner.
+
+Its results, failures and time limits, and what it leaves behind.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +121,7 @@ def test_program_that_is_none_is_an_error_line(
 def test_time_limit_ends_the_emulator_with_an_error(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    os.mkfifo(tmp_path / "work" / "program.pte")  # opening it waits for a writer that never comes
+    os.mkfifo(tmp_path / "work" / "program.pte")  # Opening it blocks until a writer comes.
     run = start(limit_s="1.5")
     wait_until(lambda: bool(children(run.pid)), "the start of the emulator")
     (emulator, *_) = children(run.pid)

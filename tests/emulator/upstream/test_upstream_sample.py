@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A seeded sample of upstream's own u55_INT operator cases.
 
-Each costs some three seconds of export; all of them, or any other sample: run_upstream.py.
+Each takes some three seconds of export. run_upstream.py runs all of them, or other samples.
 """
 
 from __future__ import annotations
@@ -25,5 +25,6 @@ def test_sample_of_upstreams_operator_cases_passes(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(SCRIPT), *options], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     table = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
-    # A case that finds no FVP is an expected failure of upstream's: without this, twenty of them would do.
+    # Upstream expects a case to fail if it finds no FVP. Without this line, the test would pass
+    # even if all cases failed in that way.
     assert table["total"].get("passed", 0) >= SAMPLE * 3 // 4, done.stdout

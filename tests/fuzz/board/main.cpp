@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Examines each file that a list names, on the board: "firmware LIST", one path a line. For each a
-// line "CASE path: stage error log-lines", then "END" and the number of files. A fault, a failed
-// CHECK or a broken rule says so instead and ends the emulator with another exit code than 0.
+// Examines the files of a list on the board. The command line is "firmware LIST"; the list has one
+// path per line. For each file, the board prints a line "CASE path: stage error log-lines". At the
+// end it prints "END" and the number of files. A fault, a failed CHECK or a broken rule is printed
+// instead, and ends the emulator with an exit code other than 0.
 #include <executorch/runtime/platform/platform.h>
 #include <executorch/runtime/platform/runtime.h>
 
@@ -35,12 +36,12 @@ void Print(const char* text) {
   semihosting::Exit(code);
 }
 
-// All of DDR, anew for each file. Nothing is linked there.
+// The first 64 MiB of DDR, emptied for each file. Nothing is linked there.
 class Arena final : public Memory {
  public:
   void* Allocate(std::size_t size_bytes, std::size_t align) override {
     std::size_t at = (used_bytes_ + align - 1) & ~(align - 1);
-    // A gap, so that what reaches beyond one block does not reach into the next unseen.
+    // A gap, so that an access beyond one block does not reach the next one.
     at += align < kGapBytes ? kGapBytes : align;
     if (at > kSizeBytes || size_bytes > kSizeBytes - at) return nullptr;
     used_bytes_ = at + size_bytes;
@@ -57,7 +58,7 @@ class Arena final : public Memory {
   std::size_t used_bytes_ = 0;
 };
 
-// The end of the file, or of the memory for it, is an error of whoever started this.
+// A missing file or too little memory for it is the caller's error.
 Span<std::uint8_t> ReadFile(const char* path, Arena& arena) {
   const semihosting::File file(path, semihosting::File::Mode::kRead);
   std::size_t size_bytes = 0;
@@ -72,7 +73,7 @@ Span<std::uint8_t> ReadFile(const char* path, Arena& arena) {
 
 void ExamineFile(const char* path, Arena& arena) {
   arena.Reset();
-  // Told before, so that after a fault it is known which file it was.
+  // Printed first, so that the output names the file if a fault follows.
   Print("CASE ");
   Print(path);
   Print(": ");
@@ -93,7 +94,7 @@ void Run() {
   if (list_path == nullptr) End("usage: firmware LIST", "", kExitUsage);
   static Arena list_arena;
   static Arena arena;
-  // The list lies behind what the files get.
+  // The list lies beyond the memory that the files use.
   list_arena.Allocate(0, 1u << 25);
   Span<std::uint8_t> list = ReadFile(list_path + 1, list_arena);
   char* at = reinterpret_cast<char*>(list.data());

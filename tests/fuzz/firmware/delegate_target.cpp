@@ -17,7 +17,7 @@ using ethos_u::IoTable;
 using ethos_u::IoTensor;
 using ethos_u::NpuIdentity;
 
-// CONFIG and ID of an Ethos-U55-128, which the seeds are for, and of an Ethos-U65-256.
+// CONFIG and ID of an Ethos-U55-128, for which the seeds are compiled, and of an Ethos-U65-256.
 constexpr NpuIdentity kNpus[] = {{0x00001807, 0x10066001}, {0x10002808, 0x10060001}};
 constexpr std::size_t kFastScratchBytes[] = {0, 384 * 1024};
 
@@ -42,7 +42,7 @@ void CheckTensors(const IoTable& tensors, std::uint64_t scratch_bytes) {
   }
 }
 
-// Returns the failure's status.
+// Returns the status of VerifyProgram().
 Status Check(Span<const std::byte> blob, const NpuIdentity& npu, std::size_t fast_scratch_bytes) {
   ethos_u::Program program;
   Failure failure;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Input: a byte that says how to read the rest; then
+// Input: the first byte says how the rest is read.
 //   even   bytes as they come over the wire
-//   odd    messages (u8 type, u16 length, payload), which are framed here, so that what lies behind
-//          the CRC is reached
-// Both go to a bare decoder with a small buffer and to the server of the check app, in pieces.
+//   odd    messages (u8 type, u16 length, payload). They are framed here, because mutated frames
+//          would fail the CRC.
+// Both go to a bare decoder with a small buffer and, in pieces, to the server of the check app.
 #include <cstdio>
 #include <cstring>
 #include <vector>
@@ -30,7 +30,7 @@ constexpr std::uint32_t kOutputBytes = 12;
 
 char last_outcome[64] = "";
 
-// Its tensors are blocks of their own, so that a sanitizer sees their ends.
+// Input and output are separate heap blocks, so that a sanitizer sees their ends.
 class FakeModel final : public check::ModelPort {
  public:
   FakeModel() : input_(kInputBytes), output_(kOutputBytes) {
@@ -79,7 +79,7 @@ struct FakeDevice final : check::Device {
   std::uint32_t ConsoleOverruns() override { return 0; }
 };
 
-// Whatever came in, what goes out is intact frames.
+// The server must send intact frames, whatever it received.
 struct AnswerSink final : protocol::ByteSink {
   AnswerSink() : buffer(check::kBodyBytes), decoder({buffer.data(), buffer.size()}) {}
   void Write(Span<const std::byte> bytes) override {
@@ -101,7 +101,7 @@ struct Wire final : protocol::ByteSink {
   Bytes bytes;
 };
 
-// The messages in `input`, as frames; at most what one body of the protocol holds.
+// Returns the messages in `input` as frames. A payload is cut to what one body can hold.
 Bytes FrameMessages(Span<const std::byte> input) {
   Wire wire;
   Bytes body(check::kBodyBytes);
@@ -122,7 +122,7 @@ Bytes FrameMessages(Span<const std::byte> input) {
   return wire.bytes;
 }
 
-// Reads a payload the way the message decoders do, in several widths.
+// Reads a payload as the message decoders do, in several widths.
 void ReadFields(Span<const std::byte> payload) {
   PayloadReader reader(payload);
   std::size_t taken = 0;
@@ -147,7 +147,7 @@ void ReadFields(Span<const std::byte> payload) {
   if (!reader.ok() && reader.U32() != 0) Violation("a number from behind the end");
 }
 
-// A frame that was accepted says the same when it is sent on.
+// An accepted frame must be the same after it was sent on.
 void CheckRoundTrip(const Frame& frame) {
   Bytes body(frame.payload.size() + protocol::kHeaderBytes + protocol::kCrcBytes);
   BodyWriter writer({body.data(), body.size()});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Each block from the heap, exactly as long as asked for, so that AddressSanitizer sees the first
-// byte beyond it. All are given back at the end.
+// Each block is a heap block of exactly the requested size, so that AddressSanitizer sees the first
+// byte beyond it. The destructor frees all blocks.
 #pragma once
 
 #include <cstdlib>
@@ -23,7 +23,7 @@ class HeapMemory final : public Memory {
   void* Allocate(std::size_t size_bytes, std::size_t align) override {
     if (size_bytes > kMaxBytes - used_bytes_) return nullptr;
     void* block = nullptr;
-    // Blocks of a length of zero have an address of their own too.
+    // Blocks of size 0 get an address of their own too.
     if (posix_memalign(&block, align < sizeof(void*) ? sizeof(void*) : align, size_bytes) != 0) {
       return nullptr;
     }

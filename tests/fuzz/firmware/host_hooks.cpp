@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What runtime, driver and protocol ask of the machine, on the host.
+// The functions that runtime, driver and protocol need from the platform, for the host.
 #include <executorch/runtime/platform/platform.h>
 
 #include <cstdio>
@@ -28,7 +28,7 @@ void CheckFailed(const char* file, int line, const char* expression) {
 
 namespace platform {
 
-// Time passes only when somebody looks.
+// Each call advances the time by 10 us.
 std::uint64_t NowUs() {
   static std::uint64_t now_us = 0;
   return now_us += 10;

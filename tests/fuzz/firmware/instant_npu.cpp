@@ -11,7 +11,7 @@ namespace {
 
 namespace reg = ethos_u::reg;
 
-// An Ethos-U55-128, which the seeds are compiled for.
+// An Ethos-U55-128, for which the seeds are compiled.
 constexpr std::uint32_t kConfig = 0x00001807;
 constexpr std::uint32_t kId = 0x10066001;
 
@@ -42,7 +42,8 @@ class InstantNpu final : public platform::NpuPort {
 
   bool alive() const override { return true; }
 
-  // All memory, at addresses of 28 bits that are aligned as here.
+  // The NPU reaches all memory: the device address is the low 28 bits of the CPU's, so the
+  // alignment is the same.
   std::uint64_t DeviceAddress(const void* cpu_address, std::size_t) override {
     return reinterpret_cast<std::uintptr_t>(cpu_address) & 0x0FFFFFFF;
   }

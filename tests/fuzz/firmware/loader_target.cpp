@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Input: a .pte. With PILOTLIGHT_FUZZ_KERNELS its operators are the firmware's kernels, else
-// probes.
+// Input: a .pte. Its operators are the firmware's kernels if PILOTLIGHT_FUZZ_KERNELS is defined,
+// otherwise probes.
 #include <executorch/runtime/core/error.h>
 #include <executorch/runtime/platform/runtime.h>
 
@@ -47,8 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const bool opened = (Open(), true);
   (void)opened;
   HeapMemory memory;
-  // Exactly as long as the file, so that a read behind it is seen, and apart from the caller's
-  // copy, so that a write into it is.
+  // A copy of exactly the file's size: a sanitizer sees a read beyond it, and the comparison with
+  // the caller's bytes below shows a write into it.
   auto* const file = static_cast<std::uint8_t*>(memory.Allocate(size, 16));
   if (file == nullptr) return 0;
   if (size != 0) std::memcpy(file, data, size);

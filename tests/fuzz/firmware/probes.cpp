@@ -36,8 +36,7 @@ void UseTensor(const Tensor& tensor, bool write) {
   sink = digest;
   const std::size_t size_bytes = tensor.nbytes();
   const void* const data = tensor.const_data_ptr();
-  // The caller lends memory to inputs and outputs; whoever forgets it has no data, nor has a
-  // tensor that was freed.
+  // An input or output has no data if the caller lent no memory. A freed tensor has none either.
   if (size_bytes == 0 || data == nullptr) return;
   if (!territory.Holds(data, size_bytes, false)) Violation("a tensor lies outside its memory");
   sink = Digest(data, size_bytes);
@@ -76,7 +75,7 @@ void UseValue(const EValue& value, bool write) {
   }
 }
 
-// Reads all arguments; writes the last, which is where operators put their result.
+// Reads all arguments and writes the last one, where operators put their result.
 void UseArguments(Span<EValue*> args) {
   for (std::size_t i = 0; i < args.size(); ++i) UseValue(*args[i], i + 1 == args.size());
 }
@@ -84,7 +83,7 @@ void UseArguments(Span<EValue*> args) {
 void ReadAndWrite(KernelRuntimeContext& context, Span<EValue*> args) {
   UseArguments(args);
   if (args.size() % 2 != 0) {
-    // Some kernels need room while they run.
+    // Like a kernel that needs scratch memory.
     const Result<void*> room = context.allocate_temp(64, 16);
     if (!room.ok()) return context.fail(room.error());
     std::memset(*room, 2, 64);
@@ -96,7 +95,7 @@ void Fail(KernelRuntimeContext& context, Span<EValue*> args) {
   context.fail(Error::InvalidArgument);
 }
 
-// An integer down by one, and whether it is zero now: what a loop in a program needs.
+// Decrements an integer and says whether it has reached zero, so that a program can have a loop.
 void CountDown(KernelRuntimeContext& context, Span<EValue*> args) {
   if (args.size() != 2 || !args[0]->isInt() || !args[1]->isBool()) {
     context.fail(Error::InvalidArgument);
@@ -129,7 +128,7 @@ const Kernel kernels[] = {
     Kernel("dim_order_ops::_clone_dim_order.out", ReadAndWrite),
 };
 
-// Takes any data that does not begin with "BAD!".
+// Accepts any data that do not begin with "BAD!".
 class FuzzBackend final : public executorch::runtime::BackendInterface {
  public:
   bool is_available() const override { return true; }
@@ -194,7 +193,7 @@ bool Territory::Holds(const void* begin, std::size_t size_bytes, bool writable) 
       return true;
     }
   }
-  return count_ == kMaxRanges;  // Too many to tell.
+  return count_ == kMaxRanges;  // Some ranges were not recorded, so nothing can be said.
 }
 
 void RegisterProbes() {

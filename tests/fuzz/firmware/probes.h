@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stand-ins for kernels and for a delegate. They use every byte that they are handed, and check
-// that it lies in memory that the program was given.
+// Stand-ins for kernels and for a delegate. They use every byte that they are given, and check that
+// it lies in memory that the program may touch.
 #pragma once
 
 #include <executorch/runtime/core/span.h>
@@ -12,7 +12,7 @@
 
 namespace pilotlight::fuzz {
 
-// What a program may touch: its file, planned buffers, inputs and outputs.
+// The memory that a program may touch: its file, planned buffers, inputs and outputs.
 class Territory {
  public:
   void Clear() { count_ = 0; }
@@ -30,19 +30,19 @@ class Territory {
   std::size_t count_ = 0;
 };
 
-// Of the program that is being examined.
+// The territory of the program under examination.
 extern Territory territory;
 
-// Delegates that init() accepted and destroy() has not seen yet.
+// Number of delegates that init() accepted and destroy() has not destroyed yet.
 extern std::uint32_t living_delegates;
 
-// Registers the backend "FuzzBackend". Once.
+// Registers the backend "FuzzBackend". Call it once.
 void RegisterProbes();
 
 // Kernels for every operator that the seeds name.
 executorch::runtime::Span<const executorch::runtime::Kernel> ProbeKernels();
 
-// Reads all bytes and returns a number made from them.
+// Reads all bytes and returns a number computed from them.
 std::uint32_t Digest(const void* data, std::size_t size_bytes);
 
 }  // namespace pilotlight::fuzz

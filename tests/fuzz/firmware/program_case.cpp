@@ -36,7 +36,7 @@ std::uint32_t log_lines;
 bool empty_log_line;
 volatile std::uint32_t sink;
 
-// A pool whose blocks come from Memory one by one.
+// A pool that takes each of its blocks from Memory.
 class Pool final : public MemoryAllocator {
  public:
   Pool(Memory& memory, std::size_t limit_bytes)
@@ -97,7 +97,7 @@ class Examination {
   }
 
  private:
-  // Who refuses says why, in one line; one that lacks operators, in one for each.
+  // A refusal logs one line. A refusal for missing operators logs one line for each of them.
   static void RefusedInOneLine(Error error) {
     const std::uint32_t lines = log_lines;
     log_lines = 0;
@@ -109,7 +109,7 @@ class Examination {
     }
   }
 
-  // The first refusal is the file's outcome.
+  // Records the first refusal as the file's outcome.
   bool Accepted(Stage stage, Error error) {
     const std::uint32_t lines = log_lines;
     RefusedInOneLine(error);
@@ -120,7 +120,7 @@ class Examination {
     return false;
   }
 
-  // Where a refusal is only an answer: what lies behind the last index, for one.
+  // For calls where an error is an ordinary answer, such as the item after the last index.
   void RefuseQuietly(Error error) {
     if (error == Error::Ok) return;
     if (empty_log_line) Violation("an empty line in the log");
@@ -218,7 +218,7 @@ class Examination {
     if (used > 0) RunWithLess(program, name, {spans, count}, used);
   }
 
-  // Returns what it took of the pool, 0 when the method was refused.
+  // Returns the bytes used of the pool, or 0 when the method was refused.
   std::size_t RunLoaded(const Program& program, const char* name,
                         executorch::runtime::Span<ByteSpan> planned) {
     Pool pool(memory_, limits_.pool_bytes);
@@ -234,13 +234,13 @@ class Examination {
     return used;
   }
 
-  // Once more with less of each memory than that: whoever does not get enough says so.
+  // Loads and runs again with less of each kind of memory: too little must be reported.
   void RunWithLess(const Program& program, const char* name,
                    executorch::runtime::Span<ByteSpan> planned, std::size_t used_bytes) {
     const std::uint32_t choice = Digest(file_.data(), file_.size());
     log_lines = 0;
     {
-      Pool pool(memory_, choice % used_bytes);  // Wherever the pool ends.
+      Pool pool(memory_, choice % used_bytes);  // The pool may end anywhere.
       Pool temp(memory_, limits_.temp_bytes);
       HierarchicalAllocator planned_memory(planned);
       MemoryManager manager(&pool, &planned_memory, &temp);
@@ -261,7 +261,7 @@ class Examination {
       if (SetOutputs(*method) && SetInputs(*method, true)) RefusedInOneLine(method->execute());
     }
     if (planned.empty()) return;
-    // Half of one planned buffer; a program may make do with that.
+    // Half of one planned buffer. The program may not need the other half.
     ByteSpan& cut = planned[choice % planned.size()];
     const ByteSpan whole = cut;
     cut = ByteSpan(whole.data(), whole.size() / 2);
@@ -279,7 +279,7 @@ class Examination {
     if (!SetOutputs(method) || !SetInputs(method, true)) return;
     const bool ran = Accepted(Stage::kExecute, method.execute());
     ReadOutputs(method);
-    // A second time, as an app would; with all inputs as large as they may be.
+    // Runs again, as an app would, with all inputs at their largest shape.
     if (ran && SetInputs(method, false)) {
       if (Accepted(Stage::kExecute, method.execute())) ReadOutputs(method);
     }
@@ -293,14 +293,14 @@ class Examination {
     }
   }
 
-  // `smaller`: those whose shape may change get ones instead, and all are zeros; else bytes of all
-  // kinds, which as indices mostly lie outside.
+  // `smaller`: inputs with a dynamic shape get size 1 in each dimension, and all bytes are zero.
+  // Otherwise the bytes have all kinds of values; as indices, most of them are out of range.
   bool SetInputs(Method& method, bool smaller) {
     for (std::size_t i = 0; i < method.inputs_size(); ++i) {
       const EValue own = method.get_input(i);
       if (!own.isTensor()) {
         const Error error = method.set_input(own, i);
-        // A list cannot be set.
+        // set_input() refuses a list.
         if (!Accepted(Stage::kInputs, error)) return false;
         continue;
       }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Does with a .pte all that an app would, and watches: every function of Program, MethodMeta and
-// Method, at every verification level. A file is either refused with an Error and a log line, or it
-// runs, and nothing that it makes the runtime touch lies outside the memory it was given. Knows
-// neither files nor the machine: the host's fuzz target and the emulated board's image both call
-// it.
+// Does with a .pte all that an app would do, and checks the result: it calls the functions of
+// Program, MethodMeta and Method, at both verification levels. A file is either refused with an
+// Error and a log line, or it runs, and the runtime touches only memory that it was given. This
+// module knows neither files nor the machine. The host's fuzz target and the emulated board's image
+// both call it.
 #pragma once
 
 #include <executorch/runtime/kernel/operator_registry.h>
@@ -16,11 +16,11 @@
 
 namespace pilotlight::fuzz {
 
-// Where the runtime's memory comes from: each block by itself on the host, so that a sanitizer sees
-// its ends; one arena on the board.
+// The runtime's memory. On the host each block is a heap block, so that a sanitizer sees its ends.
+// On the board all blocks come from one arena.
 class Memory {
  public:
-  // Null when there is no more. `align` is a power of two.
+  // Returns null when the memory is exhausted. `align` is a power of two.
   virtual void* Allocate(std::size_t size_bytes, std::size_t align) = 0;
 
  protected:
@@ -44,16 +44,16 @@ struct Limits {
   std::size_t tensor_bytes = std::size_t{1} << 20;  // Larger inputs and outputs are not supplied.
 };
 
-// `file` is aligned to 16 bytes; `kernels` empty: those that are registered. Calls Violation() and
-// does not return when the runtime broke a rule.
+// Examines `file`, which is aligned to 16 bytes. If `kernels` is empty, the registered kernels are
+// used. If the runtime broke a rule, it calls Violation() and does not return.
 Outcome Examine(Span<const std::uint8_t> file,
                 executorch::runtime::Span<const executorch::runtime::Kernel> kernels,
                 const Limits& limits, Memory& memory);
 
-// Counts one line of the runtime's log. Whoever has the platform's hook calls it.
+// Counts one line of the runtime's log. The target's log hook calls it.
 void CountLogLine(std::size_t length);
 
-// Provided by the target: says what happened, and ends.
+// The target provides this: prints `what` and ends the process.
 [[noreturn]] void Violation(const char* what);
 
 }  // namespace pilotlight::fuzz

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Runs one target without a fuzzer: files, all prefixes of files, and lists of mutations that
-// tests/fuzz/mutations.py has written (its docstring has the format). Mutations are applied in
-// memory. A case that breaks a rule, crashes or does not end is written to a file, with the command
-// that runs it again.
+// tests/fuzz/mutations.py writes (its docstring has the format). It applies mutations in memory. If
+// a case breaks a rule, crashes or does not end, it writes the case to a file and prints the
+// command that runs it again.
 //
 //   loader_replay [--print] [--dump FOLDER] [--prefixes FILE] [--from N] [--cases LIST] [FILE...]
 #include <fcntl.h>
@@ -36,7 +36,7 @@ std::string current_name;
 std::map<std::string, unsigned long> outcomes;
 unsigned long executed = 0;
 bool print = false;
-// The first case of a list to run: how to go on behind a finding.
+// The first case of a list to run, to continue after a finding.
 unsigned long first_case = 0;
 
 [[noreturn]] void Die(const char* format, const char* what) {
@@ -45,7 +45,7 @@ unsigned long first_case = 0;
   std::exit(2);
 }
 
-// Called when the process is about to end: no allocation here.
+// Called when the process is about to end, so it must not allocate.
 void DumpCase() {
   static bool dumped = false;
   if (dumped || current == nullptr) return;
@@ -77,7 +77,7 @@ Bytes ReadFile(const char* path) {
   return Bytes((std::istreambuf_iterator<char>(file)), {});
 }
 
-// Counts this process's own time, so that a busy machine ends no case.
+// Limits this process's own processor time, so that a busy machine ends no case.
 void SetLimit(int seconds) {
   const struct itimerval limit = {{0, 0}, {seconds, 0}};
   setitimer(ITIMER_PROF, &limit, nullptr);
@@ -163,7 +163,7 @@ void RunCases(const char* path) {
 
 }  // namespace
 
-// Whatever a sanitizer finds ends in SIGABRT, and so in OnSignal().
+// Every report of a sanitizer raises SIGABRT, which calls OnSignal().
 extern "C" const char* __asan_default_options() { return "abort_on_error=1"; }
 extern "C" const char* __ubsan_default_options() { return "abort_on_error=1:print_stacktrace=1"; }
 

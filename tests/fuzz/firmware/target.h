@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What every fuzz target has: libFuzzer's entry, which AFL++'s driver and replay.cpp call too.
+// The entry point of every fuzz target. libFuzzer, AFL++'s driver and replay.cpp call it.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace pilotlight::fuzz {
 
-// What the last input came to, in a few words ("ran", "method 0x23"); for statistics.
+// The outcome of the last input in a few words ("ran", "method 0x23"), for statistics.
 const char* LastOutcome();
 
 }  // namespace pilotlight::fuzz

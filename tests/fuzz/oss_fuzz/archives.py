@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what ClusterFuzz takes beside each fuzzer: seed corpus, dictionary, options.
+"""Writes the files that ClusterFuzz expects beside each fuzzer: seed corpus, dictionary, options.
 
     python tests/fuzz/oss_fuzz/archives.py FOLDER TARGET...
 
@@ -22,19 +22,22 @@ import building  # noqa: E402
 import regressions  # noqa: E402
 import seeds  # noqa: E402
 
-# The names of a date in every archive, so that equal seeds give equal archives.
+# The date of every entry, so that equal seeds give equal archives.
 _DATE = (2000, 1, 1, 0, 0, 0)
 
 
 def _corpus(target: str, folder: Path) -> set[bytes]:
-    """Return the seeds of `target`, and all that fuzzing and reviews found; `folder` is scratch space."""
+    """Return the seeds of `target` and all inputs that fuzzing and reviews found.
+
+    `folder` is scratch space.
+    """
     seeds.write(folder / "seeds")
     files = list((folder / "seeds" / ("loader" if target == "kernels" else target)).iterdir())
     if target in ("loader", "kernels"):
         regressions.write(folder / "regressions")
         files += (folder / "regressions").glob("*.pte")
     if target == "kernels":
-        import kernel_programs  # here, since its programs are exports, which need PyTorch
+        import kernel_programs  # Here, because its programs are exports, which need PyTorch.
 
         (folder / "kernels").mkdir()
         files += kernel_programs.all_programs(folder / "kernels")
@@ -47,7 +50,7 @@ def write(folder: Path, target: str) -> None:
     fuzzer = building.fuzzer_name(target)
     with tempfile.TemporaryDirectory() as scratch:
         corpus = _corpus(target, Path(scratch))
-    # As libFuzzer names its inputs.
+    # libFuzzer names its inputs in this way.
     named = sorted((hashlib.sha1(content, usedforsecurity=False).hexdigest(), content) for content in corpus)
     with zipfile.ZipFile(folder / f"{fuzzer}_seed_corpus.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in named:

@@ -1,14 +1,13 @@
 #!/bin/bash -eu
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds the fuzz targets as OSS-Fuzz asks for them, so that ClusterFuzz can run them unchanged.
+# Builds the fuzz targets in OSS-Fuzz's environment, so that ClusterFuzz can run them unchanged.
 #
-#   build.sh [TARGET...]    loader, delegate, frames, kernels; all when none is named
+#   build.sh [TARGET...]    loader, delegate, frames, kernels; without an argument, all of them
 #
-# OSS-Fuzz's environment: CC, CXX, CFLAGS and CXXFLAGS with the sanitizer's flags,
-# LIB_FUZZING_ENGINE, OUT for what ClusterFuzz takes, WORK for intermediate files, and
-# ARCHITECTURE (i386 is a build of 32 bits). PYTHON is the interpreter that has the executorch
-# package; without it, that of .venv.
+# The environment: CC, CXX, CFLAGS and CXXFLAGS with the sanitizer's flags, LIB_FUZZING_ENGINE, OUT
+# for the files that ClusterFuzz takes, WORK for intermediate files, and ARCHITECTURE (i386 is a
+# 32-bit build). PYTHON is the interpreter that has the executorch package; the default is .venv's.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 for variable in CC CXX LIB_FUZZING_ENGINE OUT WORK; do

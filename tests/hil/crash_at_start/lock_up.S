@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An image without fault handlers that faults with its first instructions.
+ * An image without fault handlers whose first instructions fault.
  */
     .syntax unified
     .thumb

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The driver's verdict on programs, for tests in Python. Requests on standard input, each a few
-// words and then bytes; one line of answer each:
+// The driver's verdict on programs, for tests in Python. Each request on standard input is some
+// words and then bytes. The answer to each is one line:
 //
 //   's' CONFIG ID sizes[8] length stream   VerifyStream: "ok USED_REGIONS" or a refusal
 //   'b' CONFIG ID fast_scratch length blob VerifyProgram: "ok USED_REGIONS" or a refusal
@@ -29,7 +29,7 @@ bool Answer() {
   if (!Word(kind) || !Word(npu.config) || !Word(npu.id)) return false;
   if (kind == 's' ? !Read(&sizes, sizeof(sizes)) : !Word(fast_scratch_bytes)) return false;
   if (!Word(length)) return false;
-  // As long as its content, so that a sanitizer sees any read beyond it.
+  // A block of exactly the content's size, so that a sanitizer sees any read beyond it.
   const auto bytes = std::make_unique<std::byte[]>(length);
   if (!Read(bytes.get(), length)) return false;
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A damaged model.json is an error with the file and what is wrong, whatever is in it."""
+"""A damaged model.json is an error that names the file and the mistake, whatever its content."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where nobody looks at a terminal, progress is a log: a line for each step."""
+"""Without a terminal, progress is a log with one line for each step."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every file of tests is found when pytest is given the folder `tests`."""
+"""pytest finds every test file when it is given the folder `tests`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TESTS = Path(__file__).resolve().parents[2]
 
 
 def test_no_folder_of_tests_is_left_out(pytestconfig: pytest.Config) -> None:
-    """pytest's own list has "build" in it, which once left out the tests of pilotlight.build."""
+    """pytest's default list has "build" in it. It once left out the tests of pilotlight.build."""
     left_out = pytestconfig.getini("norecursedirs")
     files = [path.relative_to(TESTS) for path in TESTS.rglob("test_*.py")]
     assert len(files) > 100

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Set-up says what it is doing: a line per step, and on a terminal how far it has come."""
+"""Set-up prints a line per step. On a terminal it also shows how far it has come."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the language models have in common: token numbers go in, and their size."""
+"""What the language models share: their size, and token numbers as input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORDS, TOKENS = 200, 16
 
 
 class NextToken(nn.Module):
-    """Gives the scores of the next token; the body is one of transformers' causal models."""
+    """Returns the scores of the next token. `body` is a causal model of transformers."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -26,8 +26,8 @@ class NextToken(nn.Module):
 
 
 def language_spec(name: str, make: Callable[[], nn.Module]) -> ModelSpec:
-    """make: imports transformers, and makes the model."""
-    import_torchvision()  # transformers looks at it
+    """Describe the model that `make` returns. `make` may import transformers."""
+    import_torchvision()  # transformers imports it
     numbers = range(CALIBRATION)
     samples = [(torch.randint(0, WORDS, (1, TOKENS), generator=generator(n)),) for n in numbers]
     return zoo_spec(name, make, samples)

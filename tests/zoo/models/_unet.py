@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A U-Net of three levels; the zoo's U-Nets differ in how they grow back."""
+"""A U-Net of three levels. The zoo's U-Nets differ in how they upsample."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _level(channels_in: int, channels_out: int) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """up: makes a layer that doubles height and width, from its numbers of channels."""
+    """`up` makes a layer that doubles height and width, from its numbers of channels."""
 
     def __init__(self, up: Callable[[int, int], nn.Module]) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the models of the zoo share: random weights that behave, and small data.
+"""What the models of the zoo share: random weights and small data.
 
-Weights are random, since no package ships trained ones. Three things make such a network behave like
-a trained one. Batch norms have statistics of the data. Per-layer scales that start near zero are set
-to a size that matters. The data is smooth, so that neighbours resemble each other.
+Weights are random, because no package ships trained ones. Three things make such a network behave
+like a trained one: batch norms have the statistics of the data, scales that start near zero are set
+to 0.5, and the data is smooth, so that neighbouring values are similar.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def generator(seed: int = 1) -> torch.Generator:
 
 
 def images(size: int, channels: int = 3, count: int = CALIBRATION + HELD_OUT) -> torch.Tensor:
-    """Smooth random pictures [count, channels, size, size] of about unit variance."""
+    """Return smooth random pictures [count, channels, size, size] of about unit variance."""
     chance = generator()
     coarse = torch.randn(count, channels, max(size // 8, 2), max(size // 8, 2), generator=chance)
     smooth = functional.interpolate(coarse, size=(size, size), mode="bilinear")
@@ -37,7 +37,7 @@ def images(size: int, channels: int = 3, count: int = CALIBRATION + HELD_OUT) ->
 
 
 def signals(channels: int, length: int, count: int = CALIBRATION + HELD_OUT) -> torch.Tensor:
-    """Smooth random signals [count, channels, length]."""
+    """Return smooth random signals [count, channels, length]."""
     chance = generator()
     coarse = torch.randn(count, channels, max(length // 8, 2), generator=chance)
     smooth = functional.interpolate(coarse, size=length, mode="linear")
@@ -45,17 +45,17 @@ def signals(channels: int, length: int, count: int = CALIBRATION + HELD_OUT) -> 
 
 
 def settled(module: nn.Module, samples: torch.Tensor) -> nn.Module:
-    """Give batch norms the statistics of `samples`, and layer scales a size that matters."""
+    """Give batch norms the statistics of `samples`, and set scales near zero to 0.5."""
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # an average over all that is seen
+        norm.momentum = None  # the average over all samples
     with torch.no_grad():
         for parameter in module.parameters():
             if parameter.dim() == 1 and 0 < parameter.abs().max() < _SMALLEST_SCALE:
                 parameter.fill_(0.5)
         module.eval()
-        for _ in range(2):  # The second time, later norms see what settled norms hand on.
+        for _ in range(2):  # In the second pass, later norms see the output of settled norms.
             for norm in norms:
                 norm.reset_running_stats()
                 norm.train()
@@ -71,10 +71,10 @@ def zoo_spec(
     *,
     sequence: bool = False,
 ) -> ModelSpec:
-    """Make the model with fixed random weights, settle it, and describe it.
+    """Make the model with fixed random weights, settle its norms, and describe it.
 
-    samples: one tensor [CALIBRATION + HELD_OUT, ...] for a model with one input, of which the last
-        are the data set. Tuples of inputs for other models: they have no data set.
+    samples: for a model with one input, one tensor [CALIBRATION + HELD_OUT, ...]; its last
+        HELD_OUT items are the data set. For other models, tuples of inputs, without a data set.
     """
     torch.manual_seed(1)
     module = make().eval()
@@ -87,11 +87,11 @@ def zoo_spec(
 
 
 def import_torchvision() -> None:
-    """Import torchvision, also beside a PyTorch for which its compiled part was not made.
+    """Import torchvision, even beside a PyTorch that does not fit its compiled part.
 
     The package on PyPI is compiled for CUDA. Beside a CPU build of PyTorch its operators are
-    unknown, and the import ends at the first of them. Its networks need none of them, so they are
-    declared, and the import is tried again.
+    unknown, and the import fails at the first of them. Its networks do not need these operators, so
+    this function declares them and imports the package again.
     """
     try:
         import_module("torchvision")

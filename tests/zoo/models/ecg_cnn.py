@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A one-dimensional residual CNN that tells heartbeats apart."""
+"""A one-dimensional residual CNN that classifies heartbeats."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def spec() -> ModelSpec:
 
     def make() -> MlpMixer:
         mixer = MlpMixer(num_classes=10, img_size=32, patch_size=8, num_blocks=4, embed_dim=64)
-        mixer.head.reset_parameters()  # timm sets it to zero
+        mixer.head.reset_parameters()  # timm sets the weights to zero
         return mixer
 
     return zoo_spec("mixer", make, images(32))

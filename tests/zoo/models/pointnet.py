@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PointNet (Qi et al., 2017) without its transformers of coordinates: a network over 128 points."""
+"""PointNet (Qi et al., 2017) over 128 points, without its networks that transform coordinates."""
 
 from __future__ import annotations
 

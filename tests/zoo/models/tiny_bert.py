@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""BERT with two layers of 128, from transformers: token numbers go in."""
+"""BERT with two layers of width 128, from transformers. The input is token numbers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GPT-2 with two layers of 64, from transformers: token numbers in, the next token's scores out."""
+"""GPT-2 with two layers of width 64, from transformers: from token numbers to the next scores."""
 
 from __future__ import annotations
 

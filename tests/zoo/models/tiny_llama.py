@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Llama decoder with two layers of 64, from transformers: rotary positions, grouped queries."""
+"""A Llama decoder with two layers of width 64, from transformers: rotary, grouped queries."""
 
 from __future__ import annotations
 

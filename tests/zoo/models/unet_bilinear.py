@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A U-Net that grows back by bilinear interpolation."""
+"""A U-Net that upsamples by bilinear interpolation."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A U-Net that grows back with transposed convolutions."""
+"""A U-Net that upsamples with transposed convolutions."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A detector with two scales and, per scale, one output of boxes and one of class scores."""
+"""A detector with two scales. Each scale has one output of boxes and one of class scores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _block(channels_in: int, channels_out: int, stride: int) -> nn.Sequential:
 
 
 class _Head(nn.Module):
-    """From features to distances to a box's four sides, and scores."""
+    """Maps features to the distances to a box's four sides, and to scores."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

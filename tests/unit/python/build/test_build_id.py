@@ -32,7 +32,7 @@ def link(folder: Path, source: str = APP, value: int = 1, *flags: str) -> Path:
     folder.mkdir(parents=True)
     (folder / "app.c").write_text(source.replace("VALUE", str(value)))
     (folder / "id.S").write_text(ASSEMBLY)
-    # A reproducible image of this machine's, which does not tell where it was made.
+    # A reproducible host image that does not contain the place where it was made.
     fixed = ["-static", "-Wl,--build-id=none", "-Wl,--gc-sections", "-o", "image"]
     subprocess.run(["cc", *fixed, *flags, "app.c", "id.S"], cwd=folder, check=True)
     return folder / "image"

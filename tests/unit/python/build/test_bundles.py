@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each model of an image has a folder of its own, under a name that Python and CMake agree on."""
+"""Each model of an image has its own folder, with a name on which Python and CMake agree."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_model_named_twice_is_refused(models: list[str]) -> None:
 
 
 def test_cmake_gives_two_files_of_one_name_a_bundle_each(tmp_path: Path) -> None:
-    # Configured only: exports and compilation are steps of the build.
+    # Only configured: exports and compilation are steps of the build.
     for name in "ab":
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.py").write_text("")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the user is told when CMake, the compiler or the linker refuses."""
+"""Messages to the user when CMake, the compiler or the linker refuses."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit
 
 LOG = Path("build.log")
 
-# As GNU ld 2.40 prints it.
+# Output of GNU ld 2.40.
 OVERFLOW = """\
 [12/12] Linking CXX executable firmware.elf
 FAILED: [code=1] firmware.elf
@@ -22,7 +22,7 @@ ninja: build stopped: subcommand failed.
 """
 
 
-# As it writes its map, although the link fails.
+# Its map file, which it writes although the link fails.
 MAP = """\
 
 Linker script and memory map

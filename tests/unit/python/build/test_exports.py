@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An export is repeated when something that went into it changed, and only then."""
+"""An export is repeated only if one of its inputs changed."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ from pilotlight.bundle import ModelInfo, Tolerance, load_model_info
 
 
 class Report(str):
-    """What stands for an ExportReport."""
+    """Replaces an ExportReport."""
 
     depends_on: tuple[str, ...] = ()
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an export was made from is found, also where Python opens no file; what it was not made from is left out."""
+"""The inputs of an export are found, even those that Python does not open as files.
+
+Other files are not recorded.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the link step writes, as ninja sees it."""
+"""The files that the link step writes, and which of them ninja sees change."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_new_descriptor_changes_the_file_that_ninja_knows(tmp_path: Path) -> N
     before = link(bundle, tmp_path / "out")
     assert link(bundle, tmp_path / "out") == before
 
-    # As after calibrating on other samples: another scale, the same names.
+    # A calibration on other samples changes the scale, but not the names.
     record = json.loads((bundle / "model.json").read_text(encoding="utf-8"))
     record["outputs"][0]["scale"] *= 2
     (bundle / "model.json").write_text(json.dumps(record), encoding="utf-8")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the cache gives is what the compiler would write, and nothing else."""
+"""The cache returns exactly what the compiler would write."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pilotlight.build import object_cache
 from pilotlight.paths import ROOT
 
 SCRIPT = Path(object_cache.__file__)
-# A compiler that counts how often it is called.
+# A compiler that counts its calls.
 COUNTING = '#!/bin/sh\necho >>"$CALLS"\nexec g++ "$@"\n'
 
 
@@ -25,7 +25,7 @@ class Project:
     """A source, two folders of headers, and build folders anywhere."""
 
     def __init__(self, home: Path, shared: Path) -> None:
-        """Put the source and the headers into home; shared has the compiler and the cache."""
+        """Write the source and the headers to home. `shared` has the compiler and the cache."""
         self.home, self.shared, self.cache = home, shared, shared / "cache"
         self.compiler = shared / "compiler"
         if not self.compiler.exists():
@@ -48,7 +48,7 @@ class Project:
         return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
 
     def compile(self, build: str, *more: str, cache: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Compile below the folder `build`; the headers and the source are left where they are."""
+        """Compile in the folder `build`. Headers and source stay where they are."""
         folder = self.home / build
         (folder / "objects").mkdir(parents=True, exist_ok=True)
         arguments = [f"-I{self.home / 'first'}", "-isystem", str(self.home / "second"), *more]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a build folder remembers, and when it is emptied."""
+"""The settings that a build folder remembers, and when the folder is emptied."""
 
 import shlex
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A wrong option ends a build before anything of the earlier one is touched."""
+"""A wrong option ends a build before it changes anything of an earlier build."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUILT = Settings("qemu-corstone300", ("digits",))
 
 @pytest.fixture
 def built(tmp_path: Path) -> Path:
-    """A build folder as a finished build leaves it, as far as it matters here."""
+    """A build folder with those files of a finished build that matter here."""
     folder = tmp_path / "build"
     save_settings(folder, BUILT)
     for name in ("build_info.json", "firmware.elf", "bundles/digits/model.pte"):

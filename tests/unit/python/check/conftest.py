@@ -58,7 +58,7 @@ def bench(build_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 @pytest.fixture
 def rewrite(build_dir: Path) -> Rewrite:
-    """Replace arrays of golden.npz, and build with that; None removes one."""
+    """Replace arrays of golden.npz, and record them as the build's. None removes an array."""
 
     def apply(**changes: Any) -> None:
         path = build_dir / "bundles" / "fake" / "golden.npz"

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fake device that runs the model of the fixtures' build folder: it answers the first ten input bytes, reversed."""
+"""A fake device that runs the model of the fixtures' build folder.
+
+Its answer is the first ten input bytes, reversed.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ OUTPUT = TensorInfo("y", "int8", (1, 10), 0.25, 7)
 
 
 def record_expectations(build_dir: Path) -> None:
-    """As a build with the bundle as it is now would."""
+    """Record the bundle's expectations, as a build with the present bundle would."""
     path = build_dir / "build_info.json"
     info = json.loads(path.read_text())
     info["models"][0]["expectations"] = expectations_sha256(build_dir / "bundles" / "fake")
@@ -33,14 +36,17 @@ def record_expectations(build_dir: Path) -> None:
 
 @dataclass
 class Bench:
-    """Runs a check on a fake device with given faults; `obituary` is what its supervisor would say."""
+    """Runs a check on a fake device with given faults.
+
+    obituary: what the device's supervisor would report.
+    """
 
     build_dir: Path
     obituary: str = ""
     device: FakeDevice | None = None
 
     def described(self, side: str) -> list[TensorDescription]:
-        """The inputs or outputs as an image of this build describes them."""
+        """Return the inputs or outputs as an image of this build describes them."""
         tensor = {"input": INPUT, "output": OUTPUT}[side]
         size_bytes = int(np.prod(tensor.shape))
         return [TensorDescription(tensor.name, tensor.dtype, tensor.shape, tensor.scale, tensor.zero_point, size_bytes)]
@@ -50,7 +56,7 @@ class Bench:
         return self.build_dir / "bundles" / "fake"
 
     def describe(self, **changes: Any) -> None:
-        """Replace fields of model.json, and build with that."""
+        """Replace fields of model.json, and record the bundle as the build's."""
         replace(load_model_info(self.bundle), **changes).save(self.bundle)
         record_expectations(self.build_dir)
 

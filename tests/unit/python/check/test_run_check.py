@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A check passes when everything was proved, and never otherwise."""
+"""A check passes only when everything was proved."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_one_wrong_bit_is_a_mismatch_that_says_where(bench: Bench, run: int) -> 
     assert f"sample {run - 1}, output 0: 1 of 10 elements differ, the first at [5]" in str(report.failure)
 
 
-# Each way in which a session can lack evidence, with the exit code it has to have and what is said.
+# Each way in which a session can lack evidence, with the expected exit code and message.
 NEVER_A_PASS: dict[str, tuple[int, str, dict[str, Any]]] = {
     "another build": (
         43,
@@ -224,7 +224,7 @@ def test_tensors_described_otherwise_than_exported_are_refused(
 
 
 def bound_of(size_bytes: int, **gaps: Any) -> StackBound:
-    """A bound whose chain is one call, without interrupts and faults."""
+    """Return a bound whose chain is one call, without interrupts and faults."""
     nothing: dict[str, Any] = {"unresolved": (), "recursive": (), "unsized": ()}
     main = Chain((("StartInCpp", size_bytes - EXCEPTION_FRAME_BYTES),))
     return StackBound(main, (), Chain(()), reserved_bytes=8192, fault_reserved_bytes=512, **{**nothing, **gaps})
@@ -346,7 +346,7 @@ def test_a_check_that_cannot_begin_leaves_no_earlier_verdict(bench: Bench) -> No
 
 
 def test_tolerances_that_the_build_did_not_have_prove_nothing(bench: Bench) -> None:
-    """With these, any output would pass."""
+    """With these tolerances, any output would pass."""
     generous = (Tolerance(1e9, 1.0),)
     replace(load_model_info(bench.bundle), tolerances=generous).save(bench.bundle)
     with pytest.raises(ConfigError, match="not those that the image was built with"):

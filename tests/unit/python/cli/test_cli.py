@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How every command ends: one message, its exit code, and no PyTorch unless it exports."""
+"""How every command ends: with one message and its exit code.
+
+Only commands that export load PyTorch.
+"""
 
 import argparse
 import errno

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bundles around the golden programs of the delegate's tests."""
+"""Bundles with the golden programs of the delegate's tests."""
 
 from __future__ import annotations
 

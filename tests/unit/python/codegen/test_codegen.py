@@ -98,13 +98,15 @@ def test_memory_lies_in_its_sections_and_not_in_the_image(make_bundle, host, tmp
         assert program["sh_type"] == "SHT_PROGBITS" and program["sh_addralign"] == 16
         assert program.data() == (tmp_path / "bundle_cnn/model.pte").read_bytes()
         assert arena["sh_type"] == "SHT_NOBITS" and arena["sh_addralign"] == 32
-        assert arena["sh_size"] == 96 + 1280  # 80 bytes of activations up to the next 32, then the scratch
+        # 80 bytes of activations, rounded up to a multiple of 32, then the scratch.
+        assert arena["sh_size"] == 96 + 1280
         assert sections[".method_pool.pilotlight_model_cnn"]["sh_type"] == "SHT_NOBITS"
 
 
 def test_method_pool_of_our_runtime_is_exact_and_of_a_package_a_bound(make_bundle, host, tmp_path):
     bundle = make_bundle()
-    # 64 bit: what load_method took on the host from each of the two runtimes, seen by model_test's MarkedAllocator.
+    # 64 bit: bytes that load_method of each runtime took on the host, measured with model_test's
+    # MarkedAllocator.
     ours, package = 512, 528
     assert generate_model(bundle, host, "ours", tmp_path).arenas.method_pool == ours
     assert generate_model(bundle, host, "package", tmp_path).arenas.method_pool > 2 * package
@@ -166,7 +168,7 @@ def test_name_that_is_no_identifier_is_refused(make_bundle, host, tmp_path):
 def test_too_small_a_region_is_named_with_the_bytes_over(make_bundle, host, tmp_path):
     name, region = host.region_of("tensor_arena")
     small = replace(host, memory={**host.memory, name: replace(region, size=8000)})
-    # 8368 bytes of program, 96 of activations, 1280 of scratch, in one region.
+    # One region holds 8368 bytes of program, 96 of activations and 1280 of scratch.
     with pytest.raises(DoesNotFit, match=rf"memory\.{name} of host is 1,744 bytes too small") as caught:
         generate_model(make_bundle(), small, "package", tmp_path)
     listed = [line.split()[0] for line in str(caught.value).splitlines()[1:]]
@@ -190,7 +192,7 @@ def test_models_share_an_arena_but_for_one_that_may_carry_something_over(make_bu
     assert [[model.shares_arena for model in models] for models in both] == [[False, False], [True, True]]
     method = read_program((bundles[0] / "model.pte").read_bytes()).methods["forward"]
     assert not carries_over(method, None)
-    # As a buffer that the model changes: the only input of the call is one that nobody sets.
+    # As with a buffer that the model changes: nobody sets the only input of the call.
     assert carries_over(replace(method, input_values=()), None)
 
 
@@ -221,7 +223,7 @@ def test_inputs_and_outputs_in_place_cost_no_memory_of_their_own(make_bundle):
 
 
 def test_no_kernel_takes_memory_that_nobody_counted() -> None:
-    # arenas.py counts delegates alone; the first kernel that allocates has to be counted there.
+    # arenas.py counts only delegates. If a kernel allocates, arenas.py must count it too.
     sources = (ROOT / "firmware" / "kernels").rglob("*.cpp")
     assert not [path.name for path in sources if re.search(r"allocate(_temp)?\(", path.read_text(encoding="utf-8"))]
 

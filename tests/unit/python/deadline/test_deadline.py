@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clock of all waits: real time on an idle machine, down to a tenth of it on a busy one."""
+"""The clock of all waits.
+
+It runs in real time on an idle machine, and at down to a tenth of that on a busy one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from pilotlight.deadline import Alarm, Clock, Deadline, waited_for_processor_s
 
 
 class Machine:
-    """Real time and waiting time, as the test says."""
+    """A machine whose real time and waiting time the test sets."""
 
     def __init__(self) -> None:
         self.real_s = 100.0
@@ -27,7 +30,7 @@ class Machine:
         self.clock = Clock(lambda: self.real_s, lambda: self.waited_s)
 
     def passes(self, real_s: float, waited_s: float) -> float:
-        """Return how far the clock moves meanwhile."""
+        """Let this much time pass. Return how far the clock moved."""
         before = self.clock.now()
         self.real_s += real_s
         self.waited_s += waited_s

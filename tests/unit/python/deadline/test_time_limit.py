@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plugin that gives each test a time limit: a hang fails, and takes nothing with it."""
+"""The plugin that limits each test's time: a hang fails, and no other test is affected."""
 
 from __future__ import annotations
 

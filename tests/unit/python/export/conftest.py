@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way from a module to delegates, without files."""
+"""The steps from a module to delegates, without files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pilotlight.model_spec import ModelSpec
 
 @pytest.fixture
 def place_rewritten(tmp_path: Path) -> Place:
-    """Capture, fold, rewrite, quantise, lower and confirm on the simulator, as an export does."""
+    """Capture, fold, rewrite, quantise, lower, and confirm on the simulator, as an export does."""
 
     def run(module: nn.Module, x: torch.Tensor) -> tuple[Attempt, Attempts]:
         spec = ModelSpec("m", module.eval(), (x,), [(x,)])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests of the lowering share: a module of one function, and the type of the fixture that places it."""
+"""What tests of the lowering share: a module of one function, and the type of `place_rewritten`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from pilotlight.export.attempts import Attempt, Attempts
 
-# `place_rewritten` of conftest.py.
+# The type of the fixture `place_rewritten` in conftest.py.
 Place = Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An export report in which every field says something."""
+"""An export report in which every field has a value."""
 
 from __future__ import annotations
 

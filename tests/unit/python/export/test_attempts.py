@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What does not compile for the NPU is found and stays on the CPU; the rest does not."""
+"""Operators that do not compile for the NPU stay on the CPU, and no others."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from pilotlight.model_spec import ModelSpec
 from pilotlight.npu.analysis.hazards import Hazard
 from pilotlight.npu.simulation import DelegateRunner
 
-# Each returns what the module computes and the operators that were kept, and told.
+# Returns the attempt, all attempts, and the lines that the user was told.
 Place = Callable[..., tuple[Attempt, Attempts, list[str]]]
 
 
 class Squashed(nn.Module):
-    """A plain network whose lowering fails in ExecuTorch 1.5.1: an average pool right after tanh."""
+    """Its lowering fails in ExecuTorch 1.5.1, because an average pool follows tanh directly."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Squashed(nn.Module):
 
 
 class FusedProjections(nn.Module):
-    """Vela 5.1 multiplies the whole of linear(x) where MATMUL's first operand is a slice of it."""
+    """Vela 5.1 multiplies the whole of linear(x) if MATMUL's first operand is a slice of it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ def test_what_vela_miscompiles_is_found_by_halving_and_stays_on_the_cpu(
     x = torch.randn(1, 9, 16)
     module = FusedProjections()
     attempt, attempts, told = place(module, x)
-    # Either end of the slice will do: with one of the two on the CPU the commands are right.
+    # With either end of the slice on the CPU, the commands are right.
     assert kept(attempts) in (["chunk"], ["matmul"])
     (why,) = attempts.kept.values()
     assert why.startswith("Vela's commands for it do not run on the simulator: OFM channel, region 1: ")
@@ -160,7 +160,7 @@ class Taps(nn.Module):
 def test_every_output_of_a_delegate_is_there_and_in_its_place(
     place: Place, order: tuple[int, ...], strides: tuple[int, ...], across: bool
 ) -> None:
-    """Outputs of equal size too: the simulator's answers are compared one by one."""
+    """The outputs may have equal sizes. The simulator's answers are compared one by one."""
     module = Taps(order, strides, across)
     x = torch.randn(1, 3, 8, 8)
     attempt, attempts, _ = place(module, x)
@@ -177,7 +177,7 @@ def test_every_output_of_a_delegate_is_there_and_in_its_place(
 def test_equal_operators_fail_once_and_the_rest_of_a_large_model_stays_on_the_npu(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Twelve failing operators, more than one attempt each would be worth."""
+    """Seven operators fail. One attempt for each would take too long."""
 
     def refuse(self: Any, op: Any, args: Any, kwargs: Any, meta: Any, updated: bool = False) -> Any:
         if op in self.target_ops:
@@ -185,18 +185,18 @@ def test_equal_operators_fail_once_and_the_rest_of_a_large_model_stays_on_the_np
         return super(RewriteAvgPool2dPass, self).call_operator(op, args, kwargs, meta, updated)
 
     monkeypatch.setattr(RewriteAvgPool2dPass, "call_operator", refuse)
-    layers = [nn.Sequential(nn.Conv2d(2, 2, 1), nn.AvgPool2d(3, 1, 1)) for _ in range(10)]
+    layers = [nn.Sequential(nn.Conv2d(2, 2, 1), nn.AvgPool2d(3, 1, 1)) for _ in range(5)]
     shrinking = [nn.Sequential(nn.Conv2d(2, 2, 1), nn.AvgPool2d(2)) for _ in range(2)]
     attempt, attempts, told = place(nn.Sequential(*layers, *shrinking), torch.randn(1, 2, 8, 8))
-    assert kept(attempts) == ["avg_pool2d"] * 12
-    # The equal ones, one of another shape, and then all of that name.
+    assert kept(attempts) == ["avg_pool2d"] * 7
+    # The equal ones fail once, the other shape once, and then all of that name are given up.
     assert sum("does not compile" in line for line in told) <= 3
-    assert sum("convolution" in operator.name for operator in attempt.lowered.operators) == 12
+    assert sum("convolution" in operator.name for operator in attempt.lowered.operators) == 7
     assert not any("convolution" in operator.name for operator in attempt.lowered.on_cpu)
 
 
 def test_a_sum_of_few_values_is_delegated(place: Place) -> None:
-    """Vela copies four bytes as sixteen."""
+    """Vela copies sixteen bytes where the tensor has four."""
 
     class Sums(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -243,7 +243,7 @@ def test_when_nothing_compiles_all_is_left_to_the_cpu(place: Place, monkeypatch:
     attempt, attempts, _ = place(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), torch.randn(1, 4))
     assert attempt.lowered.delegates == ()
     assert sorted(kept(attempts)) == ["linear", "relu"]
-    # Input and output are int8 all the same; in between nothing is.
+    # Input and output are still int8. Everything between them is float.
     conversions = [o.name for o in attempt.lowered.on_cpu if o.name.startswith("quantized_decomposed")]
     assert conversions == [f"quantized_decomposed.{way}quantize_per_tensor.default" for way in ("de", "")]
 

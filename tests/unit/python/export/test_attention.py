@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attention in the forms of timm and Hugging Face is one delegate, and the simulator confirms it."""
+"""Attention in the forms of timm and Hugging Face becomes one delegate.
+
+The simulator confirms it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
 
 
 class Fused(nn.Module):
-    """timm: qkv of one linear, taken apart by unbind."""
+    """As in timm: one linear makes qkv, and unbind separates them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +36,7 @@ class Fused(nn.Module):
 
 
 class Gpt(nn.Module):
-    """Hugging Face's GPT-2: addmm with parameters, split, and a causal mask."""
+    """As in Hugging Face's GPT-2: addmm with parameters, split, and a causal mask."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +49,7 @@ class Gpt(nn.Module):
 
 
 class OneHead(nn.Module):
-    """A slice that goes into the product as it is."""
+    """A slice that is an operand of the product without any change."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,13 +68,15 @@ def test_attention_is_on_the_npu_and_right(place_rewritten: Place, form: type[nn
     assert len(attempt.lowered.delegates) == 1
     assert [operator.name for operator in attempt.lowered.on_cpu] == []
     assert attempt.unconfirmed == ""
-    if form is not Gpt:  # Upstream's mask of -256 is one of the sum's values and takes the scores' precision.
+    # In Gpt, upstream's mask of -256 is one of the sum's values, so the scores lose precision.
+    if form is not Gpt:
         expected = module(x).detach()
         assert torch.allclose(attempt.quantised.module(x), expected, atol=0.1 * float(expected.abs().max()))
 
 
+@pytest.mark.campaign  # Vela's version is pinned.
 def test_vela_still_gets_a_product_of_a_slice_wrong(place_rewritten: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When it no longer does, the copy can go."""
+    """When this test fails, the copy is no longer needed."""
     monkeypatch.setattr(vela, "copied_operands", contextlib.nullcontext)
     _, attempts = place_rewritten(OneHead(), torch.randn(1, TOKENS, WIDTH))
     assert any(why.startswith("Vela") for why in attempts.kept.values())

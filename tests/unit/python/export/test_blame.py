@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`blame` shows each operator's result on each stage, and names the first that diverges."""
+"""`blame` shows each operator's result on each stage, and names the first one that diverges."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def test_every_result_is_shown_on_every_stage_and_none_is_to_blame(
     found = blamed(capsys, model, "--samples", "2")
     assert found["stages"] == ["FP32", "quantised PyTorch", "TOSA", "simulator"]
     rows = {row["operator"]: row for row in found["results"]}
-    assert list(rows) == ["input", "conv2d", "relu", "cat", "sigmoid"]  # The last of each name.
+    # `rows` has the last result of each operator name.
+    assert list(rows) == ["input", "conv2d", "relu", "cat", "sigmoid"]
     assert all(row["furthest"] <= row["bound"] for row in found["results"] if row["bound"] is not None)
     assert found["first_beyond_bound"] is None and found["first_large_loss"] is None
     last = {agreement["stage"]: agreement for agreement in rows["sigmoid"]["agreements"]}
@@ -70,7 +71,7 @@ def test_every_result_is_shown_on_every_stage_and_none_is_to_blame(
 
 def test_an_operator_that_quantising_ruins_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "net.py"
-    # One value that is a thousand times larger than the others takes all steps of the scale.
+    # One value is a thousand times larger than the others, so these get no steps of the scale.
     file.write_text(MODEL.format(more="y = y + 1000.0 * (torch.arange(64).reshape(8, 8) == 63)"), encoding="utf-8")
     found = blamed(capsys, file, "--samples", "2")
     (row,) = (row for row in found["results"] if row["result"] == found["first_large_loss"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The picture of `blame` shows what the table says."""
+"""The picture of `blame` shows what its table says."""
 
 from __future__ import annotations
 

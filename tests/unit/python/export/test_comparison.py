@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Delegates compute what quantised PyTorch computes, operator by operator. One that does not is found."""
+"""Delegates compute what quantised PyTorch computes, operator by operator.
+
+A delegate that does not is found.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ Export = Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]
 
 
 class Branches(nn.Module):
-    """An activation in one branch of a concatenation: its quantiser is shared with negative values."""
+    """An activation in one branch of a concatenation.
+
+    Its quantiser is shared with negative values.
+    """
 
     def __init__(self, activation: nn.Module, layer: str) -> None:
         super().__init__()

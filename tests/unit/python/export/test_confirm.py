@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Vela compiled wrongly is noticed; what comes of it is in test_attempts.py."""
+"""A wrong program from Vela is noticed. test_attempts.py tests what happens then."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from pilotlight.pte import read_program
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the only delegate of digits, whose boundary is the program's."""
+    """One call of digits' only delegate, whose inputs and outputs are the program's."""
 
     inputs: Sequence[NDArray[Any]]
     outputs: Sequence[NDArray[Any]]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What depends on constants alone is computed at export, and nothing else is."""
+"""Everything that depends only on constants is computed at export, and nothing else."""
 
 from __future__ import annotations
 

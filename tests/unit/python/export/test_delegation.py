@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is rewritten runs on the NPU, in one delegate."""
+"""Rewritten operators run on the NPU, in one delegate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def norm(layer: nn.Module) -> nn.Module:
 
 
 class Causal(nn.Module):
-    """A mask that the model makes itself."""
+    """A mask that the model creates."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return nn.functional.scaled_dot_product_attention(x, x + 1, x, is_causal=True)
@@ -71,7 +71,10 @@ def test_it_is_one_delegate(place_rewritten: Place, name: str) -> None:
 
 
 def test_a_linear_after_a_sum_and_its_relu_is_on_the_npu(place_rewritten: Place) -> None:
-    """Vela makes one operator of sum and ReLU across the linear layer's view of its input."""
+    """Vela fuses sum and ReLU into one operator.
+
+    It does so although the linear layer views its input between them.
+    """
 
     class Residual(nn.Module):
         def __init__(self) -> None:
@@ -87,7 +90,7 @@ def test_a_linear_after_a_sum_and_its_relu_is_on_the_npu(place_rewritten: Place)
 
 
 def test_a_mask_that_is_made_of_constants_is_a_constant_of_the_delegate(place_rewritten: Place) -> None:
-    """Compiled as a delegate of its own it would have an output that nobody writes."""
+    """As a delegate of its own, the mask would have an output that nobody writes."""
     attempt, attempts = place_rewritten(Causal(), torch.randn(1, 2, 5, 4))
     assert attempts.kept == {}
     assert [operator.name for operator in attempt.lowered.on_cpu] == []
@@ -95,7 +98,7 @@ def test_a_mask_that_is_made_of_constants_is_a_constant_of_the_delegate(place_re
 
 
 class Interactions(nn.Module):
-    """Products of features with each other, of which those above the diagonal are picked."""
+    """Products of features with each other, of which only those above the diagonal are used."""
 
     def __init__(self, rows: int) -> None:
         super().__init__()

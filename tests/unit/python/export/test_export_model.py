@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole exports: the bundle is what bundle.py promises, and its golden outputs stand up to independent paths."""
+"""Whole exports: the bundle keeps the promises of bundle.py.
+
+Independent computations confirm its golden outputs.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,8 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExportReport
 
 @pytest.fixture(scope="module")
 def every_layer(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExportReport]:
-    bundle = tmp_path_factory.mktemp("export") / "every layer"  # A blank, which Vela's arguments would not survive.
+    # The name has a blank, which would break Vela's arguments.
+    bundle = tmp_path_factory.mktemp("export") / "every layer"
     return bundle, export_model(str(HERE / "every_layer.py"), TARGET, bundle, memory_mode="Sram_Only")
 
 
@@ -108,7 +112,7 @@ def test_device_inputs_are_the_scans_in_steps_of_the_input_scale(digits: tuple[P
     (tensor,) = load_model_info(bundle).inputs
     real = (arrays(bundle)["input_0"].astype(np.float64) - tensor.zero_point) * tensor.scale
     scans = {scan.tobytes() for scan in load_digits().images.astype(np.uint8)}
-    # Pixels are sixteenths, so the nearest sixteenth gives the scan itself back.
+    # Pixels are sixteenths, so the nearest sixteenth is the scan itself.
     back = np.rint(real[:, 0] * 16).astype(np.uint8)
     assert all(scan.tobytes() in scans for scan in back)
 
@@ -133,7 +137,8 @@ def test_report_counts_where_golden_and_quantised_pytorch_differ(every_layer: tu
     agreement = report.outputs[0].agreement
     assert agreement.values == difference.size == 60
     assert agreement.differing == np.count_nonzero(difference)
-    # Average pooling rounds ties upwards on the NPU and to even in PyTorch; a few last bits follow from it.
+    # Average pooling rounds ties upwards on the NPU and to even in PyTorch, so a few last bits
+    # differ.
     assert agreement.max_difference == difference.max(initial=0) <= 1
     assert agreement.share_equal >= 0.8
 
@@ -159,7 +164,7 @@ def test_a_file_for_the_arm_script_exports_with_two_inputs_and_two_outputs(
     assert [tensor.shape for tensor in info.outputs] == [(1, 6), (1, 20)]
     golden = arrays(bundle)
     for index in (0, 1):
-        # No pooling here: nothing but the last bit of a rare requantisation may differ.
+        # Without pooling, only the last bit of a rare requantisation may differ.
         difference = np.abs(golden[f"golden_{index}"].astype(int) - golden[f"quantised_{index}"].astype(int))
         assert difference.max() <= 1
         assert np.mean(difference == 0) > 0.9
@@ -173,7 +178,7 @@ def test_float_io_leaves_the_conversions_to_kernels_of_the_firmware(tmp_path: Pa
     info = load_model_info(bundle)
     assert {(tensor.dtype, tensor.scale) for tensor in (*info.inputs, *info.outputs)} == {("float32", 0.0)}
     assert sorted(set(only_method(bundle).operators)) == sorted(kernels)
-    assert report.on_cpu == ()  # What float_io asks for is not held against the model.
+    assert report.on_cpu == ()  # The conversions for float_io do not count.
     golden = arrays(bundle)
     assert golden["input_0"].dtype == golden["golden_0"].dtype == np.float32
     assert np.abs(golden["golden_0"] - golden["fp32_0"]).max() < 0.05
@@ -208,7 +213,7 @@ def test_a_delegate_without_constants_is_exported(tmp_path: Path) -> None:
 
 
 def test_weights_that_also_occur_elsewhere_are_checked_where_they_lie(digits: tuple[Path, ExportReport]) -> None:
-    """Two zeros as weights occur throughout the blob, first off the grid."""
+    """If the weights are two zeros, the same bytes are all over the blob, even unaligned."""
     bundle, _ = digits
     (delegate,) = only_method(bundle).delegates
     blob = delegate.blob
@@ -223,7 +228,8 @@ def test_report_json_says_what_vela_estimates(digits: tuple[Path, ExportReport])
     bundle, report = digits
     saved = json.loads((bundle / "report.json").read_text(encoding="utf-8"))
     (delegate,) = saved["delegates"]
-    # 8*8*16*9 + 8*8*24*16*9 + 4*4*32*24*9 + 128*10 multiplications by hand, and 2*2*32 windows of 4 to average.
+    # By hand: 8*8*16*9 + 8*8*24*16*9 + 4*4*32*24*9 + 128*10 multiplications, and average pooling
+    # over 2*2*32 windows of 4.
     assert delegate["macs"] == 9216 + 221184 + 110592 + 1280 + 4 * 2 * 2 * 32 + 16 * 24 * 4
     assert saved["total_cycles"] == delegate["total_cycles"] > delegate["npu_cycles"] > 0
     flash = next(memory for memory in delegate["memories"] if memory["memory"] == "off-chip flash")
@@ -256,15 +262,16 @@ def test_an_operator_nobody_has_is_named_with_line_and_way_out(
     assert "kernels have aten::sort.values:" in str(error)
     assert f"{HERE / 'sorts.py'}:14: x = torch.sort(x)[0]" in str(error)
     assert "aten.add" not in str(error)
-    assert "quantize" not in str(error)  # Those have kernels.
+    assert "quantize" not in str(error)  # Quantise and dequantise have kernels.
     assert "firmware/kernels" in error.hint
     assert error.exit_code == 11
     assert not out.exists()
     log = tmp_path / "bundle.failed.log"
     assert str(log) in error.hint
-    assert "Network summary" in log.read_text(encoding="utf-8")  # Vela's noise is there ...
+    # The log has Vela's output, and the terminal has none of it.
+    assert "Network summary" in log.read_text(encoding="utf-8")
     printed = capfd.readouterr()
-    assert printed.out == printed.err == ""  # ... and not here.
+    assert printed.out == printed.err == ""
     assert told
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""State of a model begins where its author left it: for each sample, or for the whole of a sequence."""
+"""A model's state begins with its initial value.
+
+That holds for each sample, or for a sequence as a whole.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +93,7 @@ def test_a_sequence_carries_state_from_sample_to_sample(exported: Callable[[str]
         steps = [spec.module(torch.tensor(x)[None])[0][0].numpy() for x in spec.data_set.inputs]
     np.testing.assert_array_equal(arrays["fp32_0"], np.stack(steps))
     assert (arrays["golden_0"][0] != arrays["golden_0"][2]).any()
-    # The count runs beyond what the calibration had, and stays there as int8 does.
+    # The count leaves the calibrated range. In int8 it then stays at the limit.
     assert list(arrays["fp32_1"].reshape(-1)) == list(range(1, 25))
     counted = arrays["golden_1"].astype(int).reshape(-1)
     assert (np.diff(counted)[:14] > 0).all()
@@ -118,7 +121,7 @@ def test_a_view_of_what_was_written_carries_nothing_over(exported: Callable[[str
     method = read_program((bundle / "model.pte").read_bytes()).methods["forward"]
     state = find_state(method)
     assert not carries_over(method, state)
-    # The delegate reads its input under another name, as after a view that costs no instruction.
+    # The delegate reads its input under another name, as after a view without an instruction.
     (given,) = method.input_values
     assert isinstance(method.values[given], Tensor)
     aliased = replace(method, values=(*method.values, method.values[given]), input_values=(len(method.values),))
@@ -136,7 +139,7 @@ def test_state_beside_what_an_inference_overwrites_is_refused(exported: Callable
 
 
 class Keeps(nn.Module):
-    """One buffer is written into, the other replaced."""
+    """forward() writes into one buffer and replaces another."""
 
     def __init__(self) -> None:
         super().__init__()

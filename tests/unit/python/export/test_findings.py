@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers that are ruined without an error, and data with which a check could not fail."""
+"""Answers that quantisation ruins without an error, and data with which no check could fail.
+
+Both are reported.
+"""
 
 from __future__ import annotations
 
@@ -212,7 +215,7 @@ def test_the_bundle_and_the_terminal_carry_what_an_export_found(tmp_path: Path) 
 
 
 class Anchors(torch.nn.Module):
-    """The second output is the same for any input."""
+    """The second output is the same for every input."""
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return x + 1, torch.arange(4).float() * 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nobody uses is erased, unless it writes into what somebody else may see."""
+"""Unused nodes are erased, unless they write into something that is visible elsewhere."""
 
 from __future__ import annotations
 

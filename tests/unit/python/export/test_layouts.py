@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values that upstream computes in another order are found, and only those."""
+"""Exactly those values that upstream computes in another order are found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 
 class Unfolded(nn.Module):
-    """Patches become rows before the inner operator, and a picture after it, as in MobileViT."""
+    """As in MobileViT: patches become rows before the inner operator, and a picture after it."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ def test_an_operator_between_moves_is_on_the_npu(place_rewritten: Place, inner: 
 
 
 class Enlarged(nn.Module):
-    """PyTorch's enlargement takes no integers, so positions cannot be followed through it."""
+    """PyTorch cannot interpolate integers, so positions cannot be followed through this model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ def test_an_enlargement_behind_a_value_does_not_end_its_comparison(place_rewritt
 
 
 class Heads(nn.Module):
-    """Transposed heads of several samples: upstream moves the views of both operands."""
+    """Transposed heads of several samples. Upstream moves the views of both operands."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         a, b = (x[..., at : at + 8].reshape(4, 16, 2, 4).transpose(1, 2) for at in (0, 16))
@@ -63,7 +63,7 @@ def test_a_product_of_heads_of_several_samples_is_on_the_npu(place_rewritten: Pl
 
 
 class Picked(nn.Module):
-    """Vela's compiler crashes on the permutation of five dimensions before the pick."""
+    """Vela crashes if the permutation of five dimensions comes before the pick."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         query, key, value = x.reshape(4, 16, 3, 2, 4).permute(2, 0, 3, 1, 4)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model files: both conventions, and one clear message for each way to get them wrong. Nothing is exported here."""
+"""Model files: both conventions, and one clear message for each mistake.
+
+Nothing is exported here.
+"""
 
 from __future__ import annotations
 

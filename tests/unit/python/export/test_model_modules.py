@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modules beside a model file: there while the model is traced and run, and never those of another model."""
+"""Modules beside a model file can be imported while the model is traced and run.
+
+They are never those of another model.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def spec() -> ModelSpec:
     return ModelSpec("net", Net().eval(), x, [x])
 """
 
-# Each computes NUMBER * x for a positive x.
+# Each form computes NUMBER * x for a positive x.
 FORWARDS = {
     "a function of the file itself": "return torch.cond(x.sum() > 0, own, twice, (x,))",
     "a function of a sibling": "return torch.cond(x.sum() > 0, scaling.scaled, twice, (x,))",
@@ -60,7 +63,7 @@ def scaled_once(i, t): return i + 1, scaled(t)
 
 @pytest.fixture
 def model(tmp_path: Path) -> Callable[[int, str], Path]:
-    """Write a model with siblings that multiply by a number."""
+    """Return a function that writes a model whose siblings multiply by a number."""
 
     def write(number: int, forward: str) -> Path:
         folder = tmp_path / str(number) / "net"

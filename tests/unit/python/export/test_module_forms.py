@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which forms of a module are taken, and what is said about the others."""
+"""Which forms of a module are accepted, and the messages about the others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Net(nn.Module):
 
 
 class Holds(nn.Module):
-    """A module of the user's around a graph."""
+    """A user's module around a graph."""
 
     def __init__(self, inner: Any) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The log catches what libraries print, by whatever way, and the terminal gets none of it."""
+"""The log captures everything that libraries print, and the terminal gets none of it."""
 
 from __future__ import annotations
 

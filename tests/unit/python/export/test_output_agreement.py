@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Golden outputs and buffers must be what the operators before them gave, element by element."""
+"""Golden outputs and buffers equal the results of the operators before them, by element."""
 
 from __future__ import annotations
 

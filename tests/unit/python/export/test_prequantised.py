@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model that comes quantised keeps its ranges, and what is compiled agrees with it."""
+"""An already quantised model keeps its ranges, and the compiled program agrees with it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def xnnpack_quantiser(is_per_channel: bool) -> Any:
 
 @cache
 def trained() -> Any:
-    """Upstream traces a hundred patterns to fold the norms: some 18 s."""
+    """Cached, because upstream traces a hundred patterns to fold the norms, for some 18 s."""
     torch.manual_seed(0)
     prepared = prepare_qat_pt2e(
         torch.export.export(Residual().train(), (SAMPLES[:1],)).module(check_guards=False), arm(True)
@@ -132,7 +132,7 @@ def test_the_compiled_program_agrees_with_the_quantised_module(form: Callable[[]
         for sample in SAMPLES[16:]:
             (wanted,) = quantised_values([spec.module(sample[None])], boundary.output_quantisation)
             (got,) = golden(quantised_values([sample[None]], boundary.input_quantisation))
-            # Requantising by integers may round the other way; an operator lost would be off by dozens.
+            # Integer requantisation may round differently. A lost operator would differ by dozens.
             assert np.abs(wanted.numpy().astype(int) - got.numpy().astype(int)).max() <= 1
 
 
@@ -180,7 +180,7 @@ def test_a_quantised_program_from_a_file_is_exported_without_calibration(tmp_pat
 
 
 def between(activation: Callable[[Any], Any], second: tuple[float, int]) -> Any:
-    """Return a quantised graph: an activation between the range of a sum and another range."""
+    """Return a quantised graph of an activation between a sum's range and another range."""
 
     class Between(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -221,6 +221,7 @@ def test_an_operator_between_two_ranges_is_right_wherever_it_runs(
         for sample in SAMPLES[:4]:
             wanted = quantised_values([spec.module(sample[None])], boundary.output_quantisation)[0].int()
             got = golden(quantised_values([sample[None]], boundary.input_quantisation))[0].int()
-            # One step of the sum, in steps of the output. TOSA rounds ties of an average the other way.
+            # One step of the sum, in steps of the output. TOSA rounds ties of an average
+            # differently.
             assert (wanted - got).abs().max() <= 0.06 / second[0] + 1
             assert wanted.numel() < 100 or (wanted != got).float().mean() < 0.05

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An exported program with its data beside it is a model. Nothing is lowered here."""
+"""An exported program with its data is a model. Nothing is lowered here."""
 
 from __future__ import annotations
 

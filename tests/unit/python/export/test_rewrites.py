@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A rewriting gives the same bits, is delegated, and is dropped where it would not give the same."""
+"""A rewriting gives the same bits and is delegated. It is dropped if the bits would differ."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pilotlight.model_spec import ModelSpec
 PLANE, ROWS, ROW = (1, 4, 8, 8), (5, 8), (1, 4, 16)
 WEIGHTS, BIAS = torch.linspace(-1, 1, 48).reshape(8, 6), torch.linspace(-2, 1, 6)
 WHICH = torch.tensor([6, 7, 0, 1, 4])
-# These may round otherwise; the others give the same bits.
+# These may round differently. All others give the same bits.
 ROUND = (
     "a product with weights",
     "an interpolation",
@@ -39,7 +39,7 @@ def grow(x: torch.Tensor, factor: float | None, mode: str, size: tuple[int, int]
 
 
 def settled(norm: Any) -> Any:
-    """Return the batch norm with statistics and weights that matter."""
+    """Return the batch norm with statistics and weights that have an effect."""
     torch.manual_seed(1)
     for tensor, low, high in (
         (norm.running_mean, -1.0, 1.0),

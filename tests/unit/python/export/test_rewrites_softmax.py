@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""log_softmax, and softmax of masked scores: what quantised PyTorch makes of them, against the model in float."""
+"""log_softmax, and softmax of masked scores.
+
+Their results in quantised PyTorch are compared with the float model.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,10 @@ def spec_of(function: Callable[..., torch.Tensor]) -> ModelSpec:
 
 
 def accuracy(spec: ModelSpec) -> tuple[float, list[str], Any]:
-    """Return SQNR of the quantised model against the float one, what was said, and the rewritten graph."""
+    """Return three things about the quantised model.
+
+    They are its SQNR against the float model, the messages, and the rewritten graph.
+    """
     with torch.no_grad():
         expected = [spec.module(*sample) for sample in spec.calibration]
         captured = capture(spec)
@@ -133,7 +139,10 @@ def test_a_sample_that_is_masked_completely_does_not_count_for_the_range(value: 
 
 
 def test_what_does_not_come_out_right_is_left_and_said() -> None:
-    """A mask that an input brings is either 0 or low; between them the two forms compute something else."""
+    """A mask given as an input must be either 0 or low.
+
+    Between these values, the two forms compute different results.
+    """
     spec = spec_of(lambda net, x, given: (x + padding(given) * -1e9 + padding(given * 0.9) * -1e-1).softmax(-1))
     between = torch.linspace(0, 1, SIZE)[None]
     spec = replace(spec, calibration=[*spec.calibration, *((x, between) for x, _ in spec.calibration)])

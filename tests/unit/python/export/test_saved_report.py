@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An export report that is read again is the one that was saved."""
+"""An export report that is saved and loaded is the same report."""
 
 from pathlib import Path
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a constant precedes has its values in the right order, and what upstream does alone is noticed."""
+"""After an operator with a constant first operand, values are in the right order.
+
+Upstream's own wrong order is noticed.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ FUNCTIONS = {
 
 
 class BehindAPool(nn.Module):
-    """A pool works in NHWC, and a concatenation asks for NCHW."""
+    """The pool works in NHWC, and the concatenation needs NCHW."""
 
     def __init__(self, function: Callable[[torch.Tensor], torch.Tensor], *, flat: bool) -> None:
         super().__init__()
@@ -44,8 +47,18 @@ def test_the_npu_gives_the_values_in_pytorchs_order(
     assert len(attempt.lowered.delegates) == 1
 
 
-@pytest.mark.parametrize("flat", [False, True], ids=["an image", "flat"])
-@pytest.mark.parametrize("shape", [EQUAL, DIFFERENT], ids=str)
+# One in every run shows that the comparison can fail. The others tell of another version of upstream.
+@pytest.mark.parametrize(
+    ("shape", "flat"),
+    [
+        (EQUAL, True),
+        *(
+            pytest.param(shape, flat, marks=pytest.mark.campaign)
+            for shape, flat in ((EQUAL, False), (DIFFERENT, True), (DIFFERENT, False))
+        ),
+    ],
+    ids=str,
+)
 def test_upstream_alone_gives_another_order_and_the_comparison_finds_it(
     place_rewritten: Place, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], flat: bool
 ) -> None:

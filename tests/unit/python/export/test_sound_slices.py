@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A view behind a slice of one element takes the right elements, and what upstream does alone is noticed."""
+"""A view after a slice of one element takes the right elements.
+
+Upstream's own wrong view is noticed.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ def test_the_npu_takes_the_right_elements(place_rewritten: Place, case: str) -> 
     assert attempts.kept == {}
 
 
-@pytest.mark.parametrize("case", CASES)
+# One in every run shows that the comparison can fail. The others tell of another version of upstream.
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.campaign] * (case != "slice of one")) for case in CASES]
+)
 def test_upstream_alone_takes_others_and_the_comparison_finds_it(
     place_rewritten: Place, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model from an installed package: what is said about its operators leads into the package."""
+"""For a model from an installed package, messages about operators name lines of the package."""
 
 from __future__ import annotations
 

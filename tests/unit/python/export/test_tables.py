@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Embedding tables are in the program as the integers that the NPU takes."""
+"""The program holds embedding tables as the integers that the NPU takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pilotlight.export.golden import GoldenModel, quantised_values
 
 
 class Tokens(nn.Module):
-    """Two tables and their sum; the second is picked from in another way."""
+    """Two tables and their sum. The second table is read with another operator."""
 
     def __init__(self, *, on_cpu: bool) -> None:
         super().__init__()
@@ -30,14 +30,14 @@ class Tokens(nn.Module):
 
 
 def tables(attempt: Attempt) -> dict[str, str]:
-    """Return the dtype of what each operator on the CPU picks from."""
+    """Return the dtype of the table that each operator on the CPU reads."""
     nodes = attempt.lowered.program.graph.nodes
     picking = [node for node in nodes if any(name in str(node.target) for name in ("embedding", "index_select"))]
     return {str(node.target).split(".")[1].rstrip("'>"): str(node.args[0].meta["val"].dtype) for node in picking}
 
 
 def held_bytes(attempt: Attempt) -> int:
-    """Return the size of the constants that the program uses: no others are written."""
+    """Return the size of the constants that the program uses. No others are written."""
     program = attempt.lowered.program
     given = set(program.graph_signature.user_inputs)
     held = (node for node in program.graph.nodes if node.op == "placeholder" and node.name not in given and node.users)
@@ -58,7 +58,7 @@ def test_tables_are_integers_and_the_answers_those_of_quantised_pytorch(place_re
 
 
 class Positions(nn.Module):
-    """Token and position embeddings, as transformers have them: the positions are constants."""
+    """Token and position embeddings, as in transformers. The positions are constants."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,7 +79,10 @@ def test_the_npu_computes_all_behind_the_embedding(place_rewritten: Place) -> No
 
 
 class Rotary(nn.Module):
-    """Sines of positions, which are folded, stand between the embedding and what uses it, as in Llama."""
+    """As in Llama: sines of positions stand between the embedding and its user.
+
+    They are folded.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,7 +103,7 @@ def test_what_is_made_of_an_embedding_has_its_line_not_that_of_folded_operators(
 
 
 class Moved(nn.Module):
-    """What is picked is moved by an operator that the NPU does not have."""
+    """An operator that the NPU lacks moves the values that were read."""
 
     def __init__(self, move: Callable[[torch.Tensor], torch.Tensor]) -> None:
         super().__init__()

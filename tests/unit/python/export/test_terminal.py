@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The export's report on the terminal says each fact once, with its unit."""
+"""The export's report on the terminal states each fact once, with its unit."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tolerance is there only behind operators that round their own way, and is as small as those make it."""
+"""Only outputs after operators that may round differently have a tolerance; it is a small one."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_outputs_are_exact_unless_an_operator_that_rounds_its_own_way_is_before_
     model.write_text(MIXED, encoding="utf-8")
     report = export_model(str(model), "ethos-u55-128", tmp_path / "bundle")
     where, softplus, argmax = load_model_info(tmp_path / "bundle").tolerances
-    # A comparison and a choice between two floats round nothing, exp and log1p do.
+    # A comparison and a choice between two floats do not round. exp and log1p do.
     assert where == argmax == EXACT
     assert softplus.max_difference == 1.0 and softplus.max_share <= 0.05
     assert {"aten.where.self", "aten.exp.default", "aten.argmax.default"} <= {op.name for op in report.on_cpu}

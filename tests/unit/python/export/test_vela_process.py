@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vela runs apart: what ends it there is an error here, and files come back."""
+"""Vela runs in a process of its own. If it ends there, that is an error here; files come back."""
 
 from __future__ import annotations
 

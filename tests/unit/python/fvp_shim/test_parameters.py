@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The FVP's command line, as upstream's harness writes it and as people do."""
+"""The FVP's command line, as upstream's harness writes it and as people write it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def image(tmp_path: Path) -> Path:
 
 
 def test_the_command_line_of_upstreams_harness_is_understood_in_full(image: Path, tmp_path: Path) -> None:
-    # Word for word what executorch/backends/arm/test/runner_utils.py, run_corstone, builds.
+    # The exact command of run_corstone in executorch/backends/arm/test/runner_utils.py.
     line = ["-C", "ethosu.num_macs=256"]
     line += [
         "-C",

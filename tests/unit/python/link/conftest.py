@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fake device whose answer is its input reversed, and a session over it."""
+"""A fake device that answers with its input reversed, and a session over it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The firmware's own server as a process, for test_firmware_server.py: frames over the descriptor
-// given as argument, one model whose output is its input reversed.
+// The firmware's own server as a process, for test_firmware_server.py. It exchanges frames over the
+// descriptor in its argument. Its only model returns its input reversed.
 #include <unistd.h>
 
 #include <algorithm>
@@ -90,13 +90,13 @@ struct DescriptorSink final : protocol::ByteSink {
 }  // namespace
 
 int main(int, char** argv) {
-  signal(SIGPIPE, SIG_IGN);  // The test may hang up in mid-answer.
+  signal(SIGPIPE, SIG_IGN);  // The test may hang up while an answer is sent.
   ReversingModel model;
   check::ModelPort* models[] = {&model};
   HostDevice device;
   DescriptorSink sink;
   sink.descriptor = std::atoi(argv[1]);
-  // More than a piece of it fits into an answer.
+  // Larger than one answer can hold, so the host must read it in several pieces.
   std::byte dump[3000];
   for (std::size_t i = 0; i < sizeof dump; ++i) dump[i] = static_cast<std::byte>(i % 251);
   check::DeviceFacts facts{

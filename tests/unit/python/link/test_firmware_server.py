@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host's session against the firmware's own server, compiled for this machine: both read SPEC.md alike."""
+"""The host's session with the firmware's own server, compiled for the host.
+
+Both read SPEC.md in the same way.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +97,7 @@ def test_a_failed_inference_tells_why(link: SocketLink) -> None:
 
 
 class DamagingLink(SocketLink):
-    """Flips a bit in the n-th frame on its way to the device."""
+    """Flips a bit in the n-th frame to the device."""
 
     def __init__(self, link: SocketLink, frame: int) -> None:
         super().__init__(link.name, link._socket)

@@ -49,9 +49,10 @@ def test_reader_recovers_after_any_garbage(garbage: bytes) -> None:
 
 @pytest.mark.parametrize("most", [8, 253, 254, 255, 508, 509, 600, 0xFFFF])
 def test_the_largest_body_is_taken_and_what_no_body_encodes_to_is_too_long(most: int) -> None:
-    frame = Frame(0x81, 0x0101, b"x" * (most - 8))  # Beside the payload: a header of 4 bytes, and the CRC.
+    # Beside the payload, a frame has a header of 4 bytes and the CRC.
+    frame = Frame(0x81, 0x0101, b"x" * (most - 8))
     assert FrameReader(most).feed(encode_frame(frame)) == [frame]
-    # COBS: at least one byte, and one more for each 254 without a zero.
+    # COBS adds at least one byte, and one more for each 254 bytes without a zero.
     longest = most + most // 254 + 1
     (within,) = FrameReader(most).feed(b"\x55" * longest + b"\0")
     assert isinstance(within, DamagedFrame) and within.reason != "too long"

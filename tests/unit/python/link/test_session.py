@@ -62,7 +62,7 @@ def test_any_chunk_and_window_carries_the_tensors(device: Devices, window: int, 
     assert infer(device(window=window, max_chunk=max_chunk))[1] == [DATA[::-1]]
 
 
-# 1 identify, 2..4 input, 5 run, 6..8 output
+# Frames by number: 1 identify, 2..4 input, 5 run, 6..8 output.
 @pytest.mark.parametrize("number", range(2, 9))
 @pytest.mark.parametrize("fault", ["corrupt_answer", "corrupt_request"])
 def test_a_damaged_frame_ends_a_strict_session(device: Devices, fault: str, number: int) -> None:
@@ -206,7 +206,7 @@ def test_never_more_requests_are_under_way_than_the_device_takes(device: Devices
         write(data)
 
     def counted_read(most: int, timeout_s: float) -> bytes:
-        # One answer at a time, so that one request at a time may follow.
+        # Returns one answer at a time, so that one request at a time may follow.
         frame = read(1, timeout_s)
         while not (frame.endswith(b"\0") and len(frame) > 1):
             frame += read(1, timeout_s)
@@ -255,7 +255,7 @@ def test_a_report_that_nobody_asked_for_is_no_answer(device: Devices) -> None:
 
 
 class Chatter:
-    """A device that never stops sending frames of one type, and answers nothing."""
+    """A device that sends frames of one type without end, and never answers."""
 
     name = "chatter"
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A keyword app in this process (firmware/apps/keyword_spotting/SPEC.md), with ways to misbehave as config fields.
+"""A keyword app in this process (firmware/apps/keyword_spotting/SPEC.md), with faults as fields.
 
-It hears "yes" in the first sample above 10000 of each piece of sound, and says so with the piece's answer.
+It hears "yes" at the first sample above 10000 in each piece of sound, and reports it with the
+answer to that piece.
 """
 
 from __future__ import annotations

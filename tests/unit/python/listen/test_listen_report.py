@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sound files and label tracks are read or refused with a reason; keywords find the words they can be about."""
+"""Sound files and label tracks are read, or refused with a reason.
+
+Each keyword is matched with the word that it can belong to.
+"""
 
 from __future__ import annotations
 

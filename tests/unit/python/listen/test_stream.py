@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sound goes out whole and at the device's pace, and what spoils a report is told."""
+"""All sound is sent, at the device's pace.
+
+Everything that spoils a report is an error.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ NOT_KEYWORDS = ("silence", "unknown")
 
 @pytest.fixture
 def sound() -> np.ndarray:
-    """Two and a half seconds with a peak at one second, in no whole number of pieces."""
+    """Return 2.5 s of sound with a peak at one second. It is not a whole number of pieces."""
     samples = np.arange(40_001, dtype=np.int16) % 1000
     samples[RATE_HZ - 1] = 12_000
     return samples.astype(np.int16)

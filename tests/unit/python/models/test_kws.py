@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The committed keyword network is the one its README describes, and its features follow their formulas."""
+"""The committed keyword network is the one that its README describes.
+
+Its features follow their formulas.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +24,21 @@ README_HELD_OUT_ACCURACY = 289 / 360
 
 @pytest.fixture(scope="module")
 def features() -> ModuleType:
-    """python/models/kws/features.py under a name of its own: other models may have a `features` too."""
+    """Return python/models/kws/features.py under a name of its own.
+
+    Other models may have a module `features` too.
+    """
     spec = importlib.util.spec_from_file_location("kws_features", KWS / "features.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # Where its dataclass looks for its module.
+    sys.modules[spec.name] = module  # A dataclass looks for its module here.
     spec.loader.exec_module(module)
     return module
 
 
 @pytest.fixture(scope="module")
 def tones() -> np.ndarray:
-    """A rising tone, a click, faint noise and digital silence in one second."""
+    """Return one second of a rising tone, a click, faint noise and digital silence."""
     t = np.arange(16_000) / 16_000
     sound = 0.5 * np.sin(2 * np.pi * (200 * t + 1500 * t**2)) * (t < 0.5)
     sound[9_000] = 0.9
@@ -41,7 +47,10 @@ def tones() -> np.ndarray:
 
 
 def reference_features(clip: np.ndarray) -> np.ndarray:
-    """The README's figures typed in again, filters and DCT by other means than features.py uses."""
+    """Return features computed from the figures in the README, which are written out here.
+
+    Filters and DCT are computed in another way than in features.py.
+    """
     mel_points = np.linspace(1127 * np.log(1 + 20 / 700), 1127 * np.log(1 + 4000 / 700), 42)
     bin_mels = 1127 * np.log(1 + np.arange(513) * 15.625 / 700)
     filters = [np.interp(bin_mels, mel_points[band : band + 3], [0, 1, 0], left=0, right=0) for band in range(40)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A report as a check would make it, with two classes and four images."""
+"""A report as a check makes it, with two classes and four images."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def report() -> Callable[..., CheckReport]:
     )
 
     def build(**changes: Any) -> CheckReport:
-        """Change fields of the report, of its one model, or of both."""
+        """Change fields of the report, of its only model, or of both."""
         of_model = {key: value for key, value in changes.items() if key in ModelReport.__dataclass_fields__}
         of_check = {key: value for key, value in changes.items() if key in CheckReport.__dataclass_fields__}
         return replace(made, **of_check, models=(replace(model, **of_model),))

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small image, linked by the real tools, with what an image has: copied data, room for a stack, gaps, a library."""
+"""A small image, linked by the real tools.
+
+It has what an image has: copied data, room for a stack, gaps, and a library.
+"""
 
 from __future__ import annotations
 
@@ -52,14 +55,14 @@ _FLAGS = (
 
 @dataclass(frozen=True)
 class Linked:
-    """memory_usage: what the linker printed of each region."""
+    """memory_usage: the bytes that the linker printed for each region."""
 
     elf: Path
     memory_usage: dict[str, int]
     memory: Mapping[str, MemoryRegion]
 
     def tool(self, name: str, *arguments: str) -> str:
-        """What a tool of binutils says about the image."""
+        """Return the output of a tool of binutils about the image."""
         return _run(f"arm-none-eabi-{name}", *arguments, str(self.elf))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command on a build folder with the small image, and on what is none."""
+"""The command on a build folder with the small image, and on folders that are not build folders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from pilotlight.size.record import load_sizes
 
 @pytest.fixture
 def folder(linked: Linked, tmp_path: Path) -> Path:
-    """A build folder as CMake leaves it. The image's addresses are those of the board's ITCM and DTCM."""
+    """A build folder as CMake leaves it.
+
+    The image's addresses are those of the board's ITCM and DTCM.
+    """
     for suffix in (".elf", ".map"):
         shutil.copy(linked.elf.with_suffix(suffix), tmp_path)
     (tmp_path / "image.txt").write_text(f"{tmp_path / 'app.elf'}\n", encoding="utf-8")

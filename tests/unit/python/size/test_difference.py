@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a change cost: only what changed, largest first, and nothing lost."""
+"""The cost of a change: only differences are listed, the largest first, and none is lost."""
 
 from __future__ import annotations
 

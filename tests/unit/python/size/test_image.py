@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every byte of a linked image has an owner, as the linker, `size` and `nm` count them."""
+"""Every byte of a linked image has an owner, and the linker, `size` and `nm` count the same."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The map's quirks, on a map written by hand: gaps, merged strings that overlap, names too long for their line."""
+"""The map's quirks, on a hand-made map.
+
+These are gaps, merged strings that overlap, and names that are too long for their line.
+"""
 
 from __future__ import annotations
 

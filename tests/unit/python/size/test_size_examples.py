@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The examples in the docstrings say what the code does."""
+"""The examples in the docstrings are correct."""
 
 from __future__ import annotations
 

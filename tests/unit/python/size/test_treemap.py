@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Areas tell the truth: in proportion to sizes, inside of their frame, and nowhere on top of each other."""
+"""Areas are in proportion to sizes, inside their frame, and never overlap."""
 
 from __future__ import annotations
 

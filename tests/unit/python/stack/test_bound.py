@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stack's bound of small programs whose needs are known beforehand, compiled by the real toolchain."""
+"""The stack bound of small programs whose stack use is known.
+
+The real toolchain compiles them.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ SECTIONS {{
   __stack_top = __stack_limit + {reserved};
 }}
 """
-# A local array is at least as deep as it is large, and little deeper.
+# A frame is at least as large as its local array, and little larger.
 COMMON = """
 void use(volatile char* bytes) __attribute__((noinline));
 void use(volatile char* bytes) { bytes[0] = 1; }

@@ -15,7 +15,7 @@ from pilotlight.paths import BOARDS
 
 
 def changed_board(folder: Path, board: str, *changes: tuple[str, str]) -> Path:
-    """A copy of a board with pieces of its board.toml replaced."""
+    """Return a copy of a board in which pieces of board.toml are replaced."""
     home = folder / board
     home.mkdir()
     text = (BOARDS / board / "board.toml").read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def test_every_board_of_the_project_is_accepted(name: str) -> None:
 
 def test_the_facts_of_the_emulated_board_are_those_found_by_trial() -> None:
     board = boards.load_board("qemu-corstone300")
-    # Seen on QEMU 7.2; DESIGN.md of the project, "Facts found by trial".
+    # Seen on QEMU 7.2: the source [trial] in boards/qemu-corstone300/board.toml.
     assert board.memory["itcm"] == boards.MemoryRegion(0x1000_0000, 0x8_0000, ("vectors", "code"))
     assert board.memory["dtcm"].origin == 0x3000_0000
     assert board.uart["uart0"].base == 0x5930_3000
@@ -58,7 +58,7 @@ def test_an_unknown_board_is_answered_with_those_there_are() -> None:
     assert "corstone300-fvp, host, qemu-corstone300" in caught.value.hint
 
 
-# What is changed, and what the message has to contain.
+# Each change, and the text that the message must contain.
 REFUSED = [
     (
         ("clock_hz = 32_000_000             # [AN547]", "clock_hz = '32 MHz' #"),

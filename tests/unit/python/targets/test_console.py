@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One program has the console. Another is told so, and disturbs nobody."""
+"""One program owns the console. A second program is told so, and disturbs nobody."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pilotlight.targets.console import ConsoleServer
 
 @dataclass
 class Board:
-    """target: the board's end of its wire."""
+    """target: the board's end of the wire."""
 
     target: socket.socket
     url: str

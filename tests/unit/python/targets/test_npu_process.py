@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulator's side of the mailbox, with a device that only remembers.
+"""The simulator's side of the mailbox, with a device that only stores values.
 
-The CPU's side is written out here word by word from firmware/platform/MAILBOX.md.
+The CPU's side is written out here, word by word, from firmware/platform/MAILBOX.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ MIRRORED = (STATUS, CMD, LOCK)
 
 
 class RememberingDevice:
-    """Registers are memory; a run takes until `finish` is set and raises the interrupt."""
+    """A device whose registers are memory.
+
+    A run takes until `finish` is set, and raises the interrupt.
+    """
 
     def __init__(self) -> None:
         self.written: list[tuple[int, int]] = []
@@ -51,7 +54,7 @@ class RememberingDevice:
 
 
 class Cpu:
-    """The other side: a file, one end of the line, and the server in a thread."""
+    """The CPU's side: a file, one end of the line, and the server in a thread."""
 
     def __init__(self, faults: tuple[str, ...] = ()) -> None:
         self.file = os.memfd_create("page")
@@ -145,7 +148,7 @@ def test_the_interrupt_rings_once_for_each_rise(cpu: Cpu) -> None:
         cpu.post(CMD, 1)
         cpu.flush()
         assert cpu.line.recv(8) == b"\1"
-        cpu.post(LOCK, 1)  # the line is still up
+        cpu.post(LOCK, 1)  # The interrupt line is still active.
         cpu.flush()
         cpu.post(CMD, 2)
         cpu.flush()

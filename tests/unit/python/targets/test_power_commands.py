@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Powering up with emulators that are missing, broken, or not the real one: small scripts stand in for them."""
+"""Powering up with emulators that are missing, broken, or replaced.
+
+Small scripts replace them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from pilotlight.targets.state import process_ended
 
 FVP = "FVP_Corstone_SSE-300_Ethos-U55"
 
-# Prints what the FVP prints, echoes on its terminal, and keeps its command line.
+# Prints what the FVP prints, echoes on its terminal, and records its command line.
 FAKE_FVP = """#!/usr/bin/env python3
 import pathlib, socket, sys
 pathlib.Path(__file__).with_name("arguments").write_text("\\n".join(sys.argv[1:]))
@@ -44,7 +47,7 @@ def build(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An otherwise empty folder before the few system programs that scripts need."""
+    """Return an empty folder at the front of PATH, before the system programs that scripts need."""
     folder = tmp_path / "tools"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/bin")
@@ -119,7 +122,7 @@ def test_an_emulator_that_ends_at_once_is_an_error_with_its_last_words(build: Pa
 def test_a_qemu_that_refuses_its_options_says_so_and_leaves_no_process(build: Path, tools: Path) -> None:
     describe(build, "qemu-corstone300")
     install(tools / "qemu-system-arm", "#!/bin/sh\necho 'unsupported machine type' >&2\nexit 1\n")
-    with contextlib.suppress(TargetError):  # whether it is seen running before it is given up
+    with contextlib.suppress(TargetError):  # power_up() may or may not see it running first.
         targets.power_up(build)
     wait_until(lambda: not targets.status(build).running, "the board's end")
     state = targets.status(build)
@@ -131,7 +134,7 @@ def test_a_firmware_that_resets_for_ever_is_ended(build: Path) -> None:
     describe(build, "host")
     (build / "firmware.elf").unlink()
     install(build / "firmware.elf", "#!/bin/sh\necho 'CHECK failed: 1 == 2' >&2\nexit 3\n")
-    with contextlib.suppress(TargetError):  # whether it is seen running before it is given up
+    with contextlib.suppress(TargetError):  # power_up() may or may not see it running first.
         targets.power_up(build)
     wait_until(lambda: not targets.status(build).running, "the board's end")
     state = targets.status(build)

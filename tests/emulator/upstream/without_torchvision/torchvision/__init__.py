@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stands in for torchvision where upstream's MobileNetV2 case needs it: the architecture, with random weights.
+"""Replaces torchvision for upstream's MobileNetV2 case: the architecture, with random weights.
 
-The real one would fetch trained weights from the network. Only run_upstream.py --without-torchvision finds this.
+The real package would download trained weights. Only run_upstream.py --without-torchvision uses
+this one.
 """
 
 __version__ = "0"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Only what upstream's MobileNetV2 case uses."""
+"""The few names that upstream's MobileNetV2 case uses."""
 
 from __future__ import annotations
 

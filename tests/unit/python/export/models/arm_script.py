@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model file as ExecuTorch's Arm compiler script takes it; it knows nothing of this project."""
+"""A model file for ExecuTorch's Arm compiler script. It does not know this project."""
 
 import torch
 

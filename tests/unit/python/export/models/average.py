@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps state: a running average of features that the NPU computes, and a count. Samples 0 and 2 are the same.
+"""State: a running average of features that the NPU computes, and a count.
 
-EXAMPLE_SEQUENCE=1 makes a sequence of the samples.
+Samples 0 and 2 are the same. EXAMPLE_SEQUENCE=1 makes a sequence of the samples.
 """
 
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Strided, dilated and grouped convolutions, both poolings, residual adds and a linear head, untrained."""
+"""Untrained convolutions (strided, dilated, grouped), both poolings, residual sums and a linear."""
 
 import torch
 from torch import nn

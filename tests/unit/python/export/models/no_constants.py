@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A delegate that holds no constants."""
+"""A delegate without constants."""
 
 import torch
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An operator in the middle that no NPU and no kernel of ours has."""
+"""A model with one operator in the middle that neither the NPU nor our kernels have."""
 
 import torch
 

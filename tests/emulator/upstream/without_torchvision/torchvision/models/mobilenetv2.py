@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MobileNetV2 of tests/npu, under torchvision's names."""
+"""MobileNetV2 of tests/npu, with torchvision's names."""
 
 from __future__ import annotations
 

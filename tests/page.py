@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fenced blocks of a page that a reader follows, in order."""
+"""The fenced blocks of a page, in order, as a reader follows them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BLOCK = re.compile(r"^```(?P<kind>\w+) ?(?P<title>[^\n]*)\n(?P<text>.*?)^```$",
 
 @dataclass(frozen=True)
 class Block:
-    """Commands (sh), text to be printed (text), or a file of that title."""
+    """Commands (sh), expected output (text), or a file whose name is the title."""
 
     kind: str
     title: str
