@@ -41,7 +41,7 @@ class DigitsNet(nn.Module):
 def load_split() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return training pixels and labels, then held-out pixels and labels.
 
-    The split is a fixed permutation: training and judging never see each other's samples, whoever calls.
+    The split is a fixed permutation, so training never sees held-out samples. Pixels: 0 to 1.
     """
     scans = load_digits()
     pixels = (scans.images / 16.0).astype(np.float32)[:, np.newaxis]

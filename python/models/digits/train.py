@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train the digits CNN and write weights.npz beside this file. Run it as a script; it takes no arguments."""
+"""Trains the digits CNN and writes weights.npz beside this file.
+
+Run it as a script without arguments.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ PEAK_LEARNING_RATE = 4e-3
 
 
 def shifted(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Move each scan by up to one pixel and vary its ink; the writer's hand does no less."""
+    """Move each scan by up to one pixel and vary its ink, as handwriting varies."""
     padded = nn.functional.pad(pixels, (1, 1, 1, 1))
     rows, columns = torch.randint(0, 3, (2, len(pixels)), generator=generator)
     moved = torch.stack(
@@ -35,7 +38,8 @@ def accuracy(module: nn.Module, pixels: torch.Tensor, labels: torch.Tensor) -> f
 def main() -> None:
     torch.manual_seed(SEED)
     torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(1)  # The model is too small for more, and a busy second core would make it far slower.
+    # The model is too small for more threads, and a busy second core would make training slower.
+    torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(SEED)
     pixels, labels, held_out, held_out_labels = (torch.from_numpy(array) for array in load_split())
 

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the network's scores, window after window, to keywords as `features.toml` describes them: the reference.
+"""Finds keywords in the network's scores as `features.toml` describes. This is the reference.
 
-With A = averaged_inferences, for the scores z_i (logits) of inference i, whose window ends before sample t_i:
+With A = averaged_inferences, and scores z_i (logits) of inference i, whose window ends before
+sample t_i:
 
     p_i = softmax(z_i)
     a_i = (p_i + p_(i-1) + ... + p_(i-A+1)) / A          p is 0 before the first inference
-    k_i = the keyword with the highest a_i[k]            "silence" and "unknown" are none
+    k_i = the keyword with the highest a_i[k]            "silence" and "unknown" are no keywords
 
-k_i is heard at t_i when a_i[k_i] >= threshold and t_i is at least refractory_samples after the last one heard. A word
-lies in several windows, and in some of them only a part of it: one window's opinion is not enough.
+k_i is heard at t_i if a_i[k_i] >= threshold and t_i is at least refractory_samples after the last
+keyword heard. Several windows contain a word, some of them only a part of it, so the decision uses
+more than one window.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Heard:
-    """A keyword, its average probability, and the sample before which its newest window ends."""
+    """A keyword, its average probability, and the sample before which its last window ends."""
 
     keyword: str
     score: float
@@ -50,12 +52,13 @@ class Heard:
 
 
 def load_decision(path: Path = DESCRIPTION) -> Decision:
+    """Return the section [decision] of `path`."""
     described = tomllib.loads(path.read_text(encoding="utf-8"))["decision"]
     return Decision(**{**described, "not_keywords": tuple(described["not_keywords"])})
 
 
 def averages(decision: Decision, logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """a in the formulas, [inferences, classes], from logits of the same shape."""
+    """Return a of the formulas, [inferences, classes], from logits of the same shape."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True).astype(np.float64))
     probabilities = powers / powers.sum(axis=1, keepdims=True)
     count = decision.averaged_inferences
@@ -66,7 +69,7 @@ def averages(decision: Decision, logits: NDArray[np.floating]) -> NDArray[np.flo
 def heard(
     decision: Decision, labels: Sequence[str], averaged: NDArray[np.floating], samples: Sequence[int]
 ) -> list[Heard]:
-    """Which keywords are heard. `samples`: t in the formulas."""
+    """Return the keywords heard. averaged: a of the formulas. samples: t of the formulas."""
     is_keyword = np.array([label not in decision.not_keywords for label in labels])
     found: list[Heard] = []
     for row, sample in zip(averaged, samples, strict=True):

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MFCC features as `features.toml` describes them: the reference for training and for the device.
+"""Computes MFCC features as `features.toml` describes: the reference for training and the device.
 
-With N = fft_samples, M = mel_bands, R = sample_rate_hz, frame t of a clip x (int16 / 32768):
+With N = fft_samples, M = mel_bands, R = sample_rate_hz, W = window_samples, for frame t of a clip x
+(int16 / 32768):
 
-    s[n]  = x[t * hop_samples + n] * (0.5 - 0.5 cos(2 pi n / window_samples))   0 <= n < window_samples, else 0
-    S[b]  = |sum_n s[n] exp(-2 pi i b n / N)|                                   0 <= b <= N / 2, magnitude, not power
-    E[m]  = sum_b S[b] * T[m][b]                                                0 <= m < M
+    w[n]  = 0.5 - 0.5 cos(2 pi n / W)                           0 <= n < W, else 0
+    s[n]  = x[t * hop_samples + n] * w[n]
+    S[b]  = |sum_n s[n] exp(-2 pi i b n / N)|                   0 <= b <= N / 2
+    E[m]  = sum_b S[b] * T[m][b]                                0 <= m < M
     L[m]  = ln(E[m] + log_offset)
-    C[k]  = g[k] * sum_m L[m] cos(pi k (m + 0.5) / M)                           g[0] = sqrt(1 / M), else sqrt(2 / M)
-    f[k]  = (C[k] - offset[k]) * scale[k]                                       0 <= k < coefficients
+    C[k]  = g[k] * sum_m L[m] cos(pi k (m + 0.5) / M)           g[0] = sqrt(1 / M), else sqrt(2 / M)
+    f[k]  = (C[k] - offset[k]) * scale[k]                       0 <= k < coefficients
 
-T[m] is a triangle on the mel axis, mel(f) = 1127 ln(1 + f / 700): with M + 2 points p[0..M+1] spaced evenly from
-mel(mel_low_hz) to mel(mel_high_hz), it rises from 0 at p[m] to 1 at p[m + 1] and falls to 0 at p[m + 2], and is read at
-the bins' mel(b R / N). It is not divided by its area.
+S is a magnitude and not a power. T[m] is a triangle on the mel axis, mel(f) = 1127 ln(1 + f / 700).
+M + 2 points p[0..M+1] are spaced evenly from mel(mel_low_hz) to mel(mel_high_hz). T[m] rises from 0
+at p[m] to 1 at p[m + 1] and falls to 0 at p[m + 2]. It is sampled at mel(b R / N) for each bin b.
+It is not divided by its area.
 
-Each step is one CMSIS-DSP call (mult, rfft_fast, cmplx_mag, dot_prod, offset, vlog, mat_vec_mult, sub and mult). It is
-not `arm_mfcc_f32` itself, which scales every frame to its own peak and so cannot tell a whisper from a hum.
+Each step is one CMSIS-DSP call (mult, rfft_fast, cmplx_mag, dot_prod, offset, vlog, mat_vec_mult,
+sub and mult). `arm_mfcc_f32` is not used: it scales each frame to its own peak, so loud and quiet
+frames look alike.
 """
 
 from __future__ import annotations
@@ -54,6 +58,7 @@ class Mfcc:
 
     @property
     def frames(self) -> int:
+        """The number of frames in a clip."""
         return (self.clip_samples - self.window_samples) // self.hop_samples + 1
 
 
@@ -65,12 +70,12 @@ def load_description(path: Path = DESCRIPTION) -> tuple[Mfcc, tuple[str, ...]]:
 
 
 def window(mfcc: Mfcc) -> NDArray[np.float64]:
-    """Periodic Hann window, [window_samples]."""
+    """Return the periodic Hann window, [window_samples]."""
     return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(mfcc.window_samples) / mfcc.window_samples)
 
 
 def mel_filters(mfcc: Mfcc) -> NDArray[np.float64]:
-    """Triangles, [mel_bands, fft_samples / 2 + 1]; T in the formulas."""
+    """Return the triangles T of the formulas, [mel_bands, fft_samples / 2 + 1]."""
 
     def mel(frequency_hz: NDArray[np.float64] | float) -> NDArray[np.float64]:
         return np.asarray(1127.0 * np.log1p(np.asarray(frequency_hz) / 700.0))
@@ -83,7 +88,7 @@ def mel_filters(mfcc: Mfcc) -> NDArray[np.float64]:
 
 
 def dct_matrix(mfcc: Mfcc) -> NDArray[np.float64]:
-    """Orthonormal DCT-II, [coefficients, mel_bands]."""
+    """Return the orthonormal DCT-II, [coefficients, mel_bands]."""
     k = np.arange(mfcc.coefficients)[:, None]
     m = np.arange(mfcc.mel_bands)
     rows = np.sqrt(2 / mfcc.mel_bands) * np.cos(np.pi * k * (m + 0.5) / mfcc.mel_bands)
@@ -92,7 +97,7 @@ def dct_matrix(mfcc: Mfcc) -> NDArray[np.float64]:
 
 
 def coefficients(mfcc: Mfcc, clip: NDArray[np.int16]) -> NDArray[np.float64]:
-    """C in the formulas, [frames, coefficients], before normalisation."""
+    """Return C of the formulas, [frames, coefficients], before normalisation."""
     sound = clip.astype(np.float64) / 32768
     frames = np.lib.stride_tricks.sliding_window_view(sound, mfcc.window_samples)[:: mfcc.hop_samples]
     spectrum = np.abs(np.fft.rfft(frames * window(mfcc), mfcc.fft_samples))
@@ -100,5 +105,5 @@ def coefficients(mfcc: Mfcc, clip: NDArray[np.int16]) -> NDArray[np.float64]:
 
 
 def features(mfcc: Mfcc, clip: NDArray[np.int16]) -> NDArray[np.float32]:
-    """The network's input for one clip, [frames, coefficients]."""
+    """Return the network's input for one clip, [frames, coefficients]."""
     return ((coefficients(mfcc, clip) - np.array(mfcc.offset)) * np.array(mfcc.scale)).astype(np.float32)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keyword spotting: the DS-CNN of MLPerf Tiny on MFCC features, trained by train.py on synthesised speech."""
+"""Keyword spotting: the DS-CNN of MLPerf Tiny on MFCC features.
+
+train.py trains it on synthesised speech.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,16 @@ BLOCKS = 4
 
 
 def convolution(inputs: int, outputs: int, batch_norm: bool, **shape: object) -> nn.Sequential:
-    """Convolution and ReLU; batch normalisation stands between them in training and is folded away afterwards."""
+    """Return convolution and ReLU, in training with batch normalisation between them.
+
+    After training, train.py folds the batch normalisation into the convolution.
+    """
     normalise = nn.BatchNorm2d(outputs) if batch_norm else nn.Identity()
     return nn.Sequential(nn.Conv2d(inputs, outputs, **shape), normalise, nn.ReLU())  # type: ignore[arg-type]
 
 
 class DsCnn(nn.Module):
-    """[batch, 1, 49, 10] features -> [batch, 12] logits."""
+    """Maps features [batch, 1, 49, 10] to logits [batch, 12]."""
 
     def __init__(self, classes: int, *, batch_norm: bool = False) -> None:
         super().__init__()
@@ -33,7 +39,8 @@ class DsCnn(nn.Module):
             layers.append(convolution(CHANNELS, CHANNELS, batch_norm, kernel_size=3, padding=1, groups=CHANNELS))
             layers.append(convolution(CHANNELS, CHANNELS, batch_norm, kernel_size=1))
         self.convolutions = nn.Sequential(*layers)
-        # All that the strided first convolution leaves of 49 x 10. Stride 1, as the NPU takes no step above 3.
+        # The window covers the whole plane: the strided first convolution makes 25 x 5 of 49 x 10.
+        # Stride 1, because the NPU's average pools have strides of at most 3.
         self.pool = nn.AvgPool2d((25, 5), stride=1)
         self.classify = nn.Linear(CHANNELS, classes)
 

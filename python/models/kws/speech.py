@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spoken words by espeak-ng, in noise: the data behind the keyword network.
+"""Makes the keyword network's data: words spoken by espeak-ng, in noise.
 
-Everything follows from a seed and from speech.toml, which keeps the speakers and unknown words of training and test
-apart.
+All data follow from a seed and from speech.toml, which separates the speakers and unknown words of
+training and test.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _BABBLE_TALKERS = 6
 
 @dataclass(frozen=True)
 class Voices:
-    """Who speaks on one side of the split, and the words that side uses for "unknown"."""
+    """The voices of one side of the split, and its words for "unknown"."""
 
     names: tuple[str, ...]
     unknown_words: tuple[str, ...]
 
 
 def load_voices(path: Path = DESCRIPTION) -> tuple[Voices, Voices]:
-    """Return the voices of training, then those of the test."""
+    """Return the voices of the training, then those of the test."""
     described = tomllib.loads(path.read_text(encoding="utf-8"))
     training, test = (
         Voices(
@@ -61,28 +61,34 @@ def load_voices(path: Path = DESCRIPTION) -> tuple[Voices, Voices]:
 
 
 def speak(word: str, voice: str, rng: np.random.Generator) -> Sound:
-    """Return `word` at 16 kHz without the silence around it, at a random speed and pitch, with RMS 1."""
+    """Return `word` at 16 kHz with RMS 1, at a random speed and pitch, without silence around it.
+
+    Raises ToolMissing without espeak-ng.
+    """
     if not shutil.which("espeak-ng"):
         raise ToolMissing("espeak-ng is not on PATH", hint="apt-get install espeak-ng")
     speed, pitch = rng.integers(*_SPEED_WPM), rng.integers(*_PITCH_PERCENT)
     command = ["espeak-ng", "-v", voice, "-s", str(speed), "-p", str(pitch), "--stdout", word]
     wav = subprocess.run(command, check=True, capture_output=True, timeout=20).stdout
-    # Written to a pipe, the header's length fields are placeholders, so the samples are "all after `data`".
+    # espeak-ng writes to a pipe, so the length fields of the header are placeholders. The samples
+    # are all bytes after `data` and its length.
     samples = np.frombuffer(wav[wav.index(b"data") + 8 :], dtype="<i2").astype(np.float32)
     loud = np.flatnonzero(np.abs(samples) > 0.02 * np.abs(samples).max())
-    sound = resample_poly(samples[loud[0] : loud[-1] + 1], 320, 441).astype(np.float32)  # From 22 050 Hz.
+    # From 22 050 Hz.
+    sound = resample_poly(samples[loud[0] : loud[-1] + 1], 320, 441).astype(np.float32)
     return _unit(sound[:CLIP_SAMPLES])
 
 
 def noise(kind: str, babble: list[Sound], rng: np.random.Generator) -> Sound:
-    """Return one clip of noise with RMS 1. Babble is several of the given words at once, wrapped around."""
+    """Return one clip of noise with RMS 1. Babble is several words at the same time."""
     if kind == "white":
         return _unit(rng.standard_normal(CLIP_SAMPLES))
     if kind == "pink":
         spectrum = np.fft.rfft(rng.standard_normal(CLIP_SAMPLES))
         return _unit(np.fft.irfft(spectrum / np.sqrt(np.maximum(1, np.arange(len(spectrum))))))
     mixed = np.zeros(CLIP_SAMPLES)
-    for _ in range(2 * _BABBLE_TALKERS):  # Words last about half a clip, so twice as many keep all talkers busy.
+    # Words last about half a clip, so each talker needs two.
+    for _ in range(2 * _BABBLE_TALKERS):
         word = babble[rng.integers(len(babble))]
         mixed[: len(word)] += word
         mixed = np.roll(mixed, rng.integers(CLIP_SAMPLES))
@@ -92,10 +98,10 @@ def noise(kind: str, babble: list[Sound], rng: np.random.Generator) -> Sound:
 def clip_of(
     word: Sound | None, babble: list[Sound], rng: np.random.Generator, *, stretch: bool = False
 ) -> NDArray[np.int16]:
-    """Return one second of int16 sound: the word at a random place and level in noise, or noise alone.
+    """Return one second of sound: the word at a random place and level in noise, or only noise.
 
-    `stretch` also plays the word up to 15 % faster or slower, pitch and formants with it: more throats than espeak-ng
-    has variants.
+    stretch: also play the word up to 15 % faster or slower. This changes pitch and formants, so it
+    gives more voices than espeak-ng has variants.
     """
     clip = noise(_NOISES[rng.integers(len(_NOISES))], babble, rng)
     if word is None:
@@ -107,7 +113,8 @@ def clip_of(
         start = rng.integers(CLIP_SAMPLES - len(word) + 1)
         clip[start : start + len(word)] += word
         clip *= _from_db(rng.uniform(*_SPEECH_DBFS))
-    clip = lfilter([1.0, -rng.uniform(-0.3, 0.6)], [1.0], clip)  # A microphone's tilt.
+    # The spectral tilt of a microphone.
+    clip = lfilter([1.0, -rng.uniform(-0.3, 0.6)], [1.0], clip)
     return np.clip(np.round(clip * 32768), -32768, 32767).astype(np.int16)
 
 

@@ -26,6 +26,8 @@ SNR_DB = 24.0
 
 @dataclass(frozen=True)
 class Word:
+    """A word in the sound. start, end: in samples; the end is exclusive."""
+
     start: int
     end: int
     label: str
@@ -34,9 +36,10 @@ class Word:
 def say(
     words: Sequence[str], voices: Voices, seed: int, *, rate_hz: int, gap_s: float = 1.2, lead_s: float = 1.5
 ) -> tuple[NDArray[np.int16], list[Word]]:
-    """Return the words one after the other with `gap_s` between them, and where they are.
+    """Return int16 sound with the words, `gap_s` seconds apart, and the words' places.
 
-    The noise goes on from the first sample to the last: a cut between clips would be a click that no microphone has.
+    The noise continues from the first sample to the last, because a cut between clips would be
+    audible as a click.
     """
     rng = np.random.default_rng(seed)
     at, placed, sounds = round(lead_s * rate_hz), [], []

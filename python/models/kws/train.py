@@ -30,20 +30,22 @@ CACHE = ROOT / "build-kws"
 SILENCE, UNKNOWN = 0, 1
 
 TRAINING_WORDS_PER_CLASS = 800
-UNKNOWN_FACTOR = 4  # "unknown" is eighty words and more, not one.
+UNKNOWN_FACTOR = 4  # "unknown" has more than eighty words; the other classes have one.
 CLIPS_PER_WORD = 2
 TEST_WORDS_PER_CLASS = 200
 CALIBRATION_PER_CLASS = 10
-HELDOUT_PER_CLASS = 30  # The first of the test clips of each class: what is committed and run on the device.
+HELDOUT_PER_CLASS = 30  # The first test clips of each class are committed and run on the device.
 
 EPOCHS = 20
 BATCH = 100
 PEAK_LEARNING_RATE = 4e-3
-JITTER = 0.25  # Of a coefficient over a whole clip, in standard deviations: other microphones, other throats.
+# Random offset of a coefficient over a whole clip, in standard deviations. It stands for other
+# microphones and voices.
+JITTER = 0.25
 
 
 class Speech:
-    """Words as (sound, class), by one side's voices."""
+    """Words of one side's voices: sounds and their classes."""
 
     def __init__(self, sounds: list[Sound], classes: NDArray[np.int64]) -> None:
         self.sounds = sounds
@@ -66,7 +68,10 @@ def make_speech(voices: Voices, labels: tuple[str, ...], per_class: int, unknown
 
 
 def cached_speech(name: str, *arguments: object) -> Speech:
-    """`make_speech`, kept in a file named after all that it depends on."""
+    """Return `make_speech(*arguments)`, cached in a file.
+
+    The file's name has a hash of speech.py and the arguments.
+    """
     depends_on = (HERE / "speech.py").read_bytes() + repr(arguments).encode()
     path = CACHE / f"{name}-{hashlib.sha256(depends_on).hexdigest()[:16]}.npz"
     if not path.exists():
@@ -81,7 +86,10 @@ def cached_speech(name: str, *arguments: object) -> Speech:
 def make_features(
     mfcc: Mfcc, speech: Speech, clips_per_word: int, silences: int, seed: int, *, stretch: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Put every word into noise several times, add noise alone as "silence", and return features and classes."""
+    """Put each word into noise several times, add "silence", and return features and classes.
+
+    silences: number of clips with only noise. stretch: see `clip_of`.
+    """
     rng = np.random.default_rng(seed)
     babble = speech.babble
     words = [word for word in speech.sounds for _ in range(clips_per_word)] + [None] * silences
@@ -90,7 +98,7 @@ def make_features(
 
 
 def first_of_each_class(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Indices of the first `count` samples of each class, the classes taking turns."""
+    """Return the indices of the first `count` samples of each class. The classes alternate."""
     return np.stack([np.flatnonzero(labels == label)[:count] for label in np.unique(labels)]).T.reshape(-1)
 
 
@@ -144,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--statistics", action="store_true", help="print [normalise] for features.toml and stop")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)  # Also for reproducible sums.
+    torch.set_num_threads(1)  # So that sums are reproducible.
 
     mfcc, labels = load_description()
     training_voices, test_voices = load_voices()
@@ -163,7 +171,8 @@ def main() -> None:
 
     heard = cached_speech("test", test_voices, labels, TEST_WORDS_PER_CLASS, 1, SEED + 2)
     test_x, test_y = make_features(mfcc, heard, 1, TEST_WORDS_PER_CLASS, SEED + 3, stretch=False)
-    # As committed: half precision, so that what is trained, reported and checked on the device are the same numbers.
+    # In half precision, as in the committed file, so that the report and the check on the device
+    # use the same numbers.
     test_x = test_x.astype(np.float16).astype(np.float32)
     print(f"features after {time.monotonic() - started:.0f} s", flush=True)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far the answers are from FP32, and from each other."""
+"""Compares golden and quantised outputs with FP32, and with each other."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pilotlight.export.report import SQNR_LIMIT_DB, Agreement, OutputAccuracy, S
 
 Array = NDArray[Any]
 
-# A slice of fewer values over all samples may be near nought by chance.
+# A slice with fewer values over all samples may be near zero by chance.
 _FEWEST_VALUES = 16
 
 
 def real(values: Array, info: TensorInfo) -> NDArray[np.float64]:
-    """Return stored values as the numbers they stand for.
+    """Return the real numbers that stored values represent.
 
     >>> real(np.array([-128, 127], np.int8), TensorInfo("x", "int8", (2,), 0.5, -128))
     array([  0. , 127.5])
@@ -29,9 +29,9 @@ def real(values: Array, info: TensorInfo) -> NDArray[np.float64]:
 
 
 def sqnr_db(signal: Array, measured: Array) -> float | None:
-    """Return the ratio of the signal's power to that of the error, None when either is nought.
+    """Return the ratio of signal power to error power in dB, None if either power is zero.
 
-    Values that are not finite do not count: `export/findings.py` reports them.
+    Values that are not finite are ignored here; `export/findings.py` reports them.
 
     >>> sqnr_db(np.array([10.0, 10.0, np.inf]), np.array([11.0, 9.0, 1.0]))
     20.0
@@ -43,9 +43,9 @@ def sqnr_db(signal: Array, measured: Array) -> float | None:
 
 
 def worst_slices(info: TensorInfo, fp32: Array, golden: Array) -> tuple[SliceAccuracy, ...]:
-    """Return the worst slice along each axis of an output, which the sum over all of it may hide.
+    """Return the worst slice along each axis of an output. The SQNR of the whole may hide it.
 
-    golden: real numbers. A slice is `output[..., index, ...]` of all samples together.
+    fp32, golden: real numbers [samples, ...]. A slice is `output[..., index, ...]` of all samples.
 
     >>> boxes_and_score = np.full((16, 2), [300.0, 0.9])
     >>> worst_slices(TensorInfo("y", "int8", (1, 2), 1.2, -128), boxes_and_score, boxes_and_score * [0.999, 0])
@@ -79,9 +79,9 @@ def worst_slices(info: TensorInfo, fp32: Array, golden: Array) -> tuple[SliceAcc
 
 
 def lost_rows(info: TensorInfo, fp32: Array, golden: Array) -> dict[int, list[int]]:
-    """Return of each axis the slices that are the same in all golden outputs, though FP32 varies from sample to sample.
+    """Return, for each axis, the slices that never change in golden but vary in FP32.
 
-    With one sample, those that are nought, though FP32 is not.
+    With one sample: the slices that are zero in golden but not in FP32.
 
     >>> scores = np.tile([[0.3, 0.3], [0.4, 0.4]], (8, 1))
     >>> lost_rows(TensorInfo("y", "int8", (1, 2), 1.2, -128), scores, scores * [1, 0])
@@ -104,7 +104,7 @@ def lost_rows(info: TensorInfo, fp32: Array, golden: Array) -> dict[int, list[in
 
 
 def _powers(signal: Array, measured: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the squares of signal and error, value by value; nought where either is not finite."""
+    """Return the squares of signal and error for each value; zero where either is not finite."""
     wide = signal.astype(np.float64)
     finite = np.isfinite(wide) & np.isfinite(measured)
     wide, other = np.where(finite, wide, 0.0), np.where(finite, measured, 0.0)
@@ -112,7 +112,10 @@ def _powers(signal: Array, measured: Array) -> tuple[NDArray[np.float64], NDArra
 
 
 def _is_nothing_of_a_probability(info: TensorInfo, largest: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whether slices are below half a step of an output from 0 to 1: a class that no sample is of, for one."""
+    """Whether slices of an output from 0 to 1 are below half a step.
+
+    An example is a class that no sample has.
+    """
     is_probability = info.zero_point == -128 and 0.9 < info.scale * 255 < 1.1
     return (largest < info.scale / 2) & is_probability
 
@@ -123,7 +126,7 @@ def largest_error(fp32: Array, measured: Array) -> float:
 
 
 def agreement(golden: Array, quantised: Array) -> Agreement:
-    """Compare value by value.
+    """Count the values that differ, and find the largest difference.
 
     >>> agreement(np.array([1, 2, 3], np.int8), np.array([1, 3, 3], np.int8))
     Agreement(values=3, differing=1, max_difference=1.0)
@@ -133,6 +136,7 @@ def agreement(golden: Array, quantised: Array) -> Agreement:
 
 
 def output_accuracy(info: TensorInfo, fp32: Array, quantised: Array, golden: Array) -> OutputAccuracy:
+    """Compare one output. fp32: real numbers. quantised, golden: stored. All [samples, ...]."""
     quantised_real, golden_real = real(quantised, info), real(golden, info)
     return OutputAccuracy(
         name=info.name,
@@ -146,6 +150,8 @@ def output_accuracy(info: TensorInfo, fp32: Array, quantised: Array, golden: Arr
 
 
 def top_one(labels: Array, fp32: Array, quantised: Array, golden: Array) -> TopOne:
+    """Return the share of samples whose largest score is at the label. Scores: [samples, ...]."""
+
     def share(scores: Array) -> float:
         return float(np.mean(scores.reshape(len(labels), -1).argmax(axis=1) == labels))
 

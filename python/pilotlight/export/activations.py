@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps activations that upstream would drop.
+"""Keeps activations that ExecuTorch would drop.
 
-Upstream removes a ReLU behind a convolution or a linear layer, and lets the quantiser's lowest value stand for it.
-That value is the ReLU's zero only when the zero point is the type's lowest value. It is not where the ReLU
-shares its quantiser with values that may be negative: in a branch of `cat`, or before a sum. So the layer's result
-is quantised by itself, with the ReLU's own scale and zero point, and the ReLU is computed on integers. PyTorch
-gives the same bits with and without that step, because an activation that is monotone and whose bounds are
-quantised alike commutes with rounding to that grid.
+ExecuTorch removes a ReLU after a convolution or linear layer and lets the quantiser's lowest value
+stand for zero. This is correct only if the zero point is the lowest value of the type. It is not if
+the ReLU shares its quantiser with values that may be negative: in a branch of `cat`, or before a
+sum. So this module quantises the layer's result by itself, with the ReLU's scale and zero point,
+and the ReLU then works on integers. PyTorch gives the same bits with and without this step: a
+monotone activation commutes with rounding if its bounds are rounded with the same scale and zero
+point.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ DEQUANTISE = torch.ops.quantized_decomposed.dequantize_per_tensor.default
 
 
 def separate_activations(converted: Any) -> int:
-    """Quantise what goes into an activation, where the type's bounds do not stand for the activation's.
+    """Quantise the input of each activation whose bounds are not those of the integer type.
 
-    converted: graph module that PT2E made; changed in place. Returns at how many places.
+    converted: graph module from PT2E; changed in place. Returns the number of activations changed.
     """
     places = [node for node in converted.graph.nodes if _is_lost_when_fused(node)]
     for activation in places:
@@ -56,12 +57,16 @@ def separate_activations(converted: Any) -> int:
 
 
 def is_separation(quantiser: Any) -> bool:
-    """Whether `quantiser` was put in by `separate_activations`: it clips what the activation drops."""
+    """Whether `separate_activations` added `quantiser`, which clips what the activation drops."""
     return bool(quantiser.meta.get(_SEPARATION))
 
 
 def _is_lost_when_fused(node: Any) -> bool:
-    """Whether `node` is an activation of a float that was just computed, with another bound than its quantiser."""
+    """Whether ExecuTorch's fusion would lose the activation `node`.
+
+    That is the case if its input was computed in float and its bounds are not those of its
+    quantiser.
+    """
     if node.op != "call_function" or node.target not in ACTIVATIONS or len(node.users) != 1:
         return False
     (user,) = node.users
@@ -79,7 +84,7 @@ def _is_lost_when_fused(node: Any) -> bool:
 
 
 def _bounds(node: Any) -> tuple[float, float]:
-    """Return the lowest and the highest value that an activation gives."""
+    """Return the lowest and the highest value of an activation's result."""
     name = node.target._schema.name
     if name.startswith("aten::relu"):
         return 0.0, float("inf")

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quantises and lowers until it works: what does not compile for the NPU is found, and stays on the CPU.
+"""Quantises and lowers a model until it compiles. Operators that fail stay on the CPU.
 
-Upstream raises for a whole model where one operator is to blame. The operator is read off the exception, which
-passed through the code that was looking at it; where it did not, halves of the delegate are compiled until one
-operator makes the difference. Each attempt keeps at least one operator more on the CPU, and the last one all.
+ExecuTorch raises for a whole model if one operator fails. This module reads the operator from the
+stack frames of the exception. If no frame names one, a binary search over the delegate's operators
+finds the operator that makes the difference. Equal operators go to the CPU together with it. Each
+attempt keeps at least one more operator on the CPU, so the last attempt keeps all of them there.
 """
 
 from __future__ import annotations
@@ -39,9 +40,10 @@ _COMPARED_SAMPLES = 2
 
 @dataclass(frozen=True)
 class Attempt:
-    """The attempt that worked. unconfirmed: a note on what the simulator could not confirm, "" when it could.
+    """The attempt that succeeded.
 
-    comparison: the operators of the delegates against quantised PyTorch, each within its bound.
+    comparison: the delegates' operators against quantised PyTorch, each within its bound.
+    unconfirmed: a note on what the simulator could not confirm, "" if it confirmed everything.
     in_float: numbers of the operators that were not quantised.
     """
 
@@ -54,9 +56,12 @@ class Attempt:
 
 @dataclass
 class Attempts:
-    """kept: numbers of operators that must not go to the NPU, and why. in_float: those that are not quantised.
+    """The state of the search for a set of operators that compiles.
 
-    samples: inputs for which the simulator must confirm what was compiled; none when it does not know the NPU.
+    samples: inputs on which the simulator must confirm the delegates; empty if the simulator does
+        not know the NPU.
+    kept: number -> reason, for the operators that must stay on the CPU.
+    in_float: numbers of the operators that are not quantised.
     """
 
     captured: Captured
@@ -73,7 +78,11 @@ class Attempts:
     _met: set[tuple[str, str]] = field(default_factory=set)
 
     def run(self) -> Attempt:
-        """Raise what is the model's own fault; whatever upstream raises ends in another attempt."""
+        """Return the attempt that succeeded. An exception of upstream's causes another attempt.
+
+        Raises ModelError if the model itself is wrong, or if it fails with all operators on the
+        CPU; StorageFull if the disk is full.
+        """
         attempt = self._until_it_works()
         for _ in range(2):
             needless = {
@@ -122,7 +131,7 @@ class Attempts:
             return quantise(self.captured, self.spec, self.compile_spec, self.in_float)
 
     def _compile(self, quantised: Quantised, kept: dict[int, str]) -> tuple[Lowered, Comparison, str]:
-        """Lower, hold the delegates to quantised PyTorch, and have the simulator confirm Vela's commands."""
+        """Lower, compare the delegates with quantised PyTorch, and confirm Vela's commands."""
         work = self.work / f"attempt{self._attempts}-{self._probes}"
         with self.steps.step("lower", wrap=False):
             lowered = lower(
@@ -147,7 +156,7 @@ class Attempts:
         return lowered, comparison, unconfirmed
 
     def _compare(self, quantised: Quantised, lowered: Lowered) -> Comparison:
-        """Raise LoweringFailed at the first operator that is beyond its bound."""
+        """Raise LoweringFailed at the first operator or output that is beyond its bound."""
         comparison = Comparison(quantised.module, lowered)
         golden = GoldenModel(lowered, sequence=False)
         ends = []
@@ -159,7 +168,7 @@ class Attempts:
             error = Deviates(beyond, self.captured.operators)
             numbers = () if error.number is None else (error.number,)
             raise LoweringFailed(numbers) from error
-        # What has no counterpart was rounded by PyTorch.
+        # PyTorch rounded the results that have no counterpart, so each may add one step.
         steps = 1 + comparison.quantisers - len(comparison.results)
         try:
             for end in ends if lowered.delegates else ():
@@ -170,7 +179,7 @@ class Attempts:
         return comparison
 
     def _guarded(self, function: Callable[[], Any]) -> Any:
-        """Return what `function` does, or how it failed."""
+        """Return the result of `function`, or a _Failure for an exception that is not ours."""
         try:
             return function()
         except PilotlightError:
@@ -186,7 +195,7 @@ class Attempts:
             return _Failure(error, tuple(self.captured.operators))
 
     def _culprits(self, failure: _Failure) -> dict[int, str]:
-        """Return at least one operator that is not kept yet."""
+        """Return at least one operator that is not kept yet, with the reason."""
         why = _why(failure.error)
         if isinstance(failure.error, Deviates) and failure.numbers and failure.numbers[0] not in self.kept:
             return {failure.numbers[0]: why}
@@ -203,7 +212,11 @@ class Attempts:
         return dict.fromkeys(self._with_equals(found, why), why)
 
     def _with_equals(self, found: list[int], why: str) -> list[int]:
-        """Add what the same error awaits: see the module's docstring."""
+        """Add the operators that would fail in the same way.
+
+        These are the operators equal to `found`. If the same error has occurred before at an
+        operator of the same name, they are all operators of that name.
+        """
         kinds: dict[int, str] = {}
         names: dict[int, str] = {}
         for node in self.captured.graph.graph.nodes:
@@ -211,7 +224,7 @@ class Attempts:
             if number is not None and number not in self.kept:
                 kinds.setdefault(number, _kind(node))
                 names.setdefault(number, str(node.target))
-        # Counts and places in a reason differ from one operator to the next.
+        # Without numbers, because counts and positions differ between operators.
         error = re.sub(r"\d+|0x[0-9a-f]+", "#", why)
         errors = {(names[number], error) for number in found if number in names}
         again = {name for name, _ in errors & self._met}
@@ -221,9 +234,10 @@ class Attempts:
         return list(dict.fromkeys((*found, *more)))
 
     def _search(self, quantised: Quantised, suspects: list[int]) -> list[int]:
-        """Find the operator with which the delegate stops compiling, in the order of computation; all if none does.
+        """Find the first suspect with which the delegate stops compiling, by binary search.
 
-        The first `working` suspects compile, the first `failing` do not.
+        suspects: in the order of computation. Invariant: the first `working` suspects compile, the
+        first `failing` suspects do not.
         """
         self.steps.tell(f"  looking for the operator that does not compile, among {len(suspects)}")
         working, failing = 0, len(suspects)
@@ -252,14 +266,14 @@ class _Failure:
 
 
 def _demand_room(error: BaseException) -> None:
-    """Raise StorageFull when that is why: no operator is to blame."""
+    """Raise StorageFull if a full disk is the cause, because then no operator is at fault."""
     full = storage_full(error)
     if full is not None:
         raise full from error
 
 
 def _kind(node: Any) -> str:
-    """Return what two operators have in common that fail alike: name, arguments, and what their inputs come from."""
+    """Return name, arguments and kinds of inputs: operators with the same text fail alike."""
 
     def told(value: Any) -> str:
         tensor = value.meta.get("val")
@@ -272,7 +286,7 @@ def _kind(node: Any) -> str:
 
 
 def _why(error: BaseException) -> str:
-    """Say who refuses the operator, and with which words."""
+    """Return which program refuses the operator, and its message."""
     if isinstance(error, Miscompiled):
         return error.reason
     if isinstance(error, Deviates | OutputDeviates):
@@ -283,7 +297,7 @@ def _why(error: BaseException) -> str:
 
 
 def looked_at(error: BaseException) -> int | None:
-    """Return the number of the operator that the code was at which raised, None when no frame tells."""
+    """Return the number of the operator that the raising code was handling, None if unknown."""
     for link in reversed(_chain(error)):
         for frame in reversed(list(_frames(link.__traceback__))):
             for value in (frame.f_locals.get(name) for name in ("node", "n", "meta")):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far integer arithmetic may be from quantised PyTorch, given the same integers, by kind of operator.
+"""How far the NPU may be from quantised PyTorch for the same input integers, by kind of operator.
 
-In steps of the output's scale. DESIGN.md, section "Comparison with PyTorch", derives the numbers.
+The unit is a step of the output's scale. SPEC.md, section "Comparison with quantised PyTorch",
+explains the numbers.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-# Values are chosen, and none is computed.
+# These choose values and compute none.
 _CHOOSING = frozenset(("amax", "amin", "max_pool1d", "max_pool2d"))
-# Values are moved. An operator that copies, `view_copy`, counts as the one without, `view`.
+# These move values. A copying form (`view_copy`) counts as the plain one (`view`).
 _MOVING = frozenset(
     (
         *("_unsafe_view", "alias", "as_strided", "cat", "chunk", "clone", "concat", "contiguous", "copy"),
@@ -25,13 +26,13 @@ _EXACT, _ROUNDED = 0, 1
 
 
 def bound_of(island: Iterable[Any]) -> int:
-    """Return the bound for a value that these operators compute together, between two quantisers."""
+    """Return the bound, in steps, of a result that `island` computes between two quantisers."""
     exact = _MOVING | _CHOOSING
     return max((_EXACT if _kind(node) in exact else _ROUNDED for node in island), default=_EXACT)
 
 
 def only_moves(island: Iterable[Any]) -> bool:
-    """Whether these operators put values elsewhere and do nothing else."""
+    """Whether these operators only move values."""
     return all(_kind(node) in _MOVING for node in island)
 
 

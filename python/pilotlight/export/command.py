@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`pilotlight export`: a PyTorch model to a bundle, without building firmware."""
+"""`pilotlight export`: makes a bundle from a PyTorch model, without building firmware."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds each operator of the delegates to quantised PyTorch: given the same integers, does it give the same ones?
+"""Compares each operator of the delegates with quantised PyTorch, for the same input integers.
 
-The quantised module is run node by node. At each quantiser whose value a TOSA graph computes as well, the two are
-compared, and TOSA's value is taken on from there. So each operator is judged by itself, on what it was really given,
-and the first one that computes something else is found. `DESIGN.md` states the bounds and why they hold.
+The quantised module runs node by node. At each quantiser whose value a TOSA graph also computes,
+both values are compared, and PyTorch continues with TOSA's value. So each operator is judged on the
+inputs that it really got, and the first operator that computes something else is found. SPEC.md
+states the bounds and explains them.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ _TOSA_MOVING = frozenset(("CONCAT", "GATHER", "IDENTITY", "RESHAPE", "REVERSE", 
 
 @dataclass(frozen=True)
 class Counterpart:
-    """A quantiser of the quantised module, and the tensor of a delegate's TOSA graph that has the same value.
+    """A quantiser of the quantised module, and the tensor of a TOSA graph that has the same value.
 
-    island: the operators that compute in float between the quantisers before and this one, in order.
+    island: the operators that compute in float between earlier quantisers and this one, in order.
+    delegate: the index of the delegate.
     """
 
     quantiser: Any
@@ -50,7 +52,8 @@ class Counterpart:
 class Compared:
     """How far TOSA is from PyTorch at one quantiser, over all samples, in steps of its scale.
 
-    worst: PyTorch's value and TOSA's where they are furthest apart, and the index.
+    values, differing, beyond: how many values were compared, differ, and exceed the bound.
+    furthest: the largest difference. worst: PyTorch's value and TOSA's there, and its index.
     """
 
     counterpart: Counterpart
@@ -77,7 +80,10 @@ class Compared:
 
 
 class Deviates(ModelError):
-    """An operator of a delegate does not compute what quantised PyTorch computes. number: the user's operator."""
+    """An operator of a delegate does not compute the same as quantised PyTorch.
+
+    number: the user's operator, None if unknown. finding: the difference, in words.
+    """
 
     def __init__(self, result: Compared, operators: UserOperators) -> None:
         self.number = number_of(result.counterpart.quantiser.args[0])
@@ -95,11 +101,13 @@ class Deviates(ModelError):
 
 
 class Comparison:
-    """Compares sample by sample. results: one entry for each quantiser with a counterpart, in order of computation.
+    """Compares sample by sample.
 
-    module: the quantised module. quantisers: how many there are, with those that have no counterpart. Left out are
-    those behind operators that only move values: upstream joins such operators and mixes what they came from. They
-    are compared where the next operator uses their values.
+    module: the quantised module.
+    results: one entry for each quantiser with a counterpart, in order of computation.
+    quantisers: the number of quantisers, including those without a counterpart. Quantisers after
+        operators that only move values do not count, because upstream joins such operators and
+        mixes their provenance. Their values are compared where the next operator uses them.
     """
 
     def __init__(self, module: Any, lowered: Lowered) -> None:
@@ -119,9 +127,9 @@ class Comparison:
         self.results = [Compared(counterpart, bound_of(counterpart.island)) for counterpart in found]
 
     def add(self, sample: Sequence[Any], calls: Sequence[DelegateCall]) -> tuple[list[Any], dict[str, Any]]:
-        """Compare for one sample. calls: what went into the delegates for it.
+        """Compare for one sample. calls: the delegates' inputs for this sample.
 
-        Returns what the module gives then, and the values of its buffers.
+        Returns the module's outputs and the values of its buffers.
         """
         tensors = {call.delegate: self._values[call.delegate].run(call.inputs) for call in calls}
         interpreter = _Forced(self.module, self.results, tensors)
@@ -141,12 +149,12 @@ class Comparison:
         )
 
     def first_beyond(self) -> Compared | None:
-        """Return the first quantiser that TOSA misses by more than its bound."""
+        """Return the first result that exceeds its bound, None if there is none."""
         return next((result for result in self.results if not result.within_bound), None)
 
 
 class _Forced(torch.fx.Interpreter):  # type: ignore[misc]
-    """Runs the quantised module with TOSA's integers in place of its own."""
+    """Runs the quantised module, and replaces its integers by TOSA's."""
 
     def __init__(self, module: Any, results: Sequence[Compared], tensors: dict[int, dict[str, NDArray[Any]]]) -> None:
         super().__init__(module)
@@ -166,9 +174,10 @@ class _Forced(torch.fx.Interpreter):  # type: ignore[misc]
 
 
 def nearest(stored: NDArray[Any], expected: NDArray[Any], quantiser: Any, within: float) -> NDArray[Any]:
-    """Return `stored` in the order of elements in which it is nearest to `expected`, of the same shape.
+    """Return `stored` in the shape of `expected`, in the order of elements nearest to `expected`.
 
-    Only where a value is further off than `within` are orders tried in which other operators move the values.
+    Orders that other operators' moves produce are tried only if a value differs by more than
+    `within`.
     """
     best, off = _nearest(stored, expected)
     for order in layouts(quantiser):
@@ -182,7 +191,7 @@ def nearest(stored: NDArray[Any], expected: NDArray[Any], quantiser: Any, within
 
 
 def _nearest(stored: NDArray[Any], expected: NDArray[Any]) -> tuple[NDArray[Any], float]:
-    """Return the nearest arrangement, and the sum of its distances."""
+    """Return the nearest arrangement and the sum of its differences."""
 
     def distance(array: NDArray[Any]) -> float:
         return float(np.abs(array.astype(np.float64) - expected).sum())
@@ -192,7 +201,7 @@ def _nearest(stored: NDArray[Any], expected: NDArray[Any]) -> tuple[NDArray[Any]
 
 
 def arrangements(stored: NDArray[Any], shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
-    """Yield `stored` as a tensor of `shape`, in each order of dimensions in which upstream may have laid it out.
+    """Yield `stored` with `shape`, in each order of dimensions that upstream may have used.
 
     >>> [a.tolist() for a in arrangements(np.arange(4).reshape(1, 2, 2), (2, 2))]
     [[[0, 1], [2, 3]], [[0, 2], [1, 3]]]
@@ -209,7 +218,8 @@ def arrangements(stored: NDArray[Any], shape: tuple[int, ...]) -> Iterator[NDArr
                 seen.add(order)
                 yield narrow.transpose(order).reshape(shape)
         return
-    # Dimensions were joined or split. In memory the elements keep their order, but for channels that moved.
+    # Dimensions were joined or split. The elements keep their order in memory, except that channels
+    # may have moved.
     yield stored.reshape(shape)
     for order in itertools.permutations(range(narrow.ndim)) if narrow.ndim <= _LARGEST_RANK else ():
         yield narrow.transpose(order).reshape(shape)
@@ -219,7 +229,7 @@ def arrangements(stored: NDArray[Any], shape: tuple[int, ...]) -> Iterator[NDArr
 
 
 def _island(quantiser: Any) -> tuple[Any, ...]:
-    """Return the operators that compute `quantiser`'s input from integers, in the order of the graph."""
+    """Return the operators that compute `quantiser`'s input from integers, in graph order."""
     found, pending = set(), [quantiser.args[0]]
     while pending:
         node = pending.pop()
@@ -230,7 +240,7 @@ def _island(quantiser: Any) -> tuple[Any, ...]:
 
 
 class _Counterparts:
-    """Finds the tensors of the delegates' graphs that have the values of a module's quantisers."""
+    """Finds the tensors of the TOSA graphs that have the values of a module's quantisers."""
 
     def __init__(self, graph: Any, delegates: Sequence[TosaValues]) -> None:
         self._graph_id = id(graph)
@@ -238,9 +248,9 @@ class _Counterparts:
         self._found: dict[Any, tuple[int, TosaTensor]] = {}
 
     def find(self, quantiser: Any, island: tuple[Any, ...]) -> Counterpart | None:
-        """Return the last tensor made of the quantiser's input, or of what upstream fused that with.
+        """Return the last tensor that was made from the island's operators, the last one first.
 
-        Quantisers must be asked for in the order of computation.
+        The caller must ask for quantisers in the order of computation.
         """
         source = quantiser.args[0]
         like = source.meta.get("val")
@@ -252,7 +262,7 @@ class _Counterparts:
         ]
         for made_by in reversed(island):
             made = [place for place in fitting if self._is_made_by(place[1], made_by)]
-            # Upstream moves what it puts before and behind an operator, its permutations, across others.
+            # Upstream moves the permutations that it adds around an operator across others.
             found = [place for place in made if place[1].origin.operator not in _TOSA_MOVING] or made
             if not found and made_by is source:
                 found = self._tables(quantiser, island, fitting)
@@ -267,9 +277,10 @@ class _Counterparts:
     def _tables(
         self, quantiser: Any, island: tuple[Any, ...], fitting: Sequence[tuple[int, TosaTensor]]
     ) -> list[tuple[int, TosaTensor]]:
-        """Return tables that have the quantiser's grid and take what the island takes; any table if it is the only one.
+        """Return tables with the quantiser's scale and zero point that read the island's inputs.
 
-        Upstream does not note what it makes a table of.
+        If none reads these and only one table has the same scale and zero point, return that one.
+        Upstream keeps no provenance for tables.
         """
         grid = (float(quantiser.args[1]), int(quantiser.args[2]))
         tables = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model file compiled for one NPU: what an export writes to a bundle, and `pilotlight blame` looks into."""
+"""Compiles a model file for one NPU. `export` writes the result; `pilotlight blame` examines it."""
 
 from __future__ import annotations
 
@@ -24,15 +24,18 @@ from pilotlight.export.targets import Target, resolve
 from pilotlight.model_spec import ModelSpec
 from pilotlight.npu.stream.configurations import CONFIGURATIONS
 
-# Each shows whether the commands compute the model; a second one, whether that holds for other inputs.
+# One sample shows whether the commands compute the model, a second whether other inputs do too.
 _CONFIRMED_SAMPLES = 2
 
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """samples: what the golden outputs are of, each a tuple of inputs. state: names of buffers that forward changes.
+    """The result of `compile_model`.
 
-    rewritten: a sentence on each rewriting of the captured graph. compile_spec: ExecuTorch's name of the target.
+    compile_spec: ExecuTorch's description of the target.
+    samples: the inputs for golden outputs, each a tuple of tensors.
+    state: names of the buffers that forward changes.
+    rewritten: one sentence for each kind of rewriting of the captured graph.
     """
 
     spec: ModelSpec
@@ -46,13 +49,14 @@ class CompiledModel:
 
 
 def compile_model(file: Path, target_name: str, options: ExportOptions, steps: Steps, work: Path) -> CompiledModel:
-    """Load, capture, quantise and compile the model in `file`; Vela's files go below `work`.
+    """Load, capture, quantise and compile the model in `file`. Vela's files go below `work`.
 
     Raises ConfigError for a wrong target or option, ModelError for a model that cannot be compiled.
     """
     with steps.step("model"):
         spec = load_model(file)
-        state = run_once(spec.module, spec.example_inputs)  # A forward that raises is best told before export wraps it.
+        # Before torch.export, which would wrap an exception that forward raises.
+        state = run_once(spec.module, spec.example_inputs)
     override = spec.targets.get(target_name, {})
     target = resolve(
         target_name,
@@ -64,7 +68,8 @@ def compile_model(file: Path, target_name: str, options: ExportOptions, steps: S
     demand_finite(arrays_of(spec.calibration))
     with steps.step("torch.export"):
         captured = quantise.capture(spec)
-        # What stands between two roundings of the model's own stays one operator.
+        # A quantised model is not rewritten: a new operator would lie between two of its roundings
+        # and would have no range.
         rewritten = []
         if not captured.quantised:
             fold_constants(captured.graph)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs what Vela made on the NPU simulator before anybody flashes it.
+"""Runs Vela's streams on the NPU simulator before a device runs them.
 
-Vela has errors of its own (python/pilotlight/npu/DESIGN.md lists those we met): streams that compute something
-else than the model, or write beyond their buffers. On a device that is a wrong answer or corrupted memory; here
-it is an error of the export, and it costs some milliseconds.
+Vela has errors (docs/FINDINGS.md lists the known ones): some streams compute something else than
+the model, or write beyond their buffers. A device would give a wrong answer or corrupt its memory.
+Here it is an error of the export. Running the streams takes some milliseconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pilotlight.npu.simulation import DelegateRunner
 
 
 class Call(Protocol):
-    """What goes into a delegate, and what must come out of it."""
+    """The inputs of a delegate call and its expected outputs, in the layout of its memory."""
 
     @property
     def delegate(self) -> int: ...
@@ -31,9 +31,9 @@ class Call(Protocol):
 
 
 class Miscompiled(ModelError):
-    """Vela's commands for the delegate with this index are wrong. Ways round known errors: npu/DESIGN.md.
+    """Vela's commands for a delegate are wrong.
 
-    reason: what is wrong, as the report says it of the operator to blame.
+    delegate: its index. reason: the text that the report shows for the operator at fault.
     """
 
     def __init__(self, message: str, delegate: int, reason: str) -> None:
@@ -45,11 +45,11 @@ class Miscompiled(ModelError):
 
 
 def confirm(blobs: Sequence[bytes], calls: Sequence[Call]) -> str:
-    """Return a note about what could not be confirmed, "" when all was.
+    """Return a note about what could not be confirmed, "" if everything was confirmed.
 
-    blobs: what the program holds of its delegates.
+    blobs: the delegates' blobs in the .pte, by index.
 
-    Raises Miscompiled when a delegate faults, leaves an order to luck, or answers other than `calls` say.
+    Raises Miscompiled if a delegate faults, has a hazard, or gives other outputs than `calls` say.
     """
     try:
         runners = [DelegateRunner(blob) for blob in blobs]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Computes at export what a captured graph computes from constants alone.
+"""Computes the constant parts of a captured graph during the export.
 
-A delegate that is made of constants only has an output that nobody writes, which Vela refuses.
+A delegate of constants alone would have an output that no command writes, and Vela refuses it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 
-# An operator may make a large tensor of little: zeros, expand. Up to this size it costs little to keep.
+# Some operators make a large tensor from a small one: zeros, expand. Up to this size the result is
+# stored.
 _SMALL_BYTES = 65536
 _PREFIX = "pilotlight_folded_"
 
 
 def fold_constants(graph_module: Any) -> None:
-    """Put constants in place of operators that depend on neither an input, nor state, nor chance."""
+    """Replace operators that depend on no input, no state and no random number by constants."""
     graph = graph_module.graph
     values: dict[Any, Any] = {}
     with torch.no_grad():
@@ -28,7 +29,7 @@ def fold_constants(graph_module: Any) -> None:
                 args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
                 value = node.target(*args, **kwargs)
                 if not isinstance(value, torch.Tensor):
-                    # Several results; each is picked by a node of its own.
+                    # Several results. A node of its own selects each of them.
                     values[node] = value
                 elif _is_small(value, [values[source] for source in node.all_input_nodes]):
                     values[node] = value
@@ -39,18 +40,19 @@ def fold_constants(graph_module: Any) -> None:
 
 
 def is_constant(node: Any) -> bool:
-    """Whether `node` is a tensor that the model holds and never changes."""
+    """Whether `node` reads a tensor of the model that no operator changes."""
     return node.op == "get_attr" and not any(_is_mutable(user) for user in node.users)
 
 
 def attribute(graph_module: Any, path: str) -> Any:
+    """Return the attribute at a dotted path, such as "features.0.weight"."""
     return operator.attrgetter(path)(graph_module)
 
 
 def new_constant(graph_module: Any, value: Any, like: Any) -> Any:
-    """Add a constant to the module, and a node for it at the insertion point.
+    """Add a constant to the module, and a node that reads it at the graph's insertion point.
 
-    like: a node that has the metadata of a tensor of this program.
+    like: any node of this graph with tensor metadata.
     """
     numbers = iter(range(len(list(graph_module.graph.nodes)) + 1))
     name = next(name for name in (f"{_PREFIX}{number}" for number in numbers) if not hasattr(graph_module, name))
@@ -65,7 +67,7 @@ def new_constant(graph_module: Any, value: Any, like: Any) -> Any:
 
 
 def drop_unused(graph_module: Any) -> None:
-    """Remove the constants made here that no node reads any more."""
+    """Remove constants that `new_constant` added and that no node reads any more."""
     read = {node.target for node in graph_module.graph.nodes if node.op == "get_attr"}
     held = [*dict(graph_module.named_parameters(recurse=False)), *dict(graph_module.named_buffers(recurse=False))]
     for name in held:
@@ -75,7 +77,7 @@ def drop_unused(graph_module: Any) -> None:
 
 def _fold(graph_module: Any, node: Any, value: Any, values: dict[Any, Any]) -> None:
     if all(_is_foldable(user) and set(user.all_input_nodes) <= values.keys() for user in node.users):
-        # It will be part of another constant.
+        # All users will be folded too, so no constant is needed for this node.
         return
     with graph_module.graph.inserting_before(node):
         constant = new_constant(graph_module, value, node)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an export may be refused for, once it is known who would run what."""
+"""Errors about operators on the CPU: not allowed there, or without a kernel."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ _LISTED_OPERATORS = 12
 
 
 def demand_full_delegation(on_cpu: tuple[OperatorReport, ...]) -> None:
+    """Raise UnsupportedOperator, with all lines, if there is any operator on the CPU."""
     if on_cpu:
-        # What converts for an operator goes away with it.
+        # A conversion disappears together with the operator that needs it.
         on_cpu = tuple(op for op in on_cpu if not op.name.startswith("quantized_decomposed.")) or on_cpu
         number = f"{len(on_cpu)} operator" + "s" * (len(on_cpu) != 1)
         raise UnsupportedOperator(
@@ -23,7 +24,7 @@ def demand_full_delegation(on_cpu: tuple[OperatorReport, ...]) -> None:
 
 
 def unsupported(missing: list[str], on_cpu: tuple[OperatorReport, ...]) -> UnsupportedOperator:
-    """Name the operators ("aten::topk.values") and those source lines that lead to them."""
+    """Return an error with the missing operators ("aten::topk.values") and their source lines."""
     stems = {name.replace("::", ".").split(".out")[0].rsplit(".", 1)[0] + "." for name in missing}
     stems |= {name.replace("::", ".").split(".out")[0] + "." for name in missing}
     culprits = tuple(operator for operator in on_cpu if any(operator.name.startswith(stem) for stem in stems))

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ruins answers without an error, and what keeps a check from failing: found at export, repeated by the check."""
+"""Finds outputs that are wrong without an error, and reasons why a check could not fail.
+
+The export reports these findings, and the check repeats them.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +20,24 @@ from pilotlight.export.report import SQNR_LIMIT_DB, InputData, OutputAccuracy
 
 Array = NDArray[Any]
 
-# Values of the data set beyond what calibration has: from the first share on there is a warning, from the second on
-# most of what the model is asked is the end of its range.
+# Shares of the data set's values outside the calibrated range. From the first share on there is a
+# warning. From the second on the check is weak, because so many inputs are clipped.
 _WARN_OUTSIDE = 0.01
 _WEAK_OUTSIDE = 0.5
-# Rows that are the same in all golden outputs, of all rows along an axis: then much of the output is not checked.
+# Share of the rows along an axis that are the same in all golden outputs. From this share on, much
+# of the output is not checked.
 _WEAK_LOST_ROWS = 0.1
-# A slice that is smaller than so many steps of the output's scale is lost because of the others.
+# A slice below this many steps of the output's scale is lost because other values are larger.
 _FEW_STEPS = 16
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The operator that made an output, in words, "cat at net.py:12: return torch.cat(...)"; "" when not known.
+    """The origin of an output.
 
-    depends_on_input: whether the output depends on any input or state; else it is the same for all samples by design.
+    operator: the operator that made it, "cat at net.py:12: return torch.cat(...)"; "" if unknown.
+    depends_on_input: whether it depends on any input or state. If not, it is the same for all
+        samples by design.
     """
 
     operator: str
@@ -40,12 +46,14 @@ class Origin:
 
 @dataclass(frozen=True)
 class Findings:
+    """warnings: about the accuracy. weak: reasons why a check could not fail. Full sentences."""
+
     warnings: tuple[str, ...]
     weak: tuple[str, ...]
 
 
 def demand_finite(calibration: Sequence[Sequence[Array]]) -> None:
-    """Raise ModelError for NaN or infinity in a calibration sample: no range holds it."""
+    """Raise ModelError for NaN or infinity in a calibration sample, because no range holds it."""
     for index, sample in enumerate(calibration):
         for position, value in enumerate(sample):
             if not np.issubdtype(value.dtype, np.floating) or np.isfinite(value).all():
@@ -61,14 +69,14 @@ def demand_finite(calibration: Sequence[Sequence[Array]]) -> None:
 
 
 def input_data(name: str, calibration: Sequence[Array], samples: Sequence[Array]) -> InputData:
-    """Hold the samples of one input against those of calibration.
+    """Compare the samples of one input with its calibration samples.
 
     >>> found = input_data("x", [np.array([0.0, 2.0])], [np.array([1.0, 4.0]), np.array([0.0, np.nan])])
     >>> found.outside, found.farthest, found.not_finite
     (1, 1.0, 1)
     """
     seen = [value[np.isfinite(value)] for value in calibration]
-    # The range of a quantised tensor always holds nought.
+    # The range of a quantised tensor always includes zero.
     lowest = min((float(value.min(initial=0.0)) for value in seen), default=0.0)
     highest = max((float(value.max(initial=0.0)) for value in seen), default=0.0)
     counts = np.issubdtype(samples[0].dtype, np.floating) and highest > lowest
@@ -98,7 +106,10 @@ def findings(
     arrays: dict[str, Array],
     tolerances: Sequence[Tolerance] = (),
 ) -> Findings:
-    """Judge the samples and the answers. arrays: those of golden.npz. tolerances: what a check allows each output."""
+    """Judge the samples and the outputs.
+
+    arrays: the arrays of golden.npz. tolerances: one for each output; without them all are exact.
+    """
     warnings, weak = _of_inputs(inputs, arrays)
     integers_alone = not any(_is_real(info) for info in infos)
     for index, (info, output, origin) in enumerate(zip(infos, outputs, origins, strict=True)):
@@ -106,7 +117,7 @@ def findings(
         golden = real(stored, info)
         same = len(stored) > 1 and _first_would_pass(stored, tolerances[index] if tolerances else EXACT)
         warnings += _inaccurate(info, output, origin)
-        # A class or a count may well be the same in a few samples; the scores that it was made of are not.
+        # A class or a count may be the same in a few samples, although the scores differ.
         (weak if _is_real(info) or integers_alone else warnings).extend(_unchanging(info, origin, fp32, same=same))
         if _is_real(info) and not same:
             more, weaker = _lost(info, origin, fp32, golden)
@@ -134,7 +145,7 @@ def _of_inputs(inputs: Sequence[InputData], arrays: dict[str, Array]) -> tuple[l
                 "data set as in training, or calibrate with samples like these"
             )
             (weak if given.share_outside >= _WEAK_OUTSIDE else warnings).append(text)
-    # With equal inputs, what differs would be state.
+    # With equal inputs, outputs that differ depend on state, so the check could still fail.
     values = [values for name, values in arrays.items() if name.startswith(("input_", "golden_"))]
     if values and len(values[0]) > 1 and all(_is_the_same(value) for value in values):
         weak.append(f"all {len(values[0])} samples of the data set are the same")
@@ -142,7 +153,7 @@ def _of_inputs(inputs: Sequence[InputData], arrays: dict[str, Array]) -> tuple[l
 
 
 def _inaccurate(info: TensorInfo, output: OutputAccuracy, origin: Origin) -> list[str]:
-    """Warn of an output of which the whole or a slice is below the limit."""
+    """Return a warning if the whole output or a slice is below SQNR_LIMIT_DB."""
     whole = output.sqnr_golden_db
     worst = min(output.worst_slices, key=lambda found: found.sqnr_golden_db, default=None)
     made = f"; made by {origin.operator}" if origin.operator else ""
@@ -181,12 +192,12 @@ def _unchanging(info: TensorInfo, origin: Origin, fp32: Array, *, same: bool) ->
 
 
 def _is_real(info: TensorInfo) -> bool:
-    """Whether the output stands for real numbers, not for classes, counts or truth."""
+    """Whether the output represents real numbers, not classes, counts or Booleans."""
     return bool(info.scale) or np.issubdtype(np.dtype(info.dtype), np.floating)
 
 
 def _lost(info: TensorInfo, origin: Origin, fp32: Array, golden: Array) -> tuple[list[str], list[str]]:
-    """Report what golden outputs have lost, and FP32 has not: whole rows along an axis, whole samples."""
+    """Return warnings and weak reasons about rows and samples lost in golden and not in FP32."""
     if len(golden) == 1 and not golden.any() and fp32.any():
         return [], [f"{info.name}: the golden output is all zeros, and that of FP32 is not"]
     weak: list[str] = []
@@ -209,7 +220,7 @@ def _lost(info: TensorInfo, origin: Origin, fp32: Array, golden: Array) -> tuple
 
 
 def _first_would_pass(golden: Array, tolerance: Tolerance) -> bool:
-    """Whether a check would take the first golden output for each of the others."""
+    """Whether a check would accept the first golden output in place of each of the others."""
     difference = np.abs(golden.astype(np.float64) - golden[:1])
     return bool((difference <= tolerance.max_difference).all()) and np.count_nonzero(difference) <= (
         tolerance.max_share * golden.size

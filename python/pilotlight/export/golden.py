@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the device must answer: the edge program, with the TOSA reference model in place of the NPU."""
+"""Golden outputs: runs the edge program, with the TOSA reference model in place of the NPU."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from pilotlight.export.state import Sampling
 from pilotlight.export.tensor_io import Quantisation, dim_order
 from pilotlight.export.tolerance import Spread, noisy, reaches, rounds_its_own_way
 
-# Samples of which the golden outputs are computed with noise, and how often each.
+# Number of samples whose golden outputs are also computed with noise, and of runs for each.
 _NOISY_SAMPLES = 16
 _NOISY_RUNS = 2
 
 
 class GoldenModel:
-    """Runs one sample at a time: delegates bit for bit by the TOSA reference model, the rest by PyTorch.
+    """Runs one sample at a time: delegates in the TOSA reference model, other operators in PyTorch.
 
-    sequence: each sample begins with the state that the one before left, not with the initial one.
-    noise: generator of noise in the last places of CPU operators in float, or None.
-    depends_on_rounding: of each output, whether CPU operators in float have a say in it.
+    sequence: each sample starts with the state that the last one left, not with the initial state.
+    noise: torch.Generator for noise in the results of float CPU operators, or None.
+    depends_on_rounding: for each output, whether an operator that rounds its own way is before it.
     """
 
     def __init__(self, lowered: Lowered, *, sequence: bool, noise: Any = None) -> None:
@@ -48,15 +48,15 @@ class GoldenModel:
         self.depends_on_rounding = reaches(program, outputs[-self._outputs :])
 
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
-        """Return the outputs for inputs as the device gets them."""
+        """Return the outputs. inputs: as the device gets them."""
         return self._results(inputs)[-self._outputs :]
 
     def calls(self, inputs: Sequence[Any]) -> list[DelegateCall]:
-        """Return what goes into each delegate, and what comes out of it, in the order of the calls."""
+        """Return inputs and outputs of each delegate call, in order."""
         return self.followed(inputs).calls
 
     def followed(self, inputs: Sequence[Any]) -> Followed:
-        """Return everything that one sample leads to."""
+        """Return outputs, next state and delegate calls of one sample."""
         calls: list[DelegateCall] = []
         self._interpreter.calls = calls
         results = self._results(inputs)
@@ -66,7 +66,7 @@ class GoldenModel:
 
     def _results(self, inputs: Sequence[Any]) -> list[Any]:
         given = iter(inputs)
-        # A program may write to what it holds; each sample begins with what the file says.
+        # A program may write to its own tensors. Copies keep the file's values for the next sample.
         arguments = [next(given) if held is None else held.clone() for held in self._held]
         with torch.no_grad():
             results = list(self._interpreter.run(*arguments))
@@ -76,7 +76,7 @@ class GoldenModel:
 
 
 class Answers:
-    """Inputs and answers of all samples, as the bundle keeps them: one row per sample."""
+    """Inputs and outputs of all samples, one row for each sample, as the bundle keeps them."""
 
     def __init__(self, fp32_module: Any, quantised_module: Any, lowered: Lowered, *, sequence: bool) -> None:
         self._fp32 = Sampling(fp32_module, sequence=sequence)
@@ -109,14 +109,14 @@ class Answers:
         self.samples += 1
 
     def tolerances(self) -> tuple[Tolerance, ...]:
-        """Return how far the device may be from each golden output."""
+        """Return one tolerance for each output: EXACT unless the output depends on rounding."""
         return tuple(
             spread.tolerance() if depends else EXACT
             for spread, depends in zip(self._spreads, self._golden.depends_on_rounding, strict=True)
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays of golden.npz. A batch of one is no dimension of its own there."""
+        """Return the arrays of golden.npz. A batch dimension of one is left out there."""
         arrays = {}
         for name, rows in self._rows.items():
             stacked = np.stack(rows)
@@ -126,6 +126,7 @@ class Answers:
         return arrays
 
     def accuracy(self) -> tuple[OutputAccuracy, ...]:
+        """Return the accuracy of each output against FP32, over all samples."""
         arrays = self.arrays()
         return tuple(
             output_accuracy(info, arrays[f"fp32_{i}"], arrays[f"quantised_{i}"], arrays[f"golden_{i}"])
@@ -133,15 +134,15 @@ class Answers:
         )
 
     def top_one(self, labels: NDArray[np.int64]) -> TopOne:
-        """Judge the first output as scores."""
+        """Return the top-1 accuracy. The first output holds the scores."""
         arrays = self.arrays()
         return top_one(labels, arrays["fp32_0"], arrays["quantised_0"], arrays["golden_0"])
 
 
 def quantised_values(values: Sequence[Any], quantisations: Sequence[Quantisation | None]) -> list[Any]:
-    """Quantise as the quantised model does: the device gets the same integers.
+    """Quantise like the quantised model, so that the device gets the same integers.
 
-    For outputs this is exact, since the model's last step was the way back to float.
+    For outputs this is exact, because the model's last step dequantised the same integers.
     """
     quantize = torch.ops.quantized_decomposed.quantize_per_tensor
     return [
@@ -151,7 +152,10 @@ def quantised_values(values: Sequence[Any], quantisations: Sequence[Quantisation
 
 @dataclass(frozen=True)
 class DelegateCall:
-    """delegate: its index among the program's delegates. Arrays are as they lie in memory, and so are their shapes."""
+    """One call of a delegate.
+
+    delegate: its index in the program. Arrays and their shapes are in the order of memory.
+    """
 
     delegate: int
     inputs: list[NDArray[Any]]
@@ -160,7 +164,11 @@ class DelegateCall:
 
 @dataclass(frozen=True)
 class Followed:
-    """outputs: the user's. state: next value of each buffer that the program changes, by the buffer's name."""
+    """What one sample led to.
+
+    outputs: the user's outputs. state: the next value of each buffer that the program changes, by
+    the buffer's name.
+    """
 
     outputs: list[Any]
     state: dict[str, Any]
@@ -194,7 +202,11 @@ class _Interpreter(torch.fx.Interpreter):  # type: ignore[misc]
 
 
 def run_tosa(graph: bytes, inputs: Sequence[Any], module: Any) -> list[Any]:
-    """Evaluate one delegate. The reference model takes and gives what lies in memory; the module's graph knows how."""
+    """Run one delegate's TOSA graph and return its outputs as tensors.
+
+    The reference model's arrays are in the order of memory. The delegate's module has the order of
+    dimensions. Raises RuntimeError if the reference model refuses the graph.
+    """
     takes, gives = _tensors(module)
     arrays = [_in_memory(value, like) for value, like in zip(inputs, takes, strict=True)]
     results, status = tosa_reference_model.run(graph, arrays)
@@ -210,7 +222,7 @@ def run_tosa(graph: bytes, inputs: Sequence[Any], module: Any) -> list[Any]:
 
 
 def _tensors(module: Any) -> tuple[list[Any], list[Any]]:
-    """Return what a delegate takes and gives, as tensors without values."""
+    """Return a delegate's inputs and outputs, as tensors without values."""
     program = module.original_module
     values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
     return (
@@ -224,7 +236,7 @@ def _in_memory(value: Any, like: Any) -> NDArray[Any]:
 
 
 def _held(program: Any, spec: Any) -> Any:
-    """Return the tensor that the program itself holds for an input, None for an input of the user's."""
+    """Return the tensor that the program holds for an input, None for an input from the user."""
     if spec.kind == InputKind.USER_INPUT:
         return None
     if spec.target in program.state_dict:
@@ -233,7 +245,7 @@ def _held(program: Any, spec: Any) -> Any:
 
 
 def _mutated(signature: Any) -> dict[int, str]:
-    """Return which result is the next value of which buffer."""
+    """Return position of a result -> name of the buffer whose next value it is."""
     return {
         position: spec.target
         for position, spec in enumerate(signature.output_specs)
@@ -242,6 +254,6 @@ def _mutated(signature: Any) -> dict[int, str]:
 
 
 def _carried(signature: Any) -> dict[int, int]:
-    """Return which result is the next value of which argument: of buffers that the program changes."""
+    """Return position of a result -> index of the argument whose next value it is."""
     buffers = {spec.target: index for index, spec in enumerate(signature.input_specs) if spec.kind == InputKind.BUFFER}
     return {position: buffers[target] for position, target in _mutated(signature).items()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edits captured graphs: puts operators beside what they may replace, computes both, removes what nobody uses."""
+"""Edits captured graphs: adds alternatives beside operators, computes both, removes one."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ _aten = torch.ops.aten
 _CONSTANT = "pilotlight_constant_"
 _KEPT = ("stack_trace", "nn_module_stack", "torch_fn", "from_node")
 
-# They take only the shape of a tensor.
+# These read only the shape of their input.
 _FILLED = (_aten.zeros_like.default, _aten.ones_like.default, _aten.full_like.default)
 
 
 class Branch:
-    """Operators before `beside`, with its line and its number. result: the last one."""
+    """Adds operators before the node `beside`, with its source line and number.
+
+    result: the node that was added last.
+    """
 
     def __init__(self, module: Any, beside: Any) -> None:
         self._module = module
@@ -29,7 +32,7 @@ class Branch:
         self.result: Any = None
 
     def call(self, target: Any, *args: Any, **kwargs: Any) -> Any:
-        """Add a call and return its node; the next one may take it as an argument."""
+        """Add a call and return its node, which later calls may use as an argument."""
         graph = self._module.graph
         with graph.inserting_before(self._beside):
             node = graph.call_function(target, args, kwargs)
@@ -43,7 +46,7 @@ class Branch:
         return node
 
     def constant(self, value: Any) -> Any:
-        """Add a buffer that holds `value` and return the node that reads it."""
+        """Add a buffer that holds `value`, and return the node that reads it."""
         names = set(dict(self._module.named_buffers()))
         name = next(name for name in (f"{_CONSTANT}{i}" for i in range(len(names) + 1)) if name not in names)
         self._module.register_buffer(name, value)
@@ -56,19 +59,19 @@ class Branch:
 
 
 def evaluate(graph: Any, samples: Sequence[tuple[Any, ...]]) -> Iterator[Mapping[Any, Any]]:
-    """Compute each sample, from the initial state on, and give the value of every node."""
+    """Compute each sample, starting from the initial state, and yield the values of all nodes."""
     initial = InitialState(graph)
     for sample in samples:
         interpreter = torch.fx.Interpreter(graph, garbage_collect_values=False)
         with torch.no_grad():
-            # In-place operators must not reach the caller's samples.
+            # Copies, because in-place operators must not change the caller's samples.
             interpreter.run(*(value.clone() for value in sample))
         yield interpreter.env
         initial.restore()
 
 
 def constant_nodes(graph: Any) -> set[Any]:
-    """Return what depends on no input and on no buffer that the model writes."""
+    """Return the nodes that depend on no input and on no buffer that the model writes."""
     fixed: set[Any] = set()
     for node in graph.graph.nodes:
         if node.op == "get_attr":
@@ -83,7 +86,7 @@ def constant_nodes(graph: Any) -> set[Any]:
 
 
 def erase_unused(node: Any) -> None:
-    """Remove `node` if nobody uses it, and then what was there for it alone."""
+    """Remove `node` if nothing uses it, and then the nodes that only it used."""
     pending = [node]
     while pending:
         candidate = pending.pop()
@@ -100,7 +103,7 @@ def erase_unused(node: Any) -> None:
 
 
 def _is_private(node: Any) -> bool:
-    """Whether what `node` writes into, if anything, was made for it alone."""
+    """Whether `node` writes into nothing, or only into a tensor that was made for it alone."""
     schema = getattr(node.target, "_schema", None)
     if schema is None or not schema.is_mutable:
         return True

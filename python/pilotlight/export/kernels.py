@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which operators the firmware can run on the CPU.
+"""Lists the operators that the firmware can run on the CPU.
 
-The list is firmware/kernels/*.yaml, in the format of ExecuTorch's code generator, which also registers
-the kernels: what stands there is what an image can have.
+The list is firmware/kernels/*.yaml. Kernels are registered from the same files, so an image can
+have exactly these operators.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pilotlight.paths import ROOT
 KERNELS = ROOT / "firmware" / "kernels"
 _ENTRY = re.compile(r"^- *(?:func|op): *([\w.]+(?:::[\w.]+)?)", re.MULTILINE)
 
-# Part of every runtime, as upstream's prim operators are; they are in no kernel list.
+# Every runtime has these operators, and no kernel list names them.
 _PRIMITIVE = "executorch_prim::"
 
 
@@ -26,5 +26,5 @@ def firmware_kernels(folder: Path = KERNELS) -> frozenset[str]:
 
 
 def missing_kernels(operators: list[str], kernels: frozenset[str]) -> list[str]:
-    """Return those of `operators` that an image could not run, without duplicates, in order."""
+    """Return the `operators` that no image can run, in order and without duplicates."""
     return [name for name in dict.fromkeys(operators) if name not in kernels and not name.startswith(_PRIMITIVE)]

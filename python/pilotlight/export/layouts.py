@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In which orders a value of the quantised module may lie in a delegate's graph.
+"""The orders in which a delegate's graph may have a value of the quantised module.
 
-Upstream moves operators across those that only move values: `relu(x).reshape(...).transpose(...)` may become a
-relu of what was transposed. Then TOSA's values are those of PyTorch, in the order that the moves give.
+Upstream moves operators across those that only move values. `relu(x).reshape(...).transpose(...)`
+may become a relu of the transposed tensor. TOSA's values then have the order after the moves.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ _MOST = 24
 
 
 def layouts(quantiser: Any) -> Iterator[NDArray[np.int64]]:
-    """Yield orders of the quantiser's values, the nearest first and its own not at all.
+    """Yield at most 24 other orders of the quantiser's values, nearest operators first.
 
-    Element j of an order is element `order.flat[j]` of the value. The order's shape is the layout's.
+    Element j in an order is element `order.flat[j]` of the value. The array has the shape that the
+    value has in this order.
     """
     shape = _shape(quantiser)
     if shape is not None:
@@ -36,7 +37,7 @@ def layouts(quantiser: Any) -> Iterator[NDArray[np.int64]]:
 
 
 def _after(quantiser: Any, own: Any) -> Iterator[Any]:
-    """Orders that later operators put the values in."""
+    """Yield the orders that later operators produce."""
     pending = deque([(quantiser, own)])
     while pending:
         node, order = pending.popleft()
@@ -51,7 +52,7 @@ def _after(quantiser: Any, own: Any) -> Iterator[Any]:
 
 
 def _before(quantiser: Any, own: Any) -> Iterator[Any]:
-    """Orders that the values had before earlier operators moved them."""
+    """Yield the orders that the values had before earlier operators moved them."""
     node, order = quantiser, own
     while len(node.all_input_nodes) == 1:
         source = node.all_input_nodes[0]
@@ -85,9 +86,9 @@ def _elements(shape: tuple[int, ...]) -> Any:
 
 
 def _run(node: Any, order: Any) -> Any | None:
-    """Return what the operator makes of `order`, None when that has not the same elements.
+    """Return the operator's result for `order`, None if it has not the same elements.
 
-    Some operators of PyTorch take no integers. Such a one is not followed.
+    Also None if PyTorch's operator does not accept integers.
     """
     args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), lambda source: order)
     try:

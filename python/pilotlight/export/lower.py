@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the quantised program to the edge program with delegates, and from that to the .pte."""
+"""Lowers the quantised program to an edge program with delegates, and writes that as a .pte."""
 
 from __future__ import annotations
 
@@ -36,21 +36,27 @@ from pilotlight.export.vela import Compilation, recorded_compilations
 from pilotlight.export.vela_outputs import MissingOutput, copied_outputs
 from pilotlight.pte.ethos_u import parse_blob, parse_payload
 
-# The NPU reads commands and weights where they lie in the .pte, which an image embeds at a multiple of this.
+# The NPU reads commands and weights in place, in the .pte. An image embeds the .pte at a multiple
+# of this.
 BLOB_ALIGN_BYTES = 16
 
-# Its parts would turn the weights round in every inference.
+# Decomposed, linear would transpose its weights in every inference.
 _WHOLE_ON_CPU = [torch.ops.aten.linear.default]
 
 _QUANTISATION = ("quantized_decomposed.quantize_per_", "quantized_decomposed.dequantize_per_")
 
 
 def compile_spec_for(target: Target) -> Any:
+    """Return ExecuTorch's EthosUCompileSpec for `target`."""
     return EthosUCompileSpec(target.name, system_config=target.system_config, memory_mode=target.memory_mode)
 
 
 class LoweringFailed(Exception):
-    """Upstream raised. numbers: the user's operators in the delegate it was compiling, all when it had not begun."""
+    """Upstream raised; the cause is `__cause__`.
+
+    numbers: the user's operators in the delegate that was being compiled; all operators if none
+        was.
+    """
 
     def __init__(self, numbers: tuple[int, ...]) -> None:
         super().__init__("lowering failed")
@@ -58,10 +64,10 @@ class LoweringFailed(Exception):
 
 
 class ReportingPartitioner(EthosUPartitioner):  # type: ignore[misc]
-    """Upstream's partitioner, which logs its reasons as a table; this one keeps them.
+    """Upstream's partitioner, which also keeps the reasons that upstream only logs.
 
-    kept: numbers of the user's operators that must stay on the CPU, and why.
-    reasons: node name to why it stays there.
+    kept: number -> reason, for the user's operators that must stay on the CPU.
+    reasons: node name -> reason, for all nodes that stay on the CPU.
     """
 
     def __init__(self, compile_spec: Any, kept: Mapping[int, str]) -> None:
@@ -103,7 +109,7 @@ class _KeptOff(OperatorSupportBase):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Delegate:
-    """A delegate call of the edge program: its module, what Vela made of it, the operators inside."""
+    """A delegate of the edge program: its module, Vela's compilation, the operators inside."""
 
     module: Any
     compilation: Compilation
@@ -111,17 +117,20 @@ class Delegate:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The user's operators in it, in the order of computation."""
+        """Numbers of the user's operators in it, in the order of computation."""
         return _numbers(self.module.original_module.graph)
 
 
 @dataclass(frozen=True)
 class Lowered:
-    """edge: EdgeProgramManager with one method, "forward".
+    """The lowered program.
 
-    on_cpu: operators outside the delegates, the conversions at a float boundary excepted.
-    needlessly_quantised: numbers of the user's operators that compute in float between conversions which quantising
-        them has brought, and why they are on the CPU.
+    edge: EdgeProgramManager with one method, "forward".
+    on_cpu: operators outside the delegates, without conversions at a float input or output.
+    notes: sentences for the report.
+    vela_seconds: the time that Vela took.
+    needlessly_quantised: number -> reason for being on the CPU, for the user's operators that run
+        in float between a dequantise and a quantise that quantisation itself added.
     """
 
     edge: Any
@@ -152,9 +161,11 @@ def lower(
 ) -> Lowered:
     """Partition, compile with Vela, and make inputs and outputs int8 unless `float_io`.
 
-    kept: numbers of those operators that stay on the CPU whatever the partitioner says, and why.
+    program: the quantised ExportedProgram; it is not changed.
+    kept: number -> reason, for operators that stay on the CPU whatever the partitioner decides.
+    work: folder for Vela's files.
 
-    Raises LoweringFailed from whatever upstream raised.
+    Raises LoweringFailed from any exception of upstream's.
     """
     partitioner = ReportingPartitioner(compile_spec, kept)
     with recorded_compilations(work) as compilations, _told_delegate() as delegate, _tables_before_average_pools():
@@ -185,9 +196,9 @@ def lower(
 
 @contextmanager
 def _told_delegate() -> Iterator[list[int]]:
-    """Keep the numbers of the user's operators in the delegate that is being compiled.
+    """Yield a list with the numbers of the operators in the delegate that is being compiled.
 
-    When Vela leaves out an output of it, it is compiled again with copies of its outputs.
+    If Vela omits an output, the delegate is compiled again with copies of its outputs.
     """
     numbers: list[int] = []
     preprocess = EthosUBackend.preprocess
@@ -196,7 +207,7 @@ def _told_delegate() -> Iterator[list[int]]:
         numbers[:] = _numbers(edge_program.graph)
         several = len(edge_program.graph.output_node().args[0]) > 1
         try:
-            # Upstream's passes change the program.
+            # A copy, because upstream's passes change the program, and it may be needed again.
             result = preprocess(copy.deepcopy(edge_program) if several else edge_program, compile_specs)
         except MissingOutput:
             if not several:
@@ -220,11 +231,12 @@ def _numbers(graph: Any) -> tuple[int, ...]:
 
 @contextmanager
 def _tables_before_average_pools() -> Iterator[None]:
-    """Turn tanh, sigmoid and their like into tables of int8 before upstream looks at an average pool.
+    """Convert tanh, sigmoid and similar operators to int8 tables before average pools.
 
-    Its own order is the other way round; to its trace tanh of int8 is a float, which an average pool is not made of.
+    Upstream handles average pools first. In its trace, tanh on int8 is then still float, and a
+    float average pool cannot be lowered.
     """
-    # The pass manager hands the pass the program of each delegate.
+    # The pass manager gives the pass the program of each delegate.
     register_pass_insertions_before(RewriteAvgPool2dPass, [InsertTableOpsPass(None)])
     try:
         yield
@@ -233,14 +245,19 @@ def _tables_before_average_pools() -> Iterator[None]:
 
 
 def emit(lowered: Lowered) -> tuple[bytes, list[str]]:
-    """Return the .pte and the names of the operators it calls on the CPU ("aten::add.out")."""
+    """Return the .pte and the names of the operators that it calls on the CPU ("aten::add.out").
+
+    Raises UnsupportedOperator for an operator without an out variant, RuntimeError for a blob that
+    is not aligned.
+    """
     config = ExecutorchBackendConfig(
         extract_delegate_segments=False,
         delegate_alignment=BLOB_ALIGN_BYTES,
         memory_planning_pass=InPlaceMemoryPlanning(),
     )
     try:
-        # It rewrites the graph, which the golden outputs are still to be computed with.
+        # to_executorch() rewrites the graph in place, and the golden outputs still need the
+        # original.
         executorch_program = copy.deepcopy(lowered.edge).to_executorch(config)
     except RuntimeError as error:
         missing = re.search(r"Missing out variants: \{([^}]*)\}", str(error))
@@ -256,7 +273,7 @@ def emit(lowered: Lowered) -> tuple[bytes, list[str]]:
 
 
 def check_alignment(pte: bytes, blob: bytes) -> None:
-    """Raise RuntimeError when commands or weights of `blob` do not lie in `pte` where the NPU can take them."""
+    """Raise RuntimeError if commands or weights of `blob` are not at a multiple of 16 in `pte`."""
     start = pte.find(blob)
     if start < 0:
         raise RuntimeError("a delegate's blob is not in the .pte as Vela's packer made it")
@@ -301,14 +318,17 @@ def _on_cpu(program: Any, why: Mapping[str, str], names: UserOperators) -> tuple
 
 
 def _conversion(node: Any, names: UserOperators) -> OperatorReport:
-    """Report a change between int8 and float by the float operator that needs it."""
+    """Report a conversion between int8 and float at the line of the operator that needs it."""
     cause = next((other for other in _neighbours(node) if not _is_quantisation(other)), node)
     report = _operator(cause, names, delegate=None, reason="")
     return replace(report, name=target_name(node), reason=f"converts for {report.name}, which runs on the CPU")
 
 
 def _needlessly_quantised(program: Any, why: Mapping[str, str], delegates: tuple[Delegate, ...]) -> dict[int, str]:
-    """Find what takes constants as integers, or a float that the CPU has just turned into integers and back."""
+    """Find CPU operators whose quantisation has no use.
+
+    These read integer constants, or a float that the CPU has just quantised and dequantised.
+    """
     user_inputs = set(program.graph_signature.user_inputs)
     inside = {number for delegate in delegates for number in delegate.numbers}
     found: dict[int, str] = {}
@@ -325,7 +345,7 @@ def _needlessly_quantised(program: Any, why: Mapping[str, str], delegates: tuple
 
 
 def _neighbours(node: Any) -> list[Any]:
-    """Return the operators next to `node`, seen through the picking of one result of several."""
+    """Return the operators next to `node`. A getitem between them is skipped."""
     found = []
     for other in (*node.users, *node.all_input_nodes):
         if other.op == "call_function" and _computes(other):

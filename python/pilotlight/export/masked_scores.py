@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds scores under a mask of large negative values before a softmax, and builds them with a mask that int8 can hold.
+"""Finds masked scores before a softmax, and builds them with a mask that int8 can hold.
 
-A masked entry must only be so low that its softmax is nought. With `floor` for that, the masked scores are
+A mask of large negative values makes the int8 steps of the scores too wide. A masked entry only has
+to be so low that its softmax is zero. `floor` is such a value. Two forms of the masked scores are
+built:
 
-    minimum(scores, cap)     cap is `floor` where the mask is, and the highest score elsewhere
-    scores + mask            mask is what takes the highest score to `floor`
+    minimum(scores, cap)     cap is `floor` at masked entries, and the highest score elsewhere
+    scores + mask            mask moves the highest score down to `floor`
 
-The first keeps the range of the scores. The second is for rows that are masked completely, where the scores count.
+The first form keeps the range of the scores. The second is for rows that are masked completely: the
+softmax of such a row depends on the scores.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from pilotlight.export.graph_edit import Branch, constant_nodes, evaluate
 
 _aten = torch.ops.aten
 
-# Each takes one tensor, and gives its values elsewhere, or as they are.
+# These return the values of their first tensor, unchanged or moved.
 _MOVES = (
     _aten.view.default,
     _aten.reshape.default,
@@ -54,16 +57,19 @@ _PRODUCTS = (
     _aten.conv1d.default,
     _aten.conv2d.default,
 )
-# Masked entries of a row keep less than this share of it altogether, so that many layers of them pass for the model.
+# All masked entries of a row together get less than this share of the softmax, so that the error
+# stays small over many layers.
 _SHARE_OF_MASKED = 2.0**-12
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One operator between scores and softmax. masks: of each the node, and 1 or -1, by which it is added.
+    """One operator between scores and softmax.
 
-    chosen: Boolean node that is true where the scores are replaced (`when` True) or kept (`when` False).
-    factor: by which it scales.
+    masks: each mask's node and its sign, 1 (added) or -1 (subtracted).
+    chosen: Boolean node that is true where the scores are replaced (`when` is True) or kept.
+    factor: the positive factor that it multiplies by.
+    drop: whether the operator is left out (a lower bound).
     """
 
     node: Any
@@ -82,10 +88,15 @@ class _Range:
 
 @dataclass(frozen=True)
 class Masked:
-    """Scores, and what comes between them and the softmax, from inside to outside. All in units of the softmax's input.
+    """Scores and the operators between them and the softmax, in order.
 
-    floor: value of a masked entry. lowest: what it was. reach: how far a mask has to take the highest score down.
-    threshold: what is added and is below that is a mask.
+    All values are in units of the softmax's input.
+    floor: the new value of a masked entry. lowest: the lowest value that a mask adds or chooses.
+    reach: by how much a mask must lower the highest score.
+    threshold: an added value at or below it is a mask.
+    highest: for each operator, its highest value; for each (node, sign), the lowest value added, in
+        the units of the operator.
+    constants: values of the nodes that are always the same.
     """
 
     scores: Any
@@ -98,7 +109,10 @@ class Masked:
     constants: dict[Any, Any]
 
     def build(self, branch: Branch, *, at_most: bool) -> Any:
-        """Add the operators that compute the input of the softmax, and return the last one."""
+        """Add operators that compute the softmax's input, and return the last one.
+
+        at_most: build `minimum(scores, cap)`, else `scores + mask`.
+        """
         x = self.scores
         factor = math.prod(step.factor for step in self.steps)
         for step in self.steps:
@@ -136,7 +150,7 @@ class Masked:
             return self._constant(branch, step, x, (masked, rest if rest.any() else None), factor, at_most=at_most)
         if not self._is_low(node, sign, factor):
             return branch.call(_aten.add.Tensor if sign > 0 else _aten.sub.Tensor, x, node)
-        # -1 where the mask is and 0 elsewhere, with any scale of the mask: int8 holds its two values exactly.
+        # -1 at masked entries and 0 elsewhere, for a mask of any size. int8 holds both exactly.
         where = branch.call(_aten.tanh.default, node)
         if at_most:
             highest = self.highest[step.node]
@@ -150,7 +164,7 @@ class Masked:
     def _constant(
         self, branch: Branch, step: _Step, x: Any, mask: tuple[Any, Any], factor: float, *, at_most: bool
     ) -> Any:
-        """Mask `x` where mask[0] is true; mask[1], if any, is to be added elsewhere."""
+        """Mask `x` where mask[0] is true. mask[1], if not None, is added elsewhere."""
         masked, rest = mask
         dtype = x.meta["val"].dtype
         zero = torch.zeros(masked.shape, dtype=dtype)
@@ -166,7 +180,10 @@ class Masked:
 def masked_scores(
     graph: Any, samples: Sequence[tuple[Any, ...]], softmax: Collection[Any]
 ) -> Iterator[tuple[Any, Masked]]:
-    """Find each softmax of masked scores in the graph."""
+    """Yield each softmax of masked scores in the graph, with its scores and masks.
+
+    Attention and baddbmm before a softmax are first split into products, sums and softmax.
+    """
     _spell_out_attention(graph)
     _spell_out_added_products(graph, softmax)
     nodes = [node for node in graph.graph.nodes if node.op == "call_function" and node.target in softmax]
@@ -188,7 +205,7 @@ def masked_scores(
 
 
 class _Finder:
-    """Goes from the input of a softmax to the scores."""
+    """Follows the graph from the input of a softmax back to the scores."""
 
     def __init__(self, ranges: dict[Any, _Range], constants: dict[Any, Any]) -> None:
         self._ranges = ranges
@@ -206,7 +223,7 @@ class _Finder:
             self._steps.insert(0, step)
 
     def _step(self, node: Any) -> tuple[_Step, Any] | None:
-        """Return what `node` does, and which of its arguments has the scores."""
+        """Return the step for `node` and the argument with the scores; None if it is no step."""
         target, args = node.target, node.args
         if target in _MOVES and self._is_float(args[0]):
             return _Step(node), args[0]
@@ -216,7 +233,7 @@ class _Finder:
             low = [self._lowest(side) for side in args[1:]]
             when = low[0] < low[1]
             scores = args[2] if when else args[1]
-            # What is chosen instead of scores is one value.
+            # The replacement for scores must be one value.
             other = args[1] if when else args[2]
             is_one_value = not isinstance(other, torch.fx.Node) or other in self._constants
             return (_Step(node, chosen=args[0], when=when), scores) if is_one_value and _is_node(scores) else None
@@ -249,13 +266,13 @@ class _Finder:
         return self._ranges[value].highest if value in self._ranges else 0.0
 
     def _within(self, node: Any, sign: int) -> _Range:
-        """Return the range of what is added."""
+        """Return the range of the value that is added."""
         found = self._ranges.get(node, _Range(0.0, 0.0))
         return found if sign > 0 else _Range(-found.highest, -found.lowest)
 
     @property
     def _own(self) -> _Range:
-        """The scores' range, in units of the softmax's input."""
+        """The range of the scores, in units of the softmax's input."""
         factor = math.prod(step.factor for step in self._steps)
         found = self._ranges[self._scores]
         return _Range(found.lowest * factor, found.highest * factor)
@@ -268,7 +285,7 @@ class _Finder:
 
     @property
     def is_masked(self) -> bool:
-        """Whether anything that is added or chosen is so low that it is a mask whatever the scores are."""
+        """Whether a value that is added or chosen is so low that it masks any of the scores."""
         return math.isfinite(self._span()) and self.lowest <= -self._span() - self._needed(1)
 
     @property
@@ -286,11 +303,11 @@ class _Finder:
 
     @property
     def unmasked_above(self) -> float:
-        """An entry above is one that no mask took away."""
+        """Entries above this value are not masked."""
         return self._own.lowest - self._needed(1)
 
     def masked(self, peak: float, softmax: Any) -> Masked:
-        """Return what was found. peak: the lowest of the highest entries of all rows."""
+        """Return the result. peak: the lowest of all rows' highest unmasked entries."""
         row = softmax.meta["val"].shape[softmax.args[1]]
         floor = peak - self._needed(row)
         highest: dict[Any, float] = {step.node: self._highest(step.node) for step in self._steps}
@@ -314,7 +331,7 @@ def _is_node(value: Any) -> bool:
 
 
 def _has_product(node: Any) -> bool:
-    """Whether a product of matrices is behind `node`: then it is scores rather than a mask."""
+    """Whether a matrix product leads to `node`. Then it is scores and not a mask."""
     seen, pending = set(), [node]
     while pending:
         candidate = pending.pop()
@@ -327,7 +344,7 @@ def _has_product(node: Any) -> bool:
 
 
 def _observe(graph: Any, samples: Sequence[tuple[Any, ...]]) -> tuple[dict[Any, _Range], dict[Any, Any]]:
-    """Return the range of each floating-point value over all samples, and the values that are always the same."""
+    """Return the range of each float value over all samples, and the values that never change."""
     ranges: dict[Any, _Range] = {}
     constants: dict[Any, Any] = {}
     fixed = constant_nodes(graph)
@@ -336,7 +353,7 @@ def _observe(graph: Any, samples: Sequence[tuple[Any, ...]]) -> tuple[dict[Any, 
             if not isinstance(value, torch.Tensor) or not value.numel():
                 continue
             if node in fixed and node not in constants:
-                # What is computed may be written into later; what the module holds is not.
+                # A computed value may be overwritten later, so it is copied.
                 constants[node] = value.detach() if node.op == "get_attr" else _unexpanded(value)
             if value.is_floating_point():
                 here = _Range(float(value.detach().min()), float(value.detach().max()))
@@ -346,7 +363,7 @@ def _observe(graph: Any, samples: Sequence[tuple[Any, ...]]) -> tuple[dict[Any, 
 
 
 def _unexpanded(value: Any) -> Any:
-    """Return a copy without the repetitions that `expand` makes."""
+    """Return a copy without the repetitions of `expand`."""
     for axis, stride in enumerate(value.stride()):
         if stride == 0 and value.shape[axis] > 1:
             value = value.narrow(axis, 0, 1)
@@ -354,7 +371,10 @@ def _unexpanded(value: Any) -> Any:
 
 
 def _lowest_peaks(graph: Any, samples: Sequence[tuple[Any, ...]], found: dict[Any, _Finder]) -> dict[Any, float]:
-    """Return of each softmax the lowest of all rows' highest entries; rows without an unmasked entry do not count."""
+    """Return, for each softmax, the lowest of all rows' highest entries.
+
+    Rows without an unmasked entry do not count.
+    """
     peaks = dict.fromkeys(found, math.inf)
     for values in evaluate(graph, samples):
         for node, finder in found.items():
@@ -366,7 +386,10 @@ def _lowest_peaks(graph: Any, samples: Sequence[tuple[Any, ...]], found: dict[An
 
 
 def _spell_out_added_products(graph: Any, softmax: Collection[Any]) -> None:
-    """Say baddbmm before a softmax as product and sum: nn.MultiheadAttention adds its mask so."""
+    """Replace baddbmm before a softmax by product and sum.
+
+    nn.MultiheadAttention adds its mask with baddbmm.
+    """
     for node in list(graph.graph.nodes):
         before_softmax = any(user.target in softmax for user in node.users)
         if node.target is _aten.baddbmm.default and before_softmax and not node.kwargs:
@@ -377,7 +400,10 @@ def _spell_out_added_products(graph: Any, softmax: Collection[Any]) -> None:
 
 
 def _spell_out_attention(graph: Any) -> None:
-    """Say scaled_dot_product_attention with a mask as products, mask and softmax, as upstream does later."""
+    """Replace masked scaled_dot_product_attention by products, mask and softmax.
+
+    Upstream would do the same later.
+    """
     for node in list(graph.graph.nodes):
         if node.op != "call_function" or node.target is not _aten.scaled_dot_product_attention.default:
             continue

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory plan of a program: inputs and outputs lie where the NPU reads and writes them, where nothing else uses them,
-and state lies in a buffer of its own.
+"""Memory plan of a program.
 
-The delegate then has nothing to copy, and the planned buffer and the NPU's scratch area can be the same memory, because
-every offset in the one is the offset in the other (python/pilotlight/codegen/arenas.py, firmware/ethos_u/backend.cpp).
+If the program is one delegate call, its inputs and outputs are planned where the NPU reads and
+writes them. The delegate then copies nothing. The planned buffer and the NPU's scratch area can be
+the same memory, because equal offsets mean equal places (python/pilotlight/codegen/arenas.py,
+firmware/ethos_u/backend.cpp).
 
-Buffers that the model changes outlive an inference, so nothing that is poisoned, shared or reused may be their memory.
-Their initial values are in the .pte, which upstream leaves out unless it is told: the memory then holds what it held.
+State, the buffers that the model changes, has a planned buffer of its own. It must survive an
+inference, so it cannot be in memory that is poisoned, shared or reused. Its initial values must be
+in the .pte. Upstream writes them only for nodes that are marked.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ _STATE_BUFFER = 2
 
 
 class InPlaceMemoryPlanning(MemoryPlanningPass):  # type: ignore[misc]
-    """The standard plan, but for a program that is one delegate call with all of its inputs and outputs."""
+    """Upstream's plan, with in-place tensors for a program that is one delegate call."""
 
     def run(self, graph_module: Any, graph_signature: Any = None) -> Any:
         _place_state(graph_module, graph_signature)
@@ -44,9 +46,10 @@ def _place_state(graph_module: Any, graph_signature: Any) -> None:
 
 
 def _only_call(graph_module: Any) -> Any:
-    """Return the call of an Ethos-U delegate which is all that the graph does, or None.
+    """Return the Ethos-U delegate call that is the graph's only operation, or None.
 
-    Each input of the program is one argument and each result one output: what is used twice has one place too few.
+    Also None unless each input is exactly one argument and each result exactly one output. A tensor
+    that is used twice has only one place in memory, but the delegate has two.
     """
     nodes = graph_module.graph.nodes
     calls = [node for node in nodes if node.op == "call_function" and not _picks_result(node)]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds a model file and turns it into a `ModelSpec`.
 
-Three conventions are understood:
-- ours: one function without arguments that returns a `ModelSpec`;
-- that of ExecuTorch's Arm compiler script: the variables `ModelUnderTest` and `ModelInputs`;
+A model file follows one of three conventions:
+
+- ours: one function without arguments returns a `ModelSpec`;
+- ExecuTorch's Arm compiler script: the variables `ModelUnderTest` and `ModelInputs`;
 - an exported program (.pt2) with its data beside it, see `pt2_file.py`.
 """
 
@@ -34,9 +35,9 @@ _CONVENTIONS = (
 
 
 def find_model_file(model: str) -> Path:
-    """Return the file that `model` means: a name in python/models, a folder with model.py, or a file.
+    """Return the model file for a name in python/models, a folder with model.py, or a file's path.
 
-    Raises ConfigError when there is none.
+    Raises ConfigError if there is none.
     """
     named = named_model(model)
     if named is not None:
@@ -58,11 +59,12 @@ def find_model_file(model: str) -> Path:
 
 
 def load_model(file: Path) -> ModelSpec:
-    """Run `file` and return what it describes, checked.
+    """Run `file` and return the `ModelSpec` that it describes, after checking it.
 
-    Modules beside it can be imported by it now; later, by `forward`, only within `importable(file.parent)`.
+    While it runs, the file can import modules beside it. Later, `forward` can import these only
+    inside `importable(file.parent)`.
 
-    Raises ModelError naming file and line when the file raises, or does not keep to a convention.
+    Raises ModelError with file and line if the file raises or follows no convention.
     """
     if file.suffix == ".pt2":
         from pilotlight.export.pt2_file import program_spec
@@ -87,7 +89,10 @@ def load_model(file: Path) -> ModelSpec:
 
 
 def _imported(file: Path) -> ModuleType:
-    """Run `file` as a module. It keeps its name for good, since functions of it may be traced at any time."""
+    """Run `file` as a module.
+
+    It stays in sys.modules under a unique name, because its functions may be traced at any time.
+    """
     name = stem = f"pilotlight_model_{identifier(file.parent.name)}_{identifier(file.stem)}"
     number = 1
     while name in sys.modules:
@@ -212,5 +217,6 @@ def _place(function: Callable[..., Any]) -> str:
 
 
 def identifier(text: str) -> str:
+    """Return `text` as a C identifier: each other character becomes "_"."""
     name = re.sub(r"\W", "_", text)
     return name if re.match(r"[A-Za-z]", name) else f"m_{name}"

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modules that lie beside a model file: importable while the model is at work, forgotten afterwards.
+"""Makes modules beside a model file importable during an export, and removes them afterwards.
 
-A model may import when it is loaded, when `forward` runs, and when PyTorch traces it: TorchDynamo imports
-the module of every function that it follows, by name. Two models may have siblings of the same name. So
-one block covers a whole export, and nothing of the model is left behind it.
+A model may import such a module when it is loaded, when `forward` runs, and when PyTorch traces it:
+TorchDynamo imports the module of every function that it follows, by name. Two models may have
+modules of the same name. So one block covers a whole export, and nothing of the model remains after
+it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _open: list[Path] = []
 def importable(folder: Path) -> Iterator[None]:
     """Put `folder` on the module path, as `python folder/model.py` does. Blocks may be nested.
 
-    A module of the caller that has the name of a file in `folder` is set aside until the block ends.
+    A module of the caller with the name of a file in `folder` is removed until the block ends.
     """
     folder = folder.resolve()
     if folder in _open:
@@ -40,7 +41,7 @@ def importable(folder: Path) -> Iterator[None]:
         yield
     finally:
         _open.remove(folder)
-        # A model file may have put further folders on the path.
+        # The model file may have added other folders to the path.
         added = [folder, *(Path(entry).resolve() for entry in sys.path if entry not in path)]
         sys.path[:] = path
         own = {name.partition(".")[0] for name in set(sys.modules) - known} - known
@@ -50,7 +51,7 @@ def importable(folder: Path) -> Iterator[None]:
 
 
 def _set_aside(folder: Path) -> dict[str, ModuleType]:
-    """Take the caller's modules out of the way whose names `folder` has too; never an installed one."""
+    """Remove and return the caller's modules with names in `folder`; never an installed module."""
     names = {file.stem for file in folder.glob("*.py")} | {file.parent.name for file in folder.glob("*/__init__.py")}
     others = {name for name in names if _is_of_caller(sys.modules.get(name), folder)}
     taken = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in others}
@@ -65,7 +66,7 @@ def _is_of_caller(module: ModuleType | None, folder: Path) -> bool:
 
 
 def _lies_in(module: ModuleType | None, folder: Path) -> bool:
-    """Whether a top-level module is a file of `folder`, or a package whose folder is in it."""
+    """Whether a top-level module is a file in `folder`, or a package whose folder is in it."""
     places = list(getattr(module, "__path__", ()))
     file = getattr(module, "__file__", None)
     if not places and file:
@@ -74,7 +75,7 @@ def _lies_in(module: ModuleType | None, folder: Path) -> bool:
 
 
 def _forget(own: Collection[str]) -> None:
-    """Remove modules and what TorchDynamo remembers of them; `own` are names of top-level modules."""
+    """Remove modules and TorchDynamo's references to them. own: names of top-level modules."""
     names = [name for name in sys.modules if name.partition(".")[0] in own]
     for name in names:
         del sys.modules[name]
@@ -82,11 +83,11 @@ def _forget(own: Collection[str]) -> None:
     if not names or symbolic_convert is None:
         return
     sys.modules["torch._dynamo"].reset()
-    # It caches modules by name, and leaves them as globals in the module from which tracing began.
+    # TorchDynamo caches modules by name and adds them as globals to the module where tracing began.
     symbolic_convert._import_module.cache_clear()
     aliases = [f"__import_{name.replace('.', '_dot_')}" for name in names]
     for module in list(sys.modules.values()):
-        # A library may put objects of its own there.
+        # A library may put other objects into sys.modules.
         if isinstance(module, ModuleType):
             for alias in aliases:
                 vars(module).pop(alias, None)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model file may give as its module, and what to do about the forms that cannot be exported.
+"""Checks the module of a model file, and says what to do about forms that cannot be exported.
 
-Accepted: an nn.Module in eval mode, a `torch.export.ExportedProgram`, the module of one, and what
-`convert_pt2e` returns. The last three are graphs, which have no modes: train or eval was decided when
-they were captured.
+Accepted are an nn.Module in eval mode, a `torch.export.ExportedProgram`, the module of one, and the
+result of `convert_pt2e`. The last three are graphs. A graph has no modes: its operators were
+captured either in training or in eval mode.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from pilotlight.errors import ModelError
 from pilotlight.export.source_lines import user_line
 
-# Packages whose modules quantise, or pretend to, in ways that torch.export cannot take over.
+# Packages whose modules quantise, or simulate it, in ways that torch.export cannot capture.
 _QUANTISED_MODULES = (
     "torch.ao.nn.",
     "torch.ao.quantization.fake_quantize",
@@ -25,7 +25,7 @@ _QUANTISED_MODULES = (
     "torchao.quantization.qat",
 )
 _PT2E_OBSERVERS = ("torchao.quantization.pt2e.",)
-# Of `torch.ao.nn`, those that hold floats: a fused pair of layers, attention that can be observed.
+# The packages of `torch.ao.nn` whose modules are float: fused layers, attention with observers.
 _FLOAT_MODULES = ("torch.ao.nn.intrinsic.modules", "torch.ao.nn.quantizable")
 
 _QUANTISE_HERE = (
@@ -35,9 +35,9 @@ _QUANTISE_HERE = (
 
 
 def accepted_module(given: Any, where: str) -> Any:
-    """Return what `given` is as a module that can be exported. where: of the model, for messages.
+    """Return `given` as a module that can be exported. where: the model's place, for messages.
 
-    Raises ModelError for a form that cannot be.
+    Raises ModelError for a form that cannot be exported.
     """
     if isinstance(given, torch.export.ExportedProgram):
         given = _module_of(given, where)
@@ -57,13 +57,13 @@ def accepted_module(given: Any, where: str) -> Any:
 
 
 def in_eval_mode(given: Any) -> Any:
-    """Return a plain nn.Module in eval mode, and anything else as it is."""
+    """Put a plain nn.Module into eval mode. Return anything else unchanged."""
     plain = isinstance(given, torch.nn.Module) and not any(map(is_exported, given.modules()))
     return given.eval() if plain else given
 
 
 def is_exported(module: Any) -> bool:
-    """Whether `module` is a graph of ATen operators, which has no modes."""
+    """Whether `module` is a graph of ATen operators."""
     return isinstance(module, torch.fx.GraphModule) and any(_is_operator(node) for node in module.graph.nodes)
 
 
@@ -81,7 +81,7 @@ def _module_of(program: Any, where: str) -> Any:
 
 
 def _refuse_quantised(module: Any, where: str) -> None:
-    """Raise ModelError for modules that were quantised, or prepared for it, in another way than PT2E's."""
+    """Raise ModelError if a module was quantised or prepared in another way than PT2E's."""
     for path, part in module.named_modules():
         name = f"{type(part).__module__}.{type(part).__qualname__}"
         place = f"module {path} is" if path else "module is"
@@ -120,7 +120,11 @@ def _refuse_training(module: Any, where: str) -> None:
 
 
 def _is_in_training_mode(module: Any) -> bool:
-    """What holds a graph cannot be told to eval(), since the graph refuses; then its parts count."""
+    """Whether a module that is not a graph is in training mode.
+
+    A module that contains a graph cannot be put into eval mode, because the graph refuses. Then its
+    other parts count.
+    """
     if is_exported(module):
         return False
     if any(map(is_exported, module.modules())):
@@ -129,7 +133,7 @@ def _is_in_training_mode(module: Any) -> bool:
 
 
 def _trains(node: Any) -> bool:
-    """Whether an operator behaves as in training: drops values, or takes statistics of its batch."""
+    """Whether an operator drops values or computes statistics of its batch, as in training."""
     given = dict(node.kwargs)
     given.update(
         {argument.name: value for argument, value in zip(node.target._schema.arguments, node.args, strict=False)}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps what upstream libraries print away from the user's terminal, and keeps it.
+"""Redirects the output of upstream libraries from the user's terminal to a log file.
 
-Vela and the TOSA reference model print from C++ to the file descriptors, PyTorch to sys.stderr and to loggers;
-both ways lead to one log file while `captured` is active.
+Vela and the TOSA reference model print from C++ to file descriptors. PyTorch prints to sys.stderr
+and to loggers. While `captured` is active, both go to the log file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TextIO
 
 
 class NoiseLog:
-    """One log file. Not reentrant, and the descriptors belong to the process: one thread at a time."""
+    """One log file. Not reentrant. One thread at a time, because descriptors are per process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -32,7 +32,7 @@ class NoiseLog:
 
     @contextlib.contextmanager
     def captured(self) -> Iterator[None]:
-        """Send descriptors 1 and 2, sys.stdout and sys.stderr to the log until the block ends."""
+        """Redirect descriptors 1 and 2, sys.stdout and sys.stderr to the log during the block."""
         _flush()
         saved = [os.dup(descriptor) for descriptor in (1, 2)]
         try:
@@ -49,10 +49,10 @@ class NoiseLog:
 
 
 class _Stand(io.TextIOBase):
-    """Stands in for sys.stdout or sys.stderr.
+    """Replaces sys.stdout or sys.stderr while `captured` is active.
 
-    Log handlers that a library makes while it is imported keep it for good, so it outlives the log: afterwards it
-    leads to whatever the real stream is then.
+    A log handler that a library creates during its import keeps this object for good. So it must
+    outlive the log, and afterwards it writes to the real stream.
     """
 
     def __init__(self, name: str) -> None:
@@ -91,4 +91,5 @@ _STDERR = _Stand("stderr")
 def _flush() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    ctypes.CDLL(None).fflush(None)  # C++ libraries buffer in stdio; it must not land on the wrong side.
+    # C++ libraries buffer in stdio. Without this, their output could go to the wrong file.
+    ctypes.CDLL(None).fflush(None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an export may be asked for beside model and NPU."""
+"""Options of an export besides model and NPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """None takes the model's override, then the board's default, then the target's."""
+    """None takes the model's override, then the board's default, then the target's.
+
+    For float_io, None takes the model's `float_io`.
+    """
 
     system_config: str | None = None
     memory_mode: str | None = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which operator of the user's made each output, and whether it depends on the input at all."""
+"""Finds the user's operator that made each output, and whether the output depends on an input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pilotlight.export.user_operators import number_of
 
 
 def output_origins(captured: Captured, count: int) -> tuple[Origin, ...]:
-    """Return where each of `count` outputs comes from."""
+    """Return the origin of each of the `count` outputs."""
     graph = captured.graph
     fixed = constant_nodes(graph)
     leaves = [leaf for leaf in tree_leaves(graph.graph.output_node().args) if isinstance(leaf, torch.fx.Node)]
@@ -21,8 +21,8 @@ def output_origins(captured: Captured, count: int) -> tuple[Origin, ...]:
     for leaf in leaves:
         number = number_of(leaf)
         operator = captured.operators.get(number) if number is not None else None
-        # Layers of an nn.Sequential have no line of the user's, but a name.
+        # The layers of an nn.Sequential share one line. The module's path tells them apart.
         module = f" (module {operator.module})" if operator and operator.module else ""
         origins.append(Origin(f"{operator or ''}{module}", leaf not in fixed))
-    # An output that is no tensor has no place in the graph.
+    # An output that is not a tensor has no node in the graph.
     return tuple(origins) if len(origins) == count else (Origin("", True),) * count

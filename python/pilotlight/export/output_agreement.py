@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds golden outputs to quantised PyTorch, element by element, once the operators have been compared.
+"""Compares golden outputs with quantised PyTorch, element by element.
 
-An operator's values are compared in whatever order upstream laid them out. Only the order at the outputs is the
-user's. There the golden model must give what PyTorch makes of the values that the NPU's operators gave.
+The comparison of operators accepts any order of elements that upstream may have used. At the
+outputs the order is the user's. There the golden outputs must equal the outputs of PyTorch that
+continued with the NPU's values.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ _STEP_OF_LARGEST = 1 / 127
 
 
 class OutputDeviates(Exception):
-    """An output, or a buffer that the model changes, is not what the operators before it gave. finding: in words."""
+    """An output or a changed buffer differs from the result of the operators before it.
+
+    finding: the difference, in words.
+    """
 
     def __init__(self, what: str, finding: str) -> None:
         super().__init__(f"{what}: {finding}")
@@ -31,7 +35,7 @@ class OutputDeviates(Exception):
 
 @dataclass(frozen=True)
 class _Pair:
-    """on_grid: whether the values are integers of a quantiser."""
+    """Two values to compare. on_grid: whether they are integers of a quantiser."""
 
     what: str
     golden: NDArray[Any]
@@ -42,10 +46,12 @@ class _Pair:
 def demand_outputs(
     golden: Followed, expected: Sequence[Any], buffers: dict[str, Any], boundary: Boundary, steps: int
 ) -> None:
-    """Raise OutputDeviates at the first element that is too far off.
+    """Raise OutputDeviates if any element is too far off.
 
-    expected, buffers: what the quantised module gave and left when it took on the NPU's values. steps: how far
-    rounding may take an element, in steps of its grid.
+    expected, buffers: outputs and buffers of the quantised module that continued with the NPU's
+        values.
+    steps: the permitted difference, in steps of the output's scale; for a float, in steps of 1/127
+        of its largest value.
     """
     for pair in _pairs(golden, expected, buffers, boundary):
         distance = np.abs(pair.golden.astype(np.float64) - pair.expected)
@@ -65,7 +71,7 @@ def _pairs(golden: Followed, expected: Sequence[Any], buffers: dict[str, Any], b
     for info, grid, ours, theirs in zip(
         boundary.outputs, grids, golden.outputs, quantised_values(expected, grids), strict=True
     ):
-        # Other integers and truth values are choices between values. A rounding may change the choice.
+        # Other integers and Booleans are choices between values, which rounding may change.
         if grid is not None or ours.is_floating_point():
             yield _Pair(f"output {info.name!r}", ours.numpy(), theirs.numpy(), grid is not None)
     for name, value in golden.state.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The export from model file to bundle, step by step. See DESIGN.md."""
+"""Runs all steps of an export, from model file to bundle. See DESIGN.md."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ from pilotlight.export.targets import Target, resolve
 from pilotlight.export.upstream import import_upstream, one_thread
 from pilotlight.model_spec import ModelSpec
 
+# The build adds inputs.json.
 BUNDLE_FILES = frozenset(
     {"model.pte", "model.json", "golden.npz", "report.json", "debug.json", "export.log", "inputs.json"}
-)  # build adds the last
+)
 _PROGRESS_INTERVAL_S = 5.0
 
 _CAME_QUANTISED = (
@@ -66,7 +67,7 @@ def run_export(
         steps.tell(f"loading {file}")
         with steps.step("import"):
             import_upstream()
-        # Vela takes its arguments as one line cut at blanks, so its folder must not be below the user's.
+        # ExecuTorch splits Vela's arguments at blanks, and the user's path may have some.
         with (
             tempfile.TemporaryDirectory(prefix="pilotlight-vela-") as work,
             one_thread(),
@@ -196,7 +197,7 @@ def _state_note(buffers: Sequence[str], spec: ModelSpec) -> str:
 
 
 def _tolerated(outputs: Sequence[TensorInfo], tolerances: Sequence[Tolerance]) -> list[str]:
-    """Say which outputs a check will not compare bit for bit."""
+    """Return a note for each output that a check will not compare bit for bit."""
     notes = []
     for output, tolerance in zip(outputs, tolerances, strict=True):
         if tolerance != EXACT and output.scale:
@@ -240,7 +241,10 @@ def _write(folder: Path, spec: ModelSpec, report: ExportReport, boundary: Any, a
 
 
 def _settings_hash(report: ExportReport, boundary: Any) -> str:
-    """Two exports of one model with equal hashes were asked for the same."""
+    """Return a hash of target, configuration, dtypes at the boundary and package versions.
+
+    Two exports of one model with equal hashes were made with the same settings.
+    """
     settings = {
         "target": report.target,
         "system_config": report.system_config,
@@ -252,7 +256,7 @@ def _settings_hash(report: ExportReport, boundary: Any) -> str:
 
 
 def _refuse_foreign_folder(out: Path) -> None:
-    """Raise ConfigError when `out` holds anything that an export did not write, since `out` gets replaced."""
+    """Raise ConfigError if `out` holds a file that is not a bundle's, because `out` is replaced."""
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out}: is a file, not a folder for a bundle")
     foreign = sorted({path.name for path in out.iterdir()} - BUNDLE_FILES) if out.exists() else []
@@ -264,8 +268,11 @@ def _refuse_foreign_folder(out: Path) -> None:
 
 
 def _replace(out: Path, complete: Path) -> None:
-    """Put the complete bundle at `out`; between the two renames there is none, never half of one."""
-    complete.chmod(0o755)  # mkdtemp keeps others out
+    """Put the complete bundle at `out`.
+
+    Between the two renames there is no bundle at `out`, but never half of one.
+    """
+    complete.chmod(0o755)  # mkdtemp made it private
     old = complete.with_name(complete.name + ".old")
     if out.exists():
         out.rename(old)

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models that come quantised, as training with quantisation (QAT) leaves them: their ranges are kept.
+"""Prepares models that come quantised, for example from quantisation-aware training (QAT).
 
-Such a graph has pairs of quantize and dequantize around its operators. Nothing is calibrated, and no pair
-is moved or taken away. Three things may be missing when another quantiser than Arm's made the graph: the
-marks by which Arm's partitioner knows quantised operators, integers for the bias of a convolution, and a
-pair between a sum and its activation. That pair changes no value: rounding is monotonous, so it makes no
-difference whether a value is clamped before it is rounded or also after. A few operators are written as
-others that compute the same, where Arm's lowering has no range for what it makes of them.
+Such a graph has pairs of quantize and dequantize around its operators. Nothing is calibrated, and
+no pair is moved or removed. If another quantiser than Arm's made the graph, three things may be
+missing, which this module adds:
+
+- the marks by which Arm's partitioner recognises quantised operators;
+- an integer bias of a convolution;
+- a pair between a sum and its activation. This pair changes no value: rounding is monotone, so a
+  value may be clamped before or after it is rounded.
+
+A few operators are replaced by others that compute the same, because Arm's lowering would split
+them into parts without a range.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ _quantised = torch.ops.quantized_decomposed
 _PER_TENSOR = _quantised.dequantize_per_tensor.default
 _PER_CHANNEL = _quantised.dequantize_per_channel.default
 
-# Layers that Arm's lowering makes one with the activation after them: nothing is rounded between the two.
+# Layers that Arm's lowering fuses with the activation after them, without rounding in between.
 _LAYERS = (
     _aten.conv1d.default,
     _aten.conv2d.default,
@@ -45,7 +50,7 @@ _ACTIVATIONS = (
     _aten.hardtanh_.default,
     _aten.clamp.default,
 )
-# Operators that Arm's lowering computes on the integers as they are: their ranges must be equal.
+# Operators that Arm's lowering computes directly on integers. All their ranges must be equal.
 _OF_ONE_RANGE = frozenset(
     {
         *quantization_annotator._one_to_one_shared_input_qspec,
@@ -56,19 +61,19 @@ _OF_ONE_RANGE = frozenset(
         _aten.max_pool1d.default,
     }
 )
-# Layers whose weights have their channels first.
+# Layers whose weights have the output channels first.
 _WITH_BIAS = tuple(layer for layer in _LAYERS if layer is not _aten.conv_transpose2d.input)
 
 
 def is_quantised(graph_module: Any) -> bool:
-    """Whether anything in a captured graph is quantised."""
+    """Whether a captured graph has quantize or dequantize nodes."""
     return any(is_quantisation(node) for node in graph_module.graph.nodes)
 
 
 def with_kept_ranges(graph_module: Any, in_float: Collection[int]) -> Any:
-    """Return a copy of a quantised graph that Arm's lowering understands, and that computes the same.
+    """Return a copy of a quantised graph that Arm's lowering accepts and that computes the same.
 
-    in_float: numbers of the user's operators that run on the CPU, and so take float constants.
+    in_float: numbers of the user's operators that run on the CPU and so get float constants.
     """
     kept = copy.deepcopy(graph_module)
     for node in list(kept.graph.nodes):
@@ -97,7 +102,7 @@ def _mark(node: Any) -> None:
 
 
 def _is_between_integers(node: Any) -> bool:
-    """Whether an operator takes what was dequantised and gives what is quantised at once."""
+    """Whether all inputs of an operator were just dequantised and all users quantise its result."""
     takes = _takes_integers(node) or (
         node.target in _ACTIVATIONS and _is_layer_of_activation(node.args[0]) and _takes_integers(node.args[0])
     )
@@ -106,19 +111,19 @@ def _is_between_integers(node: Any) -> bool:
 
 
 def _fits(node: Any) -> bool:
-    """Whether the NPU computes an operator right with the ranges around it."""
+    """Whether the NPU computes an operator correctly with the ranges around it."""
     return node.target not in _OF_ONE_RANGE or not _takes_integers(node) or len(_ranges_around(node)) == 1
 
 
 def _ranges_around(node: Any) -> set[tuple[Any, ...]]:
-    """Return scale and zero point of what an operator takes and gives."""
+    """Return scale and zero point of an operator's inputs and results."""
     return {tuple(other.args[1:3]) for other in (*node.all_input_nodes, *_takers(node)) if is_quantisation(other)}
 
 
 def _make_table(activation: Any) -> None:
-    """Write an activation between two ranges as one that the NPU looks up: elu with alpha 0 is relu.
+    """Replace a relu between two ranges by elu with alpha 0, which becomes a table on the NPU.
 
-    An upper bound may be left out when the range ends there.
+    An activation with an upper bound is replaced only if its range ends at this bound.
     """
     if not _takes_integers(activation) or not _gives_integers(activation) or _fits(activation):
         return
@@ -132,7 +137,7 @@ def _make_table(activation: Any) -> None:
 
 
 def _bounds(activation: Any) -> tuple[float | None, float | None]:
-    """Return between which values an activation leaves its input as it is."""
+    """Return the bounds between which an activation returns its input; None for no bound."""
     if activation.target in (_aten.relu.default, _aten.relu_.default):
         return 0, None
     if activation.target in (_aten.relu6.default, _aten.relu6_.default):
@@ -144,9 +149,10 @@ def _bounds(activation: Any) -> tuple[float | None, float | None]:
 
 
 def _average_by_pool(node: Any) -> None:
-    """Write the mean over a whole plane as an average pool: Arm's lowering would split it in two without a range.
+    """Replace the mean over a whole plane by an average pool.
 
-    Where the plane's dimensions go away, they do so after the result was rounded, by a view that keeps its range.
+    Arm's lowering would split the mean in two parts without a range between them. If the plane's
+    dimensions are dropped, a view with the same range drops them after the result was rounded.
     """
     if node.target not in (_aten.mean.dim, _aten.adaptive_avg_pool2d.default):
         return
@@ -181,7 +187,7 @@ def _is_layer_of_activation(node: Any) -> bool:
 
 
 def _round_before(activation: Any) -> None:
-    """Put a pair of the activation's own range between it and an operator that is no layer."""
+    """Add a pair with the activation's range before an activation that follows no layer."""
     source = activation.args[0]
     computed = source.op == "call_function" and not is_quantisation(source)
     if not computed or source.target in _LAYERS or not _takes_integers(source) or not _gives_integers(activation):
@@ -208,7 +214,7 @@ def _gives_integers(node: Any) -> bool:
 
 
 def _takers(node: Any) -> list[Any]:
-    """Return what takes the results of an operator, seen through the picking of one of several."""
+    """Return the users of an operator's results. A getitem in between is skipped."""
     picked = [user for user in node.users if getattr(user.target, "__name__", "") == "getitem"]
     return [user for user in node.users if user not in picked] + [user for pick in picked for user in pick.users]
 
@@ -218,7 +224,7 @@ def _is_dequantised(node: Any) -> bool:
 
 
 def _take_float_constants(graph_module: Any, node: Any) -> None:
-    """Give an operator in float its constants as the floats that they stand for."""
+    """Replace an operator's quantised constants by the floats that they represent."""
     for source in node.all_input_nodes:
         if _is_dequantised(source) and source.args[0].op == "get_attr":
             value = source.target(*(_held(graph_module, argument) for argument in source.args))
@@ -226,7 +232,7 @@ def _take_float_constants(graph_module: Any, node: Any) -> None:
 
 
 def _quantise_bias(graph_module: Any, node: Any) -> None:
-    """Make int32 of a bias in float, in steps of the accumulator: the NPU adds it to integer products."""
+    """Convert a float bias to int32 in steps of the accumulator, where the NPU adds it."""
     values, weights, bias = (node.args[index] if len(node.args) > index else None for index in (0, 1, 2))
     if bias is None or bias.op != "get_attr" or not _is_dequantised(values) or not _is_dequantised(weights):
         return
@@ -251,7 +257,7 @@ def _scales(graph_module: Any, dequantised: Any) -> Any:
 
 
 def _held(graph_module: Any, argument: Any) -> Any:
-    """Return the value of an argument: of a constant the tensor."""
+    """Return the value of an argument: the tensor if it is a constant's node."""
     if not isinstance(argument, torch.fx.Node):
         return argument
     value = graph_module
@@ -261,7 +267,7 @@ def _held(graph_module: Any, argument: Any) -> Any:
 
 
 def _constant(graph_module: Any, before: Any, value: Any, like: Any) -> Any:
-    """Add a tensor to the graph's constants and return its node. like: the node that it stands for."""
+    """Add a tensor to the graph's constants and return its node. like: the node it replaces."""
     number = sum(name.startswith("_kept_constant") for name, _ in graph_module.named_buffers())
     name = f"_kept_constant{number}"
     graph_module.register_buffer(name, value.detach())

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models without a model file: an exported program, `net.pt2`, with its data beside it, `net.npz`.
+"""Reads a model without a model file: an exported program `net.pt2` and its data `net.npz`.
 
     torch.export.save(torch.export.export(module, (example,)), "net.pt2")
     np.savez("net.npz", calibration=some_samples, inputs=held_out_samples, labels=their_labels)
 
-Arrays of net.npz; the first dimension counts samples, and a sample has the input's shape without its batch:
+Arrays of net.npz. The first dimension counts samples; a sample has the input's shape without its
+batch dimension:
 
-    calibration      samples to quantise with; calibration_0, calibration_1 and so on for several inputs
+    calibration      samples to quantise with; for several inputs calibration_0, calibration_1, ...
     inputs, labels   held-out samples to check on the device; either may be missing
 
-An array that was saved without a name is the calibration. A program that is quantised already needs no
-calibration.
+An array that was saved without a name is the calibration. A program that is already quantised needs
+no calibration.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ _CALIBRATION = re.compile(r"(?:calibration|arr)(?:_(\d+))?")
 
 
 def program_spec(file: Path, name: str) -> ModelSpec:
-    """Return what `file`, a .pt2, and the .npz beside it describe.
+    """Return the model that `file` (.pt2) and the .npz beside it describe.
 
-    Raises ModelError when the program cannot be read, and ConfigError about the data.
+    Raises ModelError if the program cannot be read, ConfigError for missing or wrong data.
     """
     program = _program(file)
     example = _example(program, file)
@@ -61,7 +62,7 @@ def _program(file: Path) -> Any:
     import torch
 
     try:
-        # Read here: whoever watches which files a model reads sees only what Python opens.
+        # Python opens the file, because the build's audit hook sees only files that Python opens.
         return torch.export.load(io.BytesIO(file.read_bytes()))
     except Exception as error:
         raise ModelError(
@@ -78,7 +79,7 @@ def _is_quantised(program: Any) -> bool:
 
 
 def _example(program: Any, file: Path) -> tuple[Any, ...]:
-    """Return one sample for each input; a batch of any size becomes a batch of one."""
+    """Return one sample for each input. A dynamic batch dimension becomes one."""
     import torch
     from torch.export.graph_signature import InputKind
 
@@ -136,7 +137,7 @@ def _calibration(arrays: dict[str, NDArray[Any]], example: tuple[Any, ...], data
 
 
 def _rows(array: NDArray[Any], like: Any, where: str) -> list[Any]:
-    """Return the samples in `array`, each in the shape of the example."""
+    """Return the samples in `array`, each with the shape of the example `like`."""
     import torch
 
     shape = tuple(like.shape)

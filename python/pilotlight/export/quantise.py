@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`torch.export` and PT2E post-training quantisation with the model's own calibration samples."""
+"""Captures a model with `torch.export` and quantises it (PT2E) with its calibration samples."""
 
 from __future__ import annotations
 
@@ -22,15 +22,17 @@ from pilotlight.export.state import Sampling
 from pilotlight.export.user_operators import UserOperators, number_of, number_operators, number_replacements, numbers_in
 from pilotlight.model_spec import ModelSpec
 
-# Folding batch normalisation into a convolution rounds anew; more than this share of an output's range is an error.
+# Folding batch normalisation into a convolution rounds again. A difference of more than this share
+# of an output's range is an error.
 _TOLERANCE_OF_CAPTURE = 1e-3
 
 
 @dataclass(frozen=True)
 class Captured:
-    """graph: the model as ATen operators, each with its number. operators: what the numbers mean.
+    """A captured model.
 
-    quantised: the model came with ranges of its own, which are kept.
+    graph: the model as ATen operators with numbers. operators: the operator of each number.
+    quantised: whether the model came with its own ranges, which are kept.
     """
 
     graph: Any
@@ -40,28 +42,28 @@ class Captured:
 
 @dataclass(frozen=True)
 class Quantised:
-    """module: quantised graph that runs in PyTorch. program: the same, exported again for lowering."""
+    """module: quantised graph that runs in PyTorch. program: the same, exported for lowering."""
 
     module: Any
     program: Any
 
 
 def capture(spec: ModelSpec) -> Captured:
-    """Return the model as a graph of ATen operators. What raises here is the model's own code."""
+    """Return the model as a graph of ATen operators. An exception here is from the model's code."""
     program = torch.export.export(spec.module, _example(spec))
     if any(_writes_aside(node) for node in program.graph.nodes):
         program = program.run_decompositions({})
-    # The guards are a call_module, which the Arm quantiser's passes refuse.
+    # Guards would be a call_module node, which the Arm quantiser's passes refuse.
     graph = program.module(check_guards=False)
     return Captured(graph, number_operators(graph), is_quantised(graph))
 
 
 def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: Collection[int] = ()) -> Quantised:
-    """Quantise to int8, per channel for weights, as the target's quantiser says; or as the model came.
+    """Quantise to int8 with the target's quantiser, weights per channel. Keep existing ranges.
 
-    in_float: numbers of the user's operators that are not to be quantised.
+    in_float: numbers of the user's operators that must not be quantised.
 
-    Raises ModelError when the graph that the quantiser made of the model does not compute the model.
+    Raises ModelError if the quantiser's graph does not compute the same as the model.
     """
     if captured.quantised:
         kept = with_kept_ranges(captured.graph, in_float)
@@ -74,17 +76,17 @@ def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
 
 
 def observed(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: Collection[int] = ()) -> Any:
-    """Return the graph that gets quantised, still in float, with observers that have seen the calibration samples.
+    """Return the float graph with observers that have seen the calibration samples.
 
-    Its operators have the names that they have in the quantised module. Arguments and errors: `quantise`.
+    Its operators have the same names as in the quantised module. Arguments and errors: `quantise`.
     """
     quantiser = _Quantiser(compile_spec)
     quantiser.set_global(get_symmetric_quantization_config(is_per_channel=True))
     quantiser.set_node_finder(None, _Numbered(in_float))
     with torch.no_grad():
-        # The quantiser works in place.
+        # A copy, because the quantiser works in place.
         prepared = prepare_pt2e(copy.deepcopy(captured.graph), quantiser)
-        # What the observers hold stays.
+        # The state is reset between samples. The observers' buffers are not.
         buffers = {name for name, _ in captured.graph.named_buffers()}
         model = Sampling(spec.module, sequence=spec.sequence)
         sampled = Sampling(prepared, sequence=spec.sequence, only=buffers)
@@ -96,17 +98,17 @@ def observed(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
 
 
 class _Quantiser(EthosUQuantizer):  # type: ignore[misc]
-    """Upstream's quantiser, whose rewritings keep the numbers of the user's operators.
+    """Upstream's quantiser. Its rewritings here keep the user's operator numbers.
 
-    What the rewritings make of constants alone is folded.
+    Operators on constants that the rewritings add are folded.
     """
 
     def transform_for_annotation(self, model: Any) -> Any:
         before = numbers_in(model)
         transformed = super().transform_for_annotation(model)
-        # Before operators are folded: nothing takes the place of one of those.
+        # Before folding, because nothing replaces a folded operator.
         number_replacements(transformed, before)
-        # It makes masks of attention from constants.
+        # Upstream computes attention masks from constants.
         fold_constants(transformed)
         return transformed
 
@@ -120,9 +122,9 @@ class _Numbered(NodeFinder):  # type: ignore[misc]
 
 
 def _writes_aside(node: Any) -> bool:
-    """Whether `node` changes a tensor that others see otherwise than as its result: `y[:, 0] = 0`, for one.
+    """Whether `node` changes a tensor that other nodes read directly, as `y[:, 0] = 0` does.
 
-    Upstream's passes drop such a node, since nobody uses what it returns.
+    Upstream's passes drop such a node, because no node uses its result.
     """
     schema = getattr(node.target, "_schema", None)
     if node.op != "call_function" or schema is None or not schema.is_mutable:
@@ -154,13 +156,13 @@ def _demand_same(expected: Any, got: Any) -> None:
 
 
 def _example(spec: ModelSpec) -> tuple[Any, ...]:
-    """Return the example inputs in the layout that they come in: dense, channels last or not."""
+    """Return the example inputs as dense tensors. Channels last stays channels last."""
     return tuple(_dense(value) for value in spec.example_inputs)
 
 
 def _dense(value: Any) -> Any:
     for layout, dimensions in ((torch.channels_last, 4), (torch.channels_last_3d, 5)):
-        # A tensor of one channel or one pixel is both, and then there is nothing to choose.
+        # A tensor of one channel or one pixel has both layouts and counts as contiguous.
         if value.dim() == dimensions and value.is_contiguous(memory_format=layout) and not value.is_contiguous():
             return value
     return value.clone(memory_format=torch.contiguous_format)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why an operator is not on the NPU, in plain words instead of upstream's.
+"""Translates upstream's reasons for leaving an operator on the CPU into plain words.
 
 >>> plain("Node was not marked as quantized in the Arm backend.")
 'the quantiser leaves it in float, and the NPU computes with integers only'
@@ -15,7 +15,7 @@ import re
 
 UNKNOWN_OPERATOR = "the NPU has no such operator"
 
-# Upstream's words, as a regular expression, and ours.
+# Regular expression for upstream's text, and our text.
 _WORDS = (
     (r"BaseTOSASupportList", UNKNOWN_OPERATOR),
     (r"not marked as quantized", "the quantiser leaves it in float, and the NPU computes with integers only"),
@@ -35,7 +35,7 @@ _LONGEST = 120
 
 
 def plain(reason: str) -> str:
-    """Return the partitioner's reason in plain words; its own, shortened, when it is one we do not know."""
+    """Return the partitioner's reason in plain words; an unknown reason is only shortened."""
     for words, ours in _WORDS:
         found = re.search(words, reason, re.DOTALL)
         if found:
@@ -44,7 +44,7 @@ def plain(reason: str) -> str:
 
 
 def shortened(text: str, longest: int = _LONGEST) -> str:
-    """Return `text` on one line and not longer than that.
+    """Return `text` on one line, cut after `longest` characters.
 
     >>> shortened("one  two\\nthree", 7)
     'one two ...'
@@ -54,7 +54,7 @@ def shortened(text: str, longest: int = _LONGEST) -> str:
 
 
 def of_failure(error: BaseException) -> str:
-    """Return what went wrong at the bottom of a chain of exceptions, first sentence only."""
+    """Return the first line of the message of the first exception in a chain of causes."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line for line in str(error).strip().splitlines() if line.strip()]

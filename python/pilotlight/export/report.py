@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an export found out: the content of report.json.
+"""The export report: the contents of report.json.
 
 >>> Agreement(values=3600, differing=12, max_difference=1).share_equal
 0.9966666666666667
@@ -14,22 +14,22 @@ from pathlib import Path
 from pilotlight.errors import ConfigError
 
 REPORT_NAME = "report.json"
-# Below this an output, or a slice of it, gets a warning: the error is a third of the signal.
+# An output or a slice below this gets a warning. At 10 dB the error is a third of the signal.
 SQNR_LIMIT_DB = 10.0
 
 
 @dataclass(frozen=True)
 class OperatorReport:
-    """One operator of the lowered graph and who runs it.
+    """One operator of the lowered graph, and the delegate or CPU that runs it.
 
     name: edge dialect name, "aten.convolution.default".
     module: path of the nn.Module that called it, "features.0"; empty for the model itself.
-    where: "file:line" of the user's source, empty when upstream kept no trace.
+    where: "file:line" of the user's source, empty if upstream kept no trace.
     source: text of that line.
-    delegate: index of the delegate that holds it, None on the CPU.
-    reason: why it is not on the NPU, empty when it is.
-    inner_where, inner_source: the line of an installed package that calls it, when the user's own line only
-        leads there; else empty.
+    delegate: index of its delegate, None on the CPU.
+    reason: why it is not on the NPU, empty if it is.
+    inner_where, inner_source: the line of an installed package that calls it, if the user's line
+        only calls that package; else empty.
     """
 
     name: str
@@ -44,7 +44,7 @@ class OperatorReport:
 
 @dataclass(frozen=True)
 class MemoryTraffic:
-    """What one inference does with one memory, as Vela estimates it."""
+    """Vela's estimate of one inference's use of one memory."""
 
     memory: str
     used_bytes: int
@@ -56,7 +56,7 @@ class MemoryTraffic:
 
 @dataclass(frozen=True)
 class DelegateReport:
-    """One command stream, with Vela's estimate of it. The estimate is of the NPU alone."""
+    """One command stream, with Vela's estimate. The estimate covers the NPU only."""
 
     command_bytes: int
     weight_bytes: int
@@ -71,7 +71,10 @@ class DelegateReport:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far golden and quantised PyTorch agree; the difference is in steps of the scale, or real for a float."""
+    """Comparison of golden with quantised PyTorch.
+
+    max_difference: in steps of the scale; for a float, in real units.
+    """
 
     values: int
     differing: int
@@ -84,9 +87,10 @@ class Agreement:
 
 @dataclass(frozen=True)
 class SliceAccuracy:
-    """The worst slice of an output along one of its axes, and how many of `slices` are below `SQNR_LIMIT_DB`.
+    """The worst slice of an output along one axis.
 
-    largest: the largest value that FP32 has in it, without its sign.
+    index: of the worst slice. largest: its largest absolute value in FP32.
+    slices: the number of slices. below_limit: how many of them are below `SQNR_LIMIT_DB`.
     """
 
     axis: int
@@ -99,10 +103,10 @@ class SliceAccuracy:
 
 @dataclass(frozen=True)
 class OutputAccuracy:
-    """Errors of one output over all samples, in real units against FP32.
+    """Errors of one output against FP32, over all samples, in real units.
 
-    A signal to quantisation noise ratio is None when there is no noise at all, or no signal.
-    worst_slices: of each axis that has slices worth judging.
+    sqnr_…_db: signal to quantisation noise ratio, None if there is no noise or no signal.
+    worst_slices: one for each axis with slices large enough to judge.
     """
 
     name: str
@@ -116,10 +120,12 @@ class OutputAccuracy:
 
 @dataclass(frozen=True)
 class InputData:
-    """What is remarkable about the samples of one input.
+    """Statistics of the samples of one input.
 
-    outside: values beyond what calibration has, of `values`. farthest: how far the worst is beyond, in ranges.
-    not_finite: samples with NaN or infinity. zero: samples that are all zeros.
+    lowest, highest: the calibrated range.
+    outside: how many of `values` are outside this range. farthest: how far the worst one is
+        outside, in multiples of the range.
+    not_finite: number of samples with NaN or infinity. zero: number of samples that are all zeros.
     """
 
     name: str
@@ -139,10 +145,11 @@ class InputData:
 
 @dataclass(frozen=True)
 class OperatorAgreement:
-    """Operators of the delegates against quantised PyTorch, each given the same integers as PyTorch.
+    """Operators of the delegates against quantised PyTorch, with the same input integers.
 
-    results: how many results of operators the delegates compute. compared: how many have a counterpart in PyTorch.
-    equal: how many of these are equal in every value. furthest: the largest difference, in steps, within its bound.
+    results: number of quantised results in PyTorch. compared: how many of them a delegate computes
+        too. equal: how many of these are equal in every value.
+    furthest: the largest difference, in steps of the scale.
     """
 
     results: int
@@ -153,7 +160,7 @@ class OperatorAgreement:
 
 @dataclass(frozen=True)
 class TopOne:
-    """Share of samples whose largest score is at the right label."""
+    """Share of samples whose largest score is at the label."""
 
     fp32: float
     quantised: float
@@ -169,10 +176,12 @@ class Sizes:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """report.json. `notes` are sentences the user should read; `seconds` are the parts of the export time.
+    """The contents of report.json.
 
-    warnings: what ruins answers, and what to do. weak: why a check of this could hardly fail.
-    depends_on: of the ModelSpec, as absolute patterns.
+    seconds: time of each step. notes: sentences for the user.
+    warnings: causes of inaccurate outputs, with remedies. weak: reasons why a check could hardly
+        fail.
+    depends_on: from the ModelSpec, as absolute patterns.
     """
 
     model: str
@@ -215,8 +224,9 @@ class ExportReport:
 
 
 def load_report(folder: Path) -> ExportReport:
-    """Read what `ExportReport.save` wrote; raise ConfigError when it is missing or damaged."""
-    from cattrs import BaseValidationError, structure  # here, since few commands need it and it takes 70 ms
+    """Read report.json. Raises ConfigError if it is missing or damaged."""
+    # Imported here, because it takes 70 ms and few commands need it.
+    from cattrs import BaseValidationError, structure
 
     path = folder / REPORT_NAME
     try:

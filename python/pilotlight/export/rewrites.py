@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Says some operators in other words, with which the NPU takes them, before anything is quantised.
+"""Replaces some operators by others that the NPU can run, before the model is quantised.
 
-Each rewriting gives the same bits in float32, or rounds otherwise where it says so: it is tried on the
-calibration samples, operator by operator, and dropped where it does not. rewriting.py says what a
-rewriting is; rewritings/ has those that need more than one tensor.
+Each rewriting gives the same bits in float32, or differs only by rounding if it says so. Each place
+is tried on the calibration samples, and a rewriting that gives something else is dropped there.
+rewriting.py defines a rewriting; rewritings/ has the others, by subject.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from pilotlight.export.user_operators import number_of, set_number
 
 _aten = torch.ops.aten
 
-# Of float32, by a rewriting that rounds otherwise than the operator: share of the largest value.
+# Permitted difference of a rewriting that rounds differently, as a share of the largest value.
 _ROUNDING = 1e-5
 
 
 def rewrite(captured: Captured, samples: Sequence[tuple[Any, ...]]) -> list[str]:
-    """Rewrite the graph in place and return what was done, a sentence each."""
+    """Rewrite the graph in place. Returns one sentence for each kind of rewriting that was done."""
     candidates = {
         node: (rewriting, function)
         for node in captured.graph.graph.nodes
@@ -56,7 +56,7 @@ def rewrite(captured: Captured, samples: Sequence[tuple[Any, ...]]) -> list[str]
 def _differing(
     graph: Any, candidates: dict[Any, tuple[Rewriting, Function]], samples: Sequence[tuple[Any, ...]]
 ) -> set[Any]:
-    """Return the nodes of which a rewriting gives something else for any of the samples."""
+    """Return the nodes for which a rewriting gives another result on any sample."""
     different: set[Any] = set()
 
     class Comparing(torch.fx.Interpreter):  # type: ignore[misc]
@@ -72,7 +72,7 @@ def _differing(
     initial = InitialState(graph)
     with torch.no_grad():
         for sample in samples:
-            # In-place operators must not reach the caller's samples.
+            # Copies, because in-place operators must not change the caller's samples.
             Comparing(graph, garbage_collect_values=False).run(*(value.clone() for value in sample))
             initial.restore()
     return different
@@ -92,9 +92,9 @@ def _same_but_for_rounding(a: Any, b: Any) -> bool:
 
 
 def _replace(graph_module: Any, node: Any, sources: Sequence[Any], function: Function) -> None:
-    """Put the operators of `function` in place of `node`, with its line and its number.
+    """Replace `node` by the operators of `function`, with its source line and number.
 
-    What depends on constants alone is a constant of the model afterwards.
+    Operators that depend only on constants become constants of the model.
     """
     graph, number = node.graph, number_of(node)
     traced = torch.fx.Graph()
@@ -126,7 +126,7 @@ def _replace(graph_module: Any, node: Any, sources: Sequence[Any], function: Fun
 
 
 class _HoldingTensors(torch.fx.proxy.GraphAppendingTracer):  # type: ignore[misc]
-    """Takes tensors that a function holds, such as fixed weights, as nodes without inputs."""
+    """Traces tensors that a function holds, such as fixed weights, as nodes without inputs."""
 
     def create_arg(self, a: Any) -> Any:
         return self.graph.call_function(lambda: a) if isinstance(a, torch.Tensor) else super().create_arg(a)
@@ -138,7 +138,11 @@ def _hardtanh(node: Any) -> Function | None:
 
 
 def _smaller_strides(node: Any) -> Function | None:
-    """A window that covers the plane has one place whatever its stride; windows side by side are adaptive."""
+    """Return a form of an average pool with strides up to 3, or None.
+
+    A window that covers the plane has only one place, so its stride does not matter. Windows side
+    by side are an adaptive pool.
+    """
     kernel = pair(node.args[1])
     stride = pair(argument(node, 2, None) or kernel)
     padding = pair(argument(node, 3, 0))
@@ -194,7 +198,7 @@ def _rolled(node: Any) -> Function | None:
                 x = _aten.cat.default(list(ends), dimension)
         return x
 
-    # Nothing to move would be nothing to compute.
+    # If nothing moves, there would be no operator to put in its place.
     return roll if any(shift % shape[axis] for shift, axis in zip(shifts, dimensions, strict=True)) else None
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Says log_softmax, and softmax of masked scores, in other words, with which int8 keeps their values.
+"""Replaces log_softmax, and softmax of masked scores, by forms that keep their values in int8.
 
-Upstream takes the logarithm of a softmax in int8: all that is below 1/256 becomes the logarithm of nought. And one mask
-value of -1e9 makes the int8 steps of the scores some 4 million wide.
+Upstream computes the logarithm of an int8 softmax, so all values below 1/256 become the logarithm
+of zero. A mask value of -1e9 makes the int8 steps of the scores about 4 million wide.
 
-These rewritings do not give the same bits in float32, so they have a rule of their own. A replacement is put into the
-graph beside what it is to replace, and both are computed on all calibration samples. It is taken only where no value
-differs by more than the replacement's `tolerance`.
+These rewritings do not give the same bits in float32, so they have a rule of their own. A
+replacement is added to the graph beside the original, and both are computed on all calibration
+samples. The replacement is used only if no value differs by more than its `tolerance`.
 """
 
 from __future__ import annotations
@@ -28,15 +28,18 @@ _aten = torch.ops.aten
 SOFTMAX = (_aten.softmax.int, _aten._softmax.default, _aten.special_softmax.default, _aten._safe_softmax.default)
 LOG_SOFTMAX = (_aten.log_softmax.int, _aten._log_softmax.default, _aten.special_log_softmax.default)
 
-# A sixteenth of an int8 step of a softmax, whose values are from 0 to 1.
+# A sixteenth of an int8 step of a softmax, whose values range from 0 to 1.
 _TOLERANCE_OF_SOFTMAX = 2.0**-12
-# The same sums in another order; of a value of size 1.
+# For sums in another order, relative to the value, or to 1 if the value is smaller.
 _TOLERANCE_OF_LOGARITHM = 1e-4
 
 
 @dataclass(frozen=True)
 class _Replacement:
-    """node: what is replaced. branches: what by, the first that is within tolerance. said: what is told when one is."""
+    """A possible replacement of `node`.
+
+    branches: candidates; the first one within `tolerance` is used. said: the note if one is used.
+    """
 
     node: Any
     branches: tuple[Branch, ...]
@@ -45,7 +48,7 @@ class _Replacement:
 
 
 def rewrite_softmax(captured: Captured, samples: Sequence[tuple[Any, ...]]) -> list[str]:
-    """Rewrite the graph in place and return what was done, or could not be, a sentence each."""
+    """Rewrite the graph in place. Returns sentences on what was rewritten or could not be."""
     graph = captured.graph
     replacements = [*_logarithms(graph), *_masked(graph, samples)]
     if not replacements:
@@ -77,7 +80,7 @@ def _left(replacement: _Replacement) -> str:
 
 
 def _fitting(graph: Any, replacements: list[_Replacement], samples: Sequence[tuple[Any, ...]]) -> set[Branch]:
-    """Return the branches that are within tolerance for all samples."""
+    """Return the branches that are within their tolerance on all samples."""
     fitting = {branch for replacement in replacements for branch in replacement.branches}
     for values in evaluate(graph, samples):
         for replacement in replacements:
@@ -89,7 +92,11 @@ def _fitting(graph: Any, replacements: list[_Replacement], samples: Sequence[tup
 
 
 def _close(want: Any, have: Any, tolerance: float) -> bool:
-    """Where `want` is no number (the logarithm of nought, a row that is masked completely) nothing could be as good."""
+    """Compare two results.
+
+    Values that are not finite in `want` do not count: the logarithm of zero, a row that is masked
+    completely.
+    """
     finite = torch.isfinite(want)
     if want.shape != have.shape or want.dtype != have.dtype or not bool(torch.isfinite(have[finite]).all()):
         return False
@@ -97,7 +104,7 @@ def _close(want: Any, have: Any, tolerance: float) -> bool:
 
 
 def _logarithms(graph: Any) -> Iterator[_Replacement]:
-    """Find log_softmax, and log of softmax: x - max - log(sum(exp(x - max)))."""
+    """Find log_softmax and log of softmax, and build x - max - log(sum(exp(x - max)))."""
     for node in list(graph.graph.nodes):
         source = node
         if node.op == "call_function" and node.target is _aten.log.default:
@@ -123,7 +130,7 @@ def _logarithms(graph: Any) -> Iterator[_Replacement]:
 
 
 def _masked(graph: Any, samples: Sequence[tuple[Any, ...]]) -> Iterator[_Replacement]:
-    """Find softmax of scores under a mask so low that it takes the int8 steps from the scores."""
+    """Find softmax of scores whose mask is so low that few int8 steps are left for the scores."""
     for node, masked in masked_scores(graph, samples, SOFTMAX):
         branches = []
         for at_most in (True, False):

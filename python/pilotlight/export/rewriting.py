@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a rewriting is: other operators in place of one, that compute the same."""
+"""Defines a rewriting: it replaces one operator by others that compute the same."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-# Of the operator's tensors.
+# Takes the operator's tensors.
 Function = Callable[..., Any]
 
 
@@ -17,11 +17,14 @@ def _inputs(node: Any) -> list[Any]:
 
 @dataclass(frozen=True)
 class Rewriting:
-    """Operators `targets`. into: what to compute instead of a node, None where that does not apply.
+    """A rewriting.
 
-    words, because: "rewrote <words>, because <because>".
-    sources: the nodes whose values the function takes, by default the operator's tensors, each once.
-    rounds: the function may differ by the rounding of float32. Without it the bits are the same.
+    targets: the operators that it may replace.
+    into: returns the function that replaces a node, None if the rewriting does not apply.
+    words, because: for the note "rewrote <words>, because <because>".
+    sources: returns the nodes whose values the function takes; by default the operator's tensors,
+        each once.
+    rounds: whether the result may differ by float32 rounding. Otherwise all bits are equal.
     """
 
     targets: tuple[Any, ...]
@@ -38,9 +41,11 @@ def shape_of(node: Any) -> tuple[int, ...]:
 
 
 def argument(node: Any, position: int, default: Any) -> Any:
+    """Return the positional argument at `position`, or `default` if there is none."""
     return node.args[position] if len(node.args) > position else default
 
 
 def pair(value: Any) -> tuple[int, int]:
+    """Return first and last value of a list; a single number twice."""
     both = tuple(value) if isinstance(value, list | tuple) else (value,)
     return (both[0], both[-1])

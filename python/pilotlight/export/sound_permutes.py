@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps upstream's lowering from moving a permutation onto the wrong operand.
+"""Prevents ExecuTorch's lowering from moving a permutation onto the wrong operand.
 
-Upstream moves a permutation before an elementwise operator of which one operand alone has dimensions to permute:
-the other one is a scalar, `0.25 - x`. It puts the permutation before the first operand, whichever that is. Before
-the scalar it does nothing, so that it is lost.
+ExecuTorch moves a permutation before an elementwise operator of which only one operand has
+dimensions to permute. The other is a scalar, as in `0.25 - x`. It always puts the permutation
+before the first operand. Before the scalar it has no effect, so it is lost.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from executorch.backends.transforms.propagate_view_copy_permute_pass import Prop
 
 @contextmanager
 def sound_permutes() -> Iterator[None]:
-    """During the block, a permutation stays behind an operator whose first operand does not need it."""
+    """During the block, a permutation stays after an operator whose first operand is a scalar."""
     can_move = PropagateViewCopyPermuteUpPass._can_move_through_elementwise
 
     def can_move_where_sound(self: Any, moving: Any, frontier: Any, crossed: Any) -> bool:
@@ -32,7 +32,7 @@ def sound_permutes() -> Iterator[None]:
 
 
 def _first_is_scalar(operator: Any) -> bool:
-    """Whether the first of several operands has no dimensions that a permutation could exchange."""
+    """Whether the first of several operands has no dimensions that a permutation could swap."""
     operands = operator.all_input_nodes
     if len(operands) < 2:
         return False

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps upstream's lowering from slicing the wrong elements.
+"""Prevents ExecuTorch's lowering from slicing the wrong elements.
 
-Upstream moves `view` before a slice of one element, `x[:, 1].reshape(8, 4)`. It then slices the dimension that
-the view made of several. Where that dimension also holds one from before the slice, the elements lie apart in
-it: for x of 4 x 3 x 2 x 4, rows 1, 4, 7 and 10 become rows 4 to 7. With a batch of one nothing comes before.
+ExecuTorch moves `view` before a slice of one element, `x[:, 1].reshape(8, 4)`. It then slices the
+dimension that the view joined from several. If this dimension also includes one from before the
+slice, the elements are not adjacent in it: for x of 4 x 3 x 2 x 4, it takes rows 4 to 7 instead of
+rows 1, 4, 7 and 10. With a batch of one, no dimension before the slice has several elements.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from executorch.backends.transforms.dim_maps import ViewMap
 
 @contextmanager
 def sound_slices() -> Iterator[None]:
-    """During the block, a view stays behind a slice of one element where moving it would mix elements."""
+    """During the block, a view stays after a slice of one element if moving it would be wrong."""
     remap = ViewMap.remap_unit_slice
 
     def remap_where_sound(self: Any, producer_shape: Sequence[Any], slice_dim: int, *interval: Any) -> Any:
@@ -33,7 +34,7 @@ def sound_slices() -> Iterator[None]:
 
 
 def _is_mixed(view: Any, slice_dim: int) -> bool:
-    """Whether the view joins dimensions before and after that of the slice."""
+    """Whether the view joins dimensions from before and after the sliced one."""
     targets = view.source_to_target_axes()
     at = slice_dim % len(targets)
     before = {axis for axes in targets[:at] for axis in axes}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what PyTorch remembers of an operator to the line of the user's source.
+"""Finds the user's source line of an operator, from the stack trace that PyTorch keeps.
 
 >>> trace = '''  File "/site-packages/torch/nn/modules/conv.py", line 565, in forward
 ...     return self._conv_forward(input, self.weight, self.bias)
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 _FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+), in [^\n]*(?:\n(?!\s*File ")([^\n]*))?', re.MULTILINE)
 _PACKAGES = "-packages/"
-# PyTorch's own packages, and those of the compilation: what they do is no part of a model.
+# PyTorch's packages and those of the compilers. Their lines are not part of a model.
 _OF_TOOLS = re.compile(r"/(?:site|dist)-packages/(?:torch|torchao|executorch|ethosu|tosa\w*|numpy|sympy)/")
 
 
@@ -33,9 +33,10 @@ class SourceLine:
 
 
 def user_line(stack_trace: str | None) -> SourceLine | None:
-    """Return the innermost frame outside installed packages; when all are inside, the innermost of those.
+    """Return the innermost frame outside installed packages.
 
-    PyTorch's own frames tell a user the least, so they come last.
+    If there is none: the innermost frame of an installed package other than PyTorch and the
+    compilers, else the innermost frame. None without a trace.
     """
     frames = _frames_of(stack_trace)
     for found in (_own(frames), _of_libraries(frames), frames):
@@ -45,12 +46,16 @@ def user_line(stack_trace: str | None) -> SourceLine | None:
 
 
 def library_line(stack_trace: str | None) -> SourceLine | None:
-    """Return the innermost line of an installed package that the user's line led to, None when there is none."""
+    """Return the innermost line of an installed package that the user's line called, or None."""
     return _inside(_frames_of(stack_trace))
 
 
 def raised_at(error: BaseException) -> SourceLine | None:
-    """Return the innermost frame of the user's own files that `error` passed through, else of the model's package."""
+    """Return the innermost frame of the user's files that `error` passed through.
+
+    If there is none: the innermost frame of an installed package other than PyTorch and the
+    compilers. None if there is none either.
+    """
     if isinstance(error, SyntaxError) and error.filename:
         return SourceLine(error.filename, error.lineno or 0, (error.text or "").strip())
     frames = _frames_passed(error)
@@ -59,12 +64,12 @@ def raised_at(error: BaseException) -> SourceLine | None:
 
 
 def raised_inside(error: BaseException) -> SourceLine | None:
-    """Return the innermost line of an installed package below the user's own line, None when there is none."""
+    """Return the innermost line of an installed package that the user's line called, or None."""
     return None if isinstance(error, SyntaxError) else _inside(_frames_passed(error))
 
 
 def within(module: str, where: str, source: str) -> str:
-    """Say where inside a model an operator is: module path and line of an installed package, as far as known.
+    """Return module path and line of an installed package as text, as far as they are known.
 
     >>> within("blocks.0.attn", "/venv/site-packages/timm/attention.py:85", "q, k, v = qkv.unbind(0)")
     'in blocks.0.attn, timm/attention.py:85: q, k, v = qkv.unbind(0)'
@@ -76,7 +81,7 @@ def within(module: str, where: str, source: str) -> str:
 
 
 def short_place(where: str) -> str:
-    """Return a file of an installed package as its users know it.
+    """Return the place of a line without the path to the installed packages.
 
     >>> short_place("/home/me/.venv/lib/python3.11/site-packages/timm/layers/mlp.py:43")
     'timm/layers/mlp.py:43'
@@ -110,6 +115,7 @@ def _inside(frames: list[SourceLine]) -> SourceLine | None:
 
 
 def is_installed(file: str) -> bool:
+    """Whether a file is from an installed package, Python, the exporter, or generated code."""
     return (
         "/site-packages/" in file
         or "/dist-packages/" in file

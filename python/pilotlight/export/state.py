@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""State of a model: buffers that its forward changes. Nothing that runs a module here may leave a trace in it."""
+"""State of a model: the buffers that forward changes. The exporter's runs must not change it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from pilotlight.errors import ModelError
 
 
 class InitialState:
-    """The buffers of a module as they are now, to begin with again. only: names of those that are meant, else all."""
+    """A copy of a module's buffers, to restore them later.
+
+    only: the names of the buffers to copy; None copies all.
+    """
 
     def __init__(self, module: Any, only: Collection[str] | None = None) -> None:
         self._held = [
@@ -24,14 +27,17 @@ class InitialState:
         ]
 
     def restore(self) -> None:
-        """Forward may have written into a buffer, or put another tensor in its place."""
+        """Restore the buffers. Forward may have written into them or replaced them."""
         with torch.no_grad():
             for _, owner, name, buffer, value, _ in self._held:
                 buffer.copy_(value)
                 owner._buffers[name] = buffer
 
     def written(self) -> list[str]:
-        """Return the buffers that were written since, or replaced, whatever their values; before any `restore`."""
+        """Return the names of buffers written or replaced since the copy. Call it before `restore`.
+
+        A buffer counts even if its value is the same.
+        """
         return [
             path
             for path, owner, name, buffer, _, version in self._held
@@ -40,7 +46,11 @@ class InitialState:
 
 
 class Sampling:
-    """Runs a module sample by sample. Each begins with the module's state as it is now; a sequence begins so once."""
+    """Runs a module sample by sample.
+
+    Each sample starts with the state that the module had when this object was made. In a sequence,
+    only the first sample does.
+    """
 
     def __init__(self, module: Any, *, sequence: bool, only: Collection[str] | None = None) -> None:
         self._module = module
@@ -54,12 +64,15 @@ class Sampling:
             return self._module(*sample)
 
     def rewind(self) -> None:
-        """Leave the module as it was found."""
+        """Restore the module's state."""
         self._initial.restore()
 
 
 def run_once(module: Any, sample: tuple[Any, ...]) -> list[str]:
-    """Run `module` for whatever it raises, and return the names of the buffers that it changes."""
+    """Run `module` once and return the names of the buffers that it changes.
+
+    Exceptions of the module reach the caller.
+    """
     initial = InitialState(module)
     with torch.no_grad():
         module(*sample)
@@ -69,7 +82,7 @@ def run_once(module: Any, sample: tuple[Any, ...]) -> list[str]:
 
 
 def demand_kept(program: Any, buffers: list[str]) -> None:
-    """Raise ModelError when the lowered program changes fewer buffers than the model does."""
+    """Raise ModelError if the lowered program changes fewer buffers than the model."""
     kept = set(program.graph_signature.buffers_to_mutate.values())
     lost = sorted(set(buffers) - kept)
     if len(kept) < len(buffers):

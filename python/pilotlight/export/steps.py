@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the steps of an export: tells the user, keeps the noise in the log, takes the time, words what goes wrong."""
+"""Runs the steps of an export: progress, log, time, and readable errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REASON_LENGTH = 200
 
 
 class Steps:
-    """One export's steps. seconds: name to time, in the order in which they began."""
+    """The steps of one export. seconds: name -> time in seconds, in the order of their start."""
 
     def __init__(self, log: NoiseLog, progress: Callable[[str], None]) -> None:
         self._log = log
@@ -26,7 +26,10 @@ class Steps:
 
     @contextmanager
     def step(self, name: str, *, wrap: bool = True) -> Iterator[None]:
-        """Time one part and capture its noise. An exception that is not ours becomes a ModelError if `wrap`."""
+        """Measure the block's time and redirect its output to the log.
+
+        wrap: turn an exception that is not ours into a ModelError.
+        """
         if name not in self.seconds:
             self._log.write(f"===== {name} =====")
         start = time.monotonic()
@@ -44,15 +47,16 @@ class Steps:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
 
     def tell(self, line: str) -> None:
+        """Show one line of progress to the user."""
         self._progress(line)
 
     def log_exception(self) -> None:
-        """Keep the exception that is being handled in the log."""
+        """Write the exception that is being handled to the log."""
         self._log.write(traceback.format_exc())
 
 
 def worded(step: str, error: BaseException) -> ModelError:
-    """Say in one line what upstream says in a traceback, with the user's line when one is on the way."""
+    """Return a ModelError for an exception of upstream's, with the user's line if it is known."""
     text = reasons.shortened(str(error), _REASON_LENGTH) or "(no message)"
     place = raised_at(error)
     where = f"{place.where}: " if place else ""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps tables of floats as the integers that the NPU gets of them.
+"""Stores float tables as the integers that the NPU gets from them.
 
-An embedding runs on the CPU: it picks rows of a table of float32, and what it picks is quantised for the
-NPU. Picking and quantising may change places. The integers are the same, the table is a quarter of the
-size, and the CPU quantises nothing. Operators that only move values may stand between the two.
+An embedding runs on the CPU. It reads rows of a float32 table, and the rows are then quantised for
+the NPU. This module quantises the table instead. The integers are the same, the table has a quarter
+of the size, and the CPU quantises nothing. Operators that only move values may be in between.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from torch.export.graph_signature import InputKind
 from pilotlight.export.bounds import only_moves
 from pilotlight.export.tensor_io import QUANTIZE, target_name
 
-# Operators that pick from their first tensor, by indices in the others.
+# Operators that read parts of their first tensor, at indices in the others.
 _PICKING = ("aten.embedding.default", "aten.index_select.default", "aten.index.Tensor")
-# Metadata of a table in integers: of which table, and how.
+# Metadata of an integer table: the name of the float table, and its quantisation.
 _FIELD = "pilotlight_table"
 
 
 def quantise_tables(program: Any) -> None:
-    """Quantise the tables of an edge program in place. A table that the CPU computes with stays as it is."""
+    """Quantise the tables of an edge program in place. Tables that the CPU computes with stay."""
     changed = set(program.graph_signature.buffers_to_mutate.values())
     user_inputs = set(program.graph_signature.user_inputs)
     first_input = next((node for node in program.graph.nodes if node.name in user_inputs), None)
@@ -54,7 +54,7 @@ def quantise_tables(program: Any) -> None:
 
 
 def _quantised_as(node: Any) -> tuple[Any, ...] | None:
-    """Return scale, zero point and range, if all that is picked is quantised with the same ones."""
+    """Return scale, zero point, range and dtype if all users quantise alike, else None."""
     if target_name(node) not in _PICKING:
         return None
     ways = {tuple(end.args[1:6]) if target_name(end) == QUANTIZE else None for end in _way_to_quantisers(node)[1]}
@@ -62,7 +62,7 @@ def _quantised_as(node: Any) -> tuple[Any, ...] | None:
 
 
 def _way_to_quantisers(node: Any) -> tuple[list[Any], list[Any]]:
-    """Return the operators that only move what `node` gives, and those that use what was moved."""
+    """Return the operators that only move the result of `node`, and the users after them."""
     moved, ends, pending = [], [], list(node.users)
     while pending:
         user = pending.pop(0)
@@ -75,7 +75,7 @@ def _way_to_quantisers(node: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _quantised_table(program: Any, table: Any, way: tuple[Any, ...], first_input: Any) -> Any:
-    """Return the constant that is `table` in integers, made once."""
+    """Return the constant that holds `table` in integers. It is made once."""
     values = get_param_tensor(program, table)
     with torch.no_grad():
         integers = torch.ops.quantized_decomposed.quantize_per_tensor.default(values, *way)

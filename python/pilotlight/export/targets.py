@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NPU configurations, and the system descriptions that Vela estimates memory and cycles with.
+"""NPU configurations, and the system descriptions for Vela's estimates of memory and cycles.
 
 >>> resolve("ethos-u55-128", None, "Sram_Only")
 Target(name='ethos-u55-128', system_config='Ethos_U55_High_End_Embedded', memory_mode='Sram_Only')
@@ -19,15 +19,17 @@ from pilotlight.paths import HOW_TO_SET_UP
 
 @dataclass(frozen=True)
 class Target:
+    """Names of an NPU ("ethos-u55-128"), and of Vela's system configuration and memory mode."""
+
     name: str
     system_config: str
     memory_mode: str
 
 
 def resolve(name: str, system_config: str | None, memory_mode: str | None) -> Target:
-    """Fill in what is None with the family's default and check all three names.
+    """Replace None by the family's default and check all three names.
 
-    Raises ConfigError that lists what there is.
+    Raises ConfigError with the valid names, ToolMissing if Vela is not installed.
     """
     if name not in NPUS:
         raise ConfigError(f"target {name!r} does not exist", hint=f"one of {', '.join(NPUS)}")

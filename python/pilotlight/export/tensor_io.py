@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program's inputs and outputs: their quantisation, and int8 at the boundary instead of float.
+"""The program's inputs and outputs: removes their conversions to and from float.
 
-Lowering leaves quantize at each input and dequantize at each output to the CPU. `Conversions` removes them, so
-that the device takes and gives the integers themselves, and remembers what it removed.
+The lowered program quantises each input and dequantises each output on the CPU. `Int8Boundary`
+removes these operators, so that the device takes and returns integers. It records scale and zero
+point of each.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from pilotlight.bundle import TensorInfo
 QUANTIZE = "quantized_decomposed.quantize_per_tensor.default"
 _DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor.default"
 
-# scale, zero point, lowest value, highest value, torch dtype: the arguments of both operators
+# Scale, zero point, lowest value, highest value, torch dtype: arguments of both operators.
 Quantisation = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """A program's user inputs and outputs, and how it quantises each; None where it does not."""
+    """A program's user inputs and outputs, and their quantisation; None for a float."""
 
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
@@ -35,7 +36,11 @@ class Boundary:
 
 
 class Int8Boundary:
-    """A graph pass that makes the boundary of `program` integer, once `notes` and quantisations are read from it."""
+    """A graph pass that removes the conversions at the boundary of `program`.
+
+    After the pass has run, `notes` has sentences for the report.
+    input_quantisation, output_quantisation: one entry each, None for a tensor that stays as it is.
+    """
 
     def __init__(self, program: Any) -> None:
         self._inputs = _input_names(program)
@@ -59,7 +64,7 @@ class Int8Boundary:
         return PassResult(graph_module, True)
 
     def boundary(self, program: Any) -> Boundary:
-        """Describe `program`, which this pass has made."""
+        """Return the boundary of `program`, the result of this pass."""
         placeholders = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
         inputs = [placeholders[name] for name in _input_names(program)]
         values = program.graph.output_node().args[0]
@@ -75,7 +80,7 @@ class Int8Boundary:
         )
 
     def _take_integers(self, index: int, node: Any) -> None:
-        """Turn the input itself into what every one of its users makes of it."""
+        """Make an input integer if all its users quantise it alike."""
         if not node.users or not node.meta["val"].is_floating_point():
             return
         ways = {tuple(user.args[1:6]) if target_name(user) == QUANTIZE else None for user in node.users}
@@ -99,7 +104,7 @@ class Int8Boundary:
 
 
 def target_name(node: Any) -> str:
-    """Return "aten.convolution.default" for a call of an edge or ATen operator, "" for anything else."""
+    """Return "aten.convolution.default" for a call of an edge or ATen operator, else ""."""
     if node.op != "call_function":
         return ""
     is_aten = isinstance(node.target, OpOverload)
@@ -107,19 +112,19 @@ def target_name(node: Any) -> str:
 
 
 def is_conversion_at_boundary(node: Any) -> bool:
-    """Whether `node` quantises an untouched input, or makes an output of what it dequantises."""
+    """Whether `node` quantises an input directly, or dequantises only for outputs."""
     if target_name(node) == QUANTIZE:
         return bool(node.args[0].op == "placeholder")
     return target_name(node) == _DEQUANTIZE and all(user.op == "output" for user in node.users)
 
 
 def dtype_name(dtype: Any) -> str:
-    """Return NumPy's name of a torch dtype."""
+    """Return NumPy's name for a torch dtype, "int8"."""
     return str(dtype).removeprefix("torch.")
 
 
 def dim_order(value: Any) -> tuple[int, ...]:
-    """Return the dimensions of a tensor from outermost to innermost in memory, as the .pte will say them."""
+    """Return a tensor's dimensions from outermost to innermost in memory, as in the .pte."""
     return tuple(int(axis) for axis in dim_order_from_stride(value.stride()))
 
 

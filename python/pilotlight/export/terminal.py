@@ -26,7 +26,7 @@ _LISTED_MODULES = 3
 
 
 def render(report: ExportReport) -> RenderableType:
-    """Return something for `rich.console.Console.print`."""
+    """Return a renderable for `rich.console.Console.print`."""
     parts: list[RenderableType] = [
         Text(f"{report.model} for {report.target} ({report.system_config}, {report.memory_mode})", style="bold"),
         _operators(report),
@@ -37,7 +37,7 @@ def render(report: ExportReport) -> RenderableType:
 
 
 def render_findings(warnings: Sequence[str], weak: Sequence[str]) -> RenderableType:
-    """Return what ruins answers and what keeps a check from failing, a paragraph each."""
+    """Return each warning and each reason for a weak check as a paragraph."""
     texts = [Text(f"warning: {text}", style="bold yellow") for text in warnings]
     return Group(*texts, *(Text(f"WEAK, a check proves little: {text}", style="bold red") for text in weak))
 
@@ -56,7 +56,7 @@ def _operators(report: ExportReport) -> RenderableType:
 
 
 def _by_line(operators: tuple[OperatorReport, ...]) -> list[Text]:
-    """Return the operators on the CPU, those of one line of the source together, each reason once."""
+    """Return the operators on the CPU, grouped by source line, each reason once per group."""
     lines: dict[tuple[str, str, str], list[OperatorReport]] = {}
     for operator in operators:
         place = (operator.where, operator.source, operator.module if not operator.where else "")
@@ -76,7 +76,7 @@ def _by_line(operators: tuple[OperatorReport, ...]) -> list[Text]:
 
 
 def _modules(operators: list[OperatorReport]) -> str:
-    """Name the modules that hold the operators, the first few of many."""
+    """Return the paths of the operators' modules, at most the first few."""
     paths = list(dict.fromkeys(operator.module for operator in operators if operator.module))
     rest = len(paths) - _LISTED_MODULES
     return ", ".join(paths[:_LISTED_MODULES]) + (f" and {rest} more" if rest > 0 else "")
@@ -182,7 +182,7 @@ def _outside(given: InputData) -> str:
 
 
 def _near(where: str) -> str:
-    """Shorten a path below the working folder."""
+    """Return a path below the working folder relative to it."""
     path, _, line = where.rpartition(":")
     cwd = Path.cwd()
     return f"{Path(path).relative_to(cwd)}:{line}" if path and Path(path).is_relative_to(cwd) else where

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far the device may be from the golden outputs, where CPU operators compute in float.
+"""How far the device may be from the golden outputs if CPU operators compute in float.
 
-Moving, comparing and adding floats gives the same bits everywhere, tanh and long sums do not. So the golden outputs are
-computed anew with noise of some last places in what such operators give, and what that changes sets the tolerance.
+Moving, comparing and adding floats gives the same bits everywhere; tanh and long sums do not. So
+the golden outputs are computed again with noise of a few last places in the results of such
+operators. The differences that this causes set the tolerance.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ from numpy.typing import NDArray
 from pilotlight.bundle import EXACT, TensorInfo, Tolerance
 from pilotlight.export.tensor_io import target_name
 
-# Relative noise: eight units in the last place of a float32, of a value and of the tensor's root mean square.
+# Relative noise, about eight units in the last place of a float32. It applies to the sum of the
+# value's size and the tensor's root mean square.
 NOISE = 2.0**-20
-# What the device may differ by, in multiples of what the noise did; and the least that is worth a number.
+# The permitted difference in multiples of the noise's effect, and the smallest permitted share and
+# difference.
 _MARGIN = 2.0
 _LEAST_SHARE = 0.01
 _LEAST_LAST_PLACES = 16
 
-# One rounding as IEEE 754 has it, or none.
+# Operators with one IEEE 754 rounding, or none.
 _EXACT_NAMES = """
     abs add alias_copy amax amin any all arange argmax argmin as_strided_copy bitwise_and bitwise_not bitwise_or
     bitwise_xor cat ceil clamp clone constant_pad_nd copy detach_copy div embedding empty eq expand_copy fill flip floor
@@ -43,7 +46,7 @@ _EXACT_NAMESPACES = ("quantized_decomposed", "dim_order_ops")
 
 
 def rounds_its_own_way(node: Any) -> bool:
-    """Whether two right implementations of the CPU operator may differ in the last places."""
+    """Whether two correct implementations of the CPU operator may differ in the last places."""
     name = target_name(node)
     if not name or node.target is executorch_call_delegate or getattr(node.target, "__name__", "") == "getitem":
         return False
@@ -56,7 +59,7 @@ def rounds_its_own_way(node: Any) -> bool:
 
 
 def reaches(program: Any, outputs: Sequence[Any]) -> list[bool]:
-    """Say of each node in `outputs` whether an operator that rounds its own way is anywhere before it."""
+    """Return whether each node in `outputs` depends on an operator that rounds its own way."""
     touched: set[Any] = set()
     for node in program.graph.nodes:
         if rounds_its_own_way(node) or any(source in touched for source in node.all_input_nodes):
@@ -65,7 +68,7 @@ def reaches(program: Any, outputs: Sequence[Any]) -> list[bool]:
 
 
 def noisy(value: Any, generator: Any) -> Any:
-    """Return what an operator gave as another implementation might have given it."""
+    """Return an operator's result with noise, as another implementation might compute it."""
     if isinstance(value, tuple | list):
         return type(value)(noisy(one, generator) for one in value)
     if not isinstance(value, torch.Tensor) or not value.is_floating_point() or not value.numel():
@@ -76,7 +79,7 @@ def noisy(value: Any, generator: Any) -> Any:
 
 @dataclass
 class Spread:
-    """What the noise did to one output."""
+    """The effect of the noise on one output. range: its largest absolute value."""
 
     info: TensorInfo
     largest: float = 0.0
@@ -93,7 +96,11 @@ class Spread:
         self.range = max(self.range, float(np.abs(golden[finite].astype(np.float64)).max(initial=0.0)))
 
     def tolerance(self) -> Tolerance:
-        """Floats: all may differ. Quantised: by a step or more, but few. Other integers and Booleans are exact."""
+        """Return the tolerance.
+
+        Floats: all values may differ. Quantised: few values, by one step or more. Other integers
+        and Booleans: none.
+        """
         if self.info.scale:
             share = max(_LEAST_SHARE, _MARGIN * self.differing / max(self.values, 1))
             return Tolerance(float(max(1, math.ceil(_MARGIN * self.largest))), min(1.0, share))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records what each TOSA operator came from, while upstream writes the TOSA graph.
+"""Records the origin of each TOSA operator while ExecuTorch writes the TOSA graph.
 
-Upstream can put this into the graph itself, but then the graph that Vela compiles and the reference model runs is
-another one. We stand behind the one method through which its lowerings write operators instead.
+ExecuTorch can write this into the graph itself, but then Vela and the reference model would get
+another graph. So we wrap the one method that writes operators.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from pilotlight.export.user_operators import module_path
 
 @dataclass(frozen=True)
 class TosaOrigin:
-    """operator: TOSA's name, "CONV2D". tensor: name of its (first) output. module, where, source: `OperatorReport`.
+    """The origin of one TOSA operator.
 
-    inputs: names of the tensors that it takes. grid: scale and zero point of its output, None when not noted.
-    nodes: the nodes that PyTorch derived it from, each with the id() of its graph. A table has none of the user's.
+    operator: TOSA's name, "CONV2D". tensor: name of its first output.
+    module, where, source, inner_where, inner_source: as in `OperatorReport`.
+    inputs: names of its input tensors. grid: scale and zero point of its output, None if unknown.
+    nodes: the nodes that PyTorch derived it from, each with the id() of its graph. For a table they
+        include no node of the user's graph.
     """
 
     operator: str
@@ -38,13 +41,14 @@ class TosaOrigin:
     inner_source: str = ""
 
 
-# By index of the operator in the graph, constants included: what Vela's debug database calls the external key.
+# Index of the operator in the graph, constants included -> origin. Vela's debug database calls this
+# index the external key.
 Origins = dict[int, TosaOrigin]
 
 
 @dataclass(frozen=True)
 class WrittenGraph:
-    """A TOSA graph while it is written. serializer: tosa_serializer.TosaSerializer."""
+    """A TOSA graph that is being written. serializer: tosa_serializer.TosaSerializer."""
 
     serializer: Any
     origins: Origins
@@ -52,7 +56,7 @@ class WrittenGraph:
 
 @contextmanager
 def recorded_graphs() -> Iterator[list[WrittenGraph]]:
-    """Collect every TOSA graph that is written during the block, with the origins of its operators."""
+    """Collect all TOSA graphs written during the block, with the origins of their operators."""
     graphs: list[WrittenGraph] = []
     serialise = NodeVisitor._serialize_operator
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every integer tensor that a delegate's TOSA graph computes on the way to its outputs."""
+"""Computes the intermediate integer tensors of a delegate's TOSA graph."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DTYPES = {tosa_serializer.DType.INT8: "int8", tosa_serializer.DType.INT16: "int
 
 @dataclass(frozen=True)
 class TosaTensor:
-    """elements: how many. origin: what the operator that computes it came from."""
+    """A tensor that an operator computes. elements: their number. origin: of the operator."""
 
     name: str
     dtype: str
@@ -30,9 +30,10 @@ class TosaTensor:
 
 @dataclass(frozen=True)
 class TosaValues:
-    """graph: the delegate's graph, with each of `tensors` as one more output. names: the outputs of `graph`.
+    """A delegate's graph with its intermediate tensors as additional outputs.
 
-    tensors: those of 8 and 16 bits that operators compute, in the order of computation.
+    graph: the serialised graph. names: of its outputs.
+    tensors: computed tensors of 8 and 16 bits, in the order of computation.
     """
 
     graph: bytes
@@ -41,7 +42,7 @@ class TosaValues:
 
     @staticmethod
     def of(written: WrittenGraph) -> TosaValues:
-        """Take the graph as it was written. It is serialised again; what Vela got is not touched."""
+        """Make the values of a graph. It is serialised again; Vela's graph does not change."""
         block = written.serializer.currRegion.currBasicBlock
         tensors = []
         names = list(block.outputs)
@@ -58,7 +59,10 @@ class TosaValues:
         return TosaValues(bytes(written.serializer.serialize()), tuple(names), tuple(tensors))
 
     def run(self, inputs: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return each tensor by its name, for inputs as they lie in memory."""
+        """Return each tensor by name. inputs: in the order of memory.
+
+        Raises RuntimeError if the reference model refuses the graph.
+        """
         results, status = tosa_reference_model.run(self.graph, list(map(np.ascontiguousarray, inputs)))
         if status != tosa_reference_model.GraphStatus.TOSA_VALID:
             raise RuntimeError(f"the TOSA reference model did not accept a graph with all its tensors: {status}")

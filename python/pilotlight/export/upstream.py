@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PyTorch and ExecuTorch as an export needs them: imported when it starts, and kept to one thread."""
+"""Imports PyTorch and ExecuTorch when an export starts, and limits PyTorch to one thread."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from pilotlight.paths import HOW_TO_SET_UP
 
 @cache
 def import_upstream() -> None:
-    """Load what takes seconds, and prints: not when this module is imported, and into the log.
+    """Import the upstream libraries. This takes seconds and prints; the caller redirects output.
 
-    The import makes some 500,000 objects that stay. The garbage collector looks for no garbage among them, neither
-    now nor later, which saves a fifth of a small export's processor time. Only the first call in a process does it.
+    The import makes about 500,000 objects that stay in memory. Freezing hides them from the garbage
+    collector, which saves a fifth of a small export's processor time. Only the first call in a
+    process does anything. Raises ToolMissing if a package is missing.
     """
     collects = gc.isenabled()
     gc.disable()
@@ -33,7 +34,7 @@ def import_upstream() -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep PyTorch to one thread: on a busy machine its thread pool makes small models forty times slower."""
+    """Limit PyTorch to one thread. On a busy machine its thread pool makes small models slow."""
     import torch
 
     threads = torch.get_num_threads()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operators that the user's code calls, each with a number that survives quantisation and lowering.
+"""Numbers the operators that the user's code calls, for use after quantisation and lowering.
 
-Names do not survive: one operator becomes several, several become one, and every pass names anew. What PyTorch
-copies from node to node is the dictionary `custom` of a node's metadata.
+Names do not survive these steps: one operator becomes several, several become one, and each pass
+gives new names. PyTorch copies the dictionary `custom` of a node's metadata from node to node, so
+the number is stored there.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ _QUANTISATION = ("quantized_decomposed.quantize_per_", "quantized_decomposed.deq
 
 @dataclass(frozen=True)
 class UserOperator:
-    """name: "leaky_relu". module: path of the nn.Module that called it. where, source: "file:line" and its text.
+    """An operator of the user's code.
 
-    inner_where, inner_source: `OperatorReport`.
+    name: "leaky_relu". module: path of the nn.Module that called it.
+    where, source: "file:line" and the line's text. inner_where, inner_source: see `OperatorReport`.
     """
 
     name: str
@@ -38,7 +40,7 @@ class UserOperator:
 
     @property
     def place(self) -> str:
-        """Where it is called, without any text of the source."""
+        """Where it is called, without the text of the source."""
         inside = within(self.module, self.inner_where, "")
         return f"{self.where} ({inside})" if self.where and inside else self.where or inside
 
@@ -47,10 +49,11 @@ UserOperators = dict[int, UserOperator]
 
 
 def number_operators(graph_module: Any) -> UserOperators:
-    """Give each call in a captured graph its number, and return what each number means.
+    """Number the calls in a captured graph, and return the operator of each number.
 
-    In a graph that came quantised, quantize and dequantize are no operators of the user's. Nor is what
-    hands on its input: passes drop it, and what replaces another operator would be taken for it.
+    The quantize and dequantize nodes of a quantised graph get no number. Neither do operators that
+    return their input: passes drop these, and `number_replacements` would then give their numbers
+    to other operators.
     """
     found: UserOperators = {}
     for number, node in enumerate(graph_module.graph.nodes):
@@ -69,38 +72,40 @@ def number_operators(graph_module: Any) -> UserOperators:
 
 
 def is_quantisation(node: Any) -> bool:
-    """Whether a node of a captured graph quantises or dequantises."""
+    """Whether a node of a captured graph is a quantize or dequantize."""
     return node.op == "call_function" and str(node.target).startswith(_QUANTISATION)
 
 
 def _hands_on(node: Any) -> bool:
-    """Whether the result is the input: a conversion to the type that it has, a dropout in evaluation.
+    """Whether an operator returns its input: a conversion to the same dtype, a dropout in eval.
 
-    An assertion, which comes with a conversion, has no result at all.
+    Also true for an assertion, which has no result. Conversions come with one.
     """
     if not node.users and node.meta.get("val") is None:
         return True
     if str(node.target).split(".")[1:2] not in (["to"], ["alias"], ["detach"], ["dropout"]):
         return False
     value, given = node.meta.get("val"), node.all_input_nodes[0].meta.get("val")
-    # Both tensors: PyTorch is not imported here, since the command line's help comes by this way.
+    # Whether both are tensors. PyTorch is not imported here, so that the command line's help is
+    # fast.
     if not (hasattr(value, "stride") and hasattr(given, "stride")):
         return False
     return bool(value.dtype == given.dtype and value.shape == given.shape and value.stride() == given.stride())
 
 
 def number_of(node: Any) -> int | None:
-    """Return the number of the user's operator that `node` came from, None when that is not known."""
+    """Return the number of the user's operator that `node` came from, None if it is not known."""
     number = node.meta.get("custom", {}).get(_FIELD)
     return int(number) if number is not None else None
 
 
 def set_number(node: Any, number: int) -> None:
+    """Give `node` the number of a user's operator."""
     node.meta["custom"] = {**node.meta.get("custom", {}), _FIELD: number}
 
 
 def numbers_in(graph_module: Any) -> dict[int, frozenset[str]]:
-    """Return the numbers of the user's operators that the graph still has, and which inputs of the model each uses."""
+    """Return number -> names of the model's inputs it depends on, for all operators in a graph."""
     found: dict[int, frozenset[str]] = {}
     for node, used in _inputs_used(graph_module).items():
         number = number_of(node) if node.op == "call_function" else None
@@ -110,7 +115,7 @@ def numbers_in(graph_module: Any) -> dict[int, frozenset[str]]:
 
 
 def _inputs_used(graph_module: Any) -> dict[Any, frozenset[str]]:
-    """Return the inputs of the model by which each node's value changes."""
+    """Return the names of the model's inputs that each node depends on."""
     found: dict[Any, frozenset[str]] = {}
     for node in graph_module.graph.nodes:
         own = {node.name} if node.op == "placeholder" else set()
@@ -119,12 +124,12 @@ def _inputs_used(graph_module: Any) -> dict[Any, frozenset[str]]:
 
 
 def number_replacements(graph_module: Any, before: Mapping[int, frozenset[str]]) -> None:
-    """Number what passes put in place of the user's operators without taking the number over.
+    """Number the nodes that passes put in place of the user's operators without copying the number.
 
-    before: `numbers_in` of the graph before those passes. Numbers follow the order of computation. So a
-    new node belongs to an operator that is gone, whose number is not below those of the node's inputs
-    and not above those of its users, and which used the same inputs of the model, or at least these.
-    Where there is none, it is a part of what uses it.
+    before: `numbers_in` of the graph before these passes. Numbers follow the order of computation.
+    So a new node belongs to an operator that is gone. Its number is not below those of the node's
+    inputs and not above those of its users, and it used the same inputs of the model, or more. If
+    there is no such operator, the node gets the number of its user.
     """
     calls = [node for node in graph_module.graph.nodes if node.op == "call_function"]
     inputs_used = _inputs_used(graph_module)
@@ -155,7 +160,7 @@ def module_path(node: Any) -> str:
 
 
 def short_name(target: str) -> str:
-    """Return an operator's name as its user knows it.
+    """Return an operator's name as users know it.
 
     >>> short_name("aten.leaky_relu.default")
     'leaky_relu'

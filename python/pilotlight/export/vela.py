@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records what goes into Vela and what comes out, delegate by delegate.
+"""Records Vela's input and output for each delegate.
 
-ExecuTorch hands the TOSA graph to Vela deep inside lowering and keeps only the packed result; we need the graph
-for the golden outputs and Vela's summary for the report. Its own dump of intermediate files writes every
-delegate over the last, so we stand in front of the one function that calls Vela instead.
+ExecuTorch calls Vela deep inside the lowering and keeps only the packed result. The golden outputs
+need the TOSA graph, and the report needs Vela's summary. ExecuTorch's own dump of intermediate
+files overwrites the files of the last delegate. So we replace the one function that calls Vela.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pilotlight.export.vela_operands import copied_operands
 from pilotlight.export.vela_outputs import demand_outputs
 from pilotlight.export.vela_process import vela_in_its_own_process
 
-# Vela's column prefixes, and the names people know.
+# Prefixes of Vela's columns, and the usual names of the memories.
 _MEMORIES = {
     "sram": "SRAM",
     "dram": "DRAM",
@@ -40,14 +40,15 @@ _MEMORIES = {
 
 
 class VelaRefused(Exception):
-    """Vela does not compile a graph. The message is Vela's, where it gave one."""
+    """Vela does not compile a graph. The message is Vela's, if it gave one."""
 
 
 @dataclass(frozen=True)
 class Compilation:
-    """tosa: the serialised graph. blob: what the .pte holds of it. folder: Vela's output.
+    """Vela's input and output for one delegate.
 
-    origins: what the operators of the graph came from. values: the graph with all its tensors as outputs.
+    tosa: the serialised graph. blob: the delegate's bytes in the .pte. folder: Vela's files.
+    origins: of the graph's operators. values: the graph with its tensors as outputs.
     """
 
     tosa: bytes
@@ -58,7 +59,7 @@ class Compilation:
     values: TosaValues
 
     def debug(self) -> StreamDebug | None:
-        """Return the operators behind the commands; None when Vela's database is not as we know it."""
+        """Return the operators of the commands; None if Vela's database has an unknown format."""
         try:
             (database,) = self.folder.glob("*_debug.xml")
             return stream_debug(database, self.origins)
@@ -66,6 +67,7 @@ class Compilation:
             return None
 
     def report(self, operators: int) -> DelegateReport:
+        """Return Vela's estimate. operators: their number in the delegate."""
         with np.load(self.folder / "out_vela.npz") as arrays:
             command_bytes = int(arrays["cmd_data"].nbytes)
             weight_bytes = int(arrays["weight_data"].nbytes)
@@ -87,7 +89,7 @@ class Compilation:
 
 
 def memory_traffic(row: dict[str, str]) -> tuple[MemoryTraffic, ...]:
-    """Read the memories that a row of Vela's summary uses at all."""
+    """Return the memories that are used, from a row of Vela's summary."""
     memories = []
     for column, name in _MEMORIES.items():
         memory = MemoryTraffic(
@@ -109,7 +111,11 @@ def _sum(row: dict[str, str], memory: str, direction: str) -> int:
 
 @contextmanager
 def recorded_compilations(folder: Path) -> Iterator[list[Compilation]]:
-    """Collect every call of Vela during the block. Vela's files go below `folder`, whose path has no blanks."""
+    """Collect all calls of Vela during the block.
+
+    folder: for Vela's files; its path must not have blanks. A call raises VelaRefused or
+    MissingOutput.
+    """
     compilations: list[Compilation] = []
     compile_with_vela = backend.vela_compile
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads Vela's debug database (`--enable-debug-db`): tables of CSV inside XML.
+"""Reads Vela's debug database (`--enable-debug-db`), which has CSV tables inside XML.
 
 queue      byte offset in the stream of a part's last command ->  scheduled operation
 perf       scheduled operation -> source operation, name of its tensor, cycles
@@ -21,9 +21,9 @@ Rows = list[dict[str, str]]
 
 
 def stream_debug(database: Path, origins: Origins) -> StreamDebug:
-    """Join Vela's tables with what the TOSA lowering recorded.
+    """Join Vela's tables with the recorded origins.
 
-    Raises KeyError or ValueError when the database is not as this reader knows it.
+    Raises KeyError, ValueError or SyntaxError if the database has an unknown format.
     """
     tables = _tables(database)
     scheduled = {row["id"]: row for row in tables["perf"]}
@@ -43,7 +43,7 @@ def stream_debug(database: Path, origins: Origins) -> StreamDebug:
 def _operator(operation: dict[str, str], origin: TosaOrigin) -> CompiledOperator:
     return CompiledOperator(
         operator=origin.operator or operation["operator"],
-        # Vela numbers the tensors it makes up.
+        # A name with "#" is a tensor that Vela added.
         tensor="" if operation["name"].startswith("#") else operation["name"],
         module=origin.module,
         where=origin.where,

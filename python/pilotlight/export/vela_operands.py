@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes operands into the TOSA graph in a way that Vela reads right.
+"""Changes operands in the TOSA graph where Vela would read them wrongly (docs/FINDINGS.md).
 
-Vela 5.1 computes MATMUL for Ethos-U55 and U65 as MUL and REDUCE_SUM. When the first operand is a part of a
-tensor, as the query in a fused projection of an attention, the commands read the whole or always its first
-rows (npu/DESIGN.md). An operator that writes the part as a tensor of its own makes them right.
+Vela 5.1 computes MATMUL for Ethos-U55 and U65 as MUL and REDUCE_SUM. If the first operand is a part
+of a tensor, like the query in a fused projection of an attention, the commands read the whole
+tensor or always its first rows. A copy of the part as a tensor of its own avoids this.
 
-It also makes one operator of ADD, RESCALE, RESHAPE and CLAMP, as in `linear(relu(a + b))`, and then reads the
-operands of ADD in the shape behind the RESHAPE. With CLAMP before RESHAPE it does not; the values are the same.
+Vela also fuses ADD, RESCALE, RESHAPE and CLAMP, as in `linear(relu(a + b))`, and then reads ADD's
+operands in the shape after the RESHAPE. With CLAMP before RESHAPE it reads them correctly, and the
+values are the same.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from typing import Any
 import tosa_serializer
 from executorch.backends.arm.operators.node_visitor import NodeVisitor
 
-# What Vela may turn into a way of reading its input.
+# Operators that Vela may replace by another way of reading their input.
 _MOVES = (tosa_serializer.Op.RESHAPE, tosa_serializer.Op.TRANSPOSE, tosa_serializer.Op.SLICE, tosa_serializer.Op.TILE)
 _INT8_RANGE = ([0x80], [0x7F])
 
 
 @contextmanager
 def copied_operands() -> Iterator[None]:
-    """Do so in the TOSA graphs that are written during the block."""
+    """Change the TOSA graphs that are written during the block, as this module describes."""
     serialise = NodeVisitor._serialize_operator
     graphs: list[Any] = []
     made_by: dict[str, tuple[Any, str]] = {}
@@ -76,7 +77,7 @@ def copied_operands() -> Iterator[None]:
 
 
 def _is_part(name: str, made_by: dict[str, tuple[Any, str]]) -> bool:
-    """Whether a SLICE made the tensor, perhaps followed by operators that only move data."""
+    """Whether a SLICE made the tensor, possibly followed by other operators that only move data."""
     operator, source = made_by.get(name, (None, ""))
     while operator in _MOVES:
         if operator == tosa_serializer.Op.SLICE:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds the outputs of Vela's program against those of the TOSA graph, and repairs what Vela leaves out.
+"""Compares the outputs of Vela's program with the TOSA graph's, and prevents omitted outputs.
 
-Vela 5.1 omits an output when a convolution's result is transposed for it and also feeds another
-convolution. A copy of each output as the graph's last operator keeps them all, in their order.
+Vela 5.1 omits an output if a convolution's result is transposed for it and also feeds another
+convolution. If each output is copied by the graph's last operators, Vela keeps all of them in
+order.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from pilotlight.pte.ethos_u import parse_blob
 
 
 class MissingOutput(Exception):
-    """Vela's program does not have the outputs of the TOSA graph, one for one."""
+    """Vela's program does not have the same outputs as the TOSA graph."""
 
 
 def demand_outputs(tosa: bytes, blob: bytes) -> None:
-    """Raise MissingOutput unless output by output Vela's program has the elements of the graph."""
+    """Raise MissingOutput unless the outputs of program and graph have the same sizes, in order."""
     block = TosaGraph.GetRootAs(tosa, 0).Regions(0).Blocks(0)
     tensors = (block.Tensors(index) for index in range(block.TensorsLength()))
     shapes = {tensor.Name(): tuple(np.atleast_1d(tensor.ShapeAsNumpy())) for tensor in tensors}
@@ -41,7 +42,7 @@ def demand_outputs(tosa: bytes, blob: bytes) -> None:
 
 @contextmanager
 def copied_outputs() -> Iterator[None]:
-    """Make a copy of each output the last operator of the TOSA graphs that are written during the block."""
+    """During the block, TOSA graphs are written with a copy of each output at their end."""
     process_output = backend.process_output
 
     def process_copies(node: Any, tosa_graph: Any, tosa_spec: Any) -> None:
@@ -58,7 +59,7 @@ def copied_outputs() -> Iterator[None]:
 
 
 def _copy(tosa_graph: Any, tensor: Any, index: int) -> Any:
-    """Add a SLICE of the whole tensor."""
+    """Add a SLICE of the whole tensor, and return its result. Vela would remove an IDENTITY."""
     shape = list(tensor.shape)
     start, size = (
         tosa_graph.addConst([len(shape)], tosa_serializer.DType.SHAPE, value, name=f"output_{index}_{name}")

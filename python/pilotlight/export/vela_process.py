@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs Vela in a process of its own, so that a crash of its native compiler does not end the export.
+"""Runs Vela in another process, so that a crash of its native compiler does not end the export.
 
-Some graphs make that compiler call itself without end, until the stack is used up. The process is a copy of
-this one (fork): Vela is loaded already, and starting another Python would cost a second for each delegate.
+On some graphs the compiler recurses until the stack is used up. The process is a copy of this one
+(fork), because Vela is already loaded in it. A new Python process would take a second for each
+delegate.
 """
 
 from __future__ import annotations
@@ -24,22 +25,24 @@ _REFUSED, _NO_ROOM = 1, 2
 
 
 class VelaCrashed(Exception):
-    """The process was ended by a signal; the message names it."""
+    """A signal ended the process. The message names the signal."""
 
 
 @contextmanager
 def vela_in_its_own_process() -> Iterator[None]:
     """During the block, ExecuTorch's calls of Vela's main function run in a copy of this process.
 
-    Vela's results are files. An exception comes back as RuntimeError with its words.
+    Vela's results are files. A call raises RuntimeError with the text of Vela's exception,
+    VelaCrashed after a crash, OSError (ENOSPC) if the disk is full.
     """
     run_here = arm_vela.vela.main
 
     def run_in_a_copy(arguments: Sequence[str]) -> None:
         read, write = os.pipe()
-        _flush()  # What is buffered here would be written by the copy as well.
+        _flush()  # Otherwise the copy would write the buffered text too.
         with warnings.catch_warnings():
-            # Python warns of fork beside threads. The copy runs nothing but Vela, and ends without clean-up.
+            # Python warns about fork in a process with threads. The copy runs only Vela, and it
+            # ends without cleaning up.
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if child == 0:
@@ -64,8 +67,8 @@ def vela_in_its_own_process() -> Iterator[None]:
 
 
 def _run_and_exit(run: object, arguments: Sequence[str], write: int) -> None:
-    """End the copy: with 0, or with another code and the words of the exception in the pipe."""
-    faulthandler.disable()  # A crash is told by the exit code.
+    """Run Vela in the copy and end it: with 0, or with a code and the error's text in `write`."""
+    faulthandler.disable()  # The exit code shows a crash.
     status = 0
     try:
         run(arguments)  # type: ignore[operator]

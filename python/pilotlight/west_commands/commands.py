@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `west` commands: each is the `pilotlight` command of the same name.
+"""The `west` commands. Each is the `pilotlight` command of the same name.
 
-West passes us the same kind of sub-parser collection that argparse gives the `pilotlight` command,
-so a command is declared once, in its own package, and both front ends show the same options.
+West passes the same kind of sub-parser collection as argparse. So a command is declared once, in
+its own package, and both front ends show the same options.
 
-West imports this file by its path, with whatever Python west itself was installed for. The clone in the workspace is
-the one that is used, even when that Python has another one installed.
+West imports this file by its path, with the Python that west was installed for. The path below
+makes that Python use the `pilotlight` package of this workspace, even if it has another one
+installed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pilotlight.paths import HOW_TO_SET_UP
 
 
 class _Shared(WestCommand):  # type: ignore[misc]
-    """A west command that is the `pilotlight` command `command`."""
+    """A west command that runs the `pilotlight` command named `command`."""
 
     command = ""
 
@@ -36,7 +37,7 @@ class _Shared(WestCommand):  # type: ignore[misc]
         try:
             return COMMANDS[self.command]().add_parser(parser_adder)
         except ModuleNotFoundError as error:
-            # An exception of ours would reach the user as west's own traceback.
+            # Not raised, because west would show a traceback for our exception.
             missing = ToolMissing(
                 f"the Python that runs west ({sys.executable}) lacks the package {error.name!r}", hint=HOW_TO_SET_UP
             )

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a model loses accuracy: each operator's result on every stage from FP32 to the NPU. See DESIGN.md."""
+"""Shows where a model loses accuracy: each operator's result on each stage, from FP32 to the NPU.
+
+See DESIGN.md.
+"""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`pilotlight blame`: which operator loses the accuracy, and on which stage."""
+"""`pilotlight blame`: shows which operator loses accuracy, and on which stage."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _run(args: argparse.Namespace) -> int:
         if not args.json:
             console.print(line, markup=False)
 
-    # PyTorch is imported here and not before.
+    # Not at the top, because this imports PyTorch.
     from pilotlight.export.blame.run import blame_model
 
     found = blame_model(args.model, args.target, ExportOptions(), args.samples, tell)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each operator's result on each stage against the stage before, and where the first large loss is."""
+"""Compares each operator's result on each stage with the stage before."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ def blame(
     operators: UserOperators,
     progress: Callable[[int], None],
 ) -> Blame:
-    """Run `samples` on all stages. progress: called with the number of samples done."""
+    """Run `samples` on all stages and compare the results.
+
+    samples: each a sequence of input tensors. comparison: of the export, has the bounds.
+    progress: called after each sample with the number of samples done.
+    """
     sums: dict[tuple[str, str], _Difference] = {}
     for done, sample in enumerate(samples, start=1):
         before: Results | None = None
@@ -98,7 +102,7 @@ def _rows(
 
 
 def _quantisers_before(quantiser: Any) -> list[str]:
-    """Return the names of the quantisers from whose integers the result is computed."""
+    """Return the names of the quantisers whose integers the result is computed from."""
     found, pending, seen = [], [quantiser.args[0]], set()
     while pending:
         node = pending.pop()

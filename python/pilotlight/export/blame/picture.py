@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The blame table as a picture: SQNR against FP32 from result to result, and how far integers are from PyTorch."""
+"""Draws the blame table: SQNR of each result against FP32, and its distance from PyTorch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LABELS_AT_MOST = 60
 
 
 def draw(blame: Blame, file: Path) -> None:
-    """Write the picture to `file`, in the format that its name ends with."""
+    """Write the picture to `file`. The suffix sets the format. Raises ConfigError if that fails."""
     try:
         figure_of(blame).savefig(file, dpi=120)
     except OSError as error:
@@ -24,7 +24,7 @@ def draw(blame: Blame, file: Path) -> None:
 
 
 def figure_of(blame: Blame) -> Figure:
-    """Return the picture: above the SQNR of each result, below its distance from quantised PyTorch."""
+    """Return the picture. Top: SQNR of each result. Bottom: distance from quantised PyTorch."""
     rows = blame.results
     places = np.arange(len(rows))
     figure = Figure(figsize=(max(8.0, 0.28 * len(rows)), 7.0), layout="constrained")

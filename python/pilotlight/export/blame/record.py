@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `pilotlight blame` finds out."""
+"""The result of `pilotlight blame`."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 
-# A result whose SQNR falls by more than this below the worst result that goes into it is a large loss.
+# The loss is large if a result's SQNR is more than this below the SQNR of its worst input.
 LARGE_LOSS_DB = 10.0
 
 
 @dataclass(frozen=True)
 class StageAgreement:
-    """A result on a stage against the stage before.
+    """A result on `stage` compared with the same result on the stage before, `against`.
 
-    sqnr_db: ratio of signal to difference, None when nothing differs. differing: share of the values that differ.
-    max_difference: the largest difference, in real units.
+    sqnr_db: ratio of signal to difference in dB, None if nothing differs.
+    differing: share of the values that differ. max_difference: the largest, in real units.
     """
 
     stage: str
@@ -27,10 +27,13 @@ class StageAgreement:
 
 @dataclass(frozen=True)
 class ResultBlame:
-    """One result. operator, module, where, source: as in `OperatorReport`. agreements: in the order of the stages.
+    """One operator's result.
 
-    loss_db: how much the SQNR of quantising falls here, against the worst input. bound, furthest: what integer
-    arithmetic may differ from PyTorch here, and does, in steps of the scale, given the same integers; None on the CPU.
+    result: name of its quantiser. operator, module, where, source: as in `OperatorReport`.
+    agreements: in the order of the stages.
+    loss_db: by how much the SQNR of quantising is below that of the worst input.
+    bound, furthest: the permitted and the largest difference between TOSA and PyTorch for the same
+        input integers, in steps of the scale; None on the CPU.
     """
 
     result: str
@@ -44,12 +47,16 @@ class ResultBlame:
     furthest: int | None
 
     def on(self, stage: str) -> StageAgreement | None:
+        """Return the comparison on `stage`, None if the stage does not show this result."""
         return next((agreement for agreement in self.agreements if agreement.stage == stage), None)
 
 
 @dataclass(frozen=True)
 class Blame:
-    """model, target: names. stages: in order. results: in the order of computation."""
+    """All results. model, target: names. samples: their number. stages: names, in order.
+
+    results: in the order of computation.
+    """
 
     model: str
     target: str
@@ -59,12 +66,12 @@ class Blame:
 
     @property
     def first_beyond(self) -> ResultBlame | None:
-        """The first result of the NPU's program that is further from PyTorch than its arithmetic allows."""
+        """The first result of the NPU's program that exceeds its bound, None if there is none."""
         return next((r for r in self.results if r.furthest is not None and r.furthest > (r.bound or 0)), None)
 
     @property
     def first_loss(self) -> ResultBlame | None:
-        """The first result at which quantising loses much."""
+        """The first result with a loss above LARGE_LOSS_DB, None if there is none."""
         return next((r for r in self.results if r.loss_db > LARGE_LOSS_DB), None)
 
     def to_json(self) -> str:

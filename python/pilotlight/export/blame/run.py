@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a model file to its blame."""
+"""Runs `pilotlight blame`, from the model file to the result."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def blame_model(
     model: str, target: str, options: ExportOptions, samples: int, progress: Callable[[str], None]
 ) -> Blame:
-    """Compile `model` for `target` and run its first `samples` samples on every stage.
+    """Compile `model` for `target` and run its first `samples` samples on each stage.
 
-    Raises what an export raises.
+    progress: called with one line per step. Raises the same errors as an export.
     """
     file = find_model_file(model)
     with tempfile.TemporaryDirectory(prefix="pilotlight-blame-") as folder:
@@ -64,7 +64,11 @@ def _blame(file: Path, target: str, options: ExportOptions, samples: int, steps:
 
 
 def _stages(compiled: CompiledModel, target: str) -> list[Stage]:
-    """Return the stages that there are: a model that came quantised has no FP32, and not every NPU a simulator."""
+    """Return the stages of this model.
+
+    A model that came quantised has no FP32 stage. An NPU without a simulator has no simulator
+    stage.
+    """
     from pilotlight.export.blame.stages import FloatStage, QuantisedStage, SimulatorStage, TosaStage
     from pilotlight.export.quantise import observed
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stages between the user's PyTorch model and the NPU, each with the results that it computes on the way.
+"""The stages from the user's PyTorch model to the NPU, and their intermediate results.
 
-A stage is anything that computes the model for one sample. A result is named after the quantiser behind the
-operator that computes it, and given in real units, whatever the stage computes with.
+A stage computes the model for one sample. A result has the name of the quantiser after its
+operator. It is in real units, whatever numbers the stage computes with.
 """
 
 from __future__ import annotations
@@ -21,28 +21,32 @@ from pilotlight.export.lower import Lowered
 from pilotlight.export.state import InitialState
 from pilotlight.npu.simulation import DelegateRunner
 
-# Name of a quantiser to a tensor.
+# Name of a quantiser -> values in real units.
 Results = dict[str, NDArray[np.float64]]
 
 
 class Stage(Protocol):
-    """name: as a person reads it."""
+    """One stage. name: for the user."""
 
     @property
     def name(self) -> str: ...
 
     def results(self, sample: Sequence[Any]) -> Results:
-        """Compute the model for `sample`, a tuple of float tensors, and return the results that this stage shows."""
+        """Compute the model for `sample`, a tuple of tensors, and return this stage's results."""
 
 
 class FloatStage:
-    """The model in FP32. observed: graph with observers, whose operators have the names of the quantised module's."""
+    """The model in FP32.
+
+    observed: graph with observers. quantised: the quantised module; operators have the same names.
+    """
 
     name = "FP32"
 
     def __init__(self, observed: Any, quantised: Any) -> None:
         self._module = observed
-        # Before a separated activation, what it drops is clipped: that is no loss.
+        # The quantiser before a separated activation clips only values that the activation drops,
+        # so that is no loss.
         self._sources = {node.args[0].name: node.name for node in _quantisers(quantised) if not is_separation(node)}
 
     def results(self, sample: Sequence[Any]) -> Results:
@@ -65,7 +69,10 @@ class QuantisedStage:
 
 
 class TosaStage:
-    """The delegates by the TOSA reference model, the rest by PyTorch. It shows results inside delegates."""
+    """Delegates in the TOSA reference model, the rest in PyTorch.
+
+    It shows results inside delegates.
+    """
 
     name = "TOSA"
 
@@ -91,7 +98,7 @@ class TosaStage:
 
 
 class SimulatorStage:
-    """The delegates on the NPU simulator, the rest by PyTorch. It shows the outputs of delegates."""
+    """Delegates on the NPU simulator, the rest in PyTorch. Shows only outputs of delegates."""
 
     name = "simulator"
 
@@ -118,13 +125,13 @@ class SimulatorStage:
 
 
 def _as_in_pytorch(stored: NDArray[Any], quantiser: Any, like: Results) -> NDArray[np.float64]:
-    """Return a result's real values in the order of elements that PyTorch has."""
+    """Return a result in real units and in PyTorch's order of elements."""
     step = float(quantiser.args[1])
     return nearest(real(stored, quantiser), like[quantiser.name], quantiser, step)
 
 
 def real(integers: NDArray[Any], quantiser: Any) -> NDArray[np.float64]:
-    """Return what integers mean on a quantiser's grid."""
+    """Return the real numbers that integers represent with a quantiser's scale and zero point."""
     _, scale, zero_point, *_ = quantiser.args
     values: NDArray[np.float64] = (integers.astype(np.float64) - zero_point) * scale
     return values

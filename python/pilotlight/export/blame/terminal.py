@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The blame table for a terminal."""
+"""Shows the blame table in a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pilotlight.export.blame.record import LARGE_LOSS_DB, Blame, ResultBlame, St
 
 
 def render(blame: Blame) -> RenderableType:
-    """Return something for `rich.console.Console.print`."""
+    """Return a renderable for `rich.console.Console.print`."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("result of")
     table.add_column("line", overflow="fold")

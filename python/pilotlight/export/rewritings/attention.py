@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attention as timm and Hugging Face write it: one projection for query, key and value, taken apart by `unbind`."""
+"""Attention as in timm and Hugging Face: `unbind` splits one projection in query, key and value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _aten = torch.ops.aten
 
 
 def _picked(node: Any) -> tuple[Any, int, int] | None:
-    """Return of what tensor, along which dimension, and at which index `node` picks; None when it does not."""
+    """Return tensor, dimension and index that `node` selects from; None if it is no selection."""
     if node.target is _aten.select.int:
         tensor, dimension, index = node.args
     else:
@@ -26,7 +26,7 @@ def _picked(node: Any) -> tuple[Any, int, int] | None:
 
 
 def _selected(node: Any) -> Function | None:
-    """Pick first, then permute what is left: it has one dimension less."""
+    """Select first, then permute the result, which has one dimension less."""
     picked = _picked(node)
     if picked is None:
         return None
@@ -40,7 +40,7 @@ def _selected(node: Any) -> Function | None:
 
 
 def _order(tensor: Any) -> list[int] | None:
-    """Return the order in which `tensor` has the dimensions of another, None when it is no permuted one."""
+    """Return the order of dimensions of a permuted tensor, None if `tensor` is not permuted."""
     if tensor.op != "call_function":
         return None
     rank = tensor.meta["val"].dim()
@@ -54,7 +54,7 @@ def _order(tensor: Any) -> list[int] | None:
 
 
 def _taken_apart(node: Any) -> list[Any]:
-    """The tensor of which `node` picks, before it was permuted."""
+    """Return the tensor that `node` selects from, before its permutation."""
     picked = _picked(node)
     assert picked is not None
     return [picked[0].args[0] if _order(picked[0]) is not None else picked[0]]

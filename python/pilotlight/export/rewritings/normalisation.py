@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A batch norm that follows no convolution is an affine map of each channel, whose constants are folded first.
+"""Rewrites a batch norm after no convolution as an affine map of each channel.
 
-Upstream takes it apart after quantising: subtract, multiply, multiply, add, each rounded to int8.
+The constants are folded first. ExecuTorch would split it after quantising into subtract, multiply,
+multiply and add, each rounded to int8.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from pilotlight.export.rewriting import Function, Rewriting
 
 _aten = torch.ops.aten
 _CONVOLUTIONS = {1: _aten.conv1d.default, 2: _aten.conv2d.default}
-# Into these upstream folds a batch norm before it quantises.
+# ExecuTorch folds a batch norm into these before it quantises.
 _FOLDED_BY_UPSTREAM = ("aten.conv1d", "aten.conv2d", "aten.conv3d", "aten.conv_transpose")
 
 
 def _affine(node: Any) -> Function | None:
-    """A channel by channel convolution over one point, or into a linear layer before; else product and sum."""
+    """Return one of three forms of a batch norm, or None.
+
+    If a linear layer is before it: that layer with new weights. Else a depthwise convolution over
+    one point, for one- or two-dimensional planes. Else a product and a sum.
+    """
     x, weight, bias, mean, variance, training, _, epsilon, *_ = node.args
     held = [source for source in (weight, bias, mean, variance) if source is not None]
     if training or not all(is_constant(source) for source in held) or _is_folded_by_upstream(x):
@@ -59,14 +64,14 @@ def _affine(node: Any) -> Function | None:
 
 
 def _tensors(node: Any) -> list[Any]:
-    """What `compute` takes: each tensor that there is, as often as it is used."""
+    """Return the arguments of `compute`: all tensors that are not None, with repetitions."""
     layer = _linear_before(node)
     first = [node.args[0]] if layer is None else list(layer.args)
     return [source for source in (*first, *node.args[1:5]) if source is not None]
 
 
 def _linear_before(node: Any) -> Any:
-    """Return the linear layer that only this batch norm reads, whose rows are its channels."""
+    """Return the linear layer before a batch norm if nothing else reads it, else None."""
     layer = node.args[0]
     alone = layer.op == "call_function" and layer.target is _aten.linear.default and len(layer.users) == 1
     if not alone or len(layer.meta["val"].shape) != 2:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Picks along a dimension by fixed indices, `x[:, [0, 1, 5]]`, as slices: they need no gather."""
+"""Rewrites selections by fixed indices, `x[:, [0, 1, 5]]`, as slices, which need no gather."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pilotlight.export.rewriting import Function, Rewriting, shape_of
 
 _aten = torch.ops.aten
 
-# Beyond this many slices a gather on the CPU is the smaller evil.
+# With more slices than this, a gather on the CPU is cheaper.
 _MOST_SLICES = 32
 
 
 def runs(indices: list[int]) -> list[tuple[int, int]]:
-    """Return ranges that give the indices, one after the other: start, and one past the end.
+    """Return ranges (start, end) that produce the indices in order. The end is exclusive.
 
     >>> runs([4, 5, 6, 0, 6, 6])
     [(4, 7), (0, 1), (6, 7), (6, 7)]
@@ -32,7 +32,7 @@ def runs(indices: list[int]) -> list[tuple[int, int]]:
 
 
 def _sliced(node: Any) -> Function | None:
-    """`index` with one index, or `index_select`."""
+    """Return slices for `index` with one index tensor, or for `index_select`; else None."""
     if node.target is _aten.index_select.default:
         dimension, held = node.args[1], node.args[2]
     else:

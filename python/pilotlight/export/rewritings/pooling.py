@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pools over one dimension, as pools over a plane of one row; maxima over everything, as a reduction."""
+"""Rewrites 1D pools as 2D pools over one row, and maxima over all places as a reduction."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _average(node: Any) -> Function | None:
 
 
 def _maximum(node: Any) -> Function | None:
-    """The largest value of all places; nobody asks where it is."""
+    """Return amax for an adaptive maximum over all places if its index output is unused."""
     pool, index = node.args
     dimensions = _ADAPTIVE_MAXIMA.get(getattr(pool, "target", None))
     if dimensions is None or index != 0 or set(pool.args[1]) != {1} or len(pool.users) != 1:

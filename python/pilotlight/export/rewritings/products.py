@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Products of matrices with the model's weights, in the words that the quantiser knows: `linear`."""
+"""Rewrites matrix products with the model's weights as `linear`, which the quantiser knows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _aten = torch.ops.aten
 
 
 def _linear(node: Any) -> Function | None:
-    """x @ w where w holds weights, a row for each input. `linear` has a row for each output."""
+    """Rewrite x @ w. Weights w have a row for each input; `linear` has a row for each output."""
     x, weights = node.args
     if not is_constant(weights) or weights.meta["val"].dim() != 2 or x.meta["val"].dim() < 2 or x is weights:
         return None
@@ -22,7 +22,7 @@ def _linear(node: Any) -> Function | None:
 
 
 def _linear_with_bias(node: Any) -> Function | None:
-    """beta * bias + alpha * (x @ y). With weights as y it is `linear`, else a product and a sum."""
+    """Rewrite beta * bias + alpha * (x @ y) as `linear` if y is weights, else product and sum."""
     bias, x, y = node.args[:3]
     alpha, beta = node.kwargs.get("alpha", 1), node.kwargs.get("beta", 1)
     if beta == 0 or len({bias, x, y}) < 3:

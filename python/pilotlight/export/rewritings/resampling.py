@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Interpolation as convolutions or as products with fixed weights: each result is a weighted sum.
+"""Rewrites interpolation as a fixed filter or as products with fixed weights.
 
-The U55 and U65 can only repeat rows and columns 2, 4 or 8 times. The rest is made of that, or along
-each axis by `linear`, whose weights are what the operator makes of the identity matrix.
+The U55 and U65 can only repeat rows and columns 2, 4 or 8 times. Bilinear interpolation by these
+factors is repetition and a filter. All others are `linear` along each axis, with the operator's
+result for the identity matrix as weights.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _REPEATED = (2, 4, 8)
 
 
 def _interpolated(node: Any) -> Function | None:
-    """Bilinear or bicubic over a plane, linear over a row."""
+    """Rewrite bilinear, bicubic or linear interpolation."""
     factor = _factor(node)
     if node.target is _aten.upsample_bilinear2d.vec and factor in _REPEATED and not node.args[2]:
         return _filtered(shape_of(node), factor)
@@ -27,19 +28,24 @@ def _interpolated(node: Any) -> Function | None:
 
 
 def _repeated(node: Any) -> Function | None:
-    """The nearest neighbour, unless the NPU knows this factor."""
+    """Rewrite nearest-neighbour interpolation, unless the NPU has this factor."""
     if node.target is _aten.upsample_nearest2d.vec and _factor(node) in _REPEATED:
         return None
     return _multiplied(node)
 
 
 def _factor(node: Any) -> int:
-    """Return by how much both axes of a plane grow, 0 when that is no whole number or not the same."""
+    """Return the factor by which both axes of a plane grow.
+
+    0 if it is not an integer, not the same for both axes, or if the batch is not one.
+    """
     before, after = shape_of(node)[-2:], node.meta["val"].shape[-2:]
     factor = int(after[0]) // before[0]
     given = node.args[-1]
     if isinstance(given, list | tuple) and any(value != factor for value in given):
-        return 0  # the size is rounded, and positions go by the exact factor
+        # The given factor is not an integer. The size is rounded, but positions use the exact
+        # factor.
+        return 0
     same = tuple(after) == (before[0] * factor, before[1] * factor)
     return factor if same and shape_of(node)[0] == 1 else 0
 
@@ -47,7 +53,7 @@ def _factor(node: Any) -> int:
 def _filtered(shape: tuple[int, ...], factor: int) -> Function:
     """Repeat rows and columns, then average with a window of [1, 2, ..., 2, 1] / (2 x factor).
 
-    At the border the operator repeats the outermost values, so they are there once more.
+    The operator repeats the outermost values at the border, so these are added once on each side.
     """
     channels, height, width = shape[1:]
     ramp = torch.full((factor + 1,), 1.0 / factor)
@@ -70,7 +76,7 @@ def _filtered(shape: tuple[int, ...], factor: int) -> Function:
 
 
 def _multiplied(node: Any) -> Function | None:
-    """Multiply along each axis that changes."""
+    """Return a product with fixed weights along each axis whose size changes."""
     before, after = shape_of(node), tuple(node.meta["val"].shape)
     axes = [axis for axis in range(2, len(before)) if before[axis] != after[axis]]
     if not axes:
@@ -91,7 +97,7 @@ def _multiplied(node: Any) -> Function | None:
 
 
 def _weights(node: Any, axis: int) -> Any:
-    """Return [after, before] of one axis: what the operator makes of a one at each place."""
+    """Return the weights [after, before] of one axis: the operator's result for an identity."""
     before, after = shape_of(node), tuple(node.meta["val"].shape)
     spatial = len(before) - 2
     shape = [1, before[axis], *(1,) * spatial]

@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pilotlight.files import write_if_changed
-from pilotlight.npu_names import FAMILIES
 from pilotlight.npu.stream.configurations import CONFIGURATIONS, Configuration
 from pilotlight.npu.stream.isa import Command, Product
 from pilotlight.npu.stream.products import PRODUCTS
+from pilotlight.npu_names import FAMILIES
 
 # Registers without a payload have these opcodes, in two banks; behind each other they are the index of a table.
 _BANKS = ((0x100, 0x134), (0x180, 0x190))
