@@ -43,6 +43,7 @@ MOST_WORDS_OF_THE_README = 750  # A stranger reads it in three minutes.
 
 # Names that documents take from elsewhere, and from where.
 FOREIGN = {
+    "FuseQuantizedActivationPass": "a pass of ExecuTorch",
     "file_data_loader.h": "a header of ExecuTorch that we leave out",
     "mmap_data_loader.h": "a header of ExecuTorch that we leave out",
     "profiler.h": "a header of ExecuTorch that we leave out",
@@ -81,7 +82,6 @@ FOREIGN = {
 # What is wrong and stays so for now: (page, subject of the finding), and why.
 KNOWN = {
     ("firmware/apps/check/DESIGN.md", "platform/system.h"): "the note is being rewritten: pilotlight/platform/system.h",
-    ("python/pilotlight/export/DESIGN.md", "columns"): "the note is being rewritten",
 }
 
 # Packages of Python and folders of the firmware that have no DESIGN.md of their own, and why.
