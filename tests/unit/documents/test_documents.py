@@ -43,6 +43,7 @@ MOST_WORDS_OF_THE_README = 750  # A stranger reads it in three minutes.
 
 # Names that documents take from elsewhere, and from where.
 FOREIGN = {
+    "FuseQuantizedActivationPass": "a pass of ExecuTorch",
     "file_data_loader.h": "a header of ExecuTorch that we leave out",
     "mmap_data_loader.h": "a header of ExecuTorch that we leave out",
     "profiler.h": "a header of ExecuTorch that we leave out",
@@ -79,9 +80,7 @@ FOREIGN = {
 }
 
 # What is wrong and stays so for now: (page, subject of the finding), and why.
-KNOWN = {
-    ("python/pilotlight/export/DESIGN.md", "columns"): "the note is being rewritten",
-}
+KNOWN: dict[tuple[str, str], str] = {}
 
 # Packages of Python and folders of the firmware that have no DESIGN.md of their own, and why.
 WITHOUT_A_DESIGN = {

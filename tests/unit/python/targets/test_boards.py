@@ -107,6 +107,33 @@ def test_a_wrong_board_is_refused_with_file_key_and_value(
     assert message in problem
 
 
+# A board, a line of its board.toml, and the lowest and the highest value that the line may have.
+LIMITS = [
+    ("corstone300-fvp", "irq = 56", 0, 479),
+    ("qemu-corstone300", "irq = 3", 0, 479),
+    ("corstone300-fvp", "irq_receive = 33", 0, 479),
+    ("corstone300-fvp", "baud = 115_200", 300, 10_000_000),
+    ("corstone300-fvp", "mpu_regions = 8", 0, 16),
+    ("corstone300-fvp", "clock_hz = 25_000_000             # [FVP]\ndata", 1_000_000, 10_000_000_000),
+]
+
+
+@pytest.mark.parametrize(("board", "line", "lowest", "highest"), LIMITS, ids=[line for _, line, *_ in LIMITS])
+def test_a_number_may_be_at_its_limits_and_not_beyond(
+    tmp_path: Path, board: str, line: str, lowest: int, highest: int
+) -> None:
+    key, _, rest = line.partition(" = ")
+    behind = rest.lstrip("0123456789_")
+    for value in (lowest - 1, lowest, highest, highest + 1):
+        (tmp_path / str(value)).mkdir()
+    for value in (lowest, highest):
+        boards.load_board(changed_board(tmp_path / str(value), board, (line, f"{key} = {value}{behind}")))
+    for value in (lowest - 1, highest + 1):
+        home = changed_board(tmp_path / str(value), board, (line, f"{key} = {value}{behind}"))
+        with pytest.raises(ConfigError, match=rf"{key} = {value}: must (lie in|be)"):
+            boards.load_board(home)
+
+
 @pytest.mark.parametrize(
     ("right", "wrong"), [("stack_bytes", "stack_byte"), ("irq_receive", "irq_recieve"), ("data_cache", "dcache")]
 )
