@@ -34,7 +34,7 @@ def server_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no C++ compiler for this machine")
     program = tmp_path_factory.mktemp("server") / "echo_server"
     firmware = ROOT / "firmware"
-    folders = [firmware / module / "include" for module in ("base", "protocol", "model")] + [
+    folders = [firmware / module / "include" for module in ("base", "protocol", "model", "platform")] + [
         firmware / "apps" / "check"
     ]
     sources = [
