@@ -24,7 +24,8 @@ def _run(args: argparse.Namespace) -> int:
         require_full_delegation=args.require_full_delegation,
     )
     export_if_needed(
-        export_options(settings, args.model, load_board(args.board)),
+        args.model,
+        export_options(settings, load_board(args.board)),
         args.bundle,
         lambda step: print(f"export: {step}", flush=True),
     )

@@ -9,13 +9,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.build.inputs import gather, watched_paths, what_changed
 from pilotlight.bundle import expectations_sha256, load_model_info
 from pilotlight.errors import ConfigError
+from pilotlight.export_options import ExportOptions
 from pilotlight.paths import ROOT
 
 if TYPE_CHECKING:
@@ -23,20 +24,6 @@ if TYPE_CHECKING:
 
 _RECORD = "inputs.json"
 _PACKAGE = Path(__file__).resolve().parents[1]
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """The options that an export depends on, besides the model's files."""
-
-    model: str
-    target: str
-    system_config: str | None = None
-    memory_mode: str | None = None
-    float_io: bool | None = None
-    require_full_delegation: bool = False
-    board_system_config: str | None = None
-    board_memory_mode: str | None = None
 
 
 class _OpenedFiles:
@@ -79,12 +66,16 @@ def _exporter_hash() -> str:
     return digest.hexdigest()
 
 
-def why_outdated(options: ExportOptions, bundle: Path) -> str:
+def _recorded(model: str, options: ExportOptions) -> dict[str, Any]:
+    return {"model": model, **asdict(options)}
+
+
+def why_outdated(model: str, options: ExportOptions, bundle: Path) -> str:
     """Return why `bundle` must be exported again, or "". Does not import PyTorch."""
     try:
         record = json.loads((bundle / _RECORD).read_text(encoding="utf-8"))
         load_model_info(bundle)
-        if record["options"] != asdict(options):
+        if record["options"] != _recorded(model, options):
             return "other options"
         if record["exporter"] != _exporter_hash():
             return "another version of pilotlight"
@@ -97,13 +88,15 @@ def why_outdated(options: ExportOptions, bundle: Path) -> str:
         return "the bundle is damaged"
 
 
-def export_if_needed(options: ExportOptions, bundle: Path, progress: Callable[[str], None]) -> ExportReport | None:
+def export_if_needed(
+    model: str, options: ExportOptions, bundle: Path, progress: Callable[[str], None]
+) -> ExportReport | None:
     """Export into `bundle` unless it is up to date. Return the export's report, or None.
 
     Raises the errors of `export_model`. An earlier bundle then still exists but counts as out of
     date.
     """
-    reason = why_outdated(options, bundle)
+    reason = why_outdated(model, options, bundle)
     if not reason:
         return None
     if bundle.exists():
@@ -112,14 +105,13 @@ def export_if_needed(options: ExportOptions, bundle: Path, progress: Callable[[s
 
     from pilotlight.export import export_model
 
-    arguments = asdict(options)
     with _record_opened_files() as opened:
-        report = export_model(arguments.pop("model"), arguments.pop("target"), bundle, progress=progress, **arguments)
+        report = export_model(model, options, bundle, progress=progress)
     inputs = gather(Path(load_model_info(bundle).source), opened, report.depends_on, bundle)
     if not inputs["folder"]:
         progress("the model's folder has too many files to watch: name what it reads in ModelSpec(depends_on=...)")
     record = {
-        "options": asdict(options),
+        "options": _recorded(model, options),
         "exporter": _exporter_hash(),
         "expectations": expectations_sha256(bundle),
         "inputs": inputs,

@@ -18,7 +18,7 @@ from pilotlight.boards import Board, load_board
 from pilotlight.build.build_id import SYMBOL
 from pilotlight.build.bundles import BUNDLES, bundle_folders
 from pilotlight.build.compile import compile_firmware, configure, require_tools, unread_variables
-from pilotlight.build.exports import ExportOptions, export_if_needed
+from pilotlight.build.exports import export_if_needed
 from pilotlight.build.settings import (
     Settings,
     export_options,
@@ -32,6 +32,7 @@ from pilotlight.bundle import expectations_sha256, load_model_info
 from pilotlight.errors import ConfigError
 from pilotlight.export.report import REPORT_NAME, ExportReport, load_report
 from pilotlight.export.terminal import render, render_findings
+from pilotlight.export_options import ExportOptions
 from pilotlight.files import write_atomically
 from pilotlight.paths import ROOT
 from pilotlight.progress import telling
@@ -77,7 +78,7 @@ def build_image(
 
     # Export here, because CMake would not show progress. With -s, CMake exports.
     for model, bundle in zip(settings.model, bundle_folders(folder, settings.model), strict=True):
-        _export(export_options(settings, model, board), bundle, console)
+        _export(model, export_options(settings, board), bundle, console)
     # From here on, the earlier image is invalid.
     if pristine == "auto" and needs_pristine(before, settings):
         make_pristine(folder, kept=() if settings.source_dir else (BUNDLES,))
@@ -93,9 +94,9 @@ def build_image(
     return _finish(folder, settings, board)
 
 
-def _export(options: ExportOptions, bundle: Path, console: Console) -> None:
-    with telling(console, f"exporting {options.model} for {options.target}") as tell:
-        report = export_if_needed(options, bundle, lambda step: tell(f"exporting {options.model}: {step.strip()}"))
+def _export(model: str, options: ExportOptions, bundle: Path, console: Console) -> None:
+    with telling(console, f"exporting {model} for {options.npu}") as tell:
+        report = export_if_needed(model, options, bundle, lambda step: tell(f"exporting {model}: {step.strip()}"))
     _print_export(bundle, report, console)
 
 

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pilotlight.boards import Board
-from pilotlight.build.exports import ExportOptions
 from pilotlight.errors import ConfigError, PilotlightError
+from pilotlight.export_options import ExportOptions
 from pilotlight.files import write_atomically
 
 _FILE = "settings.json"
@@ -37,15 +37,14 @@ class Settings:
     shared_arena: bool = False
 
 
-def export_options(settings: Settings, model: str, board: Board) -> ExportOptions:
-    """Return the export options of one model.
+def export_options(settings: Settings, board: Board) -> ExportOptions:
+    """Return the export options of the models.
 
     The board's settings for Vela apply only if the target is the board's own NPU.
     """
     own_npu = settings.target in ("", board.npu.config)
     return ExportOptions(
-        model=model,
-        target=settings.target or board.npu.config,
+        npu=settings.target or board.npu.config,
         system_config=settings.system_config or None,
         memory_mode=settings.memory_mode or None,
         float_io=settings.float_io or None,

@@ -24,9 +24,9 @@ def validate(settings: Settings, board: Board) -> None:
     for model in settings.model:
         find_model_file(model)
     bundle_names(settings.model)
-    options = export_options(settings, "", board)
+    options = export_options(settings, board)
     resolve(
-        options.target,
+        options.npu,
         options.system_config or options.board_system_config,
         options.memory_mode or options.board_memory_mode,
     )

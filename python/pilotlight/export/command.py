@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pilotlight.export import export_model
+from pilotlight.export import ExportOptions, export_model
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -47,16 +47,10 @@ def _run(args: argparse.Namespace) -> int:
         if not args.json:
             console.print(line, markup=False)
 
-    report = export_model(
-        args.model,
-        args.target,
-        args.output,
-        system_config=args.system_config,
-        memory_mode=args.memory_mode,
-        float_io=args.float_io,
-        require_full_delegation=args.require_full_delegation,
-        progress=tell,
+    options = ExportOptions(
+        args.target, args.system_config, args.memory_mode, args.float_io, args.require_full_delegation
     )
+    report = export_model(args.model, options, args.output, progress=tell)
     if args.json:
         print(report.to_json(), end="")
     else:

@@ -15,12 +15,12 @@ from pilotlight.export.attempts import Attempt, Attempts
 from pilotlight.export.constants import fold_constants
 from pilotlight.export.findings import demand_finite
 from pilotlight.export.model_file import load_model
-from pilotlight.export.options import ExportOptions
 from pilotlight.export.rewrites import rewrite
 from pilotlight.export.rewrites_softmax import rewrite_softmax
 from pilotlight.export.state import run_once
 from pilotlight.export.steps import Steps, counted
 from pilotlight.export.targets import Target, resolve
+from pilotlight.export_options import ExportOptions
 from pilotlight.model_spec import ModelSpec
 from pilotlight.npu.stream.configurations import CONFIGURATIONS
 
@@ -48,7 +48,7 @@ class CompiledModel:
     attempt: Attempt
 
 
-def compile_model(file: Path, target_name: str, options: ExportOptions, steps: Steps, work: Path) -> CompiledModel:
+def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) -> CompiledModel:
     """Load, capture, quantise and compile the model in `file`. Vela's files go below `work`.
 
     Raises ConfigError for a wrong target or option, ModelError for a model that cannot be compiled.
@@ -57,9 +57,9 @@ def compile_model(file: Path, target_name: str, options: ExportOptions, steps: S
         spec = load_model(file)
         # Before torch.export, which would wrap an exception that forward raises.
         state = run_once(spec.module, spec.example_inputs)
-    override = spec.targets.get(target_name, {})
+    override = spec.targets.get(options.npu, {})
     target = resolve(
-        target_name,
+        options.npu,
         options.system_config or override.get("system_config") or options.board_system_config,
         options.memory_mode or override.get("memory_mode") or options.board_memory_mode,
     )

@@ -24,11 +24,11 @@ from pilotlight.export.kernels import firmware_kernels, missing_kernels
 from pilotlight.export.model_file import find_model_file
 from pilotlight.export.model_modules import importable
 from pilotlight.export.noise import NoiseLog
-from pilotlight.export.options import ExportOptions
 from pilotlight.export.report import ExportReport, Sizes
 from pilotlight.export.steps import Steps, counted
 from pilotlight.export.targets import Target, resolve
 from pilotlight.export.upstream import import_upstream, one_thread
+from pilotlight.export_options import ExportOptions
 from pilotlight.model_spec import ModelSpec
 
 # The build adds inputs.json.
@@ -42,14 +42,12 @@ _CAME_QUANTISED = (
 )
 
 
-def run_export(
-    model: str, target_name: str, out: Path, options: ExportOptions, progress: Callable[[str], None]
-) -> ExportReport:
+def run_export(model: str, out: Path, options: ExportOptions, progress: Callable[[str], None]) -> ExportReport:
     """See `pilotlight.export.export_model`."""
     out = Path(out).absolute()
     file = find_model_file(model)
     resolve(
-        target_name,
+        options.npu,
         options.system_config or options.board_system_config,
         options.memory_mode or options.board_memory_mode,
     )
@@ -73,7 +71,7 @@ def run_export(
             one_thread(),
             importable(file.parent),
         ):
-            report = _export(file, target_name, partial, options, steps, Path(work))
+            report = _export(file, partial, options, steps, Path(work))
         log.close()
         _replace(out, partial)
     except PilotlightError as error:
@@ -87,16 +85,14 @@ def run_export(
     return report
 
 
-def _export(
-    file: Path, target_name: str, folder: Path, options: ExportOptions, steps: Steps, work: Path
-) -> ExportReport:
+def _export(file: Path, folder: Path, options: ExportOptions, steps: Steps, work: Path) -> ExportReport:
     from pilotlight.export import golden, lower
     from pilotlight.export.compiled import arrays_of, compile_model
     from pilotlight.export.findings import findings, input_data
     from pilotlight.export.origins import output_origins
     from pilotlight.export.state import demand_kept
 
-    model = compile_model(file, target_name, options, steps, work)
+    model = compile_model(file, options, steps, work)
     spec, captured, attempt, samples = model.spec, model.captured, model.attempt, model.samples
     quantised, lowered = attempt.quantised, attempt.lowered
     demand_kept(lowered.program, model.state)

@@ -35,7 +35,7 @@ def _run(args: argparse.Namespace) -> int:
 
     from pilotlight.export.blame.picture import FORMATS, draw
     from pilotlight.export.blame.terminal import render
-    from pilotlight.export.options import ExportOptions
+    from pilotlight.export_options import ExportOptions
 
     if args.samples < 1:
         raise ConfigError(f"--samples {args.samples}: nothing would be shown", hint="--samples 4")
@@ -50,7 +50,7 @@ def _run(args: argparse.Namespace) -> int:
     # Not at the top, because this imports PyTorch.
     from pilotlight.export.blame.run import blame_model
 
-    found = blame_model(args.model, args.target, ExportOptions(), args.samples, tell)
+    found = blame_model(args.model, ExportOptions(args.target), args.samples, tell)
     if args.picture is not None:
         draw(found, args.picture)
     if args.json:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from pilotlight.export.model_file import find_model_file
 from pilotlight.export.model_modules import importable
 from pilotlight.export.noise import NoiseLog
-from pilotlight.export.options import ExportOptions
 from pilotlight.export.steps import Steps
 from pilotlight.export.upstream import import_upstream, one_thread
+from pilotlight.export_options import ExportOptions
 from pilotlight.npu.stream.configurations import CONFIGURATIONS
 
 if TYPE_CHECKING:
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from pilotlight.export.compiled import CompiledModel
 
 
-def blame_model(
-    model: str, target: str, options: ExportOptions, samples: int, progress: Callable[[str], None]
-) -> Blame:
-    """Compile `model` for `target` and run its first `samples` samples on each stage.
+def blame_model(model: str, options: ExportOptions, samples: int, progress: Callable[[str], None]) -> Blame:
+    """Compile `model` for `options.npu` and run its first `samples` samples on each stage.
 
     progress: called with one line per step. Raises the same errors as an export.
     """
@@ -38,23 +36,23 @@ def blame_model(
             with steps.step("import"):
                 import_upstream()
             with one_thread(), importable(file.parent):
-                return _blame(file, target, options, samples, steps, Path(folder) / "vela")
+                return _blame(file, options, samples, steps, Path(folder) / "vela")
         finally:
             log.close()
 
 
-def _blame(file: Path, target: str, options: ExportOptions, samples: int, steps: Steps, work: Path) -> Blame:
+def _blame(file: Path, options: ExportOptions, samples: int, steps: Steps, work: Path) -> Blame:
     from pilotlight.export.blame.findings import blame
     from pilotlight.export.compiled import compile_model
 
-    compiled = compile_model(file, target, options, steps, work)
+    compiled = compile_model(file, options, steps, work)
     with steps.step("stages"):
-        stages = _stages(compiled, target)
+        stages = _stages(compiled, options.npu)
     given: Sequence[Sequence[Any]] = compiled.samples[:samples]
     with steps.step("blame"):
         return blame(
             compiled.spec.name,
-            target,
+            options.npu,
             stages,
             given,
             compiled.attempt.comparison,
@@ -63,7 +61,7 @@ def _blame(file: Path, target: str, options: ExportOptions, samples: int, steps:
         )
 
 
-def _stages(compiled: CompiledModel, target: str) -> list[Stage]:
+def _stages(compiled: CompiledModel, npu: str) -> list[Stage]:
     """Return the stages of this model.
 
     A model that came quantised has no FP32 stage. An NPU without a simulator has no simulator
@@ -77,6 +75,6 @@ def _stages(compiled: CompiledModel, target: str) -> list[Stage]:
     if not compiled.captured.quantised:
         graph = observed(compiled.captured, compiled.spec, compiled.compile_spec, attempt.in_float)
         stages.insert(0, FloatStage(graph, module))
-    if target in CONFIGURATIONS:
+    if npu in CONFIGURATIONS:
         stages.append(SimulatorStage(attempt.comparison, attempt.lowered))
     return stages

@@ -12,8 +12,9 @@ from rich.console import Console
 
 import pilotlight.export
 from pilotlight.build import export_step, image
-from pilotlight.build.exports import ExportOptions, export_if_needed, why_outdated, write_depfile
+from pilotlight.build.exports import export_if_needed, why_outdated, write_depfile
 from pilotlight.bundle import ModelInfo, Tolerance, load_model_info
+from pilotlight.export_options import ExportOptions
 
 
 class Report(str):
@@ -22,7 +23,7 @@ class Report(str):
     depends_on: tuple[str, ...] = ()
 
 
-OPTIONS = ExportOptions(model="m", target="ethos-u55-128")
+OPTIONS = ExportOptions("ethos-u55-128")
 
 
 @pytest.fixture
@@ -31,13 +32,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "model.py").write_text("weights = open(__file__.replace('model.py', 'weights.bin'), 'rb').read()\n")
     (tmp_path / "weights.bin").write_bytes(b"weights")
 
-    def export_model(model: str, target: str, out: Path, **_: object) -> str:
+    def export_model(model: str, options: ExportOptions, out: Path, **_: object) -> str:
         source = tmp_path / "model.py"
         exec(compile(source.read_text(), str(source), "exec"), {"__file__": str(source)})
         out.mkdir(parents=True, exist_ok=True)
         (out / "model.pte").write_bytes(b"program")
         digest = hashlib.sha256(b"program").hexdigest()
-        info = ModelInfo("m", str(source), target, "", "", (), (), (), digest)
+        info = ModelInfo("m", str(source), options.npu, "", "", (), (), (), digest)
         replace(info, warnings=("y: SQNR 3.0 dB",), weak=("y is the same",)).save(out)
         (out / "golden.npz").write_bytes(b"golden outputs")
         return Report("report")
@@ -47,7 +48,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def export(folder: Path, options: ExportOptions = OPTIONS) -> object:
-    return export_if_needed(options, folder / "out" / "bundle", lambda line: None)
+    return export_if_needed("m", options, folder / "out" / "bundle", lambda line: None)
 
 
 def test_second_export_of_an_unchanged_model_does_nothing(folder: Path) -> None:
@@ -71,13 +72,13 @@ def test_touching_a_file_is_no_change(folder: Path) -> None:
 
 def test_other_options_export_again(folder: Path) -> None:
     export(folder)
-    assert export(folder, ExportOptions(model="m", target="ethos-u55-256")) == "report"
+    assert export(folder, ExportOptions("ethos-u55-256")) == "report"
 
 
 def test_damaged_program_exports_again(folder: Path) -> None:
     export(folder)
     (folder / "out" / "bundle" / "model.pte").write_bytes(b"flipped")
-    assert why_outdated(OPTIONS, folder / "out" / "bundle") == "the bundle is damaged"
+    assert why_outdated("m", OPTIONS, folder / "out" / "bundle") == "the bundle is damaged"
 
 
 def test_golden_outputs_and_tolerances_that_are_not_the_exports_are_exported_again(folder: Path) -> None:
@@ -94,7 +95,7 @@ def test_golden_outputs_and_tolerances_that_are_not_the_exports_are_exported_aga
 def test_deciding_that_nothing_is_to_do_does_not_import_torch(folder: Path) -> None:
     export(folder)
     loaded = "torch" in sys.modules
-    assert why_outdated(OPTIONS, folder / "out" / "bundle") == ""
+    assert why_outdated("m", OPTIONS, folder / "out" / "bundle") == ""
     assert ("torch" in sys.modules) == loaded
 
 
@@ -114,7 +115,7 @@ def test_a_build_repeats_what_the_export_found_even_when_it_is_up_to_date(
     bundle = folder / "out" / "bundle"
     out = io.StringIO()
     if step == "west build":
-        image._export(OPTIONS, bundle, Console(file=out))
+        image._export("m", OPTIONS, bundle, Console(file=out))
         said = out.getvalue()
         assert "up to date" in said
     else:

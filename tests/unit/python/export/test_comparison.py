@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pilotlight.errors import UnsupportedOperator
-from pilotlight.export import activations, export_model, lower, quantise
+from pilotlight.export import ExportOptions, activations, export_model, lower, quantise
 from pilotlight.export.attempts import Attempt, Attempts
 from pilotlight.export.comparison import arrangements
 from pilotlight.export.noise import NoiseLog
@@ -144,7 +144,7 @@ def test_without_that_step_an_export_that_must_delegate_all_fails_and_names_the_
     file = tmp_path / "loses.py"
     file.write_text(LOSES_ITS_RELU, encoding="utf-8")
     with pytest.raises(UnsupportedOperator, match=r"full delegation is required(.|\n)*relu(.|\n)*loses\.py:11"):
-        export_model(str(file), "ethos-u55-128", tmp_path / "bundle", require_full_delegation=True)
+        export_model(str(file), ExportOptions("ethos-u55-128", require_full_delegation=True), tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
 
 

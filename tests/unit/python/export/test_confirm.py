@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pilotlight.export import export_model
+from pilotlight.export import ExportOptions, export_model
 from pilotlight.export.confirm import Miscompiled, confirm
 from pilotlight.pte import read_program
 
@@ -25,7 +25,7 @@ class Call:
 
 
 def test_a_delegate_that_answers_otherwise_is_refused_and_a_right_one_is_not(tmp_path: Path) -> None:
-    export_model("digits", "ethos-u55-128", tmp_path / "bundle")
+    export_model("digits", ExportOptions("ethos-u55-128"), tmp_path / "bundle")
     (delegate,) = read_program((tmp_path / "bundle" / "model.pte").read_bytes()).methods["forward"].delegates
     arrays = np.load(tmp_path / "bundle" / "golden.npz")
     inputs, golden = arrays["input_0"][0].reshape(1, 1, 8, 8), arrays["golden_0"][0].reshape(1, 10)

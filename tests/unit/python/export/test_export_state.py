@@ -21,7 +21,7 @@ from torch import nn
 from pilotlight.bundle import load_model_info
 from pilotlight.codegen.state import carries_over, find_state
 from pilotlight.errors import BadProgram
-from pilotlight.export import ExportReport, export_model
+from pilotlight.export import ExportOptions, ExportReport, export_model
 from pilotlight.export.state import InitialState, Sampling, run_once
 from pilotlight.npu import Simulator
 from pilotlight.pte import Tensor, read_program
@@ -40,7 +40,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Export
             bundle = tmp_path_factory.mktemp("export") / f"average{sequence}"
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("EXAMPLE_SEQUENCE", sequence)
-                report = export_model(str(MODEL), "ethos-u55-128", bundle)
+                report = export_model(str(MODEL), ExportOptions("ethos-u55-128"), bundle)
             with np.load(bundle / "golden.npz") as file:
                 done[sequence] = bundle, report, dict(file)
         return done[sequence]

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from pilotlight.bundle import TensorInfo, Tolerance, load_model_info
 from pilotlight.errors import ModelError
-from pilotlight.export import export_model
+from pilotlight.export import ExportOptions, export_model
 from pilotlight.export.accuracy import output_accuracy, sqnr_db, worst_slices
 from pilotlight.export.findings import Findings, Origin, demand_finite, findings, input_data
 from pilotlight.export.model_file import load_model
@@ -202,7 +202,7 @@ def spec():
 
 def test_the_bundle_and_the_terminal_carry_what_an_export_found(tmp_path: Path) -> None:
     (tmp_path / "mixed.py").write_text(MODEL)
-    report = export_model(str(tmp_path / "mixed.py"), "ethos-u55-128", tmp_path / "out")
+    report = export_model(str(tmp_path / "mixed.py"), ExportOptions("ethos-u55-128"), tmp_path / "out")
     out = io.StringIO()
     Console(file=out, width=2000).print(render(report))
     (warning,) = load_model_info(tmp_path / "out").warnings

@@ -21,7 +21,7 @@ from torchao.quantization.pt2e import move_exported_model_to_eval
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e, prepare_qat_pt2e
 
 from pilotlight.bundle import load_model_info
-from pilotlight.export import export_model, lower
+from pilotlight.export import ExportOptions, export_model, lower
 from pilotlight.export.attempts import Attempt, Attempts
 from pilotlight.export.golden import GoldenModel, quantised_values
 from pilotlight.export.module_forms import accepted_module
@@ -167,7 +167,9 @@ def test_a_quantised_program_from_a_file_is_exported_without_calibration(tmp_pat
     module = after_training()
     torch.export.save(torch.export.export(module, (SAMPLES[:1],)), tmp_path / "trained.pt2")
     told: list[str] = []
-    report = export_model(str(tmp_path / "trained.pt2"), TARGET, tmp_path / "bundle", progress=told.append)
+    report = export_model(
+        str(tmp_path / "trained.pt2"), ExportOptions(TARGET), tmp_path / "bundle", progress=told.append
+    )
     assert report.on_cpu == ()
     assert any("keeping the ranges" in line for line in told)
     assert any("came quantised" in note for note in report.notes)

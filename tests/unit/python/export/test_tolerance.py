@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pilotlight.bundle import EXACT, TensorInfo, load_model_info
-from pilotlight.export import export_model
+from pilotlight.export import ExportOptions, export_model
 from pilotlight.export.tolerance import NOISE, Spread, noisy
 
 FLOAT = TensorInfo("y", "float32", (1, 4), 0.0, 0)
@@ -50,7 +50,7 @@ def spread(info: TensorInfo, golden: list[float], with_noise: list[float]) -> Sp
 def test_outputs_are_exact_unless_an_operator_that_rounds_its_own_way_is_before_them(tmp_path: Path) -> None:
     model = tmp_path / "mixed.py"
     model.write_text(MIXED, encoding="utf-8")
-    report = export_model(str(model), "ethos-u55-128", tmp_path / "bundle")
+    report = export_model(str(model), ExportOptions("ethos-u55-128"), tmp_path / "bundle")
     where, softplus, argmax = load_model_info(tmp_path / "bundle").tolerances
     # A comparison and a choice between two floats do not round. exp and log1p do.
     assert where == argmax == EXACT
