@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -12,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pilotlight import targets
+from pilotlight.build_info import BuildInfo
 from pilotlight.deadline import Deadline
 
 PROBE = Path(__file__).resolve().parent / "firmware"
@@ -102,8 +102,7 @@ class Bench:
 def make_build(folder: Path, board: str, image: Path | None, npu: str = "ethos-u55-128") -> Path:
     """Make a build folder with those files that pilotlight.targets reads."""
     folder.mkdir(parents=True, exist_ok=True)
-    info = {"board": board, "model": "probe", "build_id": BUILD_ID, "target": npu}
-    (folder / "build_info.json").write_text(json.dumps(info), encoding="utf-8")
+    BuildInfo(board, board, "probe", BUILD_ID, True, npu, "firmware.elf").save(folder)
     if image is not None:
         (folder / "firmware.elf").unlink(missing_ok=True)
         (folder / "firmware.elf").hardlink_to(image)

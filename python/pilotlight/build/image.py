@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
+from pilotlight import build_info
 from pilotlight.boards import Board, load_board
 from pilotlight.build.build_id import SYMBOL
 from pilotlight.build.bundles import BUNDLES, bundle_folders
@@ -28,12 +29,12 @@ from pilotlight.build.settings import (
     save_settings,
 )
 from pilotlight.build.validate import validate
+from pilotlight.build_info import BuildInfo, BuiltModel
 from pilotlight.bundle import expectations_sha256, load_model_info
 from pilotlight.errors import ConfigError
 from pilotlight.export.report import REPORT_NAME, ExportReport, load_report
 from pilotlight.export.terminal import render, render_findings
 from pilotlight.export_options import ExportOptions
-from pilotlight.files import write_atomically
 from pilotlight.paths import ROOT
 from pilotlight.progress import telling
 from pilotlight.proof.elf_image import ElfImage
@@ -83,7 +84,7 @@ def build_image(
     if pristine == "auto" and needs_pristine(before, settings):
         make_pristine(folder, kept=() if settings.source_dir else (BUNDLES,))
     save_settings(folder, settings)
-    (folder / "build_info.json").unlink(missing_ok=True)
+    (folder / build_info.NAME).unlink(missing_ok=True)
     exports_before = _export_times(folder)
     _compile(folder, settings, board, definitions, console)
     if settings.source_dir:
@@ -183,26 +184,20 @@ def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:
     infos = [load_model_info(bundle) for bundle in bundles]
     build_id = (folder / "generated" / "build_id.txt").read_text(encoding="ascii").strip()
     memory = json.loads((folder / "generated" / "memory.json").read_text(encoding="utf-8"))
-    build_info = {
-        "board": settings.board,
-        "board_name": board.name,
-        "model": " and ".join(info.name for info in infos),
-        "models": [
-            {
-                "name": info.name,
-                "bundle": str(bundle.relative_to(folder)),
-                "expectations": expectations_sha256(bundle),
-                "memory": memory[info.name],
-            }
-            for info, bundle in zip(infos, bundles, strict=True)
-        ],
-        "build_id": build_id,
+    BuildInfo(
+        board=settings.board,
+        board_name=board.name,
+        model=" and ".join(info.name for info in infos),
+        build_id=build_id,
         # An app without the symbol can answer neither `check` nor `fault`.
-        "tells_build_id": ElfImage(elf).find(SYMBOL) is not None,
-        "target": infos[0].target,
-        "elf": str(elf.relative_to(folder)),
-    }
-    write_atomically(folder / "build_info.json", json.dumps(build_info, indent=2) + "\n")
+        tells_build_id=ElfImage(elf).find(SYMBOL) is not None,
+        npu=infos[0].target,
+        elf=str(elf.relative_to(folder)),
+        models=tuple(
+            BuiltModel(info.name, str(bundle.relative_to(folder)), expectations_sha256(bundle), memory[info.name])
+            for info, bundle in zip(infos, bundles, strict=True)
+        ),
+    ).save(folder)
     return BuildSummary(elf, build_id, region_use(Image.load(elf), board.memory))
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from pilotlight import targets
 from pilotlight.boards import load_board
+from pilotlight.build_info import BuildInfo
 from pilotlight.bundle import ModelInfo, load_model_info
 from pilotlight.check import record
 from pilotlight.check.compare import Mismatched, accuracy, compare_output, rounding
@@ -136,7 +136,12 @@ def run_check(
     started = time.monotonic()
     deadline = Deadline(timeout_s)
     record.forget_latest(build_dir / "check")
-    build = _build_info(build_dir)
+    build = BuildInfo.load(build_dir)
+    if not build.tells_build_id:
+        raise ConfigError(
+            f"{build_dir}: the app of this image does not speak the check protocol, so nothing can be checked",
+            hint="check the model in the check app: west build -b BOARD -m MODEL -d ANOTHER_FOLDER",
+        )
     bundles = [build_dir / model.bundle for model in build.models]
     infos = [load_model_info(bundle) for bundle in bundles]
     blank = CheckReport(
@@ -153,7 +158,7 @@ def run_check(
         for info, bundle, built in zip(infos, bundles, build.models, strict=True):
             data = load_data_set(bundle, info)
             demand_these_expectations(bundle, built.expectations)
-            subjects.append(_Subject(info, bundle, data, _sample_count(samples, data), built.memory))
+            subjects.append(_Subject(info, bundle, data, _sample_count(samples, data), Arenas.from_json(built.memory)))
         target = connect(build_dir, deadline.within(CONNECT_TIMEOUT_S))
         try:
             report = _converse(
@@ -177,7 +182,7 @@ def run_check(
 def _converse(
     link: Link,
     build_dir: Path,
-    build: _Build,
+    build: BuildInfo,
     blank: CheckReport,
     subjects: list[_Subject],
     retries: int,
@@ -393,43 +398,3 @@ def _clock(board: str) -> str:
         return load_board(board).clock
     except ConfigError:
         return "host"
-
-
-@dataclass(frozen=True)
-class _BuiltModel:
-    """A model of the build. expectations: hash of its golden outputs and tolerances."""
-
-    bundle: str
-    memory: Arenas
-    expectations: str
-
-
-@dataclass(frozen=True)
-class _Build:
-    """The build. board: as the user gave it. board_name: as in board.toml."""
-
-    board: str
-    board_name: str
-    build_id: str
-    models: tuple[_BuiltModel, ...]
-
-
-def _build_info(build_dir: Path) -> _Build:
-    path = build_dir / "build_info.json"
-    hint = "west build"
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-        models = tuple(
-            _BuiltModel(str(model["bundle"]), Arenas.from_json(model["memory"]), str(model["expectations"]))
-            for model in info["models"]
-        )
-        if not info["tells_build_id"]:
-            raise ConfigError(
-                f"{build_dir}: the app of this image does not speak the check protocol, so nothing can be checked",
-                hint="check the model in the check app: west build -b BOARD -m MODEL -d ANOTHER_FOLDER",
-            )
-        return _Build(str(info["board"]), str(info["board_name"]), str(info["build_id"]), models)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} does not exist: there is no finished build", hint=hint) from error
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: not a build description ({error})", hint=hint) from error

@@ -4,19 +4,18 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight import targets
 from pilotlight.boards import load_board
+from pilotlight.build_info import BuildInfo
 from pilotlight.bundle import load_model_info
 from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError
@@ -78,8 +77,8 @@ def listen(
     that still allows a report is the report's `failure`.
     """
     deadline = Deadline(timeout_s)
-    build = _build_info(build_dir)
-    description = load_description(_description_file(build_dir, build.bundles))
+    build = BuildInfo.load(build_dir)
+    description = load_description(_description_file(build_dir, [model.bundle for model in build.models]))
     words = None if labels is None else read_labels(labels)
     sound = np.empty(0, np.int16)
 
@@ -151,24 +150,6 @@ def _arrays(recording: Recording) -> bytes:
         ends=np.array([inference.end for inference in recording.inferences], np.int64),
     )
     return buffer.getvalue()
-
-
-@dataclass(frozen=True)
-class _Build:
-    board: str
-    board_name: str
-    build_id: str
-    bundles: tuple[str, ...]
-
-
-def _build_info(build_dir: Path) -> _Build:
-    path = build_dir / "build_info.json"
-    try:
-        info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        bundles = tuple(str(model["bundle"]) for model in info["models"])
-        return _Build(str(info["board"]), str(info["board_name"]), str(info["build_id"]), bundles)
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: there is no finished build ({error})", hint="west build") from error
 
 
 def _description_file(build_dir: Path, bundles: Sequence[str]) -> Path:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -11,9 +10,9 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pilotlight.boards import load_board
+from pilotlight.build_info import BuildInfo
 from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError, TargetDied, TargetError, TargetNotRunning
 from pilotlight.paths import ROOT
@@ -63,11 +62,11 @@ def power_up(
     start).
     """
     build_dir = build_dir.resolve()
-    info = _build_info(build_dir)
-    if not (build_dir / info["elf"]).is_file():
-        raise ConfigError(f"{build_dir}: no {info['elf']}", hint="west build")
-    board = load_board(info["board"])
-    chosen = npu or _built_for(info, board.npu.configurable) or board.npu.config
+    build = BuildInfo.load(build_dir)
+    if not (build_dir / build.elf).is_file():
+        raise ConfigError(f"{build_dir}: no {build.elf}", hint="west build")
+    board = load_board(build.board)
+    chosen = npu or (build.npu if board.npu.configurable else board.npu.config)
     possible = board.npu.configurable or (board.npu.config,)
     if chosen not in possible:
         raise ConfigError(f"{board.name} cannot have the NPU {chosen!r}", hint=f"one of {', '.join(possible)}")
@@ -171,40 +170,20 @@ def connect(build_dir: Path) -> str:
     if not state.running:
         why = "was never powered up" if state.phase == OFF else f"is not running: {state.reason or state.phase}"
         raise TargetNotRunning(f"the target of {build_dir} {why}", hint="west flash")
-    if state.build_id != _build_info(build_dir)["build_id"]:
+    if state.build_id != BuildInfo.load(build_dir).build_id:
         raise TargetNotRunning(f"{build_dir} was built again after its target was powered up", hint="west flash")
     return _url(state)
 
 
 def can_answer(build_dir: Path) -> bool:
     """Whether the image speaks the check protocol. Raises ConfigError without a finished build."""
-    return bool(_build_info(build_dir.resolve()).get("tells_build_id", True))
+    return BuildInfo.load(build_dir.resolve()).tells_build_id
 
 
 def board_of(build_dir: Path) -> str:
     """Return the board of the folder's image. Raises ConfigError without a finished build."""
-    return str(_build_info(build_dir.resolve())["board"])
+    return BuildInfo.load(build_dir.resolve()).board
 
 
 def _url(state: TargetState) -> str:
     return f"socket://127.0.0.1:{state.console_port}"
-
-
-def _built_for(info: dict[str, Any], configurable: tuple[str, ...]) -> str | None:
-    """Return the NPU of the export if the board's emulator can have several, else None."""
-    target = info.get("target")
-    return str(target) if configurable and target else None
-
-
-def _build_info(build_dir: Path) -> dict[str, Any]:
-    path = build_dir / "build_info.json"
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{build_dir} holds no finished build: no build_info.json", hint="west build") from error
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{path}: {error}", hint="delete the folder, then west build") from error
-    for key in ("board", "model", "build_id"):
-        if not isinstance(info, dict) or not isinstance(info.get(key), str):
-            raise ConfigError(f"{path}: {key}: missing, or not a string", hint="delete the folder, then west build")
-    return {"elf": "firmware.elf", **info}

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from pilotlight.build_info import BuildInfo
 from pilotlight.errors import PilotlightError
 from pilotlight.fault import decode_fault
 from pilotlight.targets.state import kept_fault_file
@@ -27,8 +27,7 @@ def last_fault(build_dir: Path) -> str:
     if not dump:
         return "; no fault was recorded"
     try:
-        info = json.loads((build_dir / "build_info.json").read_text(encoding="utf-8"))
-        lines = decode_fault(dump, build_dir / info.get("elf", "firmware.elf")).lines()
-    except (PilotlightError, OSError, ValueError) as error:
+        lines = decode_fault(dump, build_dir / BuildInfo.load(build_dir).elf).lines()
+    except PilotlightError as error:
         lines = [str(error)]
     return "\n  ".join(["", "the last fault: " + lines[0], *lines[1:]])

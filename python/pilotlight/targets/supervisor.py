@@ -9,7 +9,6 @@ however it ends.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -25,6 +24,7 @@ from pathlib import Path
 from types import FrameType
 
 from pilotlight.boards import MAILBOX_ROLE, Board, load_board
+from pilotlight.build_info import BuildInfo
 from pilotlight.deadline import Deadline
 from pilotlight.errors import BadFaultDump, PilotlightError, TargetError
 from pilotlight.fault.dump import LENGTH as FAULT_DUMP_BYTES
@@ -64,14 +64,14 @@ class Supervisor:
     def __init__(self, build_dir: Path, npu: str, idle_limit_s: float, npu_faults: list[str]) -> None:
         self._build_dir, self._idle_limit_s, self._npu_faults = build_dir, idle_limit_s, npu_faults
         self._folder = target_folder(build_dir)
-        info = json.loads((build_dir / "build_info.json").read_text(encoding="utf-8"))
-        self._board: Board = load_board(info["board"])
-        self._image = build_dir / info.get("elf", "firmware.elf")
+        build = BuildInfo.load(build_dir)
+        self._board: Board = load_board(build.board)
+        self._image = build_dir / build.elf
         self._state = TargetState(
             phase=STARTING,
             board=self._board.name,
-            model=info["model"],
-            build_id=info["build_id"],
+            model=build.model,
+            build_id=build.build_id,
             npu=npu,
             supervisor_pid=os.getpid(),
         )

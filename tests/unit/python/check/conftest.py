@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from fake_bench import BUILD_ID, INPUT, OUTPUT, PTE, SAMPLES, Bench, Rewrite, record_expectations
 
+from pilotlight.build_info import BuildInfo, BuiltModel
 from pilotlight.bundle import ModelInfo, expectations_sha256
 from pilotlight.check import run
 from pilotlight.codegen import Arenas
@@ -39,11 +39,9 @@ def build_dir(tmp_path: Path) -> Path:
     np.savez_compressed(bundle / "golden.npz", fp32_0=golden.astype(np.float32) * 0.25, **arrays)
     memory = asdict(Arenas(method_pool=3000, planned=(2048,), temp_pool=512))
     expectations = expectations_sha256(bundle)
-    models = [{"name": "fake", "bundle": "bundles/fake", "expectations": expectations, "memory": memory}]
-    board = {"board": "qemu-corstone300", "board_name": "qemu-corstone300", "target": "ethos-u55-128"}
-    (tmp_path / "build_info.json").write_text(
-        json.dumps({**board, "models": models, "build_id": BUILD_ID, "tells_build_id": True})
-    )
+    models = (BuiltModel("fake", "bundles/fake", expectations, memory),)
+    board, npu = "qemu-corstone300", "ethos-u55-128"
+    BuildInfo(board, board, "fake", BUILD_ID, True, npu, "firmware.elf", models).save(tmp_path)
     return tmp_path
 
 

@@ -17,6 +17,7 @@ import pytest
 from bounded import wait_until
 
 from pilotlight import targets
+from pilotlight.build_info import BuildInfo
 from pilotlight.errors import ConfigError, EmulatorMissing, TargetDied, TargetError, TargetNotRunning
 from pilotlight.targets import flash_command, poweroff_command
 from pilotlight.targets.state import process_ended
@@ -56,8 +57,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def describe(build: Path, board: str, target: str = "ethos-u55-64") -> None:
-    info = {"board": board, "model": "none", "build_id": "0" * 16, "target": target}
-    (build / "build_info.json").write_text(json.dumps(info), encoding="utf-8")
+    BuildInfo(board, board, "none", "0" * 16, True, target, "firmware.elf").save(build)
 
 
 def install(path: Path, script: str) -> None:
