@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_bench import BUILD_ID, INPUT, OUTPUT, PTE, SAMPLES, Bench, Rewrite, record_expectations
+from still_clock import stop_the_clock
 
 from pilotlight.build_info import BuildInfo, BuiltModel
 from pilotlight.bundle import ModelInfo, expectations_sha256
@@ -47,9 +48,10 @@ def build_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bench(build_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    for module, names in ((session, ("ANSWER_TIMEOUT_S", "IDENTIFY_INTERVAL_S", "QUIET_S")), (run, ("OBITUARY_S",))):
-        for name in names:
-            monkeypatch.setattr(module, name, 0.01)
+    stop_the_clock(monkeypatch)
+    for name in ("ANSWER_TIMEOUT_S", "IDENTIFY_INTERVAL_S", "QUIET_S"):
+        monkeypatch.setattr(session, name, 0.01)
+    monkeypatch.setattr(run, "OBITUARY_S", 0)
     monkeypatch.setattr(run, "CONNECT_TIMEOUT_S", 0.5)
     return Bench(build_dir)
 

@@ -55,6 +55,7 @@ MASKED: dict[str, Callable[..., torch.Tensor]] = {
     "finfo.min added": lambda net, x: (x + net.lowest).softmax(-1),
     "-100 added": lambda net, x: (x + net.small).softmax(-1),
     "filled, then scaled": lambda net, x: (x.masked_fill(triangle() == 0, -1e9) / 4).softmax(-1),
+    "filled, then multiplied": lambda net, x: (x.masked_fill(triangle() == 0, -1e9) * 0.25).softmax(-1),
     "chosen": lambda net, x: torch.where(net.huge < 0, LOWEST, x).softmax(-1),
     "subtracted": lambda net, x: (x * triangle() - 1e4 * (1 - triangle())).softmax(-1),
     "with a bias": lambda net, x: (x + (net.bias + net.huge)).softmax(-1),

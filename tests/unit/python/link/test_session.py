@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from still_clock import stop_the_clock
 
 from pilotlight.deadline import Deadline
 from pilotlight.errors import LinkCorrupted, LinkTimeout, NpuFault, TargetDied, TargetError, WrongNpu
@@ -19,6 +20,7 @@ Devices = Callable[..., FakeDevice]
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_the_clock(monkeypatch)
     for name in ("ANSWER_TIMEOUT_S", "IDENTIFY_INTERVAL_S", "QUIET_S"):
         monkeypatch.setattr(session, name, 0.01)
 
