@@ -56,7 +56,7 @@ function(pilotlight_add_model target)
       OUTPUT ${bundle}/model.json
       BYPRODUCTS ${bundle}/model.pte
       COMMAND ${run} -m pilotlight.build.export_step
-              --board ${arg_BOARD} --model ${model} "--target=${arg_NPU}"
+              --board ${arg_BOARD} --model ${model} "--npu=${arg_NPU}"
               "--system-config=${arg_SYSTEM_CONFIG}" "--memory-mode=${arg_MEMORY_MODE}"
               $<$<BOOL:${arg_FLOAT_IO}>:--float-io>
               $<$<BOOL:${arg_REQUIRE_FULL_DELEGATION}>:--require-full-delegation>

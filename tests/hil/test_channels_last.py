@@ -61,7 +61,7 @@ def nhwc() -> Path:
 @pytest.fixture(scope="module")
 def nchw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundle = tmp_path_factory.mktemp("export") / "nchw"
-    outcome = run("export", _model("nchw", "contiguous_format", 1), "-t", "ethos-u55-128", "-o", bundle)
+    outcome = run("export", _model("nchw", "contiguous_format", 1), "--npu", "ethos-u55-128", "-o", bundle)
     assert outcome.code == 0, outcome.err
     return bundle
 

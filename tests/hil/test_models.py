@@ -53,7 +53,7 @@ def test_a_model_from_outside_the_repository_is_bit_identical(tmp_path: Path) ->
     ],
 )
 def test_digits_are_bit_identical_on_other_sizes_of_the_npu(npu: str) -> None:
-    folder = build(f"digits-{npu}", "-b", "qemu-corstone300", "-m", "digits", "-t", npu)
+    folder = build(f"digits-{npu}", "-b", "qemu-corstone300", "-m", "digits", "--npu", npu)
     assert_proved(prove(folder), samples=360)
 
 

@@ -161,7 +161,7 @@ def test_a_board_with_another_npu_is_refused_by_the_build(tmp_path: Path) -> Non
     toml = board / "board.toml"
     text = re.sub(r"(?m)^configurable = .*\n", "", toml.read_text(encoding="utf-8"))
     toml.write_text(text, encoding="utf-8")
-    outcome = run("build", "-b", board, "-m", "digits", "-t", "ethos-u55-32", "-d", tmp_path / "b")
+    outcome = run("build", "-b", board, "-m", "digits", "--npu", "ethos-u55-32", "-d", tmp_path / "b")
     assert outcome.code == 71
     assert "compiled for ethos-u55-32, and" in outcome.err
     assert not (tmp_path / "b" / "firmware.elf").exists()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exports known networks, runs each on the simulated NPU, and prints the results as a table.
 
-    python tests/zoo/run_zoo.py [MODEL ...] [--target ethos-u55-256] [--json FILE] [--keep FOLDER]
+    python tests/zoo/run_zoo.py [MODEL ...] [--npu ethos-u55-256] [--json FILE] [--keep FOLDER]
     python tests/zoo/run_zoo.py --markdown tests/zoo/NETWORKS.md --json FILE
 
 MODEL is a file's name in tests/zoo/models, without .py; the default is all of them. Each model is
@@ -112,7 +112,7 @@ def judge(name: str, target: str, folder: Path) -> Entry:
     command = [sys.executable, "-m", "pilotlight", "export", str(MODELS / f"{name}.py")]
     began = time.monotonic()
     done = subprocess.run(
-        [*command, "-t", target, "-o", str(folder)],
+        [*command, "--npu", target, "-o", str(folder)],
         capture_output=True,
         text=True,
         timeout=_EXPORT_LIMIT_S,
@@ -236,7 +236,7 @@ def load(file: Path) -> list[Entry]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="*", help="default: all")
-    parser.add_argument("--target", default=TARGET)
+    parser.add_argument("--npu", default=TARGET)
     parser.add_argument("--json", type=Path, help="write what became of each model to this file")
     parser.add_argument("--keep", type=Path, help="keep the bundles in this folder")
     parser.add_argument("--markdown", type=Path, help="write a page from the file that --json names, and run nothing")
@@ -244,7 +244,7 @@ def main() -> int:
     if args.markdown is not None:
         if args.json is None:
             parser.error("--markdown needs --json FILE, which an earlier run wrote")
-        args.markdown.write_text(page(load(args.json), args.target), encoding="utf-8")
+        args.markdown.write_text(page(load(args.json), args.npu), encoding="utf-8")
         return 0
     unknown = sorted(set(args.model) - set(names()))
     if unknown:
@@ -252,7 +252,7 @@ def main() -> int:
     entries: list[Entry] = []
     with tempfile.TemporaryDirectory(prefix="pilotlight-zoo-") as temporary:
         for name in args.model or names():
-            entries.append(judge(name, args.target, (args.keep or Path(temporary)) / name))
+            entries.append(judge(name, args.npu, (args.keep or Path(temporary)) / name))
             first = not entries[1:]
             print("\n".join(table(entries[-1:])[0 if first else 1 :]), flush=True)
             if args.json is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from pilotlight.build.compile import run_target
 from pilotlight.build.image import OPTIONS_OF_VARIABLES, BuildSummary, build_image
 from pilotlight.build.settings import Settings, load_settings
 from pilotlight.errors import ConfigError
@@ -47,8 +48,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         default="auto",
         help="empty the build folder first; auto: when board or runtime differ from last time",
     )
+    parser.add_argument("--npu", help="NPU to compile for, as Arm names it: ethos-u55-128 (default: the board's)")
     parser.add_argument(
-        "-t", "--target", help="NPU to compile for, as Arm names it: ethos-u55-128 (default: the board's)"
+        "-t", "--target", help="run this target of the build system in a folder that was built, for instance help"
     )
     parser.add_argument("--system-config", help="Vela system configuration (default: the board's)")
     parser.add_argument("--memory-mode", help="Vela memory mode (default: the board's)")
@@ -159,6 +161,9 @@ def _located(model: str) -> str:
 
 def _run(args: argparse.Namespace) -> int:
     console = Console(stderr=args.json)
+    if args.target:
+        run_target(args.build_dir, args.target)
+        return 0
     summary = build_image(
         args.build_dir,
         _settings(args),

@@ -11,7 +11,16 @@ from pathlib import Path
 
 from pilotlight.boards import MemoryRegion
 from pilotlight.build.overflow import largest_in_region
-from pilotlight.errors import BuildFailed, CompilerMissing, DoesNotFit, PilotlightError, ToolMissing, error_classes
+from pilotlight.errors import (
+    BuildFailed,
+    CompilerMissing,
+    ConfigError,
+    DoesNotFit,
+    PilotlightError,
+    ToolMissing,
+    error_classes,
+)
+from pilotlight.npu_names import NPUS
 from pilotlight.paths import HOW_TO_SET_UP
 
 _OVERFLOW = re.compile(r"region `(?P<region>\w+)' overflowed by (?P<bytes>\d+) bytes")
@@ -83,6 +92,20 @@ def compile_firmware(
     if process.returncode:
         text = "".join(output)
         raise _error_of_a_step(process.returncode, text) or _explain(text, memory, folder, log)
+
+
+def run_target(folder: Path, target: str) -> None:
+    """Run a target of the build system, whose output goes to the terminal.
+
+    Raises ConfigError for an NPU's name, or if the folder was never configured; BuildFailed if the target fails.
+    """
+    if target in NPUS:
+        raise ConfigError(f"-t {target}: -t runs a target of the build system", hint=f"for the NPU: --npu {target}")
+    if not (folder / "CMakeCache.txt").exists():
+        raise ConfigError(f"{folder} was not built before, so it has no targets", hint="west build -b BOARD -m MODEL")
+    done = subprocess.run(["cmake", "--build", str(folder), "--target", target], check=False)
+    if done.returncode:
+        raise BuildFailed(f"the target {target} failed", hint="west build -t help lists the targets")
 
 
 def _error_of_a_step(code: int, output: str) -> PilotlightError | None:

@@ -17,7 +17,7 @@ from pilotlight.cli import run_command
 def _run(args: argparse.Namespace) -> int:
     settings = Settings(
         board=args.board,
-        target=args.target,
+        npu=args.npu,
         system_config=args.system_config,
         memory_mode=args.memory_mode,
         float_io=args.float_io,
@@ -40,7 +40,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--board", required=True)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--target", default="")
+    parser.add_argument("--npu", default="")
     parser.add_argument("--system-config", default="")
     parser.add_argument("--memory-mode", default="")
     parser.add_argument("--float-io", action="store_true")

@@ -129,7 +129,7 @@ def _compile(folder: Path, settings: Settings, board: Board, definitions: Mappin
     variables = {
         "BOARD": settings.board,
         "MODEL": ";".join(settings.model),
-        "TARGET": settings.target,
+        "NPU": settings.npu,
         "SYSTEM_CONFIG": settings.system_config,
         "MEMORY_MODE": settings.memory_mode,
         "FLOAT_IO": "ON" if settings.float_io else "OFF",
@@ -161,7 +161,7 @@ def _compile(folder: Path, settings: Settings, board: Board, definitions: Mappin
 OPTIONS_OF_VARIABLES = {
     "BOARD": "--board",
     "MODEL": "--model",
-    "TARGET": "--target",
+    "NPU": "--npu",
     "SYSTEM_CONFIG": "--system-config",
     "MEMORY_MODE": "--memory-mode",
     "FLOAT_IO": "--float-io",
@@ -170,7 +170,7 @@ OPTIONS_OF_VARIABLES = {
     "PILOTLIGHT_RUNTIME": "--runtime",
 }
 # Variables that a project may leave unread although the user set the option.
-_FORWARDED = ("TARGET", "SYSTEM_CONFIG", "MEMORY_MODE", "FLOAT_IO", "REQUIRE_FULL_DELEGATION", "SHARED_ARENA")
+_FORWARDED = ("NPU", "SYSTEM_CONFIG", "MEMORY_MODE", "FLOAT_IO", "REQUIRE_FULL_DELEGATION", "SHARED_ARENA")
 
 
 def ignored_options(settings: Settings, log: Path) -> list[str]:

@@ -28,7 +28,7 @@ class Settings:
     """Name or path of each model. Empty if `source_dir` is set, whose project names them."""
     source_dir: str = ""
     """CMake project to build instead of our check app. It calls pilotlight_add_model()."""
-    target: str = ""
+    npu: str = ""
     system_config: str = ""
     memory_mode: str = ""
     runtime: str = ""
@@ -40,11 +40,11 @@ class Settings:
 def export_options(settings: Settings, board: Board) -> ExportOptions:
     """Return the export options of the models.
 
-    The board's settings for Vela apply only if the target is the board's own NPU.
+    The board's settings for Vela apply only if it is the board's own NPU.
     """
-    own_npu = settings.target in ("", board.npu.config)
+    own_npu = settings.npu in ("", board.npu.config)
     return ExportOptions(
-        npu=settings.target or board.npu.config,
+        npu=settings.npu or board.npu.config,
         system_config=settings.system_config or None,
         memory_mode=settings.memory_mode or None,
         float_io=settings.float_io or None,

@@ -20,10 +20,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "model", help="name under python/models, or path of a model file (.py) or exported program (.pt2)"
     )
-    parser.add_argument("-t", "--target", required=True, help="NPU as Arm names it: ethos-u55-128")
+    parser.add_argument("--npu", required=True, help="NPU as Arm names it: ethos-u55-128")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the bundle")
-    parser.add_argument("--system-config", help="Vela system configuration (default: ExecuTorch's for the target)")
-    parser.add_argument("--memory-mode", help="Vela memory mode (default: ExecuTorch's for the target)")
+    parser.add_argument("--system-config", help="Vela system configuration (default: ExecuTorch's for the NPU)")
+    parser.add_argument("--memory-mode", help="Vela memory mode (default: ExecuTorch's for the NPU)")
     parser.add_argument(
         "--float-io",
         action=argparse.BooleanOptionalAction,
@@ -47,9 +47,7 @@ def _run(args: argparse.Namespace) -> int:
         if not args.json:
             console.print(line, markup=False)
 
-    options = ExportOptions(
-        args.target, args.system_config, args.memory_mode, args.float_io, args.require_full_delegation
-    )
+    options = ExportOptions(args.npu, args.system_config, args.memory_mode, args.float_io, args.require_full_delegation)
     report = export_model(args.model, options, args.output, progress=tell)
     if args.json:
         print(report.to_json(), end="")

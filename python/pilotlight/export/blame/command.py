@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "and show each operator's result against the stage before, with the first one that diverges.",
     )
     parser.add_argument("model", help="name under python/models, or path of a model file")
-    parser.add_argument("-t", "--target", default="ethos-u55-128", help="NPU (default: ethos-u55-128)")
+    parser.add_argument("--npu", default="ethos-u55-128", help="NPU (default: ethos-u55-128)")
     parser.add_argument(
         "--samples", type=int, default=_SAMPLES, metavar="N", help=f"samples to run (default: {_SAMPLES})"
     )
@@ -50,7 +50,7 @@ def _run(args: argparse.Namespace) -> int:
     # Not at the top, because this imports PyTorch.
     from pilotlight.export.blame.run import blame_model
 
-    found = blame_model(args.model, ExportOptions(args.target), args.samples, tell)
+    found = blame_model(args.model, ExportOptions(args.npu), args.samples, tell)
     if args.picture is not None:
         draw(found, args.picture)
     if args.json:

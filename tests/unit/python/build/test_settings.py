@@ -11,7 +11,7 @@ from pilotlight.errors import ConfigError
 
 
 def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:
-    settings = Settings("qemu-corstone300", ("digits",), target="ethos-u55-256", float_io=True)
+    settings = Settings("qemu-corstone300", ("digits",), npu="ethos-u55-256", float_io=True)
     save_settings(tmp_path, settings)
     assert load_settings(tmp_path) == settings
 

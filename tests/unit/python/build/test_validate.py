@@ -43,7 +43,7 @@ TYPOS = {
     "the same model twice": (["-m", "digits", "-m", "digits"], "are the same model"),
     "another board and a wrong model": (["-b", "host", "-m", "digit"], "did you mean 'digits'?"),
     "a board": (["-b", "qemu-corstone30"], "qemu-corstone30"),
-    "an NPU": (["-t", "ethos-u55-100"], "'ethos-u55-100' does not exist"),
+    "an NPU": (["--npu", "ethos-u55-100"], "'ethos-u55-100' does not exist"),
     "a memory mode": (["--memory-mode", "Sram"], "memory mode 'Sram' is not one"),
     "a system configuration": (["--system-config", "Fast"], "system configuration 'Fast' is not one"),
     "a runtime": (["--runtime", "package"], "is for this machine"),
@@ -126,10 +126,10 @@ def test_options_that_a_project_does_not_read_are_named(tmp_path: Path) -> None:
     log = tmp_path / "build.log"
     log.write_text(
         "-- Generating done\nCMake Warning:\n  Manually-specified variables were not used by the project:\n\n"
-        "    FLOAT_IO\n    MODEL\n    TARGET\n\n\n-- Build files have been written to: /tmp/b\n"
+        "    FLOAT_IO\n    MODEL\n    NPU\n\n\n-- Build files have been written to: /tmp/b\n"
     )
-    assert unread_variables(log) == {"FLOAT_IO", "MODEL", "TARGET"}
-    assert ignored_options(Settings("host", target="ethos-u55-64", shared_arena=True), log) == ["--target"]
+    assert unread_variables(log) == {"FLOAT_IO", "MODEL", "NPU"}
+    assert ignored_options(Settings("host", npu="ethos-u55-64", shared_arena=True), log) == ["--npu"]
     log.write_text("-- Generating done\n")
     assert unread_variables(log) == set()
 

@@ -102,7 +102,7 @@ def test_a_command_that_may_write_no_more_says_so_and_leaves_the_earlier_result(
         "import resource, signal, sys; from pilotlight.cli import main\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
-        f"sys.exit(main(['export', 'digits', '-t', 'ethos-u55-128', '-o', {str(out)!r}]))"
+        f"sys.exit(main(['export', 'digits', '--npu', 'ethos-u55-128', '-o', {str(out)!r}]))"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert result.returncode == 33, result.stderr[-2000:]
