@@ -150,6 +150,12 @@ class Emulator:
     machine: str | None = None
     instruction_ns: int = 0
     """Board time of one instruction in ns; 0 if the emulator does not count instructions."""
+    macs_parameter: str | None = None
+    """Of an FVP: the parameter that sets the number of the NPU's multipliers."""
+    terminal: str | None = None
+    """Of an FVP: the terminal of the console, as the FVP names it."""
+    parameters: Mapping[str, str] = MappingProxyType({})
+    """Of an FVP: further parameters."""
 
 
 @dataclass(frozen=True)
@@ -441,11 +447,21 @@ def _emulator(table: _Table) -> Emulator:
         debian_package=table.text("debian_package") if "debian_package" in table else None,
         machine=table.text("machine") if kind == "qemu" else None,
         instruction_ns=table.number("instruction_ns", 1, 1024) if kind == "qemu" else 0,
+        macs_parameter=table.text("macs_parameter") if kind == "fvp" else None,
+        terminal=table.text("terminal") if kind == "fvp" else None,
+        parameters=MappingProxyType(_parameters(table)),
     )
     if emulator.instruction_ns & (emulator.instruction_ns - 1):
         table.fail("instruction_ns", "must be a power of two, because QEMU takes its logarithm")
     table.done()
     return emulator
+
+
+def _parameters(table: _Table) -> dict[str, str]:
+    if "parameters" not in table:
+        return {}
+    given = table.table("parameters")
+    return {key: given.text(key) for key in given}
 
 
 def _check_instruction_clock(top: _Table, board: Board) -> None:

@@ -21,7 +21,7 @@ from images import BENCH, BOARD
 from pilotlight.boards import load_board
 from pilotlight.errors import TargetError
 from pilotlight.targets.child import start_child
-from pilotlight.targets.machine import find_emulator
+from pilotlight.targets.runners import runner_of
 
 _HERE = Path(__file__).resolve().parent
 _DEADLINE_S = 120.0
@@ -132,7 +132,7 @@ def _run(image: Path) -> dict[str, int]:
     console, log = image.with_name("console.txt"), image.with_name("emulator.log")
     console.unlink(missing_ok=True)
     command = [
-        *(str(find_emulator(board)), "-machine", str(board.emulator.machine)),
+        *(str(runner_of(board).find()), "-machine", str(board.emulator.machine)),
         *("-icount", f"shift={_SHIFT},sleep=off"),
         *("-display", "none", "-monitor", "none", "-serial", f"file:{console}"),
         *("-kernel", str(image)),

@@ -23,8 +23,8 @@ from pilotlight.deadline import Alarm
 from pilotlight.errors import TargetDied
 from pilotlight.fvp_shim.parameters import Parameters
 from pilotlight.targets.child import how_it_ended, start_child
-from pilotlight.targets.machine import Descriptors, emulator_command, find_emulator
 from pilotlight.targets.mailbox import RESET, Page, PostedWrite
+from pilotlight.targets.runners import Descriptors, runner_of
 
 BOARD = "qemu-corstone300"
 EXIT_TIME_LIMIT = 3
@@ -72,11 +72,11 @@ class _Machine:
         inherited = Descriptors(emulator_console.fileno(), emulator_line.fileno(), self._shared)
         self._emulator: subprocess.Popen[bytes] = start_child(
             [
-                *emulator_command(board, find_emulator(board), parameters.image, parameters.npu, inherited),
+                *runner_of(board).command(parameters.image, parameters.npu, inherited),
                 *("-semihosting-config", semihosting_option(parameters.command_line)),
             ],
             log=Path(f"/proc/self/fd/{self._log}"),
-            descriptors=(inherited.console, inherited.line, inherited.shared),
+            descriptors=inherited.open(),
         )
         # After we close our copies of the emulator's ends, both lines close when the emulator ends.
         emulator_line.close()

@@ -17,8 +17,8 @@ from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError, TargetDied, TargetError, TargetNotRunning
 from pilotlight.paths import ROOT
 from pilotlight.targets.child import last_line
-from pilotlight.targets.machine import find_emulator
 from pilotlight.targets.resets import RESETS_HINT, last_fault
+from pilotlight.targets.runners import runner_of
 from pilotlight.targets.state import (
     ENDED,
     OFF,
@@ -70,7 +70,7 @@ def power_up(
     possible = board.npu.configurable or (board.npu.config,)
     if chosen not in possible:
         raise ConfigError(f"{board.name} cannot have the NPU {chosen!r}", hint=f"one of {', '.join(possible)}")
-    find_emulator(board)
+    runner_of(board).find()
 
     power_off(build_dir)
     folder = target_folder(build_dir)

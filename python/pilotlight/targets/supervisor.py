@@ -10,7 +10,6 @@ however it ends.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import signal
 import socket
@@ -33,9 +32,9 @@ from pilotlight.files import write_atomically
 from pilotlight.paths import ROOT
 from pilotlight.targets.child import how_it_ended, last_line, start_child
 from pilotlight.targets.console import ConsoleServer
-from pilotlight.targets.machine import Descriptors, emulator_command, emulator_environment, find_emulator
 from pilotlight.targets.mailbox import Page
 from pilotlight.targets.monitor import Monitor
+from pilotlight.targets.runners import Descriptors, runner_of
 from pilotlight.targets.state import (
     ENDED,
     RUNNING,
@@ -49,13 +48,9 @@ from pilotlight.targets.state import (
 
 _START_DEADLINE_S = 20.0
 _LOOK_INTERVAL_S = 0.1
-_RESET_EXIT_CODE = 3  # firmware/platform/host/system.cpp
 # Limit for a board that resets as soon as it runs. Resets that follow a client's bytes do not
 # count, because the client may have requested them.
 _MOST_REBOOTS, _REBOOT_PERIOD_S = 10, 5.0
-# In QEMU's message about a core that faults in its fault handler, or before it has one.
-_LOCKUP = "Lockup"
-_FVP_PORT = re.compile(rb"telnetterminal0: Listening for serial connection on port (\d+)")
 
 
 class Supervisor:
@@ -66,6 +61,8 @@ class Supervisor:
         self._folder = target_folder(build_dir)
         build = BuildInfo.load(build_dir)
         self._board: Board = load_board(build.board)
+        self._runner = runner_of(self._board)
+        self._emulator_log = self._folder / "emulator.log"
         self._image = build_dir / build.elf
         self._state = TargetState(
             phase=STARTING,
@@ -98,8 +95,8 @@ class Supervisor:
         try:
             self._start_simulator()
             self._emulator = self._start_emulator()
-            target = self._connect_fvp(self._emulator) if self._is("fvp") else self._console
-            console = ConsoleServer(target, self._folder / "console.log")
+            own = self._runner.connect_console(self._emulator, self._emulator_log, lambda: bool(self._stop_reason))
+            console = ConsoleServer(own or self._console, self._folder / "console.log")
             self._update(phase=RUNNING, emulator_pid=self._emulator.pid, console_port=console.port)
             reason = self._serve(console)
         except (PilotlightError, OSError) as error:
@@ -112,9 +109,6 @@ class Supervisor:
         self._update(phase=ENDED, reason=reason)
         if console is not None:
             console.close()
-
-    def _is(self, kind: str) -> bool:
-        return self._board.emulator is not None and self._board.emulator.kind == kind
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stop_reason = "powered off"
@@ -166,23 +160,11 @@ class Supervisor:
             self._emulator_monitor.fileno(),
         )
         return start_child(
-            emulator_command(self._board, find_emulator(self._board), self._image, self._state.npu, inherited),
-            log=self._folder / "emulator.log",
-            descriptors=() if self._is("fvp") else tuple(d for d in vars(inherited).values() if d >= 0),
-            environment=emulator_environment(self._board, inherited),
+            self._runner.command(self._image, self._state.npu, inherited),
+            log=self._emulator_log,
+            descriptors=self._runner.inherits(inherited),
+            environment=self._runner.environment(inherited),
         )
-
-    def _connect_fvp(self, emulator: subprocess.Popen[bytes]) -> socket.socket:
-        """Connect to the terminal port that the FVP chooses and prints. It accepts no socket."""
-        log = self._folder / "emulator.log"
-        deadline = Deadline(_START_DEADLINE_S)
-        while not deadline.passed and not self._stop_reason:
-            if found := _FVP_PORT.search(log.read_bytes()):
-                return socket.create_connection(("127.0.0.1", int(found[1])), timeout=_START_DEADLINE_S)
-            if (code := emulator.poll()) is not None:
-                raise TargetError(f"the FVP did not start: {how_it_ended(code)}: {last_line(log)}")
-            time.sleep(0.02)
-        raise TargetError(f"the FVP named no terminal port within {_START_DEADLINE_S:g} s; see {log}")
 
     def _serve(self, console: ConsoleServer) -> str:
         """Serve until the board ends, and return the reason."""
@@ -191,11 +173,10 @@ class Supervisor:
             console.serve(_LOOK_INTERVAL_S)
             resets = self._monitor.resets()
             if (code := self._emulator.poll()) is not None:
-                if code != _RESET_EXIT_CODE or not self._is("process"):
-                    said = last_line(self._folder / "emulator.log")
-                    if _LOCKUP in said:
-                        return f"the core locked up, because a fault came where none could be handled: {said}"
-                    return f"the emulator ended: {how_it_ended(code)}" + (f": {said}" if said else "")
+                if code != self._runner.reset_code:
+                    said = last_line(self._emulator_log)
+                    ended = f"the emulator ended: {how_it_ended(code)}" + (f": {said}" if said else "")
+                    return self._runner.explain_end(said) or ended
                 resets = 1
             if resets and self._count_resets(resets, console):
                 return self._state.reason
@@ -220,7 +201,7 @@ class Supervisor:
         return repeatedly
 
     def _loop(self, count: int) -> str:
-        said = last_line(self._folder / "emulator.log")
+        said = last_line(self._emulator_log)
         reason = f"the firmware resets again and again, {count} times since it was powered up"
         return f"{reason}: {said}" if said else reason
 
@@ -236,7 +217,7 @@ class Supervisor:
             return  # there is no dump, or it is just being written
         self._kept = dump
         write_atomically(kept_fault_file(self._build_dir), dump)
-        if not self._is("process"):
+        if not self._runner.keeps_dump_in_page:
             # This was only a copy: an emulated core keeps its dump elsewhere. A host process reads
             # it here.
             self._page.clear_kept()
