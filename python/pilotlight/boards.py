@@ -16,7 +16,7 @@ import difflib
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -154,7 +154,7 @@ class Emulator:
     """Of an FVP: the parameter that sets the number of the NPU's multipliers."""
     terminal: str | None = None
     """Of an FVP: the terminal of the console, as the FVP names it."""
-    parameters: Mapping[str, str] = MappingProxyType({})
+    parameters: Mapping[str, str] = field(default_factory=dict)
     """Of an FVP: further parameters."""
 
 
