@@ -34,8 +34,8 @@ def _run(args: argparse.Namespace) -> int:
     # Imported here, so that `pilotlight --help` does not load NumPy and Matplotlib.
     from rich.console import Console
 
+    from pilotlight.check import terminal
     from pilotlight.check.run import run_check
-    from pilotlight.report import terminal
 
     console = Console(stderr=args.json)
     with terminal.progress(console, show_log=args.log) as listener:
@@ -48,7 +48,7 @@ def _run(args: argparse.Namespace) -> int:
             listener=listener,
         )
     if args.html:
-        from pilotlight.report.html import write_html
+        from pilotlight.check.html import write_html
 
         write_html(report, args.html)
     failure = report.failure

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from check_report_fixture import report as report
 from fake_bench import BUILD_ID, INPUT, OUTPUT, PTE, SAMPLES, Bench, Rewrite, record_expectations
 from still_clock import stop_the_clock
 

@@ -11,11 +11,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pilotlight.check import record
+from pilotlight.check import record, wording
 from pilotlight.check.record import CheckReport, ModelReport
 from pilotlight.check.run import Listener
 from pilotlight.link.messages import LogLevel, LogLine
-from pilotlight.report import wording
 
 _COLOURS = {record.PASS: "bold green", record.PARTIAL: "bold yellow", record.WEAK: "bold yellow"}
 _MISMATCHES_SHOWN = 5

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import jinja2
 
+from pilotlight.check import pictures, wording
 from pilotlight.check.record import CheckReport, ModelReport
 from pilotlight.files import write_atomically
-from pilotlight.report import pictures, wording
 
 
 def write_html(report: CheckReport, path: Path) -> None:

@@ -13,13 +13,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pilotlight.check import command, run
+from pilotlight.check import command, pictures, run, terminal
 from pilotlight.check.compare import Mismatched
+from pilotlight.check.html import write_html
 from pilotlight.check.record import CheckReport
 from pilotlight.cli import run_command
 from pilotlight.errors import LinkCorrupted
-from pilotlight.report import pictures, terminal
-from pilotlight.report.html import write_html
 
 Reports = Callable[..., CheckReport]
 WRONG = Mismatched(2, 0, 1, 2, (0, 1), -3.0, 4.0, 7.0)

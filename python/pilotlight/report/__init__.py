@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Prints check reports in the terminal, and writes them as one HTML file with pictures."""
