@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight.fault.dump import FaultDump
 from pilotlight.fault.image import Image, demangle
+from pilotlight.link.fault_dump import FaultDump
 
 _SP, _LR, _PC = 13, 14, 15
 _MOST_FRAMES = 32

@@ -6,8 +6,8 @@ Source: Armv8-M Architecture Reference Manual, CFSR, HFSR and SFSR.
 
 from __future__ import annotations
 
-from pilotlight.fault.dump import FaultDump, FaultKind
 from pilotlight.fault.image import Image
+from pilotlight.link.fault_dump import FaultDump, FaultKind
 
 _NULL_PAGE_BYTES = 4096
 _FIRST_INTERRUPT = 16
@@ -42,7 +42,7 @@ _SFSR = {
 def reason(dump: FaultDump, image: Image | None) -> str:
     """Return the cause of the fault in one line."""
     if dump.kind is FaultKind.CHECK:
-        return f"failed CHECK: {dump.check_text}, line {dump.check_line}"
+        return dump.summary
     if dump.kind is FaultKind.FAULT_IN_HANDLER:
         return "a second fault while the first was being recorded; the first one's registers are lost"
     if dump.kind is FaultKind.UNEXPECTED_INTERRUPT:

@@ -9,9 +9,9 @@ from typing import Any
 
 from pilotlight.errors import BadFaultDump
 from pilotlight.fault.backtrace import Frame, backtrace
-from pilotlight.fault.dump import FaultDump, FaultKind
 from pilotlight.fault.image import Image
 from pilotlight.fault.reason import reason
+from pilotlight.link.fault_dump import FaultDump, FaultKind
 
 # File in the build folder where a check saves the dump.
 FAULT_FILE = "fault.bin"

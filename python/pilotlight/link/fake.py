@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pilotlight.errors import TargetDied
-from pilotlight.fault.dump import FaultDump, FaultKind
+from pilotlight.link.fault_dump import FaultDump, FaultKind
 from pilotlight.link.frames import DamagedFrame, Frame, FrameReader, encode_frame
 from pilotlight.link.messages import DTYPE_NAMES, Reason, Request, Status, TensorDescription, Unasked
 

@@ -18,9 +18,8 @@ from typing import TypeVar
 
 from pilotlight.deadline import Deadline
 from pilotlight.errors import LinkCorrupted, LinkTimeout, NpuFault, PilotlightError, TargetDied, TargetError, WrongNpu
-from pilotlight.fault.dump import FaultDump
-from pilotlight.fault.reason import reason
 from pilotlight.link import messages
+from pilotlight.link.fault_dump import FaultDump
 from pilotlight.link.frames import DamagedFrame, Frame, FrameReader, encode_frame
 from pilotlight.link.messages import (
     Completion,
@@ -84,7 +83,7 @@ class _Question:
 
 
 def _undecoded(dump: bytes) -> str:
-    return reason(FaultDump.decode(dump), None)
+    return FaultDump.decode(dump).summary
 
 
 class Session:

@@ -26,9 +26,9 @@ from pilotlight.boards import MAILBOX_ROLE, Board, load_board
 from pilotlight.build_info import BuildInfo
 from pilotlight.deadline import Deadline
 from pilotlight.errors import BadFaultDump, PilotlightError, TargetError
-from pilotlight.fault.dump import LENGTH as FAULT_DUMP_BYTES
-from pilotlight.fault.dump import FaultDump
 from pilotlight.files import write_atomically
+from pilotlight.link.fault_dump import LENGTH as FAULT_DUMP_BYTES
+from pilotlight.link.fault_dump import FaultDump
 from pilotlight.paths import ROOT
 from pilotlight.targets.child import how_it_ended, last_line, start_child
 from pilotlight.targets.console import ConsoleServer

@@ -97,6 +97,13 @@ class FaultDump:
             stack=data[stack_at : stack_at + stack_bytes],
         )
 
+    @property
+    def summary(self) -> str:
+        """The cause as far as the dump itself says it, without the image."""
+        if self.kind is FaultKind.CHECK:
+            return f"failed CHECK: {self.check_text}, line {self.check_line}"
+        return f"{self.kind.name} at pc {self.pc:#x}, CFSR {self.cfsr:#x}"
+
     def encode(self) -> bytes:
         """Return the bytes that `decode` reads."""
         words = (self.sp, self.lr, self.pc, self.xpsr, self.exc_return)
