@@ -121,18 +121,18 @@ def test_an_observer_sees_each_output_before_it_is_overwritten(model: Path) -> N
     bytes_then: list[bytes] = []
 
     def keep(layer: Layer, output: Callable[[], NDArray[Any]]) -> None:
-        if layer.operation.output is not None:
+        if layer.operation.ofm is not None:
             seen.append((layer, output()))
             bytes_then.append(seen[-1][1].tobytes())
 
     Simulator(model).run([INPUT], observer=keep)
     assert [written.tobytes() for _, written in seen] == bytes_then, "they are copies"
     for layer, written in seen:
-        target = layer.operation.output
+        target = layer.operation.ofm
         assert target is not None and written.shape == target.shape and written.dtype == np.dtype(target.dtype)
         assert layer.executed.work.written_bytes == {target.map.region: written.nbytes}
         assert written.any(), layer
-    places = [layer.operation.output.map.bases[0] for layer, _ in seen if layer.operation.output is not None]
+    places = [layer.operation.ofm.map.bases[0] for layer, _ in seen if layer.operation.ofm is not None]
     assert len(set(places)) < len(places), "no memory is used twice, so this test shows nothing"
 
 

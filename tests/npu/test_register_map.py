@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ethosu.vela.ethos_u55_regs import ethos_u55_regs as arm
 
-from pilotlight.npu.hardware.device import _SHADOW
+from pilotlight.npu.hardware.device import _shadow_offsets
 from pilotlight.npu.hardware.registers import (
     FAULTING_CHANNEL_BIT,
     FAULTS,
@@ -25,6 +25,7 @@ from pilotlight.npu.hardware.registers import (
     Reg,
     Status,
 )
+from pilotlight.npu.stream.products import U65
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = ROOT / "firmware/ethos_u/include/pilotlight/ethos_u/registers.h"
@@ -175,14 +176,15 @@ def test_each_register_that_mirrors_a_setting_is_where_arm_has_it() -> None:
 
     The simulator's high word has the command's name.
     """
+    shadows = _shadow_offsets(U65)
     theirs = {item.value: item.name for item in arm.TSU if item.name != "SIZE"}
     seen = set()
-    for offset, (command, is_payload) in _SHADOW.items():
+    for offset, (command, is_payload) in shadows.items():
         name = command.removeprefix("SET_")
         second = not is_payload and name in seen
         assert theirs.get(offset) in ((f"{name}_HI", f"{name}_SHIFT", None) if second else (name,)), hex(offset)
         seen.add(name)
-    assert theirs.keys() <= _SHADOW.keys()
+    assert theirs.keys() <= shadows.keys()
 
 
 def test_each_bit_and_event_of_the_simulator_is_arms() -> None:
