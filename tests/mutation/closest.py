@@ -9,24 +9,30 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from coverage_map import MEASURED
+from coverage_map import MEASURED, CoverageMap
 from places import Place
 from tree import ROOT
 
 PYTEST = ("pytest", "-c", "python/pyproject.toml", "--rootdir", ".", "-m", "not campaign", "-q", "-x")
 # A limit, because nearly every test of the export runs the simulator, for example.
 _SECONDS_FOR_OTHERS = 120
+_SECONDS_OF_QUICK_TESTS = 20
 UNIT_TESTS = "build/unit-tests"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One command. `builds`: its failure means that the change does not compile."""
+    """One command.
+
+    builds: its failure means that the change does not compile.
+    says_nothing: exit codes after which nothing is known.
+    """
 
     name: str
     command: tuple[str, ...]
     limit_s: float = 900
     builds: bool = False
+    says_nothing: tuple[int, ...] = ()
 
 
 CONFIGURE = Stage(
@@ -91,17 +97,30 @@ PACKAGE: dict[str, tuple[Stage, ...]] = {
 }
 
 
-def stages(place: Place, lines: dict[str, dict[str, set[int]]], seconds: dict[str, float]) -> Sequence[Stage]:
-    """Return the stages to run for `place`. lines, seconds: from coverage_map.load()."""
+def stages(place: Place, coverage: CoverageMap) -> Sequence[Stage]:
+    """Return the stages to run for `place`."""
     name = str(place.file)
     if place.file.suffix == ".py":
         part = place.file.parts[2].removesuffix(".py")
-        tests = [*_that_import(place.file), *_of_the_line(place, part, lines.get(name, {}), seconds)]
+        seconds = coverage.seconds_of_file
+        tests = [*_that_import(place.file), *_of_the_line(place, part, coverage.by_test_file(name), seconds)]
         # Ten times the test's own time plus a minute: this notices a change that loops endlessly.
         inside = [Stage(test, (*PYTEST, test), 60 + 10 * seconds.get(test, 0)) for test in dict.fromkeys(tests)]
-        return (*inside, *_in_other_processes(part))
+        return (*_quick(place, coverage), *inside, *_in_other_processes(part))
     folder = next(folder for folder in FIRMWARE if name.startswith(folder + "/"))
     return (_BUILD, _CTEST, *_of_the_same_name(place.file), *FIRMWARE[folder])
+
+
+def _quick(place: Place, coverage: CoverageMap) -> tuple[Stage, ...]:
+    """Some tests that run the line, in one process.
+
+    The whole files follow: a test may look at what a fixture made for another test.
+    """
+    tests = coverage.quickest(str(place.file), place.line, _SECONDS_OF_QUICK_TESTS)
+    if not tests:
+        return ()
+    # A test that has another name since the map was measured.
+    return (Stage("quick tests", (*PYTEST, *tests), 60 + 10 * _SECONDS_OF_QUICK_TESTS, says_nothing=(4,)),)
 
 
 def _in_other_processes(part: str) -> tuple[Stage, ...]:

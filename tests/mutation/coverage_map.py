@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records which test files run which lines of the package, with coverage.py, in build/mutation.
+"""Records which tests run which lines of the package, with coverage.py, in build/mutation.
 
 python tests/mutation/coverage_map.py            measure again
 python tests/mutation/coverage_map.py PATH...    only these tests; keep what is known of others
@@ -41,8 +41,8 @@ def measure(tree: Tree, tests: Sequence[str] = MEASURED) -> None:
     if outcome.end != 0:
         raise SystemExit(f"the tests fail without any change:\n{outcome.said[-4000:]}")
     seconds: dict[str, float] = defaultdict(float)
-    for duration, test_file in re.findall(r"^ *([\d.]+)s \w+ +(\S+?\.py)::", outcome.said, re.MULTILINE):
-        seconds[test_file] += float(duration)
+    for duration, test in re.findall(r"^ *([\d.]+)s \w+ +(\S+?\.py::.*)$", outcome.said, re.MULTILINE):
+        seconds[test] += float(duration)
     known: dict[str, Any] = {"lines": {}, "seconds": {}}
     if MAP.exists() and tests is not MEASURED:
         known = json.loads(MAP.read_text(encoding="utf-8"))
@@ -54,7 +54,7 @@ def measure(tree: Tree, tests: Sequence[str] = MEASURED) -> None:
 
 
 def _lines(database: Path, root: Path) -> dict[str, dict[str, list[int]]]:
-    """Return, for each file of the package and each test file, the lines that run."""
+    """Return, for each file of the package and each test, the lines that run."""
     from coverage.numbits import numbits_to_nums
 
     found: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
@@ -64,17 +64,44 @@ def _lines(database: Path, root: Path) -> dict[str, dict[str, list[int]]]:
     )
     with sqlite3.connect(database) as connection:
         for path, context, bits in connection.execute(query):
-            test_file = context.partition("::")[0]
-            if test_file:
-                found[str(Path(path).relative_to(root))][test_file] |= set(numbits_to_nums(bits))
+            test = context.rpartition("|")[0]
+            if test:
+                found[str(Path(path).relative_to(root))][test] |= set(numbits_to_nums(bits))
     return {file: {test: sorted(lines) for test, lines in tests.items()} for file, tests in found.items()}
 
 
-def load() -> tuple[dict[str, dict[str, set[int]]], dict[str, float]]:
-    """Return the lines by file and test file, and the seconds of each test file."""
-    content = json.loads(MAP.read_text(encoding="utf-8"))
-    lines = {file: {test: set(numbers) for test, numbers in tests.items()} for file, tests in content["lines"].items()}
-    return lines, content["seconds"]
+class CoverageMap:
+    """What `measure` found. A test has pytest's name: "tests/unit/python/test_bundle.py::test_name[parameter]"."""
+
+    def __init__(self, lines: dict[str, dict[str, set[int]]], seconds: dict[str, float]) -> None:
+        self._lines, self._seconds = lines, seconds
+        self.seconds_of_file: dict[str, float] = defaultdict(float)
+        for test, spent in seconds.items():
+            self.seconds_of_file[test.partition("::")[0]] += spent
+
+    @classmethod
+    def load(cls) -> CoverageMap:
+        content = json.loads(MAP.read_text(encoding="utf-8"))
+        lines = {file: {test: set(found) for test, found in tests.items()} for file, tests in content["lines"].items()}
+        return cls(lines, content["seconds"])
+
+    def by_test_file(self, file: str) -> dict[str, set[int]]:
+        """Return the lines of `file` that the tests of each test file run."""
+        found: dict[str, set[int]] = defaultdict(set)
+        for test, lines in self._lines.get(file, {}).items():
+            found[test.partition("::")[0]] |= lines
+        return found
+
+    def quickest(self, file: str, line: int, budget_s: float) -> list[str]:
+        """Return tests that run a line, the quickest first, as many as take `budget_s` seconds together."""
+        chosen, left = [], budget_s
+        tests = (test for test, lines in self._lines.get(file, {}).items() if line in lines)
+        for test in sorted(tests, key=lambda test: self._seconds.get(test, 0)):
+            left -= self._seconds.get(test, 0)
+            if left < 0:
+                break
+            chosen.append(test)
+        return chosen
 
 
 if __name__ == "__main__":
