@@ -41,10 +41,10 @@ function(pilotlight_add_model target)
   file(GLOB generator CONFIGURE_DEPENDS ${root}/python/pilotlight/codegen/*)
 
   # The export step compares contents and does nothing if the bundle is up to date
-  # (python/pilotlight/build/DESIGN.md).
+  # (python/pilotlight/builder/DESIGN.md).
   set(bundles)
   execute_process(
-    COMMAND ${run} -m pilotlight.build.bundles -- ${arg_MODEL}
+    COMMAND ${run} -m pilotlight.builder.bundles -- ${arg_MODEL}
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
     OUTPUT_VARIABLE names OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_VARIABLE complaint RESULT_VARIABLE result)
   if(result)
@@ -55,7 +55,7 @@ function(pilotlight_add_model target)
     add_custom_command(
       OUTPUT ${bundle}/model.json
       BYPRODUCTS ${bundle}/model.pte
-      COMMAND ${run} -m pilotlight.build.export_step
+      COMMAND ${run} -m pilotlight.builder.export_step
               --board ${arg_BOARD} --model ${model} "--npu=${arg_NPU}"
               "--system-config=${arg_SYSTEM_CONFIG}" "--memory-mode=${arg_MEMORY_MODE}"
               $<$<BOOL:${arg_FLOAT_IO}>:--float-io>
@@ -76,7 +76,7 @@ function(pilotlight_add_model target)
   get_property(kernel_generator GLOBAL PROPERTY PILOTLIGHT_KERNEL_GENERATOR)
   add_custom_command(
     OUTPUT ${generated}/linked_models.c ${generated}/linked_models.S ${kernels}
-    COMMAND ${run} -m pilotlight.build.link_step
+    COMMAND ${run} -m pilotlight.builder.link_step
             --bundle "$<JOIN:${bundles},;--bundle;>" --board ${arg_BOARD} --runtime ${PILOTLIGHT_RUNTIME}
             $<$<BOOL:${arg_SHARED_ARENA}>:--shared-arena> --out ${generated}
     DEPENDS ${descriptions} ${programs} ${generator} ${kernel_generator}
@@ -102,9 +102,9 @@ function(pilotlight_add_model target)
   endif()
 
   # The build id comes first, before any other step reads the image.
-  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${root}/python/pilotlight/build/build_id.py)
+  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${root}/python/pilotlight/builder/build_id.py)
   add_custom_command(TARGET ${target} POST_BUILD
-    COMMAND ${run} -m pilotlight.build.build_id --elf $<TARGET_FILE:${target}> --out ${generated}
+    COMMAND ${run} -m pilotlight.builder.build_id --elf $<TARGET_FILE:${target}> --out ${generated}
     BYPRODUCTS ${generated}/build_id.txt
     VERBATIM)
 

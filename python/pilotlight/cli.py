@@ -35,7 +35,7 @@ COMMANDS: dict[str, Callable[[], CommandModule]] = {
     "inspect": _module("pte.command"),
     "simulate": _module("npu.simulate_command"),
     "disassemble": _module("npu.disassemble_command"),
-    "build": _module("build.command"),
+    "build": _module("builder.command"),
     "flash": _module("targets.flash_command"),
     "poweroff": _module("targets.poweroff_command"),
     "check": _module("check.command"),

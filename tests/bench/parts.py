@@ -196,7 +196,7 @@ def load(console: Console) -> list[Figure]:
 def simulator(console: Console) -> list[Figure]:
     from simulator_speed import convolution_growth, digits_speed, mobilenet_speed, transformer_commands
 
-    from pilotlight.export.noise import NoiseLog
+    from pilotlight.export.upstream.noise import NoiseLog
 
     # Exporter and reference model print a lot.
     noise = NoiseLog(BENCH / "simulator.log")

@@ -249,7 +249,7 @@ def _export_transformer() -> Any:
 def _export_digits() -> Any:
     from exported import export
 
-    from pilotlight.export.model_file import find_model_file, load_model
+    from pilotlight.export.model.model_file import find_model_file, load_model
 
     spec = load_model(find_model_file("digits"))
     return export(spec.module, spec.example_inputs, "ethos-u55-128", spec.calibration)

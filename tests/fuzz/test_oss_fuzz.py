@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pilotlight.build import object_cache
+from pilotlight.builder import object_cache
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))

@@ -29,15 +29,16 @@ from pathlib import Path
 import torch
 from pairs import Graph, graphs
 
-from pilotlight.export import lower, quantise
 from pilotlight.export.attempts import Attempt, Attempts
-from pilotlight.export.constants import fold_constants
-from pilotlight.export.golden import GoldenModel, quantised_values
-from pilotlight.export.noise import NoiseLog
-from pilotlight.export.rewrites import rewrite
-from pilotlight.export.rewrites_softmax import rewrite_softmax
-from pilotlight.export.steps import Steps
-from pilotlight.export.targets import resolve
+from pilotlight.export.golden.golden import GoldenModel, quantised_values
+from pilotlight.export.graph.constants import fold_constants
+from pilotlight.export.lowering import lower
+from pilotlight.export.lowering.targets import resolve
+from pilotlight.export.model.steps import Steps
+from pilotlight.export.quantising import quantise
+from pilotlight.export.rewritings.apply import rewrite
+from pilotlight.export.rewritings.softmax import rewrite_softmax
+from pilotlight.export.upstream.noise import NoiseLog
 from pilotlight.model_spec import ModelSpec
 
 TARGET = "ethos-u55-128"

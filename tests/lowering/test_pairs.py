@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import compile_pairs
 from pairs import OPERATORS, SAMPLES, SURROUNDINGS, Graph, graphs
 
-from pilotlight.export import rewrites, vela
+from pilotlight.export.rewritings import apply as rewrites
+from pilotlight.export.upstream import vela
 
 # A ReLU that is lost without the exporter's repair, and a ReLU whose input is never below zero.
 LOST = Graph(7, "conv2d", "relu", "beside input", "around 0")

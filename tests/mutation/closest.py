@@ -82,7 +82,7 @@ _BOARD = (_pytest("tests/emulator/test_faults.py"), _pytest("tests/hil/test_neve
 # Tests by part of the package that run it in other processes, which coverage.py does not see.
 PACKAGE: dict[str, tuple[Stage, ...]] = {
     "boards": _EXAMPLES,
-    "build": _EXAMPLES,
+    "builder": _EXAMPLES,
     "check": _BOARD,
     "codegen": _EXAMPLES,
     "fault": _BOARD,

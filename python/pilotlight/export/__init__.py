@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pilotlight.export.report import ExportReport
+from pilotlight.export.report.report import ExportReport
 from pilotlight.export_options import ExportOptions
 
 __all__ = ["ExportOptions", "ExportReport", "export_model"]

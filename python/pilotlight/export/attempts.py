@@ -20,17 +20,17 @@ from typing import Any
 import torch
 
 from pilotlight.errors import PilotlightError
-from pilotlight.export import reasons
-from pilotlight.export.comparison import Comparison, Deviates
-from pilotlight.export.confirm import Miscompiled, confirm
-from pilotlight.export.golden import GoldenModel, quantised_values
-from pilotlight.export.lower import Lowered, LoweringFailed, lower
-from pilotlight.export.output_agreement import OutputDeviates, demand_outputs
-from pilotlight.export.quantise import Captured, Quantised, quantise
-from pilotlight.export.steps import Steps, worded
-from pilotlight.export.user_operators import number_of
-from pilotlight.export.vela import VelaRefused
-from pilotlight.export.vela_outputs import MissingOutput
+from pilotlight.export.golden.comparison import Comparison, Deviates
+from pilotlight.export.golden.confirm import Miscompiled, confirm
+from pilotlight.export.golden.golden import GoldenModel, quantised_values
+from pilotlight.export.golden.output_agreement import OutputDeviates, demand_outputs
+from pilotlight.export.graph.user_operators import number_of
+from pilotlight.export.lowering.lower import Lowered, LoweringFailed, lower
+from pilotlight.export.model.steps import Steps, worded
+from pilotlight.export.quantising.quantise import Captured, Quantised, quantise
+from pilotlight.export.upstream import reasons
+from pilotlight.export.upstream.vela import VelaRefused
+from pilotlight.export.upstream.vela_outputs import MissingOutput
 from pilotlight.files import storage_full
 from pilotlight.model_spec import ModelSpec
 

@@ -39,7 +39,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def _run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from pilotlight.export.terminal import render
+    from pilotlight.export.report.terminal import render
 
     console = Console(highlight=False)
 

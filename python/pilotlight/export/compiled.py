@@ -10,16 +10,17 @@ from typing import Any
 
 import torch
 
-from pilotlight.export import lower, quantise
 from pilotlight.export.attempts import Attempt, Attempts
-from pilotlight.export.constants import fold_constants
-from pilotlight.export.findings import demand_finite
-from pilotlight.export.model_file import load_model
-from pilotlight.export.rewrites import rewrite
-from pilotlight.export.rewrites_softmax import rewrite_softmax
-from pilotlight.export.state import run_once
-from pilotlight.export.steps import Steps, counted
-from pilotlight.export.targets import Target, resolve
+from pilotlight.export.graph.constants import fold_constants
+from pilotlight.export.graph.state import run_once
+from pilotlight.export.lowering import lower
+from pilotlight.export.lowering.targets import Target, resolve
+from pilotlight.export.model.model_file import load_model
+from pilotlight.export.model.steps import Steps, counted
+from pilotlight.export.quantising import quantise
+from pilotlight.export.report.findings import demand_finite
+from pilotlight.export.rewritings.apply import rewrite
+from pilotlight.export.rewritings.softmax import rewrite_softmax
 from pilotlight.export_options import ExportOptions
 from pilotlight.model_spec import ModelSpec
 from pilotlight.npu.stream.configurations import CONFIGURATIONS

@@ -6,10 +6,10 @@ from __future__ import annotations
 import torch
 from torch.utils._pytree import tree_leaves
 
-from pilotlight.export.findings import Origin
-from pilotlight.export.graph_edit import constant_nodes
-from pilotlight.export.quantise import Captured
-from pilotlight.export.user_operators import number_of
+from pilotlight.export.graph.edit import constant_nodes
+from pilotlight.export.graph.user_operators import number_of
+from pilotlight.export.quantising.quantise import Captured
+from pilotlight.export.report.findings import Origin
 
 
 def output_origins(captured: Captured, count: int) -> tuple[Origin, ...]:

@@ -19,15 +19,15 @@ import numpy as np
 from pilotlight.bundle import EXACT, ModelInfo, TensorInfo, Tolerance
 from pilotlight.debug_info import DebugInfo
 from pilotlight.errors import ConfigError, PilotlightError
-from pilotlight.export.demands import demand_full_delegation, unsupported
 from pilotlight.export.kernels import firmware_kernels, missing_kernels
-from pilotlight.export.model_file import find_model_file
-from pilotlight.export.model_modules import importable
-from pilotlight.export.noise import NoiseLog
-from pilotlight.export.report import ExportReport, Sizes
-from pilotlight.export.steps import Steps, counted
-from pilotlight.export.targets import Target, resolve
-from pilotlight.export.upstream import import_upstream, one_thread
+from pilotlight.export.lowering.demands import demand_full_delegation, unsupported
+from pilotlight.export.lowering.targets import Target, resolve
+from pilotlight.export.model.model_file import find_model_file
+from pilotlight.export.model.model_modules import importable
+from pilotlight.export.model.steps import Steps, counted
+from pilotlight.export.preload import import_upstream, one_thread
+from pilotlight.export.report.report import ExportReport, Sizes
+from pilotlight.export.upstream.noise import NoiseLog
 from pilotlight.export_options import ExportOptions
 from pilotlight.model_spec import ModelSpec
 
@@ -86,11 +86,12 @@ def run_export(model: str, out: Path, options: ExportOptions, progress: Callable
 
 
 def _export(file: Path, folder: Path, options: ExportOptions, steps: Steps, work: Path) -> ExportReport:
-    from pilotlight.export import golden, lower
     from pilotlight.export.compiled import arrays_of, compile_model
-    from pilotlight.export.findings import findings, input_data
+    from pilotlight.export.golden import golden
+    from pilotlight.export.graph.state import demand_kept
+    from pilotlight.export.lowering import lower
     from pilotlight.export.origins import output_origins
-    from pilotlight.export.state import demand_kept
+    from pilotlight.export.report.findings import findings, input_data
 
     model = compile_model(file, options, steps, work)
     spec, captured, attempt, samples = model.spec, model.captured, model.attempt, model.samples

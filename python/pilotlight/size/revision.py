@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pilotlight.build.settings import Settings, load_settings
+from pilotlight.builder.settings import Settings, load_settings
 from pilotlight.errors import BuildFailed, ConfigError, ToolMissing
 from pilotlight.files import write_atomically
 from pilotlight.paths import ROOT

@@ -84,7 +84,7 @@ KNOWN: dict[tuple[str, str], str] = {}
 
 # Packages of Python and folders of the firmware that have no DESIGN.md of their own, and why.
 WITHOUT_A_DESIGN = {
-    "python/pilotlight/west_commands": "one class for each command of cli.py; build/DESIGN.md has the reasons",
+    "python/pilotlight/west_commands": "one class for each command of cli.py; builder/DESIGN.md has the reasons",
     "firmware/base": "small headers without design decisions; each header describes itself",
     "firmware/examples": "pages for users: README.md and WEST.md",
     "firmware/apps": "it only contains apps",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Our runtime and all kernels for tests on the host, in a project of its own. Every such project
-# compiles them alike, so that they share objects (python/pilotlight/build/object_cache.py).
+# compiles them alike, so that they share objects (python/pilotlight/builder/object_cache.py).
 #
 #   root       the checkout, set by the caller
 #   SANITIZE   what -fsanitize= is given for the kernels

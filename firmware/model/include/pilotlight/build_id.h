@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The image's identity, for code that talks to the host. python/pilotlight/build/build_id.py
+ * The image's identity, for code that talks to the host. python/pilotlight/builder/build_id.py
  * computes it from the linked image and writes it into the image.
  */
 #ifndef PILOTLIGHT_BUILD_ID_H_

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.export.activations import is_separation
 from pilotlight.export.blame.record import Blame, ResultBlame, StageAgreement
 from pilotlight.export.blame.stages import Results, Stage
-from pilotlight.export.comparison import Comparison
-from pilotlight.export.user_operators import UserOperators, number_of, short_name
+from pilotlight.export.golden.comparison import Comparison
+from pilotlight.export.graph.user_operators import UserOperators, number_of, short_name
+from pilotlight.export.quantising.activations import is_separation
 
 
 def blame(

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pilotlight.export.model_file import find_model_file
-from pilotlight.export.model_modules import importable
-from pilotlight.export.noise import NoiseLog
-from pilotlight.export.steps import Steps
-from pilotlight.export.upstream import import_upstream, one_thread
+from pilotlight.export.model.model_file import find_model_file
+from pilotlight.export.model.model_modules import importable
+from pilotlight.export.model.steps import Steps
+from pilotlight.export.preload import import_upstream, one_thread
+from pilotlight.export.upstream.noise import NoiseLog
 from pilotlight.export_options import ExportOptions
 from pilotlight.npu.stream.configurations import CONFIGURATIONS
 
@@ -68,7 +68,7 @@ def _stages(compiled: CompiledModel, npu: str) -> list[Stage]:
     stage.
     """
     from pilotlight.export.blame.stages import FloatStage, QuantisedStage, SimulatorStage, TosaStage
-    from pilotlight.export.quantise import observed
+    from pilotlight.export.quantising.quantise import observed
 
     attempt, module = compiled.attempt, compiled.attempt.quantised.module
     stages: list[Stage] = [QuantisedStage(module), TosaStage(attempt.comparison, attempt.lowered)]

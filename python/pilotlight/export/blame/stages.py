@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pilotlight.export.activations import QUANTISE, is_separation
-from pilotlight.export.comparison import Comparison, nearest
-from pilotlight.export.golden import GoldenModel, quantised_values
-from pilotlight.export.lower import Lowered
-from pilotlight.export.state import InitialState
+from pilotlight.export.golden.comparison import Comparison, nearest
+from pilotlight.export.golden.golden import GoldenModel, quantised_values
+from pilotlight.export.graph.state import InitialState
+from pilotlight.export.lowering.lower import Lowered
+from pilotlight.export.quantising.activations import QUANTISE, is_separation
 from pilotlight.npu.simulation import DelegateRunner
 
 # Name of a quantiser -> values in real units.

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from pilotlight.export.constants import is_constant
-from pilotlight.export.rewriting import Function, Rewriting
+from pilotlight.export.graph.constants import is_constant
+from pilotlight.export.rewritings.rewriting import Function, Rewriting
 
 _aten = torch.ops.aten
 _CONVOLUTIONS = {1: _aten.conv1d.default, 2: _aten.conv2d.default}

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from pilotlight.export.constants import attribute, is_constant
-from pilotlight.export.rewriting import Function, Rewriting, shape_of
+from pilotlight.export.graph.constants import attribute, is_constant
+from pilotlight.export.rewritings.rewriting import Function, Rewriting, shape_of
 
 _aten = torch.ops.aten
 

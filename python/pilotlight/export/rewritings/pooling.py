@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pilotlight.export.rewriting import Function, Rewriting, argument, pair, shape_of
+from pilotlight.export.rewritings.rewriting import Function, Rewriting, argument, pair, shape_of
 
 _aten = torch.ops.aten
 

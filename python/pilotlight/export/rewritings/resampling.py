@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from pilotlight.export.rewriting import Function, Rewriting, shape_of
+from pilotlight.export.rewritings.rewriting import Function, Rewriting, shape_of
 
 _aten = torch.ops.aten
 

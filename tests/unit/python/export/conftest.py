@@ -10,14 +10,14 @@ import torch
 from placing import Place
 from torch import nn
 
-from pilotlight.export import lower
 from pilotlight.export.attempts import Attempt, Attempts
-from pilotlight.export.constants import fold_constants
-from pilotlight.export.noise import NoiseLog
-from pilotlight.export.quantise import capture
-from pilotlight.export.rewrites import rewrite
-from pilotlight.export.steps import Steps
-from pilotlight.export.targets import resolve
+from pilotlight.export.graph.constants import fold_constants
+from pilotlight.export.lowering import lower
+from pilotlight.export.lowering.targets import resolve
+from pilotlight.export.model.steps import Steps
+from pilotlight.export.quantising.quantise import capture
+from pilotlight.export.rewritings.apply import rewrite
+from pilotlight.export.upstream.noise import NoiseLog
 from pilotlight.model_spec import ModelSpec
 
 

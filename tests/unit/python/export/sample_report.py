@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pilotlight.export.report import (
+from pilotlight.export.report.report import (
     Agreement,
     DelegateReport,
     ExportReport,

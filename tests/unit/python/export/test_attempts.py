@@ -15,13 +15,14 @@ from executorch.backends.arm.ethosu import backend
 from torch import nn
 
 from pilotlight.errors import ModelError
-from pilotlight.export import lower, vela
 from pilotlight.export.attempts import Attempt, Attempts
-from pilotlight.export.golden import GoldenModel, quantised_values
-from pilotlight.export.noise import NoiseLog
-from pilotlight.export.quantise import capture
-from pilotlight.export.steps import Steps
-from pilotlight.export.targets import resolve
+from pilotlight.export.golden.golden import GoldenModel, quantised_values
+from pilotlight.export.lowering import lower
+from pilotlight.export.lowering.targets import resolve
+from pilotlight.export.model.steps import Steps
+from pilotlight.export.quantising.quantise import capture
+from pilotlight.export.upstream import vela
+from pilotlight.export.upstream.noise import NoiseLog
 from pilotlight.model_spec import ModelSpec
 from pilotlight.npu.analysis.hazards import Hazard
 from pilotlight.npu.simulation import DelegateRunner

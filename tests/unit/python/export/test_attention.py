@@ -13,7 +13,7 @@ import torch
 from placing import Place
 from torch import nn
 
-from pilotlight.export import vela
+from pilotlight.export.upstream import vela
 
 TOKENS, WIDTH, HEADS = 5, 16, 4
 HEAD = WIDTH // HEADS

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pilotlight.cli import main
-from pilotlight.export.tosa_values import TosaValues
+from pilotlight.export.upstream.tosa_values import TosaValues
 
 MODEL = """
 import torch
@@ -82,7 +82,7 @@ def test_a_result_that_arithmetic_does_not_explain_is_named(
     model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = TosaValues.run
-    monkeypatch.setattr("pilotlight.export.comparison.Comparison.first_beyond", lambda comparison: None)
+    monkeypatch.setattr("pilotlight.export.golden.comparison.Comparison.first_beyond", lambda comparison: None)
     monkeypatch.setattr("pilotlight.export.attempts.demand_outputs", lambda *_: None)
 
     def off(values: TosaValues, inputs: Any) -> dict[str, NDArray[Any]]:

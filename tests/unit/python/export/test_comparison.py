@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pilotlight.errors import UnsupportedOperator
-from pilotlight.export import ExportOptions, activations, export_model, lower, quantise
+from pilotlight.export import ExportOptions, export_model
 from pilotlight.export.attempts import Attempt, Attempts
-from pilotlight.export.comparison import arrangements
-from pilotlight.export.noise import NoiseLog
-from pilotlight.export.quantise import capture
-from pilotlight.export.steps import Steps
-from pilotlight.export.targets import resolve
-from pilotlight.export.tosa_values import TosaValues
+from pilotlight.export.golden.comparison import arrangements
+from pilotlight.export.lowering import lower
+from pilotlight.export.lowering.targets import resolve
+from pilotlight.export.model.steps import Steps
+from pilotlight.export.quantising import activations, quantise
+from pilotlight.export.quantising.quantise import capture
+from pilotlight.export.upstream.noise import NoiseLog
+from pilotlight.export.upstream.tosa_values import TosaValues
 from pilotlight.model_spec import ModelSpec
 
 Export = Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pilotlight.export import ExportOptions, export_model
-from pilotlight.export.confirm import Miscompiled, confirm
+from pilotlight.export.golden.confirm import Miscompiled, confirm
 from pilotlight.pte import read_program
 
 

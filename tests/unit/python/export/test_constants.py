@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from pilotlight.export.constants import fold_constants
-from pilotlight.export.quantise import capture
+from pilotlight.export.graph.constants import fold_constants
+from pilotlight.export.quantising.quantise import capture
 from pilotlight.model_spec import ModelSpec
 
 

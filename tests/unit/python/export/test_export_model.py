@@ -18,7 +18,7 @@ from pilotlight.bundle import load_model_info
 from pilotlight.debug_info import find_debug_info
 from pilotlight.errors import ConfigError, ModelError, UnsupportedOperator
 from pilotlight.export import ExportOptions, ExportReport, export_model
-from pilotlight.export.lower import check_alignment
+from pilotlight.export.lowering.lower import check_alignment
 from pilotlight.pte import Method, read_program
 
 HERE = Path(__file__).parent / "models"
@@ -242,7 +242,7 @@ def test_report_json_says_what_vela_estimates(digits: tuple[Path, ExportReport])
 def test_terminal_report_shows_accuracy_and_rounding(digits: tuple[Path, ExportReport]) -> None:
     from rich.console import Console
 
-    from pilotlight.export.terminal import render
+    from pilotlight.export.report.terminal import render
 
     _, report = digits
     printed = io.StringIO()

@@ -22,7 +22,7 @@ from pilotlight.bundle import load_model_info
 from pilotlight.codegen.state import carries_over, find_state
 from pilotlight.errors import BadProgram
 from pilotlight.export import ExportOptions, ExportReport, export_model
-from pilotlight.export.state import InitialState, Sampling, run_once
+from pilotlight.export.graph.state import InitialState, Sampling, run_once
 from pilotlight.npu import Simulator
 from pilotlight.pte import Tensor, read_program
 

@@ -20,12 +20,12 @@ from rich.console import Console
 from pilotlight.bundle import TensorInfo, Tolerance, load_model_info
 from pilotlight.errors import ModelError
 from pilotlight.export import ExportOptions, export_model
-from pilotlight.export.accuracy import output_accuracy, sqnr_db, worst_slices
-from pilotlight.export.findings import Findings, Origin, demand_finite, findings, input_data
-from pilotlight.export.model_file import load_model
+from pilotlight.export.model.model_file import load_model
 from pilotlight.export.origins import output_origins
-from pilotlight.export.quantise import capture
-from pilotlight.export.terminal import render
+from pilotlight.export.quantising.quantise import capture
+from pilotlight.export.report.accuracy import output_accuracy, sqnr_db, worst_slices
+from pilotlight.export.report.findings import Findings, Origin, demand_finite, findings, input_data
+from pilotlight.export.report.terminal import render
 
 SAMPLES = 20
 BOXES = TensorInfo("boxes", "int8", (1, 7, 8), 1.25, -128)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.fx import Graph, GraphModule, Node
 
-from pilotlight.export.graph_edit import erase_unused
+from pilotlight.export.graph.edit import erase_unused
 
 aten = torch.ops.aten
 

@@ -13,7 +13,7 @@ from textwrap import dedent
 import pytest
 
 from pilotlight.errors import ConfigError, ModelError
-from pilotlight.export.model_file import find_model_file, load_model
+from pilotlight.export.model.model_file import find_model_file, load_model
 from pilotlight.paths import MODELS
 
 IMPORTS = "import torch\nfrom pilotlight.model_spec import LabelledData, ModelSpec\n"

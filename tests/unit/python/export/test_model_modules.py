@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from pilotlight.export.model_file import load_model
-from pilotlight.export.model_modules import importable
-from pilotlight.export.quantise import capture
+from pilotlight.export.model.model_file import load_model
+from pilotlight.export.model.model_modules import importable
+from pilotlight.export.quantising.quantise import capture
 
 MODEL = """\
 import torch

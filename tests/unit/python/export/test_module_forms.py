@@ -17,8 +17,8 @@ from torch.ao.quantization.quantize_fx import prepare_qat_fx
 from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e, prepare_qat_pt2e
 
 from pilotlight.errors import ModelError
-from pilotlight.export.model_file import load_model
-from pilotlight.export.module_forms import accepted_module
+from pilotlight.export.model.model_file import load_model
+from pilotlight.export.model.module_forms import accepted_module
 
 X = (torch.ones(1, 3, 8, 8),)
 

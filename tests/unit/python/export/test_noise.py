@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pilotlight.export.noise import NoiseLog
+from pilotlight.export.upstream.noise import NoiseLog
 
 
 def test_prints_descriptors_and_child_processes_go_to_the_log(

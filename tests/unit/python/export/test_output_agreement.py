@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from pilotlight.bundle import TensorInfo
-from pilotlight.export.golden import Followed
-from pilotlight.export.output_agreement import OutputDeviates, demand_outputs
-from pilotlight.export.tensor_io import Boundary, Quantisation
+from pilotlight.export.golden.golden import Followed
+from pilotlight.export.golden.output_agreement import OutputDeviates, demand_outputs
+from pilotlight.export.lowering.tensor_io import Boundary, Quantisation
 
 SCALE, ZERO_POINT = 0.25, 3
 GRID: Quantisation = (SCALE, ZERO_POINT, -128, 127, torch.int8)

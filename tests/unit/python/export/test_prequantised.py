@@ -21,15 +21,16 @@ from torchao.quantization.pt2e import move_exported_model_to_eval
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e, prepare_qat_pt2e
 
 from pilotlight.bundle import load_model_info
-from pilotlight.export import ExportOptions, export_model, lower
+from pilotlight.export import ExportOptions, export_model
 from pilotlight.export.attempts import Attempt, Attempts
-from pilotlight.export.golden import GoldenModel, quantised_values
-from pilotlight.export.module_forms import accepted_module
-from pilotlight.export.noise import NoiseLog
-from pilotlight.export.prequantised import with_kept_ranges
-from pilotlight.export.quantise import Captured, capture
-from pilotlight.export.steps import Steps
-from pilotlight.export.targets import resolve
+from pilotlight.export.golden.golden import GoldenModel, quantised_values
+from pilotlight.export.lowering import lower
+from pilotlight.export.lowering.targets import resolve
+from pilotlight.export.model.module_forms import accepted_module
+from pilotlight.export.model.steps import Steps
+from pilotlight.export.quantising.prequantised import with_kept_ranges
+from pilotlight.export.quantising.quantise import Captured, capture
+from pilotlight.export.upstream.noise import NoiseLog
 from pilotlight.model_spec import ModelSpec
 
 TARGET = "ethos-u55-128"

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from pilotlight.build import exports
+from pilotlight.builder import exports
 from pilotlight.errors import ConfigError, ModelError
-from pilotlight.export.model_file import find_model_file, load_model
-from pilotlight.export.quantise import capture
+from pilotlight.export.model.model_file import find_model_file, load_model
+from pilotlight.export.quantising.quantise import capture
 
 
 class Sum(nn.Module):

@@ -13,11 +13,11 @@ import torch
 from placing import Computes
 from torch import nn
 
-from pilotlight.export import rewrites
-from pilotlight.export.constants import fold_constants
-from pilotlight.export.quantise import capture
-from pilotlight.export.rewrites import rewrite
-from pilotlight.export.user_operators import number_of
+from pilotlight.export.graph.constants import fold_constants
+from pilotlight.export.graph.user_operators import number_of
+from pilotlight.export.quantising.quantise import capture
+from pilotlight.export.rewritings import apply as rewrites
+from pilotlight.export.rewritings.apply import rewrite
 from pilotlight.model_spec import ModelSpec
 
 PLANE, ROWS, ROW = (1, 4, 8, 8), (5, 8), (1, 4, 16)

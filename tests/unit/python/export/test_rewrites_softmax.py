@@ -15,11 +15,11 @@ import pytest
 import torch
 from torch import nn
 
-from pilotlight.export.accuracy import sqnr_db
-from pilotlight.export.lower import compile_spec_for
-from pilotlight.export.quantise import capture, quantise
-from pilotlight.export.rewrites_softmax import rewrite_softmax
-from pilotlight.export.targets import resolve
+from pilotlight.export.lowering.lower import compile_spec_for
+from pilotlight.export.lowering.targets import resolve
+from pilotlight.export.quantising.quantise import capture, quantise
+from pilotlight.export.report.accuracy import sqnr_db
+from pilotlight.export.rewritings.softmax import rewrite_softmax
 from pilotlight.model_spec import ModelSpec
 
 SIZE = 12

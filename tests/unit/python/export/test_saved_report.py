@@ -7,7 +7,7 @@ import pytest
 from sample_report import REPORT
 
 from pilotlight.errors import ConfigError
-from pilotlight.export.report import REPORT_NAME, load_report
+from pilotlight.export.report.report import REPORT_NAME, load_report
 
 
 def test_it_is_the_same_after_saving(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 from placing import Place
 from torch import nn
 
-from pilotlight.export import vela
+from pilotlight.export.upstream import vela
 
 EQUAL, DIFFERENT = (8, 8, 8), (4, 8, 6)
 FUNCTIONS = {

@@ -12,7 +12,7 @@ import pytest
 import torch
 from placing import Computes, Place
 
-from pilotlight.export import vela
+from pilotlight.export.upstream import vela
 
 CASES = {
     "select": (lambda x: x[:, 1].reshape(8, 4).tanh(), (4, 3, 2, 4)),

@@ -13,11 +13,11 @@ from rich.console import Console
 
 from pilotlight.errors import ModelError, UnsupportedOperator
 from pilotlight.export import ExportOptions, export_model
-from pilotlight.export.model_file import load_model
-from pilotlight.export.model_modules import importable
-from pilotlight.export.quantise import capture
-from pilotlight.export.source_lines import library_line, user_line
-from pilotlight.export.terminal import render
+from pilotlight.export.graph.source_lines import library_line, user_line
+from pilotlight.export.model.model_file import load_model
+from pilotlight.export.model.model_modules import importable
+from pilotlight.export.quantising.quantise import capture
+from pilotlight.export.report.terminal import render
 
 TARGET = "ethos-u55-128"
 

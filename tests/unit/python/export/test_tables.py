@@ -12,7 +12,7 @@ from placing import Place
 from torch import nn
 
 from pilotlight.export.attempts import Attempt
-from pilotlight.export.golden import GoldenModel, quantised_values
+from pilotlight.export.golden.golden import GoldenModel, quantised_values
 
 
 class Tokens(nn.Module):

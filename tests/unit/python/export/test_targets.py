@@ -10,7 +10,7 @@ from executorch.backends.arm.ethosu import EthosUCompileSpec
 
 from pilotlight.errors import ConfigError
 from pilotlight.export.kernels import firmware_kernels, missing_kernels
-from pilotlight.export.targets import TARGETS, resolve
+from pilotlight.export.lowering.targets import TARGETS, resolve
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from rich.console import Console
 from sample_report import REPORT
 
-from pilotlight.export.report import Agreement, ExportReport, OperatorAgreement
-from pilotlight.export.terminal import render
+from pilotlight.export.report.report import Agreement, ExportReport, OperatorAgreement
+from pilotlight.export.report.terminal import render
 
 WHOLE = """
 net for ethos-u55-128 (Ethos_U55_High_End_Embedded, Shared_Sram)

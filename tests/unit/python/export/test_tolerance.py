@@ -11,7 +11,7 @@ import torch
 
 from pilotlight.bundle import EXACT, TensorInfo, load_model_info
 from pilotlight.export import ExportOptions, export_model
-from pilotlight.export.tolerance import NOISE, Spread, noisy
+from pilotlight.export.golden.tolerance import NOISE, Spread, noisy
 
 FLOAT = TensorInfo("y", "float32", (1, 4), 0.0, 0)
 INT8 = TensorInfo("y", "int8", (1, 4), 0.5, 0)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from executorch.backends.arm import arm_vela
 
-from pilotlight.export.vela_process import VelaCrashed, vela_in_its_own_process
+from pilotlight.export.upstream.vela_process import VelaCrashed, vela_in_its_own_process
 
 
 def crash(arguments: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from scipy.fft import dct
 from scipy.signal import get_window
 
-from pilotlight.export.model_file import load_model
+from pilotlight.export.model.model_file import load_model
 from pilotlight.paths import MODELS
 
 KWS = MODELS / "kws"

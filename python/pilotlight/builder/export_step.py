@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The export as a step of a CMake build: `python -m pilotlight.builder.export_step`. See cmake/model.cmake."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pilotlight.boards import load_board
+from pilotlight.builder.exports import export_if_needed, write_depfile
+from pilotlight.builder.settings import Settings, export_options
+from pilotlight.bundle import load_model_info
+from pilotlight.cli import run_command
+
+
+def _run(args: argparse.Namespace) -> int:
+    settings = Settings(
+        board=args.board,
+        npu=args.npu,
+        system_config=args.system_config,
+        memory_mode=args.memory_mode,
+        float_io=args.float_io,
+        require_full_delegation=args.require_full_delegation,
+    )
+    export_if_needed(
+        args.model,
+        export_options(settings, load_board(args.board)),
+        args.bundle,
+        lambda step: print(f"export: {step}", flush=True),
+    )
+    info = load_model_info(args.bundle)
+    for text in (*info.warnings, *info.weak):
+        print(f"export: warning: {text}", flush=True)
+    write_depfile(args.bundle, args.bundle / "model.json", args.depfile)
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--board", required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--npu", default="")
+    parser.add_argument("--system-config", default="")
+    parser.add_argument("--memory-mode", default="")
+    parser.add_argument("--float-io", action="store_true")
+    parser.add_argument("--require-full-delegation", action="store_true")
+    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--depfile", type=Path, required=True)
+    parser.set_defaults(handler=_run)
+    return run_command(parser.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

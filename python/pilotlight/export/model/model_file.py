@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds a model file and turns it into a `ModelSpec`.
+
+A model file follows one of three conventions:
+
+- ours: one function without arguments returns a `ModelSpec`;
+- ExecuTorch's Arm compiler script: the variables `ModelUnderTest` and `ModelInputs`;
+- an exported program (.pt2) with its data beside it, see `pt2_file.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pilotlight.errors import ConfigError, ModelError
+from pilotlight.export.graph.source_lines import raised_at, raised_inside, within
+from pilotlight.export.model.model_modules import importable
+from pilotlight.files import matching
+from pilotlight.model_spec import ModelSpec
+from pilotlight.paths import MODELS, named_model
+
+_CONVENTIONS = (
+    "define one function `def model() -> ModelSpec:` (see python/models/digits/model.py), "
+    "or the variables ModelUnderTest and ModelInputs"
+)
+
+
+def find_model_file(model: str) -> Path:
+    """Return the model file for a name in python/models, a folder with model.py, or a file's path.
+
+    Raises ConfigError if there is none.
+    """
+    named = named_model(model)
+    if named is not None:
+        return named
+    path = Path(model).expanduser()
+    if path.is_dir() and (path / "model.py").is_file():
+        return (path / "model.py").resolve()
+    if path.is_file():
+        if path.suffix in (".py", ".pt2"):
+            return path.resolve()
+        raise ConfigError(
+            f"{model}: not a Python file, nor an exported program (.pt2)",
+            hint="name a model file (.py) that builds the model, or what torch.export.save wrote",
+        )
+    names = sorted(folder.parent.name for folder in MODELS.glob("*/model.py"))
+    close = difflib.get_close_matches(model, names, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"a path, or one of: {', '.join(names)}"
+    raise ConfigError(f"model {model!r}: no such file, and no such folder in {MODELS}", hint=hint)
+
+
+def load_model(file: Path) -> ModelSpec:
+    """Run `file` and return the `ModelSpec` that it describes, after checking it.
+
+    While it runs, the file can import modules beside it. Later, `forward` can import these only
+    inside `importable(file.parent)`.
+
+    Raises ModelError with file and line if the file raises or follows no convention.
+    """
+    if file.suffix == ".pt2":
+        from pilotlight.export.model.pt2_file import program_spec
+
+        return _checked(program_spec(file, identifier(file.stem)), file)
+    with importable(file.parent):
+        module = _imported(file)
+        if hasattr(module, "ModelUnderTest"):
+            spec = _from_arm_script(module, file)
+        else:
+            function = _spec_function(module, file)
+            try:
+                spec = function()
+            except Exception as error:
+                raise _raised(file, error) from error
+            if not isinstance(spec, ModelSpec):
+                raise ModelError(
+                    f"{_place(function)}: {function.__name__}() returned {type(spec).__name__}, not a ModelSpec",
+                    hint=_CONVENTIONS,
+                )
+    return _checked(spec, file)
+
+
+def _imported(file: Path) -> ModuleType:
+    """Run `file` as a module.
+
+    It stays in sys.modules under a unique name, because its functions may be traced at any time.
+    """
+    name = stem = f"pilotlight_model_{identifier(file.parent.name)}_{identifier(file.stem)}"
+    number = 1
+    while name in sys.modules:
+        number += 1
+        name = f"{stem}_{number}"
+    module_spec = importlib.util.spec_from_file_location(name, file)
+    if module_spec is None or module_spec.loader is None:
+        raise ConfigError(f"{file}: cannot be imported")
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[name] = module
+    try:
+        module_spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise _raised(file, error) from error
+    return module
+
+
+def _spec_function(module: ModuleType, file: Path) -> Callable[[], Any]:
+    functions = [
+        function
+        for function in vars(module).values()
+        if inspect.isfunction(function) and function.__module__ == module.__name__ and _takes_nothing(function)
+    ]
+    annotated = [function for function in functions if _returns_spec(function)]
+    if len(annotated) == 1:
+        return annotated[0]
+    if len(annotated) > 1:
+        names = ", ".join(f"{function.__name__} ({_place(function)})" for function in annotated)
+        raise ModelError(f"{file}: several functions return a ModelSpec: {names}", hint="keep one")
+    bare = [f for f in functions if "return" not in f.__annotations__ and not f.__name__.startswith("_")]
+    if len(bare) == 1:
+        return bare[0]
+    raise ModelError(f"{file}: no function is marked as returning a ModelSpec", hint=_CONVENTIONS)
+
+
+def _takes_nothing(function: Callable[..., Any]) -> bool:
+    return all(
+        parameter.default is not parameter.empty or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        for parameter in inspect.signature(function).parameters.values()
+    )
+
+
+def _returns_spec(function: Callable[..., Any]) -> bool:
+    returned = getattr(function, "__annotations__", {}).get("return")
+    return returned is ModelSpec or (isinstance(returned, str) and returned.split(".")[-1] == "ModelSpec")
+
+
+def _from_arm_script(module: ModuleType, file: Path) -> ModelSpec:
+    if not hasattr(module, "ModelInputs"):
+        raise ModelError(f"{file}: defines ModelUnderTest but not ModelInputs", hint=_CONVENTIONS)
+    import torch
+
+    from pilotlight.export.model.module_forms import in_eval_mode
+
+    inputs = module.ModelInputs
+    example = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
+    network = in_eval_mode(module.ModelUnderTest)
+    return ModelSpec(name=identifier(file.stem), module=network, example_inputs=example, calibration=[example])
+
+
+def _checked(spec: ModelSpec, file: Path) -> ModelSpec:
+    import numpy as np
+    import torch
+
+    from pilotlight.export.model.module_forms import accepted_module
+
+    def demand(condition: bool, complaint: str, hint: str = "") -> None:
+        if not condition:
+            raise ModelError(f"{file}: {complaint}", hint=hint)
+
+    demand(bool(re.fullmatch(r"[A-Za-z]\w*", spec.name)), f"name {spec.name!r} is not a C identifier")
+    spec = replace(spec, module=accepted_module(spec.module, str(file)))
+    demand(isinstance(spec.example_inputs, tuple) and bool(spec.example_inputs), "example_inputs is not a tuple")
+    for sample in (spec.example_inputs, *spec.calibration):
+        demand(all(isinstance(value, torch.Tensor) for value in sample), "an input sample holds more than tensors")
+        shapes = [(tuple(value.shape), value.dtype) for value in sample]
+        expected = [(tuple(value.shape), value.dtype) for value in spec.example_inputs]
+        demand(shapes == expected, f"calibration sample {shapes} differs from example inputs {expected}")
+    demand(len(spec.calibration) > 0, "calibration is empty", "give some input samples of real use")
+    if spec.data_set is not None:
+        demand(len(spec.example_inputs) == 1, "a data set needs a model with one input")
+        example = spec.example_inputs[0]
+        inputs = np.asarray(spec.data_set.inputs)
+        demand(
+            inputs.ndim > 0 and len(inputs) > 0 and (1, *inputs.shape[1:]) == tuple(example.shape),
+            f"data set of shape {inputs.shape} does not hold samples of shape {tuple(example.shape[1:])}",
+            "a data set is [samples, ...] for a model whose batch size is 1",
+        )
+        labels = spec.data_set.labels
+        demand(labels is None or len(labels) == len(inputs), "data set has not as many labels as inputs")
+    for target, override in spec.targets.items():
+        unknown = set(override) - {"system_config", "memory_mode"}
+        demand(not unknown, f"targets[{target!r}] has unknown keys {sorted(unknown)}", "system_config, memory_mode")
+    demand(
+        isinstance(spec.depends_on, tuple) and all(isinstance(pattern, str) for pattern in spec.depends_on),
+        "depends_on is not a tuple of texts",
+    )
+    for pattern in spec.depends_on:
+        found = bool(matching(str(file.parent / pattern)))
+        demand(found, f"depends_on: nothing matches {pattern!r}", f"it is relative to {file.parent}")
+    return replace(spec, depends_on=tuple(str(file.parent / pattern) for pattern in spec.depends_on))
+
+
+def _raised(file: Path, error: BaseException) -> ModelError:
+    place = raised_at(error)
+    where = place.where if place else str(file)
+    line = f"\n    {place.text}" if place and place.text else ""
+    inside = raised_inside(error)
+    if inside:
+        line += f"\n    {within('', inside.where, inside.text)}"
+    message = str(error).strip().splitlines()
+    return ModelError(
+        f"{where}: {type(error).__name__}: {message[0] if message else '(no message)'}{line}",
+        hint="the model file raised this; run it with python to see all of it",
+    )
+
+
+def _place(function: Callable[..., Any]) -> str:
+    code = function.__code__
+    return f"{code.co_filename}:{code.co_firstlineno}"
+
+
+def identifier(text: str) -> str:
+    """Return `text` as a C identifier: each other character becomes "_"."""
+    name = re.sub(r"\W", "_", text)
+    return name if re.match(r"[A-Za-z]", name) else f"m_{name}"

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Captures a model with `torch.export` and quantises it (PT2E) with its calibration samples."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from executorch.backends.arm.quantizer import EthosUQuantizer, get_symmetric_quantization_config
+from executorch.backends.cortex_m.quantizer.node_finders import NodeFinder
+from torch.utils._pytree import tree_leaves
+from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+from pilotlight.errors import ModelError
+from pilotlight.export.graph.constants import fold_constants
+from pilotlight.export.graph.state import Sampling
+from pilotlight.export.graph.user_operators import (
+    UserOperators,
+    number_of,
+    number_operators,
+    number_replacements,
+    numbers_in,
+)
+from pilotlight.export.quantising.activations import separate_activations
+from pilotlight.export.quantising.prequantised import is_quantised, with_kept_ranges
+from pilotlight.model_spec import ModelSpec
+
+# Folding batch normalisation into a convolution rounds again. A difference of more than this share
+# of an output's range is an error.
+_TOLERANCE_OF_CAPTURE = 1e-3
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A captured model.
+
+    graph: the model as ATen operators with numbers. operators: the operator of each number.
+    quantised: whether the model came with its own ranges, which are kept.
+    """
+
+    graph: Any
+    operators: UserOperators
+    quantised: bool = False
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """module: quantised graph that runs in PyTorch. program: the same, exported for lowering."""
+
+    module: Any
+    program: Any
+
+
+def capture(spec: ModelSpec) -> Captured:
+    """Return the model as a graph of ATen operators. An exception here is from the model's code."""
+    program = torch.export.export(spec.module, _example(spec))
+    if any(_writes_aside(node) for node in program.graph.nodes):
+        program = program.run_decompositions({})
+    # Guards would be a call_module node, which the Arm quantiser's passes refuse.
+    graph = program.module(check_guards=False)
+    return Captured(graph, number_operators(graph), is_quantised(graph))
+
+
+def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: Collection[int] = ()) -> Quantised:
+    """Quantise to int8 with the target's quantiser, weights per channel. Keep existing ranges.
+
+    in_float: numbers of the user's operators that must not be quantised.
+
+    Raises ModelError if the quantiser's graph does not compute the same as the model.
+    """
+    if captured.quantised:
+        kept = with_kept_ranges(captured.graph, in_float)
+        separate_activations(kept)
+        return Quantised(kept, torch.export.export(kept, _example(spec)))
+    with torch.no_grad():
+        converted = convert_pt2e(observed(captured, spec, compile_spec, in_float))
+        separate_activations(converted)
+        return Quantised(converted, torch.export.export(converted, _example(spec)))
+
+
+def observed(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: Collection[int] = ()) -> Any:
+    """Return the float graph with observers that have seen the calibration samples.
+
+    Its operators have the same names as in the quantised module. Arguments and errors: `quantise`.
+    """
+    quantiser = _Quantiser(compile_spec)
+    quantiser.set_global(get_symmetric_quantization_config(is_per_channel=True))
+    quantiser.set_node_finder(None, _Numbered(in_float))
+    with torch.no_grad():
+        # A copy, because the quantiser works in place.
+        prepared = prepare_pt2e(copy.deepcopy(captured.graph), quantiser)
+        # The state is reset between samples. The observers' buffers are not.
+        buffers = {name for name, _ in captured.graph.named_buffers()}
+        model = Sampling(spec.module, sequence=spec.sequence)
+        sampled = Sampling(prepared, sequence=spec.sequence, only=buffers)
+        for sample in spec.calibration:
+            _demand_same(model(*sample), sampled(*sample))
+        model.rewind()
+        sampled.rewind()
+        return prepared
+
+
+class _Quantiser(EthosUQuantizer):  # type: ignore[misc]
+    """Upstream's quantiser. Its rewritings here keep the user's operator numbers.
+
+    Operators on constants that the rewritings add are folded.
+    """
+
+    def transform_for_annotation(self, model: Any) -> Any:
+        before = numbers_in(model)
+        transformed = super().transform_for_annotation(model)
+        # Before folding, because nothing replaces a folded operator.
+        number_replacements(transformed, before)
+        # Upstream computes attention masks from constants.
+        fold_constants(transformed)
+        return transformed
+
+
+class _Numbered(NodeFinder):  # type: ignore[misc]
+    def __init__(self, numbers: Collection[int]) -> None:
+        self._numbers = frozenset(numbers)
+
+    def find_nodes(self, model: Any) -> Iterator[Any]:
+        return (node for node in model.graph.nodes if number_of(node) in self._numbers)
+
+
+def _writes_aside(node: Any) -> bool:
+    """Whether `node` changes a tensor that other nodes read directly, as `y[:, 0] = 0` does.
+
+    Upstream's passes drop such a node, because no node uses its result.
+    """
+    schema = getattr(node.target, "_schema", None)
+    if node.op != "call_function" or schema is None or not schema.is_mutable:
+        return False
+    for argument, value in zip(schema.arguments, node.args, strict=False):
+        if argument.alias_info is not None and argument.alias_info.is_write and isinstance(value, torch.fx.Node):
+            others = [user for user in value.users if user is not node]
+            is_view = value.op == "call_function" and any(
+                result.alias_info is not None for result in value.target._schema.returns
+            )
+            if not node.users or others or is_view:
+                return True
+    return False
+
+
+def _demand_same(expected: Any, got: Any) -> None:
+    for index, (want, have) in enumerate(zip(tree_leaves(expected), tree_leaves(got), strict=True)):
+        if not want.is_floating_point():
+            continue
+        finite = torch.isfinite(want)
+        span = float(want[finite].abs().max()) if finite.any() else 0.0
+        error = float((want[finite] - have[finite]).abs().max()) if finite.any() else 0.0
+        if error > _TOLERANCE_OF_CAPTURE * max(span, 1.0):
+            raise ModelError(
+                f"the graph that upstream's quantiser makes of the model computes something else: output {index} is "
+                f"off by {error:.3g} before anything is rounded",
+                hint="does forward change a tensor in place, or depend on chance? Write that another way",
+            )
+
+
+def _example(spec: ModelSpec) -> tuple[Any, ...]:
+    """Return the example inputs as dense tensors. Channels last stays channels last."""
+    return tuple(_dense(value) for value in spec.example_inputs)
+
+
+def _dense(value: Any) -> Any:
+    for layout, dimensions in ((torch.channels_last, 4), (torch.channels_last_3d, 5)):
+        # A tensor of one channel or one pixel has both layouts and counts as contiguous.
+        if value.dim() == dimensions and value.is_contiguous(memory_format=layout) and not value.is_contiguous():
+            return value
+    return value.clone(memory_format=torch.contiguous_format)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Computes the intermediate integer tensors of a delegate's TOSA graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tosa_reference_model
+import tosa_serializer
+from numpy.typing import NDArray
+
+from pilotlight.export.upstream.tosa_origins import TosaOrigin, WrittenGraph
+
+_DTYPES = {tosa_serializer.DType.INT8: "int8", tosa_serializer.DType.INT16: "int16"}
+
+
+@dataclass(frozen=True)
+class TosaTensor:
+    """A tensor that an operator computes. elements: their number. origin: of the operator."""
+
+    name: str
+    dtype: str
+    elements: int
+    origin: TosaOrigin
+
+
+@dataclass(frozen=True)
+class TosaValues:
+    """A delegate's graph with its intermediate tensors as additional outputs.
+
+    graph: the serialised graph. names: of its outputs.
+    tensors: computed tensors of 8 and 16 bits, in the order of computation.
+    """
+
+    graph: bytes
+    names: tuple[str, ...]
+    tensors: tuple[TosaTensor, ...]
+
+    @staticmethod
+    def of(written: WrittenGraph) -> TosaValues:
+        """Make the values of a graph. It is serialised again; Vela's graph does not change."""
+        block = written.serializer.currRegion.currBasicBlock
+        tensors = []
+        names = list(block.outputs)
+        for origin in written.origins.values():
+            if origin.operator.startswith("CONST") or origin.tensor not in block.tensors:
+                continue
+            tensor = block.tensors[origin.tensor]
+            if tensor.dtype not in _DTYPES:
+                continue
+            tensors.append(TosaTensor(origin.tensor, _DTYPES[tensor.dtype], math.prod(tensor.shape), origin))
+            if origin.tensor not in names:
+                names.append(origin.tensor)
+                written.serializer.addOutputTensor(tensor)
+        return TosaValues(bytes(written.serializer.serialize()), tuple(names), tuple(tensors))
+
+    def run(self, inputs: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return each tensor by name. inputs: in the order of memory.
+
+        Raises RuntimeError if the reference model refuses the graph.
+        """
+        results, status = tosa_reference_model.run(self.graph, list(map(np.ascontiguousarray, inputs)))
+        if status != tosa_reference_model.GraphStatus.TOSA_VALID:
+            raise RuntimeError(f"the TOSA reference model did not accept a graph with all its tensors: {status}")
+        return dict(zip(self.names, results, strict=True))
