@@ -16,6 +16,7 @@ endif()
 #   [SHARED_ARENA]    the models' planned buffers and scratch overlap
 #   [NO_HEAP]         the app has no malloc() and needs none (platform/no_heap.cpp)
 # )
+# The options of `west build` (PILOTLIGHT_OPTIONS, a JSON file) replace those of the call.
 # Links into TARGET: each embedded .pte with its descriptor and arenas, exactly the CPU operators
 # that the models call, the runtime, the delegate, the driver, and the C API
 # (pilotlight/pilotlight.h). TARGET can include model_<name>.h and pilotlight/build_id.h. Call it in
@@ -37,8 +38,27 @@ function(pilotlight_add_model target)
   cmake_path(GET CMAKE_CURRENT_FUNCTION_LIST_DIR PARENT_PATH root)
   set(run ${CMAKE_COMMAND} -E env "PYTHONPATH=${root}/python" ${PILOTLIGHT_PYTHON})
   set(generated ${CMAKE_BINARY_DIR}/generated)
-  file(GLOB exporter CONFIGURE_DEPENDS ${root}/python/pilotlight/export/*.py)
+  file(GLOB_RECURSE exporter CONFIGURE_DEPENDS ${root}/python/pilotlight/export/*.py)
   file(GLOB generator CONFIGURE_DEPENDS ${root}/python/pilotlight/codegen/*)
+
+  # The steps read the options of the call and of `west build` from files
+  # (python/pilotlight/builder/model_options.py).
+  foreach(flag FLOAT_IO REQUIRE_FULL_DELEGATION SHARED_ARENA)
+    set(arg_${flag} $<IF:$<BOOL:${arg_${flag}}>,true,false>)
+  endforeach()
+  set(option_files ${generated}/options.json)
+  file(GENERATE OUTPUT ${option_files} CONTENT
+"{
+  \"npu\": \"${arg_NPU}\",
+  \"system_config\": \"${arg_SYSTEM_CONFIG}\",
+  \"memory_mode\": \"${arg_MEMORY_MODE}\",
+  \"float_io\": ${arg_FLOAT_IO},
+  \"require_full_delegation\": ${arg_REQUIRE_FULL_DELEGATION},
+  \"shared_arena\": ${arg_SHARED_ARENA}
+}
+")
+  list(APPEND option_files ${PILOTLIGHT_OPTIONS})
+  list(TRANSFORM option_files PREPEND --options= OUTPUT_VARIABLE options)
 
   # The export step compares contents and does nothing if the bundle is up to date
   # (python/pilotlight/builder/DESIGN.md).
@@ -56,12 +76,9 @@ function(pilotlight_add_model target)
       OUTPUT ${bundle}/model.json
       BYPRODUCTS ${bundle}/model.pte
       COMMAND ${run} -m pilotlight.builder.export_step
-              --board ${arg_BOARD} --model ${model} "--npu=${arg_NPU}"
-              "--system-config=${arg_SYSTEM_CONFIG}" "--memory-mode=${arg_MEMORY_MODE}"
-              $<$<BOOL:${arg_FLOAT_IO}>:--float-io>
-              $<$<BOOL:${arg_REQUIRE_FULL_DELEGATION}>:--require-full-delegation>
+              --board ${arg_BOARD} --model ${model} ${options}
               --bundle ${bundle} --depfile ${CMAKE_BINARY_DIR}/export_${name}.d
-      DEPENDS ${exporter}
+      DEPENDS ${exporter} ${option_files}
       DEPFILE ${CMAKE_BINARY_DIR}/export_${name}.d
       WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
       COMMAND_EXPAND_LISTS VERBATIM
@@ -78,8 +95,8 @@ function(pilotlight_add_model target)
     OUTPUT ${generated}/linked_models.c ${generated}/linked_models.S ${kernels}
     COMMAND ${run} -m pilotlight.builder.link_step
             --bundle "$<JOIN:${bundles},;--bundle;>" --board ${arg_BOARD} --runtime ${PILOTLIGHT_RUNTIME}
-            $<$<BOOL:${arg_SHARED_ARENA}>:--shared-arena> --out ${generated}
-    DEPENDS ${descriptions} ${programs} ${generator} ${kernel_generator}
+            ${options} --out ${generated}
+    DEPENDS ${option_files} ${descriptions} ${programs} ${generator} ${kernel_generator}
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
     COMMAND_EXPAND_LISTS VERBATIM
     COMMENT "Generating code for ${named}")

@@ -7,17 +7,27 @@ import argparse
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from pilotlight.builder.compile import run_target
-from pilotlight.builder.image import OPTIONS_OF_VARIABLES, BuildSummary, build_image
+from pilotlight.builder.image import BuildSummary, build_image
+from pilotlight.builder.model_options import ModelOptions
 from pilotlight.builder.settings import Settings, load_settings
 from pilotlight.errors import ConfigError
 from pilotlight.paths import named_model
 from pilotlight.size.terminal import render_regions
+
+# Names that a user may try after `--`, and the options of `west build` in their place.
+_OPTIONS_OF_VARIABLES = {
+    "BOARD": "--board",
+    "MODEL": "--model",
+    "PILOTLIGHT_RUNTIME": "--runtime",
+    **{field.name.upper(): f"--{field.name.replace('_', '-')}" for field in fields(ModelOptions)},
+}
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -146,7 +156,7 @@ def _definitions(options: Sequence[str]) -> dict[str, str]:
                 f"{option!r} is neither an option nor -DNAME=VALUE for CMake",
                 hint="west build -b qemu-corstone300 -m digits -- -DNAME=VALUE",
             )
-        if own := OPTIONS_OF_VARIABLES.get(match["name"]):
+        if own := _OPTIONS_OF_VARIABLES.get(match["name"]):
             raise ConfigError(f"{option}: this variable follows from {own}", hint=f"{own}, and no {match['name']}")
         found[match["name"]] = match["value"]
     return found

@@ -26,7 +26,6 @@ from pilotlight.paths import HOW_TO_SET_UP
 _OVERFLOW = re.compile(r"region `(?P<region>\w+)' overflowed by (?P<bytes>\d+) bytes")
 # Messages of GCC, Clang, the assembler ("Error: bad instruction") and the linker.
 _DIAGNOSTIC = re.compile(r"\berror:|undefined reference|multiple definition|cannot find -l", re.I)
-_UNREAD = re.compile(r"variables were not used by the project:\n\n(?P<names>(?: +\w+\n)+)")
 _STEP = re.compile(r"^\[(?P<done>\d+)/(?P<total>\d+)\] (?P<what>.*)")
 
 # What to change if a region is full, by the section group in it.
@@ -62,12 +61,6 @@ def configure(source: Path, folder: Path, definitions: dict[str, str], log: Path
         result = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
     if result.returncode:
         raise BuildFailed(_cmake_error(log.read_text(encoding="utf-8")), hint=f"the whole output is in {log}")
-
-
-def unread_variables(log: Path) -> set[str]:
-    """Return the defined variables that the project does not read, from CMake's warning."""
-    listed = _UNREAD.search(log.read_text(encoding="utf-8"))
-    return set(listed["names"].split()) if listed else set()
 
 
 def compile_firmware(

@@ -9,23 +9,15 @@ from pathlib import Path
 
 from pilotlight.boards import load_board
 from pilotlight.builder.exports import export_if_needed, write_depfile
-from pilotlight.builder.settings import Settings, export_options
+from pilotlight.builder.model_options import read_options
 from pilotlight.bundle import load_model_info
 from pilotlight.cli import run_command
 
 
 def _run(args: argparse.Namespace) -> int:
-    settings = Settings(
-        board=args.board,
-        npu=args.npu,
-        system_config=args.system_config,
-        memory_mode=args.memory_mode,
-        float_io=args.float_io,
-        require_full_delegation=args.require_full_delegation,
-    )
     export_if_needed(
         args.model,
-        export_options(settings, load_board(args.board)),
+        read_options(args.options).for_export(load_board(args.board)),
         args.bundle,
         lambda step: print(f"export: {step}", flush=True),
     )
@@ -40,11 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--board", required=True)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--npu", default="")
-    parser.add_argument("--system-config", default="")
-    parser.add_argument("--memory-mode", default="")
-    parser.add_argument("--float-io", action="store_true")
-    parser.add_argument("--require-full-delegation", action="store_true")
+    parser.add_argument("--options", type=Path, action="append", default=[], help="a later file overrides an earlier")
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--depfile", type=Path, required=True)
     parser.set_defaults(handler=_run)

@@ -19,16 +19,9 @@ from pilotlight.boards import Board, load_board
 from pilotlight.build_info import BuildInfo, BuiltModel
 from pilotlight.builder.build_id import SYMBOL
 from pilotlight.builder.bundles import BUNDLES, bundle_folders
-from pilotlight.builder.compile import compile_firmware, configure, require_tools, unread_variables
+from pilotlight.builder.compile import compile_firmware, configure, require_tools
 from pilotlight.builder.exports import export_if_needed
-from pilotlight.builder.settings import (
-    Settings,
-    export_options,
-    load_settings,
-    make_pristine,
-    needs_pristine,
-    save_settings,
-)
+from pilotlight.builder.settings import Settings, load_settings, make_pristine, needs_pristine, save_settings
 from pilotlight.builder.validate import validate
 from pilotlight.bundle import expectations_sha256, load_model_info
 from pilotlight.errors import ConfigError
@@ -79,7 +72,7 @@ def build_image(
 
     # Export here, because CMake would not show progress. With -s, CMake exports.
     for model, bundle in zip(settings.model, bundle_folders(folder, settings.model), strict=True):
-        _export(model, export_options(settings, board), bundle, console)
+        _export(model, settings.options.for_export(board), bundle, console)
     # From here on, the earlier image is invalid.
     if pristine == "auto" and needs_pristine(before, settings):
         make_pristine(folder, kept=() if settings.source_dir else (BUNDLES,))
@@ -125,16 +118,12 @@ def _export_times(folder: Path) -> dict[Path, int]:
 
 
 def _compile(folder: Path, settings: Settings, board: Board, definitions: Mapping[str, str], console: Console) -> None:
-    log = folder / "build.log"
+    log, options = folder / "build.log", folder / "options.json"
+    settings.options.save(options)
     variables = {
         "BOARD": settings.board,
         "MODEL": ";".join(settings.model),
-        "NPU": settings.npu,
-        "SYSTEM_CONFIG": settings.system_config,
-        "MEMORY_MODE": settings.memory_mode,
-        "FLOAT_IO": "ON" if settings.float_io else "OFF",
-        "REQUIRE_FULL_DELEGATION": "ON" if settings.require_full_delegation else "OFF",
-        "SHARED_ARENA": "ON" if settings.shared_arena else "OFF",
+        "PILOTLIGHT_OPTIONS": str(options),
         "PILOTLIGHT_PYTHON": sys.executable,
     }
     if settings.runtime:
@@ -147,36 +136,9 @@ def _compile(folder: Path, settings: Settings, board: Board, definitions: Mappin
             variables["CMAKE_TOOLCHAIN_FILE"] = str(ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake")
     with telling(console, f"configuring for {board.name}") as tell:
         configure(source, folder, {**variables, **definitions}, log)
-        for option in ignored_options(settings, log):
-            console.print(
-                f"[yellow]ignored[/yellow] {option}: the project does not pass it to pilotlight_add_model()",
-                highlight=False,
-            )
         compile_firmware(
             folder, target, board.memory, log, lambda done, total, what: tell(f"compiling {done} of {total}")
         )
-
-
-# CMake variables that options of `west build` determine.
-OPTIONS_OF_VARIABLES = {
-    "BOARD": "--board",
-    "MODEL": "--model",
-    "NPU": "--npu",
-    "SYSTEM_CONFIG": "--system-config",
-    "MEMORY_MODE": "--memory-mode",
-    "FLOAT_IO": "--float-io",
-    "REQUIRE_FULL_DELEGATION": "--require-full-delegation",
-    "SHARED_ARENA": "--shared-arena",
-    "PILOTLIGHT_RUNTIME": "--runtime",
-}
-# Variables that a project may leave unread although the user set the option.
-_FORWARDED = ("NPU", "SYSTEM_CONFIG", "MEMORY_MODE", "FLOAT_IO", "REQUIRE_FULL_DELEGATION", "SHARED_ARENA")
-
-
-def ignored_options(settings: Settings, log: Path) -> list[str]:
-    """Return the options of this build that the project does not read, from CMake's log."""
-    unread = unread_variables(log)
-    return [OPTIONS_OF_VARIABLES[name] for name in _FORWARDED if name in unread and getattr(settings, name.lower())]
 
 
 def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:

@@ -22,6 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pilotlight.boards import load_board
+from pilotlight.builder.model_options import read_options
 from pilotlight.cli import run_command
 from pilotlight.codegen.generate import RUNTIMES, SHARED_ARENA, GeneratedModel, generate_models, union_of_operators
 from pilotlight.errors import ConfigError
@@ -86,7 +87,8 @@ def _run(args: argparse.Namespace) -> int:
             f"an image of {len(args.bundle)} models: the check protocol numbers at most {_MOST_MODELS}",
             hint="spread the models over several images",
         )
-    models = generate_models(args.bundle, board, args.runtime, args.out, shared_arena=args.shared_arena)
+    shared_arena = read_options(args.options).shared_arena
+    models = generate_models(args.bundle, board, args.runtime, args.out, shared_arena=shared_arena)
     table = _TABLE.format(
         digest=_digest(*(file for model in models for file in (model.source, model.header))),
         includes=_includes(model.source for model in models),
@@ -102,7 +104,7 @@ def _run(args: argparse.Namespace) -> int:
     write_if_changed(args.out / "linked_models.S", assembly)
     memory = {model.name: asdict(model.arenas) for model in models}
     write_if_changed(args.out / "memory.json", json.dumps(memory, indent=2) + "\n")
-    for model in models if args.shared_arena else ():
+    for model in models if shared_arena else ():
         if not model.shares_arena:
             print(f"{model.name} may keep state in its planned buffers, so it has an arena of its own", flush=True)
     operators = union_of_operators(models)
@@ -127,7 +129,7 @@ def main() -> int:
     parser.add_argument("--bundle", type=Path, required=True, action="append", help="once for each model")
     parser.add_argument("--board", required=True)
     parser.add_argument("--runtime", required=True, choices=RUNTIMES)
-    parser.add_argument("--shared-arena", action="store_true")
+    parser.add_argument("--options", type=Path, action="append", default=[], help="a later file overrides an earlier")
     parser.add_argument("--out", type=Path, required=True)
     parser.set_defaults(handler=_run)
     return run_command(parser.parse_args())

@@ -8,12 +8,11 @@ import json
 import shlex
 import shutil
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from pilotlight.boards import Board
+from pilotlight.builder.model_options import ModelOptions
 from pilotlight.errors import ConfigError, PilotlightError
-from pilotlight.export_options import ExportOptions
 from pilotlight.files import write_atomically
 
 _FILE = "settings.json"
@@ -36,22 +35,10 @@ class Settings:
     require_full_delegation: bool = False
     shared_arena: bool = False
 
-
-def export_options(settings: Settings, board: Board) -> ExportOptions:
-    """Return the export options of the models.
-
-    The board's settings for Vela apply only if it is the board's own NPU.
-    """
-    own_npu = settings.npu in ("", board.npu.config)
-    return ExportOptions(
-        npu=settings.npu or board.npu.config,
-        system_config=settings.system_config or None,
-        memory_mode=settings.memory_mode or None,
-        float_io=settings.float_io or None,
-        require_full_delegation=settings.require_full_delegation,
-        board_system_config=board.npu.system_config if own_npu else None,
-        board_memory_mode=board.npu.memory_mode if own_npu else None,
-    )
+    @property
+    def options(self) -> ModelOptions:
+        """The options that apply to all models of the image."""
+        return ModelOptions(**{field.name: getattr(self, field.name) for field in fields(ModelOptions)})
 
 
 def load_settings(folder: Path) -> Settings | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pilotlight.boards import Board
 from pilotlight.builder.bundles import bundle_names
-from pilotlight.builder.settings import Settings, export_options
+from pilotlight.builder.settings import Settings
 from pilotlight.errors import ConfigError
 from pilotlight.export.lowering.targets import resolve
 from pilotlight.export.model.model_file import find_model_file
@@ -24,7 +24,7 @@ def validate(settings: Settings, board: Board) -> None:
     for model in settings.model:
         find_model_file(model)
     bundle_names(settings.model)
-    options = export_options(settings, board)
+    options = settings.options.for_export(board)
     resolve(
         options.npu,
         options.system_config or options.board_system_config,

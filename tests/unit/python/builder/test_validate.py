@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 
 from pilotlight.builder import command, image
-from pilotlight.builder.compile import unread_variables
-from pilotlight.builder.image import ignored_options
 from pilotlight.builder.settings import Settings, load_settings, make_pristine, save_settings
 from pilotlight.cli import main
 from pilotlight.errors import ModelError
@@ -120,18 +118,6 @@ def test_variables_for_cmake_follow_two_dashes_as_in_zephyr(built: Path, monkeyp
 def test_what_is_to_be_kept_survives_the_emptying(built: Path) -> None:
     make_pristine(built, kept=("bundles",))
     assert content(built) == {"bundles/digits/model.pte": "bundles/digits/model.pte"}
-
-
-def test_options_that_a_project_does_not_read_are_named(tmp_path: Path) -> None:
-    log = tmp_path / "build.log"
-    log.write_text(
-        "-- Generating done\nCMake Warning:\n  Manually-specified variables were not used by the project:\n\n"
-        "    FLOAT_IO\n    MODEL\n    NPU\n\n\n-- Build files have been written to: /tmp/b\n"
-    )
-    assert unread_variables(log) == {"FLOAT_IO", "MODEL", "NPU"}
-    assert ignored_options(Settings("host", npu="ethos-u55-64", shared_arena=True), log) == ["--npu"]
-    log.write_text("-- Generating done\n")
-    assert unread_variables(log) == set()
 
 
 def test_a_folder_of_models_becomes_one_of_a_project(built: Path, tmp_path: Path) -> None:
