@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pilotlight.build_folder.settings import Settings
 from pilotlight.builder.image import build_image
-from pilotlight.builder.settings import Settings
 from pilotlight.paths import ROOT
 
 BENCH = ROOT / "build" / "bench"

@@ -10,8 +10,8 @@ from pathlib import Path
 from images import BENCH, BOARD
 from rich.console import Console
 
+from pilotlight.build_folder.settings import Settings
 from pilotlight.builder.image import build_image
-from pilotlight.builder.settings import Settings
 from pilotlight.check import run_check
 from pilotlight.codegen import Arenas
 from pilotlight.targets import power_off, power_up

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pilotlight import targets
-from pilotlight.build_info import BuildInfo
+from pilotlight.build_folder.build_info import BuildInfo
 from pilotlight.deadline import Deadline
 
 PROBE = Path(__file__).resolve().parent / "firmware"

@@ -20,13 +20,12 @@ from pilotlight.cli import run_command
 from pilotlight.errors import ConfigError
 from pilotlight.paths import named_model
 
-BUNDLES = "bundles"
 MODEL_FILE_ENDINGS = (".py", ".pt2")
 
 
-def bundle_folders(build_dir: Path, models: Sequence[str]) -> list[Path]:
-    """Return the bundle folder of each model. Raises ConfigError if a model is named twice."""
-    return [build_dir / BUNDLES / name for name in bundle_names(models)]
+def bundle_folders(folder: Path, models: Sequence[str]) -> list[Path]:
+    """Return the bundle of each model in `folder`. Raises ConfigError if a model is named twice."""
+    return [folder / name for name in bundle_names(models)]
 
 
 def bundle_names(models: Sequence[str]) -> list[str]:

@@ -13,10 +13,9 @@ from typing import Any
 
 from rich.console import Console
 
+from pilotlight.build_folder import BuildFolder, ModelOptions, Settings
 from pilotlight.builder.compile import run_target
 from pilotlight.builder.image import BuildSummary, build_image
-from pilotlight.builder.model_options import ModelOptions
-from pilotlight.builder.settings import Settings, load_settings
 from pilotlight.errors import ConfigError
 from pilotlight.paths import named_model
 from pilotlight.size.terminal import render_regions
@@ -124,7 +123,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 def _remembered(args: argparse.Namespace, complete: bool) -> Settings | None:
     """Return the folder's settings. complete: this call names everything, so they are optional."""
     try:
-        return load_settings(args.build_dir)
+        return BuildFolder(args.build_dir).settings()
     except ConfigError:
         if args.pristine == "always" and complete:
             return None

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from pilotlight.boards import load_board
+from pilotlight.build_folder import read_options
 from pilotlight.builder.exports import export_if_needed, write_depfile
-from pilotlight.builder.model_options import read_options
 from pilotlight.bundle import load_model_info
 from pilotlight.cli import run_command
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -14,17 +13,15 @@ from typing import Any
 
 from rich.console import Console
 
-from pilotlight import build_info
 from pilotlight.boards import Board, load_board
-from pilotlight.build_info import BuildInfo, BuiltModel
+from pilotlight.build_folder import BuildFolder, BuildInfo, BuiltModel, Settings
 from pilotlight.builder.build_id import SYMBOL
-from pilotlight.builder.bundles import BUNDLES, bundle_folders
+from pilotlight.builder.bundles import bundle_folders
 from pilotlight.builder.compile import compile_firmware, configure, require_tools
 from pilotlight.builder.exports import export_if_needed
-from pilotlight.builder.settings import Settings, load_settings, make_pristine, needs_pristine, save_settings
+from pilotlight.builder.pristine import make_pristine, needs_pristine
 from pilotlight.builder.validate import validate
 from pilotlight.bundle import expectations_sha256, load_model_info
-from pilotlight.errors import ConfigError
 from pilotlight.export.report.report import REPORT_NAME, ExportReport, load_report
 from pilotlight.export.report.terminal import render, render_findings
 from pilotlight.export_options import ExportOptions
@@ -48,7 +45,7 @@ class BuildSummary:
 
 
 def build_image(
-    folder: Path,
+    path: Path,
     settings: Settings,
     *,
     pristine: str,
@@ -62,27 +59,27 @@ def build_image(
 
     Raises ConfigError, ToolMissing, ModelError, DoesNotFit or BuildFailed.
     """
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - as CMake writes it: symbolic links are kept
+    folder = BuildFolder(Path(os.path.abspath(path)))  # noqa: PTH100 - as CMake writes it: symbolic links are kept
     board = load_board(settings.board)
     require_tools(None if board.cpu.core == "host" else "arm-none-eabi-g++")
     validate(settings, board)
-    before = None if pristine == "always" else load_settings(folder)
+    before = None if pristine == "always" else folder.settings()
     if pristine == "always":
-        make_pristine(folder)
+        make_pristine(folder.path)
 
     # Export here, because CMake would not show progress. With -s, CMake exports.
-    for model, bundle in zip(settings.model, bundle_folders(folder, settings.model), strict=True):
+    for model, bundle in zip(settings.model, bundle_folders(folder.bundles, settings.model), strict=True):
         _export(model, settings.options.for_export(board), bundle, console)
     # From here on, the earlier image is invalid.
     if pristine == "auto" and needs_pristine(before, settings):
-        make_pristine(folder, kept=() if settings.source_dir else (BUNDLES,))
-    save_settings(folder, settings)
-    (folder / build_info.NAME).unlink(missing_ok=True)
+        make_pristine(folder.path, kept=() if settings.source_dir else (folder.bundles.name,))
+    folder.save_settings(settings)
+    folder.build_info.unlink(missing_ok=True)
     exports_before = _export_times(folder)
     _compile(folder, settings, board, definitions, console)
     if settings.source_dir:
         # CMake ran the export, and its output is in the log.
-        for bundle in _built_image(folder)[1]:
+        for bundle in folder.linked_image().bundles:
             ran = _export_time(bundle) != exports_before.get(bundle, 0)
             _print_export(bundle, load_report(bundle) if ran else None, console)
     return _finish(folder, settings, board)
@@ -113,17 +110,18 @@ def _export_time(bundle: Path) -> int:
         return 0
 
 
-def _export_times(folder: Path) -> dict[Path, int]:
-    return {path.parent: _export_time(path.parent) for path in (folder / BUNDLES).glob(f"*/{REPORT_NAME}")}
+def _export_times(folder: BuildFolder) -> dict[Path, int]:
+    return {path.parent: _export_time(path.parent) for path in folder.bundles.glob(f"*/{REPORT_NAME}")}
 
 
-def _compile(folder: Path, settings: Settings, board: Board, definitions: Mapping[str, str], console: Console) -> None:
-    log, options = folder / "build.log", folder / "options.json"
-    settings.options.save(options)
+def _compile(
+    folder: BuildFolder, settings: Settings, board: Board, definitions: Mapping[str, str], console: Console
+) -> None:
+    settings.options.save(folder.options)
     variables = {
         "BOARD": settings.board,
         "MODEL": ";".join(settings.model),
-        "PILOTLIGHT_OPTIONS": str(options),
+        "PILOTLIGHT_OPTIONS": str(folder.options),
         "PILOTLIGHT_PYTHON": sys.executable,
     }
     if settings.runtime:
@@ -135,41 +133,32 @@ def _compile(folder: Path, settings: Settings, board: Board, definitions: Mappin
         if board.cpu.core != "host":
             variables["CMAKE_TOOLCHAIN_FILE"] = str(ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake")
     with telling(console, f"configuring for {board.name}") as tell:
-        configure(source, folder, {**variables, **definitions}, log)
+        configure(source, folder.path, {**variables, **definitions}, folder.log)
         compile_firmware(
-            folder, target, board.memory, log, lambda done, total, what: tell(f"compiling {done} of {total}")
+            folder.path,
+            target,
+            board.memory,
+            folder.log,
+            lambda done, total, what: tell(f"compiling {done} of {total}"),
         )
 
 
-def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:
-    elf, bundles = _built_image(folder)
-    infos = [load_model_info(bundle) for bundle in bundles]
-    build_id = (folder / "generated" / "build_id.txt").read_text(encoding="ascii").strip()
-    memory = json.loads((folder / "generated" / "memory.json").read_text(encoding="utf-8"))
+def _finish(folder: BuildFolder, settings: Settings, board: Board) -> BuildSummary:
+    image = folder.linked_image()
+    infos = [load_model_info(bundle) for bundle in image.bundles]
+    build_id, memory = folder.build_id(), folder.memory_of_models()
     BuildInfo(
         board=settings.board,
         board_name=board.name,
         model=" and ".join(info.name for info in infos),
         build_id=build_id,
         # An app without the symbol can answer neither `check` nor `fault`.
-        tells_build_id=ElfImage(elf).find(SYMBOL) is not None,
+        tells_build_id=ElfImage(image.elf).find(SYMBOL) is not None,
         npu=infos[0].target,
-        elf=str(elf.relative_to(folder)),
+        elf=str(image.elf.relative_to(folder.path)),
         models=tuple(
-            BuiltModel(info.name, str(bundle.relative_to(folder)), expectations_sha256(bundle), memory[info.name])
-            for info, bundle in zip(infos, bundles, strict=True)
+            BuiltModel(info.name, str(bundle.relative_to(folder.path)), expectations_sha256(bundle), memory[info.name])
+            for info, bundle in zip(infos, image.bundles, strict=True)
         ),
-    ).save(folder)
-    return BuildSummary(elf, build_id, region_use(Image.load(elf), board.memory))
-
-
-def _built_image(folder: Path) -> tuple[Path, list[Path]]:
-    """Return the ELF file of pilotlight_add_model(), and the bundles of its models."""
-    try:
-        elf, *bundles = (folder / "image.txt").read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError as error:
-        raise ConfigError(
-            "the project links no model, so there is no image to flash",
-            hint="call pilotlight_add_model() in its top CMakeLists.txt",
-        ) from error
-    return Path(elf), [Path(bundle) for bundle in bundles if bundle]
+    ).save(folder.path)
+    return BuildSummary(image.elf, build_id, region_use(Image.load(image.elf), board.memory))

@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pilotlight.boards import load_board
-from pilotlight.builder.model_options import read_options
+from pilotlight.build_folder import read_options
 from pilotlight.cli import run_command
 from pilotlight.codegen.generate import RUNTIMES, SHARED_ARENA, GeneratedModel, generate_models, union_of_operators
 from pilotlight.errors import ConfigError

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from pilotlight.boards import Board
+from pilotlight.build_folder import Settings
 from pilotlight.builder.bundles import bundle_names
-from pilotlight.builder.settings import Settings
 from pilotlight.errors import ConfigError
 from pilotlight.export.lowering.targets import resolve
 from pilotlight.export.model.model_file import find_model_file

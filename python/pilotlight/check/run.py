@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pilotlight import targets
 from pilotlight.boards import load_board
-from pilotlight.build_info import BuildInfo
+from pilotlight.build_folder import BuildFolder, BuildInfo
 from pilotlight.bundle import ModelInfo, load_model_info
 from pilotlight.check import record
 from pilotlight.check.compare import Mismatched, accuracy, compare_output, rounding
@@ -41,7 +41,7 @@ from pilotlight.errors import (
     TargetError,
     TargetNotRunning,
 )
-from pilotlight.fault import FAULT_FILE, decode_fault
+from pilotlight.fault import decode_fault
 from pilotlight.files import write_atomically
 from pilotlight.link import Link, Session, open_link
 from pilotlight.link.messages import NONCE_BYTES, LogLine, ModelDescription, RunDone, Statistics
@@ -135,8 +135,9 @@ def run_check(
     """
     started = time.monotonic()
     deadline = Deadline(timeout_s)
-    record.forget_latest(build_dir / "check")
-    build = BuildInfo.load(build_dir)
+    folder = BuildFolder(build_dir)
+    record.forget_latest(folder.checks)
+    build = folder.info()
     if not build.tells_build_id:
         raise ConfigError(
             f"{build_dir}: the app of this image does not speak the check protocol, so nothing can be checked",
@@ -162,7 +163,7 @@ def run_check(
         target = connect(build_dir, deadline.within(CONNECT_TIMEOUT_S))
         try:
             report = _converse(
-                target.link, build_dir, build, blank, subjects, retries, run_timeout_s, deadline, listener or Listener()
+                target.link, folder, build, blank, subjects, retries, run_timeout_s, deadline, listener or Listener()
             )
         except ConsoleBusy:
             raise
@@ -172,16 +173,16 @@ def run_check(
             target.link.close()
     except PilotlightError as error:
         failed = replace(blank, objections=(error,), wall_s=time.monotonic() - started)
-        record.save(build_dir / "check", failed)
+        record.save(folder.checks, failed)
         raise
     report = replace(report, wall_s=time.monotonic() - started)
-    record.save(build_dir / "check", report)
+    record.save(folder.checks, report)
     return report
 
 
 def _converse(
     link: Link,
-    build_dir: Path,
+    folder: BuildFolder,
     build: BuildInfo,
     blank: CheckReport,
     subjects: list[_Subject],
@@ -191,9 +192,9 @@ def _converse(
     listener: Listener,
 ) -> CheckReport:
     def describe_fault(dump: bytes) -> str:
-        write_atomically(build_dir / FAULT_FILE, dump)
+        write_atomically(folder.fault_dump, dump)
         try:
-            return "\n  ".join(decode_fault(dump, build_dir / "firmware.elf").lines())
+            return "\n  ".join(decode_fault(dump, folder.path / build.elf).lines())
         except PilotlightError as error:
             return str(error)
 
@@ -213,7 +214,7 @@ def _converse(
     runs = sum(subject.count for subject in subjects)
     completion = session.end(runs, deadline)
 
-    bound = load_bound(build_dir)
+    bound = load_bound(folder.stack_bound)
     against = [*objections(session, completion, nonce, runs)]
     for subject, used in zip(subjects, statistics, strict=True):
         against += stack_objections(used, bound)

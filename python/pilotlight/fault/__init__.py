@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decodes the dump of a fault to its reason, functions and lines. See DESIGN.md."""
 
-from pilotlight.fault.report import FAULT_FILE, FaultReport, decode_fault
+from pilotlight.fault.report import FaultReport, decode_fault
 from pilotlight.link.fault_dump import FaultDump, FaultKind
 
-__all__ = ["FAULT_FILE", "FaultDump", "FaultKind", "FaultReport", "decode_fault"]
+__all__ = ["FaultDump", "FaultKind", "FaultReport", "decode_fault"]

@@ -24,7 +24,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "fault",
         help="decode what a fault left behind to function and line",
         description="Read the dump of the last fault from the powered target, or the one that the last check saved, "
-        "and decode it with the build's firmware.elf.",
+        "and decode it with the build's ELF file.",
     )
     parser.add_argument("-d", "--build-dir", type=Path, default=Path("build"), help="build folder (default: build)")
     parser.add_argument("--dump", type=Path, metavar="FILE", help="decode this file instead")
@@ -34,10 +34,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from pilotlight.build_folder import BuildFolder
     from pilotlight.errors import ConfigError
-    from pilotlight.fault.report import FAULT_FILE, decode_fault
+    from pilotlight.fault.report import decode_fault
 
-    saved = args.build_dir / FAULT_FILE
+    folder = BuildFolder(args.build_dir)
+    saved = folder.fault_dump
     note = ""
     try:
         if args.dump:
@@ -54,7 +56,7 @@ def _run(args: argparse.Namespace) -> int:
     if not data:
         print("null" if args.json else "no fault was recorded")
         return 0
-    report = decode_fault(data, args.build_dir / "firmware.elf")
+    report = decode_fault(data, folder.elf())
     if args.json:
         print(json.dumps(report.to_json(), indent=2))
     else:
@@ -68,8 +70,8 @@ def _from_target(build_dir: Path) -> tuple[bytes, str]:
     A target that resets again and again cannot be asked. Its supervisor then has the dump.
     """
     from pilotlight import targets
+    from pilotlight.build_folder import BuildFolder
     from pilotlight.errors import LinkTimeout, TargetDied
-    from pilotlight.fault.report import FAULT_FILE
     from pilotlight.files import write_atomically
 
     state = targets.status(build_dir)
@@ -92,7 +94,7 @@ def _from_target(build_dir: Path) -> tuple[bytes, str]:
         times = "once" if after.reboots == 1 else f"{after.reboots} times"
         return targets.kept_fault(build_dir), f"{after.board} has reset {times} since it was powered up: {error}"
     if data:
-        write_atomically(build_dir / FAULT_FILE, data)
+        write_atomically(BuildFolder(build_dir).fault_dump, data)
     return data, ""
 
 

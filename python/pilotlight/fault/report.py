@@ -14,7 +14,6 @@ from pilotlight.fault.reason import reason
 from pilotlight.link.fault_dump import FaultDump, FaultKind
 
 # File in the build folder where a check saves the dump.
-FAULT_FILE = "fault.bin"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pilotlight import targets
 from pilotlight.boards import load_board
-from pilotlight.build_info import BuildInfo
+from pilotlight.build_folder import BuildFolder
 from pilotlight.bundle import load_model_info
 from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError
@@ -77,7 +77,7 @@ def listen(
     that still allows a report is the report's `failure`.
     """
     deadline = Deadline(timeout_s)
-    build = BuildInfo.load(build_dir)
+    build = BuildFolder(build_dir).info()
     description = load_description(_description_file(build_dir, [model.bundle for model in build.models]))
     words = None if labels is None else read_labels(labels)
     sound = np.empty(0, np.int16)

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import re
-import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from pilotlight.boards import Board, load_board
+from pilotlight.build_folder import BuildFolder, LinkedImage
 from pilotlight.codegen.generate import SHARED_ARENA
 from pilotlight.debug_info import DebugInfo, find_debug_info
 from pilotlight.errors import ConfigError
@@ -19,39 +20,32 @@ from pilotlight.size.record import Model, Sizes
 _BOARD_FOLDER = re.compile(r'set\(PILOTLIGHT_BOARD_FOLDER "(?P<folder>[^"]+)"\)')
 
 
-def measure(folder: Path) -> Sizes:
+def measure(path: Path) -> Sizes:
     """Measure the image in a build folder.
 
     Raises ConfigError if there is none, if it has no symbols, or if its map is missing; BadProgram
     if it embeds a malformed program.
     """
-    elf, bundles = _built_image(folder)
-    image, board = Image.load(elf), _board_of(folder)
+    folder = BuildFolder(path)
+    linked, board = _linked_image(folder), _board_of(folder)
+    image = Image.load(linked.elf)
     parts = parts_of(image, find_map(image.path), board.memory)
-    models = _models(image, bundles)
+    models = _models(image, linked.bundles)
     names = ", ".join(model.name for model in models) or image.path.name
     return Sizes(f"{names} on {board.name}", region_use(image, board.memory), parts, models)
 
 
-def _built_image(folder: Path) -> tuple[Path, list[Path]]:
-    """Return the ELF file of pilotlight_add_model(), and the bundles of its models.
-
-    Raises ConfigError if nothing was built.
-    """
-    hint = f"west build -d {shlex.quote(str(folder))} -b BOARD -m MODEL; -d names another build folder"
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such build folder", hint=hint)
-    try:
-        elf, *bundles = (folder / "image.txt").read_text(encoding="utf-8").splitlines()
-    except (FileNotFoundError, ValueError) as error:
-        raise ConfigError(f"{folder} holds no image with a model in it", hint=hint) from error
-    if not Path(elf).is_file():
-        raise ConfigError(f"{elf} does not exist: the last build did not get as far as linking it", hint="west build")
-    return Path(elf), [Path(bundle) for bundle in bundles]
+def _linked_image(folder: BuildFolder) -> LinkedImage:
+    image = folder.linked_image()
+    if not image.elf.is_file():
+        raise ConfigError(
+            f"{image.elf} does not exist: the last build did not get as far as linking it", hint="west build"
+        )
+    return image
 
 
-def _board_of(folder: Path) -> Board:
-    path = folder / "board" / "board.cmake"
+def _board_of(folder: BuildFolder) -> Board:
+    path = folder.board_facts
     try:
         found = _BOARD_FOLDER.search(path.read_text(encoding="utf-8"))
     except OSError:
@@ -61,7 +55,7 @@ def _board_of(folder: Path) -> Board:
     return load_board(found["folder"])
 
 
-def _models(image: Image, bundles: list[Path]) -> tuple[Model, ...]:
+def _models(image: Image, bundles: Sequence[Path]) -> tuple[Model, ...]:
     models = []
     for symbol in image.symbols:
         if name := model_of_program(symbol.name):
@@ -71,7 +65,7 @@ def _models(image: Image, bundles: list[Path]) -> tuple[Model, ...]:
     return tuple(sorted(models, key=lambda model: model.name))
 
 
-def _debug_info(bundles: list[Path], pte: bytes) -> DebugInfo | None:
+def _debug_info(bundles: Sequence[Path], pte: bytes) -> DebugInfo | None:
     infos = (find_debug_info(bundle / "model.pte", pte) for bundle in bundles)
     return next((info for info in infos if info is not None), None)
 

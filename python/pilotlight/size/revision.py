@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pilotlight.builder.settings import Settings, load_settings
+from pilotlight.build_folder import BuildFolder, Settings
 from pilotlight.errors import BuildFailed, ConfigError, ToolMissing
 from pilotlight.files import write_atomically
 from pilotlight.paths import ROOT
@@ -39,7 +39,7 @@ def sizes_at_revision(revision: str, folder: Path, console: Console) -> Sizes:
 
     Raises ConfigError if there is no such revision, ToolMissing without git, and BuildFailed.
     """
-    settings = load_settings(folder)
+    settings = BuildFolder(folder).settings()
     if settings is None:
         raise ConfigError(
             f"{folder} was not built by `west build`, so its settings are not known, and {revision!r} cannot be built",

@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from pilotlight.build_folder import BuildFolder
 from pilotlight.cli import run_command
 from pilotlight.errors import DoesNotFit
 from pilotlight.stack.bound import compute_bound
@@ -14,7 +15,7 @@ from pilotlight.stack.bound import compute_bound
 
 def _run(args: argparse.Namespace) -> int:
     bound = compute_bound(args.build, args.elf)
-    bound.save(args.build)
+    bound.save(BuildFolder(args.build).stack_bound)
     if bound.bytes > bound.reserved_bytes:
         on_top = f"{bound.bytes - bound.main.bytes:6,}  an interrupt and a fault on top of them"
         raise DoesNotFit(

@@ -17,7 +17,6 @@ from pilotlight.stack.calls import DeclaredCalls, load_declared_calls
 from pilotlight.stack.frames import CompiledFunction, read_frames
 from pilotlight.stack.machine_code import LinkedFunction, read_functions
 
-FILE_NAME = "stack.json"
 SCHEMA = 1
 
 _START = "StartInCpp"
@@ -86,18 +85,17 @@ class StackBound:
         """Whether the bound covers every path."""
         return not self.unresolved and not self.recursive and not self.unsized
 
-    def save(self, folder: Path) -> None:
-        """Write stack.json to `folder`."""
+    def save(self, path: Path) -> None:
+        """Write stack.json."""
         record = {"schema": SCHEMA, "bytes": self.bytes, "is_complete": self.is_complete, **asdict(self)}
-        (folder / FILE_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def load_bound(folder: Path) -> StackBound | None:
-    """Read stack.json of a build folder; None if there is none, as for boards/host.
+def load_bound(path: Path) -> StackBound | None:
+    """Read a build folder's stack.json; None if there is none, as for boards/host.
 
     Raises ConfigError if it is damaged.
     """
-    path = folder / FILE_NAME
     try:
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return StackBound(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilotlight.boards import load_board
-from pilotlight.build_info import BuildInfo
+from pilotlight.build_folder import BuildFolder
 from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError, TargetDied, TargetError, TargetNotRunning
 from pilotlight.paths import ROOT
@@ -23,11 +23,9 @@ from pilotlight.targets.state import (
     ENDED,
     OFF,
     TargetState,
-    kept_fault_file,
     load_state,
     process_ended,
     supervisor_alive,
-    target_folder,
 )
 
 IDLE_LIMIT_S = 900.0
@@ -62,7 +60,8 @@ def power_up(
     start).
     """
     build_dir = build_dir.resolve()
-    build = BuildInfo.load(build_dir)
+    files = BuildFolder(build_dir)
+    build = files.info()
     if not (build_dir / build.elf).is_file():
         raise ConfigError(f"{build_dir}: no {build.elf}", hint="west build")
     board = load_board(build.board)
@@ -73,11 +72,10 @@ def power_up(
     runner_of(board).find()
 
     power_off(build_dir)
-    folder = target_folder(build_dir)
-    folder.mkdir(exist_ok=True)
-    (folder / "state.json").unlink(missing_ok=True)
-    kept_fault_file(build_dir).unlink(missing_ok=True)
-    log = folder / "supervisor.log"
+    files.target.mkdir(exist_ok=True)
+    files.target_state.unlink(missing_ok=True)
+    files.target_fault_dump.unlink(missing_ok=True)
+    log = files.target / "supervisor.log"
     with log.open("wb") as output:
         supervisor = subprocess.Popen(
             [
@@ -99,11 +97,13 @@ def power_up(
             return PoweredTarget(_url(state), state)
         if ended:
             why = state.reason if state.phase == ENDED else last_line(log)
-            raise TargetError(f"{board.name} did not power up: {why}", hint=f"see the logs in {folder}")
+            raise TargetError(f"{board.name} did not power up: {why}", hint=f"see the logs in {files.target}")
         time.sleep(0.01)
     supervisor.kill()
     supervisor.wait()
-    raise TargetError(f"{board.name} did not power up within {_START_DEADLINE_S:g} s", hint=f"see the logs in {folder}")
+    raise TargetError(
+        f"{board.name} did not power up within {_START_DEADLINE_S:g} s", hint=f"see the logs in {files.target}"
+    )
 
 
 def await_first_word(build_dir: Path) -> None:
@@ -113,7 +113,7 @@ def await_first_word(build_dir: Path) -> None:
     """
     build_dir = build_dir.resolve()
     deadline = Deadline(_FIRST_WORD_S)
-    log = target_folder(build_dir) / "console.log"
+    log = BuildFolder(build_dir).console_log
     while not deadline.passed:
         state = load_state(build_dir)
         if state.resets_repeatedly:
@@ -121,7 +121,7 @@ def await_first_word(build_dir: Path) -> None:
         if not state.running:
             raise TargetDied(
                 f"{state.board} ended as soon as it was on: {state.reason}",
-                hint=f"see the logs in {target_folder(build_dir)}",
+                hint=f"see the logs in {BuildFolder(build_dir).target}",
             )
         # If the board has reset, its first output does not show that it runs.
         if not state.reboots and log.is_file() and log.stat().st_size:
@@ -170,19 +170,19 @@ def connect(build_dir: Path) -> str:
     if not state.running:
         why = "was never powered up" if state.phase == OFF else f"is not running: {state.reason or state.phase}"
         raise TargetNotRunning(f"the target of {build_dir} {why}", hint="west flash")
-    if state.build_id != BuildInfo.load(build_dir).build_id:
+    if state.build_id != BuildFolder(build_dir).info().build_id:
         raise TargetNotRunning(f"{build_dir} was built again after its target was powered up", hint="west flash")
     return _url(state)
 
 
 def can_answer(build_dir: Path) -> bool:
     """Whether the image speaks the check protocol. Raises ConfigError without a finished build."""
-    return BuildInfo.load(build_dir.resolve()).tells_build_id
+    return BuildFolder(build_dir).info().tells_build_id
 
 
 def board_of(build_dir: Path) -> str:
     """Return the board of the folder's image. Raises ConfigError without a finished build."""
-    return BuildInfo.load(build_dir.resolve()).board
+    return BuildFolder(build_dir).info().board
 
 
 def _url(state: TargetState) -> str:

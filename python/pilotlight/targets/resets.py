@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pilotlight.build_info import BuildInfo
+from pilotlight.build_folder import BuildFolder
 from pilotlight.errors import PilotlightError
 from pilotlight.fault import decode_fault
-from pilotlight.targets.state import kept_fault_file
 
 RESETS_HINT = "`west fault` shows the registers too; `west flash` starts it again"
 
@@ -16,7 +15,7 @@ RESETS_HINT = "`west fault` shows the registers too; `west flash` starts it agai
 def kept_fault(build_dir: Path) -> bytes:
     """Return the dump of the last fault since power-up; b"" if there was none."""
     try:
-        return kept_fault_file(build_dir).read_bytes()
+        return BuildFolder(build_dir).target_fault_dump.read_bytes()
     except FileNotFoundError:
         return b""
 
@@ -27,7 +26,7 @@ def last_fault(build_dir: Path) -> str:
     if not dump:
         return "; no fault was recorded"
     try:
-        lines = decode_fault(dump, build_dir / BuildInfo.load(build_dir).elf).lines()
+        lines = decode_fault(dump, BuildFolder(build_dir).elf()).lines()
     except PilotlightError as error:
         lines = [str(error)]
     return "\n  ".join(["", "the last fault: " + lines[0], *lines[1:]])

@@ -13,6 +13,7 @@ import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from pilotlight.build_folder import BuildFolder
 from pilotlight.files import write_atomically
 
 STARTING, RUNNING, ENDED, OFF = "starting", "running", "ended", "off"
@@ -50,24 +51,15 @@ class TargetState:
         return self.phase == ENDED and ("locked up" in self.reason or "emulator ended" in self.reason)
 
 
-def target_folder(build_dir: Path) -> Path:
-    return build_dir / "target"
-
-
-def kept_fault_file(build_dir: Path) -> Path:
-    """Return the file in which the supervisor saves the dump of the last fault."""
-    return target_folder(build_dir) / "fault.bin"
-
-
 def save_state(build_dir: Path, state: TargetState) -> None:
     """Replace state.json atomically: a reader sees the old state or the new one."""
-    path = target_folder(build_dir) / "state.json"
+    path = BuildFolder(build_dir).target_state
     write_atomically(path, json.dumps(asdict(state), indent=2) + "\n")
 
 
 def load_state(build_dir: Path) -> TargetState:
     """Return the present state. It is ENDED if the supervisor is dead, whatever the file says."""
-    path = target_folder(build_dir) / "state.json"
+    path = BuildFolder(build_dir).target_state
     try:
         state = TargetState(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -82,7 +74,7 @@ def load_state(build_dir: Path) -> TargetState:
 def supervisor_alive(build_dir: Path) -> bool:
     """Whether the supervisor holds the lock of this build folder."""
     try:
-        descriptor = os.open(target_folder(build_dir) / "lock", os.O_RDWR)
+        descriptor = os.open(BuildFolder(build_dir).target_lock, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
@@ -101,7 +93,7 @@ def take_lock(build_dir: Path) -> bool:
 
     The descriptor stays open on purpose: the kernel releases the lock when the process ends.
     """
-    descriptor = os.open(target_folder(build_dir) / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(BuildFolder(build_dir).target_lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 
 from pilotlight.boards import MAILBOX_ROLE, Board, load_board
-from pilotlight.build_info import BuildInfo
+from pilotlight.build_folder import BuildFolder
 from pilotlight.deadline import Deadline
 from pilotlight.errors import BadFaultDump, PilotlightError, TargetError
 from pilotlight.files import write_atomically
@@ -40,10 +40,8 @@ from pilotlight.targets.state import (
     RUNNING,
     STARTING,
     TargetState,
-    kept_fault_file,
     save_state,
     take_lock,
-    target_folder,
 )
 
 _START_DEADLINE_S = 20.0
@@ -58,8 +56,8 @@ class Supervisor:
 
     def __init__(self, build_dir: Path, npu: str, idle_limit_s: float, npu_faults: list[str]) -> None:
         self._build_dir, self._idle_limit_s, self._npu_faults = build_dir, idle_limit_s, npu_faults
-        self._folder = target_folder(build_dir)
-        build = BuildInfo.load(build_dir)
+        self._files = BuildFolder(build_dir)
+        self._folder, build = self._files.target, self._files.info()
         self._board: Board = load_board(build.board)
         self._runner = runner_of(self._board)
         self._emulator_log = self._folder / "emulator.log"
@@ -96,7 +94,7 @@ class Supervisor:
             self._start_simulator()
             self._emulator = self._start_emulator()
             own = self._runner.connect_console(self._emulator, self._emulator_log, lambda: bool(self._stop_reason))
-            console = ConsoleServer(own or self._console, self._folder / "console.log")
+            console = ConsoleServer(own or self._console, self._files.console_log)
             self._update(phase=RUNNING, emulator_pid=self._emulator.pid, console_port=console.port)
             reason = self._serve(console)
         except (PilotlightError, OSError) as error:
@@ -216,7 +214,7 @@ class Supervisor:
         except BadFaultDump:
             return  # there is no dump, or it is just being written
         self._kept = dump
-        write_atomically(kept_fault_file(self._build_dir), dump)
+        write_atomically(self._files.target_fault_dump, dump)
         if not self._runner.keeps_dump_in_page:
             # This was only a copy: an emulated core keeps its dump elsewhere. A host process reads
             # it here.

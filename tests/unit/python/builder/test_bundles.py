@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pilotlight.build_folder.settings import Settings
 from pilotlight.builder.bundles import bundle_names
 from pilotlight.builder.command import _settings
-from pilotlight.builder.settings import Settings
 from pilotlight.errors import ConfigError
 from pilotlight.paths import MODELS, ROOT
 

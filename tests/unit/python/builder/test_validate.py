@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pilotlight.build_folder.settings import Settings, load_settings, save_settings
 from pilotlight.builder import command, image
-from pilotlight.builder.settings import Settings, load_settings, make_pristine, save_settings
+from pilotlight.builder.pristine import make_pristine
 from pilotlight.cli import main
 from pilotlight.errors import ModelError
 

@@ -14,7 +14,7 @@ from check_report_fixture import report as report
 from fake_bench import BUILD_ID, INPUT, OUTPUT, PTE, SAMPLES, Bench, Rewrite, record_expectations
 from still_clock import stop_the_clock
 
-from pilotlight.build_info import BuildInfo, BuiltModel
+from pilotlight.build_folder.build_info import BuildInfo, BuiltModel
 from pilotlight.bundle import ModelInfo, expectations_sha256
 from pilotlight.check import run
 from pilotlight.codegen import Arenas

@@ -231,7 +231,7 @@ def bound_of(size_bytes: int, **gaps: Any) -> StackBound:
 
 
 def test_more_stack_than_was_computed_is_an_objection(bench: Bench) -> None:
-    bound_of(1799).save(bench.build_dir)
+    bound_of(1799).save(bench.build_dir / "stack.json")
     report = bench.check()
     assert report.verdict == "error"
     assert "the device used 1,800 bytes of stack, more than the 1,799 computed for its build" in str(report.failure)
@@ -239,12 +239,12 @@ def test_more_stack_than_was_computed_is_an_objection(bench: Bench) -> None:
 
 
 def test_as_much_stack_as_was_computed_is_none(bench: Bench) -> None:
-    bound_of(1800).save(bench.build_dir)
+    bound_of(1800).save(bench.build_dir / "stack.json")
     assert bench.check().verdict == "pass"
 
 
 def test_a_bound_that_says_what_it_does_not_cover_is_not_held_against_the_device(bench: Bench) -> None:
-    bound_of(1799, unresolved=("StartInCpp",)).save(bench.build_dir)
+    bound_of(1799, unresolved=("StartInCpp",)).save(bench.build_dir / "stack.json")
     assert bench.check().verdict == "pass"
 
 

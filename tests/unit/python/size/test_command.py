@@ -90,7 +90,7 @@ def test_the_picture_needs_nothing_from_outside_and_draws_every_component(
     ("harm", "message"),
     [
         (lambda folder: shutil.rmtree(folder), "no such build folder"),
-        (lambda folder: (folder / "image.txt").unlink(), "holds no image with a model in it"),
+        (lambda folder: (folder / "image.txt").unlink(), "its image has no model"),
         (lambda folder: (folder / "app.elf").unlink(), "did not get as far as linking it"),
         (lambda folder: (folder / "app.map").unlink(), "the linker's map is missing"),
         (lambda folder: shutil.rmtree(folder / "board"), "does not say which board this is for"),

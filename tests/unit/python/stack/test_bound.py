@@ -136,11 +136,11 @@ def test_a_stack_too_small_fails_and_names_the_chain(
 
 def test_what_was_saved_is_what_is_loaded(tmp_path: Path) -> None:
     bound = bound_of(tmp_path, POINTER)
-    bound.save(tmp_path)
-    assert load_bound(tmp_path) == bound
+    bound.save(tmp_path / "stack.json")
+    assert load_bound(tmp_path / "stack.json") == bound
     assert json.loads((tmp_path / "stack.json").read_text())["bytes"] == bound.bytes
     (tmp_path / "stack.json").unlink()
-    assert load_bound(tmp_path) is None
+    assert load_bound(tmp_path / "stack.json") is None
 
 
 def test_another_build_inside_the_folder_does_not_count(tmp_path: Path) -> None:

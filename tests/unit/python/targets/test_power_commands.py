@@ -17,7 +17,7 @@ import pytest
 from bounded import wait_until
 
 from pilotlight import targets
-from pilotlight.build_info import BuildInfo
+from pilotlight.build_folder.build_info import BuildInfo
 from pilotlight.errors import ConfigError, EmulatorMissing, TargetDied, TargetError, TargetNotRunning
 from pilotlight.targets import flash_command, poweroff_command
 from pilotlight.targets.state import process_ended

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The settings that a build folder remembers, and when the folder is emptied."""
+"""The settings that a build folder remembers."""
 
 import shlex
 from pathlib import Path
 
 import pytest
 
-from pilotlight.builder.settings import Settings, load_settings, make_pristine, needs_pristine, save_settings
+from pilotlight.build_folder.settings import Settings, load_settings, save_settings
 from pilotlight.errors import ConfigError
 
 
@@ -33,23 +33,3 @@ def test_the_command_of_a_hint_has_the_folder_in_quotes(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings(folder)
     assert str(folder) in shlex.split(caught.value.hint)
-
-
-def test_another_board_needs_a_fresh_folder_and_another_model_does_not() -> None:
-    before = Settings("qemu-corstone300", ("digits",))
-    assert needs_pristine(before, Settings("host", ("digits",)))
-    assert not needs_pristine(before, Settings("qemu-corstone300", ("kws",)))
-
-
-def test_pristine_refuses_a_folder_that_is_not_a_build_folder(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(ConfigError, match="not a build folder"):
-        make_pristine(tmp_path)
-    assert (tmp_path / "thesis.tex").exists()
-
-
-def test_pristine_empties_a_build_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "build"
-    save_settings(folder, Settings("host", ("digits",)))
-    make_pristine(folder)
-    assert not folder.exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pilotlight.boards import load_board
-from pilotlight.builder.model_options import ModelOptions, read_options
+from pilotlight.build_folder.model_options import ModelOptions, read_options
 from pilotlight.errors import ConfigError
 
 
