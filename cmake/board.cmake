@@ -4,7 +4,7 @@
 #
 #   in   BOARD               a name under boards/, or the path of a board's folder
 #        PILOTLIGHT_PYTHON   the interpreter (default: the repository's .venv, else python3)
-#   out  PILOTLIGHT_BOARD_*  see python/pilotlight/boards.py, cmake_facts()
+#   out  PILOTLIGHT_BOARD_*  see python/pilotlight/boards/build_files.py, cmake_facts()
 #        PILOTLIGHT_BOARD_GENERATED_DIR  folder of memory.ld and pilotlight/board_config.h
 #        CMAKE_TOOLCHAIN_FILE            for a Cortex-M board, unless one is set
 
@@ -32,8 +32,9 @@ if(NOT pilotlight_result EQUAL 0)
 endif()
 include("${PILOTLIGHT_BOARD_GENERATED_DIR}/board.cmake")
 
+file(GLOB board_generator CONFIGURE_DEPENDS "${PILOTLIGHT_ROOT}/python/pilotlight/boards/*.py")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-  "${PILOTLIGHT_BOARD_FOLDER}/board.toml" "${PILOTLIGHT_ROOT}/python/pilotlight/boards.py")
+  "${PILOTLIGHT_BOARD_FOLDER}/board.toml" ${board_generator})
 
 # A build folder keeps the compiler that it was configured with, so its core cannot change.
 if(DEFINED CACHE{PILOTLIGHT_CONFIGURED_CORE} AND NOT PILOTLIGHT_CONFIGURED_CORE STREQUAL PILOTLIGHT_BOARD_CORE)

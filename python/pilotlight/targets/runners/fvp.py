@@ -15,7 +15,7 @@ from pilotlight.deadline import Deadline
 from pilotlight.errors import EmulatorMissing, TargetError
 from pilotlight.npu_names import macs_of
 from pilotlight.targets.child import how_it_ended, last_line
-from pilotlight.targets.runners.runner import Descriptors, Runner
+from pilotlight.targets.runner import Descriptors, Runner
 
 _START_DEADLINE_S = 20.0
 
@@ -64,3 +64,6 @@ class Fvp(Runner):
                 raise TargetError(f"the FVP did not start: {how_it_ended(code)}: {last_line(log)}")
             time.sleep(0.02)
         raise TargetError(f"the FVP named no terminal port within {_START_DEADLINE_S:g} s; see {log}")
+
+
+RUNNER = Fvp

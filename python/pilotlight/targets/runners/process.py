@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pilotlight.targets.runners.runner import Descriptors, Runner
+from pilotlight.targets.runner import Descriptors, Runner
 
 
 class Process(Runner):
@@ -22,3 +22,6 @@ class Process(Runner):
             "PILOTLIGHT_NPU_FD": str(inherited.line),
             "PILOTLIGHT_SHARED_FD": str(inherited.shared),
         }
+
+
+RUNNER = Process

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pilotlight.targets.runners.runner import Descriptors, Runner
+from pilotlight.targets.runner import Descriptors, Runner
 
 # QEMU prints this if a core faults in its fault handler, or before it has one.
 _LOCKUP = "Lockup"
@@ -41,3 +41,6 @@ class Qemu(Runner):
         if _LOCKUP not in said:
             return None
         return f"the core locked up, because a fault came where none could be handled: {said}"
+
+
+RUNNER = Qemu

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from pilotlight import boards
+from pilotlight.boards.__main__ import main
+from pilotlight.boards.build_files import generate
 from pilotlight.errors import ConfigError
 from pilotlight.paths import BOARDS
 
@@ -153,16 +155,16 @@ def test_a_key_beside_the_right_one_is_answered_with_that(tmp_path: Path) -> Non
 
 def test_generating_again_touches_nothing(tmp_path: Path) -> None:
     board = boards.load_board("qemu-corstone300")
-    boards.generate(board, tmp_path)
+    generate(board, tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     assert len(before) == 3
-    boards.generate(board, tmp_path)
+    generate(board, tmp_path)
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
 @pytest.mark.parametrize("name", boards.board_names())
 def test_the_generated_header_compiles(tmp_path: Path, name: str) -> None:
-    boards.generate(boards.load_board(name), tmp_path)
+    generate(boards.load_board(name), tmp_path)
     header = tmp_path / "pilotlight" / "board_config.h"
     command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++", "-"]
     uses = f'#include "{header}"\nstruct W {{ unsigned a, b; }} w[] = {{PILOTLIGHT_BOARD_NPU_WINDOWS}};\n'
@@ -170,7 +172,7 @@ def test_the_generated_header_compiles(tmp_path: Path, name: str) -> None:
 
 
 def test_the_command_prints_one_message_and_exits_with_its_code(capsys: pytest.CaptureFixture[str]) -> None:
-    assert boards.main(["generate", "nowhere", "--out", "unused"]) == ConfigError.exit_code
+    assert main(["generate", "nowhere", "--out", "unused"]) == ConfigError.exit_code
     assert capsys.readouterr().err.startswith("no board 'nowhere'\n  try: one of ")
 
 
