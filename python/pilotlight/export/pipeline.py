@@ -28,7 +28,7 @@ from pilotlight.export.preload import import_upstream, one_thread
 from pilotlight.export.report.report import ExportReport, Sizes
 from pilotlight.export.upstream.noise import NoiseLog
 from pilotlight.export_options import ExportOptions
-from pilotlight.kernels.kernel_list import read_kernels
+from pilotlight.kernels.kernel_list import exact_operators, read_kernels
 from pilotlight.model_spec import ModelSpec
 from pilotlight.pte import read_program
 
@@ -109,7 +109,9 @@ def _export(file: Path, folder: Path, options: ExportOptions, steps: Steps, work
     demand_kernels(method.kernel_dtypes, kernels, lowered.on_cpu)
 
     steps.tell(f"computing golden outputs of {counted(len(samples), 'sample')}")
-    answers = golden.Answers(spec.module, quantised.module, lowered, sequence=spec.sequence)
+    answers = golden.Answers(
+        spec.module, quantised.module, lowered, exact=exact_operators(kernels), sequence=spec.sequence
+    )
     told = time.monotonic()
     for done, sample in enumerate(samples, start=1):
         with steps.step("golden"):
