@@ -38,7 +38,8 @@ function(pilotlight_add_model target)
   cmake_path(GET CMAKE_CURRENT_FUNCTION_LIST_DIR PARENT_PATH root)
   set(run ${CMAKE_COMMAND} -E env "PYTHONPATH=${root}/python" ${PILOTLIGHT_PYTHON})
   set(generated ${CMAKE_BINARY_DIR}/generated)
-  file(GLOB_RECURSE exporter CONFIGURE_DEPENDS ${root}/python/pilotlight/export/*.py)
+  file(GLOB_RECURSE exporter CONFIGURE_DEPENDS
+    ${root}/python/pilotlight/export/*.py ${root}/python/pilotlight/kernels/kernel_list.py)
   file(GLOB generator CONFIGURE_DEPENDS ${root}/python/pilotlight/codegen/*)
 
   # The steps read the options of the call and of `west build` from files

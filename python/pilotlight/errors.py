@@ -35,7 +35,7 @@ class ModelError(PilotlightError):
 
 
 class UnsupportedOperator(ModelError):
-    """The model needs an operator that neither the NPU nor the firmware's kernels have."""
+    """The model needs an operator, or a dtype of it, that neither the NPU nor a kernel has."""
 
     exit_code = 11
 

@@ -16,8 +16,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-KERNELS = ROOT / "firmware" / "kernels"
+from pilotlight.kernels.kernel_list import FOLDER
+from pilotlight.kernels.registration import write_registration
 
 SELECTIONS = (
     "aten::add.out float32",
@@ -54,10 +54,10 @@ def kernel_size(selection: str, folder: Path) -> KernelSize:
     """Compile and link the kernels of `selection` in `folder`, and return their size."""
     operators = folder / "operators.txt"
     operators.write_text("".join(f"{line.strip()}\n" for line in selection.split(";")), encoding="utf-8")
-    _run(sys.executable, str(KERNELS / "generate_registration.py"), "--operators", str(operators), "--out", str(folder))
+    write_registration(operators, folder)
     include = _executorch() / "include"
     includes = [
-        *(f"-I{path}" for path in (folder, folder / "selected", KERNELS, KERNELS / "include")),
+        *(f"-I{path}" for path in (folder, folder / "selected", FOLDER, FOLDER / "include")),
         *("-isystem", str(include)),
         *("-isystem", str(include / "executorch" / "runtime" / "core" / "portable_type" / "c10")),
     ]

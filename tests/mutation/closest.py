@@ -64,7 +64,7 @@ FIRMWARE: dict[str, tuple[Stage, ...]] = {
     ),
     "firmware/executorch": (
         _pytest(f"{_EXECUTORCH}/test_differential.py"),
-        _pytest(f"{_EXECUTORCH}/test_primitives.py", f"{_EXECUTORCH}/test_registration.py"),
+        _pytest(f"{_EXECUTORCH}/test_primitives.py"),
         _pytest(f"{_EXECUTORCH}/test_lent_memory.py", f"{_EXECUTORCH}/test_signatures.py"),
         _pytest(_FUZZ),
         _pytest(f"{_EXECUTORCH}/conformance/test_conformance.py"),
@@ -87,6 +87,7 @@ PACKAGE: dict[str, tuple[Stage, ...]] = {
     "codegen": _EXAMPLES,
     "fault": _BOARD,
     "fvp_shim": (_pytest("tests/emulator/upstream/test_shim.py"),),
+    "kernels": (_pytest("tests/unit/python/kernels"),),
     "link": _BOARD,
     "listen": (_pytest("tests/hil/test_keyword_spotting.py"),),
     "npu": (_pytest("tests/emulator/test_npu_port.py"),),

@@ -60,7 +60,7 @@ def _record_opened_files() -> Iterator[set[Path]]:
 def _exporter_hash() -> str:
     """Return a hash of the exporter's sources and the pinned versions."""
     digest = hashlib.sha256((ROOT / "python" / "requirements.txt").read_bytes())
-    parts = [_PACKAGE / name for name in ("bundle.py", "debug_info.py", "model_spec.py")]
+    parts = [_PACKAGE / name for name in ("bundle.py", "debug_info.py", "kernels/kernel_list.py", "model_spec.py")]
     for path in [*sorted((_PACKAGE / "export").rglob("*.py")), *parts]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

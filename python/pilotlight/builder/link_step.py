@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -27,7 +26,7 @@ from pilotlight.cli import run_command
 from pilotlight.codegen.generate import RUNTIMES, SHARED_ARENA, GeneratedModel, generate_models, union_of_operators
 from pilotlight.errors import ConfigError
 from pilotlight.files import write_if_changed
-from pilotlight.paths import ROOT
+from pilotlight.kernels.registration import write_registration
 
 # Ninja checks included files before the build starts, so it misses a change that a step of the same
 # build makes. `digest`, a hash of the included files, changes this file too, which Ninja knows as
@@ -110,18 +109,13 @@ def _run(args: argparse.Namespace) -> int:
     operators = union_of_operators(models)
     lines = (f"{' '.join((name, *dtypes))}\n" for name, dtypes in operators.items())
     write_if_changed(args.out / "operators.txt", "".join(lines))
-    return _register_operators(args.out)
+    write_registration(args.out / "operators.txt", args.out)
+    return 0
 
 
 def _shared_arena(models: Sequence[GeneratedModel]) -> str:
     size = max((model.arenas.npu_visible for model in models if model.shares_arena), default=0)
     return _SHARED.format(name=SHARED_ARENA, size=size) if size else ""
-
-
-def _register_operators(out: Path) -> int:
-    generator = ROOT / "firmware" / "kernels" / "generate_registration.py"
-    command = [sys.executable, str(generator), "--operators", str(out / "operators.txt"), "--out", str(out)]
-    return subprocess.run(command, check=False).returncode
 
 
 def main() -> int:

@@ -19,7 +19,7 @@ from pilotlight.codegen.fit import LinkedModel, check_fit
 from pilotlight.codegen.state import find_state
 from pilotlight.errors import BadProgram, ConfigError
 from pilotlight.files import write_if_changed
-from pilotlight.pte import KernelCall, Method, Tensor, TensorList, read_program
+from pilotlight.pte import Method, Tensor, read_program
 
 RUNTIMES = ("ours", "package")
 METHOD = "forward"
@@ -136,7 +136,7 @@ def _load(bundle: Path) -> tuple[ModelInfo, Method, int]:
 
 def _write(bundle: Path, info: ModelInfo, model: LinkedModel, out: Path) -> GeneratedModel:
     symbol = f"pilotlight_model_{info.name}"
-    operators = _operators(model.method)
+    operators = model.method.kernel_dtypes
     values = {
         "name": info.name,
         "prefix": f"PILOTLIGHT_{info.name.upper()}",
@@ -207,19 +207,6 @@ def _check_tensors(side: str, described: tuple[TensorInfo, ...], actual: tuple[T
                 f"{path}: the memory plan has no place for {side} {index}",
                 hint="keep inputs and outputs in the memory plan (ExecuTorch's default); no output may be a constant",
             )
-
-
-def _operators(method: Method) -> dict[str, tuple[str, ...]]:
-    """Return the operators that run on the CPU, each with the dtypes of its tensor arguments."""
-    dtypes: dict[str, set[str]] = {}
-    for call in (step for chain in method.chains for step in chain if isinstance(step, KernelCall)):
-        found = dtypes.setdefault(call.operator, set())
-        for index in call.arguments:
-            value = method.values[index]
-            items = value.items if isinstance(value, TensorList) else (index,)
-            tensors = (method.values[item] for item in items if item >= 0)
-            found.update(tensor.dtype for tensor in tensors if isinstance(tensor, Tensor))
-    return {name: tuple(sorted(found)) for name, found in sorted(dtypes.items())}
 
 
 def _c_tensor(tensor: TensorInfo) -> _CTensor:

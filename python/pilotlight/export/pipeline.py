@@ -19,8 +19,7 @@ import numpy as np
 from pilotlight.bundle import EXACT, ModelInfo, TensorInfo, Tolerance
 from pilotlight.debug_info import DebugInfo
 from pilotlight.errors import ConfigError, PilotlightError
-from pilotlight.export.kernels import firmware_kernels, missing_kernels
-from pilotlight.export.lowering.demands import demand_full_delegation, unsupported
+from pilotlight.export.lowering.demands import demand_full_delegation, demand_kernels
 from pilotlight.export.lowering.targets import Target, resolve
 from pilotlight.export.model.model_file import find_model_file
 from pilotlight.export.model.model_modules import importable
@@ -29,7 +28,9 @@ from pilotlight.export.preload import import_upstream, one_thread
 from pilotlight.export.report.report import ExportReport, Sizes
 from pilotlight.export.upstream.noise import NoiseLog
 from pilotlight.export_options import ExportOptions
+from pilotlight.kernels.kernel_list import exact_operators, read_kernels
 from pilotlight.model_spec import ModelSpec
+from pilotlight.pte import read_program
 
 # The build adds inputs.json.
 BUNDLE_FILES = frozenset(
@@ -102,13 +103,15 @@ def _export(file: Path, folder: Path, options: ExportOptions, steps: Steps, work
     if options.require_full_delegation:
         demand_full_delegation(lowered.on_cpu)
     with steps.step("emit"):
-        pte, cpu_calls = lower.emit(lowered)
-    missing = missing_kernels(cpu_calls, firmware_kernels())
-    if missing:
-        raise unsupported(missing, lowered.on_cpu)
+        pte = lower.emit(lowered)
+    kernels = read_kernels()
+    (method,) = read_program(pte).methods.values()
+    demand_kernels(method.kernel_dtypes, kernels, lowered.on_cpu)
 
     steps.tell(f"computing golden outputs of {counted(len(samples), 'sample')}")
-    answers = golden.Answers(spec.module, quantised.module, lowered, sequence=spec.sequence)
+    answers = golden.Answers(
+        spec.module, quantised.module, lowered, exact=exact_operators(kernels), sequence=spec.sequence
+    )
     told = time.monotonic()
     for done, sample in enumerate(samples, start=1):
         with steps.step("golden"):

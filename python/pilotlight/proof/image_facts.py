@@ -9,24 +9,12 @@ from dataclasses import dataclass
 
 from pilotlight.errors import NotProved
 from pilotlight.proof.elf_image import ElfImage
+from pilotlight.pte.schema import SCALAR_TYPES
 
-# Tables that firmware/kernels/generate_registration.py writes.
+# Tables that pilotlight.kernels.registration writes.
 _KERNEL_TABLE = "kernels_of_this_image"
 _DTYPES_TABLE = "operators_of_this_image"
 _KERNEL_WORDS = 3  # Kernel of operator_registry.h: name, key, function.
-
-# ScalarType numbers -> NumPy's names.
-_SCALAR_TYPES = {
-    0: "uint8",
-    1: "int8",
-    2: "int16",
-    3: "int32",
-    4: "int64",
-    5: "float16",
-    6: "float32",
-    7: "float64",
-    11: "bool",
-}
 
 # Vtables of the classes that implement backends. An image that can create a backend has its vtable.
 BACKEND_VTABLES = {"EthosUBackend": "_ZTVN10pilotlight7ethos_u13EthosUBackendE"}
@@ -72,7 +60,7 @@ def _dtypes(image: ElfImage) -> dict[str, frozenset[str]]:
         for entry in range(table.address, table.address + table.size_bytes, step):
             bits = int.from_bytes(image.read(entry + image.pointer_bytes, 4), "little")
             name = image.string(image.word(entry))
-            found[name] = frozenset(dtype for bit, dtype in _SCALAR_TYPES.items() if bits >> bit & 1)
+            found[name] = frozenset(dtype for number, (dtype, _) in SCALAR_TYPES.items() if bits >> number & 1)
     return found
 
 

@@ -12,9 +12,8 @@ from pilotlight.errors import NotProved
 from pilotlight.npu.stream.configurations import CONFIGURATIONS
 from pilotlight.proof.elf_image import ElfImage
 from pilotlight.proof.image_facts import embedded_model, has_backend, npu_memory, registered_operators
-from pilotlight.pte import Method, Tensor, TensorList, read_program
+from pilotlight.pte import Method, read_program
 from pilotlight.pte.ethos_u import BACKEND, parse_blob, parse_payload
-from pilotlight.pte.program import KernelCall
 
 METHOD = "forward"
 
@@ -57,7 +56,7 @@ def prove(elf: Path, bundle: Path, board: Board, executorch: str) -> Proof:
         )
     return Proof(
         model=info.name,
-        operators=tuple(sorted(_needed_operators(method))),
+        operators=tuple(method.kernel_dtypes),
         backends=tuple(sorted({delegate.backend for delegate in method.delegates})),
         npu=info.target if method.delegates else "",
         pte_sha256=info.pte_sha256,
@@ -76,27 +75,14 @@ def _wrong_program(image: ElfImage, info: ModelInfo) -> list[str]:
     return problems
 
 
-def _needed_operators(method: Method) -> dict[str, frozenset[str]]:
-    """Return the operators that the program calls, each with the dtypes of its tensors."""
-    needed: dict[str, set[str]] = {}
-    for call in (step for chain in method.chains for step in chain if isinstance(step, KernelCall)):
-        dtypes = needed.setdefault(call.operator, set())
-        for index in call.arguments:
-            value = method.values[index]
-            items = value.items if isinstance(value, TensorList) else (index,)
-            tensors = (method.values[item] for item in items if item >= 0)
-            dtypes.update(tensor.dtype for tensor in tensors if isinstance(tensor, Tensor))
-    return {name: frozenset(dtypes) for name, dtypes in needed.items()}
-
-
 def _missing_operators(image: ElfImage, method: Method) -> list[str]:
     registered = registered_operators(image)
     problems = []
-    for name, dtypes in sorted(_needed_operators(method).items()):
+    for name, dtypes in method.kernel_dtypes.items():
         if name not in registered:
             problems.append(f"operator {name}: not registered")
-        elif registered[name] and dtypes - registered[name]:
-            missing = ", ".join(sorted(dtypes - registered[name]))
+        elif registered[name] and (lacking := set(dtypes) - registered[name]):
+            missing = ", ".join(sorted(lacking))
             problems.append(f"operator {name}: not compiled for {missing}, only for {', '.join(registered[name])}")
     return problems
 

@@ -173,6 +173,22 @@ class Method:
                     uses[OperatorUse(instruction.operator, dtypes)] = None
         return tuple(uses)
 
+    @property
+    def kernel_dtypes(self) -> dict[str, tuple[str, ...]]:
+        """The called operators by name, each with the dtypes of the tensors in all its calls.
+
+        Tensors in lists count.
+        """
+        dtypes: dict[str, set[str]] = {}
+        for call in (step for chain in self.chains for step in chain if isinstance(step, KernelCall)):
+            found = dtypes.setdefault(call.operator, set())
+            for index in call.arguments:
+                value = self.values[index]
+                items = value.items if isinstance(value, TensorList) else (index,)
+                tensors = (self.values[item] for item in items if item >= 0)
+                found.update(tensor.dtype for tensor in tensors if isinstance(tensor, Tensor))
+        return {name: tuple(sorted(found)) for name, found in sorted(dtypes.items())}
+
 
 @dataclass(frozen=True)
 class Program:

@@ -16,7 +16,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils._pytree import tree_leaves
 
 from pilotlight.bundle import EXACT, Tolerance
-from pilotlight.export.golden.tolerance import Spread, noisy, reaches, rounds_its_own_way
+from pilotlight.export.golden.tolerance import Noise, Rounding, Spread
 from pilotlight.export.graph.state import Sampling
 from pilotlight.export.lowering.lower import Lowered
 from pilotlight.export.lowering.tensor_io import Quantisation, dim_order
@@ -32,11 +32,10 @@ class GoldenModel:
     """Runs one sample at a time: delegates in the TOSA reference model, other operators in PyTorch.
 
     sequence: each sample starts with the state that the last one left, not with the initial state.
-    noise: torch.Generator for noise in the results of float CPU operators, or None.
-    depends_on_rounding: for each output, whether an operator that rounds its own way is before it.
+    noise: changes the results of CPU operators that may round otherwise on the device.
     """
 
-    def __init__(self, lowered: Lowered, *, sequence: bool, noise: Any = None) -> None:
+    def __init__(self, lowered: Lowered, *, sequence: bool, noise: Noise | None = None) -> None:
         program = lowered.program
         graphs = {id(delegate.module): delegate.compilation.tosa for delegate in lowered.delegates}
         self._interpreter = _Interpreter(program.graph_module, graphs, noise)
@@ -44,8 +43,6 @@ class GoldenModel:
         self._mutated = _mutated(program.graph_signature)
         self._carried = _carried(program.graph_signature) if sequence else {}
         self._outputs = len(lowered.boundary.outputs)
-        outputs = program.graph.output_node().args[0]
-        self.depends_on_rounding = reaches(program, outputs[-self._outputs :])
 
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the outputs. inputs: as the device gets them."""
@@ -76,16 +73,24 @@ class GoldenModel:
 
 
 class Answers:
-    """Inputs and outputs of all samples, one row for each sample, as the bundle keeps them."""
+    """Inputs and outputs of all samples, one row for each sample, as the bundle keeps them.
 
-    def __init__(self, fp32_module: Any, quantised_module: Any, lowered: Lowered, *, sequence: bool) -> None:
+    exact: the operators whose kernels give PyTorch's bits (`kernel_list.exact_operators`).
+    """
+
+    def __init__(
+        self, fp32_module: Any, quantised_module: Any, lowered: Lowered, *, exact: frozenset[str], sequence: bool
+    ) -> None:
         self._fp32 = Sampling(fp32_module, sequence=sequence)
         self._quantised = Sampling(quantised_module, sequence=sequence)
         self._golden = GoldenModel(lowered, sequence=sequence)
         self._boundary = lowered.boundary
         self._rows: dict[str, list[NDArray[Any]]] = {}
         self._spreads = [Spread(info) for info in lowered.boundary.outputs]
-        noise = torch.Generator().manual_seed(0)
+        rounding = Rounding(exact)
+        outputs = lowered.program.graph.output_node().args[0]
+        self._depend_on_rounding = rounding.reaches(lowered.program, outputs[-len(self._spreads) :])
+        noise = Noise(rounding, torch.Generator().manual_seed(0))
         self._noisy = [GoldenModel(lowered, sequence=sequence, noise=noise) for _ in range(_NOISY_RUNS)]
         self._noisy_samples = None if sequence else _NOISY_SAMPLES
         self.samples = 0
@@ -102,7 +107,7 @@ class Answers:
             for index, value in enumerate(values):
                 self._rows.setdefault(f"{kind}_{index}", []).append(value.detach().numpy().copy())
         few = self._noisy_samples is None or self.samples < self._noisy_samples
-        if few and any(self._golden.depends_on_rounding):
+        if few and any(self._depend_on_rounding):
             for noisy_model in self._noisy:
                 for spread, exact, value in zip(self._spreads, golden, noisy_model(inputs), strict=True):
                     spread.add(exact.numpy(), value.numpy())
@@ -112,7 +117,7 @@ class Answers:
         """Return one tolerance for each output: EXACT unless the output depends on rounding."""
         return tuple(
             spread.tolerance() if depends else EXACT
-            for spread, depends in zip(self._spreads, self._golden.depends_on_rounding, strict=True)
+            for spread, depends in zip(self._spreads, self._depend_on_rounding, strict=True)
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -176,7 +181,7 @@ class Followed:
 
 
 class _Interpreter(torch.fx.Interpreter):  # type: ignore[misc]
-    def __init__(self, graph_module: Any, tosa_graphs: dict[int, bytes], noise: Any) -> None:
+    def __init__(self, graph_module: Any, tosa_graphs: dict[int, bytes], noise: Noise | None) -> None:
         super().__init__(graph_module)
         self._tosa_graphs = tosa_graphs
         self._index = {module: index for index, module in enumerate(tosa_graphs)}
@@ -185,7 +190,7 @@ class _Interpreter(torch.fx.Interpreter):  # type: ignore[misc]
 
     def run_node(self, n: Any) -> Any:
         value = super().run_node(n)
-        return noisy(value, self._noise) if self._noise is not None and rounds_its_own_way(n) else value
+        return value if self._noise is None else self._noise.after(n, value)
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         if target is not executorch_call_delegate:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far the device may be from the golden outputs if CPU operators compute in float.
 
-Moving, comparing and adding floats gives the same bits everywhere; tanh and long sums do not. So
-the golden outputs are computed again with noise of a few last places in the results of such
-operators. The differences that this causes set the tolerance.
+Moving, comparing and adding floats gives the same bits everywhere; tanh and long sums do not.
+firmware/kernels/kernels.yaml says `exact: true` of each kernel that gives PyTorch's bits. The golden
+outputs are computed again with noise of a few last places in the results of all other operators.
+The differences that this causes set the tolerance.
 """
 
 from __future__ import annotations
@@ -30,41 +31,46 @@ _MARGIN = 2.0
 _LEAST_SHARE = 0.01
 _LEAST_LAST_PLACES = 16
 
-# Operators with one IEEE 754 rounding, or none.
-_EXACT_NAMES = """
-    abs add alias_copy amax amin any all arange argmax argmin as_strided_copy bitwise_and bitwise_not bitwise_or
-    bitwise_xor cat ceil clamp clone constant_pad_nd copy detach_copy div embedding empty eq expand_copy fill flip floor
-    full full_like gather ge gt hardtanh index index_put index_select isinf isnan le leaky_relu logical_and logical_not
-    logical_or logical_xor lt masked_fill max max_pool2d_with_indices maximum min minimum mul ne neg ones ones_like
-    permute_copy pixel_shuffle pixel_unshuffle reciprocal relu repeat round rsub scalar_tensor scatter select_copy
-    select_scatter sign slice_copy slice_scatter split_copy split_with_sizes_copy sort sqrt squeeze_copy stack sub
-    t_copy topk transpose_copy trunc unbind_copy unfold_copy unsqueeze_copy upsample_nearest2d view_copy where zeros
-    zeros_like
-"""
-_EXACT = frozenset(_EXACT_NAMES.split())
-_EXACT_NAMESPACES = ("quantized_decomposed", "dim_order_ops")
+
+@dataclass(frozen=True)
+class Rounding:
+    """Tells which CPU operators may round otherwise than PyTorch does.
+
+    exact: the operators whose kernels give PyTorch's bits, such as "aten.add" (kernels.yaml).
+    """
+
+    exact: frozenset[str]
+
+    def differs(self, node: Any) -> bool:
+        """Whether the kernel and PyTorch may differ in the last places of the node's result."""
+        name = target_name(node)
+        if not name or node.target is executorch_call_delegate or getattr(node.target, "__name__", "") == "getitem":
+            return False
+        if ".".join(name.split(".")[:2]) in self.exact:
+            return False
+        values = node.meta.get("val")
+        several = values if isinstance(values, tuple | list) else (values,)
+        return any(isinstance(value, torch.Tensor) and value.is_floating_point() for value in several)
+
+    def reaches(self, program: Any, outputs: Sequence[Any]) -> list[bool]:
+        """Return whether each node in `outputs` depends on an operator that may differ."""
+        touched: set[Any] = set()
+        for node in program.graph.nodes:
+            if self.differs(node) or any(source in touched for source in node.all_input_nodes):
+                touched.add(node)
+        return [node in touched for node in outputs]
 
 
-def rounds_its_own_way(node: Any) -> bool:
-    """Whether two correct implementations of the CPU operator may differ in the last places."""
-    name = target_name(node)
-    if not name or node.target is executorch_call_delegate or getattr(node.target, "__name__", "") == "getitem":
-        return False
-    namespace, _, rest = name.partition(".")
-    if namespace in _EXACT_NAMESPACES or rest.partition(".")[0] in _EXACT:
-        return False
-    values = node.meta.get("val")
-    several = values if isinstance(values, tuple | list) else (values,)
-    return any(isinstance(value, torch.Tensor) and value.is_floating_point() for value in several)
+@dataclass(frozen=True)
+class Noise:
+    """Noise in the results of the operators for which `rounding.differs`."""
 
+    rounding: Rounding
+    generator: torch.Generator
 
-def reaches(program: Any, outputs: Sequence[Any]) -> list[bool]:
-    """Return whether each node in `outputs` depends on an operator that rounds its own way."""
-    touched: set[Any] = set()
-    for node in program.graph.nodes:
-        if rounds_its_own_way(node) or any(source in touched for source in node.all_input_nodes):
-            touched.add(node)
-    return [node in touched for node in outputs]
+    def after(self, node: Any, value: Any) -> Any:
+        """Return the result of `node` as another implementation might compute it."""
+        return noisy(value, self.generator) if self.rounding.differs(node) else value
 
 
 def noisy(value: Any, generator: Any) -> Any:

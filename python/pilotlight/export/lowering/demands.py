@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors about operators on the CPU: not allowed there, or without a kernel."""
+"""Errors about operators on the CPU: not allowed there, without a kernel, or without the dtype."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from pilotlight.errors import UnsupportedOperator
 from pilotlight.export.graph.source_lines import within
 from pilotlight.export.graph.user_operators import short_name
 from pilotlight.export.report.report import OperatorReport
+from pilotlight.kernels.kernel_list import FOLDER, Kernel, missing_dtypes, missing_kernels, without_overload
 
 _LISTED_OPERATORS = 12
 
@@ -23,16 +26,45 @@ def demand_full_delegation(on_cpu: tuple[OperatorReport, ...]) -> None:
         )
 
 
+def demand_kernels(
+    calls: Mapping[str, tuple[str, ...]], kernels: Mapping[str, Kernel], on_cpu: tuple[OperatorReport, ...]
+) -> None:
+    """Raise UnsupportedOperator if an operator of the program has no kernel, or lacks a dtype.
+
+    calls: the operators of the .pte ("aten::add.out"), with the dtypes of the tensors in all calls.
+    """
+    if missing := missing_kernels(calls, kernels):
+        raise unsupported(missing, on_cpu)
+    if lacking := missing_dtypes(calls, kernels):
+        sentences = (
+            f"{name} on {', '.join(dtypes)}; its kernel takes {', '.join(kernels[name].dtypes)}:"
+            f"{_listed(_calls_of([name], on_cpu), _LISTED_OPERATORS)}"
+            for name, dtypes in lacking.items()
+        )
+        raise UnsupportedOperator(
+            "\n".join(f"the program calls {sentence}" for sentence in sentences),
+            hint="cast the tensors at these lines to a dtype that the kernel takes, "
+            f"or extend the kernel in {FOLDER} and its dtypes in kernels.yaml",
+        )
+
+
 def unsupported(missing: list[str], on_cpu: tuple[OperatorReport, ...]) -> UnsupportedOperator:
     """Return an error with the missing operators ("aten::topk.values") and their source lines."""
-    stems = {name.replace("::", ".").split(".out")[0].rsplit(".", 1)[0] + "." for name in missing}
-    stems |= {name.replace("::", ".").split(".out")[0] + "." for name in missing}
-    culprits = tuple(operator for operator in on_cpu if any(operator.name.startswith(stem) for stem in stems))
     return UnsupportedOperator(
         f"neither the NPU nor the firmware's kernels have {', '.join(missing)}:"
-        f"{_listed(culprits or on_cpu, _LISTED_OPERATORS)}",
+        f"{_listed(_calls_of(missing, on_cpu), _LISTED_OPERATORS)}",
         hint="replace the operator at these lines by one that the NPU takes, or add a kernel to firmware/kernels",
     )
+
+
+def _calls_of(names: list[str], on_cpu: tuple[OperatorReport, ...]) -> tuple[OperatorReport, ...]:
+    """Return the report's operators with these names in the .pte ("aten::topk.values").
+
+    The report has another overload, "aten.topk.default". If it has none of the names, all its
+    operators are returned.
+    """
+    stems = tuple(f"{without_overload(name)}." for name in names)
+    return tuple(operator for operator in on_cpu if operator.name.startswith(stems)) or on_cpu
 
 
 def _inside(operator: OperatorReport) -> str:

@@ -244,8 +244,8 @@ def _tables_before_average_pools() -> Iterator[None]:
         clear_registered_pass_insertions()
 
 
-def emit(lowered: Lowered) -> tuple[bytes, list[str]]:
-    """Return the .pte and the names of the operators that it calls on the CPU ("aten::add.out").
+def emit(lowered: Lowered) -> bytes:
+    """Return the .pte.
 
     Raises UnsupportedOperator for an operator without an out variant, RuntimeError for a blob that
     is not aligned.
@@ -267,9 +267,7 @@ def emit(lowered: Lowered) -> tuple[bytes, list[str]]:
     pte = bytes(executorch_program.buffer)
     for delegate in lowered.delegates:
         check_alignment(pte, delegate.compilation.blob)
-    (plan,) = executorch_program.executorch_program.execution_plan
-    names = [f"{entry.name}.{entry.overload}" if entry.overload else entry.name for entry in plan.operators]
-    return pte, names
+    return pte
 
 
 def check_alignment(pte: bytes, blob: bytes) -> None:

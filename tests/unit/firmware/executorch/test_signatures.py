@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that do not fit their kernel's signature are refused at load, and the signatures are PyTorch's."""
+"""Calls that do not fit their kernel's signature are refused at load."""
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -14,13 +13,9 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[3]
-KERNELS = ROOT / "firmware" / "kernels"
 sys.path.insert(0, str(HERE))
-sys.path.insert(0, str(KERNELS))
 
 import programs  # noqa: E402
-from kernel_list import read_kernels  # noqa: E402
 from programs import Json, jump_false, kernel, move, plan, program, tensor, value  # noqa: E402
 
 INVALID_STATE, INVALID_TYPE, INVALID_PROGRAM = "0x2", "0x13", "0x23"
@@ -364,78 +359,6 @@ def test_a_result_that_is_read_before_its_call_is_the_zero_of_the_file(
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         codes[name] = set(re.findall(r"^execute (0x[0-9a-f]+)$", said, re.MULTILINE))
     assert codes["left out"] == {"0x0"} and "0x0" not in codes["done"] and codes["done"]
-
-
-# Type in PyTorch's schema -> item of a signature.
-_SCHEMA_TYPES = {
-    "Tensor": "t",
-    "int": "i",
-    "SymInt": "i",
-    "float": "d",
-    "bool": "b",
-    "number": "s",
-    "Scalar": "s",
-    "str": "S",
-    "ScalarType": "i",
-    "MemoryFormat": "i",
-    "List[Tensor]": "l",
-    "written Tensor": "w",
-    "written List[Tensor]": "W",
-    "List[Optional[Tensor]]": "o",
-    "List[int]": "I",
-    "List[float]": "D",
-    "List[bool]": "B",
-}
-
-_SCHEMAS = """
-import json, sys
-import torch
-found = {}
-for name in json.load(sys.stdin):
-    operator, _, overload = name.partition(".")
-    schema = torch._C._get_schema(operator, overload)
-    found[name] = [
-        ("written " if argument.alias_info and argument.alias_info.is_write else "") + str(argument.type)
-        for argument in schema.arguments
-    ]
-print(json.dumps(found))
-"""
-
-
-def _schemas(operators: list[str]) -> dict[str, list[str]]:
-    """Return the types of each operator's arguments, as PyTorch knows them."""
-    command = [sys.executable, "-c", _SCHEMAS]
-    result = subprocess.run(command, input=json.dumps(operators), capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr[-2000:]
-    schemas: dict[str, list[str]] = json.loads(result.stdout.splitlines()[-1])
-    return schemas
-
-
-def _signature(types: list[str]) -> str:
-    items = []
-    for kind in types:
-        optional = re.fullmatch(r"Optional\[(.*)\]", kind)
-        items.append(f"?{_SCHEMA_TYPES[optional[1]]}" if optional else _SCHEMA_TYPES[kind])
-    return "".join(items) + "*"
-
-
-def test_the_signatures_of_all_kernels_are_pytorchs(tmp_path: Path) -> None:
-    command = [sys.executable, str(KERNELS / "generate_registration.py"), "--all", "--out", str(tmp_path)]
-    subprocess.run(command, check=True)
-    source = (tmp_path / "operators.cpp").read_text(encoding="utf-8")
-    signatures = re.findall(r'^    "(.*)\\0"', source, re.MULTILINE)
-    wrappers = (tmp_path / "registration/RegisterCodegenUnboxedKernelsEverything.cpp").read_text(encoding="utf-8")
-    generated = re.findall(r'Kernel\(\s*"([^"]+)"', wrappers)
-    primitives = re.findall(r'Kernel\("([^"]+)"', source)
-    assert len(signatures) == len(generated) + len(primitives) == len(read_kernels())
-    known = _schemas([name for name in generated if name.startswith("aten::")])
-    expected = {name: _signature(types) for name, types in known.items()}
-    expected["aten::copy_"] = "wtb0"  # It returns its first argument.
-    assert len(expected) > 180
-    got = dict(zip(generated, signatures, strict=False))
-    assert {name: got[name] for name in expected} == expected
-    assert got["quantized_decomposed::quantize_per_tensor.out"] == "tdiiiiw*"
-    assert got["dim_order_ops::_to_dim_order_copy.out"] == "tb?Iw*"
 
 
 def test_the_kernels_of_an_image_are_registered_once(differential_build: Path) -> None:

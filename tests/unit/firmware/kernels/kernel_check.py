@@ -13,8 +13,9 @@ from typing import Any
 
 import kernel_library
 import torch
-import yaml
 from kernel_library import Error, KernelLibrary, Output
+
+from pilotlight.kernels.kernel_list import read_kernels
 
 # Options of some functional overloads. The output's dtype and layout already state them.
 _FACTORY_OPTIONS = {"dtype", "layout", "device", "pin_memory", "memory_format"}
@@ -22,16 +23,14 @@ _FACTORY_OPTIONS = {"dtype", "layout", "device", "pin_memory", "memory_format"}
 
 def schemas() -> dict[str, torch.FunctionSchema]:
     """Return every operator of kernels.yaml with its schema."""
-    text = (kernel_library.ROOT / "firmware" / "kernels" / "kernels.yaml").read_text(encoding="utf-8")
     found = {}
-    for entry in yaml.safe_load(text):
-        if "op" in entry:
-            name, _, overload = entry["op"].partition(".")
-            found[f"aten::{entry['op']}"] = getattr(getattr(torch.ops.aten, name), overload)._schema
-        else:
-            schema = re.sub(r"\bScalarType\b|\bLayout\b|\bMemoryFormat\b", "int", entry["func"])
-            name = entry["func"].partition("(")[0]
-            found[name if "::" in name else f"aten::{name}"] = torch._C.parse_schema(schema)
+    for operator, kernel in read_kernels().items():
+        if "op" in kernel.declaration:
+            name, _, overload = kernel.declaration["op"].partition(".")
+            found[operator] = getattr(getattr(torch.ops.aten, name), overload)._schema
+        elif not kernel.primitive:
+            schema = re.sub(r"\bScalarType\b|\bLayout\b|\bMemoryFormat\b", "int", kernel.declaration["func"])
+            found[operator] = torch._C.parse_schema(schema)
     return found
 
 
@@ -56,6 +55,7 @@ class Check:
     def __init__(self, library: KernelLibrary) -> None:
         self._library = library
         self._schemas = schemas()
+        self._exact = {kernel.operator for kernel in read_kernels().values() if kernel.exact}
         self.count = 0
 
     def __call__(
@@ -76,9 +76,11 @@ class Check:
         golden      the results (a tensor or a sequence), if there is no functional operator to compute them.
         float64     compute the golden results in double precision: for sums, because PyTorch promises no order.
         rtol, atol  as for torch.testing.assert_close. 0: equal in every bit, except the sign of 0 and NaN's payload.
+                    An operator that is exact in kernels.yaml must have neither these nor float64.
         out_dtype   dtype of the (first) output; default: the golden result's.
         out_order   dim order of the outputs that have as many dimensions.
         """
+        assert operator not in self._exact or not (rtol or atol or float64), f"{operator} is exact in kernels.yaml"
         schema = self._schemas[operator]
         if golden is None:
             function = functional(operator, schema)

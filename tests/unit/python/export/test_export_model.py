@@ -277,6 +277,17 @@ def test_an_operator_nobody_has_is_named_with_line_and_way_out(
     assert told
 
 
+def test_an_operator_on_a_dtype_that_its_kernel_lacks_is_named_with_dtypes_line_and_way_out(tmp_path: Path) -> None:
+    """The build would refuse the program too, but without the line."""
+    with pytest.raises(UnsupportedOperator) as caught:
+        export_model(str(HERE / "halves.py"), ExportOptions(TARGET), tmp_path / "bundle")
+    said = str(caught.value)
+    assert "quantize_per_tensor.out on float16; its kernel takes float32, uint8, int8, int16, int32:" in said
+    assert f"{HERE / 'halves.py'}:9: return 2 * x.to(torch.float16)" in said
+    assert "cast the tensors at these lines" in caught.value.hint and "kernels.yaml" in caught.value.hint
+    assert not (tmp_path / "bundle").exists()
+
+
 def test_full_delegation_fails_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedOperator, match=r"full delegation is required(.|\n)*sorts\.py:14"):
         export_model(str(HERE / "sorts.py"), ExportOptions(TARGET, require_full_delegation=True), tmp_path / "bundle")

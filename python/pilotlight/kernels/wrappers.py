@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the wrappers that the wheel's code generator writes: the kind of value that each argument must have.
+"""Reads the wrappers that the wheel's code generator writes: the kinds of values in a call.
 
-A wrapper aborts on a value of another kind. The runtime therefore checks calls at load, with signatures. They are read
-from the text of the wrappers.
+A wrapper aborts on a value of another kind. The runtime therefore checks calls at load, with
+signatures. They are read from the text of the wrappers.
 """
 
 from __future__ import annotations
@@ -47,12 +47,17 @@ _CONVERSION = re.compile(r"\b(\w+)\.(to\w*(?:<.*?>)?)\(\);")
 
 @dataclass(frozen=True)
 class Wrapper:
+    """The generated function of one operator, and the signature that its calls must have."""
+
     operator: str
     signature: str
 
 
 def read_wrappers(source: str) -> list[Wrapper]:
-    """Return the wrappers of a generated `source` in their order. Raises BuildFailed if one cannot be understood."""
+    """Return the wrappers of a generated `source` in their order.
+
+    Raises BuildFailed if a wrapper cannot be understood.
+    """
     found = [
         Wrapper(match["operator"], _signature(match["operator"], match["body"])) for match in _WRAPPER.finditer(source)
     ]

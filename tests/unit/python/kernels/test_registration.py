@@ -3,25 +3,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+from pilotlight.kernels.kernel_list import FOLDER
 
-from programs import schema_folder
-
-ROOT = Path(__file__).resolve().parents[4]
-GENERATOR = ROOT / "firmware" / "kernels" / "generate_registration.py"
 QUANTIZE = "quantized_decomposed::quantize_per_tensor.out"
 DEQUANTIZE = "quantized_decomposed::dequantize_per_tensor.out"
 
 
 def _generate(folder: Path, *operators: str) -> subprocess.CompletedProcess[str]:
     (folder / "operators.txt").write_text("".join(f"{operator}\n" for operator in operators), encoding="utf-8")
-    command = [sys.executable, str(GENERATOR), "--operators", str(folder / "operators.txt"), "--out", str(folder)]
-    return subprocess.run(command, check=False, capture_output=True, text=True)
+    command = [sys.executable, "-m", "pilotlight.kernels.registration"]
+    options = ["--operators", str(folder / "operators.txt"), "--out", str(folder)]
+    return subprocess.run(command + options, check=False, capture_output=True, text=True)
 
 
 def _registered(folder: Path) -> set[str]:
@@ -77,10 +75,24 @@ def test_only_the_sources_of_selected_operators_are_compiled(tmp_path: Path) -> 
 
 
 def test_the_schemas_of_our_kernels_are_upstreams() -> None:
-    ours = (ROOT / "firmware" / "kernels" / "kernels.yaml").read_text(encoding="utf-8")
-    kernels = schema_folder().parent / "kernels"
+    ours = (FOLDER / "kernels.yaml").read_text(encoding="utf-8")
+    spec = importlib.util.find_spec("executorch")
+    assert spec is not None and spec.submodule_search_locations
+    kernels = Path(spec.submodule_search_locations[0]) / "kernels"
     files = (kernels / "quantized" / "quantized.yaml", kernels / "portable" / "functions.yaml")
     upstream = "".join(file.read_text(encoding="utf-8") for file in files)
     schemas = re.findall(r"^- func: .*$", ours, re.MULTILINE)
     assert len(schemas) >= 3
     assert [schema for schema in schemas if schema not in upstream] == []
+
+
+def test_the_generators_import_neither_torch_nor_executorch() -> None:
+    """They run in each build."""
+    program = (
+        "import pilotlight.kernels.registration, sys\n"
+        "from pilotlight.kernels.kernel_list import read_kernels\n"
+        "read_kernels()\n"
+        "print(*{name.partition('.')[0] for name in sys.modules} & {'torch', 'executorch', 'numpy'})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "\n"

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the C++ sources that hold exactly the CPU operators which a program calls.
 
-    python firmware/kernels/generate_registration.py --operators operators.txt --out <folder>
+    python -m pilotlight.kernels.registration --operators operators.txt --out <folder>
 
-operators.txt holds one operator a line and the dtypes it is called with ("aten::add.out float32 int64"; without
-dtypes, all that its kernel takes), none when the program is delegated completely. Writes
+Each line of operators.txt has one operator and the dtypes of its calls ("aten::add.out float32
+int64"). A line without dtypes means all dtypes of the kernel. The file is empty if the program is
+delegated completely. Writes
 
-    <folder>/operators.cpp                 pilotlight_register_operators(), which registers them; pilotlight_init()
-                                           calls it
-    <folder>/selected/selected_operators.h which operators and dtypes there are, for the kernels' sources
-    <folder>/selected/selected_<x>.cpp     for each source of this folder: includes it if the program needs it
+    <folder>/operators.cpp                 pilotlight_register_operators(), which registers them;
+                                           pilotlight_init() calls it
+    <folder>/selected/selected_operators.h the operators and dtypes, for the kernels' sources
+    <folder>/selected/selected_<x>.cpp     for each source in firmware/kernels: includes it if the
+                                           program needs it
 
-What the wheel's code generator (`executorch.codegen.gen`) makes lies in <folder>/registration. Same input, same bytes.
+The output of the wheel's code generator (`executorch.codegen.gen`) is in <folder>/registration. The
+same input gives the same bytes.
 
-Exit code 11 when there is no kernel for an operator, or none for a dtype of it: both are named, with what there is.
+Exit code 11 if an operator has no kernel, or its kernel lacks a dtype: the message names both, and
+what there is.
 """
 
 from __future__ import annotations
@@ -24,14 +28,21 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from kernel_list import FOLDER, Kernel, read_kernels
-from selection import Selection, everything, read_selection, selected_sources, selection_header, selection_rows
-from wrappers import read_wrappers
-
-from pilotlight.errors import BuildFailed, PilotlightError
+from pilotlight.cli import run_command
+from pilotlight.errors import BuildFailed
 from pilotlight.files import write_if_changed
+from pilotlight.kernels.kernel_list import FOLDER, Kernel, read_kernels
+from pilotlight.kernels.selection import (
+    Selection,
+    everything,
+    read_selection,
+    selected_sources,
+    selection_header,
+    selection_rows,
+)
+from pilotlight.kernels.wrappers import read_wrappers
 
-TEMPLATES = FOLDER / "templates"
+_TEMPLATES = Path(__file__).parent / "templates"
 
 # Warnings in the generator's code are off, because we cannot change that code.
 _GENERATED = """\
@@ -92,10 +103,11 @@ extern "C" void pilotlight_register_operators(void) {{
 """
 
 
-def generate(operators: Path | None, out: Path) -> None:
-    """Write the sources for the operators listed in the file `operators` (None: all operators) to folder `out`.
+def write_registration(operators: Path | None, out: Path) -> None:
+    """Write the sources for the operators of a program to folder `out`.
 
-    Raises UnsupportedOperator.
+    operators: a file like operators.txt above; None for every kernel. Raises UnsupportedOperator,
+    ConfigError for an error in the list of kernels, and BuildFailed.
     """
     kernels = read_kernels()
     selection = read_selection(operators, kernels) if operators else everything(kernels)
@@ -131,7 +143,7 @@ def generate(operators: Path | None, out: Path) -> None:
 
 def _functions(selection: Selection, kernels: Mapping[str, Kernel]) -> str:
     """Return the entries of `selection` in upstream's format."""
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     entries = [
         {
@@ -166,7 +178,7 @@ def _run_generator(out: Path) -> None:
     # sys.argv.
     command = [
         *(sys.executable, "-m", "executorch.codegen.gen"),
-        *("--source-path", str(TEMPLATES.parent)),
+        *("--source-path", str(_TEMPLATES.parent)),
         *("--install-dir", str(out)),
         *("--functions-yaml-path", str(out / "kernels.yaml")),
         *("--op-selection-yaml-path", str(out / "selected_operators.yaml")),
@@ -184,19 +196,19 @@ def _torchgen_data(name: str) -> Path:
     return Path(torchgen.__file__).parent / "packaged" / "ATen" / "native" / name
 
 
+def _run(args: argparse.Namespace) -> int:
+    write_registration(args.operators, args.out)
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--operators", type=Path, help="file with an operator and its dtypes on each line")
     which.add_argument("--all", action="store_true", help="every operator of kernels.yaml")
     parser.add_argument("--out", type=Path, required=True, help="folder for the sources")
-    args = parser.parse_args()
-    try:
-        generate(args.operators, args.out)
-    except PilotlightError as error:
-        print(error.report(), file=sys.stderr)
-        return error.exit_code
-    return 0
+    parser.set_defaults(handler=_run)
+    return run_command(parser.parse_args())
 
 
 if __name__ == "__main__":
