@@ -16,7 +16,9 @@ from pilotlight.npu.analysis.cycle_model import NO_CYCLES, Cycles, Work
 from pilotlight.npu.arithmetic.blas import single_threaded
 from pilotlight.npu.arithmetic.scratch import Scratch
 from pilotlight.npu.arithmetic.weights import WeightCache
-from pilotlight.npu.hardware.planner import Machine, Planner, Run
+from pilotlight.npu.hardware.operand_memory import Machine, OperandMemory
+from pilotlight.npu.hardware.output import Run
+from pilotlight.npu.hardware.planner import Planner
 from pilotlight.npu.stream.command_state import CommandState, Step, steps_of
 from pilotlight.npu.stream.configurations import Configuration
 from pilotlight.npu.stream.faults import MalformedStream
@@ -161,10 +163,11 @@ class Engine:
         raise AssertionError("a decoded stream ends with OP_STOP or an error")
 
     def _plan(self, step: Step, command: Instruction, bases: tuple[int, ...]) -> Planned:
-        name, planner = name_of(command), Planner(self._machine, bases)
+        memory = OperandMemory(self._machine, bases)
+        name, planner = name_of(command), Planner(memory)
         try:
             run = planner.plan(operation_at(step, self._configuration))
         except MalformedStream as error:
             raise MalformedStream(f"word {command.at}: {name}: {error}") from None
-        work = Work(planner.macs, planner.elements, planner.read_bytes, planner.written_bytes)
+        work = Work(planner.macs, planner.elements, memory.read_bytes, memory.written_bytes)
         return Planned(run, Executed(command.at, name, work))
