@@ -35,7 +35,7 @@ from operator_cases import FAMILIES, Case, make_case
 from vela_compiler import Refused, captured_output, compile_tosa
 
 from pilotlight.errors import PilotlightError
-from pilotlight.npu.simulation import DelegateRunner
+from pilotlight.npu.delegate_runner import DelegateRunner
 
 VALUES_PER_CASE = 32_000
 MOST_SAMPLES = 24

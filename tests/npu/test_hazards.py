@@ -15,7 +15,7 @@ from vela_compiler import compile_tosa
 
 from pilotlight.npu.analysis.accesses import Bytes
 from pilotlight.npu.analysis.hazards import Extent, Hazard, find_hazards
-from pilotlight.npu.simulation import DelegateRunner
+from pilotlight.npu.delegate_runner import DelegateRunner
 from pilotlight.npu.stream.configurations import configuration
 from pilotlight.npu.stream.isa import Instruction, decode
 from pilotlight.npu.stream.operations import INTERNAL
