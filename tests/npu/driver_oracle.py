@@ -74,7 +74,7 @@ class _Regions:
 
 
 class _WorstMemory(OperandMemory):
-    """Lets a core without channels read what its registers say.
+    """Lets a core without channels read the streams that its registers describe.
 
     It is not known whether hardware does so.
     """

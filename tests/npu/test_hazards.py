@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checking mode: Vela's streams have no hazards, and each removed wait is reported."""
+"""The hazard check: Vela's streams have no hazards, and each removed wait is reported."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class CpuKernels:
             values[instruction.arguments[-1]] = result
 
     def _arguments(self, instruction: KernelCall, values: list[Any]) -> list[Any]:
-        """Return the arguments of a call. Items of lists are replaced by the values they refer to."""
+        """Return the arguments of a call, with lists of values instead of lists of indices."""
         types = self._method.value_types
         found: list[Any] = []
         for index in instruction.arguments:

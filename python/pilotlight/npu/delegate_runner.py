@@ -133,7 +133,10 @@ class DelegateRunner:
         return {operation.at: operation for operation in described}
 
     def output_of(self, operation: Operation) -> NDArray[Any]:
-        """Return a copy of an operation's output, height x width x channels, as memory holds it now."""
+        """Return a copy of an operation's output in memory, height x width x channels.
+
+        Raises ConfigError for a copy, which has no feature map.
+        """
         target = operation.ofm
         if target is None:
             raise ConfigError(f"{operation.name} at byte {operation.offset} copies bytes; it has no feature map")

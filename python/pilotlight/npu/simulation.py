@@ -48,7 +48,7 @@ Observer = Callable[[Layer, Callable[[], NDArray[Any]]], None]
 
 @dataclass
 class Statistics:
-    """The work of the NPU in one inference, over all delegates. `cycles` is an estimate; see DESIGN.md."""
+    """The work of the NPU in one inference, over all delegates. `cycles` is an estimate."""
 
     configuration: str
     cycles: int = 0
@@ -212,7 +212,7 @@ class Simulator:
             raise BadProgram(f"delegate {call.delegate} takes {len(places)} tensors, not {len(arrays)}")
         for position, (array, place) in enumerate(zip(arrays, places, strict=True)):
             if not isinstance(array, np.ndarray) or array.nbytes != place.size_bytes:
-                raise BadProgram(f"delegate {call.delegate}: argument {position} has not {place.size_bytes} bytes")
+                raise BadProgram(f"delegate {call.delegate}: argument {position} must have {place.size_bytes} bytes")
         flat = [_storage(array, self.method.values[index]) for array, index in zip(arrays, call.arguments, strict=True)]
 
         operations = delegate.operations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes that an operation reads and writes, and when. Operations other than copies are kernels."""
+"""Finds the bytes that operations read and write. Operations other than copies are kernels."""
 
 from __future__ import annotations
 
@@ -121,14 +121,14 @@ class Kernel:
 
 
 class _Blocks:
-    """The output of a kernel in the order in which hardware writes its blocks: depth, width, height."""
+    """The blocks of a kernel's output. Hardware writes them in the order depth, width, height."""
 
     def __init__(self, operation: Operation) -> None:
         assert operation.ofm is not None
         self._shape, self._block = operation.ofm.shape, operation.block
 
     def box(self, index: int) -> Box | None:
-        """Return block `index`, None if there is no such block. Negative indices count from the end."""
+        """Return block `index`, None if there is none. Negative indices count from the end."""
         (height, width, depth), (tall, wide, deep) = self._shape, self._block
         rows, columns, layers = -(-height // tall), -(-width // wide), -(-depth // deep)
         index = index if index >= 0 else rows * columns * layers + index

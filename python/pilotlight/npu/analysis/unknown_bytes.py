@@ -79,7 +79,10 @@ class UnknownBytes:
         self._report_unknown(at, "OP_STOP", unwritten, "leaves an output unwritten:")
 
     def _spoilt_output(self, kernel: Kernel) -> tuple[Offsets, int]:
-        """Return the output bytes that depend on unknown bytes, and the first kernel that read these."""
+        """Return the output bytes that depend on unknown bytes.
+
+        Also returns the number of the first kernel that read these unknown bytes.
+        """
         maps = [access for access in (item.within(self._sizes) for item in kernel.maps) if access is not None]
         maps = [Bytes(access.region, access.offsets[self._is_unknown(access)]) for access in maps]
         maps = [access for access in maps if access.offsets.size]
@@ -91,7 +94,10 @@ class UnknownBytes:
         return kernel.computed_from(self._is_unknown), earlier or self._kernels
 
     def _is_unknown(self, access: Bytes) -> NDArray[np.bool_]:
-        """Tell for each byte whether it is unknown. Constants are known; outside a region the bus faults."""
+        """Tell for each byte whether it is unknown.
+
+        Constants are known. Bytes outside a region count as known, because the bus faults there.
+        """
         known = self._known.get(access.region)
         if known is None:
             return np.zeros(access.offsets.shape, np.bool_)

@@ -132,7 +132,7 @@ class Waits:
                         return
 
     def _collisions(self, kernel: Kernel, target: Bytes, wrote: NDArray[np.int32], number: int) -> None:
-        """Report an output map with two elements in one byte. No compiler means to write such a map.
+        """Report an output map with two elements in one byte, which no compiler intends.
 
         wrote: for each byte of the region, the last kernel that wrote it. number: that of `kernel`.
         """

@@ -51,7 +51,7 @@ class PlacedOperand:
 
     @property
     def every_value(self) -> NDArray[np.int64]:
-        """All 256 values of an 8-bit element minus the zero point, in the order of the stored byte."""
+        """All values of an 8-bit element minus the zero point, in the order of the stored byte."""
         stored = np.arange(256, dtype=np.uint8).view(self.where.dtype)
         return stored.astype(np.int64) - self.where.zero_point
 
