@@ -103,7 +103,7 @@ class DelegateRunner:
         Raises NpuFault if the NPU stops with a fault.
         """
         self._on_executed = on_executed
-        # An inference must not see data of the one before.
+        # An inference must not see data of the previous one.
         self._scratch[:] = 0
         for place, array in zip(self.blob.inputs, inputs, strict=True):
             self._bytes(place)[:] = np.frombuffer(array.tobytes(), np.uint8)

@@ -86,6 +86,6 @@ def _value(name: str, value: int) -> str:
     if name in ("address", "distance") and abs(value) > 9:
         return f"{value:#x}"
     if name in _SIGNED and value & 0x8000:
-        # The tensor's type decides whether a zero point or a limit is signed. Show both values.
+        # The tensor's type decides whether a zero point or a limit is signed, so both are shown.
         return f"{value:#06x}({value - 0x10000})"
     return str(value)

@@ -43,7 +43,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--sequence",
         action="store_true",
-        help="run several inferences, each with the state of the one before; the first axis of inputs and outputs "
+        help="run several inferences, each with the state of the previous one; the first axis of inputs and outputs "
         "counts inferences; layers, trace and dumps show the last inference",
     )
     parser.add_argument("--npu", metavar="CONFIG", help="require this NPU, for example ethos-u55-128")

@@ -145,8 +145,7 @@ class Simulator:
         """Run one inference.
 
         progress, observer: called after each operation, while memory holds its output.
-        continues: start with the state of the inference before. Otherwise start with the initial
-            state.
+        continues: start with the state of the previous inference instead of the initial state.
 
         Raises NpuFault if the NPU stops with a fault, BadProgram if a CPU operator or a delegate
         refuses its arguments, UnsupportedOperator if a shape depends on data, and ConfigError if

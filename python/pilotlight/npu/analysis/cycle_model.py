@@ -5,7 +5,7 @@ Hardware computes the output in blocks. For each block, the multipliers fill acc
 output unit scales and stores these, while the multipliers work on the next block. So an operation
 takes the slower of the two for all blocks, and the faster one once. Memory accesses run beside
 them: an operation takes at least the time of its bytes on the busiest port. A copy runs beside the
-operation before it, and costs the part of its time that exceeds this operation. Unlike Vela, this
+previous operation, and costs the part of its time that exceeds this operation. Unlike Vela, this
 model does not know bursts and inputs that are read more than once. SPEC.md compares both estimates.
 """
 
@@ -74,7 +74,7 @@ class Cycles:
 
     total: the delay of the next operation, at least 1.
     mac, output: cycles in which the multipliers and the output unit are busy.
-    hidden: cycles in which a copy runs beside the operation before it; not in `total`.
+    hidden: cycles in which a copy runs beside the previous operation; not in `total`.
     """
 
     total: int

@@ -3,9 +3,9 @@
 
     DMA_WAIT k      at most k copies are outstanding afterwards; KERNEL_WAIT the same for kernels
     BLOCKDEP b      while job j of a kernel starts (counted from 0), the last b - j blocks of the
-                    kernel before may not be written yet; the kernel before that one is done
+                    previous kernel may not be written yet; earlier kernels are done
 
-A kernel may overwrite bytes that the kernel before reads or writes, because jobs go through the
+A kernel may overwrite bytes that the previous kernel reads or writes, because jobs go through the
 pipeline in order. On NPUs with 16 KiB of internal memory, a kernel without a table may put its
 accumulators where tables are.
 
@@ -112,7 +112,7 @@ class Waits:
         self._before = kernel
 
     def _overlap(self, before: Kernel, kernel: Kernel) -> None:
-        """Report a job that may read bytes before the kernel before wrote them."""
+        """Report a job that may read bytes before the previous kernel wrote them."""
         blockdep = kernel.operation.blockdep
         for number in range(blockdep):
             reads = kernel.job(number)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of each operation: its output stage as the registers set it, and the write to memory."""
+"""The end of each operation: its output stage from the registers, and the write to memory."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def operations_of(stream: bytes, configuration: Configuration) -> tuple[Operatio
     """Return the operations of a stream up to OP_STOP or the first malformed command.
 
     All registers are 0 at the start. So the result is wrong for a stream that relies on registers
-    of the stream before. Compilers write all registers that they use.
+    of the previous stream. Compilers write all registers that they use.
     """
     found: list[Operation] = []
     for step in steps_of(stream, configuration.product, CommandState()):

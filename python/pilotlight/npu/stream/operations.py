@@ -151,7 +151,7 @@ class Operation:
     rounding: of the output.
     block: height, width and channels of the output block that hardware computes at a time.
     accumulator_bits: 32 or 40; 16 stands for the floating point format.
-    blockdep: number of blocks of the operation before that may be unfinished when this one starts.
+    blockdep: number of blocks of the previous operation that may be unfinished at the start.
     """
 
     at: int
