@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from pilotlight.errors import Mismatch
 from pilotlight.npu import Simulator
+from pilotlight.npu.delegate_runner import DelegateRunner
 from pilotlight.npu.hardware.engine import Executed
-from pilotlight.npu.simulation import DelegateRunner
 from pilotlight.paths import ROOT
 
 _NETWORKS = ROOT / "tests" / "npu"

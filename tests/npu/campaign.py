@@ -4,7 +4,7 @@
     python tests/npu/campaign.py [--cases N] [--seed S] [--only FAMILY]
 
 Each case ends in one of these ways. Deviating, by-design and refused cases are printed.
-    equal          every output value is the reference's
+    equal          every output value equals the reference
     deviating      some values differ, or the simulator fails: a fault of the simulator until
                    explained
     by design      some values differ, and EXPLAINED says how Vela's program differs from TOSA
@@ -35,7 +35,7 @@ from operator_cases import FAMILIES, Case, make_case
 from vela_compiler import Refused, captured_output, compile_tosa
 
 from pilotlight.errors import PilotlightError
-from pilotlight.npu.simulation import DelegateRunner
+from pilotlight.npu.delegate_runner import DelegateRunner
 
 VALUES_PER_CASE = 32_000
 MOST_SAMPLES = 24
@@ -57,7 +57,7 @@ class Outcome:
     detail: str = ""
 
 
-# Cases in which Vela's lowering is not TOSA's arithmetic: (does it apply to this case?, why).
+# Cases that Vela lowers to other arithmetic than TOSA's: (does it apply to a case?, reason).
 EXPLAINED: tuple[tuple[Callable[[Case], bool], str], ...] = (
     (
         lambda case: case.family == "matmul_of_slice" and case.what.startswith("first"),

@@ -16,7 +16,8 @@ import numpy as np
 
 from pilotlight.npu.arithmetic.scratch import Scratch
 from pilotlight.npu.arithmetic.weights import WeightCache, WeightGeometry
-from pilotlight.npu.hardware.planner import Machine, Planner
+from pilotlight.npu.hardware.operand_memory import Machine, OperandMemory
+from pilotlight.npu.hardware.planner import Planner
 from pilotlight.npu.stream.command_state import CommandState, steps_of
 from pilotlight.npu.stream.configurations import Configuration
 from pilotlight.npu.stream.faults import BusFault, MalformedStream, NpuStop
@@ -72,13 +73,13 @@ class _Regions:
         return content[offset : offset + size_bytes]
 
 
-class _WorstPlanner(Planner):
-    """Lets a core without channels read what its registers say.
+class _WorstMemory(OperandMemory):
+    """Lets a core without channels read the streams that its registers describe.
 
     It is not known whether hardware does so.
     """
 
-    def _is_idle(self, core: int, channels: int) -> bool:
+    def is_idle(self, core: int, channels: int) -> bool:
         return False
 
 
@@ -114,7 +115,7 @@ def follow(
         if is_operation(step):
             regions.at = 4 * command.at
             try:
-                _WorstPlanner(machine, bases).plan(operation_at(step, configuration))
+                Planner(_WorstMemory(machine, bases)).plan(operation_at(step, configuration))
             except NpuStop as stop:
                 return Finding(regions.at, str(stop)), regions.accesses
     return Finding(), regions.accesses

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small networks that together use what the NPU can do. Weights are random, with fixed seeds."""
+"""Small networks that together use most functions of the NPU. Weights have fixed seeds."""
 
 from __future__ import annotations
 

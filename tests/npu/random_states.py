@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from program_writer import long, word
 
 REGION_BYTES = {0: 4096, 1: 8192, 2: 2048}
-# ethos-u65-512 is listed twice: it has two cores, so most can go wrong there.
+# ethos-u65-512 is listed twice. It has two cores, so it has the most cases that can go wrong.
 CONFIGURATIONS = ("ethos-u55-32", "ethos-u55-128", "ethos-u65-256", "ethos-u65-512", "ethos-u65-512")
 _CONV, _DEPTHWISE, _POOL, _ELEMENTWISE, _DMA = 0x002, 0x003, 0x005, 0x006, 0x010
 _OPERATIONS = ((_CONV, (0,)), (_DEPTHWISE, (0,)), (_POOL, (0, 1, 2)), (_ELEMENTWISE, tuple(range(10))), (_DMA, (0,)))

@@ -11,7 +11,8 @@ from architectures import ARCHITECTURES, MIS_COMPILED, TABLE_OUT_OF_BOUNDS
 from exported import Exported, export
 
 from pilotlight.errors import NpuFault
-from pilotlight.npu.simulation import DelegateRunner, Simulator
+from pilotlight.npu.delegate_runner import DelegateRunner
+from pilotlight.npu.simulation import Simulator
 
 TARGETS = ("ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u65-512")
 SAMPLES = 4

@@ -194,7 +194,7 @@ def test_one_run_does_no_more_work_than_the_limit(monkeypatch: pytest.MonkeyPatc
     bench = Bench(POOL + 3 * POOL[-4:] + END)
     assert bench.run() & 0x30 == 0x10
     assert bench.device.read(QREAD) == len(POOL) + 2 * 4
-    assert "POOL AVERAGE: so many large operations are beyond this simulator" in bench.device.last_fault
+    assert "POOL AVERAGE: the work of this stream is beyond this simulator" in bench.device.last_fault
 
 
 def test_multiplications_and_bytes_count_as_work() -> None:

@@ -260,12 +260,14 @@ UNSUPPORTED, BAD_MODEL = 4, 3
 @pytest.mark.parametrize(
     ("name", "opcode", "param", "status", "text"),
     [
-        ("table_int8-3", 0x130, 0x200, BAD_MODEL, "copy of a kind"),  # DMA0_SRC_REGION: two dimensions
-        ("table_int8-3", 0x130, 0x100, BAD_MODEL, "copy of a kind"),  # from internal memory
-        ("table_int8-3", 0x125, 31, BAD_MODEL, "table beyond the table memory"),  # ACTIVATION
-        ("conv2d-7", 0x103, 255, BAD_MODEL, "pads more than its kernel covers"),  # IFM_PAD_BOTTOM
-        ("conv2d-7", 0x105, 0x000D, BAD_MODEL, "reserved bit or value"),  # IFM_PRECISION: 64 bits
-        ("conv2d-7", 0x11F, 5, UNSUPPORTED, "region 5, which this image does not provide"),  # OFM_REGION
+        # DMA0_SRC_REGION: two dimensions, then a source in internal memory.
+        ("table_int8-3", 0x130, 0x200, BAD_MODEL, "copy of a kind"),
+        ("table_int8-3", 0x130, 0x100, BAD_MODEL, "copy of a kind"),
+        # ACTIVATION, IFM_PAD_BOTTOM, IFM_PRECISION of 64 bits, OFM_REGION.
+        ("table_int8-3", 0x125, 31, BAD_MODEL, "table beyond the table memory"),
+        ("conv2d-7", 0x103, 255, BAD_MODEL, "pads more than its kernel covers"),
+        ("conv2d-7", 0x105, 0x000D, BAD_MODEL, "reserved bit or value"),
+        ("conv2d-7", 0x11F, 5, UNSUPPORTED, "region 5, which this image does not provide"),
     ],
 )
 def test_what_chance_does_not_hit_is_refused_for_its_reason(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checking mode: Vela's streams have no hazards, and each removed wait is reported."""
+"""The hazard check: Vela's streams have no hazards, and each removed wait is reported."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from fixed_cases import FIXED, MIS_COMPILED
 from operator_cases import make_case
 from vela_compiler import compile_tosa
 
-from pilotlight.npu.analysis.hazards import Extent, Hazard, _where, find_hazards
-from pilotlight.npu.simulation import DelegateRunner
+from pilotlight.npu.analysis.accesses import Bytes
+from pilotlight.npu.analysis.hazards import Extent, Hazard, find_hazards
+from pilotlight.npu.delegate_runner import DelegateRunner
 from pilotlight.npu.stream.configurations import configuration
 from pilotlight.npu.stream.isa import Instruction, decode
 from pilotlight.npu.stream.operations import INTERNAL
@@ -191,5 +192,5 @@ def test_the_matrix_product_of_a_slice_that_vela_gets_wrong_is_reported() -> Non
 
 def test_a_place_is_told_by_its_region_or_as_the_table_memory() -> None:
     offsets = np.array([24, 16, 17], np.int64)
-    assert _where(1, offsets) == "3 bytes of region 1 from 0x10"
-    assert _where(INTERNAL, offsets) == "3 bytes of the table memory from 0x10"
+    assert str(Bytes(1, offsets)) == "3 bytes of region 1 from 0x10"
+    assert str(Bytes(INTERNAL, offsets)) == "3 bytes of the table memory from 0x10"

@@ -108,7 +108,7 @@ def test_the_dump_of_the_last_command_is_the_network_s_answer(
     np.testing.assert_array_equal(dumped.ravel(), golden.ravel())
 
 
-@pytest.mark.parametrize(("number", "why"), [("0", "count from 1"), ("x", "count from 1"), ("9999", "commands")])
+@pytest.mark.parametrize(("number", "why"), [("0", "numbered from 1"), ("x", "numbered from 1"), ("9999", "commands")])
 def test_a_dump_of_a_command_that_is_not_there_is_one_message(
     model: Path, number: str, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,7 +62,7 @@ def test_a_flipped_bit_anywhere_in_a_program_never_escapes_as_another_error(
 ) -> None:
     pte = exported_network("keyword").pte
     generator = random.Random(1)
-    # The blob is most of the file, so the small program around it is damaged more densely.
+    # The blob is most of the file. The small program around it gets more damage per byte.
     positions = [*range(160), *generator.sample(range(len(pte)), 200), *range(len(pte) - 1200, len(pte), 3)]
     ends: Counter[str] = Counter()
     for position in positions:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MobileNetV2 1.0 at 224x224, the largest network we promise. tests/bench measures its speed."""
+"""MobileNetV2 1.0 at 224x224, the largest network of the goals. tests/bench measures its speed."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from exported import Exported
 
 from pilotlight.npu import Simulator
-from pilotlight.npu.simulation import DelegateRunner
+from pilotlight.npu.delegate_runner import DelegateRunner
 
 NAMES = ("convolutional", "keyword", "transformer", "oddments")
 U55 = ("ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A product that does not exist: three fields differ from U65's. It would be some rows of products.py."""
+"""A new product needs only some rows in products.py. This one differs from U65 in three fields."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A functional model of Arm's Ethos-U55 and U65, at the level of registers. Design: DESIGN.md in this folder."""
+"""A functional model of Arm's Ethos-U55 and U65, at the level of registers. See DESIGN.md."""
 
 from pilotlight.npu.hardware.device import Device
 from pilotlight.npu.layers import Layer

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The CPU operators at the borders of a delegated program: quantise and dequantise.
 
-Arguments come as the .pte lists them: tensors as arrays, others as Python values; the output is the last argument.
+Arguments are in the order of the .pte. Tensors are arrays, other values are Python values. The last
+argument is the output.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from pilotlight.errors import BadProgram
 
 
 def quantize_per_tensor(arguments: Sequence[Any]) -> None:
-    """value / scale rounded half to even, plus zero point, clamped; in float32 with a reciprocal, as PyTorch does."""
+    """Compute value / scale, rounded half to even, plus the zero point, and clamp the result.
+
+    Like PyTorch, this multiplies by the reciprocal of the scale in float32.
+    """
     values, scale, zero_point, lowest, highest = arguments[:5]
     inverse = np.float32(1.0) / np.float32(scale)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -37,7 +41,7 @@ NAMES = frozenset(_OPERATORS)
 
 
 def call(name: str, arguments: Sequence[Any]) -> None:
-    """Run an operator of `NAMES`. Raises BadProgram when its arguments are not what its signature says."""
+    """Run an operator of `NAMES`. Raises BadProgram if the arguments do not fit its signature."""
     count, operator = _OPERATORS[name]
     numbers = arguments[1:5] if name.startswith("quantized_decomposed::quantize") else arguments[1:3]
     if (

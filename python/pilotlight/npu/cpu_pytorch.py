@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CPU operators of a program by PyTorch's own kernels, as the exporter's golden outputs have them.
+"""Runs CPU operators with PyTorch's kernels, which also compute the exporter's golden outputs.
 
-Imported only for a program that has such operators: it loads PyTorch. A kernel works on the memory of the
-simulator's arrays, in the layout that the program gives them.
+This module loads PyTorch, so it is imported only for a program with such operators. The kernels
+work on the memory of the simulator's arrays, in the layout of the program.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from pilotlight.errors import BadProgram, UnsupportedOperator
 
-# They open files, which no kernel of a program does.
+# These operators open files. A program must not do this.
 _NO_KERNELS = ("aten::from_file",)
 
 DESCRIPTION = f"PyTorch {torch.__version__}"
 
 
 def _register() -> None:
-    """Make the operators known that ExecuTorch adds to PyTorch's. Quantise and dequantise come with PyTorch."""
+    """Register the operators that ExecuTorch adds to PyTorch, and those for quantised values."""
     import torch.ao.quantization.fx._decomposed  # noqa: F401
 
     try:
@@ -33,7 +33,12 @@ def _register() -> None:
 
 
 class PyTorchOperator:
-    """An operator of a .pte, found in PyTorch: the variant that writes to its result, or one that returns it."""
+    """PyTorch's implementation of an operator in a .pte.
+
+    It is the variant that writes to its result, or else the variant that returns its result.
+
+    Raises UnsupportedOperator if PyTorch has neither.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -43,12 +48,17 @@ class PyTorchOperator:
         if self._operator is None:
             raise UnsupportedOperator(
                 f"PyTorch has no CPU operator {name}",
-                hint="an operator of your own has to be run on a target; the export report says why it was not "
-                "delegated",
+                hint="run an operator of your own on a target; the export report tells why it was not delegated",
             )
 
     def __call__(self, arguments: Sequence[Any]) -> None:
-        """Compute the result. Arguments are as the .pte lists them: inputs, then results, then results again."""
+        """Compute the result.
+
+        arguments: in the order of the .pte: inputs, then results, then results again.
+
+        Raises BadProgram if PyTorch refuses the arguments, and UnsupportedOperator if the shape of
+        the result depends on data.
+        """
         schema = self._operator._schema.arguments
         if len(arguments) < len(schema) + (not self._writes):
             raise BadProgram(f"{self._name}: {len(arguments)} arguments do not fit its signature")
@@ -71,11 +81,14 @@ class PyTorchOperator:
         wanted = results[0] if isinstance(results[0], list) else results[: len(found)]
         for tensor, result in zip(found, wanted, strict=True):
             if tensor.shape != result.shape or tensor.dtype != result.dtype:
-                raise BadProgram(f"{self._name}: the result is {tensor.dtype}{list(tensor.shape)}, not as planned")
+                raise BadProgram(
+                    f"{self._name}: the result is {tensor.dtype}{list(tensor.shape)}, "
+                    f"but {result.dtype}{list(result.shape)} was planned"
+                )
             result.copy_(tensor)
 
     def _demand_shapes(self, arguments: Sequence[Any], given: Sequence[Any]) -> None:
-        """PyTorch gives a result that does not fit new memory of its own, which nobody would see."""
+        """Check the shapes of results. PyTorch puts a result of another shape into new memory."""
         for argument, value in zip(arguments, given, strict=True):
             pairs = zip(argument, value, strict=True) if isinstance(argument, list) else ((argument, value),)
             for array, tensor in pairs:
@@ -87,7 +100,7 @@ class PyTorchOperator:
 
 
 def _overload(name: str) -> Any:
-    """Return PyTorch's operator of a full name, aten::add.out; None when there is none."""
+    """Return PyTorch's operator with a full name such as aten::add.out, None if there is none."""
     _register()
     namespace, _, rest = name.partition("::")
     operator, _, overload = rest.partition(".")
@@ -95,12 +108,12 @@ def _overload(name: str) -> Any:
         return None
     packet = getattr(getattr(torch.ops, namespace, None), operator, None)
     found = getattr(packet, overload or "default", None)
-    # Names come from a file, and may be those of other attributes.
+    # The name comes from a file, so it may be the name of another attribute.
     return found if isinstance(found, torch._ops.OpOverload) else None
 
 
 def _functional(name: str) -> str:
-    """Return the variant that returns its result.
+    """Return the name of the variant that returns its result.
 
     >>> _functional("quantized_decomposed::quantize_per_tensor.out"), _functional("aten::split_copy.Tensor_out")
     ('quantized_decomposed::quantize_per_tensor', 'aten::split_copy.Tensor')
@@ -118,5 +131,4 @@ def _to_pytorch(value: Any) -> Any:
 
 
 def _tensor(array: NDArray[Any]) -> torch.Tensor:
-    """View an array, in its layout."""
     return torch.from_numpy(array)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`pilotlight disassemble`: the NPU command streams of a .pte, readably."""
+"""`pilotlight disassemble`: shows the NPU command streams of a .pte."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "disassemble",
         help="show the NPU command streams of a .pte",
-        description="List the commands of each Ethos-U delegate: byte offset in the stream, words, name, fields.",
+        description="List the commands of each Ethos-U delegate: byte offset in the stream, words, name and fields.",
     )
     parser.add_argument("model", type=Path, help=".pte file")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -86,6 +86,6 @@ def _value(name: str, value: int) -> str:
     if name in ("address", "distance") and abs(value) > 9:
         return f"{value:#x}"
     if name in _SIGNED and value & 0x8000:
-        # Whether a zero point or a limit is signed depends on the tensor; both readings are given.
+        # The tensor's type decides whether a zero point or a limit is signed, so both are shown.
         return f"{value:#06x}({value - 0x10000})"
     return str(value)

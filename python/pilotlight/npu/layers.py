@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of an inference as a table: what each did, its estimated cost, and whose operator it belongs to."""
+"""The commands of an inference as a table, with their estimated cycles and the user's operators."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from pilotlight.npu.stream.operations import Operation
 
 @dataclass(frozen=True)
 class Layer:
-    """One executed command.
+    """An executed command.
 
-    number: counts from 1 through the whole inference. delegate: index of the delegate in the program.
-    operation: what the command stream says about it; executed: what it did.
+    number: counts from 1 through the whole inference.
+    delegate: index of the delegate in the program.
+    operation: the description in the command stream.
+    executed: the work and its estimated cycles.
     operator: the user's operator, None without debug information.
     """
 
@@ -38,7 +40,7 @@ class Layer:
 
 
 def layer_records(layers: Sequence[Layer]) -> list[dict[str, Any]]:
-    """Describe layers as JSON takes it. `share` is that of the estimated cycles."""
+    """Return layers as JSON values. `share` is the share of the estimated cycles."""
     total = sum(layer.executed.cycles.total for layer in layers) or 1
     return [_record(layer, total) for layer in layers]
 
@@ -79,11 +81,10 @@ def _by_region(sizes: Mapping[int, int]) -> dict[str, int]:
 
 
 def layer_table(layers: Sequence[Layer]) -> str:
-    """Lay layers out for a terminal. Cycles are estimates."""
+    """Return layers as a table for a terminal. Cycles are estimates."""
     total = sum(layer.executed.cycles.total for layer in layers) or 1
     regions = sorted({region for layer in layers for region in _moved(layer)})
     known = any(layer.operator is not None for layer in layers)
-    # Named only where there are several.
     several = len({layer.delegate for layer in layers}) > 1
     head = ["#", "command", "in", "out", "MACs", "est. cycles", "share", *(f"r{region} bytes" for region in regions)]
     rows = [[*head, "operator", "module", "source line"] if known else head]
@@ -140,5 +141,9 @@ def _origin(operator: CompiledOperator) -> list[str]:
 
 
 def _short(where: str) -> str:
-    """Shorten "/home/me/nets/digits/model.py:38" to the last folder, file and line."""
+    """Return the last folder, file and line of a place.
+
+    >>> _short("/home/me/nets/digits/model.py:38")
+    'digits/model.py:38'
+    """
     return "/".join(Path(where).parts[-2:]) if where else ""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory of a program: each tensor where the exporter's plan puts it, as on the device.
+"""The memory of a program. Tensors have the places of the exporter's memory plan, as on the device.
 
-Tensors that share memory there share it here: views, inputs that are overwritten, and state, which outlives an
-inference.
+So tensors that share memory on the device also share it here. Examples are views, inputs that are
+overwritten, and state that an inference passes to the next one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from pilotlight.pte import Method, Tensor
 
 
 class PlannedMemory:
-    """`values` are those of `method`, with arrays for tensors. `reset` is due before the first inference."""
+    """The values of a method. Call `reset` before the first inference.
+
+    values: the method's values, with arrays for tensors.
+    named_data: constants that the program stores by name. pte: the whole file.
+
+    Raises UnsupportedOperator or BadProgram if a tensor cannot be placed.
+    """
 
     def __init__(self, method: Method, named_data: Mapping[str, bytes], pte: bytes) -> None:
         self._named_data, self._pte = named_data, pte
@@ -31,12 +37,12 @@ class PlannedMemory:
 
     @property
     def state_bytes(self) -> int:
-        """How much of it has an initial value, which is what one inference leaves to the next."""
+        """Bytes of state. This is the memory with initial values."""
         places = {(memory.__array_interface__["data"][0], memory.size) for memory, _ in self._initial}
         return sum(size for _, size in places)
 
     def reset(self) -> None:
-        """Bring memory back to what it is when the method is loaded."""
+        """Set the memory to its content after the method was loaded."""
         for memory in (*self._buffers, *self._loose):
             memory[...] = 0
         for memory, at in self._initial:

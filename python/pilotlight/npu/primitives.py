@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators that ExecuTorch's runtimes have by themselves: on numbers, sizes and views.
+"""The operators on numbers, sizes and views that are part of ExecuTorch's runtimes.
 
 The last argument is the result.
 """
@@ -20,19 +20,23 @@ def _scalar(value: Any) -> Any:
 
 
 def _integer_quotient(a: int, b: int) -> int:
-    """C++'s division of integers, which rounds towards zero."""
+    """Divide integers as C++ does, rounding towards zero."""
     quotient = abs(a) // abs(b)
     return quotient if (a < 0) == (b < 0) else -quotient
 
 
 def _quotient(a: float, b: float) -> float:
-    """C++'s division of doubles: by zero it gives infinity, or NaN."""
+    """Divide doubles as C++ does. A division by zero gives infinity or NaN."""
     with np.errstate(all="ignore"):
         return float(np.float64(a) / np.float64(b))
 
 
 def _floor_quotient(a: float, b: float) -> float:
-    """Round towards minus infinity. A zero among doubles gives the wheel's infinity of the dividend's sign."""
+    """Divide, rounding towards minus infinity.
+
+    If one of the numbers is a double, a division by zero gives infinity with the dividend's sign,
+    as in ExecuTorch's wheel.
+    """
     if b != 0 or not (isinstance(a, float) or isinstance(b, float)):
         return a // b
     return math.copysign(math.inf, a)
@@ -67,7 +71,7 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
 
 
 def _view(tensor: Any, result: Any) -> None:
-    """The same elements in another shape. The result may be the same memory, or lie across it."""
+    """Copy the elements into another shape. The result may overlap the tensor's memory."""
     result[...] = np.ascontiguousarray(tensor).reshape(result.shape)
 
 
@@ -85,9 +89,9 @@ NAMES = NUMERIC | {
 
 
 def call(name: str, arguments: Sequence[Any]) -> Any:
-    """Run an operator of `NAMES`; return the value it gives its last argument, None when that is a tensor.
+    """Run an operator of `NAMES`. Return the result, None if the operator wrote it to a tensor.
 
-    Raises BadProgram when its arguments do not fit it.
+    Raises BadProgram if the arguments do not fit the operator.
     """
     try:
         if name == "executorch_prim::et_view.default":

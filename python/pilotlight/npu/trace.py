@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An inference as a trace in the format of Chrome and Perfetto: one slice per NPU command, counters of the memories.
+"""Writes an inference as a trace in the format of Chrome and Perfetto.
 
-The time axis is the estimated cycle count, one cycle shown as one microsecond.
+The trace has one slice per NPU command, and counters of the memory traffic. The time axis is the
+estimated cycle count. One cycle is one microsecond in the trace.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def trace_events(statistics: Statistics) -> dict[str, Any]:
 
 
 class _Operators:
-    """Slices of the user's operators, each over the commands in a row that belong to it."""
+    """Slices of the user's operators. A slice spans adjacent commands of one operator."""
 
     def __init__(self) -> None:
         self.slices: list[dict[str, Any]] = []
@@ -86,7 +87,7 @@ def _bandwidth(layer: Layer, regions: list[int], start: int) -> dict[str, Any]:
 
 
 def _region(region: int) -> str:
-    """Name a region as ExecuTorch's delegates use it."""
+    """Return a region's name with its use in ExecuTorch's delegates."""
     return {0: "region 0 (constants)", 1: "region 1 (scratch)", 2: "region 2 (fast scratch)"}.get(
         region, f"region {region}"
     )

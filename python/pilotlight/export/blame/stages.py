@@ -19,7 +19,7 @@ from pilotlight.export.golden.golden import GoldenModel, quantised_values
 from pilotlight.export.graph.state import InitialState
 from pilotlight.export.lowering.lower import Lowered
 from pilotlight.export.quantising.activations import QUANTISE, is_separation
-from pilotlight.npu.simulation import DelegateRunner
+from pilotlight.npu.delegate_runner import DelegateRunner
 
 # Name of a quantiser -> values in real units.
 Results = dict[str, NDArray[np.float64]]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pilotlight.errors import ModelError, NpuFault, UnsupportedOperator
 from pilotlight.export.upstream.reasons import shortened
-from pilotlight.npu.simulation import DelegateRunner
+from pilotlight.npu.delegate_runner import DelegateRunner
 
 
 class Call(Protocol):
@@ -38,7 +38,7 @@ class Miscompiled(ModelError):
 
     def __init__(self, message: str, delegate: int, reason: str) -> None:
         super().__init__(
-            message, hint="write the layer another way: python/pilotlight/npu/DESIGN.md lists known errors"
+            message, hint="write the layer another way: docs/FINDINGS.md lists known errors of Vela"
         )
         self.delegate = delegate
         self.reason = reason

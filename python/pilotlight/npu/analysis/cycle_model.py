@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long an operation takes: an estimate that follows Vela's, block by block.
+"""Estimates the cycles of operations. The estimate follows Vela's, block by block.
 
-Hardware works through the output in blocks. Per block the multipliers fill accumulators, then the output unit scales
-and stores them while the multipliers are at the next block; so an operation takes the slower of the two for all its
-blocks, and the faster one once. Memory works beside them: the operation takes no less than its bytes take on the port
-that is busiest. A copy runs beside the operation before it, and costs what is then left of it. What Vela knows and
-this does not: bursts, inputs that are read more than once. SPEC.md says how far the two are apart.
+Hardware computes the output in blocks. For each block, the multipliers fill accumulators. Then the
+output unit scales and stores these, while the multipliers work on the next block. So an operation
+takes the slower of the two for all blocks, and the faster one once. Memory accesses run beside
+them: an operation takes at least the time of its bytes on the busiest port. A copy runs beside the
+previous operation, and costs the part of its time that exceeds this operation. Unlike Vela, this
+model does not know bursts and inputs that are read more than once. SPEC.md compares both estimates.
 """
 
 from __future__ import annotations
@@ -23,19 +24,22 @@ from pilotlight.npu.stream.operations import Kind, Operation
 
 # A micro-block of output takes four cycles for each step of the kernel.
 _STEP_CYCLES = 4
-# Kernels beyond this are taken apart; in elements of each axis.
+# Larger kernels are split into parts of this size; in elements of each axis.
 _SUB_KERNEL = 8
 _IFM_MICRO_BLOCK_DEPTH = 8
-# Steps of the kernel are taken four at a time when the kernel comes before the depth, and in depthwise.
+# In part-kernel order, this many elements of the kernel are one step, by bytes of an input element.
 _PACKED_STEPS = {1: 4, 2: 2, 4: 2}
 _BRICK_CHANNELS = 16
-# Of a read and a write in SRAM, together.
+# A read and a write in SRAM together.
 _LATENCY_CYCLES = 64
 
 
 @dataclass(frozen=True)
 class OutputRates:
-    """Cycles that the output unit takes per element; from Vela's tables and its estimates of single operations."""
+    """Cycles of the output unit per element.
+
+    They come from Vela's tables and from its estimates of single operations.
+    """
 
     elementwise_32_bit: float
     multiply: float
@@ -44,7 +48,7 @@ class OutputRates:
     others: float
 
 
-# By MAC units.
+# By MACs per cycle.
 _OUTPUT_RATES = {
     32: OutputRates(3.0, 3.0, 6.0, 1.0, 2.0),
     64: OutputRates(1.5, 1.5, 3.0, 1.0, 1.0),
@@ -56,7 +60,7 @@ _OUTPUT_RATES = {
 
 @dataclass(frozen=True)
 class Work:
-    """What an operation did. Bytes are per region index."""
+    """The work of an operation. read_bytes, written_bytes: by region index."""
 
     macs: int
     elements: int
@@ -66,11 +70,11 @@ class Work:
 
 @dataclass(frozen=True)
 class Cycles:
-    """An estimate.
+    """The estimated cycles of an operation.
 
-    total: by how much the operation delays the next one, at least 1.
-    mac, output: how long the multipliers and the output unit are busy.
-    hidden: how long a copy runs beside the operation before it, which is not in `total`.
+    total: the delay of the next operation, at least 1.
+    mac, output: cycles in which the multipliers and the output unit are busy.
+    hidden: cycles in which a copy runs beside the previous operation; not in `total`.
     """
 
     total: int
@@ -84,7 +88,7 @@ NO_CYCLES = Cycles(0, 0, 0)
 
 @dataclass(frozen=True)
 class MemorySpeed:
-    """Bytes per NPU cycle of the two AXI ports: the first serves SRAM, the second flash or DRAM."""
+    """Bytes per NPU cycle of the two AXI ports. The first serves SRAM, the second flash or DRAM."""
 
     first: float
     second: float
@@ -93,7 +97,8 @@ class MemorySpeed:
         return self.second if port else self.first
 
 
-# The ports of Vela's system configurations (its vela.ini): bus width times the memory's share of the core clock.
+# The ports of the system configurations in Vela's vela.ini: bus width times the memory's share of
+# the core clock.
 MEMORY_SPEEDS = {
     "Ethos_U55_Deep_Embedded": MemorySpeed(8.0, 0.5),
     "Ethos_U55_High_End_Embedded": MemorySpeed(8.0, 1.0),
@@ -106,9 +111,10 @@ MEMORY_SPEEDS = {
 
 @dataclass(frozen=True)
 class Datapath:
-    """Cycles that the multipliers and the output unit are busy, and those that the two take together.
+    """Cycles of the multipliers, of the output unit, and of both together.
 
-    ifm_bytes: size of an element of the input. beside: cycles of the operation that a copy runs beside.
+    ifm_bytes: size of an input element.
+    beside: cycles of the operation that a copy runs beside.
     """
 
     mac: int
@@ -119,7 +125,7 @@ class Datapath:
 
 
 def estimate(datapath: Datapath, work: Work, ports: tuple[int, ...], speed: MemorySpeed) -> Cycles:
-    """Estimate an operation that moves `work`. ports: the AXI port that serves each region."""
+    """Estimate an operation. ports: the AXI port of each region."""
     moved = [0, 0]
     for sizes in (work.read_bytes, work.written_bytes):
         for region, size_bytes in sizes.items():
@@ -131,7 +137,7 @@ def estimate(datapath: Datapath, work: Work, ports: tuple[int, ...], speed: Memo
 
 @lru_cache(maxsize=64)
 def datapaths_of(stream: bytes, configuration: Configuration) -> Mapping[int, Datapath]:
-    """Return the datapath's share of each operation in a stream, by word index."""
+    """Return the datapath cycles of each operation in a stream, by word index."""
     operations = {operation.at: operation for operation in operations_of(stream, configuration)}
     paths: dict[int, Datapath] = {}
     under_way: Datapath | None = None
@@ -185,7 +191,7 @@ def _output_cycles_per_element(operation: Operation, configuration: Configuratio
 def _fill_cycles(
     operation: Operation, kernel_size: tuple[int, int], block: tuple[int, int, int], configuration: Configuration
 ) -> float:
-    """The first block of input has to be read before anything can start, the last of output to be written."""
+    """Return the cycles to read the first block of input and to write the last block of output."""
     source, target = operation.inputs[0], operation.ofm
     assert target is not None
     stride_y, stride_x = (operation.kernel.stride_y, operation.kernel.stride_x) if operation.kernel else (1, 1)
@@ -221,7 +227,7 @@ def _block_mac_cycles(operation: Operation, configuration: Configuration, block:
         if operation.kind is Kind.DEPTHWISE:
             cycles += count * step * -(-size // 4) * deep * (2 if item == 2 else 1)
         elif kernel is not None and kernel.part_kernel_first:
-            # As Vela counts: whole blocks of input, even when the last is not full.
+            # Like Vela, count the last block of input as full.
             input_blocks = -(-in_depth // _input_block_depth(operation))
             passes = input_blocks * -(-min(in_depth, _input_block_depth(operation)) // _IFM_MICRO_BLOCK_DEPTH)
             cycles += count * step * -(-size // _PACKED_STEPS[item]) * deep * passes
@@ -231,7 +237,7 @@ def _block_mac_cycles(operation: Operation, configuration: Configuration, block:
 
 
 def _sub_kernels(height: int, width: int) -> list[tuple[int, int]]:
-    """Return (elements, how many) of the pieces of a kernel: whole ones, and those at its edges."""
+    """Return (elements, number) of the parts of a kernel: whole ones, and those at its edges."""
     return [
         (rows * columns, down * across)
         for rows, down in _pieces(height)

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operations compute, bit for bit, on NumPy arrays. Knows no memory layout and no registers."""
+"""The results of operations, bit for bit, on NumPy arrays.
+
+This package knows no memory layout and no registers.
+"""

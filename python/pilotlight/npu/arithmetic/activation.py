@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Activation tables: the last step of an operation, after rounding and clipping."""
+"""Activation tables. A look-up follows the rounding and clipping of an operation."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic.scaling import Integers
 
-# Entries of a table for 16-bit values: each covers 128 of them, with a base and a slope in halves of a word.
+# A table for 16-bit values has one entry for 128 values: a word with a base and a slope.
 _SEGMENTS = 512
 _SEGMENT_BITS = 7
 
 
 @dataclass
 class ActivationTable:
-    """A table in the NPU's own memory.
+    """A table in the NPU's internal memory.
 
-    data: its bytes, which may change from one look-up to the next.
-    wide_index: indexed by 16-bit values, with interpolation; otherwise by 8-bit ones.
+    data: its bytes, which may change between look-ups.
+    wide_index: indexed by 16-bit values, with interpolation; otherwise by 8-bit values.
     """
 
     data: NDArray[np.uint8]
@@ -32,11 +32,11 @@ class ActivationTable:
 
     @property
     def content(self) -> bytes:
-        """What the table holds now."""
+        """The table's present bytes."""
         return self.data.tobytes()
 
     def look_up(self, values: Integers) -> Integers:
-        """`values` are within the index's range: the clip before saw to it."""
+        """Return the table's results. The clip before has limited `values` to the index's range."""
         entries = self._current_entries()
         if self.wide_index:
             position = values + (1 << 15 if self.signed else 0)

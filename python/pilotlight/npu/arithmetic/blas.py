@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""BLAS on one thread while the NPU runs.
+"""Limits BLAS to one thread while the NPU runs.
 
-The matrices are small: a second thread saves little on an idle machine. On a busy one the threads wait for each
-other in a spin, which made MobileNetV2 ten times slower.
+The matrices are small, so a second thread saves little on an idle machine. On a busy machine the
+threads wait for each other in a busy loop. This made MobileNetV2 ten times slower.
 """
 
 from __future__ import annotations

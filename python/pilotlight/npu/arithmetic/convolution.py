@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Convolution and depthwise convolution with exact integer sums, in floating point.
+"""Convolution and depthwise convolution in floating point, with exact integer sums.
 
-A float32 holds every integer up to 2**24 exactly, a float64 up to 2**53. As long as the sum of absolute products
-stays below that, every partial sum is exact in whatever order BLAS adds them up. Weights give the bound.
+A float32 holds every integer up to 2**24 exactly, a float64 up to 2**53. As long as the sum of
+absolute products is smaller, every partial sum is exact, in any order in which BLAS adds. The
+weights and the largest input bound this sum.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from pilotlight.npu.stream.kernel import Kernel
 
 _FLOAT32_EXACT = 1 << 24
 
-# The windows of a convolution are copied out for this many elements at a time, to stay in the cache, but for no fewer
-# than this many positions: each product reads all weights.
+# The windows of a convolution are copied in pieces of about _WINDOW_ELEMENTS, which fit into the
+# cache. A piece has at least _WINDOW_POSITIONS positions, because each product reads all weights.
 _WINDOW_ELEMENTS = 1 << 18
 _WINDOW_POSITIONS = 256
 
@@ -31,7 +32,10 @@ def accumulator_dtype(weights: Weights, largest_input: int) -> type[np.float32] 
 def convolve(
     values: NDArray[Any], weights: Weights, kernel: Kernel, out_height: int, out_width: int, scratch: Scratch
 ) -> NDArray[Any]:
-    """Convolve padded values, in an accumulator dtype, to [out_height, out_width, channels] in scratch memory."""
+    """Convolve padded values and return [out_height, out_width, channels] in scratch memory.
+
+    values: [height, width, channels] in the type of `accumulator_dtype`, contiguous.
+    """
     matrix = weights.matrix.astype(values.dtype, copy=False)
     depth, channels = matrix.shape
     result = scratch.array("sums", (out_height, out_width, channels), values.dtype)
@@ -51,17 +55,17 @@ def convolve(
 def convolve_depthwise(
     values: NDArray[Any], weights: Weights, kernel: Kernel, out_height: int, out_width: int, scratch: Scratch
 ) -> NDArray[Any]:
-    """As `convolve`, with one kernel per channel.
+    """Convolve like `convolve`, but with one kernel per channel.
 
-    Each row of the output is one sum over the taps of rows of columns x channels, so that the inner loop is long
-    even where channels are few.
+    Each row of the output is a sum of rows of columns x channels. So the inner loop is long, even
+    if there are few channels.
     """
     row, column, item = values.strides
     channels = values.shape[2]
     if kernel.stride_x == 1:
         tap_row, tap_column = row, column * kernel.dilation_x
     else:
-        # Bring the columns that one tap meets side by side.
+        # Make the columns of one tap adjacent.
         shape = (values.shape[0], kernel.width, out_width, channels)
         strides = (row, column * kernel.dilation_x, column * kernel.stride_x, item)
         spread: NDArray[Any] = np.ndarray(shape, values.dtype, values, 0, strides)

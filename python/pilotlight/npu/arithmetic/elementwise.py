@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pilotlight.npu.arithmetic.scaling import Integers, Scaling, scale
 from pilotlight.npu.stream.isa import ElementwiseMode, RoundMode, ScaleMode
 
-# Operations that bring their operands to one scale first.
+# Operations that first bring their operands to the same scale.
 SCALED_OPERANDS = frozenset({ElementwiseMode.ADD, ElementwiseMode.SUB})
 
-# Operations whose result is stored as it is, whatever OFM_SCALE holds.
+# Operations whose result OFM_SCALE does not scale.
 UNSCALED = frozenset({ElementwiseMode.SHR, ElementwiseMode.SHL, ElementwiseMode.CLZ, ElementwiseMode.LRELU})
 
 SHIFTS = frozenset({ElementwiseMode.SHR, ElementwiseMode.SHL})
@@ -32,12 +32,15 @@ _ARITHMETIC = {
 
 @dataclass(frozen=True)
 class OperandScaling:
-    """How ADD and SUB bring their operands to one scale; a is left of the sign and b right of it, after any swap.
+    """How ADD and SUB bring their operands to the same scale.
 
-    Inferred: Vela names the other operand when it swaps them (register_command_stream_generator.py,
-    generate_scaling_for_elementwise), and upstream's test_rsub and test_scalar_tensor pass on the FVP.
+    a is the operand left of the sign, b the one right of it, after a swap. This is inferred: Vela
+    names the other operand if it swaps them (register_command_stream_generator.py,
+    generate_scaling_for_elementwise), and upstream's test_rsub and test_scalar_tensor pass on the
+    FVP.
 
-    fraction_bits: how far the operand that is not scaled by 32 bits is shifted left: 19 for 8-bit data, 14 for 16.
+    fraction_bits: left shift of the operand that is not scaled by 32 bits, 19 for 8-bit and 14 for
+        16-bit data.
     """
 
     mode: ScaleMode
@@ -65,33 +68,36 @@ class OperandScaling:
 def combine(
     mode: ElementwiseMode, a: NDArray[Any], b: NDArray[Any], *, swapped: bool, round_mode: RoundMode
 ) -> NDArray[Any]:
-    """Combine two operands, which broadcast, without their zero points and at one scale.
+    """Combine two operands that broadcast, without zero points and at the same scale.
 
-    Any numeric type that holds operands and result exactly; shifts want 64-bit integers.
+    a, b: of any numeric type that holds operands and result exactly; 64-bit integers for shifts.
     """
     if swapped:
         a, b = b, a
     if mode in _ARITHMETIC:
         result: NDArray[Any] = _ARITHMETIC[mode](a, b)
         return result
-    # Shifts by what is no number of bits do not occur; masked, they cannot fail.
+    # Illegal shift distances do not occur. The mask prevents an error.
     distance = b & 63
     if mode is ElementwiseMode.SHL:
         wrapped: Integers = (a << distance).astype(np.int32).astype(np.int64)
         return wrapped
     if round_mode is RoundMode.NATURAL:
-        # Half of the last bit that stays: 1 << distance - 1, and 0 when nothing is shifted out.
+        # Half of the last remaining bit: 1 << distance - 1, or 0 if nothing is shifted out.
         a = a + (np.int64(1) << distance >> 1)
     shifted: Integers = a >> distance
     return shifted
 
 
 def unary(mode: ElementwiseMode, a: Integers, multiplier: int, shift: int, round_mode: RoundMode) -> Integers:
-    """LRELU scales what is negative with the output's scale, and only that."""
+    """Return the result of ABS, LRELU or CLZ.
+
+    multiplier, shift, round_mode: the output's scale, with which LRELU scales negative values.
+    """
     if mode is ElementwiseMode.ABS:
         return np.abs(a)
     if mode is ElementwiseMode.LRELU:
         return np.where(a >= 0, a, scale(a, multiplier, shift, round_mode))
-    # The exponent that frexp returns is the number of bits of a positive integer.
+    # For a positive integer, frexp returns its number of bits as the exponent.
     _, bits = np.frexp(np.maximum(a, 0).astype(np.float64))
     return np.where(a < 0, 0, 32 - bits.astype(np.int64))

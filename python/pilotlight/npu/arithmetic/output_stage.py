@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From accumulators to stored elements: scale, round, zero point, clip, table, store."""
+"""Turns accumulators into stored elements: scale, round, zero point, clip, table, store."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from pilotlight.npu.arithmetic.activation import ActivationTable
 from pilotlight.npu.arithmetic.scaling import Integers, Scaling
 from pilotlight.npu.stream.isa import RoundMode
 
-# Accumulators are treated in pieces of about this many, so that intermediate results stay in the processor's cache.
+# Accumulators are processed in pieces of about this size, so that they stay in the cache.
 _PIECE_ELEMENTS = 1 << 15
-# Factors per channel are repeated until a row has about this many: loops over short rows are slow.
+# Factors per channel are repeated up to about this row length, because short rows are slow.
 _LANE_ELEMENTS = 1 << 12
 
 _DOUBLE_MANTISSA_BITS = 53
-# DOUBLE rounds differently from NATURAL only beyond this shift, and on ties of negative values never (see scaling).
+# Up to this shift, DOUBLE rounds like NATURAL (see scaling.py).
 _SINGLE_ROUNDING_SHIFT = 31
 
 
 @lru_cache(maxsize=1024)
 def _repeats(rows: int, channels: int) -> int:
-    """How many rows to treat as one: a divisor of `rows`."""
+    """Return the number of rows to join into one, a divisor of `rows`."""
     most = min(rows, max(1, _LANE_ELEMENTS // channels))
     return max(count for count in range(1, most + 1) if rows % count == 0)
 
 
 @dataclass(frozen=True)
 class OutputStage:
-    """What happens to an accumulator.
+    """The steps from an accumulator to a stored element.
 
     multiplier, shift: numbers, or arrays with one entry per channel.
-    limits: lowest and highest value after the zero point, or None where the hardware does not clip.
+    limits: lowest and highest value after the zero point, None if the hardware does not clip.
     bias: per channel, added first.
     """
 
@@ -53,12 +53,13 @@ class OutputStage:
 
     @cached_property
     def _float_scale(self) -> NDArray[np.float64] | None:
-        """multiplier / 2**shift when double precision gives the exact result, else None.
+        """multiplier / 2**shift if double precision gives the exact result, otherwise None.
 
-        An accumulator is an integer N below 2**53 and the quotient exact, because dividing by a power of two only
-        changes the exponent. The product N * multiplier may be rounded, but only when it has more than 53 bits. With
-        s = shift, the result is then beyond 2**(53 - s), and if that is beyond the clip limits (with one bit to spare
-        for the zero point and the rounding term), the wrong low bits are clipped away.
+        The quotient is exact, because a division by a power of two only changes the exponent. An
+        accumulator is an integer N below 2**53. The product N * multiplier is rounded only if it
+        has more than 53 bits. With s = shift, the result is then at least 2**(53 - s). If this
+        exceeds the clip limits, with one spare bit for the zero point and the rounding term, the
+        clip removes the rounded bits.
         """
         if self.limits is None:
             return None
@@ -78,7 +79,7 @@ class OutputStage:
 
     @cached_property
     def per_channel(self) -> bool:
-        """Whether channels differ."""
+        """Whether channels have different factors or biases."""
         return self.bias is not None or np.ndim(self.multiplier) > 0 or np.ndim(self.shift) > 0
 
     @cached_property
@@ -92,9 +93,10 @@ class OutputStage:
         return self.limits is not None and all(low <= limit <= high for limit in self.limits)
 
     def apply(self, accumulators: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return stored elements in the shape of `accumulators`, whose last axis is the channel.
+        """Return the stored elements in the shape of `accumulators`.
 
-        accumulators hold exact integers below 2**53 in any numeric type. out: contiguous memory for the result.
+        accumulators: exact integers below 2**53 in any numeric type; the last axis is the channel.
+        out: contiguous memory for the result.
         """
         if out is None:
             out = np.empty(accumulators.shape, self.dtype)
@@ -139,7 +141,7 @@ class OutputStage:
             values *= scale
         values += self.zero_point + 0.5
         np.floor(values, out=values)
-        # One pass with vector instructions; np.maximum and np.minimum, which look after NaN, take six times as long.
+        # np.maximum and np.minimum check for NaN and take six times as long.
         values.clip(*self.limits, out=values)
         result[...] = values if self.table is None else self._store(self.table.look_up(values.astype(np.int64)))
 

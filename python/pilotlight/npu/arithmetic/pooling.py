@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pools. Both axes are reduced one after the other: a kernel of h x w costs h + w operations on whole maps."""
+"""Pools. Each axis is reduced by itself. So a kernel of h x w needs h + w operations on the map."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pilotlight.npu.arithmetic.scaling import Scaling
 from pilotlight.npu.stream.isa import RoundMode
 from pilotlight.npu.stream.kernel import Kernel
 
-# Fraction bits of the hardware's reciprocal of the number of valid elements.
+# Fraction bits of the hardware's reciprocal of the number of valid positions.
 _RECIPROCAL_BITS = 31
 
 
@@ -30,24 +30,27 @@ def _reduce(values: NDArray[Any], kernel: Kernel, out_height: int, out_width: in
         ]
         values = taps[0]
         for tap_index, tap_values in enumerate(taps[1:]):
-            # The first result is new memory, the others accumulate in it.
+            # The first result is new memory. The others overwrite it.
             values = operator(values, tap_values, out=None if tap_index == 0 else values)
     return values
 
 
 def maximum(values: NDArray[Any], kernel: Kernel, out_height: int, out_width: int) -> NDArray[Any]:
-    """Maximum over the valid positions of stored integers; padding does not take part."""
+    """Return the maximum of stored integers over the valid positions. Padding does not count."""
     padded = kernel.pad(values, int(np.iinfo(values.dtype).min))
     return _reduce(padded, kernel, out_height, out_width, np.maximum)
 
 
 def window_sums(values: NDArray[Any], kernel: Kernel, out_height: int, out_width: int) -> NDArray[Any]:
-    """Sums over windows of values without their zero point; padding counts as 0."""
+    """Return the sums over windows of values without zero point. Padding counts as 0."""
     return _reduce(kernel.pad(values, 0), kernel, out_height, out_width, np.add)
 
 
 def mean_scaling(kernel: Kernel, out_height: int, out_width: int, in_height: int, in_width: int) -> Scaling:
-    """Division by the number of valid positions of each window, with the hardware's rounded reciprocals."""
+    """Return the scaling that divides each window's sum by its number of valid positions.
+
+    It has the hardware's rounded reciprocals.
+    """
     rows = _valid(out_height, kernel.stride_y, kernel.pad_top, kernel.height, kernel.dilation_y, in_height)
     columns = _valid(out_width, kernel.stride_x, kernel.pad_left, kernel.width, kernel.dilation_x, in_width)
     counts = np.maximum(rows[:, None] * columns, 1)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Multiply, shift, round: exactly as the NPU does, on whole arrays.
+"""Multiplies, shifts and rounds whole arrays, exactly like the NPU.
 
-`Scaling` is the definition, in integers. `OutputStage.apply` (output_stage.py) has a faster way for the common case
-and says why it is equal; tests compare the two.
+`Scaling` is the definition, in integers. `OutputStage` (output_stage.py) has a faster way for the
+common case, and a proof that it is equal. Tests compare both.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ _INT64_LIMIT = 1 << 63
 
 
 class Scaling:
-    """values * multiplier / 2**shift, rounded.
+    """Computes values * multiplier / 2**shift, rounded.
 
-    multiplier and shift are numbers or arrays that broadcast (one per channel). DOUBLE rounds as if first to
-    31 - double_bits fraction bits and then to the result. The product is exact: where it may exceed 64 bits, Python's
-    integers do the work.
+    multiplier, shift: numbers, or arrays that broadcast (one entry per channel).
+    double_bits: for DOUBLE, which adds a second rounding term of 2**(30 - double_bits).
+
+    The product is exact. Python's integers compute it if it may exceed 64 bits.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Scaling:
         self._mode = mode
         self._double_bits = double_bits
         largest = max(1, int(self._multipliers.max(initial=0)))
-        # Values of at most this magnitude cannot exceed 64 bits on the way.
+        # With values up to this magnitude, no intermediate result exceeds 64 bits.
         self.safe_magnitude = (_INT64_LIMIT - (2 << int(self._shifts.max(initial=0))) - 1) // largest
 
     @cached_property
@@ -52,13 +53,13 @@ class Scaling:
         return np.where(self._shifts > 31 - self._double_bits, np.int64(1) << (30 - self._double_bits), 0)
 
     def apply(self, values: Integers, largest: int | None = None) -> Integers:
-        """largest: the magnitude that no value exceeds, where it is known."""
+        """Scale `values`. largest: an upper bound of their magnitude, if it is known."""
         if values.size == 0 or self._is_identity:
             return values
         if largest is None or largest > self.safe_magnitude:
             largest = max(-int(values.min()), int(values.max()))
         if largest > self.safe_magnitude:
-            # The result is at most 48 bits wide on legal streams; on others it saturates instead of failing.
+            # Legal streams give at most 48 bits. For other streams the result saturates.
             big = self._round(values.astype(object), self._multipliers.astype(object), self._shifts.astype(object))
             saturated: Integers = np.clip(big, -_INT64_LIMIT, _INT64_LIMIT - 1).astype(np.int64)
             return saturated

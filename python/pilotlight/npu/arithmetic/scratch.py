@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory for intermediate results, kept from one operation to the next: fresh pages cost more than the arithmetic."""
+"""Memory for intermediate results. It is reused, because new pages cost more than arithmetic."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-# Larger arrays are made anew each time, so that one huge operation does not hold its memory for good.
+# Larger arrays are not kept, so that one huge operation does not occupy its memory forever.
 _KEPT_BYTES = 64 << 20
 
 
 class Scratch:
-    """Named blocks of memory. What an array of a name held is lost when the name is used again."""
+    """Named blocks of memory. An array loses its content when its name is used again."""
 
     def __init__(self) -> None:
         self._blocks: dict[str, NDArray[np.uint8]] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Return an array with any content."""
+        """Return an array with arbitrary content."""
         size_bytes = prod(shape) * np.dtype(dtype).itemsize
         if size_bytes > _KEPT_BYTES:
             return np.empty(shape, dtype)

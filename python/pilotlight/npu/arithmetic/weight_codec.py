@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decoding of weight streams, by Vela's codec behind a process boundary.
+"""Decodes weight streams with Vela's codec in another process.
 
-The codec calls exit() on a stream that ends too early, which would take the simulator with it. So it runs in a
-worker (mlw_worker.py) that is started on first use, restarted when it ended, and gone when this process is gone, in
-whatever way that happens: its standard input closes.
+The codec calls exit() on a damaged stream, which would also end the simulator. So it runs in a
+worker process (mlw_worker.py). The worker starts at the first use and is restarted if it ended. It
+ends when its standard input closes, so also if this process is killed.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _DEADLINE_S = 60.0
 
 
 class WeightCodec:
-    """One worker process. Threads may share it; see `shared_codec`."""
+    """A worker process. Threads may share it; see `shared_codec`."""
 
     def __init__(self) -> None:
         self._worker: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
     def decode(self, stream: bytes) -> NDArray[np.int16]:
-        """Return the weights in stream order. Raises BadWeights when the stream is damaged."""
+        """Return the weights in stream order. Raises BadWeights if the stream does not decode."""
         if not stream:
             return np.empty(0, np.int16)
         with self._lock:
@@ -73,7 +73,7 @@ class WeightCodec:
 
 @cache
 def shared_codec() -> WeightCodec:
-    """Return the codec that everything in this process uses unless told otherwise."""
+    """Return the default codec of this process."""
     return WeightCodec()
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights: from the stream's order, which follows the hardware's traversal, to a matrix.
+"""Turns weight streams into matrices.
 
-The order is a nest of ten loops over blocks, sub-kernels and micro-blocks. It depends only on a few numbers, so it
-is worked out once per combination as an array of positions, and applying it is one indexed assignment.
+The order of weights in a stream is a nest of ten loops over blocks, sub-kernels and micro-blocks.
+It depends on a few numbers (`WeightGeometry`). For each combination, it is computed once as an
+array of positions. An indexed assignment then puts the weights in their places.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _SCALE_RECORD_BYTES = 10
 
 @dataclass(frozen=True)
 class WeightGeometry:
-    """All that the order of weights depends on. height and width are those of the undilated kernel."""
+    """The numbers that determine the order of weights. height, width: of the undilated kernel."""
 
     depthwise: bool
     out_channels: int
@@ -42,9 +43,12 @@ class WeightGeometry:
 
 @dataclass(frozen=True)
 class Weights:
-    """matrix: [height * width * in_channels, out_channels], or [height * width, channels] when depthwise.
+    """Decoded weights.
 
-    largest_sum: the largest sum of absolute weights of one output channel; bounds the accumulator.
+    matrix: [height * width * in_channels, out_channels], or [height * width, channels] if
+        depthwise.
+    largest_sum: the largest sum of absolute weights of an output channel, for a bound of the
+        accumulator.
     """
 
     matrix: NDArray[np.float32]
@@ -53,12 +57,12 @@ class Weights:
 
     @cached_property
     def sums(self) -> NDArray[np.float64]:
-        """Sum of weights of each output channel."""
+        """The sum of the weights of each output channel."""
         total: NDArray[np.float64] = self.matrix.sum(axis=0, dtype=np.float64)
         return total
 
     def repeated(self, times: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Return the rows of the matrix, each as many times over, in `dtype`."""
+        """Return the matrix in `dtype`, with each row repeated `times` times side by side."""
         found = self._repeated.get((times, dtype))
         if found is None:
             found = self._repeated[times, dtype] = np.tile(self.matrix.astype(dtype), (1, times))
@@ -67,7 +71,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class ScaleRecords:
-    """The scale stream, one entry per output channel."""
+    """The content of the scale streams, one entry per output channel."""
 
     bias: NDArray[np.float64]
     multiplier: NDArray[np.int64]
@@ -76,7 +80,10 @@ class ScaleRecords:
 
 @dataclass(frozen=True)
 class _Order:
-    """Stream position `positions[n]` holds the weight at flat index `targets[n]`; other positions are padding."""
+    """The stream has the weight with flat index `targets[n]` at `positions[n]`.
+
+    Other positions are padding. length: of the whole stream.
+    """
 
     positions: NDArray[np.int64]
     targets: NDArray[np.int64]
@@ -102,8 +109,9 @@ def _order(geometry: WeightGeometry) -> _Order:
                 for sx in range(0, g.width, sub_width):
                     rows, columns = min(sub_height, g.height - sy), min(sub_width, g.width - sx)
                     taps = np.arange(-(-rows * columns // multiple) * multiple)
-                    # Axes in the order of the stream: io, ob, tap, ii, o, i. Part-kernel order has its steps through
-                    # the input block outside of the taps, depth-first order inside.
+                    # Axes in the order of the stream: outer, output block, tap, inner, o, i.
+                    # The steps through the input block are the outer axis in part-kernel order,
+                    # and the inner axis in depth-first order.
                     outer, inner = (in_steps, np.zeros(1, np.int64)) if part else (np.zeros(1, np.int64), in_steps)
                     i = np.arange(1 if depthwise else _IFM_MICROBLOCK)
                     channel_in = iz + outer[:, None, None, None, None, None] + inner[:, None, None] + i
@@ -119,10 +127,10 @@ def _order(geometry: WeightGeometry) -> _Order:
 
 
 class WeightCache:
-    """Decoded weights and scales, by the bytes of their streams.
+    """Decoded weights by the bytes of their streams.
 
-    Content, not address, is the key: compilers copy weights through a small buffer, so that one address holds many
-    streams in turn. Beyond `limit_bytes` the oldest entries go.
+    An address cannot be the key: compilers copy weights through a small buffer, so one address
+    holds many streams in turn. The oldest entries are dropped beyond `limit_bytes`.
     """
 
     def __init__(self, codec: WeightCodec | None = None, limit_bytes: int = 512 << 20) -> None:
@@ -132,7 +140,10 @@ class WeightCache:
         self._weights: OrderedDict[Any, Weights] = OrderedDict()
 
     def weights(self, streams: tuple[bytes, ...], geometry: WeightGeometry) -> Weights:
-        """Decode one stream per core. Core s has every len(streams)-th output channel from s on."""
+        """Return the weights of one stream per core.
+
+        Core s has the output channels with index mod len(streams) = s. Raises BadWeights.
+        """
         key = (streams, geometry)
         found = self._weights.get(key)
         if found is None:
@@ -167,7 +178,10 @@ class WeightCache:
 
 
 def parse_scales(streams: tuple[bytes, ...], channels: int) -> ScaleRecords:
-    """Take the scale streams apart, one per core, with the channels dealt out as for weights."""
+    """Return the content of the scale streams, one per core.
+
+    Cores have the same channels as for weights. Raises MalformedStream if a stream is too short.
+    """
     cores = len(streams)
     records = np.zeros((channels, _SCALE_RECORD_BYTES), np.uint8)
     for core, stream in enumerate(streams):
@@ -178,7 +192,7 @@ def parse_scales(streams: tuple[bytes, ...], channels: int) -> ScaleRecords:
         records[core::cores] = np.frombuffer(stream, np.uint8, size_bytes).reshape(count, _SCALE_RECORD_BYTES)
     bias = np.zeros((channels, 8), np.uint8)
     bias[:, 3:] = records[:, :5]
-    # Five bytes at the upper end of a 64-bit word: shifting them down again extends the sign.
+    # The five bytes are in the upper end of a 64-bit word, so the shift extends the sign.
     signed_bias = bias.view("<i8")[:, 0] >> 24
     multiplier = np.ascontiguousarray(records[:, 5:9]).view("<u4")[:, 0].astype(np.int64)
     shift = (records[:, 9] & 0x3F).astype(np.int64)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The NPU as its driver sees it: registers, an interrupt line, and memory behind a bus.
 
-A write of CMD.run executes the whole stream before it returns. Nothing that a stream or a driver does raises an
-exception: faults become STATUS bits, and `last_fault` says in words what happened.
+A write of CMD.run executes the whole stream before it returns. No stream and no register access
+raises an exception: faults become STATUS bits, and `last_fault` describes the fault in words.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _MAC_ACTIVE_BY_BYTES = {1: Event.MAC_ACTIVE_8BIT, 2: Event.MAC_ACTIVE_16BIT, 4: 
 
 @cache
 def _shadow_offsets(product: Product) -> dict[int, tuple[str, bool]]:
-    """Map offset -> (command, whether it is the payload) for the registers that mirror NPU_SET commands."""
+    """Return the registers that mirror NPU_SET commands: offset -> (command, is the payload)."""
     offsets: dict[int, tuple[str, bool]] = {}
     for command in product.commands:
         if command.starts_operation:
@@ -62,7 +62,7 @@ def _shadow_offsets(product: Product) -> dict[int, tuple[str, bool]]:
 
 @dataclass(frozen=True)
 class _Account:
-    """What an operation adds to the counters. The engine reuses `executed` from run to run."""
+    """The counts of an operation. The engine reuses `executed` in each run."""
 
     executed: Executed
     timed: Executed
@@ -72,13 +72,15 @@ class _Account:
 class Device:
     """One Ethos-U.
 
-    config: Arm's name of the configuration, for instance "ethos-u55-128".
-    memory: what the bus masters see. Base pointers are absolute addresses in it.
-    reset_polls: how many reads of STATUS show reset_status after a reset. Real hardware takes a moment; a model that
-        mirrors registers elsewhere leaves it 0.
-    on_executed: told of each operation as it is done.
+    config: Arm's name of the configuration, for example "ethos-u55-128".
+    memory: the memory of the bus masters. Base pointers are absolute addresses in it.
+    reset_polls: number of reads of STATUS that show reset_status after a reset. Must be 0 if the
+        registers are mirrored elsewhere, because reads are then not counted.
+    on_executed: called after each operation.
     weights: decoded weights, to share between devices.
-    memory_speed: what the cycle estimate takes the memories for; None is the usual of the product.
+    memory_speed: for the estimate of cycles; None stands for the usual memories of the product.
+
+    Raises ConfigError for a configuration that is not simulated.
     """
 
     def __init__(
@@ -112,11 +114,11 @@ class Device:
 
     @property
     def irq(self) -> bool:
-        """The interrupt line; high until the cause is cleared."""
+        """The interrupt line. It is high until the cause is cleared."""
         return bool(self._status & Status.IRQ_RAISED) or self._pmu.irq
 
     def read(self, offset: int) -> int:
-        """Read a 32-bit register. What is not there reads as 0."""
+        """Read a 32-bit register. Registers that do not exist read as 0."""
         if offset == Reg.STATUS:
             if self._polls_left:
                 self._polls_left -= 1
@@ -148,7 +150,7 @@ class Device:
         return self._pmu.read(offset) or 0
 
     def write(self, offset: int, value: int) -> None:
-        """Write a 32-bit register. Writes to what is read-only or not there have no effect."""
+        """Write a 32-bit register. A write to a read-only or missing register has no effect."""
         value &= _WORD
         if offset == Reg.RESET:
             self._reset(value & 0x3)
@@ -173,7 +175,7 @@ class Device:
         self._engine.reset()
 
     def _position(self) -> int:
-        """QREAD: byte offset of the command at work, for those who look while a stream runs."""
+        """Return QREAD. While a stream runs, it is the byte offset of the present command."""
         return self._engine.position if self._running else self._qread
 
     def _command(self, value: int) -> None:
@@ -231,7 +233,10 @@ class Device:
         return (high & 0xFF) << 32 | self._stored.get(offset, 0)
 
     def _interface(self, region: int | None) -> int:
-        """Which AXI port serves a region: attribute sets 0 and 1 belong to M0, 2 and 3 to M1."""
+        """Return the AXI port of a region, or of the command stream if `region` is None.
+
+        Attribute sets 0 and 1 belong to port M0, sets 2 and 3 to port M1.
+        """
         if region is None:
             attribute = self._stored.get(Reg.QCONFIG, 0) & 3
         else:
@@ -269,7 +274,7 @@ class Device:
         return _Account(executed, replace(executed, cycles=cycles), events)
 
     def _count_commands(self, fetched_bytes: int) -> None:
-        """Count the fetch of the stream itself, which takes no time of its own."""
+        """Count the fetch of the stream. The estimate gives it no time."""
         beats = -(-fetched_bytes // self.configuration.axi_bytes_per_cycle)
         event = Event.AXI1_RD_DATA_BEAT_RECEIVED if self._interface(None) else Event.AXI0_RD_DATA_BEAT_RECEIVED
         self._pmu.count(0, {event: beats}, mask_enabled=self._engine.pmu_enabled)

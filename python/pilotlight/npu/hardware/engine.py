@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a command stream: plans each operation when it is first reached, and executes the plans.
+"""Runs command streams: plans each operation when it is first reached, and executes the plans.
 
-Operations run whole and in order, so waits and block dependencies are without effect.
+Operations run completely and in order. So waits and block dependencies have no effect.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pilotlight.npu.analysis.cycle_model import NO_CYCLES, Cycles, Work
 from pilotlight.npu.arithmetic.blas import single_threaded
 from pilotlight.npu.arithmetic.scratch import Scratch
 from pilotlight.npu.arithmetic.weights import WeightCache
-from pilotlight.npu.hardware.planner import Machine, Planner, Run
+from pilotlight.npu.hardware.operand_memory import Machine, OperandMemory
+from pilotlight.npu.hardware.output import Run
+from pilotlight.npu.hardware.planner import Planner
 from pilotlight.npu.stream.command_state import CommandState, Step, steps_of
 from pilotlight.npu.stream.configurations import Configuration
 from pilotlight.npu.stream.faults import MalformedStream
@@ -24,12 +26,13 @@ from pilotlight.npu.stream.isa import Instruction, Product
 from pilotlight.npu.stream.memory import Memory
 from pilotlight.npu.stream.operation_decoder import is_operation, name_of, operation_at
 
-# Streams, each at one set of base addresses and initial registers, whose plans are kept. A program has one per delegate
-# and another for its first run after reset.
+# Number of sequences whose plans are kept. A program has one per delegate, and another one for the
+# first run after a reset.
 _KEPT_SEQUENCES = 32
 
-# A limit of this simulator, not of the hardware: a short stream of large operations must not take minutes. In elements
-# of output; so many MACs, or bytes read or written, take about as long as one. 15 GMACs are half of it.
+# A limit of this simulator, not of the hardware: a short stream of large operations must not take
+# minutes. The unit is an element of output. The numbers below are MACs and bytes moved that take
+# about as long. 15 GMACs are half of the limit.
 MOST_WORK = 1 << 30
 _MACS_OF_AN_ELEMENT = 32
 _BYTES_OF_AN_ELEMENT = 16
@@ -37,9 +40,10 @@ _BYTES_OF_AN_ELEMENT = 16
 
 @dataclass(frozen=True)
 class Executed:
-    """One NPU_OP command, for traces and counters.
+    """An executed command, for traces and counters.
 
-    at: word index in the stream. cycles: estimated by the device, which knows the memories; the engine leaves it out.
+    at: word index in the stream.
+    cycles: an estimate. The engine does not set it; the device does, which knows the memories.
     """
 
     at: int
@@ -50,27 +54,30 @@ class Executed:
 
 @dataclass(frozen=True)
 class Stopped:
-    """The stream reached OP_STOP. `mask` goes to STATUS.irq_history_mask, `position` is the byte after OP_STOP."""
+    """The stream reached OP_STOP.
+
+    mask: for STATUS.irq_history_mask. position: byte offset after OP_STOP.
+    """
 
     mask: int
     position: int
 
 
 def count_operations(stream: bytes, product: Product) -> int:
-    """How many operations a stream executes, up to OP_STOP or the first malformed command."""
+    """Return the number of operations up to OP_STOP or the first malformed command."""
     return sum(is_operation(step) for step in steps_of(stream, product, CommandState()))
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A planned operation: what executes it, and what it says of itself each time."""
+    """A planned operation: the function that executes it, and the report of each execution."""
 
     run: Run
     executed: Executed
 
     @property
     def cost(self) -> int:
-        """How much of MOST_WORK it takes."""
+        """The operation's share of MOST_WORK."""
         work = self.executed.work
         moved = sum(work.read_bytes.values()) + sum(work.written_bytes.values())
         return work.elements + work.macs // _MACS_OF_AN_ELEMENT + moved // _BYTES_OF_AN_ELEMENT
@@ -78,7 +85,10 @@ class Planned:
 
 @dataclass
 class Sequence:
-    """The steps of a stream, and the operations among them that were planned so far, by index of their step."""
+    """The steps of a stream at fixed base addresses and initial registers.
+
+    operations: the operations that were planned so far, by index of their step.
+    """
 
     steps: list[Step]
     bases: tuple[int, ...]
@@ -86,9 +96,11 @@ class Sequence:
 
 
 class Engine:
-    """The part of the NPU behind its registers.
+    """The part of the NPU that executes streams.
 
-    on_executed is told of each operation; on_interrupt of each OP_IRQ, with its mask.
+    weights: decoded weights, to share between engines.
+    on_executed: called after each operation.
+    on_interrupt: called for each OP_IRQ with its mask.
     """
 
     def __init__(
@@ -115,7 +127,10 @@ class Engine:
         self.shram[...] = 0
 
     def run(self, stream: bytes, bases: tuple[int, ...]) -> Stopped:
-        """Execute up to OP_STOP. Raises NpuStop; `position` is then the byte offset of the command to blame."""
+        """Execute a stream up to OP_STOP. bases: the address of each region.
+
+        Raises NpuStop. `position` is then the byte offset of the faulty command.
+        """
         if len(stream) % 4 != 0:
             raise MalformedStream(f"a stream of {len(stream)} bytes is not a whole number of words")
         with single_threaded():
@@ -148,7 +163,7 @@ class Engine:
                 if left < 0:
                     executed = operation.executed
                     raise MalformedStream(
-                        f"word {executed.at}: {executed.name}: so many large operations are beyond this simulator"
+                        f"word {executed.at}: {executed.name}: the work of this stream is beyond this simulator"
                     )
                 operation.run()
                 self._on_executed(operation.executed)
@@ -161,10 +176,11 @@ class Engine:
         raise AssertionError("a decoded stream ends with OP_STOP or an error")
 
     def _plan(self, step: Step, command: Instruction, bases: tuple[int, ...]) -> Planned:
-        name, planner = name_of(command), Planner(self._machine, bases)
+        memory = OperandMemory(self._machine, bases)
+        name, planner = name_of(command), Planner(memory)
         try:
             run = planner.plan(operation_at(step, self._configuration))
         except MalformedStream as error:
             raise MalformedStream(f"word {command.at}: {name}: {error}") from None
-        work = Work(planner.macs, planner.elements, planner.read_bytes, planner.written_bytes)
+        work = Work(planner.macs, planner.elements, memory.read_bytes, memory.written_bytes)
         return Planned(run, Executed(command.at, name, work))

@@ -14,7 +14,7 @@ _EVENT_TYPE_MASK = 0x3FF
 
 
 class Pmu:
-    """Counts what it is told about. Registers outside of the PMU are none of its business."""
+    """The counters and their registers."""
 
     def __init__(self) -> None:
         self.reset()
@@ -33,7 +33,10 @@ class Pmu:
         return bool(self._overflowed & self._interrupts)
 
     def count(self, cycles: int, events: Mapping[int, int], *, mask_enabled: bool) -> None:
-        """Add `cycles` and `events` (by event number). mask_enabled is what NPU_OP_PMU_MASK says."""
+        """Add `cycles` and `events` to the enabled counters.
+
+        events: number of occurrences by event number. mask_enabled: value of NPU_OP_PMU_MASK.
+        """
         if not self._enabled:
             return
         if not self._control & Pmcr.CNT_EN or (self._control & Pmcr.MASK_EN and not mask_enabled):
@@ -51,7 +54,7 @@ class Pmu:
                     self._counts[index] &= _WORD
 
     def read(self, offset: int) -> int | None:
-        """Return a register's value, or None when `offset` is not one of the PMU's."""
+        """Return a register's value, None if the PMU has no register at `offset`."""
         values: dict[int, int] = {
             Reg.PMCR: self._control | EVENT_COUNTERS << PMCR_COUNTERS_BIT,
             Reg.PMCNTENSET: self._enabled,
@@ -69,7 +72,7 @@ class Pmu:
         return values.get(offset)
 
     def write(self, offset: int, value: int) -> bool:
-        """Write a register. Return False when `offset` is not one of the PMU's."""
+        """Write a register. Return False if the PMU has no register at `offset`."""
         bits = value & _WRITABLE
         event_count, count_end = divmod(offset - Reg.PMEVCNTR0, 4)
         event_type, type_end = divmod(offset - Reg.PMEVTYPER0, 4)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The register map of Ethos-U55 and U65: offsets, fields, reset values, PMU events. Names are Arm's."""
+"""The register map of Ethos-U55 and U65: offsets, fields, reset values and PMU events.
+
+All names are Arm's.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ WINDOW_BYTES = 0x1000
 
 
 class Reg(IntEnum):
-    """Offsets of single registers. 64-bit ones are a pair, low word first."""
+    """Offsets of registers. A 64-bit register is a pair, low word first."""
 
     ID = 0x000
     STATUS = 0x004
@@ -59,7 +62,7 @@ class Reg(IntEnum):
 REGIONS = 8
 EVENT_COUNTERS = 4
 
-# Plain storage: these read back what was written and have no effect on a functional model.
+# Registers that read as written.
 STORED = frozenset(
     {
         *(Reg.QBASE, Reg.QBASE_HI, Reg.QCONFIG, Reg.QSIZE, Reg.LOCK, Reg.REGIONCFG),
@@ -69,7 +72,7 @@ STORED = frozenset(
     }
 )
 
-# CoreSight identification: PIDR4..7, PIDR0..3, CIDR0..3 from 0xFD0. PIDR0 tells the product.
+# CoreSight identification from 0xFD0: PIDR4 to 7, PIDR0 to 3, CIDR0 to 3. The product gives PIDR0.
 IDENTIFICATION = {
     0xFD0: 0x04,
     0xFD4: 0x00,
@@ -128,7 +131,7 @@ CYCLE_COUNTER = 1 << 31
 
 
 class Event(IntEnum):
-    """The PMU events that this model counts; all others stay 0."""
+    """The PMU events that this model counts. All others stay 0."""
 
     CYCLE = 17
     NPU_ACTIVE = 35

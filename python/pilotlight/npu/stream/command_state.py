@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registers that NPU_SET commands write, and what a stream makes of them: a list of steps.
+"""The registers that NPU_SET commands write, and their values at each step of a stream.
 
-A stream has no branches, so the registers at each of its operations follow from the stream and from the registers
-before it, whatever memory holds.
+A stream has no branches. So the registers at each operation follow from the stream and from the
+registers before it. The content of memory has no effect on them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pilotlight.npu.stream.isa import Instruction, Product, decode
 
 
 class Fields(dict[str, int]):
-    """The fields of a register by name. One that the product does not have is 0, as all are after reset."""
+    """The fields of a register by name. A field that the product does not have is 0."""
 
     def __missing__(self, field_name: str) -> int:
         return 0
@@ -28,9 +28,9 @@ _RESET = Fields()
 
 @dataclass(frozen=True)
 class CommandState:
-    """Each register holds its last command. Zero after reset, as is a register that the product does not have.
+    """The last command of each register. The object does not change.
 
-    A value: it does not change.
+    A register without a command is 0, as after a reset. So is a register that the product lacks.
     """
 
     registers: dict[str, Instruction] = field(default_factory=dict)
@@ -49,13 +49,13 @@ class CommandState:
 
     @cached_property
     def key(self) -> frozenset[tuple[str, int, int]]:
-        """Equal for states that hold the same."""
+        """A key that is equal for equal states."""
         return frozenset((name, item.param, item.payload) for name, item in self.registers.items())
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command that is not NPU_SET, or what is wrong with the stream, and the registers when it is reached.
+    """A command other than NPU_SET, or an error of the stream, and the registers before it.
 
     position: byte offset in the stream.
     """
@@ -75,7 +75,10 @@ class Step:
 
 @lru_cache(maxsize=64)
 def decoded(stream: bytes, product: Product) -> tuple[Instruction | MalformedStream, ...]:
-    """Decode up to the first OP_STOP. A malformed command is the last entry: it faults when it is reached."""
+    """Decode a stream up to the first OP_STOP.
+
+    If a command is malformed, the last entry is its error. Execution faults when it reaches it.
+    """
     words = struct.unpack_from(f"<{len(stream) // 4}I", stream)
     found: list[Instruction | MalformedStream] = []
     at = 0
@@ -94,7 +97,7 @@ def decoded(stream: bytes, product: Product) -> tuple[Instruction | MalformedStr
 
 
 def steps_of(stream: bytes, product: Product, state: CommandState) -> list[Step]:
-    """Follow the registers through a stream, from `state` on."""
+    """Return the steps of a stream that starts with the registers of `state`."""
     steps: list[Step] = []
     registers = dict(state.registers)
     position = 0

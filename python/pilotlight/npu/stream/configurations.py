@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The NPU configurations that are simulated, as data."""
+"""The NPU configurations that the simulator supports, as data."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from pilotlight.npu.stream.products import U55, U65
 
 @dataclass(frozen=True)
 class Configuration:
-    """One build of the hardware.
+    """One configuration of the hardware.
 
-    config_word, id_word: what the registers CONFIG and ID hold; the words that Vela writes into a payload.
-    ofm_microblock_size: rows and columns of output that are computed at the same time, ofm_microblock_depth channels.
-    cores: weight streams that are decoded at the same time, each for every cores-th output channel.
+    config_word, id_word: values of the registers CONFIG and ID; Vela writes them into a payload.
+    ofm_microblock_size, ofm_microblock_depth: rows, columns and channels of output that are
+        computed at the same time.
+    cores: number of weight streams that are decoded at the same time. Core s has every output
+        channel with index mod cores = s.
     """
 
     name: str
@@ -37,7 +39,7 @@ class Configuration:
 
     @property
     def lut_offset(self) -> int:
-        """Byte offset in SHRAM of the activation tables: its last two KiB."""
+        """Byte offset of the activation tables in SHRAM. They are its last 2 KiB."""
         return (self.shram_kib - 2) * 1024
 
 
@@ -57,7 +59,7 @@ CONFIGURATIONS = {
 
 
 def configuration(name: str) -> Configuration:
-    """Return the configuration with Arm's name. Raises ConfigError for one that is not simulated."""
+    """Return a configuration by Arm's name. Raises ConfigError if it is not simulated."""
     try:
         return CONFIGURATIONS[name]
     except KeyError:
@@ -65,7 +67,10 @@ def configuration(name: str) -> Configuration:
 
 
 def configuration_of(config_word: int) -> Configuration:
-    """Return the configuration whose CONFIG register holds `config_word`. Raises ConfigError when there is none."""
+    """Return the configuration with the CONFIG word `config_word`.
+
+    Raises ConfigError if there is none.
+    """
     for candidate in CONFIGURATIONS.values():
         if candidate.config_word == config_word:
             return candidate

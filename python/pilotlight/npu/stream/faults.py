@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why the NPU stops before the end of a stream.
+"""Reasons for which the NPU stops before the end of a stream.
 
-None of these leaves the device: it turns them into STATUS bits and keeps the text for the log.
+These exceptions never leave the device. It turns them into STATUS bits and keeps the text.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class Channel(IntEnum):
-    """STATUS.faulting_channel: which of the NPU's bus masters made the access."""
+    """The NPU's bus masters, with their values in STATUS.faulting_channel."""
 
     COMMAND = 0
     IFM = 1
@@ -26,21 +26,21 @@ class NpuStop(Exception):
 
 
 class MalformedStream(NpuStop):
-    """The stream is not one, or asks for what the hardware cannot do: STATUS.cmd_parse_error."""
+    """The stream is malformed, or asks for an impossible operation: STATUS.cmd_parse_error."""
 
 
 class BadWeights(NpuStop):
-    """A weight stream does not decode to the weights of its operation: STATUS.wd_fault."""
+    """A weight stream does not decode, or has too few weights: STATUS.wd_fault."""
 
 
 class BusFault(Exception):
-    """No memory, or read-only memory, behind an address. Raised by the memory, which does not know the channel."""
+    """There is no memory at an address, or it is read-only. Raised by `Memory`."""
 
 
 class BusAbort(NpuStop):
-    """A bus fault and the channel it happened on: STATUS.bus_status.
+    """A bus fault with its channel: STATUS.bus_status.
 
-    region: the region index of the access, or None for the command stream itself; it says which AXI interface.
+    region: index of the region, None for the command stream. It selects the AXI port.
     """
 
     def __init__(self, message: str, channel: Channel, region: int | None) -> None:

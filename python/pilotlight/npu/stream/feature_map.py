@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Feature maps in memory: four tiles, two layouts, read and written without a loop over elements.
+"""Feature maps in memory, with four tiles and two layouts.
 
-A map is a box of height x width x channels. Tiles split it in two at a row and at a column, each part with its own
-base address (a rolling buffer is a map whose lower tile starts at the buffer's first row). Within a tile elements lie
-at y * stride_y + x * stride_x + channel (NHWC), or in bricks of 16 channels (NHCWB16).
+A map is a box of height x width x channels. A row and a column split it into tiles, each with its
+own base address. For example, the lower tile of a rolling buffer starts at the buffer's first row.
+Within a tile, an element is at y * stride_y + x * stride_x + channel (NHWC) or in a brick of 16
+channels (NHCWB16). Maps are read and written without a loop over elements.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ BRICK_CHANNELS = 16
 
 Shape = tuple[int, int, int]
 
-# A limit of this simulator, not of the hardware: a stream with damaged sizes must not take minutes and gigabytes.
-# The largest maps compilers make for these NPUs are twenty times smaller.
+# A limit of this simulator, not of the hardware: a stream with damaged sizes must not take minutes
+# and gigabytes. The largest maps that compilers make for these NPUs are twenty times smaller.
 MAX_ELEMENTS = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Part of a map that lies behind one base address with constant strides."""
+    """The part of a map in one tile."""
 
     top: int
     bottom: int
@@ -41,7 +42,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Box:
-    """Part of a feature map: half-open ranges of rows, columns and channels."""
+    """A part of a feature map: half-open ranges of rows, columns and channels."""
 
     top: int
     bottom: int
@@ -53,9 +54,9 @@ class Box:
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """Where a map lies and how its elements are stored. Its size comes from the operation.
+    """The place of a map and the layout of its elements. The operation gives its size.
 
-    region_base: address of the region, 0 for a map that is only described.
+    region_base: address of the region, 0 if the map is not bound to memory.
     """
 
     channel: Channel
@@ -73,7 +74,10 @@ class FeatureMap:
     zero_point: int
 
     def bind(self, memory: Memory, shape: Shape, *, writable: bool = False) -> BoundMap:
-        """Find the map in memory. Raises BusAbort where there is none."""
+        """Find the map in memory.
+
+        Raises BusAbort where there is no memory, MalformedStream for an impossible layout or size.
+        """
         self._check_size(shape)
         pieces: list[Piece] = []
         for window in self._windows(shape):
@@ -81,11 +85,11 @@ class FeatureMap:
         return BoundMap(shape, self.dtype, tuple(pieces))
 
     def read(self, memory: Memory, shape: Shape) -> NDArray[Any]:
-        """Return the stored elements; a view of the memory where the layout allows."""
+        """Return the stored elements, as a view of the memory if the layout allows it."""
         return self.bind(memory, shape).read()
 
     def offsets(self, box: Box) -> NDArray[np.int64]:
-        """Return the region's bytes that the elements of `box` lie in, tile by tile, ordered as the elements are."""
+        """Return the offsets of all bytes of `box`, tile by tile, in the order of the elements."""
         item = self.dtype.itemsize
         channels = np.arange(box.first, box.last)
         if self.bricks:
@@ -137,7 +141,7 @@ class FeatureMap:
             strides4 = (self.stride_y, self.stride_x, self.stride_c, item)
             shape4 = (height, width, full, BRICK_CHANNELS)
             stored = self._view(memory, window.address, shape4, strides4, writable=writable)
-            # 16 bytes at a time: NumPy moves a complex128 as one piece. No arithmetic happens on it.
+            # NumPy moves 16 bytes at once as a complex128. Nothing computes with these numbers.
             selected = (rows, columns, slice(0, full * BRICK_CHANNELS))
             yield Piece(selected, full, stored.view(np.complex128))
         if rest:
@@ -163,21 +167,24 @@ class FeatureMap:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a dense array, and the memory it is stored in. bricks: how many full ones, seen 16 bytes at a time."""
+    """A part of a dense array, and the memory that stores it.
+
+    bricks: number of full bricks, viewed as pieces of 16 bytes; 0 for single elements.
+    """
 
     selected: tuple[slice, ...]
     bricks: int
     stored: NDArray[Any]
 
     def of(self, dense: NDArray[Any]) -> NDArray[Any]:
-        """Select the part, so that either can be assigned to the other."""
+        """Return a view of the part of `dense` with the same shape as `stored`."""
         part = dense[self.selected]
         return _in_sixteens(part, self.bricks) if self.bricks else part
 
 
 @dataclass(frozen=True, slots=True)
 class BoundMap:
-    """A feature map and the memory that holds it, ready to be read or written any number of times."""
+    """A feature map with its memory. It can be read and written any number of times."""
 
     shape: Shape
     dtype: np.dtype[Any]
@@ -189,11 +196,11 @@ class BoundMap:
 
     @property
     def dense(self) -> NDArray[Any] | None:
-        """The memory itself, where the layout is that of an array."""
+        """The memory as an array, None if the layout is not that of an array."""
         return self.pieces[0].stored if len(self.pieces) == 1 and not self.pieces[0].bricks else None
 
     def read(self) -> NDArray[Any]:
-        """Return the stored elements; the memory itself where the layout allows."""
+        """Return the stored elements, as a view of the memory if the layout allows it."""
         if self.dense is not None:
             return self.dense
         values = np.empty(self.shape, self.dtype)
@@ -207,7 +214,7 @@ class BoundMap:
 
 
 def _in_sixteens(part: NDArray[Any], bricks: int) -> NDArray[np.complex128]:
-    """View [height, width, channels] as [height, width, bricks, bytes of a brick / 16]; shares the data."""
+    """View [height, width, channels] as [height, width, bricks, bytes of a brick / 16]."""
     height, width, _ = part.shape
     row, column, item = part.strides
     strides = (row, column, BRICK_CHANNELS * item, item)
@@ -218,7 +225,7 @@ def _in_sixteens(part: NDArray[Any], bricks: int) -> NDArray[np.complex128]:
 def access(
     memory: Memory, address: int, size_bytes: int, channel: Channel, region: int | None, *, writable: bool = False
 ) -> NDArray[np.uint8]:
-    """View memory on behalf of a bus master. Raises BusAbort, which names it."""
+    """Return a view of memory for a bus master. Raises BusAbort with the channel and the region."""
     try:
         return memory.view(address, size_bytes, writable=writable)
     except BusFault as fault:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the command sets for the firmware: which registers exist, with which bits and values.
+"""Writes the command sets for the firmware: the registers with their bits and legal values.
 
     python -m pilotlight.npu.stream.firmware_tables --out FOLDER
 
-firmware/ethos_u/CMakeLists.txt runs this at build time. The verifier's logic is the firmware's own: tests compare what
-it allows with what the simulator touches, and that says something only while the two are written apart.
+firmware/ethos_u/CMakeLists.txt runs this at build time. The logic of the firmware's verifier is not
+generated. Tests compare its verdict with the accesses of the simulator. This is a test only as long
+as both are written independently.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from pilotlight.npu.stream.isa import Command, Product
 from pilotlight.npu.stream.products import PRODUCTS
 from pilotlight.npu_names import FAMILIES
 
-# Registers without a payload have these opcodes, in two banks; behind each other they are the index of a table.
+# The opcodes of registers without a payload, in two banks. A table has both banks, one after the
+# other.
 _BANKS = ((0x100, 0x134), (0x180, 0x190))
 _WORD_REGISTERS = sum(end - begin for begin, end in _BANKS)
-# Registers with a payload: the upper half of the opcode's low byte, and how many registers a group has at most.
+# Registers with a payload are in groups: the upper four bits of the opcode's low byte. A group has
+# at most _GROUP_SIZE registers.
 _GROUPS = (0x0, 0x1, 0x2, 0x3, 0x8, 0x9)
 _GROUP_SIZE = 7
 _PARAM_BITS = 16
@@ -34,13 +37,13 @@ def _word_index(command: Command) -> int:
         if begin <= command.opcode < end:
             return before + command.opcode - begin
         before += end - begin
-    raise ValueError(f"{command.name}: opcode {command.opcode:#x} is in no bank of registers that the firmware knows")
+    raise ValueError(f"{command.name}: opcode {command.opcode:#x} is outside the firmware's register banks")
 
 
 def _payload_index(command: Command) -> int:
     group, place = command.opcode >> 4, command.opcode & 0xF
     if group not in _GROUPS or place >= _GROUP_SIZE:
-        raise ValueError(f"{command.name}: opcode {command.opcode:#x} is in no group that the firmware knows")
+        raise ValueError(f"{command.name}: opcode {command.opcode:#x} is outside the firmware's register groups")
     return _GROUPS.index(group) * _GROUP_SIZE + place
 
 
@@ -51,7 +54,7 @@ def _bits(command: Command) -> int:
 
 
 def _ternary(command: Command) -> int:
-    """Return the lower bit of each pair of bits whose value 3 does not exist."""
+    """Return the lower bit of each two-bit field whose value 3 is illegal."""
     lower = 0
     for field in command.fields:
         if field.highest == field.mask or command.is_40_bit:
@@ -62,7 +65,7 @@ def _ternary(command: Command) -> int:
 
 
 def _forbidden(command: Command) -> int:
-    """Return the bits of fields of which only the value 0, or only the lower half, exists."""
+    """Return the bits that are 0 in every legal value of their field."""
     gone = 0
     for field in command.fields:
         for bit in range(field.mask.bit_length()):
@@ -72,7 +75,7 @@ def _forbidden(command: Command) -> int:
 
 
 class _Tables:
-    """Arrays of C++, each once, however many products have it."""
+    """C++ arrays. Equal arrays of several products are written once."""
 
     def __init__(self) -> None:
         self._names: dict[tuple[str, tuple[str, ...]], str] = {}
@@ -90,13 +93,13 @@ class _Tables:
 
 
 def _kinds(products: Iterable[Product]) -> list[int]:
-    """Return the different sets of bits that registers with a payload have, that of a missing one first."""
+    """Return the distinct bit sets of registers with a payload. The first is 0: no register."""
     found = {_bits(command) for product in products for command in product.commands if command.has_payload}
     return [0, *sorted(found)]
 
 
 def header(products: Iterable[Product], configurations: Iterable[Configuration]) -> str:
-    """Return the header for these products, in the order of CONFIG.product, and their configurations."""
+    """Return the C++ header. products: in the order of CONFIG.product."""
     products = tuple(products)
     builds = ",\n    ".join(
         f"{{{products.index(row.product)}, {row.cores}, {row.macs_per_cycle}, {row.shram_kib}}}"
@@ -147,26 +150,26 @@ _HEADER = """\
 
 namespace pilotlight::ethos_u {{
 
-// A register with pairs of bits whose value 3 does not exist, and of each pair the lower bit.
+// A register with two-bit fields whose value 3 is illegal, and the lower bit of each such field.
 struct TernaryFields {{
   std::uint16_t setting;
   std::uint16_t lower_bits;
 }};
 
-// A command that is not NPU_SET, and the highest value of its parameter.
+// A command other than NPU_SET, and the highest value of its parameter.
 struct OperationRange {{
   std::uint16_t opcode;
   std::uint16_t last_param;
 }};
 
-// The bits that a register with a payload has.
+// The bits of a register with a payload.
 struct PayloadKind {{
   std::uint16_t param_bits;
   std::uint32_t payload_bits;
 }};
 
 struct CommandSet {{
-  const std::uint16_t* setting_bits;  // [{words}], by index of the register; 0: no such register.
+  const std::uint16_t* setting_bits;  // [{words}], by register index; 0: no such register.
   const TernaryFields* ternary;
   const std::uint8_t* payload_kinds;  // [{payloads}], by group and place; 0: no such register.
   const OperationRange* operations;
@@ -184,10 +187,10 @@ inline constexpr CommandSet kCommandSets[] = {{
 }};
 inline constexpr std::uint32_t kCommandSetCount = {set_count};
 
-// Arm's names, by CONFIG.product; also of products that this driver does not run.
+// Arm's names by CONFIG.product, including products that this driver does not run.
 inline constexpr const char* kFamilyNames[] = {{{families}}};
 
-// What product and MACs decide. internal_kib: memory of the NPU itself, of one core.
+// Facts that follow from product and MACs. internal_kib: internal memory of one core.
 struct NpuBuild {{
   std::uint8_t product;
   std::uint8_t cores;

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How NPU commands are encoded, and the notation in which `products.py` lists them.
+"""The encoding of NPU commands, and the notation that `products.py` uses for them.
 
-A command is one 32-bit word, followed by a payload word when bit 14 is set:
+A command is a 32-bit word. If bit 14 is set, a payload word follows:
 
     31            16 15 14 13    10 9         0
     [    param     ][mode][  zero  ][  opcode  ]
 
-A field is written "name bits" or "name bits=lowest..highest", where bits count from 0 in the param and from 16 on in
-the payload ("16:47" is the whole payload). `address` is payload and the low 8 bits of the param as one number of 40
-bits, `distance` the same but signed. Bits that belong to no field must be zero.
+A field is written "name bits" or "name bits=lowest..highest". Bits 0 to 15 are the param, bits 16
+to 47 the payload. An `address` is a number of 40 bits: the payload, and above it the low 8 bits of
+the param. A `distance` is the same but signed. Bits that belong to no field must be zero.
 
 >>> product = Product.of("U0", [("SET_IFM_PAD_TOP", 0x100, "pad 0:6")], [])
 >>> instruction = decode((0x0003_0100,), at=0, product=product)
@@ -68,12 +68,15 @@ class Command:
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """An NPU product: its command set, and facts that code elsewhere must not know by the product's name.
+    """An NPU product: its command set and other facts.
 
-    dma_queue, kernel_queue: operations that can be outstanding when nothing waits for them; inferred from Vela.
-    peripheral_id: the register PIDR0.
+    Other code uses these facts and never compares the product's name.
+
+    dma_queue, kernel_queue: number of operations that can be outstanding without a wait; inferred
+        from Vela.
+    peripheral_id: value of the register PIDR0.
     has_fast_scratch: whether Vela may put tensors into region 2.
-    default_system: Vela's system configuration when nobody chooses one.
+    default_system: Vela's default system configuration.
     """
 
     name: str
@@ -86,11 +89,11 @@ class Product:
 
     @classmethod
     def of(cls, name: str, words: Iterable[Row], payloads: Iterable[Row], **facts: Any) -> Product:
-        """Make a product from the rows of commands without and with a payload."""
+        """Make a product. words: rows of commands without a payload; payloads: with a payload."""
         return cls(name, _commands(words, payloads), **facts)
 
     def derived(self, name: str, words: Iterable[Row] = (), payloads: Iterable[Row] = (), **facts: Any) -> Product:
-        """Return a product with this one's commands and facts, except for those that are given."""
+        """Return a copy of this product with the given commands and facts replaced or added."""
         return replace(self, name=name, by_code={**self.by_code, **_commands(words, payloads)}, **facts)
 
     @property
@@ -131,7 +134,7 @@ class RoundMode(IntEnum):
 
 
 class ScaleMode(IntEnum):
-    """Which operand of ADD and SUB is scaled by 32 bits (IFM_PRECISION)."""
+    """How ADD and SUB scale their operands (IFM_PRECISION): both by 16 bits, or one by 32 bits."""
 
     OPA_OPB_16 = 0
     OPA_32 = 1
@@ -170,7 +173,7 @@ def _make(row: Row, has_payload: bool) -> Command:
     name, opcode, text = row
     if text in (_ADDRESS, _DISTANCE):
         mask = (1 << 40) - 1
-        # Bits 8..15 of the param are unused; `decode` closes the gap so that the 40 bits are one number.
+        # Bits 8 to 15 of the param are unused. `decode` joins the payload and the low 8 bits.
         return Command(name, opcode, True, (Field(text, 0, mask, 0, mask, text == _DISTANCE),), 0xFF00, True)
     fields = tuple(_parse_fields(text))
     used = sum(field.mask << field.low_bit for field in fields)
@@ -208,8 +211,8 @@ class Instruction:
 def decode(words: Sequence[int], at: int, product: Product) -> Instruction:
     """Decode the instruction whose first word is `words[at]`.
 
-    Raises MalformedStream for anything the product's command set does not define: an unknown opcode, a set reserved
-    bit, a value outside its field's range, or a stream that ends before the payload.
+    Raises MalformedStream for an unknown opcode, a set reserved bit, a value outside the range of
+    its field, or a stream that ends before the payload.
     """
     word = words[at]
     command = product.by_code.get(word & 0xFFFF)
@@ -238,7 +241,7 @@ def decode(words: Sequence[int], at: int, product: Product) -> Instruction:
 
 
 def disassemble(words: Sequence[int], product: Product) -> Iterator[Instruction]:
-    """Decode a whole stream, up to its end (not just up to the first OP_STOP)."""
+    """Decode a whole stream, beyond the first OP_STOP up to the end."""
     at = 0
     while at < len(words):
         instruction = decode(words, at, product)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The window that convolutions and pools slide over their input."""
+"""The kernel that convolutions and pools slide over their input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pilotlight.npu.stream.isa import Upscale
 
 @dataclass(frozen=True)
 class Kernel:
-    """height and width are those of the undilated kernel."""
+    """A kernel. height, width: without dilation."""
 
     height: int
     width: int
@@ -38,9 +38,10 @@ class Kernel:
         return self.height == self.width == self.stride_y == self.stride_x == 1 and not self.padded
 
     def input_size(self, out_height: int, out_width: int) -> tuple[int, int]:
-        """Rows and columns of the (upscaled) input: no register holds them, they follow from the output's.
+        """Return rows and columns of the (upscaled) input. No register holds them.
 
-        Either may be 0: compilers cut outputs into stripes, and one of them may see nothing but padding.
+        Each may be 0: compilers cut outputs into stripes, and a stripe may see only padding.
+        Raises MalformedStream if one is negative.
         """
         height = (out_height - 1) * self.stride_y + (self.height - 1) * self.dilation_y + 1
         width = (out_width - 1) * self.stride_x + (self.width - 1) * self.dilation_x + 1
@@ -51,12 +52,15 @@ class Kernel:
         return height, width
 
     def input_rows(self, top: int, bottom: int, in_height: int) -> tuple[int, int]:
-        """Rows of an (upscaled) input of `in_height` rows that rows top..bottom of the output are computed from."""
+        """Return the range of input rows that output rows `top` to `bottom` depend on.
+
+        in_height: rows of the (upscaled) input.
+        """
         reach = (self.height - 1) * self.dilation_y + 1
         return _behind(top, bottom, in_height, self.stride_y, reach, self.pad_top)
 
     def input_columns(self, left: int, right: int, in_width: int) -> tuple[int, int]:
-        """As `input_rows`, for columns."""
+        """Return the range of input columns that output columns `left` to `right` depend on."""
         reach = (self.width - 1) * self.dilation_x + 1
         return _behind(left, right, in_width, self.stride_x, reach, self.pad_left)
 
@@ -68,7 +72,7 @@ class Kernel:
         return padded
 
     def pad_into(self, padded: NDArray[Any], values: NDArray[Any], fill: int) -> None:
-        """As `pad`, converting to the type of `padded`, which has the right shape."""
+        """Write `values` and padding to `padded`, an array of shape `padded_shape` and any type."""
         top, left = self.pad_top, self.pad_left
         bottom, right = top + values.shape[0], left + values.shape[1]
         padded[:top], padded[bottom:] = fill, fill
@@ -79,7 +83,10 @@ class Kernel:
         return height + self.pad_top + self.pad_bottom, width + self.pad_left + self.pad_right, depth
 
     def windows(self, padded: NDArray[Any], out_height: int, out_width: int) -> NDArray[Any]:
-        """View contiguous data as [out_height, out_width, kernel height, kernel width, channels]."""
+        """Return a view as [out_height, out_width, kernel height, kernel width, channels].
+
+        padded: contiguous.
+        """
         row, column, channel = padded.strides
         shape = (out_height, out_width, self.height, self.width, padded.shape[2])
         strides = (
@@ -98,7 +105,10 @@ def _behind(start: int, end: int, in_size: int, stride: int, reach: int, padding
 
 
 def upscale(values: NDArray[Any], mode: Upscale, height: int, width: int, zero: int) -> NDArray[Any]:
-    """Double both axes, cut to height x width. ZEROS puts `zero` between the elements, which stay at even places."""
+    """Double both axes and cut the result to height x width.
+
+    NEAREST repeats elements. ZEROS puts them at even positions and `zero` between them.
+    """
     if mode is Upscale.NONE:
         return values
     if mode is Upscale.NEAREST:
@@ -110,5 +120,5 @@ def upscale(values: NDArray[Any], mode: Upscale, height: int, width: int, zero: 
 
 
 def stored_size(size: int, mode: Upscale) -> int:
-    """Rows or columns in memory of an upscaled map."""
+    """Return the rows or columns in memory of a map with the upscaled size `size`."""
     return size if mode is Upscale.NONE else -(-size // 2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the NPU's bus masters see: addresses behind which there are bytes, or nothing."""
+"""The memory that the NPU's bus masters access."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ Bytes = NDArray[np.uint8]
 
 
 class Memory(Protocol):
-    """The bus. Views share the memory itself: a write through a writable view is seen by everybody.
+    """The bus. Views share the memory, so all users see a write through a view.
 
-    A device keeps views from run to run, so what is once mapped at an address stays there.
+    A device keeps views between runs. So the memory at an address must not be replaced.
     """
 
     def view(self, address: int, size_bytes: int, *, writable: bool) -> Bytes:
-        """Return `size_bytes` contiguous bytes at `address`; raise BusFault when they are not all there."""
+        """Return `size_bytes` contiguous bytes at `address`.
+
+        Raises BusFault if some of them do not exist, or are read-only and `writable` is set.
+        """
 
 
 class MappedMemory:
-    """Memory made of separate blocks; whatever lies between them faults.
+    """Memory that consists of separate blocks. An access outside the blocks faults.
 
-    A block is any NumPy array of bytes, for instance over an `mmap` shared with an emulator.
+    A block is any NumPy array of bytes, for example over an `mmap` that an emulator shares.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decodes operations: the only reader of the registers that describe operands, kernels, scales and copies."""
+"""Decodes operations from registers.
+
+No other code reads the registers of operands, kernels, scales and copies.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +35,10 @@ _KINDS = {f"OP_{kind.value}": kind for kind in Kind}
 
 @lru_cache(maxsize=64)
 def operations_of(stream: bytes, configuration: Configuration) -> tuple[Operation, ...]:
-    """Describe a stream, from reset on, up to OP_STOP or to the first command that execution would refuse.
+    """Return the operations of a stream up to OP_STOP or the first malformed command.
 
-    A stream that relies on registers from the stream before it is described wrongly; compilers write all they use.
+    All registers are 0 at the start. So the result is wrong for a stream that relies on registers
+    of the previous stream. Compilers write all registers that they use.
     """
     found: list[Operation] = []
     for step in steps_of(stream, configuration.product, CommandState()):
@@ -43,13 +47,13 @@ def operations_of(stream: bytes, configuration: Configuration) -> tuple[Operatio
         if step.name in _KINDS:
             try:
                 found.append(operation_at(step, configuration))
-            except MalformedStream:  # Execution faults there, and says why.
+            except MalformedStream:  # Execution faults here and reports the reason.
                 break
     return tuple(found)
 
 
 def is_operation(step: Step) -> bool:
-    """Whether the step's command computes or copies."""
+    """Tell whether the step's command computes or copies."""
     return step.name in _KINDS
 
 
@@ -81,7 +85,7 @@ class _Decoder:
         self._configuration = configuration
 
     def _value(self, name: str) -> int:
-        """Return the only field of a register."""
+        """Return the value of a register with a single field."""
         fields = self._fields(f"SET_{name}")
         return next(iter(fields.values())) if fields else 0
 

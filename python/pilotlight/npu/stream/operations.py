@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One operation of a command stream, as data.
 
-The planner executes an operation, the hazard check follows its bytes, the cycle model times it, and tables and traces
-describe it. Nothing here executes, and nothing here looks at memory.
+The planner, the hazard check, the cycle model, tables and traces use it. Nothing here executes an
+operation or accesses memory.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pilotlight.npu.stream.feature_map import BRICK_CHANNELS, Box, FeatureMap, S
 from pilotlight.npu.stream.isa import ClipRange, ElementwiseMode, PoolingMode, RoundMode, ScaleMode, Upscale
 from pilotlight.npu.stream.kernel import Kernel
 
-# The NPU's own memory, where a command would name one of the regions 0 to 7.
+# The NPU's internal memory. Other regions have the numbers 0 to 7.
 INTERNAL = 8
 TABLE_SLOT_BYTES = 256
 
@@ -25,7 +25,7 @@ _FORCED_TO_8_BIT = (ClipRange.FORCE_UINT8, ClipRange.FORCE_INT8)
 
 
 class Kind(Enum):
-    """What an operation's command is called in tables and messages."""
+    """The kinds of operation. Values are the names in tables and messages."""
 
     CONVOLUTION = "CONV"
     DEPTHWISE = "DEPTHWISE"
@@ -36,7 +36,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Range:
-    """Bytes of a region, or of the NPU's own memory (INTERNAL)."""
+    """Adjacent bytes of a region, or of the NPU's internal memory (INTERNAL)."""
 
     region: int
     start: int
@@ -52,7 +52,7 @@ class Operand:
 
     @property
     def extent(self) -> Range:
-        """From the first byte to the last, of a map that lies behind one base address."""
+        """The bytes from the first to the last one, for a map with a single tile."""
         height, width, depth = self.shape
         item = self.map.dtype.itemsize
         columns = (height - 1) * self.map.stride_y + (width - 1) * self.map.stride_x
@@ -81,7 +81,7 @@ class Operand:
 
 @dataclass(frozen=True)
 class OperandScales:
-    """How ADD and SUB scale their operands. The first operand is IFM2 when the operands are swapped."""
+    """How ADD and SUB scale their operands. If the operands are swapped, the first one is IFM2."""
 
     mode: ScaleMode
     rounding: RoundMode
@@ -92,7 +92,11 @@ class OperandScales:
 
 @dataclass(frozen=True)
 class Table:
-    """An activation table. slot: counts pieces of TABLE_SLOT_BYTES. wide: indexed by 16 bits, with interpolation."""
+    """An activation table.
+
+    slot: its place, in units of TABLE_SLOT_BYTES.
+    wide: indexed by 16 bits, with interpolation; otherwise by 8 bits.
+    """
 
     slot: int
     wide: bool
@@ -105,9 +109,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Activation:
-    """The end of an operation, as the registers have it: clip_range and function may be values that do not exist.
+    """The activation registers. clip_range and function may have illegal values.
 
-    low, high: clip limits as 16 stored bits; whether they are signed depends on the output and on clip_range.
+    low, high: clip limits as 16 stored bits. Output and clip_range tell whether they are signed.
     """
 
     function: int
@@ -125,7 +129,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class Copy:
-    """A DMA. stride_modes: of source and destination, 0 for bytes in a row."""
+    """A DMA. stride_modes: of source and destination; 0 for adjacent bytes."""
 
     source: Range
     destination: Range
@@ -134,20 +138,20 @@ class Copy:
 
 @dataclass(frozen=True)
 class Operation:
-    """One command that computes (it then has `ifm` and `ofm`) or copies (then it has `copy`).
+    """A command that computes, with `ifm` and `ofm`, or that copies, with `copy`.
 
     at: word index of the command.
-    ifm, ifm2, ofm: with region_base 0. ifm2: None for one operand, or when `constant` takes its place.
-    constant: the second operand of an elementwise operation, less its zero point.
-    swapped: IFM2 is the first operand.
-    kernel: of what slides a window; REDUCE_SUM does not.
-    upscale: how the IFM is enlarged before the kernel sees it.
-    weights, scales: streams, one for each core. A core without channels leaves its stream alone.
-    scale: multiplier and shift of the whole output; None when each channel has its own, in `scales`.
+    ifm, ifm2, ofm: with region_base 0. ifm2 is None if there is one operand or a `constant`.
+    constant: the second operand of an elementwise operation minus its zero point.
+    swapped: whether IFM2 is the first operand.
+    kernel: None for elementwise operations and REDUCE_SUM.
+    upscale: how the IFM is enlarged before the kernel uses it.
+    weights, scales: streams, one per core. A core without channels does not read its stream.
+    scale: multiplier and shift of all channels; None if each channel has its own, in `scales`.
     rounding: of the output.
-    block: height, width and channels of the piece of output that hardware works on at a time.
-    accumulator_bits: 16 stands for the floating point format.
-    blockdep: how many blocks of the operation before may be unfinished when this one starts.
+    block: height, width and channels of the output block that hardware computes at a time.
+    accumulator_bits: 32 or 40; 16 stands for the floating point format.
+    blockdep: number of blocks of the previous operation that may be unfinished at the start.
     """
 
     at: int
@@ -182,24 +186,24 @@ class Operation:
 
     @property
     def inputs(self) -> tuple[Operand, ...]:
-        """IFM, and IFM2 where there is one."""
+        """IFM, and IFM2 if it is used."""
         return tuple(operand for operand in (self.ifm, self.ifm2) if operand is not None)
 
     @property
     def constants(self) -> tuple[Range, ...]:
-        """Weights and scales, or what a copy fetches."""
+        """Weights and scales, or the source of a copy."""
         if self.copy is not None:
             return () if self.copy.source.region == INTERNAL else (self.copy.source,)
         return tuple(stream for stream in (*self.weights, *self.scales) if stream.size)
 
     @property
     def crosses_depth(self) -> bool:
-        """Whether each output is computed from all channels of the input."""
+        """Whether each output element depends on all channels of the input."""
         return self.kind is Kind.CONVOLUTION or self.mode is PoolingMode.REDUCE_SUM
 
     @property
     def upscaled_size(self) -> tuple[int, int]:
-        """Rows and columns of the IFM as the kernel sees it."""
+        """Rows and columns of the IFM after upscaling."""
         assert self.kernel is not None and self.ofm is not None
         return self.kernel.input_size(*self.ofm.shape[:2])
 
@@ -213,7 +217,10 @@ class Operation:
         return Table(self.activation.function - _FIRST_TABLE, not narrow, item)
 
     def input_boxes(self, box: Box, first: int, last: int) -> tuple[tuple[Operand, Box], ...]:
-        """Return what a box of the output is computed from, in channels first..last of the stored inputs."""
+        """Return the boxes of the stored inputs that a box of the output depends on.
+
+        first, last: range of the input's channels.
+        """
         assert self.ifm is not None
         rows, columns = (box.top, box.bottom), (box.left, box.right)
         if self.kernel is not None:
@@ -222,7 +229,7 @@ class Operation:
             columns = _stored(self.kernel.input_columns(*columns, width), self.upscale)
         found = [(self.ifm, Box(*rows, *columns, first, last))]
         if self.ifm2 is not None:
-            # A dimension that is broadcast has one element.
+            # IFM2 has size 1 in a broadcast dimension.
             spans = zip(self.ifm2.shape, (rows, columns, (first, last)), strict=True)
             ranges = [(0, 1) if size == 1 else span for size, span in spans]
             found.append((self.ifm2, Box(*ranges[0], *ranges[1], *ranges[2])))
@@ -234,5 +241,5 @@ def _stored(span: tuple[int, int], upscale: Upscale) -> tuple[int, int]:
 
 
 def number(stored: int, signed: bool) -> int:
-    """Return what a register of 16 bits means."""
+    """Return the value of a 16-bit register."""
     return stored - (1 << 16) if signed and stored & 1 << 15 else stored

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The NPU products, as data: each one's command set and the facts that differ between products.
+"""The NPU products as data: their command sets, and facts that differ between them.
 
-Decoder, disassembler, simulator and the firmware's verifier all read these tables. A row has a name, an opcode and
-the fields, in the notation of `isa.py`. tests/npu/test_isa.py compares the tables with those in Vela's wheel.
+The decoder, the disassembler, the simulator and the firmware's verifier use these tables. A row has
+a name, an opcode and fields in the notation of `isa.py`. tests/npu/test_isa.py compares the tables
+with those in Vela's wheel.
 
-A new product is a new `Product` in this file. `Product.derived` takes over what is equal in another one.
+To add a product, add a `Product` here. `Product.derived` copies commands and facts of another one.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from pilotlight.export.upstream import vela
 from pilotlight.export.upstream.noise import NoiseLog
 from pilotlight.model_spec import ModelSpec
 from pilotlight.npu.analysis.hazards import Hazard
-from pilotlight.npu.simulation import DelegateRunner
+from pilotlight.npu.delegate_runner import DelegateRunner
 
 # Returns the attempt, all attempts, and the lines that the user was told.
 Place = Callable[..., tuple[Attempt, Attempts, list[str]]]
