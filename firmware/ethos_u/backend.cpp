@@ -132,7 +132,7 @@ Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
     if (tensor.nbytes() != io.size_bytes ||
         static_cast<std::size_t>(tensor.element_size()) != io.element_bytes ||
         tensor.const_data_ptr() == nullptr) {
-      return FailAt(Status::kBadModel, "a delegate argument has another size than compiled for", i);
+      return FailAt(Status::kBadModel, "a delegate argument does not have the compiled size", i);
     }
   }
 

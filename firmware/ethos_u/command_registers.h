@@ -66,7 +66,7 @@ constexpr std::uint32_t kWeightBase = 0, kWeightLength = 1, kScaleBase = 2, kSca
 constexpr std::uint32_t kSource = 0, kTarget = 1, kLength = 2;
 
 // Why a command is refused, for Failure::reason.
-inline constexpr char kUnknownCommand[] = "is not one of this NPU's";
+inline constexpr char kUnknownCommand[] = "is not a command of this NPU";
 inline constexpr char kReservedValue[] = "has a reserved bit or value";
 inline constexpr char kUnsetRegister[] = "uses a register that the stream did not set";
 

@@ -105,7 +105,7 @@ bool DescribeProgram(const Failure& failure, Text& text) {
       return true;
     case Cause::kUnreachable:
       Where(text, failure.region);
-      text << " lies where the NPU cannot reach: address ";
+      text << " is out of the NPU's reach: address ";
       text.Hex(failure.address);
       return true;
     default:
@@ -128,7 +128,7 @@ void DescribeNpu(const Failure& failure, Text& text) {
       text.Hex(failure.npu_status);
       break;
     case Cause::kWrongPrivilege:
-      text << "the NPU refused the security and privilege state asked for";
+      text << "the NPU did not take the requested security and privilege";
       break;
     case Cause::kUnknownProduct:
       text << "the driver does not know this NPU: ";
@@ -152,7 +152,7 @@ void DescribeNpu(const Failure& failure, Text& text) {
       Progress(text, failure);
       break;
     case Cause::kWeightFault:
-      text << "the weight decoder met a malformed weight stream";
+      text << "the weight decoder found a malformed weight stream";
       Progress(text, failure);
       break;
     case Cause::kEccFault:

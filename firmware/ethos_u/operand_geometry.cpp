@@ -49,7 +49,7 @@ const char* MapLayout::Read() {
   if (!bricks_) return nullptr;
 
   const std::int64_t brick_bytes = kBrickChannels * element_bytes;
-  if (stride_x_ != brick_bytes) return "has NHCWB16 columns that are not bricks";
+  if (stride_x_ != brick_bytes) return "has NHCWB16 columns that are not one brick apart";
   const std::int64_t stride_c = registers_.Stride(map_.group, kStrideC);
   const std::uint32_t full = (size_.depth - 1) / kBrickChannels;  // Bricks before the last one.
   const std::int64_t last = full * stride_c;
@@ -73,7 +73,8 @@ const char* MapLayout::TileBytes(std::uint32_t tile, ByteRange& bytes) {
   const std::uint32_t rows = lower ? size_.height - upper_rows : upper_rows;
   if (rows == 0) return nullptr;
   const std::int64_t base = registers_.Address(map_.group, tile);
-  if (bricks_ && base % kBrickChannels != 0) return "has NHCWB16 bricks off 16 bytes";
+  if (bricks_ && base % kBrickChannels != 0)
+    return "has NHCWB16 bricks that are not 16-byte aligned";
   bytes.begin = base + pixel_.begin + Below(rows, stride_y_) + Below(columns, stride_x_);
   bytes.end = base + pixel_.end + Above(rows, stride_y_) + Above(columns, stride_x_);
   return nullptr;

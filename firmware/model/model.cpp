@@ -157,8 +157,8 @@ Status Model::FailRuntime(const char* doing, Error error) {
 bool Model::FailPool(const char* pool, const std::optional<MarkedAllocator>& allocator) {
   if (!allocator.has_value() || allocator->refused_bytes() == 0) return false;
   if (allocator->refused_when_sealed()) {
-    Text(failure_text_) << pool << " is sealed once the model is loaded: somebody asked for "
-                        << std::uint64_t{allocator->refused_bytes()} << " bytes in an inference";
+    Text(failure_text_) << pool << " is sealed after the model is loaded: an inference requested "
+                        << std::uint64_t{allocator->refused_bytes()} << " bytes";
     return true;
   }
   Text(failure_text_) << pool << " too small: " << std::uint64_t{allocator->size()}

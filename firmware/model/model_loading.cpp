@@ -137,7 +137,8 @@ Status Model::PlacePlannedBuffers(const MethodMeta& meta) {
     const auto needed = meta.memory_planned_buffer_size(i);
     if (!needed.ok()) return FailRuntime("reading the memory plan", needed.error());
     if (needed.get() > arena.size_bytes) {
-      return FailAt(Status::kNoMemory, "planned buffer too small: number", i + 1);
+      Text(failure_text_) << "planned buffer " << std::uint64_t{i + 1} << " is too small";
+      return Status::kNoMemory;
     }
     planned_spans_[i] = {arena.data, arena.size_bytes};
     planned_use_bytes_ += static_cast<std::size_t>(needed.get());
