@@ -10,7 +10,7 @@ namespace pilotlight::console_session {
 namespace {
 
 constexpr std::size_t kReadBytes = 256;
-// By then the last frame is on the wire, at any baud rate in use.
+// Enough time for the last bytes of the UART at the baud rates of our boards (DESIGN.md).
 constexpr std::uint64_t kDrainUs = 10'000;
 
 void ResetAfterDrain() {

@@ -53,10 +53,10 @@ std::size_t RoundUp(std::size_t size, std::size_t multiple) {
 
 }  // namespace
 
-// One delegate of a loaded method, verified by init().
+// One delegate of a loaded method. init() has verified it.
 struct EthosUBackend::Handle {
   Program program;
-  std::uint32_t fast_scratch_bytes = 0;  // What it was verified for; 0 when it uses none.
+  std::uint32_t fast_scratch_bytes = 0;  // Size at verification; 0: not used.
 };
 
 void EthosUBackend::BeginInference(std::uint64_t deadline_us) {
@@ -71,7 +71,8 @@ bool EthosUBackend::is_available() const { return true; }
 executorch::runtime::Result<DelegateHandle*> EthosUBackend::init(BackendInitContext& context,
                                                                  FreeableBuffer* processed,
                                                                  ArrayRef<CompileSpec>) const {
-  // The code generator sizes method pools by this (python/pilotlight/codegen/arenas.py).
+  // The code generator computes the size of method pools from this size
+  // (python/pilotlight/codegen/arenas.py).
   static_assert(sizeof(Handle) == (sizeof(void*) == 4 ? 36 : 64), "HANDLE_BYTES in arenas.py");
 
   Handle verified;
@@ -103,7 +104,7 @@ Error EthosUBackend::execute(BackendExecutionContext& context, DelegateHandle* o
   if (opaque == nullptr) return Error::DelegateInvalidHandle;
   const Handle& handle = *static_cast<const Handle*>(opaque);
 
-  // Whole cache lines of our own, or invalidation would drop a neighbour's data.
+  // Whole cache lines. Otherwise invalidation would drop data of a neighbour.
   const std::size_t size = RoundUp(handle.program.scratch_size_bytes, kCacheLineBytes);
   void* scratch = context.allocate(size, kCacheLineBytes);
   if (scratch == nullptr) {
@@ -131,7 +132,7 @@ Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
     if (tensor.nbytes() != io.size_bytes ||
         static_cast<std::size_t>(tensor.element_size()) != io.element_bytes ||
         tensor.const_data_ptr() == nullptr) {
-      return FailAt(Status::kBadModel, "a delegate argument has another size than compiled for", i);
+      return FailAt(Status::kBadModel, "a delegate argument does not have the compiled size", i);
     }
   }
 
@@ -173,7 +174,7 @@ Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
 }
 
 void EthosUBackend::destroy(DelegateHandle*) const {
-  // The handle is plain data in the method allocator, which the caller reclaims.
+  // The handle is plain data in the method allocator. The caller frees that.
 }
 
 Error EthosUBackend::FailAt(Status status, const char* text, std::uint64_t number) const {
@@ -196,8 +197,8 @@ Error EthosUBackend::LogFailure() const {
 }
 
 Result<EthosUBackend*> RegisterBackend(Npu& npu) {
-  // Placed by hand: a function-local static would bring in destructor
-  // registration, and a namespace-scope one would run before main().
+  // Constructed in static storage: a function-local static would register a destructor, and the
+  // constructor of a namespace-scope object would run before main().
   alignas(EthosUBackend) static std::byte storage[sizeof(EthosUBackend)];
   static bool registered = false;
   if (registered) return Status::kBusy;

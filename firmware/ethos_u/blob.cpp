@@ -23,11 +23,11 @@ constexpr std::size_t kRecordBytes = kRegionAt + 4;
 
 constexpr std::uint32_t kScratchRegion = 1;
 
-// More than any model has; keeps the pairwise check below short on a bad file.
+// More than any model has. The limit bounds the time that Apart() takes for a bad file.
 constexpr std::uint64_t kMaxTensors = 64;
 
-// Vela refuses command streams above 16 MiB; nothing in a blob is near 1 GiB,
-// and below it no sum or product of two sizes here can overflow 64 bits.
+// Vela refuses command streams above 16 MiB, and no part of a blob is near 1 GiB. Below this
+// limit, no sum or product of two sizes can overflow 64 bits.
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
 
 struct Block {
@@ -43,7 +43,7 @@ constexpr const char* kBlockNames[kBlockCount] = {"vela_bin_stream", "cmd_data",
 
 int IndexOf(const std::byte* name) {
   for (int i = 0; i < kBlockCount; ++i) {
-    // Names are shorter than the field, so the comparison includes the NUL.
+    // Names are shorter than their field, so the comparison can include the NUL.
     if (std::memcmp(name, kBlockNames[i], std::strlen(kBlockNames[i]) + 1) == 0) return i;
   }
   return kBlockCount;

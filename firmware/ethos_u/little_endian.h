@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// 32-bit little-endian words out of file bytes of any alignment.
+// Reads 32-bit little-endian words from bytes of any alignment.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace pilotlight::ethos_u {
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the NPU is little-endian, as is its CPU");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the blob and this CPU are little-endian");
 
 inline std::uint32_t LoadU32(const std::byte* at) {
   std::uint32_t word;

@@ -6,8 +6,8 @@
 namespace pilotlight::ethos_u {
 namespace {
 
-// CMD bits that allow the NPU to stop its clock and power. Zero: it stays
-// awake between runs, so that its settings survive (DESIGN.md, rejected).
+// The CMD bits that allow the NPU to stop its clock and power are 0. So the NPU stays awake
+// between runs and keeps its settings (DESIGN.md, rejected).
 constexpr std::uint32_t kStayAwake = 0;
 
 std::uintptr_t AddressOf(const std::byte* pointer) {
@@ -17,8 +17,8 @@ std::uintptr_t AddressOf(const std::byte* pointer) {
 }  // namespace
 
 Region Region::ReadOnly(Span<const std::byte> bytes) {
-  // The one place where const is dropped; bytes() of a region that is not
-  // written() is only cleaned and addressed.
+  // Only here const is dropped. If a region is not written(), the driver only cleans its bytes
+  // and takes their address.
   return Region({const_cast<std::byte*>(bytes.data()), bytes.size()}, false);
 }
 
@@ -56,7 +56,7 @@ Status Npu::Reset() {
   if (!port_.alive()) return Fail(Status::kTimeout, Cause::kNoAnswer);
   if (!protection_taken) return Fail(Status::kDeviceFault, Cause::kWrongPrivilege);
 
-  // A reset clears these, hence here and not in Open().
+  // Set here and not in Open(), because a reset clears them.
   const bool u65 = identity_.product() == reg::kProductU65;
   const std::uint32_t reads = options_.max_reads != 0 ? options_.max_reads : (u65 ? 64u : 32u);
   const std::uint32_t writes = options_.max_writes != 0 ? options_.max_writes : (u65 ? 32u : 16u);
@@ -70,15 +70,15 @@ Status Npu::Reset() {
 
 Result<RunStats> Npu::Run(const Program& program, Span<const Region> regions,
                           std::uint64_t deadline_us) {
-  // A failed recovery is tried once more, here: nothing else would.
+  // After a failed reset, this is the only place that tries again.
   if (!opened_) PILOTLIGHT_TRY(Open());
   Places places;
   PILOTLIGHT_TRY(LocateAll(program, regions, places));
   if (platform::NowUs() >= deadline_us) return Fail(Status::kTimeout, Cause::kTooLate);
   const std::uint64_t simulator_us = SimulatorUs();
 
-  // Constants too: a model loaded over the debug link was written by the CPU,
-  // so parts of it may exist only in dirty cache lines.
+  // Read-only regions too: the CPU may have written them, for example when a model was loaded
+  // over the debug link. Then parts of them may exist only in dirty cache lines.
   port_.CleanDCache(program.stream);
   for (const Region& region : regions) {
     if (region.given()) port_.CleanDCache(region.bytes());
@@ -86,7 +86,7 @@ Result<RunStats> Npu::Run(const Program& program, Span<const Region> regions,
 
   Start(program, places, regions);
   if (const Status status = WaitForEnd(deadline_us, simulator_us); status != Status::kOk) {
-    // Or it keeps writing into memory that the caller is about to reuse.
+    // Otherwise the NPU would keep writing to memory that the caller will reuse.
     const Failure why = failure_;
     opened_ = Reset() == Status::kOk;
     failure_ = why;
@@ -95,7 +95,7 @@ Result<RunStats> Npu::Run(const Program& program, Span<const Region> regions,
   }
   const RunStats stats = ReadCounters();
 
-  // After the run, not before: the CPU may prefetch stale lines during it.
+  // Only after the run, because the CPU may prefetch stale lines during the run.
   for (const Region& region : regions) {
     if (region.given() && region.written()) port_.InvalidateDCache(region.bytes());
   }
@@ -158,7 +158,7 @@ void Npu::StartCounters() {
 
 RunStats Npu::ReadCounters() {
   RunStats stats;
-  port_.Write(reg::kPmcr, 0);  // Stopped, so that the two halves below belong together.
+  port_.Write(reg::kPmcr, 0);  // Stopped, so that the two halves below match.
   stats.cycles = port_.Read(reg::kPmCcntrLow);
   stats.cycles |= static_cast<std::uint64_t>(port_.Read(reg::kPmCcntrHigh) & 0xFFFF) << 32;
   for (std::uint32_t i = 0; i < reg::kPmEventCounters; ++i) {
@@ -188,8 +188,8 @@ Status Npu::WaitForEnd(std::uint64_t deadline_us, std::uint64_t simulator_us) {
       if (!port_.alive()) return Fail(Status::kTimeout, Cause::kNoAnswer);
       return FailRunning(Status::kTimeout, Cause::kNoInterrupt, status);
     }
-    // In this order no interrupt is lost: one before the clear shows in STATUS,
-    // one after it is either still pending when armed or shows in STATUS too.
+    // This order loses no interrupt. STATUS shows an interrupt before the clear. An interrupt
+    // after the clear is pending when the port is armed, or STATUS shows it too.
     port_.Write(reg::kCmd, kStayAwake | reg::kCmdClearIrq);
     port_.ArmIrq();
     const std::uint32_t status = port_.Read(reg::kStatus);
@@ -200,7 +200,7 @@ Status Npu::WaitForEnd(std::uint64_t deadline_us, std::uint64_t simulator_us) {
       }
       return CheckStatus(status);
     }
-    // Still running: an IRQ command in the middle of the stream.
+    // The stream is still running: the interrupt came from an IRQ command in it.
     if (platform::NowUs() >= MovedOn(deadline_us, simulator_us)) {
       return FailRunning(Status::kTimeout, Cause::kNoInterrupt, status);
     }
@@ -209,7 +209,7 @@ Status Npu::WaitForEnd(std::uint64_t deadline_us, std::uint64_t simulator_us) {
 
 std::uint64_t Npu::MovedOn(std::uint64_t deadline_us, std::uint64_t simulator_us) const {
   const std::uint64_t grown_us = SimulatorUs() - simulator_us;
-  // "Never" stays never.
+  // A sum that overflows means "never".
   return deadline_us + grown_us < deadline_us ? ~std::uint64_t{0} : deadline_us + grown_us;
 }
 
@@ -237,7 +237,7 @@ void Npu::Write64(std::uint32_t offset_low, std::uint64_t value) {
 }
 
 bool Npu::Reachable(std::uint64_t address, std::size_t size_bytes) const {
-  static_assert(platform::NpuPort::kNotVisible >> 40 != 0, "lies beyond any limit below");
+  static_assert(platform::NpuPort::kNotVisible >> 40 != 0, "must exceed every limit below");
   const std::uint32_t address_bits = identity_.product() == reg::kProductU55 ? 32 : 40;
   const std::uint64_t limit = std::uint64_t{1} << address_bits;
   return address < limit && size_bytes <= limit - address;
@@ -259,7 +259,7 @@ Status Npu::FailAt(Status status, Cause cause, std::uint32_t region, std::uint64
 }
 
 Status Npu::FailRunning(Status status, Cause cause, std::uint32_t npu_status) {
-  // QREAD may not be read while a reset is under way.
+  // During a reset, only STATUS may be read.
   const std::uint32_t queue_read = cause == Cause::kResetStuck ? 0 : port_.Read(reg::kQRead);
   const Status failed = Fail(status, cause);
   failure_.npu_status = npu_status;

@@ -11,10 +11,10 @@ constexpr std::uint32_t kMagic = 0x31504F43;  // "COP1"
 constexpr std::size_t kWordBytes = 4;
 constexpr std::size_t kStreamAlignBytes = 16;
 
-// Low byte of an action word.
+// The low byte of an action word.
 enum Action : std::uint32_t {
-  kOptimizerConfig = 1,  // Followed by CONFIG and ID of the NPU compiled for.
-  kCommandStream = 2,    // Length in words: bits 15..8 above bits 31..16.
+  kOptimizerConfig = 1,  // CONFIG and ID of the NPU compiled for follow.
+  kCommandStream = 2,    // Length in words: bits 23..16 in bits 15..8, bits 15..0 in bits 31..16.
   kNop = 5,
 };
 

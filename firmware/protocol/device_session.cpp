@@ -67,7 +67,7 @@ void DeviceSession::Identify(const Frame& request) {
   if (request.payload.size() != kNonceBytes) {
     return Refuse(request, ErrorReason::kBadPayload, "IDENTIFY carries a nonce of 16 bytes");
   }
-  // The host repeats IDENTIFY when its answer was lost: that is the same session.
+  // The host repeats IDENTIFY if the answer was lost. The session then stays the same.
   const bool repeated =
       in_session_ && std::memcmp(nonce_, request.payload.data(), sizeof nonce_) == 0;
   if (!repeated) {

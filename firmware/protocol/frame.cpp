@@ -25,7 +25,7 @@ void WriteFrame(Span<const std::byte> body, ByteSink& sink) {
     sink.Write({&code, 1});
     sink.Write(body.subspan(at, length));
     at += length;
-    // A full block stands for no zero; any other block swallows the zero that ended it.
+    // A full block encodes no zero. Any other block also encodes the zero after its data.
     zero_was_last = length < kMaxBlockBytes && at < body.size();
     if (zero_was_last) ++at;
   }
@@ -60,7 +60,7 @@ FrameDecoder::Event FrameDecoder::EndOfFrame() {
   if (damage_ == Damage::kNone) {
     PayloadReader header({buffer_.data(), kHeaderBytes});
     frame_.type = static_cast<MessageType>(header.U8());
-    header.U8();  // Flags: Check() saw that they are 0.
+    header.U8();  // Flags: 0, because Check() passed.
     frame_.sequence = header.U16();
     frame_.payload = {buffer_.data() + kHeaderBytes, size_ - kHeaderBytes - kCrcBytes};
   }

@@ -36,7 +36,7 @@ def test_measured_memory_is_the_computed_to_the_byte(model: str) -> None:
     ("pool", "unit", "said"),
     [
         ("method pool", 4, "method pool"),
-        ("planned buffer", 16, "planned buffer too small: number 1"),
+        ("planned buffer", 16, "planned buffer 1 is too small"),
         ("temp pool", 32, "temp pool is too small for the NPU's scratch"),
     ],
 )

@@ -50,14 +50,20 @@ class Mutation:
     after: str
 
 
-STREAM, BLOB, PAYLOAD, BACKEND, NPU = "command_stream.cpp", "blob.cpp", "payload.cpp", "backend.cpp", "npu.cpp"
+STREAM, REGISTERS, GEOMETRY, ACCESS = (
+    "command_stream.cpp",
+    "command_registers.cpp",
+    "operand_geometry.cpp",
+    "region_access.cpp",
+)
+BLOB, PAYLOAD, BACKEND, NPU = "blob.cpp", "payload.cpp", "backend.cpp", "npu.cpp"
 MUTATIONS = (
-    Mutation("access: beyond the end", STREAM, "begin >= 0 && end <= size", "begin >= 0"),
-    Mutation("access: before the begin", STREAM, "begin >= 0 && end <= size", "end <= size"),
-    Mutation("access: writes to the weights", STREAM, " && !(written && region == 0)", ""),
+    Mutation("access: beyond the end", ACCESS, "begin >= 0 && end <= size", "begin >= 0"),
+    Mutation("access: before the begin", ACCESS, "begin >= 0 && end <= size", "end <= size"),
+    Mutation("access: writes to the weights", ACCESS, " && !(written && region == 0)", ""),
     Mutation(
         "access: region that is not there",
-        STREAM,
+        ACCESS,
         "const bool missing = region > 1 && size == 0;",
         "const bool missing = false;",
     ),
@@ -82,28 +88,33 @@ MUTATIONS = (
         "false",
     ),
     Mutation("streams: those of the second core", STREAM, "core < cores; ++core", "core < 1; ++core"),
-    Mutation("scales: those of an idle core", STREAM, "!idle || HasBytes(group, kScaleLength)", "!idle"),
-    Mutation("weights: those of an idle core", STREAM, "!idle || HasBytes(group, kWeightLength)", "!idle"),
-    Mutation("kernel: pads more than it covers", STREAM, "size < padding", "false"),
-    Mutation("bricks: columns that are none", STREAM, "stride_x != brick_bytes", "false"),
-    Mutation("bricks: off their alignment", STREAM, "bricks && base % kBrickChannels != 0", "false"),
-    Mutation("bricks: those before the last", STREAM, "before > high", "false"),
-    Mutation("strides: negative ones", STREAM, "stride < 0 ? (count - 1) * stride : 0", "0"),
-    Mutation("tiles: the lower ones", STREAM, "lower ? height - upper_rows : upper_rows", "lower ? 0 : upper_rows"),
+    Mutation("scales: those of an idle core", STREAM, "!idle || registers_.HasBytes(group, kScaleLength)", "!idle"),
+    Mutation("weights: those of an idle core", STREAM, "!idle || registers_.HasBytes(group, kWeightLength)", "!idle"),
+    Mutation("kernel: pads more than it covers", GEOMETRY, "size < padding", "false"),
+    Mutation("bricks: columns that are none", GEOMETRY, "stride_x_ != brick_bytes", "false"),
+    Mutation("bricks: off their alignment", GEOMETRY, "bricks_ && base % kBrickChannels != 0", "false"),
+    Mutation("bricks: those before the last", GEOMETRY, "before > pixel_.end", "false"),
+    Mutation("strides: negative ones", GEOMETRY, "stride < 0 ? (count - 1) * stride : 0", "0"),
     Mutation(
-        "tiles: the right ones", STREAM, "right ? width - left_columns : left_columns", "right ? 0 : left_columns"
+        "tiles: the lower ones", GEOMETRY, "lower ? size_.height - upper_rows : upper_rows", "lower ? 0 : upper_rows"
     ),
-    Mutation("registers: left from another stream", STREAM, "unset_ = true", "unset_ = false"),
+    Mutation(
+        "tiles: the right ones",
+        GEOMETRY,
+        "right ? size_.width - left_columns : left_columns",
+        "right ? 0 : left_columns",
+    ),
+    Mutation("registers: left from another stream", REGISTERS, "used_unset_ = true", "used_unset_ = false"),
     Mutation(
         "registers: reserved bits",
-        STREAM,
+        REGISTERS,
         "(param & ~std::uint32_t{commands_.setting_bits[index]}) != 0",
         "false",
     ),
-    Mutation("registers: reserved values", STREAM, " && (param & param >> 1 & fields.lower_bits) != 0", " && false"),
-    Mutation("registers: index of a short one", STREAM, "!exists || commands_", "commands_"),
-    Mutation("registers: index of a long one", STREAM, "group >= kGroups || place", "place"),
-    Mutation("registers: of U65 alone", STREAM, "kind == 0", "false"),
+    Mutation("registers: reserved values", REGISTERS, " && (param & param >> 1 & fields.lower_bits) != 0", " && false"),
+    Mutation("registers: index of a short one", REGISTERS, "!exists || commands_", "commands_"),
+    Mutation("registers: index of a long one", REGISTERS, "group >= kGroups || place", "place"),
+    Mutation("registers: of U65 alone", REGISTERS, "kind == 0", "false"),
     Mutation("operations: unknown modes", STREAM, "param > range->last_param", "false"),
     Mutation("stream: cut off in a command", STREAM, "stream_.size() - next < 4", "false"),
     Mutation("blob: block longer than the blob", BLOB, "length > bytes_.size() - at)", "false)"),

@@ -19,7 +19,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import bounded
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("blob", "command_stream", "failure", "payload", "program")
+SOURCES = (
+    "blob",
+    "command_registers",
+    "command_stream",
+    "failure",
+    "operand_geometry",
+    "payload",
+    "program",
+    "region_access",
+)
 _REGIONS = 8
 _LIMIT_S = 300
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A model of this image as the server sees it: the C API that apps use, behind ModelPort.
+// Implements ModelPort for a model of this image, with the C API that apps use.
 #pragma once
 
 #include "model_port.h"
@@ -10,7 +10,7 @@ namespace pilotlight::check {
 
 class LinkedModel final : public ModelPort {
  public:
-  // Loads the model; status() says how that went. `descriptor` must outlive this.
+  // Loads the model; status() has the result. `descriptor` must outlive this object.
   void Open(const pilotlight_model_descriptor_t& descriptor);
 
   const pilotlight_model_descriptor_t& descriptor() const override { return *descriptor_; }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The check app: answers `west check` over the console with every model that is
-// linked into the image. Whatever fails on the way up, it still answers IDENTIFY
-// and says what failed.
+// The check app: serves `west check` over the console, with all models of the image. If a step
+// of the start fails, the app still answers IDENTIFY and reports the failure.
 #include <cstring>
 
 #include "linked_model.h"
@@ -31,8 +30,8 @@ struct BoardDevice final : Device {
   std::uint32_t ConsoleOverruns() override { return platform::ConsoleOverruns(); }
 };
 
-// Everything the app owns. Static storage: models refer to themselves, and the log sink is a
-// plain function that has to find the server.
+// All objects of the app. They are in static storage because models contain pointers to
+// themselves, and because the log sink is a plain function that must find the server.
 struct App {
   LinkedModel models[kModels];
   ModelPort* ports[kModels] = {};

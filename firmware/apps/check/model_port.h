@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the server needs from the image around it. The image implements these
-// over model/ and platform/ (linked_model.h, main.cpp); tests implement them by
-// hand. All calls come from thread context.
+// The server's interfaces to the image around it. The image implements them with model/ and
+// platform/ (linked_model.h, main.cpp); tests implement fakes. All calls come from thread
+// context.
 #pragma once
 
 #include <cstddef>
@@ -19,23 +19,23 @@ class ModelPort {
  public:
   virtual const pilotlight_model_descriptor_t& descriptor() const = 0;
 
-  // kOk once the model was loaded; otherwise why not, in words too.
+  // kOk if the model is loaded. Otherwise the reason, as a status and as text.
   virtual Status status() const = 0;
   virtual const char* status_text() const = 0;
 
-  // The tensor's memory; as many bytes as the descriptor says. Only when status() is kOk.
+  // The tensor's memory, with the size in the descriptor. Precondition: status() is kOk.
   virtual Span<std::byte> Input(std::uint32_t index) = 0;
   virtual Span<const std::byte> Output(std::uint32_t index) = 0;
 
-  // Fills everything an inference reads or writes (planned buffers, scratch) but
-  // state with `pattern`, so that nothing of an earlier inference can pass for a result.
+  // Fills planned buffers and scratch, but not the state, with `pattern`, so that no data of an
+  // earlier inference can pass for a result.
   virtual void Poison(std::byte pattern) = 0;
 
-  // What one inference leaves to the next is again as it was when the model was opened.
+  // Resets the state to its values after the load.
   virtual void ResetState() = 0;
 
-  // Runs once; the NPU may take `timeout_us`. failure() says why the last run failed, "" after
-  // success; the text is static or lives in the port.
+  // Runs one inference. `timeout_us` limits the time on the NPU. failure() is the reason if the
+  // last run failed, else "". The text is valid until the next run.
   virtual Status Run(std::uint32_t timeout_us) = 0;
   virtual const char* failure() const = 0;
   virtual pilotlight_statistics_t Statistics() const = 0;

@@ -18,12 +18,13 @@ namespace {
 
 constexpr std::uint32_t kUsPerMs = 1000;
 
-// The wire counts in milliseconds. Over an hour is as good as for ever.
+// The protocol counts in milliseconds. A time above UINT32_MAX us (71 minutes) is cut there.
 std::uint32_t TimeoutUs(std::uint32_t timeout_ms) {
   return timeout_ms < UINT32_MAX / kUsPerMs ? timeout_ms * kUsPerMs : UINT32_MAX;
 }
 
-// Another pattern at each run, so that the poison of one cannot be the answer of the next.
+// The pattern changes with each run. Otherwise the poison of one run could pass for the result
+// of the next.
 std::byte PoisonFor(std::uint32_t run) {
   return static_cast<std::byte>((0xA5u + 59u * run) & 0xFFu);
 }
@@ -191,7 +192,7 @@ void Server::Infer(ModelPort& model, std::uint32_t timeout_us) {
   last_run_.cpu_cycles = device_.CpuCycles() - start_cycles;
   last_run_.duration_us = device_.NowUs() - start_us;
 
-  // The port may reuse its text; the answer may be asked for again later.
+  // Copied, because the port may reuse its text and the host may ask for the answer again.
   std::strncpy(last_run_.text, model.failure(), protocol::kMaxStringBytes);
   last_run_.statistics = model.Statistics();
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Serves the requests of firmware/protocol/SPEC.md that are about models, over any byte sink:
-// bytes in by Receive(), frames out. It owns what a session knows of the models (number of
-// runs, which inputs are complete, whether outputs may be read). It knows nothing about
-// boards or the runtime: those are behind ModelPort and Device.
+// Serves the requests of firmware/protocol/SPEC.md that are about models. Bytes come in by
+// session().Receive(), and frames go to a byte sink. The server owns the state of a session:
+// the number of runs, which inputs are complete, and whether outputs may be read. It knows
+// nothing about boards or the runtime, which are behind ModelPort and Device.
 //
-// Lifecycle: as protocol::DeviceSession.
+// Lifecycle: that of protocol::DeviceSession.
 #pragma once
 
 #include <cstddef>
@@ -20,20 +20,20 @@
 
 namespace pilotlight::check {
 
-// Most data bytes in one frame. Larger means fewer acknowledgements, and a larger
-// console buffer in platform/: it must hold kWindow frames while the server is busy.
+// Most data bytes in one frame. A larger number needs fewer acknowledgements but a larger
+// console buffer in platform/, which must hold kWindow frames while the server is busy.
 inline constexpr std::uint16_t kMaxChunkBytes = 1024;
 inline constexpr std::uint8_t kWindow = 4;
 inline constexpr std::size_t kBodyBytes = kMaxChunkBytes + protocol::kBodyOverheadBytes;
 static_assert(kBodyBytes >= protocol::kMinBodyBytes);
 
-inline constexpr std::size_t kMaxInputs = 255;  // As many as the protocol can number.
+inline constexpr std::size_t kMaxInputs = 255;  // The protocol numbers inputs in a byte.
 
 using protocol::DeviceFacts;
 
 class Server {
  public:
-  // All are borrowed. `facts` may be completed until the first Receive().
+  // All arguments are borrowed. `facts` may change until the first Receive().
   Server(const DeviceFacts& facts, Span<ModelPort* const> models, Device& device,
          protocol::ByteSink& sink)
       : facts_(facts),
@@ -41,8 +41,8 @@ class Server {
         device_(device),
         session_(facts, SessionApp(), sink, {receive_buffer_, send_buffer_, log_buffer_}) {}
 
-  // Boot(), Receive(), Log() and reset_requested(). A RUN blocks Receive() until the
-  // inference is done or its deadline passed.
+  // For Boot(), Receive(), Log() and reset_requested(). A RUN blocks Receive() until the
+  // inference has ended; its deadline limits the time on the NPU.
   protocol::DeviceSession& session() { return session_; }
 
  private:
@@ -63,7 +63,8 @@ class Server {
   void ForgetTensors();
   void SendRun(std::uint16_t sequence);
 
-  // The model of that index, loaded; otherwise refuses and returns nullptr.
+  // Returns the model if it exists and is loaded. Otherwise refuses the request and returns
+  // nullptr.
   ModelPort* OpenModel(const protocol::Frame& request, std::uint8_t index);
 
   const DeviceFacts& facts_;
@@ -78,13 +79,14 @@ class Server {
   std::uint32_t runs_ok_ = 0;
   std::uint32_t runs_failed_ = 0;
 
-  // The model being fed: which bytes of its inputs arrived, and whether its outputs are valid.
+  // The model that receives inputs: how many bytes of each input have arrived, from offset 0 on.
+  // outputs_valid_ is about the model of last_run_.
   std::uint8_t fed_model_ = 0;
   bool feeding_ = false;
   bool outputs_valid_ = false;
   std::uint32_t filled_bytes_[kMaxInputs] = {};
 
-  // The last run, kept so that a lost answer can be asked for again.
+  // The last run. It is kept so that the host can ask for a lost answer again.
   struct LastRun {
     Status status = Status::kOk;
     pilotlight_statistics_t statistics = {};

@@ -35,7 +35,7 @@ protocol::DeviceSession::App ConsoleStream::SessionApp() {
       {kFinish, Calls<&ConsoleStream::Finish>},
       {kStatistics, Calls<&ConsoleStream::AskStatistics>},
   };
-  // The stream begins at START, whatever session asks for it.
+  // START begins the stream, in any session.
   const auto new_session = [](void*) {};
   return {this, new_session, kRequests, kMaxChunkBytes, kWindow, 1};
 }
@@ -96,7 +96,7 @@ void ConsoleStream::Audio(const Frame& frame) {
     return session_.Refuse(frame, ErrorReason::kInputIncomplete, "AUDIO: leaves a gap");
   }
   if (first == next_sample_) {
-    // The payload lies at any address; the ring wants samples.
+    // Copied, because the payload may be misaligned for samples.
     std::int16_t samples[kMaxSamples];
     std::memcpy(samples, bytes.data(), bytes.size());
     ring_->Write({samples, count});
@@ -118,7 +118,7 @@ void ConsoleStream::Finish(const Frame& frame) {
   AskStatistics(frame);
 }
 
-// Answered by Computed(), so that it tells of all samples that arrived before.
+// Computed() sends the answer later, so that it includes all samples that have arrived.
 void ConsoleStream::AskStatistics(const Frame& frame) {
   statistics_asked_ = true;
   asked_type_ = frame.type;

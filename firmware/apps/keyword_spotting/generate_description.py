@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes description.h and description.cpp: features.toml, and what its formulas make of it, as C++ constants.
+"""Writes description.h and description.cpp: features.toml and its tables, as C++ constants.
 
     python generate_description.py --model python/models/kws --out FOLDER
 
-`--model` is the folder of features.toml, features.py and decision.py, which training uses too.
+`--model` is the folder of features.toml, features.py and decision.py. Training uses the same files.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ def bands(filters: np.ndarray) -> tuple[list[tuple[int, int, int]], list[float]]
 def header(constants: Sequence[tuple[str, str, object]], arrays: Sequence[tuple[str, str, int]], fft: int) -> str:
     lines = [HEAD, "#pragma once\n\n#include <cstdint>\n\n", NAMESPACE, "\n"]
     lines += [f"inline constexpr {kind} {name} = {value};\n" for kind, name, value in constants]
-    lines.append("\n// A triangle on the mel axis: its weights for the bins that lie in it.\n")
+    lines.append("\n// A triangle on the mel axis. It has a weight for each bin inside it.\n")
     lines.append("struct MelBand {\n  std::uint16_t first_bin;\n  std::uint16_t bins;\n")
     lines.append("  std::uint16_t first_weight;\n};\n\n")
     lines += [f"extern const {kind} {name}[{count}];\n" for kind, name, count in arrays]
     lines.append("\n}  // namespace pilotlight::keyword_spotting::description\n\n")
-    lines.append("// The table of twiddle factors that is linked depends on it.\n")
+    lines.append("// This name decides which table of twiddle factors the linker takes.\n")
     lines.append(f"#define KEYWORD_SPOTTING_RFFT_INIT arm_rfft_fast_init_{fft}_f32\n")
     return "".join(lines)
 

@@ -33,8 +33,8 @@ constexpr std::size_t kBlobAt = 0;
 constexpr std::size_t kTempPoolAt = 32 * 1024;
 constexpr std::size_t kScratchBytes = 1280;
 
-// Loads the golden blob into memory the NPU sees and calls the backend as a
-// runtime would.
+// Copies the golden blob to memory that the NPU can reach, and calls the backend as a runtime
+// does.
 class BackendTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -117,7 +117,7 @@ TEST_F(BackendTest, AddsUpWhatSeveralDelegateCallsOfOneInferenceCost) {
 TEST_F(BackendTest, ScratchOfExactlyTheBlobsSizeSuffices) {
   ASSERT_EQ(Init(), Error::Ok);
   EXPECT_EQ(Execute(), Error::Ok);
-  EXPECT_EQ(Execute(), Error::MemoryAllocationFailed);  // Nothing was left for a second.
+  EXPECT_EQ(Execute(), Error::MemoryAllocationFailed);  // No memory is left for a second one.
   EXPECT_EQ(backend_.failure().status, Status::kNoMemory);
   EXPECT_NE(std::string(backend_.failure().text).find("1280"), std::string::npos);
 }
@@ -129,7 +129,7 @@ TEST_F(BackendTest, MethodPoolTooSmallForTheHandleIsSaid) {
 }
 
 TEST_F(BackendTest, MalformedBlobIsRefusedAtLoad) {
-  npu_memory[kBlobAt + 18] = std::byte{1};  // The first block's length.
+  npu_memory[kBlobAt + 18] = std::byte{1};  // Length of the first block.
   EXPECT_EQ(Init(), Error::InvalidProgram);
   EXPECT_STRNE(backend_.failure().text, "");
 }
@@ -162,7 +162,7 @@ TEST_F(BackendTest, BlobOutOfTheNpusReachIsRefusedAtLoad) {
 }
 
 TEST_F(BackendTest, WeightsOutOfTheNpusReachAreRefusedAtLoad) {
-  port_.visible_to = 1568 - 112 + 100;  // All of the commands, some of the weights.
+  port_.visible_to = 1568 - 112 + 100;  // All commands, and a part of the weights.
   EXPECT_EQ(Init(), Error::InvalidArgument);
   EXPECT_NE(std::string(backend_.failure().text).find("region 0"), std::string::npos);
 }
@@ -193,14 +193,14 @@ TEST_F(BackendTest, CallWithAnotherNumberOfArgumentsIsRefused) {
 TEST_F(BackendTest, NoDataAtAllAreRefusedAtLoad) {
   BackendInitContext context(&method_pool_);
   EXPECT_EQ(backend_.init(context, nullptr, {}).error(), Error::InvalidProgram);
-  // A buffer that was freed: its size may be left.
+  // A freed buffer may still have its size.
   FreeableBuffer freed(nullptr, 64, nullptr);
   EXPECT_EQ(backend_.init(context, &freed, {}).error(), Error::InvalidProgram);
 }
 
 TEST_F(BackendTest, FastScratchThatShrankSinceTheModelWasLoadedIsRefused) {
   alignas(32) static std::byte fast[2048];
-  // The last NPU_SET_OFM_REGION of the stream: what it writes goes to region 2 instead of 1.
+  // The stream's last NPU_SET_OFM_REGION now selects region 2 instead of 1.
   std::byte* region = nullptr;
   for (std::size_t at = 176 - 112 + 32; at + 4 <= 1568 - 112; at += 4) {
     std::uint32_t word;
@@ -255,7 +255,7 @@ TEST(RegisterBackend, ANameIsGivenOnce) {
   ASSERT_TRUE(first.ok());
   EXPECT_EQ(executorch::runtime::get_backend_class("EthosUBackend"), first.value());
 
-  // Nor is the backend that has it touched.
+  // The first backend is unchanged.
   const std::byte garbage[16] = {};
   FreeableBuffer processed(garbage, sizeof(garbage), nullptr);
   BackendInitContext context(nullptr);

@@ -12,7 +12,7 @@
 namespace pilotlight::ethos_u {
 namespace {
 
-// Offsets in the golden blob, see data/README.md.
+// Offsets in the golden blob (data/README.md).
 constexpr std::size_t kPayloadHeaderAt = 32;
 constexpr std::size_t kInputsAt = 4288 - 112;
 constexpr std::size_t kOutputsAt = 4368 - 112;
@@ -46,7 +46,7 @@ TEST_F(BlobTest, ReadsWhatTheExporterWrote) {
 TEST_F(BlobTest, EveryTruncationIsRefused) {
   const std::vector<std::byte> whole = bytes_;
   for (std::size_t size = 0; size < whole.size(); ++size) {
-    // Exactly as large as its content, so that a sanitizer sees any read beyond it.
+    // The vector has exactly this size, so a sanitizer detects any read beyond it.
     bytes_.assign(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
     bytes_.shrink_to_fit();
     EXPECT_EQ(Parse(), Status::kBadModel) << size;
@@ -91,7 +91,7 @@ TEST_F(BlobTest, MissingBlockIsRefused) {
 
 TEST_F(BlobTest, TensorCountThatDisagreesWithTheBlockIsRefused) {
   for (const std::uint32_t count :
-       {0u, 2u, 0xFFFFFFFFu, 0x71C71C72u}) {  // The last overflows 32 bits.
+       {0u, 2u, 0xFFFFFFFFu, 0x71C71C72u}) {  // The last product overflows 32 bits.
     Put(kInputsAt, count);
     EXPECT_EQ(Parse(), Status::kBadModel) << count;
   }
@@ -107,7 +107,8 @@ TEST_F(BlobTest, InputThatReachesBeyondTheScratchIsRefused) {
 }
 
 TEST_F(BlobTest, DimensionsWhoseProductOverflowsAreRefused) {
-  for (std::size_t d = 0; d < 4; ++d) PutInput(d, 0x10000);  // 2 to the 64: 0 when it wraps.
+  for (std::size_t d = 0; d < 4; ++d)
+    PutInput(d, 0x10000);  // The product is 2^64, or 0 in 64 bits.
   PutInput(4, 1);
   PutInput(5, 1);
   EXPECT_EQ(Parse(), Status::kBadModel);
@@ -131,7 +132,7 @@ TEST_F(BlobTest, ScratchSizeSmallerThanItsTensorsIsRefused) {
 }
 
 TEST_F(BlobTest, ImpossibleScratchSizeIsRefused) {
-  Put(kScratchSizeAt, 0xFFFFFFFF);  // Rounded up to a cache line it would be 0 on a 32-bit CPU.
+  Put(kScratchSizeAt, 0xFFFFFFFF);  // On a 32-bit CPU, rounding up to a cache line gives 0.
   EXPECT_EQ(Parse(), Status::kBadModel);
 }
 
@@ -173,8 +174,8 @@ TEST_F(BlobTest, ElementsOfNoSizeOrTooLargeAreRefused) {
 }
 
 TEST_F(BlobTest, OverlappingInputsAreRefused) {
-  // Two inputs from one: the second record takes the place of the padding and
-  // of the block after it, which is then put back.
+  // Makes a second input: its record overwrites the padding and the next block, which the test
+  // then writes again.
   std::vector<std::byte> record(bytes_.begin() + kInputsAt + 4, bytes_.begin() + kInputsAt + 40);
   std::vector<std::byte> rest(bytes_.begin() + kInputsAt + 48, bytes_.end());
   bytes_.resize(kInputsAt + 40);
@@ -186,7 +187,7 @@ TEST_F(BlobTest, OverlappingInputsAreRefused) {
   EXPECT_EQ(Parse(), Status::kBadModel);
   EXPECT_STREQ(error_.reason, "two inputs overlap");
 
-  Put(kInputsAt + 40 + 4 * 7, 1024 + 64);  // Side by side is fine.
+  Put(kInputsAt + 40 + 4 * 7, 1024 + 64);  // Adjacent inputs are allowed.
   EXPECT_EQ(Parse(), Status::kOk) << error_.reason;
 }
 

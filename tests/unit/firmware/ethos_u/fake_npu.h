@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An Ethos-U55-128 that keeps its registers, executes nothing, and fails in the
-// ways a test scripts. Time passes only when somebody looks at the clock.
+// A fake Ethos-U55-128. It stores its registers, executes nothing, and fails as a test asks.
+// Time passes only when code reads the clock.
 #pragma once
 
 #include <algorithm>
@@ -20,10 +20,10 @@ namespace pilotlight::test {
 
 namespace reg = ethos_u::reg;
 
-// What platform::NowUs() answers; each look costs 10 us.
+// The time of platform::NowUs(). Each read adds 10 us.
 inline std::uint64_t fake_now_us = 0;
 
-// The only memory the fake NPU can reach, at device address kDeviceBase.
+// The only memory that the fake NPU can reach. Its device address is kDeviceBase.
 inline constexpr std::uint64_t kDeviceBase = 0x70000000;
 inline constexpr std::size_t kMemoryBytes = 64 * 1024;
 alignas(64) inline std::byte npu_memory[kMemoryBytes];
@@ -33,15 +33,15 @@ inline constexpr std::uint32_t kIdU55 = 0x10066001;
 
 class FakeNpu final : public platform::NpuPort {
  public:
-  // Scripted behaviour.
+  // Behaviour, set by the test.
   std::uint32_t config = kConfigU55_128;
   std::uint32_t id = kIdU55;
-  std::uint32_t polls_in_reset = 2;  // Reads of STATUS that still say "resetting".
+  std::uint32_t polls_in_reset = 2;  // Reads of STATUS that still show the reset.
   std::uint32_t status_after_run = reg::kStatusIrqRaised | reg::kStatusEndReached;
   int interrupts_before_end = 0;  // Interrupts while the stream is still running.
-  bool hangs = false;             // Runs until it is reset, and raises no interrupt.
+  bool hangs = false;             // Runs until a reset and raises no interrupt.
   bool irq_arrives = true;
-  std::uint64_t simulator_us_per_wait = 0;  // What a simulator takes of the host's time.
+  std::uint64_t simulator_us_per_wait = 0;  // The simulator's time in each wait.
   bool answers = true;
   bool dies_in_run = false;
   bool ignores_protection = false;
@@ -50,7 +50,7 @@ class FakeNpu final : public platform::NpuPort {
   std::size_t visible_to = kMemoryBytes;
   std::function<void(FakeNpu&)> compute = [](FakeNpu&) {};
 
-  // What was seen, in order: "clean", "invalidate", "run", "wait", "reset", "arm", "clear".
+  // The calls, in order: "clean", "invalidate", "run", "wait", "reset", "arm", "clear".
   std::vector<std::string> events;
   std::map<std::uint32_t, std::uint32_t> written;
   std::vector<std::uint32_t> reads_in_reset;
@@ -156,14 +156,14 @@ class FakeNpu final : public platform::NpuPort {
   int interrupts_left_ = 0;
 };
 
-// `count` words, little-endian, at the start of npu_memory.
+// Writes words, little-endian, to the start of npu_memory.
 inline Span<const std::byte> PutWords(const std::vector<std::uint32_t>& words,
                                       std::size_t offset = 0) {
   std::memcpy(npu_memory + offset, words.data(), 4 * words.size());
   return {npu_memory + offset, 4 * words.size()};
 }
 
-// A payload for U55-128 around `stream`, as Vela lays it out.
+// A payload for U55-128 with `stream`, in Vela's layout.
 inline std::vector<std::uint32_t> PayloadAround(const std::vector<std::uint32_t>& stream) {
   std::vector<std::uint32_t> words = {0x31504F43, 0x00100001, kConfigU55_128, kIdU55, 5, 5, 5};
   words.push_back(static_cast<std::uint32_t>(stream.size()) << 16 | 2);

@@ -11,7 +11,7 @@
 
 namespace pilotlight::test {
 
-// The bytes of data/`name`, see data/README.md.
+// The bytes of data/`name` (data/README.md).
 inline std::vector<std::byte> GoldenFile(const std::string& name) {
   const auto path = std::filesystem::path(PILOTLIGHT_GOLDEN_FOLDER) / name;
   std::ifstream file(path, std::ios::binary);

@@ -67,7 +67,7 @@ TEST_F(NpuTest, OpenAsksForSecurePrivilegedAccessAndSetsTheAxiLimits) {
 
 TEST_F(NpuTest, OpenKeepsTheNpuAwakeSoThatItsSettingsLast) {
   ASSERT_EQ(npu_.Open(), Status::kOk);
-  ASSERT_EQ(port_.written.count(0x008), 1u);  // 0xC, asleep when idle, after a reset.
+  ASSERT_EQ(port_.written.count(0x008), 1u);  // After a reset it is 0xC: asleep when idle.
   EXPECT_EQ(port_.written[0x008], 0u);
 }
 
@@ -102,13 +102,13 @@ TEST_F(NpuTest, CleansBeforeTheRunAndInvalidatesOnlyTheWrittenRegionAfterIt) {
 
 TEST_F(NpuTest, TellsTheNpuWhereStreamAndRegionsLie) {
   ASSERT_TRUE(Run().ok());
-  EXPECT_EQ(port_.written[0x010], 0x70000020u);  // The stream, not the payload.
+  EXPECT_EQ(port_.written[0x010], 0x70000020u);  // The address of the stream, not of the payload.
   EXPECT_EQ(port_.written[0x014], 0u);
   EXPECT_EQ(port_.written[0x020], 12u);
   EXPECT_EQ(port_.written[0x01C], 2u);
   EXPECT_EQ(port_.written[0x080], 0x70000000u + 1024);
   EXPECT_EQ(port_.written[0x088], 0x70000000u + 4096);
-  EXPECT_EQ(port_.written[0x03C] & 0xF, 3u);  // Weights: set 3, scratch: set 0.
+  EXPECT_EQ(port_.written[0x03C] & 0xF, 3u);  // Weights have set 3, scratch has set 0.
 }
 
 TEST_F(NpuTest, NeverGivesTheNpuLeaveToSleepWhileItsSettingsAreNeeded) {
@@ -120,10 +120,10 @@ TEST_F(NpuTest, ReportsCyclesAndEventsOfTheCounters) {
   Result<RunStats> stats = Run();
   ASSERT_TRUE(stats.ok());
   EXPECT_EQ(stats.value().cycles,
-            0x0002'00000010u);  // 48 bits: the high half's upper bits are not ours.
+            0x0002'00000010u);  // The counter has 48 bits.
   EXPECT_EQ(stats.value().events[3], 100u + 0x30C);
   EXPECT_EQ(stats.value().queue_read, 12u);
-  EXPECT_EQ(port_.written[0x380], 35u);  // NPU_ACTIVE in the first counter.
+  EXPECT_EQ(port_.written[0x380], 35u);  // The first counter counts NPU_ACTIVE.
   EXPECT_EQ(port_.written[0x184], 0x8000000Fu);
 }
 
@@ -173,7 +173,7 @@ TEST_F(NpuTest, HungNpuWhoseResetDoesNotEndIsLeftInTimeTooAndOpenedAgainByTheNex
   EXPECT_EQ(npu_.failure().cause, Cause::kNoInterrupt);
   EXPECT_FALSE(npu_.failure().recovered);
 
-  // It still resets: refused, in time again, and not started.
+  // The reset has not ended: the next run is refused in time too, and does not start.
   port_.events.clear();
   deadline_us = test::fake_now_us + 1000;
   EXPECT_EQ(npu_.Run(program_, regions_, deadline_us).status(), Status::kTimeout);
@@ -258,7 +258,7 @@ TEST_F(NpuTest, ResetsAfterAFaultAndRunsAgain) {
   EXPECT_EQ(Run().status(), Status::kDeviceFault);
   EXPECT_EQ(port_.events.back(), "reset");
   EXPECT_TRUE(npu_.failure().recovered);
-  EXPECT_NE(port_.written[0x040], 0u);  // The AXI limits are back.
+  EXPECT_NE(port_.written[0x040], 0u);  // The AXI limits are set again.
 
   port_.status_after_run = reg::kStatusIrqRaised | reg::kStatusEndReached;
   EXPECT_TRUE(RunOnly().ok());

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes sounds and scores, and the results of features.py and decision.py, as raw little-endian numbers.
+"""Writes sounds and scores, and the results of features.py and decision.py, as raw numbers.
+
+All numbers are little-endian.
 
 golden_spotting.py FOLDER     with python/models/kws in PYTHONPATH
 """
@@ -49,7 +51,8 @@ def main() -> None:
     sound.tofile(out / "sounds.bin")
     features(mfcc, sound).astype("<f4").tofile(out / "features.bin")
 
-    # One random class leads for a while, by a random margin. So keywords come and go, some near the threshold.
+    # One random class leads for a while, by a random margin. So keywords come and go, some near
+    # the threshold.
     rng = np.random.default_rng(2)
     rows = []
     while len(rows) < 1000:

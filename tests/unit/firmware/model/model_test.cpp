@@ -268,7 +268,7 @@ TEST_F(ModelTest, PoolsThatAreTooSmallAreSaid) {
   descriptor_.method_pool.size_bytes = sizeof(method_pool_);
   planned_[0].size_bytes = 16;
   EXPECT_EQ(third.Open(descriptor_, Delegate()), Status::kNoMemory);
-  EXPECT_STREQ(third.failure_text(), "planned buffer too small: number 1");
+  EXPECT_STREQ(third.failure_text(), "planned buffer 1 is too small");
 }
 
 TEST_F(ModelTest, MethodPoolIsSealedInAnInferenceAndWhoAsksIsToldSo) {
@@ -286,8 +286,7 @@ TEST_F(ModelTest, MethodPoolIsSealedInAnInferenceAndWhoAsksIsToldSo) {
   EXPECT_EQ(greedy.got, nullptr);
   EXPECT_NE(greedy.scratch, nullptr);  // The temp pool is open during an inference.
   EXPECT_STREQ(model_.failure_text(),
-               "method pool is sealed once the model is loaded: somebody asked for 24 bytes in an "
-               "inference");
+               "method pool is sealed after the model is loaded: an inference requested 24 bytes");
   EXPECT_EQ(model_.memory().method_pool.used_bytes, used_bytes);
 
   greedy.asks = false;

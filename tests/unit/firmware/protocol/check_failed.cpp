@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What platform/ provides in an image: these tests link no platform.
+// Replaces the function of platform/, because these tests link no platform.
 #include "pilotlight/base/check.h"
 
 #include <cstdio>

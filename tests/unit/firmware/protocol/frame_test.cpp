@@ -88,7 +88,7 @@ TEST(Frame, AnyFlippedBitIsDamageOrNothing) {
     wire[bit / 8] ^= static_cast<std::byte>(1u << bit % 8);
     FrameDecoder decoder(buffer);
     const Seen seen = Decode(decoder, wire);
-    // A hit on the delimiter before the frame leaves the frame itself intact or garbles it.
+    // If the bit is in the delimiter before the frame, the frame stays intact or is damaged.
     if (bit < 8) continue;
     EXPECT_EQ(seen.frames, 0) << "bit " << bit;
   }
@@ -158,7 +158,7 @@ TEST(Frame, EmptyFramesAreSkippedWithoutAWord) {
   EXPECT_TRUE(seen.damage.empty());
 }
 
-// "123456789" is the check value every catalogue of CRCs lists.
+// Catalogues of CRCs list the CRC of "123456789" as the check value.
 TEST(Crc32, MatchesTheCatalogueAndContinues) {
   const char* digits = "123456789";
   const auto* bytes = reinterpret_cast<const std::byte*>(digits);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes golden_frames.h: frames as PyPI's `cobs` and Python's zlib make them, for the C++ codec to match.
+"""Writes golden_frames.h: frames from PyPI's `cobs` and Python's zlib, to test the C++ codec.
 
 python golden_frames.py > golden_frames.h
 """
@@ -11,7 +11,8 @@ import zlib
 
 from cobs import cobs
 
-# COBS turns at zeros and at runs of 254; a body is 8 bytes longer than its payload.
+# COBS starts a block after each zero and after 254 bytes. A body is 8 bytes longer than its
+# payload.
 PAYLOADS = {
     "empty": b"",
     "one zero": b"\0",

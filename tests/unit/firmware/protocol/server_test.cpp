@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the server must never get wrong whoever the host is. The conversation as a whole is tested
-// from Python (tests/unit/python/link/test_firmware_server.py), with this same server as a process.
+// Properties of the server that hold for any host. tests/unit/python/link/test_firmware_server.py
+// tests whole sessions from Python, with the same server as a process.
 #include "server.h"
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ using Bytes = std::vector<std::byte>;
 constexpr std::uint32_t kInputBytes = 8;
 constexpr std::uint32_t kOutputBytes = 4;
 
-// Adds 1 to the first four input bytes; remembers what its memory held before the input came.
+// Adds 1 to the first four input bytes. Keeps the content of its memory before the input came.
 class FakeModel final : public ModelPort {
  public:
   const pilotlight_model_descriptor_t& descriptor() const override { return about; }
@@ -63,7 +63,7 @@ class FakeModel final : public ModelPort {
   Status run_status = Status::kOk;
   bool writes_output = true;
   int runs = 0;
-  int state = 0;  // Runs since it was reset.
+  int state = 0;  // Runs since the last reset of the state.
   std::uint32_t last_timeout_us = 0;
   std::vector<std::byte> poisons;
 
@@ -193,7 +193,7 @@ TEST_F(CheckServer, EachRunBeginsWithTheInitialStateUnlessItGoesOn) {
     Run(run + 1, continues[run]);
     EXPECT_EQ(model.state, states[run]) << "run " << run + 1;
   }
-  Run(5, 0);  // Answered from memory: the run is done.
+  Run(5, 0);  // The server answers from memory: it has done this run.
   EXPECT_EQ(model.state, 1);
   Feed();
   EXPECT_EQ(ReasonOf(Run(6, 2)), ErrorReason::kBadPayload);

@@ -20,8 +20,8 @@ std::string HexOf(const std::string& message) {
   return hex;
 }
 
-// The examples of FIPS 180-2, appendix B, and the empty message; the lengths around one block are
-// from Python's hashlib.
+// The examples of FIPS 180-2, appendix B, and the empty message. The digests of lengths around one
+// block are from Python's hashlib.
 TEST(Sha256, MatchesThePublishedExamples) {
   EXPECT_EQ(HexOf(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   EXPECT_EQ(HexOf("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

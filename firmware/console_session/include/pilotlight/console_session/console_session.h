@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A protocol::DeviceSession over the board's console: what every app that speaks the protocol
-// does between platform/ and protocol/. It knows nothing about models.
+// Connects a protocol::DeviceSession with the board's console, for all apps that use the
+// protocol. It knows nothing about models.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +17,14 @@ class ConsoleSink final : public protocol::ByteSink {
   void Write(Span<const std::byte> bytes) override;
 };
 
-// Sets the members of `facts` that concern board and image, and the dump that an earlier boot
-// left behind. The dump is taken: a second call finds none. build_id: of the image, from its
-// pilotlight/build_id.h.
+// Sets the members of `facts` about board and image, and the fault dump of an earlier boot.
+// This takes the dump, so a second call finds none. `build_id` is that of the image
+// (pilotlight/build_id.h).
 void GatherFacts(const char* build_id, protocol::DeviceFacts& facts);
 
-// Waits for bytes from the console until `deadline_us` (platform::NowUs()), at most, and hands
-// them to `session`. Resets the board once RESET was acknowledged; then it does not return.
-// Returns the time that it waited, in microseconds. Thread context.
+// Waits for bytes from the console until `deadline_us`, a platform::NowUs() value, and passes
+// them to `session`. Returns the time that it waited, in microseconds. After the answer to
+// RESET, it resets the board and does not return. Thread context only.
 std::uint64_t Serve(protocol::DeviceSession& session, std::uint64_t deadline_us);
 
 }  // namespace pilotlight::console_session

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The ExecuTorch delegate: what a runtime calls for the parts of a model that
-// were compiled for the NPU. Works with any provider of the ExecuTorch headers.
+// The ExecuTorch delegate. The runtime calls it for the parts of a model that were compiled
+// for the NPU. It works with any provider of the ExecuTorch headers.
 //
-// Owns no memory: handles live in the runtime's method allocator, the scratch
-// region in its temp allocator. Weights and commands are used where the .pte
-// lies, so that must be 16-byte aligned and visible to the NPU.
+// It owns no memory. Handles are in the runtime's method allocator, and the scratch region is
+// in its temp allocator. The NPU reads weights and commands directly from the .pte, so the
+// .pte must be 16-byte aligned and visible to the NPU.
 #pragma once
 
 #include <cstddef>
@@ -18,21 +18,21 @@
 
 namespace pilotlight::ethos_u {
 
-// The name by which a .pte asks for this backend.
+// The name of this backend in a .pte.
 inline constexpr const char* kBackendName = "EthosUBackend";
 
-// ExecuTorch's Error has no room for a reason; this has.
+// The reason for a failure, which ExecuTorch's Error cannot carry.
 struct BackendFailure {
   Status status = Status::kOk;
-  std::uint32_t npu_status = 0;  // The STATUS register when a run failed; else 0.
+  std::uint32_t npu_status = 0;  // The STATUS register if a run failed, else 0.
   char text[192] = "";
 };
 
-// What the delegate calls since BeginInference() cost.
+// The cost of all delegate calls since BeginInference().
 struct BackendStats {
   std::uint32_t runs = 0;
   std::uint64_t npu_cycles = 0;
-  std::uint64_t npu_us = 0;  // From handing over the stream to its end; the CPU sleeps meanwhile.
+  std::uint64_t npu_us = 0;  // Time in Npu::Run(), where the CPU waits for the NPU.
   std::uint64_t events[reg::kPmEventCounters] = {};
 };
 
@@ -40,14 +40,15 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
  public:
   explicit EthosUBackend(Npu& npu) : npu_(npu) {}
 
-  // Call before Method::execute(): bounds every NPU run in it by `deadline_us`
-  // (a platform::NowUs() value), clears failure() and stats(). Until the first
-  // call every run times out at once.
+  // Call before Method::execute(). Limits every NPU run in it by `deadline_us`, a
+  // platform::NowUs() value. Clears failure() and stats(). Before the first call, every run
+  // times out at once.
   void BeginInference(std::uint64_t deadline_us);
 
-  // Memory near the NPU for programs compiled with a Dedicated_Sram memory mode (region 2); they
-  // are refused without, and when they leave it. Whole cache lines, as large as the mode was told.
-  // Call before models are loaded: they are verified for this size. Borrowed until the next call.
+  // Sets region 2: memory near the NPU, for programs that were compiled with a Dedicated_Sram
+  // memory mode. Such programs are refused without it, or if they access bytes outside it. It
+  // consists of whole cache lines and has the size that was given to that mode. Call this before
+  // models are loaded, because they are verified for this size. Borrowed until the next call.
   void SetFastScratch(Span<std::byte> memory) { fast_scratch_ = memory; }
 
   // The last failure since BeginInference() or ClearFailure().
@@ -55,13 +56,13 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
   void ClearFailure() { failure_ = {}; }
   const BackendStats& stats() const { return stats_; }
 
-  // ExecuTorch's side. Errors:
-  //   InvalidProgram                  malformed, or tensors that the blob does not describe
-  //   DelegateInvalidCompatibility    unsupported, or for another NPU
+  // ExecuTorch's interface. Errors:
+  //   InvalidProgram                  malformed, or the tensors are not those of the blob
+  //   DelegateInvalidCompatibility    unsupported, or compiled for another NPU
   //   MemoryAllocationFailed          method pool or temp pool too small
   //   InvalidArgument                 misaligned or unreachable memory
   //   Internal                        the NPU failed
-  // The Status and text behind each are in failure(), and in one line of the log.
+  // For each error, failure() has a Status and a text. The text is also one line of the log.
   bool is_available() const override;
   executorch::runtime::Result<executorch::runtime::DelegateHandle*> init(
       executorch::runtime::BackendInitContext& context,
@@ -85,17 +86,17 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
 
   Npu& npu_;
   Span<std::byte> fast_scratch_;
-  std::uint64_t simulator_us_ = 0;  // SimulatorUs() when the deadline was set.
-  // The interface is const throughout; these are its results, not its state.
+  std::uint64_t simulator_us_ = 0;  // SimulatorUs() when BeginInference() was called.
+  // Mutable, because the interface's functions are const and have no other way to return these.
   mutable std::uint64_t deadline_us_ = 0;
   mutable BackendFailure failure_;
   mutable BackendStats stats_;
 };
 
-// Makes the image's one EthosUBackend and registers it with the runtime. Call
-// once, after npu.Open() and before any model is loaded. `npu` must live on.
+// Makes the image's only EthosUBackend and registers it with the runtime. Call it once, after
+// npu.Open() and before any model is loaded. `npu` must outlive the backend.
 //
-// kBusy      called before, or another backend has this name.
+// kBusy      the backend is registered already, or another backend has this name.
 // kNoMemory  the runtime's backend table is full.
 Result<EthosUBackend*> RegisterBackend(Npu& npu);
 

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The delegate blob in a .pte: what ExecuTorch's exporter packs from Vela's
-// output (backends/arm/arm_vela.py in the executorch wheel). A sequence of
-// blocks, each
+// The delegate blob in a .pte. ExecuTorch's exporter packs it from Vela's output
+// (backends/arm/arm_vela.py in the executorch wheel). It is a sequence of blocks:
 //
 //   name[16], NUL padded | u32 length | u8 external | 11 reserved bytes |
 //   data[length], padded to a multiple of 16
 //
-// from `vela_bin_stream` to `vela_end_stream`, both empty, with between them
-// cmd_data (a driver payload), weight_data (region 0), scratch_size (u32, the
-// size of region 1), inputs and outputs (i32 count, then for each tensor six
-// dims, element size, offset and region, all i32).
+// The first block is `vela_bin_stream` and the last is `vela_end_stream`; both are empty.
+// Between them are:
+//
+//   cmd_data          a driver payload (payload.h)
+//   weight_data       region 0
+//   scratch_size      u32, the size of region 1
+//   inputs, outputs   i32 count, then for each tensor six dimensions, element size, offset
+//                     and region, all i32
 #pragma once
 
 #include <cstddef>
@@ -21,23 +24,23 @@
 
 namespace pilotlight::ethos_u {
 
-// Where one input or output lies in the scratch region, in the byte order of
-// the ExecuTorch tensor: the exporter puts layout changes into the graph.
+// One input or output in the scratch region. Its bytes have the order of the ExecuTorch
+// tensor, because the exporter puts layout changes into the graph.
 struct IoTensor {
   std::uint32_t element_bytes;
   std::uint32_t size_bytes;
   std::uint32_t offset;
 };
 
-// Inputs or outputs; decoded from the blob at each access, checked once.
+// Inputs or outputs. ParseBlob() checks them once; each access decodes them from the blob.
 class IoTable {
  public:
   IoTable() = default;
-  explicit IoTable(const std::byte* block) : block_(block) {}  // A checked block's data.
+  explicit IoTable(const std::byte* block) : block_(block) {}  // Data of a checked block.
 
   std::size_t size() const;
   IoTensor operator[](std::size_t index) const;
-  std::uint32_t offset(std::size_t index) const;  // Of the same, alone.
+  std::uint32_t offset(std::size_t index) const;  // Only IoTensor::offset.
 
  private:
   const std::byte* block_ = nullptr;
@@ -52,18 +55,18 @@ struct Blob {
   IoTable outputs;
 };
 
-// Why and where a blob was refused; `reason` is a literal.
+// Why and where a blob was refused. `reason` is a literal.
 struct BlobError {
   const char* reason = "";
   std::size_t offset = 0;
 };
 
-// Checks the whole blob: every length, count and offset, each block there once,
-// each tensor inside the scratch region, inputs apart from each other.
+// Checks the whole blob: every length, count and offset. Each block must occur once, each
+// tensor must lie in the scratch region, and inputs must not overlap.
 //
 // kBadModel     malformed.
-// kUnsupported  well formed, but with an unknown block, a block kept outside
-//               the blob, or a tensor outside region 1.
+// kUnsupported  well formed, but with an unknown block, a block stored outside the blob, a
+//               tensor outside region 1, or more tensors than the driver takes.
 Status ParseBlob(Span<const std::byte> bytes, Blob& blob, BlobError& error);
 
 }  // namespace pilotlight::ethos_u

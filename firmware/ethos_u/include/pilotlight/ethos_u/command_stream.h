@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Command streams of Ethos-U55 and Ethos-U65, followed once before they are run:
-// a stream has no branches, so the registers at each of its operations, and with
-// them every byte it will access, follow from the stream alone.
+// Verifies command streams of Ethos-U55 and Ethos-U65 before they run. A stream has no
+// branches. So the stream alone determines the registers at each operation, and with them
+// every byte that the operation accesses.
 #pragma once
 
 #include <cstddef>
@@ -14,20 +14,23 @@
 
 namespace pilotlight::ethos_u {
 
-// Bytes in each region; 0 when there is none. Region 0 is never written.
+// Bytes in each region; 0: no such region. Region 0 is never written.
 struct RegionSizes {
   std::uint32_t bytes[reg::kRegionCount] = {};
 };
 
-// Checks `stream`, which need not be aligned, for the NPU it was compiled for:
-// that each command up to the first OP_STOP is one of that product's, and that
-// whatever feature maps, weights, scales, tables and copies touch lies in its
-// region or in the NPU's own memory. An operation may only use registers that
-// this stream has set: others hold what an earlier stream left there.
-// Sets bit i of `used_regions` for each region i accessed.
+// Checks `stream` for the NPU that it was compiled for. The stream need not be aligned.
 //
-// kBadModel     not a stream, or one that leaves its regions; `failure` names the command.
-// kUnsupported  a region above 1 is accessed that is not there.
+// - Each command up to the first OP_STOP must be a command of that product.
+// - All bytes of feature maps, weights, scales, tables and copies must lie in their region or
+//   in the NPU's own memory.
+// - An operation may only use registers that this stream has set. The other registers hold
+//   values of an earlier stream.
+//
+// Sets bit i of `used_regions` for each region i that the stream accesses.
+//
+// kBadModel     not a valid stream, or an access outside a region; `failure` names the command.
+// kUnsupported  the stream accesses a region above 1 that does not exist.
 Status VerifyStream(Span<const std::byte> stream, const NpuIdentity& built_for,
                     const RegionSizes& regions, std::uint8_t& used_regions, Failure& failure);
 

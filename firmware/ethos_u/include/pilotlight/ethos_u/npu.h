@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One Ethos-U55 or Ethos-U65: reset it, give it a command stream, wait with a
-// deadline.
+// One Ethos-U55 or Ethos-U65: resets it, starts a command stream, and waits with a deadline.
 //
-// This module owns the NPU's registers and the cache maintenance around a run.
-// It knows nothing about ExecuTorch or .pte files (see backend.h), and reaches
-// the chip around the NPU only through platform/npu_port.h.
+// This module owns the NPU's registers and the cache maintenance around a run. It knows nothing
+// about ExecuTorch or .pte files (see backend.h). It accesses the chip around the NPU only
+// through platform/npu_port.h.
 //
 // Lifecycle:  Npu npu(port);  npu.Open();  npu.Run() ... npu.Run().
-// A failed Run() has reset the NPU; the next Run() may follow at once.
+// A failed Run() resets the NPU, so the next Run() may follow at once.
 // Thread context only, one thread. Design: firmware/ethos_u/DESIGN.md
 #pragma once
 
@@ -24,23 +23,22 @@
 
 namespace pilotlight::ethos_u {
 
-// What the NPU requires of the address of a command stream and of a region.
+// The NPU's alignment for the address of a command stream or region.
 inline constexpr std::size_t kNpuAlignBytes = 16;
 
-// What we require of a region the NPU writes, for address and size: one
-// Cortex-M55 data cache line. Invalidating a line that is only partly ours
-// would drop a neighbour's writes.
+// The driver's alignment for address and size of a region that the NPU writes: one data cache
+// line of a Cortex-M55. If a line also held other data, invalidation would drop writes to it.
 inline constexpr std::size_t kCacheLineBytes = 32;
 
-// What Run() may take beyond its deadline: to notice that it has passed, to stop
-// the NPU by a reset, and to say so.
+// The longest time between the deadline and the return of Run(). In this time, Run() notices
+// that the deadline has passed and stops the NPU by a reset.
 inline constexpr std::uint64_t kOverrunUs = 10'000;
 
-// Of that, what a reset may take. It takes microseconds on hardware.
+// The part of it that a reset may take. On hardware, a reset takes microseconds.
 inline constexpr std::uint64_t kResetTimeoutUs = 8'000;
 
-// Memory a command stream addresses by region index; borrowed for one Run().
-// Default: region not given.
+// Memory that a command stream addresses by region index. Borrowed for one Run(). By default,
+// the region is not given.
 class Region {
  public:
   Region() = default;
@@ -59,68 +57,71 @@ class Region {
 };
 
 struct NpuOptions {
-  // Security and privilege the NPU's bus accesses carry.
+  // Security and privilege of the NPU's bus accesses.
   bool privileged = true;
   bool secure = true;
 
-  // Memory-attribute set (0..3) of the command fetch, and of each region from
-  // bit 2i on. Default: weights through the second AXI port (set 3), scratch
-  // through the first (0), the rest set 1.
+  // Memory-attribute sets (0..3): of the command fetch, and of region i in bits 2i and 2i + 1.
+  // Default: weights use the second AXI port (set 3), scratch uses the first (set 0), and all
+  // other regions have set 1.
   std::uint32_t queue_config = 2;
   std::uint32_t region_config = 0x5553;
 
-  // Outstanding AXI transactions allowed; 0 means the product's full number
-  // (U55: 32 reads, 16 writes; U65: 64 and 32).
+  // The most outstanding AXI transactions. 0: the product's full number (U55: 32 reads and 16
+  // writes; U65: 64 and 32).
   std::uint8_t max_reads = 0;
   std::uint8_t max_writes = 0;
 
-  // What the four PMU event counters count; see registers.h.
+  // The events that the four PMU counters count; see registers.h.
   std::uint32_t events[reg::kPmEventCounters] = {reg::kEventNpuActive, reg::kEventMacActive,
                                                  reg::kEventAxi0ReadBeat, reg::kEventAxi1ReadBeat};
 };
 
-// What a finished run cost. Counts come from the NPU's PMU, not from the CPU.
+// The cost of a finished run. The NPU's PMU counts, not the CPU.
 struct RunStats {
-  std::uint64_t cycles = 0;  // From start of the stream until its end was noticed.
+  std::uint64_t cycles = 0;  // From the start of the stream until the driver noticed its end.
   std::uint32_t events[reg::kPmEventCounters] = {};
   std::uint32_t queue_read = 0;  // QREAD at the end, in bytes.
 };
 
 class Npu {
  public:
-  // `port` must outlive the Npu. Touches no register.
+  // `port` must outlive the Npu. Accesses no register.
   explicit Npu(platform::NpuPort& port, const NpuOptions& options = {})
       : port_(port), options_(options) {}
   Npu(const Npu&) = delete;
   Npu& operator=(const Npu&) = delete;
 
-  // Reads identity and configuration, resets, sets the AXI limits. May be
-  // called again at any time: it brings the NPU back to a known state.
+  // Reads identity and configuration, resets the NPU, and sets the AXI limits. May be called
+  // again at any time to bring the NPU back to a known state.
   //
-  // kTimeout      nobody answers at the registers, or reset does not end.
-  // kUnsupported  a product other than U55 and U65.
-  // kDeviceFault  the NPU does not take the security state asked for.
+  // kTimeout      no answer at the registers, or the reset does not end.
+  // kUnsupported  the product is neither U55 nor U65.
+  // kDeviceFault  the NPU does not take the requested security and privilege.
   Status Open();
 
-  // Runs one verified program (program.h) to completion; `regions[i]` is region i,
-  // as large as it was verified for. Blocks, but no longer than kOverrunUs beyond
-  // `deadline_us`, a platform::NowUs() value, or beyond the call if that is later
-  // (in the device's time: what a simulator takes ends no deadline, see SimulatorUs()).
+  // Runs one verified program (program.h) to its end. `regions[i]` is region i, with the size
+  // that the program was verified for. Opens the NPU first if that is still to be done.
   //
-  // After any failure the NPU is stopped and reset: it no longer touches the
-  // regions (unless even the reset failed, see Failure::recovered).
+  // Blocks until `deadline_us`, a platform::NowUs() value, plus kOverrunUs at most; if the
+  // deadline has passed already, until kOverrunUs after the call. The time of a simulator does
+  // not count, see SimulatorUs().
   //
-  // kUnsupported  the stream uses a region not given.
+  // After any failure of a started run, the NPU is reset and no longer accesses the regions. If
+  // the reset failed too, Failure::recovered is false.
+  //
+  // kUnsupported  the stream uses a region that is not given.
   // kMisaligned   see kNpuAlignBytes and kCacheLineBytes.
-  // kBadArgument  something lies where the NPU cannot reach, or Open() was never called.
-  // kTimeout      no completion interrupt before the deadline, which may have
-  //               passed before the start, or no answer.
+  // kBadArgument  the NPU cannot reach an address, or `regions` has too many members.
+  // kTimeout      no interrupt before the deadline, the deadline had passed before the start, or
+  //               no answer.
   // kDeviceFault  bus, parse, weight or ECC fault.
+  // As Open()     if Run() has to open the NPU.
   Result<RunStats> Run(const Program& program, Span<const Region> regions,
                        std::uint64_t deadline_us);
 
-  // Whether the NPU can read stream and weights where they lie: what Run() would
-  // find out only when it is too late to choose another place.
+  // Checks that the NPU can read stream and weights at their addresses. Run() checks this too,
+  // but then the .pte cannot be moved any more.
   //
   // kMisaligned, kBadArgument  as Run().
   Status CheckPlace(const Program& program);
@@ -128,7 +129,8 @@ class Npu {
   // As NpuPort::SimulatorUs().
   std::uint64_t SimulatorUs() const { return port_.SimulatorUs(); }
 
-  // Where a deadline is now that was set when SimulatorUs() was `simulator_us`.
+  // `deadline_us` plus the time that the simulator has taken since SimulatorUs() was
+  // `simulator_us`.
   std::uint64_t MovedOn(std::uint64_t deadline_us, std::uint64_t simulator_us) const;
 
   const NpuIdentity& identity() const { return identity_; }
@@ -138,7 +140,7 @@ class Npu {
 
  private:
   Status Reset();
-  // Where the NPU finds a program's parts; a region that is not given has no address.
+  // The NPU's addresses of a program's parts. For a region that is not given: 0.
   struct Places {
     std::uint64_t stream = 0;
     std::uint64_t regions[reg::kRegionCount] = {};

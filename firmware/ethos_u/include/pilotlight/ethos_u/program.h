@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// All of a delegate's blob, checked once: the blocks (blob.h), the driver
-// payload in it (payload.h) and every access that its command stream makes
-// (command_stream.h). No hardware is touched and nothing is allocated, so this
-// is also what fuzzers and host tools call.
+// Checks a delegate's blob once and completely: the blocks (blob.h), the driver payload
+// (payload.h), and every access of the command stream (command_stream.h). It needs no hardware
+// and allocates nothing, so fuzzers and host tools can call it too.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +14,8 @@
 
 namespace pilotlight::ethos_u {
 
-// What a run needs, pointing into the blob. Region 0 is `weights`, region 1 a
-// scratch area of `scratch_size_bytes`, region 2 fast scratch.
+// The parts of the blob that a run needs. Region 0 is `weights`, region 1 is a scratch area of
+// `scratch_size_bytes`, region 2 is fast scratch.
 struct Program {
   Span<const std::byte> stream;
   Span<const std::byte> weights;  // May be empty.
@@ -26,15 +25,14 @@ struct Program {
   IoTable outputs;
 };
 
-// Checks `blob` for the NPU `npu`, with `fast_scratch_bytes` of region 2 (0:
-// none). Once this returns kOk, running `program.stream` with regions of these
-// sizes reads and writes nothing outside of them and writes nothing in region 0.
-// The blob may lie at any address; what the hardware asks of addresses is not
-// checked here. On failure, fills `failure` and leaves `program` unusable.
+// Checks `blob` for the NPU `npu`. Region 2 has `fast_scratch_bytes`; 0: none. If the result is
+// kOk, a run of `program.stream` with regions of these sizes reads and writes no byte outside
+// them, and writes no byte of region 0. The blob may lie at any address: Npu::CheckPlace()
+// checks the addresses. On failure, this fills `failure`, and `program` must not be used.
 //
-// kBadModel     malformed, or an access leaves its region.
-// kUnsupported  well formed, but with a block, action, command or region that
-//               this driver does not provide.
+// kBadModel     malformed, or an access outside its region.
+// kUnsupported  well formed, but with a block, action or region that this driver does not
+//               provide.
 // kWrongNpu     compiled for another configuration than `npu`.
 Status VerifyProgram(Span<const std::byte> blob, const NpuIdentity& npu,
                      std::uint32_t fast_scratch_bytes, Program& program, Failure& failure);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Registers of Ethos-U55 and Ethos-U65: byte offsets from the NPU's base, and
-// the fields this driver uses. Names are the manuals'. The Ethos-U85 shares
-// ID..QSIZE, PROT, CONFIG, REGIONCFG and BASEP; its memory attributes and its
-// PMU lie elsewhere, so Npu::Open() refuses it (DESIGN.md, open questions).
+// Registers of Ethos-U55 and Ethos-U65: byte offsets from the NPU's base, and the fields that
+// this driver uses. The names are those of the manuals. The Ethos-U85 has ID..QSIZE, PROT,
+// CONFIG, REGIONCFG and BASEP at the same offsets, but memory attributes and PMU at others. So
+// Npu::Open() refuses it (DESIGN.md, open questions).
 #pragma once
 
 #include <cstdint>
@@ -54,7 +54,7 @@ inline constexpr std::uint32_t kQBaseHigh = 0x014;
 inline constexpr std::uint32_t kQRead = 0x018;
 inline constexpr std::uint32_t kQConfig = 0x01C;
 inline constexpr std::uint32_t kQSize = 0x020;
-inline constexpr std::uint32_t kProt = 0x024;  // Fields as written to RESET.
+inline constexpr std::uint32_t kProt = 0x024;  // The same fields as RESET.
 
 inline constexpr std::uint32_t kConfig = 0x028;
 inline constexpr Field kConfigMacsLog2{0, 4};
@@ -64,9 +64,9 @@ inline constexpr Field kConfigProduct{28, 4};
 inline constexpr std::uint32_t kProductU55 = 0;
 inline constexpr std::uint32_t kProductU65 = 1;
 
-inline constexpr std::uint32_t kRegionCfg = 0x03C;  // Two bits for each region.
+inline constexpr std::uint32_t kRegionCfg = 0x03C;  // Two bits per region.
 
-// Limits of each of the four memory-attribute sets that REGIONCFG picks from.
+// The limits of a memory-attribute set. REGIONCFG selects one of the four sets.
 constexpr std::uint32_t AxiLimit(std::uint32_t set) { return 0x040 + 4 * set; }
 inline constexpr std::uint32_t kAxiLimitCount = 4;
 inline constexpr std::uint32_t kAxiLimitReadsShift = 16;   // Outstanding reads - 1.
@@ -84,12 +84,12 @@ inline constexpr std::uint32_t kPmCntEnSet = 0x184;  // Bit i: event counter i.
 inline constexpr std::uint32_t kPmCntEnCycles = 1u << 31;
 inline constexpr std::uint32_t kPmCcntrLow = 0x1A0;
 inline constexpr std::uint32_t kPmCcntrHigh = 0x1A4;  // Cycle counter bits 47..32.
-inline constexpr std::uint32_t kPmCcntrCfg = 0x1A8;   // 0: counts whenever PMCR enables it.
+inline constexpr std::uint32_t kPmCcntrCfg = 0x1A8;   // 0: counts while PMCR enables it.
 constexpr std::uint32_t PmEvCntr(std::uint32_t counter) { return 0x300 + 4 * counter; }
 constexpr std::uint32_t PmEvTyper(std::uint32_t counter) { return 0x380 + 4 * counter; }
 inline constexpr std::uint32_t kPmEventCounters = 4;
 
-// Some PMU events; any number of the manual may be given to NpuOptions.
+// Some PMU events. NpuOptions takes any event number of the manual.
 inline constexpr std::uint32_t kEventNpuIdle = 32;
 inline constexpr std::uint32_t kEventNpuActive = 35;
 inline constexpr std::uint32_t kEventMacActive = 48;

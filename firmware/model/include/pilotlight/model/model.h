@@ -18,7 +18,6 @@
 
 #include <executorch/extension/data_loader/buffer_data_loader.h>
 #include <executorch/runtime/core/hierarchical_allocator.h>
-#include <executorch/runtime/core/memory_allocator.h>
 #include <executorch/runtime/executor/memory_manager.h>
 #include <executorch/runtime/executor/method.h>
 #include <executorch/runtime/executor/program.h>
@@ -27,33 +26,13 @@
 #include "pilotlight/base/status.h"
 #include "pilotlight/ethos_u/backend.h"
 #include "pilotlight/model/descriptor.h"
+#include "pilotlight/model/marked_allocator.h"
 
 namespace pilotlight::model {
 
 inline constexpr std::size_t kMaxInputs = 16;
 inline constexpr std::size_t kMaxOutputs = 16;
 inline constexpr std::size_t kMaxPlannedBuffers = 8;
-
-// A bump allocator with a high-water mark. The runtime calls `reset()` after every
-// instruction; this does not clear the mark. While the allocator is sealed,
-// allocate() returns null.
-class MarkedAllocator final : public executorch::runtime::MemoryAllocator {
- public:
-  using MemoryAllocator::MemoryAllocator;
-  void* allocate(std::size_t size, std::size_t alignment = kDefaultAlignment) override;
-  std::size_t high_water_bytes() const { return high_water_bytes_; }
-  // Size of the last request that was refused since forget_refusal(); 0: none was.
-  std::size_t refused_bytes() const { return refused_bytes_; }
-  void set_sealed(bool sealed) { sealed_ = sealed; }
-  bool refused_when_sealed() const { return refused_when_sealed_; }
-  void forget_refusal() { refused_bytes_ = 0; }
-
- private:
-  bool sealed_ = false;
-  bool refused_when_sealed_ = false;
-  std::size_t high_water_bytes_ = 0;
-  std::size_t refused_bytes_ = 0;
-};
 
 // What one Run() cost.
 struct InferenceStats {
@@ -145,6 +124,7 @@ class Model {
   const char* failure_text() const { return failure_text_; }
 
  private:
+  // model_loading.cpp
   Status Load();
   void Destroy();
   Status CheckOrigin();
@@ -157,6 +137,8 @@ class Model {
                      std::size_t index);
   Status CheckState();
   bool IsPlanned(Span<std::byte> bytes) const;
+
+  // model.cpp
   bool IsState(std::uint32_t planned_buffer) const;
   bool AllInputsGiven() const;
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The device's half of a session (SPEC.md): BOOT, IDENTIFY, NAK, ERROR, LOG, RESET and
-// READ_FAULT, and the loop that decodes what arrives. An app adds its own requests.
+// The device's half of a session (SPEC.md). It handles BOOT, IDENTIFY, NAK, ERROR, LOG, RESET
+// and READ_FAULT, and decodes received bytes. An app adds its own requests.
 //
-// The session owns the nonce, the counters of frames and log lines, and the decoder. It
-// knows nothing about models or boards.
+// The session owns the nonce, the counters of frames and log lines, and the decoder. It knows
+// nothing about models or boards.
 //
-// Lifecycle: constructor -> Boot() -> Receive()... and Log() at any time between. All calls
-// come from thread context.
+// Lifecycle: constructor -> Boot() -> Receive()... Log() may be called at any time after the
+// constructor. All calls come from thread context.
 #pragma once
 
 #include <cstddef>
@@ -23,26 +23,26 @@ namespace pilotlight::protocol {
 inline constexpr std::size_t kMaxLogBytes = 200;  // A longer line is cut.
 inline constexpr std::size_t kLogBodyBytes = kMaxLogBytes + 16;
 
-// What IDENTIFY tells. Fixed from the first Receive() on, except for the NPU's three members,
-// which may be set until then. All pointers refer to storage that outlives the session.
+// The facts in the answer to IDENTIFY. They must not change after the first Receive(). All
+// pointers refer to storage that outlives the session.
 struct DeviceFacts {
   const char* build_id = "";
   const char* board = "";
-  const char* npu_config = "";  // "" when the NPU could not be opened.
+  const char* npu_config = "";  // "" if the NPU could not be opened.
   Status npu_status = Status::kOk;
-  const char* npu_text = "";  // "" when it could.
+  const char* npu_text = "";  // Why it could not be opened; else "".
   std::uint32_t boot_id = 0;
   std::uint32_t cpu_clock_hz = 0;
-  Span<const std::byte> fault_dump;  // Of an earlier boot; empty when there is none.
+  Span<const std::byte> fault_dump;  // Of an earlier boot; empty: none.
 };
 
-// A request of the app's own, and what answers it.
+// A request of the app, and the function that answers it.
 struct Request {
   MessageType type;
   void (*answer)(void* app, const Frame& request);
 };
 
-// The entry of a member function: {MessageType::kRun, Calls<&Server::Run>}.
+// Makes a Request from a member function: {MessageType::kRun, Calls<&Server::Run>}.
 template <auto kMember>
 struct MemberOf;
 template <typename App, void (App::*kMember)(const Frame&)>
@@ -54,17 +54,17 @@ inline constexpr auto Calls = &MemberOf<kMember>::Call;
 
 class DeviceSession {
  public:
-  // What the session borrows. receive and send hold one body each: max_chunk_bytes and
-  // kBodyOverheadBytes, and at least kMinBodyBytes. log has kLogBodyBytes. It is a buffer of
-  // its own because an app may log while an answer is half composed.
+  // Borrowed for the life of the session. `receive` and `send` hold one body each:
+  // max_chunk_bytes + kBodyOverheadBytes, and at least kMinBodyBytes. `log` holds
+  // kLogBodyBytes. It is separate, because an app may log while it composes an answer.
   struct Buffers {
     Span<std::byte> receive;
     Span<std::byte> send;
     Span<std::byte> log;
   };
 
-  // The app's part. new_session is called when IDENTIFY begins another session: the app then
-  // forgets what an earlier one left behind.
+  // The app's part. The session calls new_session when IDENTIFY starts a new session. The app
+  // must then forget all data of the old one.
   struct App {
     void* app;
     void (*new_session)(void* app);
@@ -85,16 +85,17 @@ class DeviceSession {
   // Sends BOOT.
   void Boot();
 
-  // Consumes bytes that arrived and answers every frame that they complete. It blocks as long
-  // as the app's requests do.
+  // Takes received bytes and answers every frame that they complete. Blocks as long as the
+  // app's requests do.
   void Receive(Span<const std::byte> bytes);
 
-  // Sends a LOG frame. `level` as platform::LogLevel; 2 and above count as errors.
+  // Sends a LOG frame. `level` has the numbers of platform::LogLevel; 2 and above count as
+  // errors.
   void Log(std::uint8_t level, const char* text, std::size_t length);
 
-  // -- for the app's requests -------------------------------------------------------------------
+  // The functions below are for the app's requests.
 
-  // Starts the answer to `request`, or a message of the app's own. Add fields, then Send().
+  // Starts the answer to `request`, or another message of the app. Add fields, then Send().
   BodyWriter& Answer(const Frame& request) { return Answer(request.type, request.sequence); }
   BodyWriter& Answer(MessageType request, std::uint16_t sequence) {
     return Message(AnswerTo(request), sequence);
@@ -105,7 +106,7 @@ class DeviceSession {
   void Refuse(const Frame& request, ErrorReason reason, const char* text,
               Status status = Status::kOk);
 
-  // True once RESET was acknowledged: the caller resets the device.
+  // True after the answer to RESET: the caller must reset the device.
   bool reset_requested() const { return reset_requested_; }
 
   Span<const std::byte> nonce() const { return nonce_; }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bodies to bytes on the wire and back (SPEC.md, section 1). Knows nothing about
-// what a message means or where bytes come from. No heap; thread context only.
+// Encodes bodies as frames and decodes frames (SPEC.md, section 1). It does not know what a
+// message means or where bytes come from. No heap; thread context only.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace pilotlight::protocol {
 
-// Where encoded bytes go.
+// Receives encoded bytes.
 class ByteSink {
  public:
   virtual void Write(Span<const std::byte> bytes) = 0;
@@ -21,24 +21,25 @@ class ByteSink {
   ~ByteSink() = default;
 };
 
-// Writes delimiter, COBS(body), delimiter. `body` is what BodyWriter::Finish()
-// returned: COBS looks ahead in it, so no second buffer is needed.
+// Writes delimiter, COBS(body), delimiter. `body` is the result of BodyWriter::Finish(). COBS
+// looks ahead in it, so this needs no second buffer.
 void WriteFrame(Span<const std::byte> body, ByteSink& sink);
 
-// An intact frame. `payload` lies in the decoder's buffer until the next Feed().
+// An intact frame. `payload` points into the decoder's buffer and is valid until the next
+// Feed().
 struct Frame {
   MessageType type;
   std::uint16_t sequence;
   Span<const std::byte> payload;
 };
 
-// Turns a byte stream into frames, one byte at a time. Whatever arrives, it
-// recovers at the next delimiter.
+// Decodes a byte stream into frames, one byte at a time. After any damage, it recovers at the
+// next delimiter.
 class FrameDecoder {
  public:
   enum class Event : std::uint8_t { kNone, kFrame, kDamaged };
 
-  // `buffer` holds one body and is borrowed for the decoder's life.
+  // `buffer` holds one body. It is borrowed for the life of the decoder.
   explicit FrameDecoder(Span<std::byte> buffer) : buffer_(buffer) {}
 
   // kFrame: frame() is valid. kDamaged: damage() says why.
@@ -55,10 +56,10 @@ class FrameDecoder {
 
   Span<std::byte> buffer_;
   std::size_t size_ = 0;
-  std::uint8_t block_left_ = 0;  // Data bytes still to come in the current COBS block.
-  bool started_ = false;         // A code byte was seen since the last delimiter.
-  bool zero_pending_ =
-      false;  // The block just ended stands for a zero, unless the frame ends here.
+  std::uint8_t block_left_ = 0;  // Data bytes that are missing in the current COBS block.
+  bool started_ = false;         // A code byte has arrived since the last delimiter.
+  // The current block ends with a zero, unless the frame ends with it.
+  bool zero_pending_ = false;
   bool overflowed_ = false;
   Frame frame_{};
   Damage damage_ = Damage::kNone;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The numbers of SPEC.md, and bounds-checked access to a payload's fields.
+// The numbers of SPEC.md, and access to the fields of a payload with bounds checks.
 #pragma once
 
 #include <cstddef>
@@ -16,11 +16,11 @@ inline constexpr std::size_t kCrcBytes = 4;
 inline constexpr std::size_t kNonceBytes = 16;
 inline constexpr std::size_t kSha256Bytes = 32;
 
-// A body holds one chunk and at most this much besides.
+// The most bytes of a body in addition to its chunk.
 inline constexpr std::size_t kBodyOverheadBytes = 64;
 
-// What the device puts into one string at most, so that every answer without a
-// chunk fits into kMinBodyBytes.
+// The longest string that the device sends. With this limit, every answer without a chunk
+// fits into kMinBodyBytes.
 inline constexpr std::size_t kMaxStringBytes = 191;
 inline constexpr std::size_t kMinBodyBytes = 896;
 
@@ -47,7 +47,7 @@ constexpr MessageType AnswerTo(MessageType request) {
   return static_cast<MessageType>(static_cast<std::uint8_t>(request) | 0x80u);
 }
 
-// Why a frame is damaged; travels in NAK.
+// Why a frame is damaged; a field of NAK.
 enum class Damage : std::uint8_t {
   kNone = 0,
   kCobs = 1,
@@ -57,7 +57,7 @@ enum class Damage : std::uint8_t {
   kFlags = 5,
 };
 
-// Why a request was refused; travels in ERROR.
+// Why a request was refused; a field of ERROR.
 enum class ErrorReason : std::uint8_t {
   kUnknownRequest = 1,
   kBadPayload = 2,
@@ -69,8 +69,8 @@ enum class ErrorReason : std::uint8_t {
   kNotOpen = 8,
 };
 
-// Reads fields in order. Reading past the end yields zeros and makes ok()
-// false for good, so a caller checks once after the last field.
+// Reads fields in order. A read past the end returns zeros, and ok() stays false from then on.
+// So a caller checks only once, after the last field.
 class PayloadReader {
  public:
   explicit PayloadReader(Span<const std::byte> payload) : payload_(payload) {}
@@ -82,7 +82,7 @@ class PayloadReader {
   Span<const std::byte> Rest() { return Bytes(payload_.size() - at_); }
 
   bool ok() const { return ok_; }
-  // Every field was there and nothing is left over.
+  // All fields were present, and no bytes are left.
   bool complete() const { return ok_ && at_ == payload_.size(); }
 
  private:
@@ -93,9 +93,8 @@ class PayloadReader {
   bool ok_ = true;
 };
 
-// Composes one body in a borrowed buffer: Start(), fields, Finish(). Fields that
-// do not fit are our own bug (CHECK): the server sizes its buffer for the
-// longest answer.
+// Composes one body in a borrowed buffer: Start(), fields, Finish(). The owner must make the
+// buffer large enough for the longest message. Fields that do not fit are our own bug (CHECK).
 class BodyWriter {
  public:
   explicit BodyWriter(Span<std::byte> buffer) : buffer_(buffer) {}
@@ -107,10 +106,10 @@ class BodyWriter {
   void U64(std::uint64_t value) { Little(value, 8); }
   void F32(float value);
   void Bytes(Span<const std::byte> bytes);
-  // nullptr is the empty string; longer than kMaxStringBytes is cut there.
+  // nullptr means the empty string. Longer strings are cut at kMaxStringBytes.
   void String(const char* text);
 
-  // Appends the CRC and returns the body; valid until the next Start().
+  // Appends the CRC and returns the body, which is valid until the next Start().
   Span<const std::byte> Finish();
 
  private:

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The command registers of Ethos-U55 and Ethos-U65, as one command stream sets them: values, legal
+// bits, and which registers the stream has set.
+#pragma once
+
+#include <cstdint>
+
+#include "command_tables.h"
+
+namespace pilotlight::ethos_u {
+
+// Indices of the registers without a payload: first the opcodes from 0x100 on, then the opcodes
+// from 0x180 on. IFM, OFM and IFM2 share some registers. These have the same offset within each
+// block.
+enum Setting : std::uint32_t {
+  kIfm = 0x00,
+  kPadTop = 0x00,
+  kPadLeft,
+  kPadRight,
+  kPadBottom,
+  kIfmDepth,
+  kIfmPrecision,
+  kUpscale = 0x07,
+  kOfm = 0x10,
+  kOfmWidth,
+  kOfmHeight,
+  kOfmDepth,
+  kOfmPrecision,
+  kKernelWidth = 0x20,
+  kKernelHeight,
+  kKernelStride,
+  kParallelMode,
+  kAccFormat,
+  kActivation,
+  kWeightRegion = 0x28,
+  kScaleRegion,
+  kDmaSource = 0x30,
+  kDmaTarget,
+  kDmaSize0,
+  kDmaSize1,
+  kIfm2 = 0x34,
+  kBroadcast = kIfm2,
+  kIfm2Precision = kIfm2 + 5,
+  kSettings = kIfm2 + 0x10,
+};
+// Offsets within the block of a feature map.
+constexpr std::uint32_t kWidth0 = 0xA, kHeight0 = 0xB, kHeight1 = 0xC, kRegion = 0xF;
+
+// Registers with a payload. Opcode bits 7..4 select a group, bits 3..0 a register in it.
+constexpr std::uint32_t kGroupSize = 7;
+constexpr std::uint32_t kGroups = 6;
+enum Group : std::uint32_t {
+  kIfmGroup,
+  kOfmGroup,
+  kStreamGroup,
+  kDmaGroup,
+  kIfm2Group,
+  kCore1Group
+};
+// Registers of a feature map's group. The first four are the tiles' addresses.
+constexpr std::uint32_t kStrideX = 4, kStrideY = 5, kStrideC = 6;
+// Registers of kStreamGroup and kCore1Group.
+constexpr std::uint32_t kWeightBase = 0, kWeightLength = 1, kScaleBase = 2, kScaleLength = 3;
+// Registers of kDmaGroup.
+constexpr std::uint32_t kSource = 0, kTarget = 1, kLength = 2;
+
+// Why a command is refused, for Failure::reason.
+inline constexpr char kUnknownCommand[] = "is not a command of this NPU";
+inline constexpr char kReservedValue[] = "has a reserved bit or value";
+inline constexpr char kUnsetRegister[] = "uses a register that the stream did not set";
+
+class CommandRegisters {
+ public:
+  explicit CommandRegisters(const CommandSet& commands) : commands_(commands) {}
+
+  // Executes NPU_SET without, or with, a payload. `opcode` is that of the command, without the
+  // payload bit. Returns why the command is refused, or null.
+  const char* Set(std::uint32_t opcode, std::uint32_t param);
+  const char* SetLong(std::uint32_t opcode, std::uint32_t param, std::uint32_t payload);
+
+  // Read a register. A register that was never set reads as 0, and used_unset() becomes true.
+  std::uint32_t Get(std::uint32_t setting);
+  std::int64_t Address(std::uint32_t group, std::uint32_t place);
+  // As Address(), as a signed number of 40 bits.
+  std::int64_t Stride(std::uint32_t group, std::uint32_t place);
+
+  // Whether a length is set to more than 0. Does not count as a use.
+  bool HasBytes(std::uint32_t group, std::uint32_t length) const {
+    return longs_[group * kGroupSize + length] != 0;
+  }
+
+  bool used_unset() const { return used_unset_; }
+
+ private:
+  void MarkSet(std::uint32_t index) { set_[index / 32] |= 1u << index % 32; }
+  void Use(std::uint32_t index);
+
+  const CommandSet& commands_;
+  bool used_unset_ = false;
+  std::uint16_t settings_[kSettings] = {};
+  // One bit per register: first the settings, then the registers with a payload.
+  std::uint32_t set_[(kSettings + kGroups * kGroupSize + 31) / 32] = {};
+  std::int64_t longs_[kGroups * kGroupSize] = {};
+};
+
+}  // namespace pilotlight::ethos_u
