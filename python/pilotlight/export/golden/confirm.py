@@ -37,9 +37,7 @@ class Miscompiled(ModelError):
     """
 
     def __init__(self, message: str, delegate: int, reason: str) -> None:
-        super().__init__(
-            message, hint="write the layer another way: docs/FINDINGS.md lists known errors of Vela"
-        )
+        super().__init__(message, hint="write the layer another way: docs/FINDINGS.md lists known errors of Vela")
         self.delegate = delegate
         self.reason = reason
 

@@ -18,7 +18,7 @@ from pilotlight.build_folder.build_info import BuildInfo, BuiltModel
 from pilotlight.bundle import ModelInfo, expectations_sha256
 from pilotlight.check import run
 from pilotlight.codegen import Arenas
-from pilotlight.link import session
+from pilotlight.link import exchange, session
 
 
 @pytest.fixture
@@ -50,8 +50,9 @@ def build_dir(tmp_path: Path) -> Path:
 @pytest.fixture
 def bench(build_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     stop_the_clock(monkeypatch)
-    for name in ("ANSWER_TIMEOUT_S", "IDENTIFY_INTERVAL_S", "QUIET_S"):
-        monkeypatch.setattr(session, name, 0.01)
+    for module, name in ((exchange, "ANSWER_TIMEOUT_S"), (exchange, "QUIET_S"), (session, "IDENTIFY_INTERVAL_S")):
+        monkeypatch.setattr(module, name, 0.01)
+    monkeypatch.setattr(session, "ANSWER_TIMEOUT_S", 0.01)
     monkeypatch.setattr(run, "OBITUARY_S", 0)
     monkeypatch.setattr(run, "CONNECT_TIMEOUT_S", 0.5)
     return Bench(build_dir)

@@ -8,7 +8,7 @@ from still_clock import stop_the_clock
 
 from pilotlight.deadline import Deadline
 from pilotlight.errors import LinkCorrupted, LinkTimeout, NpuFault, TargetDied, TargetError, WrongNpu
-from pilotlight.link import Session, messages, session
+from pilotlight.link import Session, exchange, messages, session
 from pilotlight.link.fake import FakeDevice
 from pilotlight.link.frames import Frame, encode_frame
 from pilotlight.link.messages import LogLevel, Request, Status, Unasked
@@ -21,8 +21,9 @@ Devices = Callable[..., FakeDevice]
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     stop_the_clock(monkeypatch)
-    for name in ("ANSWER_TIMEOUT_S", "IDENTIFY_INTERVAL_S", "QUIET_S"):
-        monkeypatch.setattr(session, name, 0.01)
+    for module, name in ((exchange, "ANSWER_TIMEOUT_S"), (exchange, "QUIET_S"), (session, "IDENTIFY_INTERVAL_S")):
+        monkeypatch.setattr(module, name, 0.01)
+    monkeypatch.setattr(session, "ANSWER_TIMEOUT_S", 0.01)
 
 
 def infer(fake: FakeDevice, runs: int = 1, retries: int = 0) -> tuple[Session, list[bytes]]:
@@ -291,7 +292,7 @@ def test_a_device_that_never_stops_talking_ends_no_wait_late(kind: str) -> None:
 def test_a_device_that_logs_during_a_run_ends_no_wait_late_and_fills_no_memory(
     device: Devices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "MOST_LOG_LINES", 5)
+    monkeypatch.setattr(exchange, "MOST_LOG_LINES", 5)
     fake = device()
     talk = Session(fake)
     talk.identify(NONCE, Deadline(1))
@@ -300,7 +301,7 @@ def test_a_device_that_logs_during_a_run_ends_no_wait_late_and_fills_no_memory(
     with pytest.raises(LinkTimeout, match="log lines"):
         talk.run(0, 1, 0.01, Deadline(0.05), continues=False)
     assert talk.log_lines > 5
-    assert len(talk.log) == 5 and len(talk.errors) <= session.MOST_ERROR_LINES
+    assert len(talk.log) == 5 and len(talk.errors) <= exchange.MOST_ERROR_LINES
 
 
 def test_the_deadline_bounds_everything(device: Devices) -> None:
