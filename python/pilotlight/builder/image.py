@@ -31,14 +31,14 @@ from pilotlight.builder.settings import (
 )
 from pilotlight.builder.validate import validate
 from pilotlight.bundle import expectations_sha256, load_model_info
+from pilotlight.elf import Image
 from pilotlight.errors import ConfigError
 from pilotlight.export.report.report import REPORT_NAME, ExportReport, load_report
 from pilotlight.export.report.terminal import render, render_findings
 from pilotlight.export_options import ExportOptions
 from pilotlight.paths import ROOT
 from pilotlight.progress import telling
-from pilotlight.proof.elf_image import ElfImage
-from pilotlight.size.image import Image, region_use
+from pilotlight.size.parts import region_use
 from pilotlight.size.record import RegionUse
 
 
@@ -181,6 +181,7 @@ def ignored_options(settings: Settings, log: Path) -> list[str]:
 
 def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:
     elf, bundles = _built_image(folder)
+    image = Image.load(elf, for_arm=board.cpu.core != "host")
     infos = [load_model_info(bundle) for bundle in bundles]
     build_id = (folder / "generated" / "build_id.txt").read_text(encoding="ascii").strip()
     memory = json.loads((folder / "generated" / "memory.json").read_text(encoding="utf-8"))
@@ -190,7 +191,7 @@ def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:
         model=" and ".join(info.name for info in infos),
         build_id=build_id,
         # An app without the symbol can answer neither `check` nor `fault`.
-        tells_build_id=ElfImage(elf).find(SYMBOL) is not None,
+        tells_build_id=image.symbol(SYMBOL) is not None,
         npu=infos[0].target,
         elf=str(elf.relative_to(folder)),
         models=tuple(
@@ -198,7 +199,7 @@ def _finish(folder: Path, settings: Settings, board: Board) -> BuildSummary:
             for info, bundle in zip(infos, bundles, strict=True)
         ),
     ).save(folder)
-    return BuildSummary(elf, build_id, region_use(Image.load(elf), board.memory))
+    return BuildSummary(elf, build_id, region_use(image, board.memory))
 
 
 def _built_image(folder: Path) -> tuple[Path, list[Path]]:
