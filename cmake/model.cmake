@@ -120,7 +120,9 @@ function(pilotlight_add_model target)
   endif()
 
   # The build id comes first, before any other step reads the image.
-  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${root}/python/pilotlight/builder/build_id.py)
+  file(GLOB reader CONFIGURE_DEPENDS ${root}/python/pilotlight/elf/*.py)
+  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS
+    ${reader} ${root}/python/pilotlight/builder/build_id.py)
   add_custom_command(TARGET ${target} POST_BUILD
     COMMAND ${run} -m pilotlight.builder.build_id --elf $<TARGET_FILE:${target}> --out ${generated}
     BYPRODUCTS ${generated}/build_id.txt

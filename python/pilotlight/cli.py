@@ -41,7 +41,7 @@ COMMANDS: dict[str, Callable[[], CommandModule]] = {
     "check": _module("check.command"),
     "size": _module("size.command"),
     "listen": _module("listen.command"),
-    "fault": _module("fault.command"),
+    "fault": _module("targets.fault_command"),
     "fvp-shim": _module("fvp_shim.command"),
 }
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
+from pilotlight.elf.linker_map import parse_map
 from pilotlight.size.components import PADDING, RUNTIME, VERIFIER, component_of
-from pilotlight.size.linker_map import parse_map
 
 OF_THE_RUNTIME = (RUNTIME, VERIFIER)
 

@@ -93,7 +93,7 @@ def _stand_ins(objects: list[Path], folder: Path) -> Path:
 def _sizes(linker_map: Path) -> KernelSize:
     from footprint import CODE
 
-    from pilotlight.size.linker_map import parse_map
+    from pilotlight.elf.linker_map import parse_map
 
     wrappers = kernels = 0
     for section in parse_map(linker_map.read_text(encoding="utf-8")).values():

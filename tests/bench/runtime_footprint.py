@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from footprint import OF_THE_RUNTIME
 from images import BENCH
 
+from pilotlight.elf.linker_map import parse_map
 from pilotlight.errors import BuildFailed
 from pilotlight.paths import ROOT
 from pilotlight.size.components import component_of
-from pilotlight.size.linker_map import parse_map
 
 _SOURCE = ROOT / "tests" / "unit" / "firmware" / "executorch" / "footprint"
 _TOOLCHAIN = ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake"

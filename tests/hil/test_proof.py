@@ -17,9 +17,10 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from workflow import ROOT, Bench, build, run
 
-from pilotlight.boards import load_board
+from pilotlight.boards import Board, load_board
+from pilotlight.elf import Image
 from pilotlight.errors import NotProved
-from pilotlight.proof.prove import prove
+from pilotlight.proof.prove import Proof, prove
 
 BOARD = "qemu-corstone300"
 VERSION = "1.5.1"
@@ -36,9 +37,13 @@ def elf(float_build: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(float_build / "firmware.elf", tmp_path))
 
 
-def _proof(elf: Path, bundle: Path, board: str = BOARD) -> str:
+def _prove(elf: Path, bundle: Path, board: Board | None = None, executorch: str = VERSION) -> Proof:
+    return prove(Image.load(elf, for_arm=True), bundle, board or load_board(BOARD), executorch)
+
+
+def _proof(elf: Path, bundle: Path) -> str:
     with pytest.raises(NotProved) as caught:
-        prove(elf, bundle, load_board(board), VERSION)
+        _prove(elf, bundle)
     return str(caught.value)
 
 
@@ -49,7 +54,7 @@ def _patch(elf: Path, before: bytes, after: bytes) -> None:
 
 
 def test_what_was_built_is_proved(float_build: Path) -> None:
-    proof = prove(float_build / "firmware.elf", float_build / "bundles" / "digits", load_board(BOARD), VERSION)
+    proof = _prove(float_build / "firmware.elf", float_build / "bundles" / "digits")
     assert proof.operators == (
         "quantized_decomposed::dequantize_per_tensor.out",
         "quantized_decomposed::quantize_per_tensor.out",
@@ -124,17 +129,16 @@ def test_an_export_for_another_npu_is_refused(elf: Path, float_build: Path, tmp_
 def test_memory_that_the_npu_does_not_reach_is_named(float_build: Path, visible: tuple[str, ...], said: str) -> None:
     board = load_board(BOARD)
     with pytest.raises(NotProved, match=said):
-        prove(
+        _prove(
             float_build / "firmware.elf",
             float_build / "bundles" / "digits",
             replace(board, npu=replace(board.npu, visible=visible)),
-            VERSION,
         )
 
 
 def test_another_version_of_executorch_is_refused(elf: Path, float_build: Path) -> None:
     with pytest.raises(NotProved, match=r"exported by ExecuTorch 1\.5\.1, the runtime is 9\.9\.9"):
-        prove(elf, float_build / "bundles" / "digits", load_board(BOARD), "9.9.9")
+        _prove(elf, float_build / "bundles" / "digits", executorch="9.9.9")
 
 
 def test_one_byte_of_the_embedded_program_fails_the_proof_and_the_boot(digits: Bench, digits_build: Path) -> None:

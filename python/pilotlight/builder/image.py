@@ -22,13 +22,13 @@ from pilotlight.builder.exports import export_if_needed
 from pilotlight.builder.pristine import make_pristine, needs_pristine
 from pilotlight.builder.validate import validate
 from pilotlight.bundle import expectations_sha256, load_model_info
+from pilotlight.elf import Image
 from pilotlight.export.report.report import REPORT_NAME, ExportReport, load_report
 from pilotlight.export.report.terminal import render, render_findings
 from pilotlight.export_options import ExportOptions
 from pilotlight.paths import ROOT
 from pilotlight.progress import telling
-from pilotlight.proof.elf_image import ElfImage
-from pilotlight.size.image import Image, region_use
+from pilotlight.size.parts import region_use
 from pilotlight.size.record import RegionUse
 
 
@@ -144,8 +144,9 @@ def _compile(
 
 
 def _finish(folder: BuildFolder, settings: Settings, board: Board) -> BuildSummary:
-    image = folder.linked_image()
-    infos = [load_model_info(bundle) for bundle in image.bundles]
+    linked = folder.linked_image()
+    image = Image.load(linked.elf, for_arm=board.cpu.core != "host")
+    infos = [load_model_info(bundle) for bundle in linked.bundles]
     build_id, memory = folder.build_id(), folder.memory_of_models()
     BuildInfo(
         board=settings.board,
@@ -153,12 +154,12 @@ def _finish(folder: BuildFolder, settings: Settings, board: Board) -> BuildSumma
         model=" and ".join(info.name for info in infos),
         build_id=build_id,
         # An app without the symbol can answer neither `check` nor `fault`.
-        tells_build_id=ElfImage(image.elf).find(SYMBOL) is not None,
+        tells_build_id=image.symbol(SYMBOL) is not None,
         npu=infos[0].target,
-        elf=str(image.elf.relative_to(folder.path)),
+        elf=str(linked.elf.relative_to(folder.path)),
         models=tuple(
             BuiltModel(info.name, str(bundle.relative_to(folder.path)), expectations_sha256(bundle), memory[info.name])
-            for info, bundle in zip(infos, image.bundles, strict=True)
+            for info, bundle in zip(infos, linked.bundles, strict=True)
         ),
     ).save(folder.path)
-    return BuildSummary(image.elf, build_id, region_use(Image.load(image.elf), board.memory))
+    return BuildSummary(linked.elf, build_id, region_use(image, board.memory))

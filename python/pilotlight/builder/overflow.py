@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from pilotlight.elf.linker_map import parse_map
 from pilotlight.size.components import PADDING, component_of
-from pilotlight.size.linker_map import parse_map
 
 _NAMED = 6
 # Sections of codegen/templates/model.S.jinja, and their contents.

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from pilotlight.fault.image import Image, demangle
+from pilotlight.elf import Image, UnwindRow, demangle
+from pilotlight.fault.instructions import follows_call
 from pilotlight.link.fault_dump import FaultDump
 
 _SP, _LR, _PC = 13, 14, 15
@@ -60,7 +60,7 @@ def _addresses(dump: FaultDump, image: Image) -> Iterator[tuple[int, str]]:
         if row is not None:
             back = _unwind(row, registers, dump, is_innermost=is_innermost)
             how = UNWOUND
-        elif is_innermost and dump.lr & 1 and image.follows_call(dump.lr & ~1):
+        elif is_innermost and dump.lr & 1 and follows_call(image, dump.lr & ~1):
             back, how = dump.lr, LINK_REGISTER
         else:
             back, how = None, GUESS
@@ -68,33 +68,30 @@ def _addresses(dump: FaultDump, image: Image) -> Iterator[tuple[int, str]]:
             # There is no table, or the stack was not saved: search the stack.
             yield from _guesses(dump, image, registers[_SP])
             return
-        if not image.is_code(back & ~1) or not image.follows_call(back & ~1):
+        if not image.is_code(back & ~1) or not follows_call(image, back & ~1):
             return
         yield back & ~1, how
         at, is_innermost = (back & ~1) - 1, False
 
 
-def _unwind(row: dict[Any, Any], registers: dict[int, int], dump: FaultDump, *, is_innermost: bool) -> int | None:
+def _unwind(row: UnwindRow, registers: dict[int, int], dump: FaultDump, *, is_innermost: bool) -> int | None:
     """Return the return address, and set `registers` to the caller's.
 
     Returns None if the frame's start or the saved return address is not known.
     """
-    rule = row["cfa"]
-    if rule.reg is None or rule.reg not in registers:
+    if row.cfa_register is None or row.cfa_register not in registers:
         return None
-    cfa = registers[rule.reg] + rule.offset
+    cfa = registers[row.cfa_register] + row.cfa_offset
     before = dict(registers)
-    for register, saved in row.items():
-        if isinstance(register, int) and saved.type == "OFFSET":
-            word = dump.word(cfa + saved.arg)
-            if word is None and register in (_LR, _PC):
-                return None
-            if word is not None:
-                before[register] = word
-            else:
-                before.pop(register, None)
-    saves_lr = _LR in row and row[_LR].type == "OFFSET"
-    if not saves_lr and not is_innermost:
+    for register, offset in row.saved.items():
+        word = dump.word(cfa + offset)
+        if word is None and register in (_LR, _PC):
+            return None
+        if word is not None:
+            before[register] = word
+        else:
+            before.pop(register, None)
+    if _LR not in row.saved and not is_innermost:
         return None
     registers.clear()
     registers.update(before)
@@ -105,5 +102,5 @@ def _unwind(row: dict[Any, Any], registers: dict[int, int], dump: FaultDump, *, 
 def _guesses(dump: FaultDump, image: Image, start: int) -> Iterator[tuple[int, str]]:
     for address in range(max(start, dump.sp) & ~3, dump.sp + len(dump.stack), 4):
         word = dump.word(address)
-        if word is not None and word & 1 and image.is_code(word & ~1) and image.follows_call(word & ~1):
+        if word is not None and word & 1 and image.is_code(word & ~1) and follows_call(image, word & ~1):
             yield word & ~1, GUESS

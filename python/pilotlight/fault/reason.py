@@ -6,9 +6,20 @@ Source: Armv8-M Architecture Reference Manual, CFSR, HFSR and SFSR.
 
 from __future__ import annotations
 
-from pilotlight.fault.image import Image
+from pilotlight.elf import Image
+from pilotlight.fault.instructions import halfwords, stores
 from pilotlight.link.fault_dump import FaultDump, FaultKind
 
+# Start and end symbols (firmware/platform/link/image.ld) of the regions that the MPU protects.
+_GROUPS = {
+    "the code": ("__code_start", "__code_end"),
+    "the constants": ("__constants_start", "__constants_end"),
+    "the model": ("__model_start", "__model_end"),
+    "the data": ("__ram_start", "__ram_end"),
+    "the tensor arena": ("__arena_start", "__arena_end"),
+    "the stack": ("__stack_limit", "__stack_top"),
+}
+_GUARD_BYTES = 64
 _NULL_PAGE_BYTES = 4096
 _FIRST_INTERRUPT = 16
 
@@ -78,7 +89,7 @@ def _causes(dump: FaultDump, image: Image | None) -> list[str]:
 
 
 def _limit(image: Image | None) -> str:
-    limit = image.symbols.get("__stack_limit") if image else None
+    limit = _address(image, "__stack_limit") if image else 0
     return f"{limit:#010x}" if limit else "its limit"
 
 
@@ -87,38 +98,25 @@ def _place(address: int, image: Image | None) -> str:
         return f"{address:#010x}: null pointer"
     if image is None:
         return f"{address:#010x}"
-    group = image.group_at(address)
+    group = _group_at(image, address)
     return f"{address:#010x}: {group}" if group else f"{address:#010x}: neither memory nor registers of this image"
 
 
 def _did(dump: FaultDump, image: Image | None) -> str:
-    is_store = stores(image.halfwords(dump.pc, 2)) if image and dump.has_frame else None
+    is_store = stores(halfwords(image, dump.pc, 2)) if image and dump.has_frame else None
     return {True: "wrote to", False: "read from", None: "accessed"}[is_store]
 
 
-def stores(code: tuple[int, ...]) -> bool | None:
-    """Whether the Thumb instruction writes memory; None if it accesses no memory or is unknown.
+def _group_at(image: Image, address: int) -> str:
+    """Return a phrase for the part of the image at `address`; "" if there is none."""
+    for words, (start, end) in _GROUPS.items():
+        if _address(image, start) <= address < _address(image, end):
+            return words
+    limit = _address(image, "__stack_limit")
+    return "the guard below the stack" if limit - _GUARD_BYTES <= address < limit else ""
 
-    Source: Armv8-M Architecture Reference Manual, "T32 instruction set encoding".
 
-    >>> stores((0x6018,)), stores((0x6818,)), stores((0xF8C3, 0x0000)), stores((0x4770,))
-    (True, False, True, None)
-    """
-    if not code:
-        return None
-    first = code[0]
-    top = first >> 11
-    if top in (0b11101, 0b11110, 0b11111):
-        # Load/store multiple, dual, exclusive; floating point and Helium; single.
-        if first & 0xFE00 in (0xE800, 0xEC00, 0xF800, 0xFC00):
-            return not first & 0x10
-        return None
-    if top == 0b01001 or first & 0xFE00 == 0xBC00:  # LDR (literal), POP
-        return False
-    if first & 0xFE00 == 0xB400:  # PUSH
-        return True
-    if first & 0xF000 == 0x5000:  # register offset
-        return (first >> 9) & 7 < 3
-    if 0x6000 <= first < 0xA000 or first & 0xF000 == 0xC000:  # immediate offset, stack, multiple
-        return not first & 0x0800
-    return None
+def _address(image: Image, name: str) -> int:
+    """Return the address of a symbol; 0 if the image has none with this name."""
+    symbol = image.symbol(name)
+    return symbol.address if symbol else 0

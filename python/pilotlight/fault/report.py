@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pilotlight.elf import Image
 from pilotlight.errors import BadFaultDump
 from pilotlight.fault.backtrace import Frame, backtrace
-from pilotlight.fault.image import Image
 from pilotlight.fault.reason import reason
 from pilotlight.link.fault_dump import FaultDump, FaultKind
 
-# File in the build folder where a check saves the dump.
+# The linker's build id is a SHA-1 hash.
+_IMAGE_ID_BYTES = 20
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,20 @@ def decode_fault(data: bytes, elf: Path) -> FaultReport:
     dump = FaultDump.decode(data)
     if not dump.image_id:
         return FaultReport(reason(dump, None), (), dump)
-    image = Image.load(elf)
-    if image.image_id != dump.image_id:
+    image = Image.load(elf, for_arm=True)
+    image_id = _image_id(image)
+    if image_id != dump.image_id:
         raise BadFaultDump(
-            f"the fault dump is of another build: image {dump.image_id.hex()[:16]}…, "
-            f"{elf} is {image.image_id.hex()[:16]}…",
+            f"the fault dump is of another build: image {dump.image_id.hex()[:16]}…, {elf} is {image_id.hex()[:16]}…",
             hint=f"decode it in the folder that was flashed then. Undecoded: {reason(dump, None)}, pc {dump.pc:#010x}",
         )
     frames = backtrace(dump, image)
     # The innermost frame of a failed CHECK is the function that reports it; leave it out.
     inner = dump.kind is FaultKind.CHECK and len(frames) > 1
     return FaultReport(reason(dump, image), frames[1:] if inner else frames, dump)
+
+
+def _image_id(image: Image) -> bytes:
+    """Return the id that the linker computed from the image's contents; b"" if there is none."""
+    note = image.section(".note.gnu.build-id")
+    return bytes(note.content[-_IMAGE_ID_BYTES:]) if note else b""

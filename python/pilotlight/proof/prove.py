@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pilotlight.boards import Board
 from pilotlight.bundle import ModelInfo, load_model_info
+from pilotlight.elf import Image
 from pilotlight.errors import NotProved
 from pilotlight.npu.stream.configurations import CONFIGURATIONS
-from pilotlight.proof.elf_image import ElfImage
 from pilotlight.proof.image_facts import embedded_model, has_backend, npu_memory, registered_operators
 from pilotlight.pte import Method, read_program
 from pilotlight.pte.ethos_u import BACKEND, parse_blob, parse_payload
@@ -29,15 +29,16 @@ class Proof:
     pte_sha256: str
 
 
-def prove(elf: Path, bundle: Path, board: Board, executorch: str) -> Proof:
-    """Prove that the image `elf` can run the program in `bundle` on `board`.
+def prove(image: Image, bundle: Path, board: Board, executorch: str) -> Proof:
+    """Prove that `image` can run the program in `bundle` on `board`.
 
     executorch: version of the runtime in the image.
 
-    Raises NotProved with all problems; ConfigError or BadProgram if the bundle is damaged.
+    Raises NotProved with all problems; ConfigError or BadProgram if the image or bundle is damaged.
     """
     info = load_model_info(bundle)
-    image = ElfImage(elf)
+    if not image.symbols:
+        raise NotProved(f"{image.path} has no symbols, so nothing can be proved of it", hint="strip a copy instead")
     method = read_program((bundle / "model.pte").read_bytes()).methods[METHOD]
     problems = [
         *_wrong_program(image, info),
@@ -50,7 +51,7 @@ def prove(elf: Path, bundle: Path, board: Board, executorch: str) -> Proof:
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise NotProved(
-            f"{elf.name} cannot run {info.name}:\n{lines}",
+            f"{image.path.name} cannot run {info.name}:\n{lines}",
             hint="build again in an empty folder (west build -p always); "
             "what the model needs is in its export report: pilotlight inspect",
         )
@@ -63,7 +64,7 @@ def prove(elf: Path, bundle: Path, board: Board, executorch: str) -> Proof:
     )
 
 
-def _wrong_program(image: ElfImage, info: ModelInfo) -> list[str]:
+def _wrong_program(image: Image, info: ModelInfo) -> list[str]:
     embedded = embedded_model(image, info.name)
     problems = []
     if embedded.sha256 != info.pte_sha256:
@@ -75,7 +76,7 @@ def _wrong_program(image: ElfImage, info: ModelInfo) -> list[str]:
     return problems
 
 
-def _missing_operators(image: ElfImage, method: Method) -> list[str]:
+def _missing_operators(image: Image, method: Method) -> list[str]:
     registered = registered_operators(image)
     problems = []
     for name, dtypes in method.kernel_dtypes.items():
@@ -87,7 +88,7 @@ def _missing_operators(image: ElfImage, method: Method) -> list[str]:
     return problems
 
 
-def _missing_backends(image: ElfImage, method: Method) -> list[str]:
+def _missing_backends(image: Image, method: Method) -> list[str]:
     backends = sorted({delegate.backend for delegate in method.delegates})
     return [f"backend {name}: not in the image" for name in backends if not has_backend(image, name)]
 
@@ -107,7 +108,7 @@ def _wrong_npu(method: Method, info: ModelInfo, board: Board) -> list[str]:
     return problems
 
 
-def _out_of_reach(image: ElfImage, method: Method, info: ModelInfo, board: Board) -> list[str]:
+def _out_of_reach(image: Image, method: Method, info: ModelInfo, board: Board) -> list[str]:
     """Return the parts that the linker script placed where the NPU cannot reach them."""
     if not method.delegates or board.cpu.core == "host":
         return []

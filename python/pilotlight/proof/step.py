@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pilotlight.boards import load_board
 from pilotlight.cli import run_command
+from pilotlight.elf import Image
 from pilotlight.errors import NotProved
 from pilotlight.proof.prove import prove
 
@@ -19,9 +20,11 @@ from pilotlight.proof.prove import prove
 def _run(args: argparse.Namespace) -> int:
     refused = args.elf.with_name(args.elf.name + ".refused")
     refused.unlink(missing_ok=True)
+    board = load_board(args.board)
+    image = Image.load(args.elf, for_arm=board.cpu.core != "host")
     try:
         for bundle in args.bundle:
-            prove(args.elf, bundle, load_board(args.board), args.executorch)
+            prove(image, bundle, board, args.executorch)
     except NotProved:
         args.elf.rename(refused)
         raise

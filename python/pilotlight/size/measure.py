@@ -11,9 +11,10 @@ from pilotlight.boards import Board, load_board
 from pilotlight.build_folder import BuildFolder, LinkedImage
 from pilotlight.codegen.generate import SHARED_ARENA
 from pilotlight.debug_info import DebugInfo, find_debug_info
+from pilotlight.elf import Image, Symbol
 from pilotlight.errors import ConfigError
-from pilotlight.size.image import Image, find_map, parts_of, region_use
 from pilotlight.size.model_symbols import memory_of_model, model_of_program
+from pilotlight.size.parts import find_map, parts_of, region_use, sized_symbols
 from pilotlight.size.program import parts_of_program
 from pilotlight.size.record import Model, Sizes
 
@@ -23,12 +24,12 @@ _BOARD_FOLDER = re.compile(r'set\(PILOTLIGHT_BOARD_FOLDER "(?P<folder>[^"]+)"\)'
 def measure(path: Path) -> Sizes:
     """Measure the image in a build folder.
 
-    Raises ConfigError if there is none, if it has no symbols, or if its map is missing; BadProgram
-    if it embeds a malformed program.
+    Raises ConfigError if there is none, if it cannot be read, if it has no symbols, or if its map is
+    missing; BadProgram if it embeds a malformed program.
     """
     folder = BuildFolder(path)
     linked, board = _linked_image(folder), _board_of(folder)
-    image = Image.load(linked.elf)
+    image = Image.load(linked.elf, for_arm=board.cpu.core != "host")
     parts = parts_of(image, find_map(image.path), board.memory)
     models = _models(image, linked.bundles)
     names = ", ".join(model.name for model in models) or image.path.name
@@ -56,12 +57,14 @@ def _board_of(folder: BuildFolder) -> Board:
 
 
 def _models(image: Image, bundles: Sequence[Path]) -> tuple[Model, ...]:
-    models = []
-    for symbol in image.symbols:
+    symbols, models = sized_symbols(image), []
+    for symbol in symbols:
         if name := model_of_program(symbol.name):
-            pte = image.content(symbol)
+            pte = image.read(symbol.address, symbol.size_bytes)
+            if pte is None:
+                raise ConfigError(f"{image.path}: {symbol.name} has no content", hint="build it again: west build")
             flash, layers = parts_of_program(pte, _debug_info(bundles, pte))
-            models.append(Model(name, flash, _memory_of(name, image), layers))
+            models.append(Model(name, flash, _memory_of(name, symbols), layers))
     return tuple(sorted(models, key=lambda model: model.name))
 
 
@@ -70,12 +73,12 @@ def _debug_info(bundles: Sequence[Path], pte: bytes) -> DebugInfo | None:
     return next((info for info in infos if info is not None), None)
 
 
-def _memory_of(name: str, image: Image) -> dict[str, int]:
-    arena = next((symbol for symbol in image.symbols if symbol.name == SHARED_ARENA), None)
+def _memory_of(name: str, symbols: tuple[Symbol, ...]) -> dict[str, int]:
+    arena = next((symbol for symbol in symbols if symbol.name == SHARED_ARENA), None)
     found = {}
-    for symbol in image.symbols:
+    for symbol in symbols:
         memory = memory_of_model(symbol.name)
         if memory is not None and memory[0] == name:
-            shared = arena is not None and arena.address <= symbol.address < arena.address + arena.size
-            found[f"{memory[1]} (shared arena)" if shared else memory[1]] = symbol.size
+            shared = arena is not None and arena.address <= symbol.address < arena.address + arena.size_bytes
+            found[f"{memory[1]} (shared arena)" if shared else memory[1]] = symbol.size_bytes
     return found

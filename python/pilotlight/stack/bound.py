@@ -9,10 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from elftools.elf.elffile import ELFFile
-
+from pilotlight.elf import Image, Symbol, demangle
 from pilotlight.errors import ConfigError
-from pilotlight.fault.image import demangle
 from pilotlight.stack.calls import DeclaredCalls, load_declared_calls
 from pilotlight.stack.frames import CompiledFunction, read_frames
 from pilotlight.stack.machine_code import LinkedFunction, read_functions
@@ -121,13 +119,13 @@ def _chain(raw: dict[str, Any]) -> Chain:
 def compute_bound(folder: Path, elf: Path, declared: DeclaredCalls | None = None) -> StackBound:
     """Compute the bound for `elf`, whose object files are below `folder`.
 
-    Raises CompilerMissing, BuildFailed or ConfigError.
+    Raises CompilerMissing; BuildFailed if the code cannot be disassembled; ConfigError if the file
+    is not an Arm ELF file, or lacks the vector table or the symbols of the stack.
     """
+    image = Image.load(elf, for_arm=True)
+    vectors = _vectors(image)
+    reserved_bytes = _symbol(image, "__stack_top").address - _symbol(image, "__stack_limit").address
     graph = _Graph(read_frames(folder), read_functions(elf), declared or load_declared_calls())
-    with elf.open("rb") as file:
-        image = ELFFile(file)
-        symbols = {symbol.name: symbol for symbol in image.get_section_by_name(".symtab").iter_symbols()}
-        vectors = image.get_section_by_name(".vectors").data()
     handlers = {int.from_bytes(vectors[at : at + 4], "little") & ~1 for at in range(4, len(vectors), 4)}
     interrupts = [
         name
@@ -135,16 +133,37 @@ def compute_bound(folder: Path, elf: Path, declared: DeclaredCalls | None = None
         if function.address in handlers and name not in _NO_HANDLERS
     ]
     chains = [graph.deepest(root) for root in (_START, _FAULT, *interrupts)]
-    fault_stack = next((s for name, s in symbols.items() if name.endswith(f"{_FAULT_STACK}E")), None)
+    fault_stack = next((symbol for symbol in image.symbols if symbol.name.endswith(f"{_FAULT_STACK}E")), None)
     return StackBound(
         main=graph.named(chains[0]),
         fault=graph.named(chains[1]),
         interrupts=tuple(graph.named(chain) for chain in chains[2:]),
-        reserved_bytes=symbols["__stack_top"]["st_value"] - symbols["__stack_limit"]["st_value"],
-        fault_reserved_bytes=fault_stack["st_size"] if fault_stack else 0,
+        reserved_bytes=reserved_bytes,
+        fault_reserved_bytes=fault_stack.size_bytes if fault_stack else 0,
         unresolved=tuple(sorted(graph.names[name] for name in graph.unresolved)),
         recursive=tuple(tuple(graph.names[name] for name in cycle) for cycle in graph.recursive),
         unsized=tuple(sorted(graph.names[name] for name in graph.unsized)),
+    )
+
+
+def _vectors(image: Image) -> memoryview:
+    section = image.section(".vectors")
+    if section is None:
+        raise _lacks(image, "section .vectors")
+    return section.content
+
+
+def _symbol(image: Image, name: str) -> Symbol:
+    symbol = image.symbol(name)
+    if symbol is None:
+        raise _lacks(image, f"symbol {name}")
+    return symbol
+
+
+def _lacks(image: Image, what: str) -> ConfigError:
+    return ConfigError(
+        f"{image.path} has no {what}, so its stack cannot be bounded",
+        hint="pilotlight_bound_stack() is for images with our start-up code and linker script, not stripped",
     )
 
 

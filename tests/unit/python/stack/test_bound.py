@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pilotlight.errors import ConfigError
 from pilotlight.stack import StackBound, compute_bound, load_bound
 from pilotlight.stack.__main__ import main
 from pilotlight.stack.bound import EXCEPTION_FRAME_BYTES
@@ -132,6 +133,17 @@ def test_a_stack_too_small_fails_and_names_the_chain(
     message = capsys.readouterr().err
     assert "and 512 are reserved" in message
     assert re.search(r"\d+  StartInCpp\n +5\d\d  deep\n", message)
+
+
+def test_an_image_without_symbols_or_vectors_is_named(tmp_path: Path) -> None:
+    elf = linked(tmp_path, BRANCHES)
+    subprocess.run(["arm-none-eabi-strip", "-o", tmp_path / "stripped.elf", elf], check=True)
+    with pytest.raises(ConfigError, match=r"stripped\.elf has no symbol __stack_top"):
+        compute_bound(tmp_path, tmp_path / "stripped.elf", DeclaredCalls((), ()))
+    moved = ["arm-none-eabi-objcopy", "--rename-section", ".vectors=.table", elf, tmp_path / "moved.elf"]
+    subprocess.run(moved, check=True)
+    with pytest.raises(ConfigError, match=r"moved\.elf has no section \.vectors"):
+        compute_bound(tmp_path, tmp_path / "moved.elf", DeclaredCalls((), ()))
 
 
 def test_what_was_saved_is_what_is_loaded(tmp_path: Path) -> None:

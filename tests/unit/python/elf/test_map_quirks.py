@@ -6,7 +6,7 @@ These are gaps, merged strings that overlap, and names that are too long for the
 
 from __future__ import annotations
 
-from pilotlight.size.linker_map import Section, parse_map
+from pilotlight.elf.linker_map import OutputSection, parse_map
 
 MAP = """\
 Discarded input sections
@@ -43,7 +43,7 @@ LOAD a.o
 """
 
 
-def pieces(section: Section) -> list[tuple[str, int, int]]:
+def pieces(section: OutputSection) -> list[tuple[str, int, int]]:
     return [(piece.path, piece.address - section.address, piece.size) for piece in section.pieces()]
 
 

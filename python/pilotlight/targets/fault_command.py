@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pilotlight.targets.power import can_answer, connect, status
+from pilotlight.targets.resets import kept_fault
+
 # Limit for the whole conversation with the target.
 TIMEOUT_S = 20.0
 _MUTE = (
@@ -69,30 +72,29 @@ def _from_target(build_dir: Path) -> tuple[bytes, str]:
 
     A target that resets again and again cannot be asked. Its supervisor then has the dump.
     """
-    from pilotlight import targets
     from pilotlight.build_folder import BuildFolder
     from pilotlight.errors import LinkTimeout, TargetDied
     from pilotlight.files import write_atomically
 
-    state = targets.status(build_dir)
+    state = status(build_dir)
     if state.resets_repeatedly:
-        return targets.kept_fault(build_dir), f"{state.board}: {state.reason}"
+        return kept_fault(build_dir), f"{state.board}: {state.reason}"
     if not state.running:
         if state.died:
             print(f"{state.board}: {state.reason}", file=sys.stderr)
-        return targets.kept_fault(build_dir), ""
-    if not targets.can_answer(build_dir):
-        return targets.kept_fault(build_dir), _MUTE
+        return kept_fault(build_dir), ""
+    if not can_answer(build_dir):
+        return kept_fault(build_dir), _MUTE
     try:
         data = _ask(build_dir)
     except (LinkTimeout, TargetDied) as error:
-        after = targets.status(build_dir)
+        after = status(build_dir)
         if not after.reboots:
             raise
         if after.resets_repeatedly:
-            return targets.kept_fault(build_dir), f"{after.board}: {after.reason}"
+            return kept_fault(build_dir), f"{after.board}: {after.reason}"
         times = "once" if after.reboots == 1 else f"{after.reboots} times"
-        return targets.kept_fault(build_dir), f"{after.board} has reset {times} since it was powered up: {error}"
+        return kept_fault(build_dir), f"{after.board} has reset {times} since it was powered up: {error}"
     if data:
         write_atomically(BuildFolder(build_dir).fault_dump, data)
     return data, ""
@@ -100,13 +102,12 @@ def _from_target(build_dir: Path) -> tuple[bytes, str]:
 
 def _ask(build_dir: Path) -> bytes:
     """Return the dump that the running target sends; b"" if it has none."""
-    from pilotlight import targets
     from pilotlight.deadline import Deadline
     from pilotlight.link import Session, open_link
     from pilotlight.link.messages import NONCE_BYTES
 
     deadline = Deadline(TIMEOUT_S)
-    link = open_link(targets.connect(build_dir), deadline)
+    link = open_link(connect(build_dir), deadline)
     try:
         session = Session(link)
         session.identify(secrets.token_bytes(NONCE_BYTES), deadline)

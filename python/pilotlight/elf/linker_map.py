@@ -33,7 +33,7 @@ class Piece:
 
 
 @dataclass
-class Section:
+class OutputSection:
     """An output section, with its input sections as the map lists them."""
 
     name: str
@@ -57,10 +57,10 @@ class Section:
             yield Piece("", at, end - at, "")
 
 
-def parse_map(text: str) -> dict[str, Section]:
+def parse_map(text: str) -> dict[str, OutputSection]:
     """Return the output sections by name."""
-    sections: dict[str, Section] = {}
-    section: Section | None = None
+    sections: dict[str, OutputSection] = {}
+    section: OutputSection | None = None
     pending = ""
     for line in text.partition(_BEGIN)[2].splitlines():
         if _NAME_ALONE.match(line):
@@ -68,7 +68,7 @@ def parse_map(text: str) -> dict[str, Section]:
             continue
         line, pending = (pending + line if pending and line.startswith("    ") else line), ""
         if found := _OUTPUT.match(line):
-            section = Section(found["name"], int(found["address"], 16), int(found["size"], 16))
+            section = OutputSection(found["name"], int(found["address"], 16), int(found["size"], 16))
             sections[section.name] = section
         elif section is not None and (found := _INPUT.match(line)):
             piece = Piece(found["name"], int(found["address"], 16), int(found["size"], 16), found["object"])
