@@ -11,7 +11,7 @@ from typing import Any
 
 from pilotlight.elf import Image, Symbol, demangle
 from pilotlight.errors import ConfigError
-from pilotlight.stack.calls import DeclaredCalls, load_declared_calls
+from pilotlight.stack.calls import NO_FUNCTION, DeclaredCalls, load_declared_calls
 from pilotlight.stack.frames import CompiledFunction, read_frames
 from pilotlight.stack.machine_code import LinkedFunction, read_functions
 
@@ -57,8 +57,8 @@ class StackBound:
     interrupts: the costliest chain of each handler. All handlers have the same priority, so only
         one runs at a time.
     fault, fault_reserved_bytes: the fault handler, which has its own stack.
-    unresolved: functions that call through a pointer without an entry in
-        firmware/indirect_calls.toml.
+    unresolved: functions that call through a pointer, and for which firmware/indirect_calls.toml
+        names no function of the image.
     recursive: cycles of calls without a declared depth; each counts once.
     unsized: functions whose stack use depends on values at run time.
     """
@@ -233,11 +233,13 @@ class _Graph:
         frame = self._frames.get(name)
         if frame.calls_through_pointer if frame else function.calls_through_pointer:
             entries = [entry for entry in self._declared.indirect if entry.callers.match(self.names[name])]
-            if not entries:
-                self.unresolved.add(name)
-            callees |= {
+            declared = {
                 callee for callee, shown in self.names.items() if any(entry.callees.match(shown) for entry in entries)
             }
+            # A function that was renamed or moved no longer matches its entry.
+            if not declared and not any(entry.callees.match(NO_FUNCTION) for entry in entries):
+                self.unresolved.add(name)
+            callees |= declared
         return callees
 
 

@@ -18,6 +18,8 @@ else:
     import tomli as tomllib
 
 TABLE = ROOT / "firmware" / "indirect_calls.toml"
+# The callee of a pointer that may be null, or of a list that may be empty.
+NO_FUNCTION = "nothing"
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,13 @@ def test_a_call_through_a_pointer_is_listed_unless_it_is_declared(tmp_path: Path
     assert known.main.bytes >= 720
 
 
+def test_an_entry_that_names_no_function_of_the_image_is_listed_unless_it_says_nothing(tmp_path: Path) -> None:
+    renamed = DeclaredCalls((IndirectCall(re.compile("StartInCpp$"), re.compile("old_name$")),), ())
+    assert bound_of(tmp_path, POINTER, renamed).unresolved == ("StartInCpp",)
+    null = DeclaredCalls((IndirectCall(re.compile("StartInCpp$"), re.compile("nothing$")),), ())
+    assert bound_of(tmp_path, POINTER, null).is_complete
+
+
 def test_a_function_sized_at_run_time_is_listed(tmp_path: Path) -> None:
     source = "void StartInCpp(void) { volatile int n = 3; volatile char local[n]; use(local); }"
     assert bound_of(tmp_path, source).unsized == ("StartInCpp",)
