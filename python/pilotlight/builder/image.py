@@ -97,7 +97,7 @@ def _print_export(bundle: Path, report: ExportReport | None, console: Console) -
         console.print(render(report))
         return
     info = load_model_info(bundle)
-    console.print(f"[green]up to date[/green] export of {info.name} for {info.target}", highlight=False)
+    console.print(f"[green]up to date[/green] export of {info.name} for {info.npu}", highlight=False)
     if info.warnings or info.weak:
         console.print(render_findings(info.warnings, info.weak))
 
