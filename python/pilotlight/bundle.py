@@ -2,7 +2,7 @@
 """The bundle: the folder that `export` writes, and that code generation, check and simulator read.
 
 model.pte      the program
-model.json     `ModelInfo`: name, target, inputs and outputs with scales, labels, hash of the .pte
+model.json     `ModelInfo`: name, NPU, inputs and outputs with scales, labels, hash of the .pte
 golden.npz     input_<i> [samples, ...]   inputs for the device: its dtype, the model's shape
                golden_<i> [samples, ...]  expected outputs: equal, or within the `Tolerance`
                quantised_<i>              outputs of quantised PyTorch, in the same dtype
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from pilotlight.errors import ConfigError
 
-SCHEMA = 1
+SCHEMA = 2
 # NumPy's names of the dtypes.
 _INTEGERS = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 DTYPES = ("bool", *_INTEGERS, "float16", "float32", "float64")
@@ -95,7 +95,7 @@ class ModelInfo:
 
     name: str
     source: str
-    target: str
+    npu: str
     system_config: str
     memory_mode: str
     inputs: tuple[TensorInfo, ...]
@@ -135,7 +135,7 @@ def _problem(info: ModelInfo) -> str:
     """Return what is wrong with the values, which may have any JSON type; "" if nothing is."""
     if info.tolerances and len(info.tolerances) != len(info.outputs):
         return "has not as many tolerances as outputs"
-    texts = (info.name, info.source, info.target, info.system_config, info.memory_mode, info.pte_sha256)
+    texts = (info.name, info.source, info.npu, info.system_config, info.memory_mode, info.pte_sha256)
     if not all(isinstance(text, str) for text in (*texts, *info.labels, *info.warnings, *info.weak)):
         return "a text is no string"
     for side, tensors in (("input", info.inputs), ("output", info.outputs)):

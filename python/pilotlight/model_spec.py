@@ -37,7 +37,7 @@ class ModelSpec:
     calibration: sequence of input tuples like `example_inputs`; representative of real use.
     data_set: held-out samples checked on the device; None checks the example inputs alone.
     class_labels: names of the classes in index order, empty when the model does not classify.
-    targets: overrides per target name, such as {"ethos-u55-128": {"memory_mode": "Sram_Only"}}.
+    npu_options: options for Vela per NPU, such as {"ethos-u55-128": {"memory_mode": "Sram_Only"}}.
     sequence: the samples of calibration and data_set follow each other in time. Buffers that
         forward changes are carried from one sample to the next. If false, each sample starts with
         their values in `module`.
@@ -53,7 +53,7 @@ class ModelSpec:
     calibration: Sequence[tuple[Any, ...]]
     data_set: LabelledData | None = None
     class_labels: tuple[str, ...] = ()
-    targets: dict[str, dict[str, str]] = field(default_factory=dict)
+    npu_options: dict[str, dict[str, str]] = field(default_factory=dict)
     float_io: bool = False
     sequence: bool = False
     depends_on: tuple[str, ...] = ()

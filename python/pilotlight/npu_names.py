@@ -27,6 +27,10 @@ class Family:
         """How the names of Vela's system configurations for this family begin."""
         return self.name.replace("ethos-u", "Ethos_U")
 
+    def npu(self, macs: int) -> str:
+        """Return the name of the NPU of this family with `macs` multipliers."""
+        return f"{self.name}-{macs}"
+
 
 FAMILIES = {
     family.name: family
@@ -36,7 +40,7 @@ FAMILIES = {
         Family("ethos-u85", (128, 256, 512, 1024, 2048), "Ethos_U85_SYS_DRAM_Mid", "Sram_Only"),
     )
 }
-NPUS = tuple(f"{family.name}-{macs}" for family in FAMILIES.values() for macs in family.macs)
+NPUS = tuple(family.npu(macs) for family in FAMILIES.values() for macs in family.macs)
 
 
 def family_of(npu: str) -> Family:

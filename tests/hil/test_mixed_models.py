@@ -70,8 +70,8 @@ def test_a_mixed_model_is_within_its_tolerance_and_refused_where_all_must_be_del
     assert said["cpu_calls"]["aten::exp.out"] == said["cpu_calls"]["aten::argmax.out"] == 1
     assert said["delegates"] == 2 and {layer["delegate"] for layer in said["layers"]} == {0, 1}
 
-    target = ("--npu", "ethos-u55-128", "-o", tmp_path / "bundle")
-    outcome = run("export", model, *target, "--require-full-delegation")
+    options = ("--npu", "ethos-u55-128", "-o", tmp_path / "bundle")
+    outcome = run("export", model, *options, "--require-full-delegation")
     assert outcome.code == 11
     for operator in ("exp", "log1p", "where.self", "argmax"):
         assert f"\n  {operator} at {model}:" in outcome.err

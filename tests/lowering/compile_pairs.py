@@ -33,7 +33,7 @@ from pilotlight.export.attempts import Attempt, Attempts
 from pilotlight.export.golden.golden import GoldenModel, quantised_values
 from pilotlight.export.graph.constants import fold_constants
 from pilotlight.export.lowering import lower
-from pilotlight.export.lowering.targets import resolve
+from pilotlight.export.lowering.npu_choice import resolve
 from pilotlight.export.model.steps import Steps
 from pilotlight.export.quantising import quantise
 from pilotlight.export.rewritings.apply import rewrite
@@ -41,7 +41,7 @@ from pilotlight.export.rewritings.softmax import rewrite_softmax
 from pilotlight.export.upstream.noise import NoiseLog
 from pilotlight.model_spec import ModelSpec
 
-TARGET = "ethos-u55-128"
+NPU = "ethos-u55-128"
 _PROGRESS_S = 30.0
 # PyTorch keeps some 2 MB of each graph.
 _GRAPHS_OF_A_PROCESS = 250
@@ -90,8 +90,8 @@ def compile_graph(graph: Graph) -> Outcome:
             fold_constants(captured.graph)
             rewrite(captured, spec.calibration)
             rewrite_softmax(captured, spec.calibration)
-            target = lower.compile_spec_for(resolve(TARGET, None, None))
-            attempts = Attempts(captured, spec, target, False, Path(folder) / "vela", steps, samples[:1])
+            compile_spec = lower.compile_spec_for(resolve(NPU, None, None))
+            attempts = Attempts(captured, spec, compile_spec, False, Path(folder) / "vela", steps, samples[:1])
             attempt = attempts.run()
             with log.captured():  # The reference model prints a warning at each call.
                 output = output_steps(attempt, samples)

@@ -80,10 +80,10 @@ def reference(case: Case, inputs: list[NDArray[Any]]) -> list[NDArray[Any]] | No
 
 def run_case(case: Case, samples: int | None = None) -> Outcome:
     try:
-        blob = compile_tosa(case.tosa, case.target, *case.options)
+        blob = compile_tosa(case.tosa, case.npu, *case.options)
     except Refused as error:
         return Outcome(case, Ending.REFUSED, detail=str(error))
-    runner = DelegateRunner(blob, case.target)
+    runner = DelegateRunner(blob, case.npu)
     if samples is None:
         samples = min(MOST_SAMPLES, max(2, VALUES_PER_CASE // case.values))
     compared = 0
@@ -149,7 +149,7 @@ def run_campaign(
         if outcome.ending in (Ending.DEVIATING, Ending.BY_DESIGN):
             case = outcome.case
             options = " ".join(("", *case.options))
-            say(f"{outcome.ending.value}: {case.name} {case.target}{options}: {outcome.detail}")
+            say(f"{outcome.ending.value}: {case.name} {case.npu}{options}: {outcome.detail}")
         if turn % 50 == 0:
             values = sum(outcome.values for outcome in outcomes)
             say(f"  {counted} of {cases} cases, {values:,} values, {time.monotonic() - start:.0f} s")
@@ -170,8 +170,8 @@ def table(outcomes: list[Outcome]) -> str:
     lines = [f"{'operator':20}" + "".join(f"{name:>15}" for name in columns)]
     for name, row in [*rows.items(), ("all", total)]:
         lines.append(f"{name:20}" + "".join(f"{row[column]:>15,}" for column in columns))
-    targets = Counter(o.case.target for o in outcomes if o.ending is Ending.EQUAL)
-    lines.append("equal, by NPU: " + ", ".join(f"{name} {count}" for name, count in sorted(targets.items())))
+    npus = Counter(o.case.npu for o in outcomes if o.ending is Ending.EQUAL)
+    lines.append("equal, by NPU: " + ", ".join(f"{name} {count}" for name, count in sorted(npus.items())))
     return "\n".join(lines)
 
 

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from exported import Exported, export
 
-TARGET = "ethos-u55-128"
+NPU = "ethos-u55-128"
 
 
 @cache
@@ -28,7 +28,7 @@ def _network(name: str) -> Exported:
     module = NETWORKS[name]().eval()
     generator = torch.Generator().manual_seed(9)
     samples = [tuple(torch.randn(tensor.shape, generator=generator) for tensor in module.example) for _ in range(4)]
-    return export(module, module.example, TARGET, samples)
+    return export(module, module.example, NPU, samples)
 
 
 @pytest.fixture(scope="session")
@@ -37,15 +37,15 @@ def exported_network() -> Callable[[str], Exported]:
 
 
 @cache
-def _compile(tosa: bytes, target: str, options: tuple[str, ...]) -> bytes:
+def _compile(tosa: bytes, npu: str, options: tuple[str, ...]) -> bytes:
     from executorch.backends.arm.arm_vela import vela_compile
 
     with contextlib.redirect_stdout(io.StringIO()):
-        result = vela_compile(tosa, [f"--accelerator-config={target}", "--output-format=raw", *options])
+        result = vela_compile(tosa, [f"--accelerator-config={npu}", "--output-format=raw", *options])
     return bytes(result.processed_bytes)
 
 
 @pytest.fixture(scope="session")
 def compile_tosa() -> Callable[..., bytes]:
-    """Return a function (tosa, target, *options) -> delegate blob, which runs only Vela."""
-    return lambda tosa, target, *options: _compile(tosa, target, options)
+    """Return a function (tosa, npu, *options) -> delegate blob, which runs only Vela."""
+    return lambda tosa, npu, *options: _compile(tosa, npu, options)

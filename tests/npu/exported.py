@@ -33,7 +33,7 @@ class Exported:
         return [np.asarray(output) for output in outputs]
 
 
-def export(module: Any, example: tuple[Any, ...], target: str, calibration: Sequence[tuple[Any, ...]] = ()) -> Exported:
+def export(module: Any, example: tuple[Any, ...], npu: str, calibration: Sequence[tuple[Any, ...]] = ()) -> Exported:
     import torch
     from executorch.backends.arm.ethosu import EthosUCompileSpec, EthosUPartitioner
     from executorch.backends.arm.quantizer import EthosUQuantizer, get_symmetric_quantization_config
@@ -42,7 +42,7 @@ def export(module: Any, example: tuple[Any, ...], target: str, calibration: Sequ
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
-        spec = EthosUCompileSpec(target, system_config="Ethos_U55_High_End_Embedded", memory_mode="Shared_Sram")
+        spec = EthosUCompileSpec(npu, system_config="Ethos_U55_High_End_Embedded", memory_mode="Shared_Sram")
         spec.dump_intermediate_artifacts_to(folder)
         quantizer = EthosUQuantizer(spec)
         quantizer.set_global(get_symmetric_quantization_config())

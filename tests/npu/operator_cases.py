@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tosa_graph import Tensor, TosaGraph
 
-TARGETS = ("ethos-u55-128", "ethos-u55-256", "ethos-u65-512", "ethos-u55-32", "ethos-u65-256", "ethos-u55-64")
+NPUS = ("ethos-u55-128", "ethos-u55-256", "ethos-u65-512", "ethos-u55-32", "ethos-u65-256", "ethos-u55-64")
 
 # Vela's ways to schedule a graph. They give the same operator other commands.
 _OPTIONS: tuple[tuple[str, ...], ...] = ((), (), ("--optimise=Size",), ("--arena-cache-size=16384",))
@@ -35,7 +35,7 @@ class Case:
     name: str
     family: str
     what: str
-    target: str
+    npu: str
     options: tuple[str, ...]
     tosa: bytes
     inputs: tuple[Tensor, ...]
@@ -703,13 +703,13 @@ def make_case(family: str, number: int, seed: int = 0) -> Case:
     make = Maker(np.random.default_rng(seeds))
     FAMILIES[family](make)
     # A family's first cases use each configuration once before the options change.
-    target = TARGETS[(number + seeds[1]) % len(TARGETS)]
-    options = _OPTIONS[(number // len(TARGETS)) % len(_OPTIONS)]
+    npu = NPUS[(number + seeds[1]) % len(NPUS)]
+    options = _OPTIONS[(number // len(NPUS)) % len(_OPTIONS)]
     return Case(
         name=f"{family}-{number}",
         family=family,
         what=make.what,
-        target=target,
+        npu=npu,
         options=options,
         tosa=make.serialize(),
         inputs=tuple(make.inputs),

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from program_writer import long, word
 
+from pilotlight.npu_names import family_of
+
 REGION_BYTES = {0: 4096, 1: 8192, 2: 2048}
 # ethos-u65-512 is listed twice. It has two cores, so it has the most cases that can go wrong.
 CONFIGURATIONS = ("ethos-u55-32", "ethos-u55-128", "ethos-u65-256", "ethos-u65-512", "ethos-u65-512")
@@ -70,7 +72,7 @@ def _working(chance: random.Random) -> State:
         longs |= {group + 4: channels, group + 5: channels * columns, group + 6: 16 * columns}
     settings |= {0x104: ifm_depth - 1, 0x111: width - 1, 0x112: height - 1, 0x113: depth - 1}
     longs |= {0x020: 0, 0x021: 16 * chance.randint(1, 8), 0x022: 1024, 0x023: 10 * depth}
-    if configuration.startswith("ethos-u65"):
+    if family_of(configuration).name == "ethos-u65":
         settings |= {0x123: chance.choice((0, 1, 1)), 0x132: 0, 0x133: 0}
         longs |= {0x090: 512, 0x091: 16 * chance.randint(0, 4), 0x092: 2048, 0x093: 10 * depth, 0x033: 0, 0x034: 0}
         if depth == 1:  # The second core is idle; its registers may be left from another program.

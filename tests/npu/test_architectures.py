@@ -13,10 +13,9 @@ from exported import Exported, export
 from pilotlight.errors import NpuFault
 from pilotlight.npu.delegate_runner import DelegateRunner
 from pilotlight.npu.simulation import Simulator
+from pilotlight.npu.stream.configurations import CONFIGURATIONS
 
-TARGETS = ("ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u65-512")
 SAMPLES = 4
-
 
 RIGHT = [name for name in ARCHITECTURES if name not in MIS_COMPILED]
 WRONG = [
@@ -52,9 +51,9 @@ def test_architecture_answers_what_the_reference_answers(name: str, compile_tosa
         golden.append(expected)
         answers.add(expected[0].tobytes())
     assert len(answers) > SAMPLES // 2, "the network hardly reacts to its input, so equality proves little"
-    for target in TARGETS:
-        runner = DelegateRunner(compile_tosa(network.tosa, target), target)
-        if (name, target) in TABLE_OUT_OF_BOUNDS:
+    for npu in CONFIGURATIONS:
+        runner = DelegateRunner(compile_tosa(network.tosa, npu), npu)
+        if (name, npu) in TABLE_OUT_OF_BOUNDS:
             with pytest.raises(NpuFault, match="exceeds the internal memory"):
                 runner.run(samples[0], [np.empty_like(array) for array in golden[0]])
             continue
@@ -63,4 +62,4 @@ def test_architecture_answers_what_the_reference_answers(name: str, compile_tosa
             outputs = [np.empty_like(array) for array in expected]
             runner.run(inputs, outputs)
             for output, array in zip(outputs, expected, strict=True):
-                np.testing.assert_array_equal(output, array, err_msg=target)
+                np.testing.assert_array_equal(output, array, err_msg=npu)

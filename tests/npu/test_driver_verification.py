@@ -38,9 +38,9 @@ UNSET = "uses a register that the stream did not set"
 class Compiled:
     """A case, compiled by Vela."""
 
-    def __init__(self, blob: bytes, target: str) -> None:
+    def __init__(self, blob: bytes, npu: str) -> None:
         self.blob = blob
-        self.configuration: Configuration = configuration(target)
+        self.configuration: Configuration = configuration(npu)
         self.parts: EthosUBlob = parse_blob(blob)
         self.stream = parse_payload(self.parts.commands).stream
         self.sizes = {1: self.parts.scratch_size_bytes}
@@ -57,7 +57,7 @@ class Compiled:
 def compiled(name: str) -> Compiled:
     family, number = name.rsplit("-", 1)
     case = make_case(family, int(number))
-    return Compiled(compile_tosa(case.tosa, case.target, *case.options), case.target)
+    return Compiled(compile_tosa(case.tosa, case.npu, *case.options), case.npu)
 
 
 @pytest.fixture(scope="module")

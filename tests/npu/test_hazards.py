@@ -31,14 +31,14 @@ BLOCKDEP, PMU_MASK_OFF = 0x12F, 0x013
 def runner(name: str) -> DelegateRunner:
     family, number = name.rsplit("-", 1)
     case = make_case(family, int(number))
-    return DelegateRunner(compile_tosa(case.tosa, case.target, *case.options), case.target)
+    return DelegateRunner(compile_tosa(case.tosa, case.npu, *case.options), case.npu)
 
 
-def instructions(stream: bytes, target: str) -> Iterator[Instruction]:
+def instructions(stream: bytes, npu: str) -> Iterator[Instruction]:
     words = struct.unpack(f"<{len(stream) // 4}I", stream)
     at = 0
     while at < len(words):
-        instruction = decode(words, at, configuration(target).product)
+        instruction = decode(words, at, configuration(npu).product)
         yield instruction
         at += instruction.size_words
 

@@ -9,7 +9,7 @@ from exported import Exported, export
 
 from pilotlight.npu import Simulator
 
-TARGET = "ethos-u55-256"
+NPU = "ethos-u55-256"
 SHAPE = (1, 3, 224, 224)
 
 
@@ -21,7 +21,7 @@ def mobilenet() -> Exported:
     module = MobileNetV2().eval()
     generator = torch.Generator().manual_seed(1)
     samples = [(torch.randn(SHAPE, generator=generator),) for _ in range(2)]
-    return export(module, samples[0], TARGET, samples)
+    return export(module, samples[0], NPU, samples)
 
 
 def test_mobilenet_answers_what_the_reference_answers(mobilenet: Exported) -> None:

@@ -41,14 +41,14 @@ def test_program_answers_what_the_reference_answers(name: str, exported_network:
     assert len(answers) > SAMPLES // 2, "the network hardly reacts to its input, so equality proves little"
 
 
-@pytest.mark.parametrize("target", (*U55, *U65))
+@pytest.mark.parametrize("npu", (*U55, *U65))
 @pytest.mark.parametrize("name", NAMES)
 def test_every_configuration_gives_the_same_answer(
-    name: str, target: str, exported_network: Callable[[str], Exported], compile_tosa: Callable[..., bytes]
+    name: str, npu: str, exported_network: Callable[[str], Exported], compile_tosa: Callable[..., bytes]
 ) -> None:
     network = exported_network(name)
-    blob = compile_tosa(network.tosa, target)
-    assert_equals_golden(network, DelegateRunner(blob, target), samples=4)
+    blob = compile_tosa(network.tosa, npu)
+    assert_equals_golden(network, DelegateRunner(blob, npu), samples=4)
 
 
 @pytest.mark.parametrize(

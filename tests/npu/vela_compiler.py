@@ -23,14 +23,14 @@ class Refused(Exception):
     """Vela does not compile the graph. The message is Vela's."""
 
 
-def compile_tosa(tosa: bytes, target: str, *options: str) -> bytes:
+def compile_tosa(tosa: bytes, npu: str, *options: str) -> bytes:
     """Return the graph as a delegate's blob. Raises Refused."""
     from ethosu.vela import vela
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "graph.tosa")
         path.write_bytes(tosa)
-        arguments = [f"--accelerator-config={target}", "--output-format=raw", f"--output-dir={folder}", *options]
+        arguments = [f"--accelerator-config={npu}", "--output-format=raw", f"--output-dir={folder}", *options]
         with captured_output() as captured:
             try:
                 vela.main([*arguments, str(path)])

@@ -32,7 +32,7 @@ from pilotlight.check.compare import compare_output
 from pilotlight.npu import Simulator
 
 MODELS = Path(__file__).resolve().parent / "models"
-TARGET = "ethos-u55-256"
+NPU = "ethos-u55-256"
 # The largest allowed loss of golden against quantised PyTorch. Both are measured against FP32.
 LOSS_LIMIT_DB = 1.0
 # Operators that look up tables or prepare arguments, in the edge dialect's names. The NPU lacks
@@ -49,7 +49,7 @@ _EXPORT_LIMIT_S = 3600
 _PAGE = """\
 # Networks that work
 
-{count} networks known from papers and packages, each exported for {target} by one command, without
+{count} networks known from papers and packages, each exported for {npu} by one command, without
 help. The model files are in [models](models). This makes the table anew, in about an hour:
 
     python tests/zoo/run_zoo.py --json zoo.json
@@ -107,12 +107,12 @@ def names() -> list[str]:
     return sorted(file.stem for file in MODELS.glob("[!_]*.py"))
 
 
-def judge(name: str, target: str, folder: Path) -> Entry:
+def judge(name: str, npu: str, folder: Path) -> Entry:
     """Export the model to `folder`, run its samples on the simulated NPU, return the results."""
     command = [sys.executable, "-m", "pilotlight", "export", str(MODELS / f"{name}.py")]
     began = time.monotonic()
     done = subprocess.run(
-        [*command, "--npu", target, "-o", str(folder)],
+        [*command, "--npu", npu, "-o", str(folder)],
         capture_output=True,
         text=True,
         timeout=_EXPORT_LIMIT_S,
@@ -212,7 +212,7 @@ def table(entries: Iterable[Entry]) -> list[str]:
     return lines
 
 
-def page(entries: Iterable[Entry], target: str) -> str:
+def page(entries: Iterable[Entry], npu: str) -> str:
     """Return the results as the page NETWORKS.md."""
     rows = [
         f"| `{entry.name}` | {len(entry.on_cpu) or '-'} | {len(entry.arguments) or '-'} "
@@ -221,7 +221,7 @@ def page(entries: Iterable[Entry], target: str) -> str:
         if entry.passed
     ]
     refused = [f"- `{entry.name}`: {entry.error or 'fails'}" for entry in entries if not entry.passed]
-    head = _PAGE.format(count=len(rows), target=target)
+    head = _PAGE.format(count=len(rows), npu=npu)
     return "\n".join([head, *rows, *(["", "Refused or wrong:", "", *refused] if refused else []), ""])
 
 
@@ -236,7 +236,7 @@ def load(file: Path) -> list[Entry]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="*", help="default: all")
-    parser.add_argument("--npu", default=TARGET)
+    parser.add_argument("--npu", default=NPU)
     parser.add_argument("--json", type=Path, help="write what became of each model to this file")
     parser.add_argument("--keep", type=Path, help="keep the bundles in this folder")
     parser.add_argument("--markdown", type=Path, help="write a page from the file that --json names, and run nothing")

@@ -26,7 +26,7 @@ def _judge(name: str, folder: Path) -> None:
     missing = [package for package in _packages_of(name) if find_spec(package) is None]
     if missing:
         pytest.skip(f"{', '.join(missing)}: not installed; scripts/setup.sh --campaign does it")
-    entry = run_zoo.judge(name, run_zoo.TARGET, folder / name)
+    entry = run_zoo.judge(name, run_zoo.NPU, folder / name)
     said = "\n".join(run_zoo.table([entry]))
     print(said)
     assert entry.passed, said

@@ -57,10 +57,24 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         default="auto",
         help="empty the build folder first; auto: when board or runtime differ from last time",
     )
-    parser.add_argument("--npu", help="NPU to compile for, as Arm names it: ethos-u55-128 (default: the board's)")
     parser.add_argument(
         "-t", "--target", help="run this target of the build system in a folder that was built, for instance help"
     )
+    _add_settings(parser)
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument(
+        "cmake_options",
+        nargs="*",
+        metavar="-- -DNAME=VALUE",
+        help="variables of the CMake project; CMake remembers them until the build folder is emptied",
+    )
+    parser.set_defaults(handler=_run)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the options that export and image depend on, besides board, model and project."""
+    parser.add_argument("--npu", help="NPU to compile for, as Arm names it: ethos-u55-128 (default: the board's)")
     parser.add_argument("--system-config", help="Vela system configuration (default: the board's)")
     parser.add_argument("--memory-mode", help="Vela memory mode (default: the board's)")
     parser.add_argument("--runtime", choices=["ours", "package"], help="ExecuTorch runtime (default: ours on Cortex-M)")
@@ -82,15 +96,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         default=None,
         help="let the models' buffers be the same memory: the largest instead of the sum",
     )
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
-    parser.add_argument(
-        "cmake_options",
-        nargs="*",
-        metavar="-- -DNAME=VALUE",
-        help="variables of the CMake project; CMake remembers them until the build folder is emptied",
-    )
-    parser.set_defaults(handler=_run)
-    return parser
 
 
 def _settings(args: argparse.Namespace) -> Settings:

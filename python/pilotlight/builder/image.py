@@ -97,7 +97,7 @@ def _print_export(bundle: Path, report: ExportReport | None, console: Console) -
         console.print(render(report))
         return
     info = load_model_info(bundle)
-    console.print(f"[green]up to date[/green] export of {info.name} for {info.target}", highlight=False)
+    console.print(f"[green]up to date[/green] export of {info.name} for {info.npu}", highlight=False)
     if info.warnings or info.weak:
         console.print(render_findings(info.warnings, info.weak))
 
@@ -155,7 +155,7 @@ def _finish(folder: BuildFolder, settings: Settings, board: Board) -> BuildSumma
         build_id=build_id,
         # An app without the symbol can answer neither `check` nor `fault`.
         tells_build_id=image.symbol(SYMBOL) is not None,
-        npu=infos[0].target,
+        npu=infos[0].npu,
         elf=str(linked.elf.relative_to(folder.path)),
         models=tuple(
             BuiltModel(info.name, str(bundle.relative_to(folder.path)), expectations_sha256(bundle), memory[info.name])

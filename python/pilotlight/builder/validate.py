@@ -10,7 +10,7 @@ from pilotlight.boards import Board
 from pilotlight.build_folder import Settings
 from pilotlight.builder.bundles import bundle_names
 from pilotlight.errors import ConfigError
-from pilotlight.export.lowering.targets import resolve
+from pilotlight.export.lowering.npu_choice import resolve
 from pilotlight.export.model.model_file import find_model_file
 
 # Environment variables that tell find_package() where the board's package is.

@@ -62,7 +62,7 @@ def demand_this_model(model: ModelDescription, identity: Identity, info: ModelIn
     if header.status is Status.WRONG_NPU or other_npu:
         raise WrongNpu(
             f"image built for another NPU configuration: image {header.npu_config}, device {identity.npu_config}",
-            hint=f"build with `-t {identity.npu_config}`, or flash with `--npu {header.npu_config}`",
+            hint=f"build with `--npu {identity.npu_config}`, or flash with `--npu {header.npu_config}`",
         )
     if header.npu_config and identity.npu_status is not Status.OK:
         raise TargetError(

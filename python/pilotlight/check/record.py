@@ -24,7 +24,7 @@ from pilotlight.files import write_atomically
 from pilotlight.link.messages import Statistics
 from pilotlight.stack import StackBound
 
-SCHEMA = 2
+SCHEMA = 3
 
 PASS = "pass"
 PARTIAL = "partial"  # All requested samples are right, but fewer than all were requested.
@@ -75,6 +75,7 @@ class Observations:
 class ModelReport:
     """The results for one model of the image.
 
+    npu: the NPU that it was exported for.
     identical_samples: bit-identical samples.
     tolerated_samples: samples within the tolerance for CPU operators in float (`bundle.Tolerance`).
     mismatched_samples: all other samples.
@@ -82,7 +83,7 @@ class ModelReport:
     """
 
     model: str
-    target: str
+    npu: str
     verdict: str = ERROR
     pte_sha256: str = ""
     samples: int = 0
@@ -108,6 +109,7 @@ class CheckReport:
     """The result of one check. PASS means that this build computed every sample of every model
     right.
 
+    npu: the NPU that the device reported; "" if it reported none.
     npu_is_simulated: the NPU's cycles are the simulator's estimate, not a measurement.
     clock: one of pilotlight.boards.CLOCKS. With "instructions", cpu_cycles are instructions, and
         device_us contains host time. With "host", both are host time, cpu_cycles in nanoseconds.

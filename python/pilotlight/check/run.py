@@ -152,7 +152,7 @@ def run_check(
         npu_is_simulated=_npu_is_simulated(build.board),
         clock=_clock(build.board),
         started=datetime.now(timezone.utc),
-        models=tuple(ModelReport(info.name, info.target) for info in infos),
+        models=tuple(ModelReport(info.name, info.npu) for info in infos),
     )
     try:
         subjects = []
@@ -301,7 +301,7 @@ def _judge(subject: _Subject, answers: _Answers, statistics: Statistics) -> Mode
     tolerated = {sample for one in compared for sample in one.tolerated} - wrong
     return ModelReport(
         model=info.name,
-        target=info.target,
+        npu=info.npu,
         verdict=_verdict(mismatches, count, data.samples, info.weak),
         pte_sha256=info.pte_sha256,
         samples=count,

@@ -12,7 +12,7 @@ from pilotlight.stack import StackBound
 
 def title(report: CheckReport) -> str:
     names = " and ".join(model.model for model in report.models)
-    return f"{names} on {report.board}, {report.npu or report.models[0].target}, build {report.build_id}"
+    return f"{names} on {report.board}, {report.npu or report.models[0].npu}, build {report.build_id}"
 
 
 def verdict(report: CheckReport) -> str:

@@ -141,7 +141,7 @@ def _write(bundle: Path, info: ModelInfo, model: LinkedModel, out: Path) -> Gene
         "name": info.name,
         "prefix": f"PILOTLIGHT_{info.name.upper()}",
         "symbol": symbol,
-        "target": info.target if model.method.delegates else "",
+        "npu": info.npu if model.method.delegates else "",
         "inputs": [_c_tensor(tensor) for tensor in info.inputs],
         "outputs": [_c_tensor(tensor) for tensor in info.outputs],
         "labels": info.labels,

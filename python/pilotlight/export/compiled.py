@@ -14,7 +14,7 @@ from pilotlight.export.attempts import Attempt, Attempts
 from pilotlight.export.graph.constants import fold_constants
 from pilotlight.export.graph.state import run_once
 from pilotlight.export.lowering import lower
-from pilotlight.export.lowering.targets import Target, resolve
+from pilotlight.export.lowering.npu_choice import NpuChoice, resolve
 from pilotlight.export.model.model_file import load_model
 from pilotlight.export.model.steps import Steps, counted
 from pilotlight.export.quantising import quantise
@@ -33,14 +33,15 @@ _CONFIRMED_SAMPLES = 2
 class CompiledModel:
     """The result of `compile_model`.
 
-    compile_spec: ExecuTorch's description of the target.
+    npu: also has the names of Vela's system configuration and memory mode.
+    compile_spec: ExecuTorch's description of the NPU.
     samples: the inputs for golden outputs, each a tuple of tensors.
     state: names of the buffers that forward changes.
     rewritten: one sentence for each kind of rewriting of the captured graph.
     """
 
     spec: ModelSpec
-    target: Target
+    npu: NpuChoice
     compile_spec: Any
     samples: list[tuple[Any, ...]]
     state: list[str]
@@ -52,14 +53,14 @@ class CompiledModel:
 def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) -> CompiledModel:
     """Load, capture, quantise and compile the model in `file`. Vela's files go below `work`.
 
-    Raises ConfigError for a wrong target or option, ModelError for a model that cannot be compiled.
+    Raises ConfigError for a wrong NPU or option, ModelError for a model that cannot be compiled.
     """
     with steps.step("model"):
         spec = load_model(file)
         # Before torch.export, which would wrap an exception that forward raises.
         state = run_once(spec.module, spec.example_inputs)
-    override = spec.targets.get(options.npu, {})
-    target = resolve(
+    override = spec.npu_options.get(options.npu, {})
+    npu = resolve(
         options.npu,
         options.system_config or override.get("system_config") or options.board_system_config,
         options.memory_mode or override.get("memory_mode") or options.board_memory_mode,
@@ -79,12 +80,12 @@ def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) 
     steps.tell("keeping the ranges of a quantised model" if captured.quantised else f"quantising with {given}")
     for line in rewritten:
         steps.tell(f"  {line}")
-    compile_spec = lower.compile_spec_for(target)
-    steps.tell(f"compiling for {target.name}, {target.system_config}, {target.memory_mode}")
+    compile_spec = lower.compile_spec_for(npu)
+    steps.tell(f"compiling for {npu.name}, {npu.system_config}, {npu.memory_mode}")
     samples = _samples(spec)
-    confirmed = samples[:_CONFIRMED_SAMPLES] if target.name in CONFIGURATIONS else []
+    confirmed = samples[:_CONFIRMED_SAMPLES] if npu.name in CONFIGURATIONS else []
     attempt = Attempts(captured, spec, compile_spec, float_io, work, steps, confirmed).run()
-    return CompiledModel(spec, target, compile_spec, samples, state, rewritten, captured, attempt)
+    return CompiledModel(spec, npu, compile_spec, samples, state, rewritten, captured, attempt)
 
 
 def arrays_of(samples: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

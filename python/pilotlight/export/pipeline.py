@@ -20,7 +20,7 @@ from pilotlight.bundle import EXACT, ModelInfo, TensorInfo, Tolerance
 from pilotlight.debug_info import DebugInfo
 from pilotlight.errors import ConfigError, PilotlightError
 from pilotlight.export.lowering.demands import demand_full_delegation, demand_kernels
-from pilotlight.export.lowering.targets import Target, resolve
+from pilotlight.export.lowering.npu_choice import NpuChoice, resolve
 from pilotlight.export.model.model_file import find_model_file
 from pilotlight.export.model.model_modules import importable
 from pilotlight.export.model.steps import Steps, counted
@@ -120,7 +120,7 @@ def _export(file: Path, folder: Path, options: ExportOptions, steps: Steps, work
             told = time.monotonic()
             steps.tell(f"  {done} of {len(samples)}")
 
-    report = _report(spec, file, model.target, lowered, answers, len(pte), steps)
+    report = _report(spec, file, model.npu, lowered, answers, len(pte), steps)
     came = (_CAME_QUANTISED,) if captured.quantised else _few_samples(spec)
     calibrated, asked = arrays_of(spec.calibration), arrays_of(samples)
     given = tuple(
@@ -142,14 +142,14 @@ def _export(file: Path, folder: Path, options: ExportOptions, steps: Steps, work
     _write(folder, spec, report, lowered.boundary, answers, pte)
     DebugInfo(
         pte_sha256=hashlib.sha256(pte).hexdigest(),
-        system_config=model.target.system_config,
+        system_config=model.npu.system_config,
         streams=tuple(delegate.compilation.debug() for delegate in lowered.delegates),
     ).save(folder)
     return report
 
 
 def _report(
-    spec: ModelSpec, file: Path, target: Target, lowered: Any, answers: Any, pte_bytes: int, steps: Steps
+    spec: ModelSpec, file: Path, npu: NpuChoice, lowered: Any, answers: Any, pte_bytes: int, steps: Steps
 ) -> ExportReport:
     delegates = tuple(delegate.compilation.report(len(delegate.operators)) for delegate in lowered.delegates)
     notes = list(lowered.notes)
@@ -162,9 +162,9 @@ def _report(
     return ExportReport(
         model=spec.name,
         source=str(file),
-        target=target.name,
-        system_config=target.system_config,
-        memory_mode=target.memory_mode,
+        npu=npu.name,
+        system_config=npu.system_config,
+        memory_mode=npu.memory_mode,
         operators=lowered.operators,
         delegates=delegates,
         samples=answers.samples,
@@ -219,7 +219,7 @@ def _write(folder: Path, spec: ModelSpec, report: ExportReport, boundary: Any, a
     ModelInfo(
         name=report.model,
         source=report.source,
-        target=report.target,
+        npu=report.npu,
         system_config=report.system_config,
         memory_mode=report.memory_mode,
         inputs=boundary.inputs,
@@ -241,12 +241,12 @@ def _write(folder: Path, spec: ModelSpec, report: ExportReport, boundary: Any, a
 
 
 def _settings_hash(report: ExportReport, boundary: Any) -> str:
-    """Return a hash of target, configuration, dtypes at the boundary and package versions.
+    """Return a hash of NPU, configuration, dtypes at the boundary and package versions.
 
     Two exports of one model with equal hashes were made with the same settings.
     """
     settings = {
-        "target": report.target,
+        "npu": report.npu,
         "system_config": report.system_config,
         "memory_mode": report.memory_mode,
         "dtypes": [tensor.dtype for tensor in (*boundary.inputs, *boundary.outputs)],

@@ -46,7 +46,7 @@ class Parameters:
     """The parsed command line."""
 
     npu: str
-    """Name as in pilotlight.npu, such as ethos-u55-128."""
+    """Arm's name, such as ethos-u55-128."""
     image: Path
     folder: Path
     """Working folder of semihosting."""
@@ -84,7 +84,7 @@ def parse_arguments(executable: str, arguments: Sequence[str]) -> Parameters:
         raise ConfigError(f"-a {image}: no such file")
     console = values.pop("mps3_board.uart0.out_file", "-")
     return Parameters(
-        npu=f"{model.family.name}-{macs_text}",
+        npu=model.family.npu(int(macs_text)),
         image=image,
         folder=folder,
         command_line=tuple(values.pop("cpu0.semihosting-cmd_line", "").split()),

@@ -166,6 +166,6 @@ def _choose(config_word: int, config: str | None) -> Configuration:
     if chosen != compiled_for:
         raise WrongNpu(
             f"the program was compiled for {compiled_for.name}, not for {chosen.name}",
-            hint=f"export it with target {chosen.name}, or simulate {compiled_for.name}",
+            hint=f"export it for {chosen.name}, or simulate {compiled_for.name}",
         )
     return chosen

@@ -59,7 +59,7 @@ def prove(image: Image, bundle: Path, board: Board, executorch: str) -> Proof:
         model=info.name,
         operators=tuple(method.kernel_dtypes),
         backends=tuple(sorted({delegate.backend for delegate in method.delegates})),
-        npu=info.target if method.delegates else "",
+        npu=info.npu if method.delegates else "",
         pte_sha256=info.pte_sha256,
     )
 
@@ -99,12 +99,12 @@ def _wrong_npu(method: Method, info: ModelInfo, board: Board) -> list[str]:
         if delegate.backend != BACKEND:
             continue
         built_for = parse_payload(parse_blob(delegate.blob).commands).config
-        named = CONFIGURATIONS.get(info.target)
+        named = CONFIGURATIONS.get(info.npu)
         if named is not None and named.config_word != built_for:
-            problems.append(f"NPU: delegate {index} is compiled for CONFIG {built_for:#x}, not for {info.target}")
+            problems.append(f"NPU: delegate {index} is compiled for CONFIG {built_for:#x}, not for {info.npu}")
     possible = board.npu.configurable or (board.npu.config,)
-    if method.delegates and info.target not in possible:
-        problems.append(f"NPU: compiled for {info.target}, and {board.name} has {' or '.join(possible)}")
+    if method.delegates and info.npu not in possible:
+        problems.append(f"NPU: compiled for {info.npu}, and {board.name} has {' or '.join(possible)}")
     return problems
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,34 +77,42 @@ def power_up(
     files.target_state.unlink(missing_ok=True)
     files.target_fault_dump.unlink(missing_ok=True)
     log = files.target / "supervisor.log"
+    arguments = ["--npu", chosen, "--idle-limit", str(idle_limit_s), *(f"--npu-fault={fault}" for fault in npu_faults)]
+    state = _await_running(_start_supervisor(build_dir, arguments, log), build_dir, board.name, log)
+    return PoweredTarget(_url(state), state)
+
+
+def _start_supervisor(build_dir: Path, arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as output:
-        supervisor = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "pilotlight.targets.supervisor", str(build_dir)),
-                *("--npu", chosen, "--idle-limit", str(idle_limit_s)),
-                *(f"--npu-fault={fault}" for fault in npu_faults),
-            ],
+        return subprocess.Popen(
+            [sys.executable, "-m", "pilotlight.targets.supervisor", str(build_dir), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
         )
+
+
+def _await_running(supervisor: subprocess.Popen[bytes], build_dir: Path, board: str, log: Path) -> TargetState:
+    """Wait until the supervisor's board runs. log: of the supervisor.
+
+    Raises TargetError if the supervisor ends or takes too long.
+    """
+    hint = f"see the logs in {log.parent}"
     deadline = Deadline(_START_DEADLINE_S)
     while not deadline.passed:
         ended = supervisor.poll() is not None  # checked before the state
         state = load_state(build_dir)
         if state.running:
-            return PoweredTarget(_url(state), state)
+            return state
         if ended:
             why = state.reason if state.phase == ENDED else last_line(log)
-            raise TargetError(f"{board.name} did not power up: {why}", hint=f"see the logs in {files.target}")
+            raise TargetError(f"{board} did not power up: {why}", hint=hint)
         time.sleep(0.01)
     supervisor.kill()
     supervisor.wait()
-    raise TargetError(
-        f"{board.name} did not power up within {_START_DEADLINE_S:g} s", hint=f"see the logs in {files.target}"
-    )
+    raise TargetError(f"{board} did not power up within {_START_DEADLINE_S:g} s", hint=hint)
 
 
 def await_first_word(build_dir: Path) -> None:

@@ -18,7 +18,7 @@ from pilotlight.export.quantising.activations import is_separation
 
 def blame(
     model: str,
-    target: str,
+    npu: str,
     stages: Sequence[Stage],
     samples: Sequence[Sequence[Any]],
     comparison: Comparison,
@@ -41,7 +41,7 @@ def blame(
             before = {**(before or {}), **results}
         progress(done)
     names = tuple(stage.name for stage in stages)
-    return Blame(model, target, len(samples), names, tuple(_rows(names, sums, comparison, operators)))
+    return Blame(model, npu, len(samples), names, tuple(_rows(names, sums, comparison, operators)))
 
 
 class _Difference:

@@ -38,7 +38,7 @@ def figure_of(blame: Blame) -> Figure:
     if large:
         loss.legend(loc="lower left")
     loss.set_ylabel(f"SQNR in dB\n{blame.stages[1]} against {blame.stages[0]}")
-    loss.set_title(f"{blame.model} for {blame.target}")
+    loss.set_title(f"{blame.model} for {blame.npu}")
     loss.grid(axis="y", alpha=0.3)
     furthest = [row.furthest or 0 for row in rows]
     beyond = [row.furthest is not None and row.furthest > (row.bound or 0) for row in rows]

@@ -53,13 +53,13 @@ class ResultBlame:
 
 @dataclass(frozen=True)
 class Blame:
-    """All results. model, target: names. samples: their number. stages: names, in order.
+    """All results. model, npu: names. samples: their number. stages: names, in order.
 
     results: in the order of computation.
     """
 
     model: str
-    target: str
+    npu: str
     samples: int
     stages: tuple[str, ...]
     results: tuple[ResultBlame, ...]

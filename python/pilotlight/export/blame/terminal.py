@@ -21,7 +21,7 @@ def render(blame: Blame) -> RenderableType:
         cells = [_cell(result, result.on(stage)) for stage in blame.stages[1:]]
         table.add_row(Text(result.operator), Text(_place(result), style="dim"), *cells)
     samples = f"{blame.samples} sample" + "s" * (blame.samples != 1)
-    title = Text(f"{blame.model} for {blame.target}, {samples}: each result against the stage before", style="bold")
+    title = Text(f"{blame.model} for {blame.npu}, {samples}: each result against the stage before", style="bold")
     return Group(title, table, _verdict(blame))
 
 

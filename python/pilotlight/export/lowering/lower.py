@@ -27,8 +27,8 @@ from pilotlight.export.graph.source_lines import user_line
 from pilotlight.export.graph.user_operators import UserOperators, module_path, number_of
 from pilotlight.export.lowering.demands import unsupported
 from pilotlight.export.lowering.memory_plan import InPlaceMemoryPlanning
+from pilotlight.export.lowering.npu_choice import NpuChoice
 from pilotlight.export.lowering.tables import quantise_tables
-from pilotlight.export.lowering.targets import Target
 from pilotlight.export.lowering.tensor_io import Boundary, Int8Boundary, is_conversion_at_boundary, target_name
 from pilotlight.export.report.report import OperatorReport
 from pilotlight.export.upstream import reasons
@@ -46,9 +46,9 @@ _WHOLE_ON_CPU = [torch.ops.aten.linear.default]
 _QUANTISATION = ("quantized_decomposed.quantize_per_", "quantized_decomposed.dequantize_per_")
 
 
-def compile_spec_for(target: Target) -> Any:
-    """Return ExecuTorch's EthosUCompileSpec for `target`."""
-    return EthosUCompileSpec(target.name, system_config=target.system_config, memory_mode=target.memory_mode)
+def compile_spec_for(npu: NpuChoice) -> Any:
+    """Return ExecuTorch's EthosUCompileSpec for `npu`."""
+    return EthosUCompileSpec(npu.name, system_config=npu.system_config, memory_mode=npu.memory_mode)
 
 
 class LoweringFailed(Exception):

@@ -184,9 +184,9 @@ def _checked(spec: ModelSpec, file: Path) -> ModelSpec:
         )
         labels = spec.data_set.labels
         demand(labels is None or len(labels) == len(inputs), "data set has not as many labels as inputs")
-    for target, override in spec.targets.items():
+    for npu, override in spec.npu_options.items():
         unknown = set(override) - {"system_config", "memory_mode"}
-        demand(not unknown, f"targets[{target!r}] has unknown keys {sorted(unknown)}", "system_config, memory_mode")
+        demand(not unknown, f"npu_options[{npu!r}] has unknown keys {sorted(unknown)}", "system_config, memory_mode")
     demand(
         isinstance(spec.depends_on, tuple) and all(isinstance(pattern, str) for pattern in spec.depends_on),
         "depends_on is not a tuple of texts",

@@ -65,7 +65,7 @@ def capture(spec: ModelSpec) -> Captured:
 
 
 def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: Collection[int] = ()) -> Quantised:
-    """Quantise to int8 with the target's quantiser, weights per channel. Keep existing ranges.
+    """Quantise to int8 with the Arm quantiser, weights per channel. Keep existing ranges.
 
     in_float: numbers of the user's operators that must not be quantised.
 

@@ -186,7 +186,7 @@ class ExportReport:
 
     model: str
     source: str
-    target: str
+    npu: str
     system_config: str
     memory_mode: str
     operators: tuple[OperatorReport, ...]

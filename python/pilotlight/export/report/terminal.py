@@ -28,7 +28,7 @@ _LISTED_MODULES = 3
 def render(report: ExportReport) -> RenderableType:
     """Return a renderable for `rich.console.Console.print`."""
     parts: list[RenderableType] = [
-        Text(f"{report.model} for {report.target} ({report.system_config}, {report.memory_mode})", style="bold"),
+        Text(f"{report.model} for {report.npu} ({report.system_config}, {report.memory_mode})", style="bold"),
         _operators(report),
         _facts(report),
     ]

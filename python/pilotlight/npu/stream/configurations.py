@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pilotlight.errors import ConfigError
 from pilotlight.npu.stream.isa import Product
 from pilotlight.npu.stream.products import U55, U65
+from pilotlight.npu_names import macs_of
 
 
 @dataclass(frozen=True)
 class Configuration:
     """One configuration of the hardware.
 
+    name: one of pilotlight.npu_names.NPUS.
     config_word, id_word: values of the registers CONFIG and ID; Vela writes them into a payload.
     ofm_microblock_size, ofm_microblock_depth: rows, columns and channels of output that are
         computed at the same time.
@@ -23,7 +25,6 @@ class Configuration:
 
     name: str
     product: Product
-    macs_per_cycle: int
     config_word: int
     id_word: int
     shram_kib: int
@@ -32,6 +33,10 @@ class Configuration:
     cores: int
     axi_bytes_per_cycle: int
     address_bits: int
+
+    @property
+    def macs_per_cycle(self) -> int:
+        return macs_of(self.name)
 
     @property
     def ofm_microblock(self) -> tuple[int, int, int]:
@@ -48,12 +53,12 @@ _ID = 0x1006_6001
 CONFIGURATIONS = {
     row.name: row
     for row in (
-        Configuration("ethos-u55-32", U55, 32, 0x0000_1005, _ID, 16, (1, 1), 4, 1, 8, 32),
-        Configuration("ethos-u55-64", U55, 64, 0x0000_1006, _ID, 16, (1, 1), 8, 1, 8, 32),
-        Configuration("ethos-u55-128", U55, 128, 0x0000_1807, _ID, 24, (1, 2), 8, 1, 8, 32),
-        Configuration("ethos-u55-256", U55, 256, 0x0000_3008, _ID, 48, (2, 2), 8, 1, 8, 32),
-        Configuration("ethos-u65-256", U65, 256, 0x1000_3008, _ID, 48, (2, 2), 8, 1, 16, 40),
-        Configuration("ethos-u65-512", U65, 512, 0x1000_6009, _ID, 48, (2, 2), 8, 2, 16, 40),
+        Configuration("ethos-u55-32", U55, 0x0000_1005, _ID, 16, (1, 1), 4, 1, 8, 32),
+        Configuration("ethos-u55-64", U55, 0x0000_1006, _ID, 16, (1, 1), 8, 1, 8, 32),
+        Configuration("ethos-u55-128", U55, 0x0000_1807, _ID, 24, (1, 2), 8, 1, 8, 32),
+        Configuration("ethos-u55-256", U55, 0x0000_3008, _ID, 48, (2, 2), 8, 1, 8, 32),
+        Configuration("ethos-u65-256", U65, 0x1000_3008, _ID, 48, (2, 2), 8, 1, 16, 40),
+        Configuration("ethos-u65-512", U65, 0x1000_6009, _ID, 48, (2, 2), 8, 2, 16, 40),
     )
 }
 

@@ -31,7 +31,7 @@ def test_a_new_descriptor_changes_the_file_that_ninja_knows(tmp_path: Path) -> N
     info = ModelInfo(
         name="cnn",
         source="model.py",
-        target="ethos-u55-128",
+        npu="ethos-u55-128",
         system_config="Ethos_U55_High_End_Embedded",
         memory_mode="Shared_Sram",
         inputs=(TensorInfo("x", "int8", (1, 1, 8, 8), 0.018268657848238945, -13),),

@@ -28,7 +28,7 @@ def report() -> Callable[..., CheckReport]:
     spread = Spread(1500.0, 1400.0, 1600.0)
     model = ModelReport(
         model="fake",
-        target="ethos-u55-128",
+        npu="ethos-u55-128",
         verdict="pass",
         samples=4,
         data_set_samples=4,

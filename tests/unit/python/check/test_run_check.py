@@ -252,8 +252,9 @@ def test_wrong_npu_names_both(bench: Bench) -> None:
     with pytest.raises(
         PilotlightError,
         match="image built for another NPU configuration: image ethos-u55-128, device ethos-u55-256",
-    ):
+    ) as caught:
         bench.check(model_status=Status.WRONG_NPU, npu_config="ethos-u55-256")
+    assert caught.value.hint == "build with `--npu ethos-u55-256`, or flash with `--npu ethos-u55-128`"
 
 
 @pytest.mark.parametrize("fault", ["silent_after_answers", "closed_after_answers"])

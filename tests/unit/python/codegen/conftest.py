@@ -29,7 +29,7 @@ def make_bundle(tmp_path: Path) -> BundleMaker:
         ModelInfo(
             name=name,
             source="model.py",
-            target="ethos-u55-128",
+            npu="ethos-u55-128",
             system_config="Ethos_U55_High_End_Embedded",
             memory_mode="Shared_Sram",
             inputs=(TensorInfo("x", dtype, (1, 1, 8, 8), 0.018268657848238945 * quantised, -13 * quantised),),

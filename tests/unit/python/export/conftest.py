@@ -13,7 +13,7 @@ from torch import nn
 from pilotlight.export.attempts import Attempt, Attempts
 from pilotlight.export.graph.constants import fold_constants
 from pilotlight.export.lowering import lower
-from pilotlight.export.lowering.targets import resolve
+from pilotlight.export.lowering.npu_choice import resolve
 from pilotlight.export.model.steps import Steps
 from pilotlight.export.quantising.quantise import capture
 from pilotlight.export.rewritings.apply import rewrite
@@ -30,9 +30,9 @@ def place_rewritten(tmp_path: Path) -> Place:
         captured = capture(spec)
         fold_constants(captured.graph)
         rewrite(captured, spec.calibration)
-        target = lower.compile_spec_for(resolve("ethos-u55-128", None, None))
+        compile_spec = lower.compile_spec_for(resolve("ethos-u55-128", None, None))
         steps = Steps(NoiseLog(tmp_path / "log"), lambda _: None)
-        attempts = Attempts(captured, spec, target, False, tmp_path / "work", steps, [(x,)])
+        attempts = Attempts(captured, spec, compile_spec, False, tmp_path / "work", steps, [(x,)])
         return attempts.run(), attempts
 
     torch.manual_seed(0)

@@ -20,7 +20,7 @@ from pilotlight.export.report.report import (
 REPORT = ExportReport(
     model="net",
     source="/models/net.py",
-    target="ethos-u55-128",
+    npu="ethos-u55-128",
     system_config="Ethos_U55_High_End_Embedded",
     memory_mode="Shared_Sram",
     operators=(OperatorReport("aten.relu.default", "act", "net.py:3", "x.relu()", None, "not there"),),

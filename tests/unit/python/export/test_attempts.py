@@ -18,7 +18,7 @@ from pilotlight.errors import ModelError
 from pilotlight.export.attempts import Attempt, Attempts
 from pilotlight.export.golden.golden import GoldenModel, quantised_values
 from pilotlight.export.lowering import lower
-from pilotlight.export.lowering.targets import resolve
+from pilotlight.export.lowering.npu_choice import resolve
 from pilotlight.export.model.steps import Steps
 from pilotlight.export.quantising.quantise import capture
 from pilotlight.export.upstream import vela
@@ -73,8 +73,8 @@ def place(tmp_path: Path) -> Place:
         spec = ModelSpec("m", module.eval(), example, [example])
         told: list[str] = []
         steps = Steps(NoiseLog(tmp_path / "log"), told.append)
-        target = lower.compile_spec_for(resolve("ethos-u55-128", None, None))
-        attempts = Attempts(capture(spec), spec, target, False, tmp_path / "work", steps, [example])
+        compile_spec = lower.compile_spec_for(resolve("ethos-u55-128", None, None))
+        attempts = Attempts(capture(spec), spec, compile_spec, False, tmp_path / "work", steps, [example])
         return attempts.run(), attempts, told
 
     torch.manual_seed(0)

@@ -21,7 +21,7 @@ from pilotlight.export import ExportOptions, export_model
 from pilotlight.export.attempts import Attempt, Attempts
 from pilotlight.export.golden.comparison import arrangements
 from pilotlight.export.lowering import lower
-from pilotlight.export.lowering.targets import resolve
+from pilotlight.export.lowering.npu_choice import resolve
 from pilotlight.export.model.steps import Steps
 from pilotlight.export.quantising import activations, quantise
 from pilotlight.export.quantising.quantise import capture
@@ -79,9 +79,9 @@ def export(tmp_path: Path) -> Export:
     def run(module: nn.Module, example: torch.Tensor) -> tuple[Attempt, Attempts]:
         samples = [(torch.randn(example.shape, generator=torch.Generator().manual_seed(seed)),) for seed in range(8)]
         spec = ModelSpec("m", module.eval(), (example,), samples)
-        target = lower.compile_spec_for(resolve("ethos-u55-128", None, None))
+        compile_spec = lower.compile_spec_for(resolve("ethos-u55-128", None, None))
         steps = Steps(NoiseLog(tmp_path / "log"), lambda line: None)
-        attempts = Attempts(capture(spec), spec, target, False, tmp_path / "work", steps, samples[:1])
+        attempts = Attempts(capture(spec), spec, compile_spec, False, tmp_path / "work", steps, samples[:1])
         return attempts.run(), attempts
 
     torch.manual_seed(0)

@@ -5,12 +5,19 @@ from __future__ import annotations
 
 import doctest
 import importlib
+from pathlib import Path
 
 import pytest
 
+import pilotlight.export
 
-@pytest.mark.parametrize("name", ["accuracy", "report", "source_lines", "targets"])
-def test_docstring_examples_hold(name: str) -> None:
-    result = doctest.testmod(importlib.import_module(f"pilotlight.export.{name}"))
+FOLDER = Path(pilotlight.export.__file__).parent
+EXAMPLES = [path.relative_to(FOLDER) for path in sorted(FOLDER.rglob("*.py")) if ">>> " in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=str)
+def test_docstring_examples_hold(file: Path) -> None:
+    name = ".".join(("pilotlight.export", *file.with_suffix("").parts))
+    result = doctest.testmod(importlib.import_module(name))
     assert result.attempted > 0
     assert result.failed == 0

@@ -22,7 +22,7 @@ from pilotlight.export.lowering.lower import check_alignment
 from pilotlight.pte import Method, read_program
 
 HERE = Path(__file__).parent / "models"
-TARGET = "ethos-u55-128"
+NPU = "ethos-u55-128"
 
 
 def only_method(bundle: Path) -> Method:
@@ -34,14 +34,14 @@ def only_method(bundle: Path) -> Method:
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExportReport]:
     bundle = tmp_path_factory.mktemp("export") / "digits"
-    return bundle, export_model("digits", ExportOptions(TARGET), bundle)
+    return bundle, export_model("digits", ExportOptions(NPU), bundle)
 
 
 @pytest.fixture(scope="module")
 def every_layer(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExportReport]:
     # The name has a blank, which would break Vela's arguments.
     bundle = tmp_path_factory.mktemp("export") / "every layer"
-    return bundle, export_model(str(HERE / "every_layer.py"), ExportOptions(TARGET, memory_mode="Sram_Only"), bundle)
+    return bundle, export_model(str(HERE / "every_layer.py"), ExportOptions(NPU, memory_mode="Sram_Only"), bundle)
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_float_io_leaves_the_conversions_to_kernels_of_the_firmware(tmp_path: Pa
     kernels = [f"quantized_decomposed::{name}_per_tensor.out" for name in ("quantize", "dequantize")]
     bundle = tmp_path / "bundle"
     report = export_model(
-        str(HERE / "arm_script.py"), ExportOptions(TARGET, float_io=True, require_full_delegation=True), bundle
+        str(HERE / "arm_script.py"), ExportOptions(NPU, float_io=True, require_full_delegation=True), bundle
     )
     info = load_model_info(bundle)
     assert {(tensor.dtype, tensor.scale) for tensor in (*info.inputs, *info.outputs)} == {("float32", 0.0)}
@@ -208,7 +208,7 @@ def test_a_blob_off_the_grid_is_refused(digits: tuple[Path, ExportReport]) -> No
 
 def test_a_delegate_without_constants_is_exported(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
-    report = export_model(str(HERE / "no_constants.py"), ExportOptions(TARGET), bundle)
+    report = export_model(str(HERE / "no_constants.py"), ExportOptions(NPU), bundle)
     assert report.on_cpu == ()
     golden = arrays(bundle)
     assert np.abs(golden["golden_0"].astype(int) - golden["quantised_0"]).max() <= 1
@@ -259,7 +259,7 @@ def test_an_operator_nobody_has_is_named_with_line_and_way_out(
     out = tmp_path / "bundle"
     told: list[str] = []
     with pytest.raises(UnsupportedOperator) as caught:
-        export_model(str(HERE / "sorts.py"), ExportOptions(TARGET), out, progress=told.append)
+        export_model(str(HERE / "sorts.py"), ExportOptions(NPU), out, progress=told.append)
     error = caught.value
     assert "kernels have aten::sort.values:" in str(error)
     assert f"{HERE / 'sorts.py'}:14: x = torch.sort(x)[0]" in str(error)
@@ -280,7 +280,7 @@ def test_an_operator_nobody_has_is_named_with_line_and_way_out(
 def test_an_operator_on_a_dtype_that_its_kernel_lacks_is_named_with_dtypes_line_and_way_out(tmp_path: Path) -> None:
     """The build would refuse the program too, but without the line."""
     with pytest.raises(UnsupportedOperator) as caught:
-        export_model(str(HERE / "halves.py"), ExportOptions(TARGET), tmp_path / "bundle")
+        export_model(str(HERE / "halves.py"), ExportOptions(NPU), tmp_path / "bundle")
     said = str(caught.value)
     assert "quantize_per_tensor.out on float16; its kernel takes float32, uint8, int8, int16, int32:" in said
     assert f"{HERE / 'halves.py'}:9: return 2 * x.to(torch.float16)" in said
@@ -290,7 +290,7 @@ def test_an_operator_on_a_dtype_that_its_kernel_lacks_is_named_with_dtypes_line_
 
 def test_full_delegation_fails_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedOperator, match=r"full delegation is required(.|\n)*sorts\.py:14"):
-        export_model(str(HERE / "sorts.py"), ExportOptions(TARGET, require_full_delegation=True), tmp_path / "bundle")
+        export_model(str(HERE / "sorts.py"), ExportOptions(NPU, require_full_delegation=True), tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
 
 
@@ -309,7 +309,7 @@ def test_a_forward_that_raises_is_reported_at_its_line_and_keeps_the_old_bundle(
     old.mkdir()
     (old / "model.pte").write_bytes(b"old")
     with pytest.raises(ModelError, match=r"net\.py:4: .*RuntimeError"):
-        export_model(str(file), ExportOptions(TARGET), old)
+        export_model(str(file), ExportOptions(NPU), old)
     assert (old / "model.pte").read_bytes() == b"old"
     found = {path.name for path in tmp_path.iterdir()} - {"__pycache__"}
     assert found == {"bundle", "bundle.failed.log", "net.py"}
@@ -318,7 +318,7 @@ def test_a_forward_that_raises_is_reported_at_its_line_and_keeps_the_old_bundle(
 def test_a_folder_with_anything_else_in_it_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"thesis\.tex"):
-        export_model("digits", ExportOptions(TARGET), tmp_path)
+        export_model("digits", ExportOptions(NPU), tmp_path)
     assert (tmp_path / "thesis.tex").exists()
 
 
@@ -336,5 +336,5 @@ def test_a_forward_that_branches_on_a_value_is_told_what_to_do_instead(tmp_path:
         encoding="utf-8",
     )
     with pytest.raises(ModelError, match=r"net\.py:4: forward decides by the value of a tensor") as caught:
-        export_model(str(file), ExportOptions(TARGET), tmp_path / "bundle")
+        export_model(str(file), ExportOptions(NPU), tmp_path / "bundle")
     assert "torch.where" in caught.value.hint

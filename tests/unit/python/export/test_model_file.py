@@ -128,7 +128,7 @@ def test_a_file_that_exits_is_an_error_like_any_other(tmp_path: Path) -> None:
         ("ModelSpec('a', net, x, [(torch.ones(1, 5),)])", "differs from example inputs"),
         ("ModelSpec('a', net, x, [x], LabelledData(torch.ones(3, 5)))", "does not hold samples of shape"),
         ("ModelSpec('a', net, x, [x], LabelledData(torch.ones(3, 4), [1]))", "not as many labels"),
-        ("ModelSpec('a', net, x, [x], targets={'ethos-u55-128': {'mode': ''}})", "unknown keys"),
+        ("ModelSpec('a', net, x, [x], npu_options={'ethos-u55-128': {'mode': ''}})", "unknown keys"),
         ("ModelSpec('a', net, x, [x], depends_on='weights.bin')", "depends_on is not a tuple"),
         ("ModelSpec('a', net, x, [x], depends_on=('weights/*.bin',))", r"nothing matches 'weights/\*\.bin'"),
     ],

@@ -25,7 +25,7 @@ from pilotlight.export import ExportOptions, export_model
 from pilotlight.export.attempts import Attempt, Attempts
 from pilotlight.export.golden.golden import GoldenModel, quantised_values
 from pilotlight.export.lowering import lower
-from pilotlight.export.lowering.targets import resolve
+from pilotlight.export.lowering.npu_choice import resolve
 from pilotlight.export.model.module_forms import accepted_module
 from pilotlight.export.model.steps import Steps
 from pilotlight.export.quantising.prequantised import with_kept_ranges
@@ -33,7 +33,7 @@ from pilotlight.export.quantising.quantise import Captured, capture
 from pilotlight.export.upstream.noise import NoiseLog
 from pilotlight.model_spec import ModelSpec
 
-TARGET = "ethos-u55-128"
+NPU = "ethos-u55-128"
 SAMPLES = torch.randn(24, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
@@ -50,7 +50,7 @@ class Residual(nn.Module):
 
 
 def arm(is_qat: bool = False) -> Any:
-    quantiser = EthosUQuantizer(EthosUCompileSpec(TARGET))
+    quantiser = EthosUQuantizer(EthosUCompileSpec(NPU))
     quantiser.set_global(get_symmetric_quantization_config(is_qat=is_qat, is_per_channel=True))
     return quantiser
 
@@ -113,8 +113,8 @@ def captured(given: Any) -> tuple[Captured, ModelSpec]:
 def compiled(given: Any, folder: Path) -> tuple[Attempt, ModelSpec]:
     found, spec = captured(given)
     steps = Steps(NoiseLog(folder / "log"), lambda line: None)
-    target = lower.compile_spec_for(resolve(TARGET, None, None))
-    return Attempts(found, spec, target, False, folder / "work", steps, [(SAMPLES[16:17],)]).run(), spec
+    compile_spec = lower.compile_spec_for(resolve(NPU, None, None))
+    return Attempts(found, spec, compile_spec, False, folder / "work", steps, [(SAMPLES[16:17],)]).run(), spec
 
 
 def ranges(graph: Any) -> list[Any]:
@@ -168,9 +168,7 @@ def test_a_quantised_program_from_a_file_is_exported_without_calibration(tmp_pat
     module = after_training()
     torch.export.save(torch.export.export(module, (SAMPLES[:1],)), tmp_path / "trained.pt2")
     told: list[str] = []
-    report = export_model(
-        str(tmp_path / "trained.pt2"), ExportOptions(TARGET), tmp_path / "bundle", progress=told.append
-    )
+    report = export_model(str(tmp_path / "trained.pt2"), ExportOptions(NPU), tmp_path / "bundle", progress=told.append)
     assert report.on_cpu == ()
     assert any("keeping the ranges" in line for line in told)
     assert any("came quantised" in note for note in report.notes)

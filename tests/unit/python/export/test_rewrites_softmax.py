@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from pilotlight.export.lowering.lower import compile_spec_for
-from pilotlight.export.lowering.targets import resolve
+from pilotlight.export.lowering.npu_choice import resolve
 from pilotlight.export.quantising.quantise import capture, quantise
 from pilotlight.export.report.accuracy import sqnr_db
 from pilotlight.export.rewritings.softmax import rewrite_softmax

@@ -19,7 +19,7 @@ from pilotlight.export.model.model_modules import importable
 from pilotlight.export.quantising.quantise import capture
 from pilotlight.export.report.terminal import render
 
-TARGET = "ethos-u55-128"
+NPU = "ethos-u55-128"
 
 BLOCKS = """\
 import torch
@@ -122,7 +122,7 @@ def test_without_a_wrapper_the_line_of_the_package_is_the_place(folder: Path) ->
 
 def test_terminal_and_json_report_lead_into_the_package(folder: Path) -> None:
     progress: list[str] = []
-    report = export_model(str(write(folder)), ExportOptions(TARGET), folder / "bundle", progress=progress.append)
+    report = export_model(str(write(folder)), ExportOptions(NPU), folder / "bundle", progress=progress.append)
     printed = io.StringIO()
     Console(width=300, file=printed).print(render(report))
     text = printed.getvalue()
@@ -138,7 +138,7 @@ def test_terminal_and_json_report_lead_into_the_package(folder: Path) -> None:
 
 def test_an_operator_that_nobody_has_is_named_inside_the_package(folder: Path) -> None:
     with pytest.raises(UnsupportedOperator) as caught:
-        export_model(str(write(folder, ", blocks.Sorts()")), ExportOptions(TARGET), folder / "bundle")
+        export_model(str(write(folder, ", blocks.Sorts()")), ExportOptions(NPU), folder / "bundle")
     assert f"model.py:{WRAPPER}: return self.net(x)\n" in str(caught.value)
     line = line_of("torch.sort", BLOCKS)
     assert f"\n    in net.2, fakezoo/blocks.py:{line}: return torch.sort(x)[0]\n" in str(caught.value)
@@ -146,14 +146,14 @@ def test_an_operator_that_nobody_has_is_named_inside_the_package(folder: Path) -
 
 def test_an_exception_inside_a_package_is_reported_with_its_line(folder: Path) -> None:
     with pytest.raises(ModelError) as caught:
-        export_model(str(write(folder, ", blocks.Raises()")), ExportOptions(TARGET), folder / "bundle")
+        export_model(str(write(folder, ", blocks.Raises()")), ExportOptions(NPU), folder / "bundle")
     assert f"model.py:{WRAPPER}: " in str(caught.value)
     assert f"\n    fakezoo/blocks.py:{line_of('torch.ones', BLOCKS)}: return x @ torch.ones(7, 7)" in str(caught.value)
 
 
 def test_without_a_wrapper_an_exception_is_reported_at_the_line_of_the_package(folder: Path) -> None:
     with pytest.raises(ModelError, match=rf"fakezoo/blocks\.py:{line_of('torch.ones', BLOCKS)}: "):
-        export_model(str(write(folder, module="blocks.Raises()")), ExportOptions(TARGET), folder / "bundle")
+        export_model(str(write(folder, module="blocks.Raises()")), ExportOptions(NPU), folder / "bundle")
 
 
 def test_frames_of_pytorch_are_no_line_of_a_package() -> None:

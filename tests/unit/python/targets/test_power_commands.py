@@ -56,8 +56,8 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def describe(build: Path, board: str, target: str = "ethos-u55-64") -> None:
-    BuildInfo(board, board, "none", "0" * 16, True, target, "firmware.elf").save(build)
+def describe(build: Path, board: str, npu: str = "ethos-u55-64") -> None:
+    BuildInfo(board, board, "none", "0" * 16, True, npu, "firmware.elf").save(build)
 
 
 def install(path: Path, script: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of targets, system configurations and memory modes."""
+"""Names of NPUs, system configurations and memory modes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import pytest
 from executorch.backends.arm.ethosu import EthosUCompileSpec
 
 from pilotlight.errors import ConfigError
-from pilotlight.export.lowering.targets import resolve
+from pilotlight.export.lowering.npu_choice import resolve
 from pilotlight.npu_names import NPUS
 
 
 @pytest.mark.parametrize("name", NPUS)
 def test_defaults_are_those_of_executorch(name: str) -> None:
-    target = resolve(name, None, None)
+    npu = resolve(name, None, None)
     flags = EthosUCompileSpec(name).compiler_flags
-    assert f"--system-config={target.system_config}" in flags
-    assert f"--memory-mode={target.memory_mode}" in flags
+    assert f"--system-config={npu.system_config}" in flags
+    assert f"--memory-mode={npu.memory_mode}" in flags
 
 
 @pytest.mark.parametrize(

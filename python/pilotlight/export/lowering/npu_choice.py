@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NPU configurations, and the system descriptions for Vela's estimates of memory and cycles.
+"""The NPU of an export, and the system description for Vela's estimates of memory and cycles.
 
 >>> resolve("ethos-u55-128", None, "Sram_Only")
-Target(name='ethos-u55-128', system_config='Ethos_U55_High_End_Embedded', memory_mode='Sram_Only')
+NpuChoice(name='ethos-u55-128', system_config='Ethos_U55_High_End_Embedded', memory_mode='Sram_Only')
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pilotlight.paths import HOW_TO_SET_UP
 
 
 @dataclass(frozen=True)
-class Target:
+class NpuChoice:
     """Names of an NPU ("ethos-u55-128"), and of Vela's system configuration and memory mode."""
 
     name: str
@@ -26,29 +26,29 @@ class Target:
     memory_mode: str
 
 
-def resolve(name: str, system_config: str | None, memory_mode: str | None) -> Target:
+def resolve(name: str, system_config: str | None, memory_mode: str | None) -> NpuChoice:
     """Replace None by the family's default and check all three names.
 
     Raises ConfigError with the valid names, ToolMissing if Vela is not installed.
     """
     if name not in NPUS:
-        raise ConfigError(f"target {name!r} does not exist", hint=f"one of {', '.join(NPUS)}")
+        raise ConfigError(f"NPU {name!r} does not exist", hint=f"one of {', '.join(NPUS)}")
     family = family_of(name)
-    target = Target(name, system_config or family.system_config, memory_mode or family.memory_mode)
+    choice = NpuChoice(name, system_config or family.system_config, memory_mode or family.memory_mode)
     systems, modes = _described_by_vela()
 
     own_systems = [system for system in systems if system.startswith(family.vela_prefix)]
-    if target.system_config not in own_systems:
+    if choice.system_config not in own_systems:
         raise ConfigError(
-            f"system configuration {target.system_config!r} is not one for {name}",
+            f"system configuration {choice.system_config!r} is not one for {name}",
             hint=f"one of {', '.join(own_systems)}",
         )
     own_modes = [mode for mode in modes if family.name != "ethos-u55" or not mode.startswith("Dedicated_Sram")]
-    if target.memory_mode not in own_modes:
+    if choice.memory_mode not in own_modes:
         raise ConfigError(
-            f"memory mode {target.memory_mode!r} is not one for {name}", hint=f"one of {', '.join(own_modes)}"
+            f"memory mode {choice.memory_mode!r} is not one for {name}", hint=f"one of {', '.join(own_modes)}"
         )
-    return target
+    return choice
 
 
 def _described_by_vela() -> tuple[list[str], list[str]]:
