@@ -61,6 +61,19 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "-t", "--target", help="run this target of the build system in a folder that was built, for instance help"
     )
+    _add_model_options(parser)
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument(
+        "cmake_options",
+        nargs="*",
+        metavar="-- -DNAME=VALUE",
+        help="variables of the CMake project; CMake remembers them until the build folder is emptied",
+    )
+    parser.set_defaults(handler=_run)
+    return parser
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--system-config", help="Vela system configuration (default: the board's)")
     parser.add_argument("--memory-mode", help="Vela memory mode (default: the board's)")
     parser.add_argument("--runtime", choices=["ours", "package"], help="ExecuTorch runtime (default: ours on Cortex-M)")
@@ -82,15 +95,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         default=None,
         help="let the models' buffers be the same memory: the largest instead of the sum",
     )
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
-    parser.add_argument(
-        "cmake_options",
-        nargs="*",
-        metavar="-- -DNAME=VALUE",
-        help="variables of the CMake project; CMake remembers them until the build folder is emptied",
-    )
-    parser.set_defaults(handler=_run)
-    return parser
 
 
 def _settings(args: argparse.Namespace) -> Settings:
