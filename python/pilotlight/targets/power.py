@@ -76,19 +76,7 @@ def power_up(
     files.target_state.unlink(missing_ok=True)
     files.target_fault_dump.unlink(missing_ok=True)
     log = files.target / "supervisor.log"
-    with log.open("wb") as output:
-        supervisor = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "pilotlight.targets.supervisor", str(build_dir)),
-                *("--npu", chosen, "--idle-limit", str(idle_limit_s)),
-                *(f"--npu-fault={fault}" for fault in npu_faults),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
-        )
+    supervisor = _start_supervisor(build_dir, log, chosen, idle_limit_s, npu_faults)
     deadline = Deadline(_START_DEADLINE_S)
     while not deadline.passed:
         ended = supervisor.poll() is not None  # checked before the state
@@ -104,6 +92,24 @@ def power_up(
     raise TargetError(
         f"{board.name} did not power up within {_START_DEADLINE_S:g} s", hint=f"see the logs in {files.target}"
     )
+
+
+def _start_supervisor(
+    build_dir: Path, log: Path, npu: str, idle_limit_s: float, npu_faults: tuple[str, ...]
+) -> subprocess.Popen[bytes]:
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "pilotlight.targets.supervisor", str(build_dir)),
+                *("--npu", npu, "--idle-limit", str(idle_limit_s)),
+                *(f"--npu-fault={fault}" for fault in npu_faults),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
+        )
 
 
 def await_first_word(build_dir: Path) -> None:
