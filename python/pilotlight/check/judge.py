@@ -11,7 +11,7 @@ from pilotlight.check import record
 from pilotlight.check.compare import Mismatched, accuracy, compare_output, rounding
 from pilotlight.check.record import Latency, ModelReport, Observations, Spread
 from pilotlight.check.samples import Answers, Subject
-from pilotlight.link.messages import Statistics
+from pilotlight.link.answers import Statistics
 
 MISMATCHES_KEPT = 20
 

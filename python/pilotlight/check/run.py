@@ -33,7 +33,8 @@ from pilotlight.errors import ConfigError, ConsoleBusy, LinkTimeout, PilotlightE
 from pilotlight.fault import decode_fault
 from pilotlight.files import write_atomically
 from pilotlight.link import Link, Session
-from pilotlight.link.messages import NONCE_BYTES, LogLine
+from pilotlight.link.answers import LogLine
+from pilotlight.link.messages import NONCE_BYTES
 from pilotlight.stack import load_bound
 
 # Limits of the whole check, of one inference on the device, and of the target's first answer.

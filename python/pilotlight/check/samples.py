@@ -18,7 +18,7 @@ from pilotlight.codegen import Arenas
 from pilotlight.deadline import Deadline
 from pilotlight.errors import TargetNotRunning
 from pilotlight.link import Session
-from pilotlight.link.messages import ModelDescription, RunDone
+from pilotlight.link.answers import ModelDescription, RunDone
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from pilotlight.check.evidence import demand_this_build
 from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError, LinkCorrupted, TargetError
 from pilotlight.link import Link, Session
+from pilotlight.link.answers import Identity, LogLine
 from pilotlight.link.frames import Frame
-from pilotlight.link.messages import NONCE_BYTES, Identity, LogLine, Malformed, Status
+from pilotlight.link.messages import NONCE_BYTES, Malformed, Status
 from pilotlight.listen import messages
 from pilotlight.listen.messages import (
     AppRequest,
