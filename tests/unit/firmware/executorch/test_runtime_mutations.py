@@ -57,7 +57,7 @@ CHECKS = (
     ("program_verifier.cpp", "segment == nullptr"),
     ("program_verifier.cpp", "entry->key() == nullptr"),
     ("program_verifier.cpp", "entry->segment_index() >= CountOf(program.segments())"),
-    ("program.cpp", "!executorch_flatbuffer::VerifyProgramBuffer(verifier)"),
+    ("program_load.cpp", "!executorch_flatbuffer::VerifyProgramBuffer(verifier)"),
 )
 
 

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Finds a segment of a verified program in its file. Private to firmware/executorch.
+#pragma once
+
+#include <cstddef>
+
+#include <executorch/runtime/core/result.h>
+
+#include "program_schema.h"
+#include "refuse.h"
+
+namespace pilotlight::executorch_runtime {
+
+// The position of one entry of Program.segments. Verification has checked that it is inside the
+// file.
+struct SegmentExtent {
+  std::size_t offset;  // From the start of the file.
+  std::size_t size_bytes;
+};
+
+// NotFound if there is no segment `index`.
+inline executorch::runtime::Result<SegmentExtent> ExtentOf(
+    const executorch_flatbuffer::Program* program, std::size_t segment_base_offset,
+    std::size_t index) {
+  const auto* segment = TableAt(program->segments(), index);
+  if (segment == nullptr) {
+    return PILOTLIGHT_REFUSE(executorch::runtime::Error::NotFound, "Segment %zu of %zu", index,
+                             CountOf(program->segments()));
+  }
+  return SegmentExtent{segment_base_offset + static_cast<std::size_t>(segment->offset()),
+                       static_cast<std::size_t>(segment->size())};
+}
+
+}  // namespace pilotlight::executorch_runtime
