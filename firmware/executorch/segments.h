@@ -8,7 +8,6 @@
 #include <executorch/runtime/core/result.h>
 
 #include "program_schema.h"
-#include "refuse.h"
 
 namespace pilotlight::executorch_runtime {
 
@@ -20,16 +19,8 @@ struct SegmentExtent {
 };
 
 // NotFound if there is no segment `index`.
-inline executorch::runtime::Result<SegmentExtent> ExtentOf(
-    const executorch_flatbuffer::Program* program, std::size_t segment_base_offset,
-    std::size_t index) {
-  const auto* segment = TableAt(program->segments(), index);
-  if (segment == nullptr) {
-    return PILOTLIGHT_REFUSE(executorch::runtime::Error::NotFound, "Segment %zu of %zu", index,
-                             CountOf(program->segments()));
-  }
-  return SegmentExtent{segment_base_offset + static_cast<std::size_t>(segment->offset()),
-                       static_cast<std::size_t>(segment->size())};
-}
+executorch::runtime::Result<SegmentExtent> ExtentOf(const executorch_flatbuffer::Program* program,
+                                                    std::size_t segment_base_offset,
+                                                    std::size_t index);
 
 }  // namespace pilotlight::executorch_runtime
