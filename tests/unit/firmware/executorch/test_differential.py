@@ -132,7 +132,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assembler = Assembler(folder)
     sound = assembler.assemble(good())
     for kind, contents in (
-        ("good", good),
+        ("good", sound),
         ("bad", assembler.assemble(bad())),
         ("damaged", dict(damaged(sound["one_kernel"], sound["constants"]))),
     ):
