@@ -147,8 +147,8 @@ def _shapes() -> Programs:
     }
 
 
-def _control_flow() -> Programs:
-    """Return programs with several methods or chains, and with jumps."""
+def _methods() -> Programs:
+    """Return programs with several methods or chains."""
     return {
         "several_methods": (
             program(
@@ -171,6 +171,12 @@ def _control_flow() -> Programs:
             ),
             [],
         ),
+    }
+
+
+def _jumps() -> Programs:
+    """Return programs with instructions that are no calls."""
+    return {
         "loop": (
             # Counts 3 down to 0. Each round traces a value and then moves one.
             program(
@@ -252,4 +258,4 @@ def _stores() -> Programs:
 
 def good() -> Programs:
     """Return the programs that load and run."""
-    return _values() | _shapes() | _control_flow() | _stores()
+    return _values() | _shapes() | _methods() | _jumps() | _stores()
