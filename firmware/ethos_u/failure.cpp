@@ -113,6 +113,12 @@ bool DescribeProgram(const Failure& failure, Text& text) {
   }
 }
 
+void DescribeBusFault(const Failure& failure, Text& text) {
+  text << "bus fault on the " << ChannelName(reg::kStatusFaultingChannel.Get(failure.npu_status))
+       << " channel of AXI port " << reg::kStatusFaultingInterface.Get(failure.npu_status);
+  Progress(text, failure);
+}
+
 // Describes a failure of the NPU or of its deadline. No default, so that the compiler warns about
 // a new cause.
 void DescribeNpu(const Failure& failure, Text& text) {
@@ -142,10 +148,7 @@ void DescribeNpu(const Failure& failure, Text& text) {
       Progress(text, failure);
       break;
     case Cause::kBusFault:
-      text << "bus fault on the "
-           << ChannelName(reg::kStatusFaultingChannel.Get(failure.npu_status))
-           << " channel of AXI port " << reg::kStatusFaultingInterface.Get(failure.npu_status);
-      Progress(text, failure);
+      DescribeBusFault(failure, text);
       break;
     case Cause::kParseFault:
       text << "the NPU could not decode a command";

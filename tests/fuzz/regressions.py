@@ -29,18 +29,17 @@ from pathlib import Path
 
 from seeds import assemble, blobs, for_probes
 
-from programs import (  # isort: skip: seeds makes it importable
+# seeds makes these importable.
+from bad_programs import bad  # isort: skip
+from damaged_programs import damaged  # isort: skip
+from good_programs import constants, good, one_kernel  # isort: skip
+from programs import (  # isort: skip
     Json,
-    bad,
-    constants,
-    damaged,
     delegate,
     ethos_u,
-    good,
     jump_false,
     kernel,
     move,
-    one_kernel,
     plan,
     program,
     tensor,

@@ -43,7 +43,10 @@ class Check:
 
 CHECKS = (
     Check(
-        "file: shorter than its header says", RUNTIME + "program.cpp", "if (*file_size < expected_size)", "if (false)"
+        "file: shorter than its header says",
+        RUNTIME + "program_load.cpp",
+        "if (*file_size < expected_size)",
+        "if (false)",
     ),
     Check(
         "segment: its end is in the file",

@@ -15,14 +15,14 @@ import struct
 import sys
 import tempfile
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/unit/firmware/executorch"))
 
-import programs  # noqa: E402
+from good_programs import good  # noqa: E402
+from programs import Assembler, Json, Programs  # noqa: E402
 
 from pilotlight.pte import read_program  # noqa: E402
 
@@ -32,19 +32,19 @@ _RESET = struct.pack("<I", 0x54455352)  # A device resets only if the message ha
 _EXPORTS = ROOT / "tests/unit/firmware/ethos_u/data"
 
 
-def for_probes(content: programs.Json) -> programs.Json:
+def for_probes(content: Json) -> Json:
     """Return the program with the probe backend's name in place of the NPU delegate's."""
-    renamed: programs.Json = json.loads(json.dumps(content).replace('"EthosUBackend"', '"FuzzBackend"'))
+    renamed: Json = json.loads(json.dumps(content).replace('"EthosUBackend"', '"FuzzBackend"'))
     return renamed
 
 
-def assemble(contents: dict[str, tuple[programs.Json, Sequence[bytes]]]) -> dict[str, bytes]:
+def assemble(contents: Programs) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
-        return programs.Assembler(Path(folder)).assemble(contents)
+        return Assembler(Path(folder)).assemble(contents)
 
 
 def good_programs() -> dict[str, bytes]:
-    handwritten = {name: (for_probes(content), segments) for name, (content, segments) in programs.good().items()}
+    handwritten = {name: (for_probes(content), segments) for name, (content, segments) in good().items()}
     exports = {file.stem: file.read_bytes() for file in sorted(_EXPORTS.glob("*.pte"))}
     return assemble(handwritten) | exports
 

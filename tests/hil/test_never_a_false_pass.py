@@ -157,7 +157,8 @@ def test_some_samples_only_are_not_a_pass(digits: Bench) -> None:
 @pytest.mark.parametrize("byte", [0, 40])
 def test_one_damaged_byte_on_the_line(digits: Bench, byte: int) -> None:
     """A byte of the device's answers is flipped on its way to the host."""
-    from pilotlight.check.run import Target, connect, run_check
+    from pilotlight.check.connection import Target, connect
+    from pilotlight.check.run import run_check
     from pilotlight.deadline import Deadline
     from pilotlight.errors import LinkCorrupted
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pilotlight.check.connection import Target
     from pilotlight.check.record import CheckReport
-    from pilotlight.check.run import Target, run_check
+    from pilotlight.check.run import run_check
 
 __all__ = ["CheckReport", "Target", "run_check"]
 
@@ -17,6 +18,7 @@ def __getattr__(name: str) -> Any:
     # NumPy.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from pilotlight.check import record, run
+    from pilotlight.check import connection, record, run
 
-    return getattr(record if name == "CheckReport" else run, name)
+    homes = {"CheckReport": record, "Target": connection, "run_check": run}
+    return getattr(homes[name], name)

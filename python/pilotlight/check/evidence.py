@@ -18,14 +18,8 @@ from pilotlight.errors import (
     WrongNpu,
 )
 from pilotlight.link import Session
-from pilotlight.link.messages import (
-    Completion,
-    Identity,
-    ModelDescription,
-    Statistics,
-    Status,
-    TensorDescription,
-)
+from pilotlight.link.answers import Completion, Identity, ModelDescription, Statistics, TensorDescription
+from pilotlight.link.messages import Status
 from pilotlight.stack import StackBound
 
 

@@ -21,7 +21,7 @@ from pilotlight.check.compare import Accuracy, Mismatched, Rounding
 from pilotlight.check.data_set import DataSet
 from pilotlight.errors import Mismatch, PilotlightError, WeakCheck
 from pilotlight.files import write_atomically
-from pilotlight.link.messages import Statistics
+from pilotlight.link.answers import Statistics
 from pilotlight.stack import StackBound
 
 SCHEMA = 3

@@ -14,7 +14,8 @@ from rich.table import Table
 from pilotlight.check import record, wording
 from pilotlight.check.record import CheckReport, ModelReport
 from pilotlight.check.run import Listener
-from pilotlight.link.messages import LogLevel, LogLine
+from pilotlight.link.answers import LogLine
+from pilotlight.link.messages import LogLevel
 
 _COLOURS = {record.PASS: "bold green", record.PARTIAL: "bold yellow", record.WEAK: "bold yellow"}
 _MISMATCHES_SHOWN = 5

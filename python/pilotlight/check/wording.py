@@ -6,7 +6,7 @@ from __future__ import annotations
 from pilotlight.check import record
 from pilotlight.check.compare import Accuracy, Rounding
 from pilotlight.check.record import CheckReport, Latency, ModelReport, Spread
-from pilotlight.link.messages import Statistics
+from pilotlight.link.answers import Statistics
 from pilotlight.stack import StackBound
 
 

@@ -90,7 +90,7 @@ def _export(file: Path, folder: Path, options: ExportOptions, steps: Steps, work
     from pilotlight.export.compiled import arrays_of, compile_model
     from pilotlight.export.golden import golden
     from pilotlight.export.graph.state import demand_kept
-    from pilotlight.export.lowering import lower
+    from pilotlight.export.lowering.emit import emit
     from pilotlight.export.origins import output_origins
     from pilotlight.export.report.findings import findings, input_data
 
@@ -103,7 +103,7 @@ def _export(file: Path, folder: Path, options: ExportOptions, steps: Steps, work
     if options.require_full_delegation:
         demand_full_delegation(lowered.on_cpu)
     with steps.step("emit"):
-        pte = lower.emit(lowered)
+        pte = emit(lowered)
     kernels = read_kernels()
     (method,) = read_program(pte).methods.values()
     demand_kernels(method.kernel_dtypes, kernels, lowered.on_cpu)

@@ -24,7 +24,7 @@ def import_upstream() -> None:
     gc.disable()
     try:
         from pilotlight.export.golden import golden  # noqa: F401
-        from pilotlight.export.lowering import lower  # noqa: F401
+        from pilotlight.export.lowering import emit, lower  # noqa: F401
         from pilotlight.export.quantising import quantise  # noqa: F401
     except ModuleNotFoundError as error:
         raise ToolMissing(f"the Python package {error.name!r} is not installed", hint=HOW_TO_SET_UP) from error

@@ -17,21 +17,10 @@ from typing import TypeVar
 from pilotlight.deadline import Deadline
 from pilotlight.errors import LinkCorrupted, LinkTimeout, PilotlightError, TargetDied, TargetError, WrongNpu
 from pilotlight.link import messages
+from pilotlight.link.answers import FaultPiece, Identity, LogLine, Nak, Refusal
 from pilotlight.link.fault_dump import FaultDump
 from pilotlight.link.frames import DamagedFrame, Frame, FrameReader, encode_frame
-from pilotlight.link.messages import (
-    FaultPiece,
-    Identity,
-    LogLevel,
-    LogLine,
-    Malformed,
-    Nak,
-    Reason,
-    Refusal,
-    Request,
-    Status,
-    Unasked,
-)
+from pilotlight.link.messages import LogLevel, Malformed, Reason, Request, Status, Unasked
 from pilotlight.link.transport import Link
 
 # Longest silence while an answer is due. It is long because an emulated target shares its

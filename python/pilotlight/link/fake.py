@@ -2,7 +2,7 @@
 """A target in this process that speaks SPEC.md; each way to misbehave is a config field.
 
 It is a Link: it answers a write at once, and a read returns the answer. It has its own encoders. A
-mistake in `messages` is therefore not repeated here, where it would go unnoticed.
+mistake in `messages` or `answers` is therefore not repeated here, where it would go unnoticed.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pilotlight.errors import TargetDied
+from pilotlight.link.answers import TensorDescription
 from pilotlight.link.fault_dump import FaultDump, FaultKind
 from pilotlight.link.frames import DamagedFrame, Frame, FrameReader, encode_frame
-from pilotlight.link.messages import DTYPE_NAMES, Reason, Request, Status, TensorDescription, Unasked
+from pilotlight.link.messages import DTYPE_NAMES, Reason, Request, Status, Unasked
 
 _DTYPE_NUMBERS = {name: number for number, name in DTYPE_NAMES.items()}
 _REQUEST_LAYOUTS = {

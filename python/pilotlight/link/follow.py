@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pilotlight.link.answers import LogLine
 from pilotlight.link.exchange import MAX_BODY_BYTES
 from pilotlight.link.frames import DamagedFrame, FrameReader
-from pilotlight.link.messages import LogLine, Malformed, Unasked
+from pilotlight.link.messages import Malformed, Unasked
 from pilotlight.link.transport import Link
 
 _POLL_S = 0.5

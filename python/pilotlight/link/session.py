@@ -10,9 +10,7 @@ from functools import partial
 from pilotlight.deadline import Deadline
 from pilotlight.errors import NpuFault, PilotlightError, TargetDied, TargetError, WrongNpu
 from pilotlight.link import messages
-from pilotlight.link.exchange import ANSWER_TIMEOUT_S, REBUILD, Exchange
-from pilotlight.link.frames import DamagedFrame
-from pilotlight.link.messages import (
+from pilotlight.link.answers import (
     Completion,
     FaultPiece,
     Identity,
@@ -21,13 +19,13 @@ from pilotlight.link.messages import (
     ModelHeader,
     Nak,
     Refusal,
-    Request,
     RunDone,
     Statistics,
-    Status,
     TensorDescription,
-    Unasked,
 )
+from pilotlight.link.exchange import ANSWER_TIMEOUT_S, REBUILD, Exchange
+from pilotlight.link.frames import DamagedFrame
+from pilotlight.link.messages import Request, Status, Unasked
 
 # How often IDENTIFY is repeated while the device boots.
 IDENTIFY_INTERVAL_S = 1.0

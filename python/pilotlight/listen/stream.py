@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import secrets
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -16,8 +16,9 @@ from pilotlight.check.evidence import demand_this_build
 from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError, LinkCorrupted, TargetError
 from pilotlight.link import Link, Session
+from pilotlight.link.answers import Identity, LogLine
 from pilotlight.link.frames import Frame
-from pilotlight.link.messages import NONCE_BYTES, Identity, LogLine, Malformed, Status
+from pilotlight.link.messages import NONCE_BYTES, Malformed, Status
 from pilotlight.listen import messages
 from pilotlight.listen.messages import (
     AppRequest,
@@ -78,54 +79,92 @@ def stream(
     if identity.npu_status is not Status.OK:
         raise TargetError(f"the NPU could not be opened: {identity.npu_text}", hint="power the target off and on")
 
-    def ask(request: AppRequest, *payloads: bytes) -> list[bytes]:
-        return session.ask(request, payloads, deadline, answer_timeout_s=ANSWER_TIMEOUT_S)
-
-    def decoded(decode: Callable[[bytes], T], payload: bytes) -> T:
-        try:
-            return decode(payload)
-        except (Malformed, struct.error) as error:
-            raise LinkCorrupted(f"{link.name}: {error}", hint=_REBUILD) from error
-
-    about = decoded(AudioDescription.decode, ask(AppRequest.DESCRIBE_AUDIO, b"")[0])
+    app = _App(link.name, session, deadline)
+    about = app.describe()
     if about.description_crc != description_crc:
         raise ConfigError("the model's features.toml has changed since the image was built", hint=_REBUILD)
     sound = load(about)
     recording = Recording(identity, about)
     reports.clear()
-    next_report = 0
+    collector = _Collector(app, reports, recording)
 
-    def collect() -> None:
-        nonlocal next_report
-        for frame in reports:
-            recording.lost_reports += (frame.sequence - next_report) & 0xFFFF
-            next_report = (frame.sequence + 1) & 0xFFFF
-            if frame.type == Report.FEATURES:
-                recording.features.append(decoded(Features.decode, frame.payload))
-            elif frame.type == Report.INFERENCE:
-                recording.inferences.append(decoded(Inference.decode, frame.payload))
-            elif frame.type == Report.KEYWORD:
-                recording.keywords.append(decoded(Keyword.decode, frame.payload))
-        reports.clear()
-
-    wanted = messages.REPORT_INFERENCES | (messages.REPORT_FEATURES if with_features else 0)
-    ask(AppRequest.START, messages.start(wanted))
+    app.start(with_features=with_features)
     # Send one second of pieces at a time, then update the display.
     pieces = [(at, sound[at : at + about.max_samples]) for at in range(0, len(sound), about.max_samples)]
     a_second = max(1, about.sample_rate_hz // about.max_samples)
     for begin in range(0, len(pieces), a_second):
-        batch = pieces[begin : begin + a_second]
-        answers = ask(AppRequest.AUDIO, *(messages.audio(at, samples) for at, samples in batch))
-        expected = batch[-1][0] + len(batch[-1][1])
-        if int.from_bytes(answers[-1], "little") != expected:
-            raise LinkCorrupted(f"{link.name}: sound was acknowledged for something else", hint=_REBUILD)
-        recording.statistics = decoded(AppStatistics.decode, ask(AppRequest.STATISTICS, b"")[0])
-        collect()
+        app.send(pieces[begin : begin + a_second])
+        recording.statistics = app.statistics()
+        collector.collect()
         on_progress(recording)
-    last = decoded(AppStatistics.decode, ask(AppRequest.FINISH, messages.finish(len(sound)))[0])
-    collect()
-    recording.statistics = last
-    recording.lost_reports += (last.next_report - next_report) & 0xFFFF
+    recording.statistics = app.finish(len(sound))
+    collector.collect()
+    collector.end(recording.statistics.next_report)
     recording.errors = tuple(line.text for line in session.errors)
     on_progress(recording)
     return recording
+
+
+class _App:
+    """The keyword app's requests. Answers that cannot be decoded raise LinkCorrupted."""
+
+    def __init__(self, name: str, session: Session, deadline: Deadline) -> None:
+        self._name = name
+        self._session = session
+        self._deadline = deadline
+
+    def describe(self) -> AudioDescription:
+        return self.decoded(AudioDescription.decode, self._ask(AppRequest.DESCRIBE_AUDIO, b"")[0])
+
+    def start(self, *, with_features: bool) -> None:
+        wanted = messages.REPORT_INFERENCES | (messages.REPORT_FEATURES if with_features else 0)
+        self._ask(AppRequest.START, messages.start(wanted))
+
+    def send(self, pieces: Sequence[tuple[int, NDArray[np.int16]]]) -> None:
+        """Send pieces of sound, each with the position of its first sample."""
+        answers = self._ask(AppRequest.AUDIO, *(messages.audio(at, samples) for at, samples in pieces))
+        expected = pieces[-1][0] + len(pieces[-1][1])
+        if int.from_bytes(answers[-1], "little") != expected:
+            raise LinkCorrupted(f"{self._name}: sound was acknowledged for something else", hint=_REBUILD)
+
+    def statistics(self) -> AppStatistics:
+        return self.decoded(AppStatistics.decode, self._ask(AppRequest.STATISTICS, b"")[0])
+
+    def finish(self, samples: int) -> AppStatistics:
+        """End the stream after `samples` samples. Return the statistics of all of the sound."""
+        return self.decoded(AppStatistics.decode, self._ask(AppRequest.FINISH, messages.finish(samples))[0])
+
+    def decoded(self, decode: Callable[[bytes], T], payload: bytes) -> T:
+        try:
+            return decode(payload)
+        except (Malformed, struct.error) as error:
+            raise LinkCorrupted(f"{self._name}: {error}", hint=_REBUILD) from error
+
+    def _ask(self, request: AppRequest, *payloads: bytes) -> list[bytes]:
+        return self._session.ask(request, payloads, self._deadline, answer_timeout_s=ANSWER_TIMEOUT_S)
+
+
+class _Collector:
+    """Moves the app's reports from `reports` to `recording`, and counts the lost ones."""
+
+    def __init__(self, app: _App, reports: list[Frame], recording: Recording) -> None:
+        self._app = app
+        self._reports = reports
+        self._recording = recording
+        self._next = 0
+
+    def collect(self) -> None:
+        for frame in self._reports:
+            self._recording.lost_reports += (frame.sequence - self._next) & 0xFFFF
+            self._next = (frame.sequence + 1) & 0xFFFF
+            if frame.type == Report.FEATURES:
+                self._recording.features.append(self._app.decoded(Features.decode, frame.payload))
+            elif frame.type == Report.INFERENCE:
+                self._recording.inferences.append(self._app.decoded(Inference.decode, frame.payload))
+            elif frame.type == Report.KEYWORD:
+                self._recording.keywords.append(self._app.decoded(Keyword.decode, frame.payload))
+        self._reports.clear()
+
+    def end(self, next_report: int) -> None:
+        """Count the reports lost at the end. next_report: the number after the device's last."""
+        self._recording.lost_reports += (next_report - self._next) & 0xFFFF

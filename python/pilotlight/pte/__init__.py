@@ -15,8 +15,8 @@ from pilotlight.pte.program import (
     Tensor,
     TensorList,
     Value,
-    read_program,
 )
+from pilotlight.pte.reader import read_program
 
 __all__ = [
     "Delegate",

@@ -10,7 +10,8 @@ from typing import Any
 
 from pilotlight.errors import ConfigError
 from pilotlight.pte.ethos_u import BACKEND, IoTensor, parse_blob, parse_payload
-from pilotlight.pte.program import Delegate, Method, Program, Tensor, Value, read_program
+from pilotlight.pte.program import Delegate, Method, Program, Tensor, Value
+from pilotlight.pte.reader import read_program
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:

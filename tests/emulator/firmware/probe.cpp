@@ -179,6 +179,23 @@ void Give(std::size_t count) {
     ConsoleWrite({bytes, count < 64 ? count : 64});
 }
 
+void WaitForIrq(NpuPort& npu, std::uint32_t limit_ms) {
+  const std::uint64_t before = NowUs();
+  const bool fired = npu.WaitForIrq(before + std::uint64_t{limit_ms} * 1000);
+  Say("%s after %u us\n", fired ? "interrupt" : "none", static_cast<unsigned>(NowUs() - before));
+}
+
+void TimeRegisters(NpuPort& npu, std::uint32_t count) {
+  const std::uint64_t before = NowUs();
+  std::uint32_t wrong = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    npu.Write(0x02C, i);
+    wrong += npu.Read(0x02C) != i;
+  }
+  Say("%u us each, %u wrong\n", static_cast<unsigned>((NowUs() - before) / count),
+      static_cast<unsigned>(wrong));
+}
+
 void Obey() {
   NpuPort& npu = BoardNpuPort();
   char* next = line + 1;
@@ -194,27 +211,15 @@ void Obey() {
       npu.Write(first, second);
       Say("ok\n");
       break;
-    case 'i': {
-      const std::uint64_t before = NowUs();
-      const bool fired = npu.WaitForIrq(before + std::uint64_t{first} * 1000);
-      Say("%s after %u us\n", fired ? "interrupt" : "none",
-          static_cast<unsigned>(NowUs() - before));
+    case 'i':
+      WaitForIrq(npu, first);
       break;
-    }
     case 'a':
       Say(npu.alive() ? "alive\n" : "gone\n");
       break;
-    case 't': {
-      const std::uint64_t before = NowUs();
-      std::uint32_t wrong = 0;
-      for (std::uint32_t i = 0; i < first; ++i) {
-        npu.Write(0x02C, i);
-        wrong += npu.Read(0x02C) != i;
-      }
-      Say("%u us each, %u wrong\n", static_cast<unsigned>((NowUs() - before) / first),
-          static_cast<unsigned>(wrong));
+    case 't':
+      TimeRegisters(npu, first);
       break;
-    }
     case 'f':
       Fault(word);
       break;

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lowers the quantised program to an edge program with delegates, and writes that as a .pte."""
+"""Lowers the quantised program to an edge program with delegates."""
 
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +18,27 @@ from executorch.backends.arm._passes.arm_pass_manager import (
 from executorch.backends.arm._passes.insert_table_ops import InsertTableOpsPass
 from executorch.backends.arm._passes.rewrite_avg_pool2d_pass import RewriteAvgPool2dPass
 from executorch.backends.arm.ethosu import EthosUBackend, EthosUCompileSpec, EthosUPartitioner
-from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower
-from executorch.exir.delegate import executorch_call_delegate
+from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 from torch.fx.passes.operator_support import OperatorSupportBase
 
-from pilotlight.export.graph.source_lines import user_line
-from pilotlight.export.graph.user_operators import UserOperators, module_path, number_of
-from pilotlight.export.lowering.demands import unsupported
-from pilotlight.export.lowering.memory_plan import InPlaceMemoryPlanning
+from pilotlight.export.graph.user_operators import UserOperators, number_of
 from pilotlight.export.lowering.npu_choice import NpuChoice
+from pilotlight.export.lowering.placement import (
+    Delegate,
+    delegates_of,
+    needlessly_quantised,
+    operator_numbers,
+    operators_on_cpu,
+)
 from pilotlight.export.lowering.tables import quantise_tables
-from pilotlight.export.lowering.tensor_io import Boundary, Int8Boundary, is_conversion_at_boundary, target_name
+from pilotlight.export.lowering.tensor_io import Boundary, Int8Boundary
 from pilotlight.export.report.report import OperatorReport
 from pilotlight.export.upstream import reasons
-from pilotlight.export.upstream.vela import Compilation, recorded_compilations
+from pilotlight.export.upstream.vela import recorded_compilations
 from pilotlight.export.upstream.vela_outputs import MissingOutput, copied_outputs
-from pilotlight.pte.ethos_u import parse_blob, parse_payload
-
-# The NPU reads commands and weights in place, in the .pte. An image embeds the .pte at a multiple
-# of this.
-BLOB_ALIGN_BYTES = 16
 
 # Decomposed, linear would transpose its weights in every inference.
 _WHOLE_ON_CPU = [torch.ops.aten.linear.default]
-
-_QUANTISATION = ("quantized_decomposed.quantize_per_", "quantized_decomposed.dequantize_per_")
 
 
 def compile_spec_for(npu: NpuChoice) -> Any:
@@ -108,20 +103,6 @@ class _KeptOff(OperatorSupportBase):  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
-class Delegate:
-    """A delegate of the edge program: its module, Vela's compilation, the operators inside."""
-
-    module: Any
-    compilation: Compilation
-    operators: tuple[OperatorReport, ...]
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """Numbers of the user's operators in it, in the order of computation."""
-        return _numbers(self.module.original_module.graph)
-
-
-@dataclass(frozen=True)
 class Lowered:
     """The lowered program.
 
@@ -182,15 +163,15 @@ def lower(
     if not float_io:
         edge = edge.transform([int8_boundary])
     lowered_program = edge.exported_program()
-    delegates = _delegates(lowered_program, compilations, operators)
+    delegates = delegates_of(lowered_program, compilations, operators)
     return Lowered(
         edge=edge,
         delegates=delegates,
-        on_cpu=_on_cpu(lowered_program, partitioner.reasons, operators),
+        on_cpu=operators_on_cpu(lowered_program, partitioner.reasons, operators),
         boundary=int8_boundary.boundary(lowered_program),
         notes=tuple(int8_boundary.notes),
         vela_seconds=sum(compilation.seconds for compilation in compilations),
-        needlessly_quantised=_needlessly_quantised(lowered_program, partitioner.reasons, delegates),
+        needlessly_quantised=needlessly_quantised(lowered_program, partitioner.reasons, delegates),
     )
 
 
@@ -204,7 +185,7 @@ def _told_delegate() -> Iterator[list[int]]:
     preprocess = EthosUBackend.preprocess
 
     def preprocess_and_tell(edge_program: Any, compile_specs: Any) -> Any:
-        numbers[:] = _numbers(edge_program.graph)
+        numbers[:] = operator_numbers(edge_program.graph)
         several = len(edge_program.graph.output_node().args[0]) > 1
         try:
             # A copy, because upstream's passes change the program, and it may be needed again.
@@ -224,11 +205,6 @@ def _told_delegate() -> Iterator[list[int]]:
         EthosUBackend.preprocess = staticmethod(preprocess)
 
 
-def _numbers(graph: Any) -> tuple[int, ...]:
-    found = (number_of(node) for node in graph.nodes if node.op == "call_function")
-    return tuple(dict.fromkeys(number for number in found if number is not None))
-
-
 @contextmanager
 def _tables_before_average_pools() -> Iterator[None]:
     """Convert tanh, sigmoid and similar operators to int8 tables before average pools.
@@ -242,136 +218,3 @@ def _tables_before_average_pools() -> Iterator[None]:
         yield
     finally:
         clear_registered_pass_insertions()
-
-
-def emit(lowered: Lowered) -> bytes:
-    """Return the .pte.
-
-    Raises UnsupportedOperator for an operator without an out variant, RuntimeError for a blob that
-    is not aligned.
-    """
-    config = ExecutorchBackendConfig(
-        extract_delegate_segments=False,
-        delegate_alignment=BLOB_ALIGN_BYTES,
-        memory_planning_pass=InPlaceMemoryPlanning(),
-    )
-    try:
-        # to_executorch() rewrites the graph in place, and the golden outputs still need the
-        # original.
-        executorch_program = copy.deepcopy(lowered.edge).to_executorch(config)
-    except RuntimeError as error:
-        missing = re.search(r"Missing out variants: \{([^}]*)\}", str(error))
-        if missing is None:
-            raise
-        raise unsupported(re.findall(r"[\w.]+(?:::[\w.]+)?", missing.group(1)), lowered.on_cpu) from error
-    pte = bytes(executorch_program.buffer)
-    for delegate in lowered.delegates:
-        check_alignment(pte, delegate.compilation.blob)
-    return pte
-
-
-def check_alignment(pte: bytes, blob: bytes) -> None:
-    """Raise RuntimeError if commands or weights of `blob` are not at a multiple of 16 in `pte`."""
-    start = pte.find(blob)
-    if start < 0:
-        raise RuntimeError("a delegate's blob is not in the .pte as Vela's packer made it")
-    parts = parse_blob(blob)
-    places = {}
-    if parts.commands_at is not None:
-        places["command stream"] = start + parts.commands_at + parse_payload(parts.commands).stream_at
-    # Nothing reads the weights of a delegate without constants.
-    if parts.weights_at is not None and parts.weights:
-        places["weights"] = start + parts.weights_at
-    for what, offset in places.items():
-        if offset % BLOB_ALIGN_BYTES:
-            raise RuntimeError(f"{what} at offset {offset} of the .pte, no multiple of {BLOB_ALIGN_BYTES}")
-
-
-def _delegates(program: Any, compilations: list[Compilation], names: UserOperators) -> tuple[Delegate, ...]:
-    by_blob = {compilation.blob: compilation for compilation in compilations}
-    delegates: list[Delegate] = []
-    for node in program.graph.nodes:
-        if node.op == "call_function" and node.target is executorch_call_delegate:
-            module = getattr(program.graph_module, node.args[0].target)
-            operators = tuple(
-                _operator(inner, names, delegate=len(delegates), reason="")
-                for inner in module.original_module.graph.nodes
-                if _computes(inner) and not _is_quantisation(inner)
-            )
-            delegates.append(Delegate(module, by_blob[module.processed_bytes], operators))
-    return tuple(delegates)
-
-
-def _on_cpu(program: Any, why: Mapping[str, str], names: UserOperators) -> tuple[OperatorReport, ...]:
-    operators = []
-    for node in program.graph.nodes:
-        if not _computes(node) or node.target is executorch_call_delegate:
-            continue
-        if not _is_quantisation(node):
-            reason = why.get(node.name, reasons.UNKNOWN_OPERATOR)
-            operators.append(_operator(node, names, delegate=None, reason=reason))
-        elif not is_conversion_at_boundary(node):
-            operators.append(_conversion(node, names))
-    return tuple(operators)
-
-
-def _conversion(node: Any, names: UserOperators) -> OperatorReport:
-    """Report a conversion between int8 and float at the line of the operator that needs it."""
-    cause = next((other for other in _neighbours(node) if not _is_quantisation(other)), node)
-    report = _operator(cause, names, delegate=None, reason="")
-    return replace(report, name=target_name(node), reason=f"converts for {report.name}, which runs on the CPU")
-
-
-def _needlessly_quantised(program: Any, why: Mapping[str, str], delegates: tuple[Delegate, ...]) -> dict[int, str]:
-    """Find CPU operators whose quantisation has no use.
-
-    These read integer constants, or a float that the CPU has just quantised and dequantised.
-    """
-    user_inputs = set(program.graph_signature.user_inputs)
-    inside = {number for delegate in delegates for number in delegate.numbers}
-    found: dict[int, str] = {}
-    for node in program.graph.nodes:
-        number = number_of(node)
-        if not _computes(node) or _is_quantisation(node) or number is None:
-            continue
-        origins = [source.args[0] for source in node.all_input_nodes if _is_quantisation(source)]
-        constants = any(origin.op == "placeholder" and origin.name not in user_inputs for origin in origins)
-        there_and_back = any(_is_quantisation(origin) for origin in origins) and number not in inside
-        if constants or there_and_back:
-            found[number] = why.get(node.name, reasons.UNKNOWN_OPERATOR)
-    return found
-
-
-def _neighbours(node: Any) -> list[Any]:
-    """Return the operators next to `node`. A getitem between them is skipped."""
-    found = []
-    for other in (*node.users, *node.all_input_nodes):
-        if other.op == "call_function" and _computes(other):
-            found.append(other)
-        elif other.op == "call_function":
-            found += [next_one for next_one in (*other.users, *other.all_input_nodes) if _computes(next_one)]
-    return [other for other in found if other is not node and other.target is not executorch_call_delegate]
-
-
-def _computes(node: Any) -> bool:
-    return node.op == "call_function" and getattr(node.target, "__name__", "") != "getitem"
-
-
-def _is_quantisation(node: Any) -> bool:
-    return target_name(node).startswith(_QUANTISATION)
-
-
-def _operator(node: Any, names: UserOperators, *, delegate: int | None, reason: str) -> OperatorReport:
-    number = number_of(node)
-    called = None if number is None else names.get(number)
-    line = user_line(node.meta.get("stack_trace"))
-    return OperatorReport(
-        name=target_name(node),
-        module=called.module if called else module_path(node),
-        where=called.where if called else line.where if line else "",
-        source=called.source if called else line.text if line else "",
-        delegate=delegate,
-        reason=reason,
-        inner_where=called.inner_where if called else "",
-        inner_source=called.inner_source if called else "",
-    )

@@ -1,16 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds masked scores before a softmax, and builds them with a mask that int8 can hold.
-
-A mask of large negative values makes the int8 steps of the scores too wide. A masked entry only has
-to be so low that its softmax is zero. `floor` is such a value. Two forms of the masked scores are
-built:
-
-    minimum(scores, cap)     cap is `floor` at masked entries, and the highest score elsewhere
-    scores + mask            mask moves the highest score down to `floor`
-
-The first form keeps the range of the scores. The second is for rows that are masked completely: the
-softmax of such a row depends on the scores.
-"""
+"""Finds masked scores before a softmax. low_masks.py builds them with a mask that int8 can hold."""
 
 from __future__ import annotations
 
@@ -21,7 +10,9 @@ from typing import Any
 
 import torch
 
-from pilotlight.export.graph.edit import Branch, constant_nodes, evaluate
+from pilotlight.export.graph.edit import constant_nodes, evaluate
+from pilotlight.export.rewritings.attention_parts import spell_out_added_products, spell_out_attention
+from pilotlight.export.rewritings.low_masks import Masked, Step
 
 _aten = torch.ops.aten
 
@@ -63,118 +54,9 @@ _SHARE_OF_MASKED = 2.0**-12
 
 
 @dataclass(frozen=True)
-class _Step:
-    """One operator between scores and softmax.
-
-    masks: each mask's node and its sign, 1 (added) or -1 (subtracted).
-    chosen: Boolean node that is true where the scores are replaced (`when` is True) or kept.
-    factor: the positive factor that it multiplies by.
-    drop: whether the operator is left out (a lower bound).
-    """
-
-    node: Any
-    masks: tuple[tuple[Any, int], ...] = ()
-    chosen: Any = None
-    when: bool = True
-    factor: float = 1.0
-    drop: bool = False
-
-
-@dataclass(frozen=True)
 class _Range:
     lowest: float
     highest: float
-
-
-@dataclass(frozen=True)
-class Masked:
-    """Scores and the operators between them and the softmax, in order.
-
-    All values are in units of the softmax's input.
-    floor: the new value of a masked entry. lowest: the lowest value that a mask adds or chooses.
-    reach: by how much a mask must lower the highest score.
-    threshold: an added value at or below it is a mask.
-    highest: for each operator, its highest value; for each (node, sign), the lowest value added, in
-        the units of the operator.
-    constants: values of the nodes that are always the same.
-    """
-
-    scores: Any
-    steps: tuple[_Step, ...]
-    floor: float
-    lowest: float
-    reach: float
-    threshold: float
-    highest: dict[Any, float]
-    constants: dict[Any, Any]
-
-    def build(self, branch: Branch, *, at_most: bool) -> Any:
-        """Add operators that compute the softmax's input, and return the last one.
-
-        at_most: build `minimum(scores, cap)`, else `scores + mask`.
-        """
-        x = self.scores
-        factor = math.prod(step.factor for step in self.steps)
-        for step in self.steps:
-            factor /= step.factor
-            if step.drop:
-                continue
-            if step.chosen is not None:
-                x = self._chosen(branch, step, x, factor, at_most=at_most)
-            elif step.masks:
-                for mask, sign in step.masks:
-                    x = self._added(branch, step, x, (mask, sign), factor, at_most=at_most)
-            else:
-                x = branch.call(step.node.target, x, *step.node.args[1:], **step.node.kwargs)
-        return x
-
-    def _chosen(self, branch: Branch, step: _Step, x: Any, factor: float, *, at_most: bool) -> Any:
-        if step.chosen in self.constants:
-            masked = self.constants[step.chosen]
-            return self._constant(branch, step, x, (masked if step.when else ~masked, None), factor, at_most=at_most)
-        floor = self.floor / factor
-        if step.when:
-            return branch.call(_aten.where.ScalarSelf, step.chosen, floor, x)
-        return branch.call(_aten.where.ScalarOther, step.chosen, x, floor)
-
-    def _added(
-        self, branch: Branch, step: _Step, x: Any, mask: tuple[Any, int], factor: float, *, at_most: bool
-    ) -> Any:
-        node, sign = mask
-        if node in self.constants:
-            values = self.constants[node] * sign
-            masked = values * factor <= self.threshold
-            if not masked.any():
-                return branch.call(_aten.add.Tensor if sign > 0 else _aten.sub.Tensor, x, node)
-            rest = torch.where(masked, torch.zeros_like(values), values)
-            return self._constant(branch, step, x, (masked, rest if rest.any() else None), factor, at_most=at_most)
-        if not self._is_low(node, sign, factor):
-            return branch.call(_aten.add.Tensor if sign > 0 else _aten.sub.Tensor, x, node)
-        # -1 at masked entries and 0 elsewhere, for a mask of any size. int8 holds both exactly.
-        where = branch.call(_aten.tanh.default, node)
-        if at_most:
-            highest = self.highest[step.node]
-            down = branch.call(_aten.mul.Tensor, where, sign * (highest - self.floor / factor))
-            return branch.call(_aten.minimum.default, x, branch.call(_aten.add.Tensor, down, highest))
-        return branch.call(_aten.add.Tensor, x, branch.call(_aten.mul.Tensor, where, sign * self.reach / factor))
-
-    def _is_low(self, node: Any, sign: int, factor: float) -> bool:
-        return self.highest[(node, sign)] * factor <= self.threshold
-
-    def _constant(
-        self, branch: Branch, step: _Step, x: Any, mask: tuple[Any, Any], factor: float, *, at_most: bool
-    ) -> Any:
-        """Mask `x` where mask[0] is true. mask[1], if not None, is added elsewhere."""
-        masked, rest = mask
-        dtype = x.meta["val"].dtype
-        zero = torch.zeros(masked.shape, dtype=dtype)
-        if not at_most:
-            low = torch.where(masked, torch.full_like(zero, -self.reach / factor), zero if rest is None else rest)
-            return branch.call(_aten.add.Tensor, x, branch.constant(low))
-        if rest is not None:
-            x = branch.call(_aten.add.Tensor, x, branch.constant(rest))
-        cap = torch.where(masked, zero + self.floor / factor, zero + self.highest[step.node])
-        return branch.call(_aten.minimum.default, x, branch.constant(cap))
 
 
 def masked_scores(
@@ -184,8 +66,8 @@ def masked_scores(
 
     Attention and baddbmm before a softmax are first split into products, sums and softmax.
     """
-    _spell_out_attention(graph)
-    _spell_out_added_products(graph, softmax)
+    spell_out_attention(graph)
+    spell_out_added_products(graph, softmax)
     nodes = [node for node in graph.graph.nodes if node.op == "call_function" and node.target in softmax]
     if not nodes:
         return
@@ -210,7 +92,7 @@ class _Finder:
     def __init__(self, ranges: dict[Any, _Range], constants: dict[Any, Any]) -> None:
         self._ranges = ranges
         self._constants = constants
-        self._steps: list[_Step] = []
+        self._steps: list[Step] = []
         self._scores: Any = None
 
     def follow(self, node: Any) -> None:
@@ -222,13 +104,13 @@ class _Finder:
             step, node = found
             self._steps.insert(0, step)
 
-    def _step(self, node: Any) -> tuple[_Step, Any] | None:
+    def _step(self, node: Any) -> tuple[Step, Any] | None:
         """Return the step for `node` and the argument with the scores; None if it is no step."""
         target, args = node.target, node.args
         if target in _MOVES and self._is_float(args[0]):
-            return _Step(node), args[0]
+            return Step(node), args[0]
         if target in _FILLS and self._lowest(args[2]) < 0:
-            return _Step(node, chosen=args[1]), args[0]
+            return Step(node, chosen=args[1]), args[0]
         if target in _CHOICES:
             low = [self._lowest(side) for side in args[1:]]
             when = low[0] < low[1]
@@ -236,19 +118,19 @@ class _Finder:
             # The replacement for scores must be one value.
             other = args[1] if when else args[2]
             is_one_value = not isinstance(other, torch.fx.Node) or other in self._constants
-            return (_Step(node, chosen=args[0], when=when), scores) if is_one_value and _is_node(scores) else None
+            return (Step(node, chosen=args[0], when=when), scores) if is_one_value and _is_node(scores) else None
         if target in (_aten.add.Tensor, _aten.add_.Tensor) and not node.kwargs and all(map(_is_node, args)):
             scores, mask = sorted(args, key=self._likely_scores, reverse=True)
-            return _Step(node, masks=((mask, 1),)), scores
+            return Step(node, masks=((mask, 1),)), scores
         if target in (_aten.sub.Tensor, _aten.sub_.Tensor) and not node.kwargs and all(map(_is_node, args)):
-            return _Step(node, masks=((args[1], -1),)), args[0]
+            return Step(node, masks=((args[1], -1),)), args[0]
         if target in (_aten.mul.Tensor, _aten.div.Tensor) and isinstance(args[1], int | float) and args[1] > 0:
             factor = float(args[1])
-            return _Step(node, factor=factor if target is _aten.mul.Tensor else 1 / factor), args[0]
+            return Step(node, factor=factor if target is _aten.mul.Tensor else 1 / factor), args[0]
         if target in _MAXIMA and args[1] in self._constants and self._highest(args[1]) < -1e3:
-            return _Step(node, drop=True), args[0]
+            return Step(node, drop=True), args[0]
         if target is _aten.clamp.default and args[2:] in ((), (None,)) and (args[1] or 0.0) < -1e3:
-            return _Step(node, drop=True), args[0]
+            return Step(node, drop=True), args[0]
         return None
 
     def _is_float(self, node: Any) -> bool:
@@ -383,48 +265,3 @@ def _lowest_peaks(graph: Any, samples: Sequence[tuple[Any, ...]], found: dict[An
             if unmasked.numel():
                 peaks[node] = min(peaks[node], float(unmasked.min()))
     return peaks
-
-
-def _spell_out_added_products(graph: Any, softmax: Collection[Any]) -> None:
-    """Replace baddbmm before a softmax by product and sum.
-
-    nn.MultiheadAttention adds its mask with baddbmm.
-    """
-    for node in list(graph.graph.nodes):
-        before_softmax = any(user.target in softmax for user in node.users)
-        if node.target is _aten.baddbmm.default and before_softmax and not node.kwargs:
-            added, *factors = node.args
-            branch = Branch(graph, node)
-            node.replace_all_uses_with(branch.call(_aten.add.Tensor, branch.call(_aten.bmm.default, *factors), added))
-            graph.graph.erase_node(node)
-
-
-def _spell_out_attention(graph: Any) -> None:
-    """Replace masked scaled_dot_product_attention by products, mask and softmax.
-
-    Upstream would do the same later.
-    """
-    for node in list(graph.graph.nodes):
-        if node.op != "call_function" or node.target is not _aten.scaled_dot_product_attention.default:
-            continue
-        query, key, value = node.args[:3]
-        mask: Any = node.args[3] if len(node.args) > 3 else None
-        dropout = node.args[4] if len(node.args) > 4 else 0.0
-        causal = node.args[5] if len(node.args) > 5 else False
-        if (mask is None and not causal) or dropout or node.kwargs.get("enable_gqa"):
-            continue
-        scale = node.kwargs.get("scale") or query.meta["val"].shape[-1] ** -0.5
-        branch = Branch(graph, node)
-        turned = branch.call(_aten.transpose.int, key, -2, -1)
-        scores = branch.call(_aten.matmul.default, branch.call(_aten.mul.Tensor, query, scale), turned)
-        if causal:
-            shape = scores.meta["val"].shape[-2:]
-            mask = branch.constant(torch.ones(shape, dtype=torch.bool).tril())
-        if mask.meta["val"].dtype == torch.bool:
-            masked = branch.call(_aten.where.ScalarOther, mask, scores, -math.inf)
-        else:
-            masked = branch.call(_aten.add.Tensor, scores, mask)
-        softmax = branch.call(_aten._safe_softmax.default, masked, -1)
-        node.replace_all_uses_with(branch.call(_aten.matmul.default, softmax, value))
-        graph.graph.erase_node(node)
-    graph.recompile()

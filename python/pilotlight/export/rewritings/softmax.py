@@ -21,7 +21,8 @@ import torch
 from pilotlight.export.graph.edit import Branch, erase_unused, evaluate
 from pilotlight.export.graph.user_operators import number_of
 from pilotlight.export.quantising.quantise import Captured
-from pilotlight.export.rewritings.masked_scores import Masked, masked_scores
+from pilotlight.export.rewritings.low_masks import Masked
+from pilotlight.export.rewritings.masked_scores import masked_scores
 
 _aten = torch.ops.aten
 

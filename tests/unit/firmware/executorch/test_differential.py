@@ -20,7 +20,10 @@ from pilotlight.pte import read_program
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-import programs  # noqa: E402
+from bad_programs import bad  # noqa: E402
+from damaged_programs import damaged  # noqa: E402
+from good_programs import good  # noqa: E402
+from programs import Assembler  # noqa: E402
 
 # Intended differences: ours checks every file in full when it loads it. Each entry begins with our
 # error.
@@ -126,12 +129,12 @@ def probes(differential_build: Path) -> Probes:
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of all hand-written programs: good/, bad/ and damaged/."""
     folder = tmp_path_factory.mktemp("programs")
-    assembler = programs.Assembler(folder)
-    good = assembler.assemble(programs.good())
+    assembler = Assembler(folder)
+    sound = assembler.assemble(good())
     for kind, contents in (
-        ("good", good),
-        ("bad", assembler.assemble(programs.bad())),
-        ("damaged", dict(programs.damaged(good["one_kernel"], good["constants"]))),
+        ("good", sound),
+        ("bad", assembler.assemble(bad())),
+        ("damaged", dict(damaged(sound["one_kernel"], sound["constants"]))),
     ):
         (folder / kind).mkdir()
         for name, content in contents.items():

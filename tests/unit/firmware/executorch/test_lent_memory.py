@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from programs import (
+from good_programs import (
     BIG,
     CONSTANT,
     FLAG,
@@ -25,14 +25,9 @@ from programs import (
     SIZE_ANY,
     SIZE_SEVEN,
     SMALL,
-    Assembler,
-    Json,
-    free,
-    jump_false,
-    kernel,
     lent_memory,
-    move,
 )
+from programs import Assembler, Json, free, jump_false, kernel, move
 
 
 def fill(source: int, target: int) -> Json:

@@ -12,8 +12,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import programs
 import pytest
+from bad_programs import bad
+from damaged_programs import damaged
+from good_programs import good
+from programs import Assembler
 from test_differential import Probes, wrong_answers
 
 HERE = Path(__file__).resolve().parent
@@ -57,7 +60,7 @@ CHECKS = (
     ("program_verifier.cpp", "segment == nullptr"),
     ("program_verifier.cpp", "entry->key() == nullptr"),
     ("program_verifier.cpp", "entry->segment_index() >= CountOf(program.segments())"),
-    ("program.cpp", "!executorch_flatbuffer::VerifyProgramBuffer(verifier)"),
+    ("program_load.cpp", "!executorch_flatbuffer::VerifyProgramBuffer(verifier)"),
 )
 
 
@@ -88,9 +91,9 @@ def mutants(tmp_path_factory: pytest.TempPathFactory) -> Probes:
 @pytest.fixture(scope="module")
 def malformed(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("malformed")
-    assembler = programs.Assembler(folder)
-    good = assembler.assemble(programs.good())
-    contents = assembler.assemble(programs.bad()) | dict(programs.damaged(good["one_kernel"], good["constants"]))
+    assembler = Assembler(folder)
+    sound = assembler.assemble(good())
+    contents = assembler.assemble(bad()) | dict(damaged(sound["one_kernel"], sound["constants"]))
     for name, content in contents.items():
         (folder / f"{name}.pte").write_bytes(content)
     return [folder / f"{name}.pte" for name in contents]

@@ -15,7 +15,7 @@ from pilotlight.bundle import ModelInfo, TensorInfo
 from pilotlight.check.compare import Accuracy, Rounding
 from pilotlight.check.data_set import DataSet
 from pilotlight.check.record import CheckReport, Latency, ModelReport, Observations, Spread
-from pilotlight.link.messages import Statistics
+from pilotlight.link.answers import Statistics
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from still_clock import stop_the_clock
 
 from pilotlight.build_folder.build_info import BuildInfo, BuiltModel
 from pilotlight.bundle import ModelInfo, expectations_sha256
-from pilotlight.check import run
+from pilotlight.check import connection, run
 from pilotlight.codegen import Arenas
 from pilotlight.link import exchange, session
 
@@ -53,7 +53,7 @@ def bench(build_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     for module, name in ((exchange, "ANSWER_TIMEOUT_S"), (exchange, "QUIET_S"), (session, "IDENTIFY_INTERVAL_S")):
         monkeypatch.setattr(module, name, 0.01)
     monkeypatch.setattr(session, "ANSWER_TIMEOUT_S", 0.01)
-    monkeypatch.setattr(run, "OBITUARY_S", 0)
+    monkeypatch.setattr(connection, "OBITUARY_S", 0)
     monkeypatch.setattr(run, "CONNECT_TIMEOUT_S", 0.5)
     return Bench(build_dir)
 

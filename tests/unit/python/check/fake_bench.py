@@ -16,8 +16,8 @@ import numpy as np
 
 from pilotlight.bundle import TensorInfo, expectations_sha256, load_model_info
 from pilotlight.check import CheckReport, Target, run_check
+from pilotlight.link.answers import TensorDescription
 from pilotlight.link.fake import FakeDevice, Faults
-from pilotlight.link.messages import TensorDescription
 
 BUILD_ID = "0123456789abcdef"
 PTE = b"the program"

@@ -18,7 +18,7 @@ from pilotlight.bundle import load_model_info
 from pilotlight.debug_info import find_debug_info
 from pilotlight.errors import ConfigError, ModelError, UnsupportedOperator
 from pilotlight.export import ExportOptions, ExportReport, export_model
-from pilotlight.export.lowering.lower import check_alignment
+from pilotlight.export.lowering.emit import check_alignment
 from pilotlight.pte import Method, read_program
 
 HERE = Path(__file__).parent / "models"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from pilotlight.link.answers import TensorDescription
 from pilotlight.link.fake import FakeDevice, Faults
-from pilotlight.link.messages import TensorDescription
 
 SIZE = 2500
 

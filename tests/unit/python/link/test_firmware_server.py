@@ -18,8 +18,8 @@ import pytest
 from pilotlight.deadline import Deadline
 from pilotlight.errors import LinkCorrupted, NpuFault
 from pilotlight.link import Session
+from pilotlight.link.answers import LogLine, Statistics, TensorDescription
 from pilotlight.link.frames import Frame, encode_frame
-from pilotlight.link.messages import LogLine, Statistics, TensorDescription
 from pilotlight.link.transport import SocketLink
 from pilotlight.paths import ROOT
 

@@ -18,8 +18,10 @@ ROOT = HERE.parents[4]
 BUILD = ROOT / "build" / "conformance"
 sys.path[:0] = [str(HERE.parent), str(ROOT / "tests")]
 
+from bad_programs import bad  # noqa: E402
+from good_programs import good  # noqa: E402
 from locked import locked  # noqa: E402
-from programs import Assembler, bad, good  # noqa: E402
+from programs import Assembler  # noqa: E402
 
 # The runtimes register these themselves. Every other operator is traced.
 PRIMITIVES = re.compile(r"executorch_prim::|aten::(sym_size\.int|sym_numel|_local_scalar_dense)$")
@@ -35,7 +37,8 @@ def _run(*command: str, cwd: Path | None = None) -> str:
 
 def _digest() -> str:
     digest = hashlib.sha256(f"{version('executorch')} {version('torch')}".encode())
-    for file in (HERE / "export_programs.py", HERE.parent / "programs.py", *sorted((HERE / "subjects").glob("*.py"))):
+    written = [HERE.parent / name for name in ("programs.py", "good_programs.py", "bad_programs.py")]
+    for file in (HERE / "export_programs.py", *written, *sorted((HERE / "subjects").glob("*.py"))):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -25,9 +25,11 @@
 #include <executorch/extension/data_loader/buffer_data_loader.h>
 #include <executorch/runtime/backend/interface.h>
 #include <executorch/runtime/executor/program.h>
-#include <executorch/runtime/kernel/kernel_runtime_context.h>
 #include <executorch/runtime/platform/platform.h>
 #include <executorch/runtime/platform/runtime.h>
+
+#include "probe_fakes.h"
+#include "probe_print.h"
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"  // step() is "experimental".
 
@@ -37,231 +39,14 @@ using executorch::extension::BufferDataLoader;
 using namespace executorch::runtime;  // NOLINT: this whole file is about it
 using etensor::ScalarType;
 using etensor::Tensor;
-
-unsigned Code(Error error) { return static_cast<unsigned>(error); }
-
-std::uint32_t Hash(const void* data, std::size_t size_bytes, std::uint32_t hash = 2166136261u) {
-  const auto* bytes = static_cast<const std::uint8_t*>(data);
-  for (std::size_t i = 0; i < size_bytes; ++i) hash = (hash ^ bytes[i]) * 16777619u;
-  return hash;
-}
-
-std::string Dims(const ArrayRef<std::int32_t>& values) {
-  std::string text = "[";
-  for (const std::int32_t value : values) text += std::to_string(value) + " ";
-  return text + "]";
-}
-
-void PrintTensor(const Tensor& t) {
-  std::string order;
-  for (const std::uint8_t dim : t.dim_order()) order += std::to_string(dim) + " ";
-  std::printf("tensor dtype=%d sizes=%s order=%s strides=%s nbytes=%zu dynamism=%d data=",
-              static_cast<int>(t.scalar_type()), Dims(t.sizes()).c_str(), order.c_str(),
-              Dims(t.strides()).c_str(), t.nbytes(), static_cast<int>(t.shape_dynamism()));
-  if (t.const_data_ptr() == nullptr) {
-    std::printf("null\n");
-  } else {
-    std::printf("%08x\n", Hash(t.const_data_ptr(), t.nbytes()));
-  }
-}
-
-void PrintValue(const EValue& value) {
-  switch (value.tag) {
-    case Tag::None:
-      std::printf("none\n");
-      break;
-    case Tag::Int:
-      std::printf("int %" PRId64 "\n", value.toInt());
-      break;
-    case Tag::Bool:
-      std::printf("bool %d\n", value.toBool());
-      break;
-    case Tag::Double:
-      std::printf("double %a\n", value.toDouble());
-      break;
-    case Tag::String:
-      std::printf("string '%s'\n", std::string(value.toString()).c_str());
-      break;
-    case Tag::Tensor:
-      PrintTensor(value.toTensor());
-      break;
-    case Tag::ListInt:
-      std::printf("ints");
-      for (const std::int64_t item : value.toIntList()) std::printf(" %" PRId64, item);
-      std::printf("\n");
-      break;
-    case Tag::ListDouble:
-      std::printf("doubles");
-      for (const double item : value.toDoubleList()) std::printf(" %a", item);
-      std::printf("\n");
-      break;
-    case Tag::ListBool:
-      std::printf("bools");
-      for (const bool item : value.toBoolList()) std::printf(" %d", item);
-      std::printf("\n");
-      break;
-    case Tag::ListTensor:
-      std::printf("tensors %zu\n", value.toTensorList().size());
-      for (const Tensor& item : value.toTensorList()) PrintTensor(item);
-      break;
-    case Tag::ListOptionalTensor:
-      std::printf("optional tensors %zu\n", value.toListOptionalTensor().size());
-      for (const auto& item : value.toListOptionalTensor()) {
-        if (item.has_value()) {
-          PrintTensor(*item);
-        } else {
-          std::printf("none\n");
-        }
-      }
-      break;
-    default:
-      std::printf("tag %u\n", static_cast<unsigned>(value.tag));
-  }
-}
-
-// The content is a function of all earlier arguments and their order, so a wrong argument changes
-// the output.
-void FillLastTensor(Span<EValue*> args) {
-  std::uint32_t hash = 2166136261u;
-  for (std::size_t i = 0; i + 1 < args.size(); ++i) {
-    if (args[i] == args[args.size() - 1]) continue;
-    if (args[i]->isTensor() && args[i]->toTensor().const_data_ptr() != nullptr) {
-      hash = Hash(args[i]->toTensor().const_data_ptr(), args[i]->toTensor().nbytes(), hash);
-    } else if (args[i]->isInt()) {
-      const std::int64_t value = args[i]->toInt();
-      hash = Hash(&value, sizeof(value), hash);
-    }
-  }
-  if (args.empty() || !args[args.size() - 1]->isTensor()) return;
-  const Tensor& out = args[args.size() - 1]->toTensor();
-  auto* bytes = static_cast<std::uint8_t*>(out.mutable_data_ptr());
-  if (bytes == nullptr) return;
-  for (std::size_t i = 0; i < out.nbytes(); ++i) {
-    hash = hash * 1664525u + 1013904223u;
-    bytes[i] = out.scalar_type() == ScalarType::Bool ? (hash >> 24) % 2 : std::uint8_t(hash >> 25);
-  }
-}
-
-void TracingKernel(KernelRuntimeContext& context, Span<EValue*> args) {
-  std::printf("  kernel with %zu arguments\n", args.size());
-  for (EValue* arg : args) {
-    std::printf("    ");
-    PrintValue(*arg);
-  }
-  const Result<void*> temp = context.allocate_temp(24);
-  std::printf("    temp 0x%x\n", Code(temp.error()));
-  FillLastTensor(args);
-}
-
-void FailingKernel(KernelRuntimeContext& context, Span<EValue*>) {
-  context.fail(Error::NotImplemented);
-}
-
-// Counts its first argument down, and sets the second to whether it is positive.
-void CountdownKernel(KernelRuntimeContext&, Span<EValue*> args) {
-  const std::int64_t left = args[0]->toInt() - 1;
-  *args[0] = EValue(left);
-  *args[1] = EValue(left > 0);
-}
-
-struct FakeBackend final : BackendInterface {
-  bool is_available() const override { return true; }
-
-  Result<DelegateHandle*> init(BackendInitContext& context, FreeableBuffer* processed,
-                               ArrayRef<CompileSpec> specs) const override {
-    std::printf("  init %s: %zu bytes %08x\n", context.get_method_name(), processed->size(),
-                Hash(processed->data(), processed->size()));
-    for (const CompileSpec& spec : specs) {
-      std::printf("    spec %s %08x\n", spec.key, Hash(spec.value.buffer, spec.value.nbytes));
-    }
-    const NamedDataMap* named = context.get_named_data_map();
-    std::printf("    named data %d\n", named != nullptr);
-    if (named != nullptr) {
-      for (std::uint32_t i = 0; i < named->get_num_keys().get(); ++i) {
-        const Result<const char*> entry = named->get_key(i);
-        if (!entry.ok()) {
-          std::printf("    key %u 0x%x\n", static_cast<unsigned>(i), Code(entry.error()));
-          continue;
-        }
-        const char* key = *entry;
-        Result<FreeableBuffer> data = named->get_data(key);
-        std::printf("    %s 0x%x", key, Code(data.error()));
-        if (data.ok())
-          std::printf(" %zu bytes %08x", data->size(), Hash(data->data(), data->size()));
-        std::printf("\n");
-      }
-      std::printf("    missing key 0x%x\n", Code(named->get_data("no such key").error()));
-      std::printf("    key out of range 0x%x\n", Code(named->get_key(1000000).error()));
-    }
-    if (processed->size() >= 4 && std::memcmp(processed->data(), "BAD!", 4) == 0) {
-      return Error::DelegateInvalidCompatibility;
-    }
-    return context.get_runtime_allocator()->allocate(16);
-  }
-
-  Error execute(BackendExecutionContext& context, DelegateHandle*,
-                Span<EValue*> args) const override {
-    std::printf("  delegate in %s with %zu arguments\n", context.get_method_name(), args.size());
-    for (EValue* arg : args) {
-      std::printf("    ");
-      PrintValue(*arg);
-    }
-    FillLastTensor(args);
-    return Error::Ok;
-  }
-
-  void destroy(DelegateHandle*) const override { std::printf("  destroy\n"); }
-};
-
-void PrintInfo(const char* what, std::size_t index, const Result<TensorInfo>& info) {
-  std::printf("%s %zu 0x%x", what, index, Code(info.error()));
-  if (info.ok()) {
-    std::printf(
-        " dtype=%d nbytes=%zu planned=%d name='%s' sizes=", static_cast<int>(info->scalar_type()),
-        info->nbytes(), info->is_memory_planned(), std::string(info->name()).c_str());
-    for (const std::int32_t size : info->sizes()) std::printf("%d ", size);
-    std::printf("order=");
-    for (const std::uint8_t dim : info->dim_order()) std::printf("%d ", dim);
-  }
-  std::printf("\n");
-}
-
-void PrintTag(const char* what, std::size_t index, const Result<Tag>& tag) {
-  std::printf("%s %zu 0x%x", what, index, Code(tag.error()));
-  if (tag.ok()) {
-    char name[kTagNameBufferSize];
-    tag_to_string(*tag, name, sizeof(name));
-    std::printf(" %s", name);
-  }
-  std::printf("\n");
-}
-
-void PrintMeta(const MethodMeta& meta) {
-  for (std::size_t i = 0; i <= meta.num_inputs(); ++i) {
-    PrintTag("input tag", i, meta.input_tag(i));
-    PrintInfo("input", i, meta.input_tensor_meta(i));
-  }
-  for (std::size_t i = 0; i <= meta.num_outputs(); ++i) {
-    PrintTag("output tag", i, meta.output_tag(i));
-    PrintInfo("output", i, meta.output_tensor_meta(i));
-  }
-  for (std::size_t i = 0; i <= meta.num_attributes(); ++i) {
-    PrintInfo("attribute", i, meta.attribute_tensor_meta(i));
-  }
-  for (std::size_t i = 0; i <= meta.num_memory_planned_buffers(); ++i) {
-    const Result<std::int64_t> size = meta.memory_planned_buffer_size(i);
-    const Result<etensor::Device> device = meta.memory_planned_buffer_device(i);
-    std::printf("buffer %zu 0x%x %" PRId64 " device 0x%x %d\n", i, Code(size.error()),
-                size.ok() ? *size : -1, Code(device.error()),
-                device.ok() ? static_cast<int>(device->type()) : -1);
-  }
-  for (std::size_t i = 0; i <= meta.num_backends(); ++i) {
-    const Result<const char*> name = meta.get_backend_name(i);
-    std::printf("backend %zu 0x%x %s\n", i, Code(name.error()), name.ok() ? *name : "");
-  }
-  std::printf("uses EthosUBackend %d, %zu instructions\n", meta.uses_backend("EthosUBackend"),
-              meta.num_instructions());
-}
+using probe::Code;
+using probe::CountdownKernel;
+using probe::FailingKernel;
+using probe::PrintMeta;
+using probe::PrintTensor;
+using probe::PrintValue;
+using probe::TracingBackend;
+using probe::TracingKernel;
 
 struct OwnedTensor {
   OwnedTensor(const Tensor& like, unsigned seed)
@@ -486,10 +271,10 @@ int main(int argc, char** argv) {
       files.push_back(argv[i]);
     }
   }
-  static FakeBackend backend;
-  if (error == Error::Ok) error = register_backend({"EthosUBackend", &backend});
+  BackendInterface* const backend = TracingBackend();
+  if (error == Error::Ok) error = register_backend({"EthosUBackend", backend});
   std::printf("registration 0x%x, twice 0x%x, unknown %d\n", Code(error),
-              Code(register_backend({"EthosUBackend", &backend})),
+              Code(register_backend({"EthosUBackend", backend})),
               get_backend_class("no such backend") != nullptr);
 
   for (const char* file : files) {
