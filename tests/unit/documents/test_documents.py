@@ -60,7 +60,6 @@ FOREIGN = {
     "choose_qparams": "an operator without a kernel",
     "native_dropout": "an operator without a kernel",
     "grid_sampler_2d": "an operator without a kernel",
-    "_cdist_forward": "an operator without a kernel",
     "convolution_backward": "an operator without a kernel",
     "masked_select": "an operator without a kernel",
     "masked_scatter": "an operator without a kernel",
