@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A chip is added by new files alone: the folders of `additions/`, laid over a copy of the repository.
+"""A chip and a runner are added by new files alone: the folders of `additions/`, laid over a copy of the repository.
 
 docs/HOW_TO_ADD.md has them as examples.
 """
@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from bounded import wait_until
 
+from pilotlight.build_folder.build_info import BuildInfo
 from pilotlight.paths import ROOT
 
 ADDITIONS = Path(__file__).resolve().parent / "additions"
@@ -64,3 +66,20 @@ def test_a_chip_is_a_folder_of_the_platform_and_a_board_that_names_it(repository
     finally:
         emulator.kill()
         emulator.wait()
+
+
+@pytest.mark.parametrize("repository", ["runner"], indirect=True)
+def test_a_runner_is_one_file_and_a_board_that_names_it(repository: Path) -> None:
+    build = repository / "build"
+    build.mkdir()
+    image = build / "firmware.elf"
+    image.write_text('#!/bin/sh\necho "$GREETING" > "$0.greeting"\nexec sleep 300\n', encoding="utf-8")
+    image.chmod(0o755)
+    BuildInfo("wrapped", "wrapped", "none", "0" * 16, True, "ethos-u55-128", image.name).save(build)
+    pilotlight = [sys.executable, "-m", "pilotlight"]
+    try:
+        assert "wrapped is on" in run([*pilotlight, "flash", "-d", str(build), "--runner", "wrapped"], repository)
+        greeting = build / "firmware.elf.greeting"
+        wait_until(lambda: greeting.exists() and greeting.read_text(encoding="utf-8") == "hello\n", "the greeting")
+    finally:
+        assert "powered off" in run([*pilotlight, "poweroff", "-d", str(build)], repository)
