@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pilotlight/ethos_u/npu.h"
 
+#include "command_tables.h"
 #include "pilotlight/platform/clock.h"
 
 namespace pilotlight::ethos_u {
@@ -29,7 +30,7 @@ Status Npu::Open() {
   identity_.config = port_.Read(reg::kConfig);
   identity_.id = port_.Read(reg::kId);
   if (!port_.alive()) return Fail(Status::kTimeout, Cause::kNoAnswer);
-  if (identity_.product() != reg::kProductU55 && identity_.product() != reg::kProductU65) {
+  if (identity_.product() >= kCommandSetCount) {
     return Fail(Status::kUnsupported, Cause::kUnknownProduct);
   }
   PILOTLIGHT_TRY(Reset());
@@ -57,9 +58,9 @@ Status Npu::Reset() {
   if (!protection_taken) return Fail(Status::kDeviceFault, Cause::kWrongPrivilege);
 
   // Set here and not in Open(), because a reset clears them.
-  const bool u65 = identity_.product() == reg::kProductU65;
-  const std::uint32_t reads = options_.max_reads != 0 ? options_.max_reads : (u65 ? 64u : 32u);
-  const std::uint32_t writes = options_.max_writes != 0 ? options_.max_writes : (u65 ? 32u : 16u);
+  const ProductFacts& product = kProducts[identity_.product()];
+  const std::uint32_t reads = options_.max_reads != 0 ? options_.max_reads : product.axi_reads;
+  const std::uint32_t writes = options_.max_writes != 0 ? options_.max_writes : product.axi_writes;
   for (std::uint32_t set = 0; set < reg::kAxiLimitCount; ++set) {
     port_.Write(reg::AxiLimit(set), (reads - 1) << reg::kAxiLimitReadsShift |
                                         (writes - 1) << reg::kAxiLimitWritesShift);
@@ -237,9 +238,8 @@ void Npu::Write64(std::uint32_t offset_low, std::uint64_t value) {
 }
 
 bool Npu::Reachable(std::uint64_t address, std::size_t size_bytes) const {
-  static_assert(platform::NpuPort::kNotVisible >> 40 != 0, "must exceed every limit below");
-  const std::uint32_t address_bits = identity_.product() == reg::kProductU55 ? 32 : 40;
-  const std::uint64_t limit = std::uint64_t{1} << address_bits;
+  static_assert(platform::NpuPort::kNotVisible >> 63 != 0, "must exceed every limit below");
+  const std::uint64_t limit = std::uint64_t{1} << kProducts[identity_.product()].address_bits;
   return address < limit && size_bytes <= limit - address;
 }
 

@@ -42,6 +42,7 @@ COMMANDS: dict[str, Callable[[], CommandModule]] = {
     "size": _module("size.command"),
     "listen": _module("listen.command"),
     "fault": _module("targets.fault_command"),
+    "boards": _module("boards.command"),
     "fvp-shim": _module("fvp_shim.command"),
 }
 

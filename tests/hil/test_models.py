@@ -66,6 +66,13 @@ def test_digits_with_float_inputs_run_the_quantise_kernels_on_the_cpu() -> None:
     assert_proved(prove(folder), samples=360)
 
 
+@pytest.mark.parametrize("npu", ["ethos-u65-256", "ethos-u65-512"])
+def test_digits_are_bit_identical_on_an_ethos_u65(npu: str) -> None:
+    assert_proved(
+        prove(build(f"digits-{npu}", "-b", "qemu-corstone300-u65", "-m", "digits", "--npu", npu)), samples=360
+    )
+
+
 def test_the_same_image_links_for_the_fvp() -> None:
     folder = build("digits-fvp", "-b", "corstone300-fvp", "-m", "digits")
     outcome = run("flash", "-d", folder, env={"PILOTLIGHT_FVP": "", "PATH": "/usr/bin:/bin"})

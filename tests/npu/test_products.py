@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A new product needs only some rows in products.py. This one differs from U65 in three fields."""
+"""A new product needs only rows of tables: a `Product` in products.py, a `Configuration` in configurations.py.
+
+This product differs from U65 in three fields and two facts.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +19,12 @@ from vela_compiler import compile_tosa
 from pilotlight.npu.hardware.engine import Engine
 from pilotlight.npu.stream.configurations import CONFIGURATIONS, configuration
 from pilotlight.npu.stream.faults import MalformedStream
+from pilotlight.npu.stream.firmware_tables import header
 from pilotlight.npu.stream.isa import decode, disassemble
 from pilotlight.npu.stream.memory import MappedMemory
 from pilotlight.npu.stream.operation_decoder import operations_of
 from pilotlight.npu.stream.products import PRODUCTS, U65
+from pilotlight.paths import ROOT
 from pilotlight.pte.ethos_u import parse_blob, parse_payload
 
 U75 = U65.derived(
@@ -28,9 +34,11 @@ U75 = U65.derived(
         ("SET_OFM_BLK_HEIGHT_M1", 0x116, "height_m1 0:6"),
         ("SET_IFM_PAD_TOP", 0x100, "pad 0:6, corner 8:9=0..2"),
     ],
+    address_bits=48,
+    axi_reads=128,
 )
 U65_256 = configuration("ethos-u65-256")
-U75_256 = replace(U65_256, name="ethos-u75-256", product=U75, config_word=0x2000_3008)
+U75_256 = replace(U65_256, name="ethos-u75-256", product=U75, config_word=len(PRODUCTS) << 28 | 0x3008)
 STOP = 0xFFFF_0000
 
 
@@ -78,6 +86,15 @@ def test_operations_and_results_are_those_of_the_product_that_it_comes_from() ->
         answers.append(scratch.copy())
     assert np.array_equal(*answers)
     assert answers[0].any()
+
+
+def test_the_driver_has_its_facts_and_names_no_product() -> None:
+    tables = header((*PRODUCTS, U75), (*CONFIGURATIONS.values(), U75_256))
+    assert "    {48, 128, 32},  // U75\n};" in tables
+    driver = ROOT / "firmware" / "ethos_u"
+    for file in (*driver.glob("*.cpp"), *driver.rglob("*.h")):
+        code = re.sub(r"//.*|/\*.*?\*/", "", file.read_text(encoding="utf-8"))
+        assert not re.search(r"U[5678]5", code, re.IGNORECASE), file
 
 
 def test_the_firmware_takes_its_streams_and_refuses_them_for_the_other(tmp_path: Path) -> None:

@@ -79,7 +79,6 @@ SHIFTS_OF_DRIVER = {
 # Constants of the driver alone, or of products that Arm's file does not describe. Source of the
 # latter: the public manuals of Ethos-U65 and U85.
 OTHERS = {
-    **{"kProductU55": 0, "kProductU65": 1},
     **{"kAxiLimitCount": 4, "kRegionCount": 8, "kPmEventCounters": 4, "kConfigCustomDma": (27, 1)},
     "kStatusAnyFault": 1 << 2 | 1 << 4 | 1 << 7 | 1 << 8,
 }

@@ -12,6 +12,8 @@ from pathlib import Path
 # emulator: the emulator's own time model.
 CLOCKS = ("board", "instructions", "host", "emulator")
 
+HOST_CORE = "host"
+
 # Section groups of firmware/platform/link/image.ld, and the role of the mailbox page.
 BARE_METAL_ROLES = ("vectors", "code", "data", "stack", "model", "tensor_arena")
 HOST_ROLES = ("model", "tensor_arena")
@@ -35,6 +37,11 @@ class Cpu:
     """Regions start and end at multiples of this: the architecture's granule or a larger one."""
     boot_address: int = 0
     """Address where the vector table must be."""
+
+    @property
+    def bare_metal(self) -> bool:
+        """False if the firmware is a process of this computer."""
+        return self.core != HOST_CORE
 
 
 @dataclass(frozen=True)
@@ -147,7 +154,7 @@ class Board:
             return "board"
         if self.emulator.instruction_ns:
             return "instructions"
-        return "host" if self.emulator.kind == "process" else "emulator"
+        return "emulator" if self.cpu.bare_metal else "host"
 
     def region_of(self, role: str) -> tuple[str, MemoryRegion]:
         """Return name and region that hold section group `role`. Raises KeyError if none does."""

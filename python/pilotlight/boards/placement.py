@@ -22,7 +22,7 @@ def check_instruction_clock(top: Table, board: Board) -> None:
 
 def check_placement(top: Table, board: Board) -> None:
     """Check that each section group has exactly one region, which its users can reach."""
-    wanted = BARE_METAL_ROLES if board.platform != "host" else HOST_ROLES
+    wanted = BARE_METAL_ROLES if board.cpu.bare_metal else HOST_ROLES
     if board.npu.port == "mailbox":
         wanted = (*wanted, MAILBOX_ROLE)
         if board.shared_memory is None:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from pilotlight.boards.board import (
     BARE_METAL_ROLES,
+    HOST_CORE,
     MAILBOX_ROLE,
     MPU_GRANULE_BYTES,
     MPU_REGIONS_FOR_MEMORY,
@@ -40,7 +41,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-CORES = ("cortex-m55", "host")
+CORES = ("cortex-m55", HOST_CORE)
 # Each folder with such a file is a chip that the firmware knows.
 PLATFORMS = tuple(sorted(file.parent.name for file in (ROOT / "firmware/platform").glob("*/platform.cmake")))
 # Each of these files is a way to run a board's image.
@@ -84,10 +85,10 @@ def _parse(top: Table, folder: Path) -> Board:
     if name != folder.name:
         top.fail("name", f"must be the folder's name, {folder.name!r}")
     platform = top.text("platform", PLATFORMS)
-    bare_metal = platform != "host"
+    cpu = _cpu(top.table("cpu"))
+    bare_metal = cpu.bare_metal
     uarts = {key: _uart(table) for key, table in _tables(top, "uart")}
     memory = {key: _region(table) for key, table in _tables(top, "memory")}
-    cpu = _cpu(top.table("cpu"), bare_metal)
     board = Board(
         name=name,
         folder=folder,
@@ -118,9 +119,11 @@ def _tables(top: Table, key: str) -> Iterator[tuple[str, Table]]:
         yield name, outer.table(name)
 
 
-def _cpu(table: Table, bare_metal: bool) -> Cpu:
+def _cpu(table: Table) -> Cpu:
+    core = table.text("core", CORES)
+    bare_metal = core != HOST_CORE
     cpu = Cpu(
-        core=table.text("core", CORES),
+        core=core,
         clock_hz=table.number("clock_hz", 1_000_000, 10_000_000_000),
         data_cache=table.flag("data_cache") if bare_metal else False,
         mpu_regions=table.number("mpu_regions", 0, 16) if bare_metal else 0,
@@ -133,8 +136,6 @@ def _cpu(table: Table, bare_metal: bool) -> Cpu:
         table.fail("mpu_granule_bytes", "must be a power of two")
     if 0 < cpu.mpu_regions <= MPU_REGIONS_FOR_MEMORY:
         table.fail("mpu_regions", f"must be 0 (no MPU) or more than {MPU_REGIONS_FOR_MEMORY}")
-    if (cpu.core == "host") == bare_metal:
-        table.fail("core", "does not go with this platform")
     table.done()
     return cpu
 

@@ -16,6 +16,7 @@ from pilotlight.boards import Board
 from pilotlight.errors import ConfigError
 from pilotlight.export_options import ExportOptions
 from pilotlight.files import write_if_changed
+from pilotlight.npu_names import family_of
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,18 @@ class ModelOptions:
     def for_export(self, board: Board) -> ExportOptions:
         """Return the options of an export for `board`.
 
-        The board's settings for Vela apply only if the export is for the board's own NPU.
+        The board's settings for Vela apply only if the NPU is of the same family as the board's.
         """
-        own_npu = self.npu in ("", board.npu.config)
+        npu = self.npu or board.npu.config
+        same_family = npu.startswith(f"{family_of(board.npu.config).name}-")
         return ExportOptions(
-            npu=self.npu or board.npu.config,
+            npu=npu,
             system_config=self.system_config or None,
             memory_mode=self.memory_mode or None,
             float_io=self.float_io or None,
             require_full_delegation=self.require_full_delegation,
-            board_system_config=board.npu.system_config if own_npu else None,
-            board_memory_mode=board.npu.memory_mode if own_npu else None,
+            board_system_config=board.npu.system_config if same_family else None,
+            board_memory_mode=board.npu.memory_mode if same_family else None,
         )
 
     def save(self, path: Path) -> None:

@@ -48,29 +48,8 @@ class _Shared(WestCommand):  # type: ignore[misc]
         sys.exit(run_command(args))
 
 
-class Build(_Shared):
-    command = "build"
-
-
-class Flash(_Shared):
-    command = "flash"
-
-
-class Check(_Shared):
-    command = "check"
-
-
-class Listen(_Shared):
-    command = "listen"
-
-
-class PowerOff(_Shared):
-    command = "poweroff"
-
-
-class Fault(_Shared):
-    command = "fault"
-
-
-class Size(_Shared):
-    command = "size"
+def __getattr__(name: str) -> type[_Shared]:
+    """Return the class of the command `name`. West asks for the names in west-commands.yml."""
+    if name not in COMMANDS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return type(name, (_Shared,), {"command": name})

@@ -229,7 +229,7 @@ class Device:
         self._status |= Status.IRQ_RAISED | mask << IRQ_HISTORY_BIT
 
     def _pair(self, offset: int) -> int:
-        high = self._stored.get(offset + 4, 0) if self.configuration.address_bits > 32 else 0
+        high = self._stored.get(offset + 4, 0) if self.configuration.product.address_bits > 32 else 0
         return (high & 0xFF) << 32 | self._stored.get(offset, 0)
 
     def _interface(self, region: int | None) -> int:

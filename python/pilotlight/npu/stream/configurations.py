@@ -32,7 +32,6 @@ class Configuration:
     ofm_microblock_depth: int
     cores: int
     axi_bytes_per_cycle: int
-    address_bits: int
 
     @property
     def macs_per_cycle(self) -> int:
@@ -53,12 +52,12 @@ _ID = 0x1006_6001
 CONFIGURATIONS = {
     row.name: row
     for row in (
-        Configuration("ethos-u55-32", U55, 0x0000_1005, _ID, 16, (1, 1), 4, 1, 8, 32),
-        Configuration("ethos-u55-64", U55, 0x0000_1006, _ID, 16, (1, 1), 8, 1, 8, 32),
-        Configuration("ethos-u55-128", U55, 0x0000_1807, _ID, 24, (1, 2), 8, 1, 8, 32),
-        Configuration("ethos-u55-256", U55, 0x0000_3008, _ID, 48, (2, 2), 8, 1, 8, 32),
-        Configuration("ethos-u65-256", U65, 0x1000_3008, _ID, 48, (2, 2), 8, 1, 16, 40),
-        Configuration("ethos-u65-512", U65, 0x1000_6009, _ID, 48, (2, 2), 8, 2, 16, 40),
+        Configuration("ethos-u55-32", U55, 0x0000_1005, _ID, 16, (1, 1), 4, 1, 8),
+        Configuration("ethos-u55-64", U55, 0x0000_1006, _ID, 16, (1, 1), 8, 1, 8),
+        Configuration("ethos-u55-128", U55, 0x0000_1807, _ID, 24, (1, 2), 8, 1, 8),
+        Configuration("ethos-u55-256", U55, 0x0000_3008, _ID, 48, (2, 2), 8, 1, 8),
+        Configuration("ethos-u65-256", U65, 0x1000_3008, _ID, 48, (2, 2), 8, 1, 16),
+        Configuration("ethos-u65-512", U65, 0x1000_6009, _ID, 48, (2, 2), 8, 2, 16),
     )
 }
 

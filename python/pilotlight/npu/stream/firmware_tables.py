@@ -135,6 +135,10 @@ def header(products: Iterable[Product], configurations: Iterable[Configuration])
         kinds=kind_rows,
         sets="\n".join(sets),
         set_count=len(sets),
+        facts="\n".join(
+            f"    {{{product.address_bits}, {product.axi_reads}, {product.axi_writes}}},  // {product.name}"
+            for product in products
+        ),
         families=", ".join(f'"{name}"' for name in FAMILIES),
         builds=builds,
     )
@@ -186,6 +190,18 @@ inline constexpr CommandSet kCommandSets[] = {{
 {sets}
 }};
 inline constexpr std::uint32_t kCommandSetCount = {set_count};
+
+// address_bits: width of an address. axi_reads, axi_writes: the most outstanding transactions.
+struct ProductFacts {{
+  std::uint8_t address_bits;
+  std::uint8_t axi_reads;
+  std::uint8_t axi_writes;
+}};
+
+// By CONFIG.product: the products that this driver runs.
+inline constexpr ProductFacts kProducts[] = {{
+{facts}
+}};
 
 // Arm's names by CONFIG.product, including products that this driver does not run.
 inline constexpr const char* kFamilyNames[] = {{{families}}};

@@ -77,6 +77,8 @@ class Product:
     peripheral_id: value of the register PIDR0.
     has_fast_scratch: whether Vela may put tensors into region 2.
     default_system: Vela's default system configuration.
+    address_bits: width of an address on the NPU's bus.
+    axi_reads, axi_writes: the most outstanding bus transactions.
     """
 
     name: str
@@ -86,6 +88,9 @@ class Product:
     peripheral_id: int = 0
     has_fast_scratch: bool = False
     default_system: str = ""
+    address_bits: int = 32
+    axi_reads: int = 32
+    axi_writes: int = 16
 
     @classmethod
     def of(cls, name: str, words: Iterable[Row], payloads: Iterable[Row], **facts: Any) -> Product:

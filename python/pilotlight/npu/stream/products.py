@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The NPU products as data: their command sets, and facts that differ between them.
 
-The decoder, the disassembler, the simulator and the firmware's verifier use these tables. A row has
+The decoder, the disassembler, the simulator and the firmware's driver use these tables. A row has
 a name, an opcode and fields in the notation of `isa.py`. tests/npu/test_isa.py compares the tables
 with those in Vela's wheel.
 
 To add a product, add a `Product` here. `Product.derived` copies commands and facts of another one.
+`PRODUCTS` is in the order of the field CONFIG.product.
 """
 
 from __future__ import annotations
@@ -144,6 +145,9 @@ U55 = Product.of(
     _U55_PAYLOADS,
     peripheral_id=0x80,
     default_system="Ethos_U55_High_End_Embedded",
+    address_bits=32,
+    axi_reads=32,
+    axi_writes=16,
 )
 U65 = U55.derived(
     "U65",
@@ -153,5 +157,8 @@ U65 = U55.derived(
     peripheral_id=0x81,
     has_fast_scratch=True,
     default_system="Ethos_U65_High_End",
+    address_bits=40,
+    axi_reads=64,
+    axi_writes=32,
 )
 PRODUCTS = (U55, U65)

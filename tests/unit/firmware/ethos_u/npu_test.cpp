@@ -47,7 +47,7 @@ class NpuTest : public testing::Test {
 
 TEST_F(NpuTest, OpenReadsWhichNpuThisIs) {
   ASSERT_EQ(npu_.Open(), Status::kOk);
-  EXPECT_EQ(npu_.identity().product(), reg::kProductU55);
+  EXPECT_STREQ(npu_.identity().family(), "ethos-u55");
   EXPECT_EQ(npu_.identity().macs(), 128u);
 }
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,12 @@ def test_a_damaged_file_is_named_with_its_problem(tmp_path: Path, text: str | No
     assert str(path) in str(error.value)
 
 
-def test_the_boards_settings_for_vela_apply_to_its_own_npu_alone() -> None:
-    board = load_board("qemu-corstone300")
-    own = ModelOptions().for_export(board)
-    other = ModelOptions(npu="ethos-u65-256").for_export(board)
-    assert (own.npu, own.board_memory_mode) == (board.npu.config, board.npu.memory_mode)
-    assert (other.npu, other.board_memory_mode) == ("ethos-u65-256", None)
+def test_the_boards_settings_for_vela_apply_to_npus_of_the_same_family() -> None:
+    original = load_board("qemu-corstone300")
+    board = replace(original, npu=replace(original.npu, memory_mode="Sram_Only"))
+    modes = {
+        npu: ModelOptions(npu=npu).for_export(board).board_memory_mode
+        for npu in ("", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256")
+    }
+    assert modes == {"": "Sram_Only", "ethos-u55-128": "Sram_Only", "ethos-u55-256": "Sram_Only", "ethos-u65-256": None}
+    assert ModelOptions().for_export(board).npu == board.npu.config

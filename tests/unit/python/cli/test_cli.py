@@ -15,6 +15,7 @@ import pytest
 
 from pilotlight.cli import COMMANDS, run_command
 from pilotlight.errors import DoesNotFit, PilotlightError, error_classes
+from pilotlight.paths import ROOT
 
 
 def failing(error: PilotlightError, **options: object) -> argparse.Namespace:
@@ -54,6 +55,12 @@ def test_help_of_all_commands_loads_neither_torch_nor_matplotlib() -> None:
     assert result.stdout.splitlines()[-1] == "[]"
     for name in COMMANDS:
         assert f"\n    {name} " in result.stdout or f"\n    {name}\n" in result.stdout
+
+
+def test_every_module_of_a_command_is_in_the_list() -> None:
+    package = ROOT / "python/pilotlight"
+    files = {file.relative_to(package).with_suffix("") for file in package.rglob("*command.py")}
+    assert {load().__name__ for load in COMMANDS.values()} == {".".join(("pilotlight", *file.parts)) for file in files}
 
 
 def test_a_reader_that_stops_reading_sees_no_traceback() -> None:

@@ -96,7 +96,7 @@ class Npu {
   // again at any time to bring the NPU back to a known state.
   //
   // kTimeout      no answer at the registers, or the reset does not end.
-  // kUnsupported  the product is neither U55 nor U65.
+  // kUnsupported  the driver has no tables of the product.
   // kDeviceFault  the NPU does not take the requested security and privilege.
   Status Open();
 

@@ -61,8 +61,6 @@ inline constexpr Field kConfigMacsLog2{0, 4};
 inline constexpr Field kConfigStreamVersion{4, 4};
 inline constexpr Field kConfigCustomDma{27, 1};
 inline constexpr Field kConfigProduct{28, 4};
-inline constexpr std::uint32_t kProductU55 = 0;
-inline constexpr std::uint32_t kProductU65 = 1;
 
 inline constexpr std::uint32_t kRegionCfg = 0x03C;  // Two bits per region.
 
