@@ -117,7 +117,7 @@ Error Method::set_output_data_ptr(void* buffer, size_t size, size_t output_idx) 
   const size_t value_index = get_output_index(output_idx);
   EValue& own = values_[value_index];
   if (!own.isTensor()) {
-    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Output %zu is no tensor", output_idx);
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Output %zu is not a tensor", output_idx);
   }
   const auto& stored = StoredTensor(*serialization_plan_, value_index);
   if (stored.allocation_info() != nullptr || stored.data_buffer_idx() != 0) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Method: the run loop. load_method() has checked everything that it follows. Only values that
-// exist while it runs are checked here.
+// Method: the run loop. load_method() has checked the instructions, so the loop checks only values
+// that change while the method runs.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -83,11 +83,13 @@ Error CheckOverlap(const Instruction& instruction, InstructionArgs args) {
   const Overlap overlap = FindOverlap(
       args, {instruction.first_written, instruction.written_count, instruction.returned});
   if (!overlap.found) return Error::Ok;
-  return PILOTLIGHT_REFUSE(Error::InvalidState, "Argument %zu would be written into argument %zu",
+  return PILOTLIGHT_REFUSE(Error::InvalidState,
+                           "Argument %zu would be written and shares memory "
+                           "with argument %zu",
                            overlap.written, overlap.other);
 }
 
-// For a lender. If this is false, its kernel refuses the arguments.
+// Whether a lender lends memory to its result. If not, the lender's kernel refuses the arguments.
 bool LendsMemory(const Instruction& instruction) {
   return instruction.arg_count == 3 && instruction.args[0]->isTensor() &&
          instruction.args[2]->isTensor();

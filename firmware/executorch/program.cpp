@@ -161,7 +161,7 @@ Result<FreeableBuffer> LoadConstants(DataLoader* loader,
   // program without a list has inline constants (Program.constant_buffer). Exporters no longer
   // write this form, and this runtime does not read it.
   if (constants == nullptr || CountOf(constants->offsets()) == 0) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "No constant segment: export the model anew");
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "No constant segment: export the model again");
   }
   if (CountOf(program->constant_buffer()) > 0) {
     return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Constants both inline and in a segment");

@@ -35,7 +35,7 @@ Error VerifyShape(const executorch_flatbuffer::Tensor& tensor, const Place& plac
   if (tensor.sizes() == nullptr || tensor.dim_order() == nullptr ||
       tensor.dim_order()->size() != rank) {
     return PILOTLIGHT_REFUSE_AT(place, Error::InvalidProgram,
-                                "%zu sizes and %zu dimensions in order", rank,
+                                "%zu sizes, but %zu dimensions in the dim order", rank,
                                 CountOf(tensor.dim_order()));
   }
   if (rank > kTensorDimensionLimit) {

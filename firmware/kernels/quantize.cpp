@@ -7,7 +7,7 @@
 namespace pilotlight::kernels {
 namespace {
 
-// Rounds half to even. Every target of ours starts in this rounding mode and stays in it. On
+// Rounds half to even. Every supported platform starts in this rounding mode and stays in it. On
 // Cortex-M55 this is one instruction (VRINTR).
 float RoundHalfToEven(float value) { return std::nearbyint(value); }
 

@@ -39,8 +39,8 @@ static_assert(PILOTLIGHT_NPU_EVENTS == ethos_u::reg::kPmEventCounters);
 // Selects the PMU events that the driver counts; see NpuOptions.
 constexpr ethos_u::NpuOptions kNpuOptions;
 
-// The state of the image's one NPU. Zero-initialised, so that no constructor runs before
-// main(): an app's own start-up code may call none.
+// The state of the image's only NPU. It is zero-initialised and needs no constructor, because the
+// start-up code of an app may not call constructors.
 struct Image {
   bool initialised;
   ethos_u::EthosUBackend* backend;
@@ -97,7 +97,7 @@ Status OpenNpu() {
   Text(image.npu_name) << npu->identity().family() << "-" << npu->identity().macs();
   auto backend = ethos_u::RegisterBackend(*npu);
   if (!backend.ok()) {
-    Text(image.failure) << "the runtime did not take the delegate";
+    Text(image.failure) << "the runtime refused to register the delegate";
     return backend.status();
   }
   image.backend = backend.value();

@@ -134,10 +134,10 @@ def _tensor(raw: dict[str, Any]) -> TensorInfo:
 def _problem(info: ModelInfo) -> str:
     """Return what is wrong with the values, which may have any JSON type; "" if nothing is."""
     if info.tolerances and len(info.tolerances) != len(info.outputs):
-        return "has not as many tolerances as outputs"
+        return f"has {len(info.tolerances)} tolerances for {len(info.outputs)} outputs"
     texts = (info.name, info.source, info.target, info.system_config, info.memory_mode, info.pte_sha256)
     if not all(isinstance(text, str) for text in (*texts, *info.labels, *info.warnings, *info.weak)):
-        return "a text is no string"
+        return "a text field is not a string"
     for side, tensors in (("input", info.inputs), ("output", info.outputs)):
         for index, tensor in enumerate(tensors):
             if wrong := _wrong_field(tensor):

@@ -65,11 +65,14 @@ extern "C" void pilotlight_timer_interrupt(void) { Register(kCntpCtl) = 0; }
 
 namespace corstone300 {
 
-void StartClock() {
-  Register(kCntcr) = kCntcrEnable;
-  Register(kCntpCtl) = 0;
+void StartCounter() {
+  Register(kCntcr) = Register(kCntcr) | kCntcrEnable;
   ticks_at_boot = Ticks();
   work_began = ticks_at_boot;
+}
+
+void StartTimer() {
+  Register(kCntpCtl) = 0;
   EnableInterrupt(PILOTLIGHT_BOARD_TIMER_IRQ);
 }
 

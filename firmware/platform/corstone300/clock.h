@@ -5,8 +5,11 @@
 
 namespace pilotlight::platform::corstone300 {
 
-// Starts the system counter. NowUs() counts from here.
-void StartClock();
+// Starts the system counter. NowUs() and CpuCycles() count from here.
+void StartCounter();
+
+// Prepares the timer, which ends SleepUntil(), and its interrupt.
+void StartTimer();
 
 // Sleeps (WFI) until an interrupt is pending or `deadline_us` has come. Call it with interrupts
 // disabled, after checking that there is nothing to do. The core takes the interrupt when the

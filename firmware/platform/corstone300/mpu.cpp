@@ -29,8 +29,8 @@ extern std::uint8_t __stack_limit[], __stack_top[];
 }
 
 constexpr std::uintptr_t kMpuType = 0xE000ED90;
-// Only the enable bit: no background map, and no protection inside HardFault and NMI, which must be
-// able to report a fault.
+// Sets only the enable bit. So there is no background map, and no protection inside HardFault and
+// NMI, which must be able to report a fault.
 constexpr std::uint32_t kMpuCtrlEnable = 1u << 0;
 constexpr std::uintptr_t kMpuRnr = 0xE000ED98;
 constexpr std::uintptr_t kMpuRbar = 0xE000ED9C;

@@ -82,7 +82,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Print the names of the models' bundles as a list of CMake's.")
+    parser = argparse.ArgumentParser(description="Print the names of the models' bundles as a CMake list.")
     parser.add_argument("model", nargs="+")
     parser.set_defaults(handler=_run)
     return run_command(parser.parse_args())

@@ -42,7 +42,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--model",
         action="append",
         help="name under python/models, or path of a model file (.py) or an exported program (.pt2); "
-        "several make one image with all of them",
+        "give several to put all of them into one image",
     )
     parser.add_argument(
         "-s", "--source-dir", help="build this CMake project, which calls pilotlight_add_model(), not our check app"
@@ -80,7 +80,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--shared-arena",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="let the models' buffers be the same memory: the largest instead of the sum",
+        help="let the models share one memory for their buffers, as large as the largest model needs",
     )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument(

@@ -29,8 +29,8 @@ class Mismatched:
 
     def __str__(self) -> str:
         return (
-            f"sample {self.sample}, output {self.output}: {self.differing} of {self.elements} elements differ, "
-            f"the first at {list(self.first_index)}: expected {self.expected:g}, got {self.got:g}; "
+            f"sample {self.sample}, output {self.output}: {self.differing} of {self.elements} elements differ; the "
+            f"first is at {list(self.first_index)}: expected {self.expected:g}, got {self.got:g}; "
             f"largest difference {self.max_difference:g}"
         )
 

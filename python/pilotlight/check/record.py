@@ -140,14 +140,15 @@ class CheckReport:
                 return Mismatch(
                     f"{model.model}: {model.mismatched_samples} of {model.samples} samples differ from the golden "
                     f"output; first: {model.mismatches[0]}",
-                    hint="`pilotlight simulate` on the same .pte tells whether firmware or compiled model is to blame",
+                    hint="run `pilotlight simulate` on the same .pte: it shows whether the firmware or the compiled "
+                    "model is wrong",
                 )
         for model in self.models:
             if model.verdict == WEAK:
                 return WeakCheck(
                     f"{model.model}: the outputs are right, but the check, or part of it, could not have failed: "
                     f"{'; '.join(model.weak)}",
-                    hint="repair the model or its data set, and build again",
+                    hint="correct the model or its data set, then build again",
                 )
         return None
 

@@ -65,7 +65,7 @@ def check_fit(board: Board, models: Sequence[LinkedModel]) -> None:
         listed = "".join(f"\n  {part.bytes:>12,}  {part.what}" for part in parts)
         raise DoesNotFit(
             f"memory.{name} of {board.name} is {over:,} bytes too small: it has {region.size:,}, the image needs at "
-            f"least {region.size + over:,}. The largest in it, in bytes:{listed}",
+            f"least {region.size + over:,}. Largest contributors, in bytes:{listed}",
             hint=_hint(models, region.holds),
         )
 

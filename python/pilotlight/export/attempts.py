@@ -92,7 +92,7 @@ class Attempts:
             }
             if not needless:
                 break
-            self.steps.tell(f"  again, with what stays on the CPU in float: {self._listed(needless)}")
+            self.steps.tell(f"  trying again, with these CPU operators in float: {self._listed(needless)}")
             before = dict(self.kept), set(self.in_float)
             self.kept |= needless
             self.in_float |= set(needless)
@@ -113,7 +113,7 @@ class Attempts:
             found = self._culprits(outcome)
             self.kept |= found
             self.in_float |= set(found)
-            self.steps.tell(f"  does not compile for the NPU, stays on the CPU: {self._listed(found)}")
+            self.steps.tell(f"  does not compile for the NPU and stays on the CPU: {self._listed(found)}")
 
     def _attempt(self) -> Attempt | _Failure:
         self._attempts += 1

@@ -49,7 +49,7 @@ MOST_ERROR_LINES = 100
 T = TypeVar("T")
 
 REBUILD = "the image may be of another version: build and flash again"
-_CABLE = "look at cable, ground and baud rate; `--retries N` tolerates N damaged frames and reports them"
+_CABLE = "check the cable, its ground and the baud rate; `--retries N` tolerates N damaged frames and reports them"
 
 
 class _Damage(Exception):
@@ -178,9 +178,7 @@ class Exchange:
         if question is None:
             if frame.sequence in self._asked_again:
                 return False
-            raise _Damage(
-                self._corrupted(f"an answer (type {frame.type:#04x}, number {frame.sequence}) nobody asked for")
-            )
+            raise _Damage(self._corrupted(f"an unexpected answer (type {frame.type:#04x}, number {frame.sequence})"))
         if frame.type == Unasked.ERROR:
             refusal = self._decode(Refusal.decode, frame)
             if refusal.reason == Reason.INPUT_INCOMPLETE and question.request is Request.SET_INPUT:
@@ -321,4 +319,4 @@ class Exchange:
             why = self._describe_fault(data) if data else "no fault was recorded"
         except PilotlightError as error:
             why = f"and then: {error}"
-        return TargetDied(f"{self.link.name}: the device restarted in mid-session: {why}", hint="its log tells more")
+        return TargetDied(f"{self.link.name}: the device restarted in mid-session: {why}", hint="see the device's log")

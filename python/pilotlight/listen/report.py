@@ -83,7 +83,7 @@ class ListenReport:
             return LinkCorrupted(
                 f"{self.lost_reports} reports, {self.statistics.console_lost_bytes} bytes were lost and "
                 f"{self.statistics.damaged_frames} frames damaged on the way",
-                hint="look at cable and baud rate",
+                hint="check the cable and the baud rate",
             )
         if self.statistics.failed_inferences:
             text = self.errors[0] if self.errors else "no reason was logged"

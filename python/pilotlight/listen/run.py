@@ -129,7 +129,7 @@ def load_description(path: Path) -> Description:
         )
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
         raise ConfigError(
-            f"{path}: no description of features and decision ({error})",
+            f"{path}: cannot be read as a features.toml ({error})",
             hint="this command is for images of firmware/apps/keyword_spotting",
         ) from error
 

@@ -118,7 +118,7 @@ def stream(
         answers = ask(AppRequest.AUDIO, *(messages.audio(at, samples) for at, samples in batch))
         expected = batch[-1][0] + len(batch[-1][1])
         if int.from_bytes(answers[-1], "little") != expected:
-            raise LinkCorrupted(f"{link.name}: sound was acknowledged for something else", hint=_REBUILD)
+            raise LinkCorrupted(f"{link.name}: the device acknowledged another number of samples", hint=_REBUILD)
         recording.statistics = decoded(AppStatistics.decode, ask(AppRequest.STATISTICS, b"")[0])
         collect()
         on_progress(recording)

@@ -2,7 +2,7 @@
 """Runs one delegate of a .pte on a `Device`, without firmware.
 
 Each region has a block of memory of its own, with nothing around it. So an access outside its
-region faults, also where the firmware would have other memory.
+region faults, even where the firmware would have other memory.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def embedded_model(image: Image, name: str) -> EmbeddedModel:
     if descriptor is None:
         raise NotProved(
             f"{image.path} embeds no model {name}",
-            hint="is pilotlight_model_t opened with its descriptor anywhere? The linker drops what nobody uses",
+            hint="call pilotlight_open() with its descriptor; the linker drops unused models",
         )
     word = image.pointer_bytes
     at = descriptor.address

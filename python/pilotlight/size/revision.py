@@ -69,7 +69,7 @@ def _resolve(revision: str, settings: Settings) -> tuple[Path, str]:
     if not top or not commit:
         raise ConfigError(
             f"{revision!r} is neither a build folder, nor a file, nor a revision of the git repository of {start}",
-            hint="west size --diff with build-before, sizes.json or HEAD~1, say",
+            hint="for example: west size --diff HEAD~1",
         )
     return Path(top), commit
 

@@ -184,7 +184,7 @@ class Supervisor:
             if self._simulator is not None and (code := self._simulator.poll()) is not None:
                 self._report_lost_npu(how_it_ended(code))
             if console.unused_for_s() > self._idle_limit_s:
-                return f"nobody used it for {self._idle_limit_s:g} s"
+                return f"idle for {self._idle_limit_s:g} s"
         return self._stop_reason
 
     def _count_resets(self, resets: int, console: ConsoleServer) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pilotlight.export.blame.record import FP32
 from pilotlight.export.golden.comparison import Comparison, nearest
 from pilotlight.export.golden.golden import GoldenModel, quantised_values
 from pilotlight.export.graph.state import InitialState
@@ -41,7 +42,7 @@ class FloatStage:
     observed: graph with observers. quantised: the quantised module; operators have the same names.
     """
 
-    name = "FP32"
+    name = FP32
 
     def __init__(self, observed: Any, quantised: Any) -> None:
         self._module = observed

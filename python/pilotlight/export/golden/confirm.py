@@ -37,7 +37,7 @@ class Miscompiled(ModelError):
     """
 
     def __init__(self, message: str, delegate: int, reason: str) -> None:
-        super().__init__(message, hint="write the layer another way: docs/FINDINGS.md lists known errors of Vela")
+        super().__init__(message, hint="write the layer another way; docs/FINDINGS.md lists known errors of Vela")
         self.delegate = delegate
         self.reason = reason
 
@@ -78,8 +78,8 @@ def confirm(blobs: Sequence[bytes], calls: Sequence[Call]) -> str:
     for delegate, runner in enumerate(runners):
         for hazard in runner.hazards():
             raise Miscompiled(
-                f"Vela's commands leave their result to luck: {hazard}",
+                f"Vela's commands have a race: {hazard}",
                 delegate,
-                f"Vela's commands for it leave the result to luck: {hazard}",
+                f"Vela's commands for it have a race: {hazard}",
             )
     return ""

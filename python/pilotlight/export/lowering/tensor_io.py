@@ -86,7 +86,7 @@ class Int8Boundary:
         ways = {tuple(user.args[1:6]) if target_name(user) == QUANTIZE else None for user in node.users}
         way = ways.pop()
         if way is None or ways:
-            self.notes.append(f"input {node.name!r} stays float32: not all that uses it is quantised alike")
+            self.notes.append(f"input {node.name!r} stays float32: its users quantise it differently")
             return
         users = list(node.users)
         node.meta["val"] = users[0].meta["val"]

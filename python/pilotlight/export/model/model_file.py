@@ -172,7 +172,7 @@ def _checked(spec: ModelSpec, file: Path) -> ModelSpec:
         shapes = [(tuple(value.shape), value.dtype) for value in sample]
         expected = [(tuple(value.shape), value.dtype) for value in spec.example_inputs]
         demand(shapes == expected, f"calibration sample {shapes} differs from example inputs {expected}")
-    demand(len(spec.calibration) > 0, "calibration is empty", "give some input samples of real use")
+    demand(len(spec.calibration) > 0, "calibration is empty", "give some real input samples")
     if spec.data_set is not None:
         demand(len(spec.example_inputs) == 1, "a data set needs a model with one input")
         example = spec.example_inputs[0]
@@ -183,13 +183,14 @@ def _checked(spec: ModelSpec, file: Path) -> ModelSpec:
             "a data set is [samples, ...] for a model whose batch size is 1",
         )
         labels = spec.data_set.labels
-        demand(labels is None or len(labels) == len(inputs), "data set has not as many labels as inputs")
+        count = len(inputs) if labels is None else len(labels)
+        demand(count == len(inputs), f"the data set has {count} labels for {len(inputs)} inputs")
     for target, override in spec.targets.items():
         unknown = set(override) - {"system_config", "memory_mode"}
         demand(not unknown, f"targets[{target!r}] has unknown keys {sorted(unknown)}", "system_config, memory_mode")
     demand(
         isinstance(spec.depends_on, tuple) and all(isinstance(pattern, str) for pattern in spec.depends_on),
-        "depends_on is not a tuple of texts",
+        "depends_on is not a tuple of strings",
     )
     for pattern in spec.depends_on:
         found = bool(matching(str(file.parent / pattern)))

@@ -30,7 +30,7 @@ _FLOAT_MODULES = ("torch.ao.nn.intrinsic.modules", "torch.ao.nn.quantizable")
 
 _QUANTISE_HERE = (
     "give the float module, and Pilotlight quantises it with your calibration samples; or train it the PT2E way "
-    '(prepare_qat_pt2e, convert_pt2e), whose ranges are kept: README.md, "Your own model"'
+    "(prepare_qat_pt2e, convert_pt2e), whose ranges are kept: docs/MODELS.md"
 )
 
 
@@ -89,7 +89,7 @@ def _refuse_quantised(module: Any, where: str) -> None:
             raise ModelError(
                 f"{where}: {place} {name}: the module was prepared for quantisation and not converted",
                 hint="move_exported_model_to_eval(module), then convert_pt2e(module); "
-                'both are in torchao.quantization.pt2e, see README.md, "Your own model"',
+                "both are in torchao.quantization.pt2e, see docs/MODELS.md",
             )
         if any(
             _is_from(base, _QUANTISED_MODULES) and not _is_from(base, _FLOAT_MODULES) for base in type(part).__mro__

@@ -157,7 +157,7 @@ def _demand_same(expected: Any, got: Any) -> None:
             raise ModelError(
                 f"the graph that upstream's quantiser makes of the model computes something else: output {index} is "
                 f"off by {error:.3g} before anything is rounded",
-                hint="does forward change a tensor in place, or depend on chance? Write that another way",
+                hint="forward may change a tensor in place or use random numbers; write that part another way",
             )
 
 

@@ -236,7 +236,7 @@ REWRITINGS = (
     Rewriting(
         (_aten.roll.default,),
         _rolled,
-        "roll as slices put together anew",
+        "roll as a concatenation of slices",
         "the NPU would need 64-bit indices for it",
     ),
     Rewriting(

@@ -71,7 +71,7 @@ REWRITINGS = (
     Rewriting(
         (_aten.select.int,),
         _selected,
-        "select from a permuted tensor as permute of what was selected",
+        "select from a permuted tensor as a permutation of the selection",
         "Vela's compiler crashes on some permutations of five dimensions",
         sources=_taken_apart,
     ),

@@ -50,7 +50,7 @@ class Kernel:
     """The memory that one kernel accesses.
 
     maps: the inputs that are feature maps. streams: weights, scales and a table.
-    spoils: internal memory that the kernel may overwrite while it runs.
+    spoils: internal memory that the kernel may overwrite during its run.
     """
 
     def __init__(self, operation: Operation, configuration: Configuration) -> None:

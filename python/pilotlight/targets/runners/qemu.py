@@ -40,7 +40,7 @@ class Qemu(Runner):
     def explain_end(self, said: str) -> str | None:
         if _LOCKUP not in said:
             return None
-        return f"the core locked up, because a fault came where none could be handled: {said}"
+        return f"the core locked up: a fault occurred in or before the fault handler: {said}"
 
 
 RUNNER = Qemu

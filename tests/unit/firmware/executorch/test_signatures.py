@@ -147,7 +147,7 @@ def _results() -> Iterator[tuple[str, Case]]:
         return Case(program(method, **constants), code, said)
 
     yield "comparison_decides_a_jump", case("0x0", "", kernel(0, 2, 3, 4), jump_false(4, 2))
-    yield "number_decides_a_jump", case(INVALID_PROGRAM, "jumps on what is no bool", one, jump_false(4, 2))
+    yield "number_decides_a_jump", case(INVALID_PROGRAM, "jump condition is not a bool", one, jump_false(4, 2))
     yield "sum_of_integers", case("0x0", "", one, kernel(4, 4, 2, 5), jump_false(9, 3))
     yield "float_as_an_integer", case(INVALID_TYPE, "argument 0 of executorch_prim::mod.int is Double, not Int",
                                       kernel(1, 2, 3, 4), kernel(4, 4, 2, 5))  # fmt: skip
@@ -156,7 +156,7 @@ def _results() -> Iterator[tuple[str, Case]]:
                                    kernel(1, 2, 3, 4), kernel(1, 4, 2, 5), kernel(4, 5, 2, 6))  # fmt: skip
     # The sizes of a view. One of them is a result.
     yield "integer_as_an_item", case("0x0", "", kernel(1, 2, 6, 4), view, value_7=item)
-    yield "float_as_an_item", case(INVALID_TYPE, "value 7: an item is a result of another kind",
+    yield "float_as_an_item", case(INVALID_TYPE, "value 7: an item gets a result of another kind",
                                    kernel(1, 3, 3, 4), view, value_7=item)  # fmt: skip
     yield "used_before_it_becomes_a_float", case(INVALID_TYPE, "argument 0 of executorch_prim::mod.int is Double",
                                                  kernel(4, 4, 2, 5), kernel(1, 3, 3, 4))  # fmt: skip
@@ -169,7 +169,7 @@ def _results() -> Iterator[tuple[str, Case]]:
                                              kernel(0, 2, 3, 4), move(4, 5), kernel(4, 5, 2, 6))  # fmt: skip
     yield "moved_before_it_changes", case(INVALID_PROGRAM, "moves a result to a value of another kind",
                                           move(4, 5), kernel(0, 2, 3, 4))  # fmt: skip
-    yield "jump_before_it_changes", case(INVALID_PROGRAM, "jumps on what is no bool",
+    yield "jump_before_it_changes", case(INVALID_PROGRAM, "jump condition is not a bool",
                                          jump_false(4, 0), kernel(1, 3, 3, 4), value_4=true)  # fmt: skip
     yield "choice_of_two_kinds", case(INVALID_TYPE, "argument 2 of executorch_prim::sym_ite.Scalar is Double, not Int",
                                       kernel(0, 2, 3, 4), kernel(3, 4, 2, 3, 5))  # fmt: skip
@@ -179,10 +179,10 @@ def _results() -> Iterator[tuple[str, Case]]:
     yield "element_of_floats", case(INVALID_TYPE, "argument 0 of executorch_prim::mod.int is Double, not Int",
                                     kernel(6, 0, 4), kernel(4, 4, 2, 5))  # fmt: skip
     constant = tensor([2], data_buffer_idx=1)
-    told = "argument 3 of aten::add.out is a constant, and would be written"
+    told = "argument 3 of aten::add.out is a constant, but would be written"
     yield "constant_read", case("0x0", "", kernel(8, 1, 1, 2, 0, 0), value_1=constant)
     yield "constant_written", case(INVALID_PROGRAM, told, kernel(8, 0, 0, 2, 1, 1), value_1=constant)
-    told = "argument 3 of aten::split_copy.Tensor_out is a constant, and would be written"
+    told = "argument 3 of aten::split_copy.Tensor_out is a constant, but would be written"
     constants = {"value_1": constant, "value_7": value("TensorList", items=[0, 1])}
     yield "constant_written_in_a_list", case(INVALID_PROGRAM, told, kernel(9, 0, 2, 2, 7, 7), **constants)
     flag = value("Bool", bool_val=False)
@@ -240,11 +240,11 @@ def _overlaps() -> Iterator[tuple[str, Case]]:
         for out in range(1, 6):
             overlaps = out in (1, 2, 4)
             method = plan(values, [], [], [call(out)], operators=operators)
-            said = "would be written into another argument" if overlaps else ""
+            said = "would be written and shares memory with another argument" if overlaps else ""
             yield f"{name}_{out}", Case(program(method), INVALID_PROGRAM if overlaps else "0x0", said)
     for items in (10, 11):
         method = plan(values, [], [], [kernel(7, 0, 6, 6, items, items)], operators=operators)
-        said = "argument 3 of aten::split_copy.Tensor_out would be written into another argument"
+        said = "argument 3 of aten::split_copy.Tensor_out would be written and shares memory with another argument"
         yield f"list_{items}", Case(program(method), *((INVALID_PROGRAM, said) if items == 10 else ("0x0", "")))
 
 
@@ -262,7 +262,11 @@ def _byte_overlaps() -> Iterator[tuple[str, Case]]:
             ]
             overlaps = at < begin + bytes_written and begin < at + bytes_read
             method = plan(values, [], [], [kernel(0, 0, 3, 1, 2, 2)], operators=operators)
-            said = "argument 3 of aten::index_select.out would be written into another argument" if overlaps else ""
+            said = (
+                "argument 3 of aten::index_select.out would be written and shares memory with another argument"
+                if overlaps
+                else ""
+            )
             name = f"{bytes_read}_bytes_at_{at}_of_{bytes_written}"
             yield name, Case(program(method), INVALID_PROGRAM if overlaps else "0x0", said)
 
@@ -340,7 +344,7 @@ def test_memory_that_is_lent_twice_is_refused_when_it_would_be_written(
         for part in result.stdout.split("=== ")[1:]
     }
     assert codes == {name: {code} for name, (code, _) in LENT.items()}
-    assert "would be written into argument" in result.stderr
+    assert "would be written and shares memory with argument" in result.stderr
 
 
 def test_a_result_that_is_read_before_its_call_is_the_zero_of_the_file(

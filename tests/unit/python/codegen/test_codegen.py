@@ -161,7 +161,7 @@ def test_description_of_another_order_in_memory_is_refused(make_bundle, host, tm
 
 
 def test_name_that_is_no_identifier_is_refused(make_bundle, host, tmp_path):
-    with pytest.raises(ConfigError, match="'my-model' is no C identifier"):
+    with pytest.raises(ConfigError, match="'my-model' is not a C identifier"):
         generate_model(make_bundle("my-model"), host, "package", tmp_path)
 
 

@@ -223,7 +223,7 @@ def _races(self: Any) -> list[Hazard]:
             DelegateRunner,
             "hazards",
             _races,
-            "Vela's commands for it leave the result to luck: word 7: POOL reads what nothing wrote before: 1 bytes",
+            "Vela's commands for it have a race: word 7: POOL reads what nothing wrote before: 1 bytes",
         ),
     ],
 )

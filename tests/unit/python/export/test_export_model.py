@@ -335,6 +335,6 @@ def test_a_forward_that_branches_on_a_value_is_told_what_to_do_instead(tmp_path:
         "ModelInputs = (torch.ones(1, 4),)\n",
         encoding="utf-8",
     )
-    with pytest.raises(ModelError, match=r"net\.py:4: forward decides by the value of a tensor") as caught:
+    with pytest.raises(ModelError, match=r"net\.py:4: forward branches on the value of a tensor") as caught:
         export_model(str(file), ExportOptions(TARGET), tmp_path / "bundle")
     assert "torch.where" in caught.value.hint

@@ -127,7 +127,7 @@ def test_a_file_that_exits_is_an_error_like_any_other(tmp_path: Path) -> None:
         ("ModelSpec('a', net, x, [])", "calibration is empty"),
         ("ModelSpec('a', net, x, [(torch.ones(1, 5),)])", "differs from example inputs"),
         ("ModelSpec('a', net, x, [x], LabelledData(torch.ones(3, 5)))", "does not hold samples of shape"),
-        ("ModelSpec('a', net, x, [x], LabelledData(torch.ones(3, 4), [1]))", "not as many labels"),
+        ("ModelSpec('a', net, x, [x], LabelledData(torch.ones(3, 4), [1]))", "the data set has 1 labels for 3 inputs"),
         ("ModelSpec('a', net, x, [x], targets={'ethos-u55-128': {'mode': ''}})", "unknown keys"),
         ("ModelSpec('a', net, x, [x], depends_on='weights.bin')", "depends_on is not a tuple"),
         ("ModelSpec('a', net, x, [x], depends_on=('weights/*.bin',))", r"nothing matches 'weights/\*\.bin'"),

@@ -34,11 +34,11 @@ inline constexpr std::size_t kCacheLineBytes = 32;
 // that the deadline has passed and stops the NPU by a reset.
 inline constexpr std::uint64_t kOverrunUs = 10'000;
 
-// The part of it that a reset may take. On hardware, a reset takes microseconds.
+// The part of kOverrunUs that a reset may take. On hardware, a reset takes microseconds.
 inline constexpr std::uint64_t kResetTimeoutUs = 8'000;
 
-// Memory that a command stream addresses by region index. Borrowed for one Run(). By default,
-// the region is not given.
+// Memory that a command stream addresses by region index. Borrowed for one Run(). A
+// default-constructed Region means that there is no such region.
 class Region {
  public:
   Region() = default;
@@ -101,7 +101,7 @@ class Npu {
   Status Open();
 
   // Runs one verified program (program.h) to its end. `regions[i]` is region i, with the size
-  // that the program was verified for. Opens the NPU first if that is still to be done.
+  // that the program was verified for. Opens the NPU first if it is not open.
   //
   // Blocks until `deadline_us`, a platform::NowUs() value, plus kOverrunUs at most; if the
   // deadline has passed already, until kOverrunUs after the call. The time of a simulator does

@@ -75,7 +75,7 @@ class Model {
   // failure_text() gives the details.
   Status Open(const pilotlight_model_descriptor_t& descriptor, ethos_u::EthosUBackend* npu);
 
-  // Destroys what Open() built; other models may then use the pools. Does nothing if
+  // Destroys the objects that Open() built; other models may then use the pools. Does nothing if
   // the model is not open.
   void Close();
 
@@ -84,8 +84,8 @@ class Model {
   // outputs, so all inputs must be filled again. Does nothing if the model is not open.
   void Poison(std::byte pattern);
 
-  // Resets the state, which is the data that one inference leaves to the next, to the
-  // values that Open() gave it. Does nothing if the model keeps no state.
+  // Resets the state, which is the data that an inference passes to the next one, to the values
+  // that Open() gave it. Does nothing if the model keeps no state.
   //
   // kBadArgument  not open.
   Status ResetState();
@@ -144,6 +144,7 @@ class Model {
 
   Status Fail(Status status, const char* text);
   Status FailAt(Status status, const char* text, std::size_t number);
+  Status FailTensor(Status status, const char* side, std::size_t index, const char* text);
   Status FailRuntime(const char* doing, executorch::runtime::Error error);
   bool FailPool(const char* pool, const std::optional<MarkedAllocator>& allocator);
 
