@@ -131,8 +131,9 @@ class StreamVerifier {
                                 (broadcast & 4) != 0 ? 1 : output.depth});
   }
 
-  // Scales, and the weights of a convolution. Each core has a stream of each. A core without
-  // channels may have streams without bytes; otherwise it may read them.
+  // Checks the scale streams and, for a convolution, the weight streams. Each core has one stream
+  // of each kind. The streams of a core without channels may be empty; if they are not, the core
+  // may read them.
   Status AccessStreams(bool weights, std::uint32_t channels) {
     const std::uint32_t cores = build_.cores == 2 && registers_.Get(kParallelMode) != 0 ? 2 : 1;
     for (std::uint32_t core = 0; core < cores; ++core) {

@@ -101,7 +101,8 @@ std::tuple<Tensor&, Tensor&, Tensor&> _native_batch_norm_legit_no_stats_out(
   const std::tuple<Tensor&, Tensor&, Tensor&> results{out, save_mean, save_invstd};
   const ScalarType dtype = input.scalar_type();
   Shape channels;
-  // Without training, it would need running statistics, which this operator does not get.
+  // If `training` is false, batch normalisation needs running statistics, which this operator does
+  // not get.
   if (!training || !Contains(kDtypes, dtype) || !IsSound(input, weight, bias, out) ||
       input.numel() == 0 || !tensors_have_same_dtype(input, save_mean, save_invstd) ||
       !channels.Append(input.size(1)) || !Resize(ShapeOf(input), out) ||

@@ -162,7 +162,7 @@ def _wrong_field(tensor: TensorInfo) -> str:
 
 
 def expectations_sha256(folder: Path) -> str:
-    """Return a hash of what a check compares with: samples, golden outputs, tolerances.
+    """Return a hash of the data that a check compares with: samples, golden outputs, tolerances.
 
     Raises ConfigError if a file cannot be read.
     """

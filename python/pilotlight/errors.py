@@ -113,7 +113,7 @@ class TargetNotRunning(TargetError):
 
 
 class BadFaultDump(TargetError):
-    """The fault dump is damaged or of another build, so it must not be decoded."""
+    """The fault dump is damaged or belongs to another build, so it must not be decoded."""
 
     exit_code = 44
 

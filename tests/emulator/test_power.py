@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The supervisor with real emulators.
 
-What stays on, what ends, and what is known about it afterwards.
+Which boards stay on, which end, and what their state says afterwards.
 """
 
 from __future__ import annotations

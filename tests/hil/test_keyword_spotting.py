@@ -42,7 +42,7 @@ SEED = 3
 SPEECH_TOLERANCE = 2e-5
 TOLERANCE = 2e-3
 IDENTICAL_SHARE = 0.999
-# Of an averaged probability, if a feature was quantised differently.
+# The permitted difference of an averaged probability if a feature was quantised differently.
 AVERAGE_TOLERANCE = 0.02
 FLOAT_TOLERANCE = 1e-6
 

@@ -18,7 +18,7 @@ from pilotlight.bundle import expectations_sha256
 from pilotlight.pte import read_program
 from pilotlight.pte.ethos_u import parse_blob
 
-# The device's limits run in real time, and a busy machine may stop it for seconds.
+# The device's limits run in real time, and a busy machine may stop the device for seconds.
 QUICK = ("--run-timeout", "10", "--timeout", "60")
 
 

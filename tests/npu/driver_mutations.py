@@ -204,7 +204,7 @@ class Copy:
             else:
                 shutil.copyfile(source, folder / name)
         flags = folder / "cmake" / "flags.cmake"
-        # Without its check, a variable may be unused.
+        # Without the removed check, a variable may be unused.
         flags.write_text(flags.read_text().replace(" -Werror", ""))
         configure = ("cmake", "-S", str(folder), "-B", str(self._build), "-G", "Ninja", "-DBOARD=host")
         options = ("-DPILOTLIGHT_TESTS=ON", "-DCMAKE_BUILD_TYPE=Debug", f"-DPILOTLIGHT_PYTHON={sys.executable}")

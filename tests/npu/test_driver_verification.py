@@ -157,7 +157,7 @@ def test_many_changed_streams_are_refused_exactly_when_the_simulator_refuses_the
 def test_no_program_of_a_family_is_refused(family: str, judge: Judge) -> None:
     """Except where Vela is wrong.
 
-    Also: no program is accepted with a region that is one byte too small.
+    The driver also refuses each program with a region that is one byte too small.
     """
     for number in range(40):
         try:

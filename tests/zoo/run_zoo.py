@@ -43,7 +43,8 @@ CONVERSIONS = (
     "quantized_decomposed.quantize_per_tensor",
     "quantized_decomposed.dequantize_per_tensor",
 )
-# The operators that an embedding consists of. The source line shows whether they are one.
+# The operators that an embedding consists of. Only the source line shows whether they belong to an
+# embedding.
 LOOK_UPS = ("aten.index_select", "aten.view_copy", "dim_order_ops._to_dim_order_copy")
 _EXPORT_LIMIT_S = 3600
 _PAGE = """\

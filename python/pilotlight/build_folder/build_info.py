@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""build_info.json: what a finished build says of itself. `west build` writes it last, and everything else reads it."""
+"""build_info.json: the description of a finished build. `west build` writes it last, and the other
+commands read it."""
 
 from __future__ import annotations
 

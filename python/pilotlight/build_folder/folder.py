@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a build folder, and who writes them. No other module spells their names.
+"""The files of a build folder, and their writers. No other module spells their names.
 
 settings.json       `west build`, at its start: the options that a bare `west build` repeats
 options.json        `west build`: the options of the models, for CMake (model_options.py)

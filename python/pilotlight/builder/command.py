@@ -20,7 +20,7 @@ from pilotlight.errors import ConfigError
 from pilotlight.paths import named_model
 from pilotlight.size.terminal import render_regions
 
-# Names that a user may try after `--`, and the options of `west build` in their place.
+# CMake variables that a user may set after `--`, and the options of `west build` that replace them.
 _OPTIONS_OF_VARIABLES = {
     "BOARD": "--board",
     "MODEL": "--model",
@@ -121,7 +121,8 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def _remembered(args: argparse.Namespace, complete: bool) -> Settings | None:
-    """Return the folder's settings. complete: this call names everything, so they are optional."""
+    """Return the folder's settings. complete: this call names everything, so the remembered
+    settings are optional."""
     try:
         return BuildFolder(args.build_dir).settings()
     except ConfigError:

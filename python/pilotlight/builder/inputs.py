@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records the inputs of an export, and finds what has changed since.
 
-Watched are the files that Python opened, the model file's folder, the files that
+The record covers the files that Python opened, the model file's folder, the files that
 `ModelSpec.depends_on` names, and the versions of all installed packages. A file that only C++
-reads, or that a glob would newly find, must lie in the folder or be named.
+reads, or a new file that a glob would find, must be in the folder or in `depends_on`.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Rounding:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Number of correct answers of each, out of `samples`.
+    """Numbers of correct answers out of `samples`, by origin of the answers.
 
     The answer is output 0's largest value.
     """
@@ -157,7 +157,8 @@ def classes(scores: Array) -> NDArray[np.int64]:
 
 
 def accuracy(labels: Array, device: Array, golden: Array, quantised: Array, fp32: Array) -> Accuracy:
-    """Count the correct answers of each. labels: [samples]; scores: output 0, [samples, ...]."""
+    """Count the correct answers of each origin. labels: [samples]; scores: output 0, [samples,
+    ...]."""
 
     def correct(scores: Array) -> int:
         return int((classes(scores) == labels).sum())

@@ -28,7 +28,7 @@ SCHEMA = 2
 
 PASS = "pass"
 PARTIAL = "partial"  # All requested samples are right, but fewer than all were requested.
-WEAK = "weak"  # All are right, but (a part of) the check cannot fail: see `ModelReport.weak`.
+WEAK = "weak"  # All are right, but the check, or a part of it, cannot fail: see `ModelReport.weak`.
 MISMATCH = "mismatch"
 ERROR = "error"
 

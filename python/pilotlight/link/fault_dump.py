@@ -99,7 +99,7 @@ class FaultDump:
 
     @property
     def summary(self) -> str:
-        """The cause as far as the dump itself says it, without the image."""
+        """The cause, as far as the dump shows it without the image."""
         if self.kind is FaultKind.CHECK:
             return f"failed CHECK: {self.check_text}, line {self.check_line}"
         return f"{self.kind.name} at pc {self.pc:#x}, CFSR {self.cfsr:#x}"

@@ -21,7 +21,7 @@ BACKEND_VTABLES = {"EthosUBackend": "_ZTVN10pilotlight7ethos_u13EthosUBackendE"}
 
 _SHA256_BYTES = 32
 
-# What follows the model's name in the symbols of planned buffers and scratch.
+# The part of the symbols of planned buffers and scratch after the model's name.
 _ARENA = re.compile(r"_planned_\d+|_temp_pool")
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from pilotlight.deadline import Deadline, now_s
 from pilotlight.link.transport import CONSOLE_BUSY
 
-# Limit of the bytes on their way in one direction. At the limit the sender is not read and waits.
+# The most bytes that may wait in one direction. At this limit, the proxy does not read from the
+# sender, which then has to wait.
 _WINDOW_BYTES = 256 * 1024
 _LOG_BYTES = 1024 * 1024
 # How long a refused client may take to read the reason.
@@ -23,7 +24,7 @@ _REFUSED_S = 5.0
 
 
 class _Pipe:
-    """Bytes on their way from one socket to another."""
+    """The bytes that were read from one socket and not yet sent to the other."""
 
     def __init__(self) -> None:
         self.pending = bytearray()
@@ -140,7 +141,8 @@ class ConsoleServer:
         except OSError:
             client.close()
             return
-        # Closing it with unread input would reset the connection, and the reason might be lost.
+        # Closing the socket with unread input would reset the connection, and the reason might be
+        # lost.
         self._refused.append((client, Deadline(_REFUSED_S)))
 
     def _forget_refused(self) -> None:

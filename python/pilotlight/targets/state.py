@@ -2,7 +2,8 @@
 """The state of a build's target: <build>/target/state.json, and whether its supervisor is alive.
 
 The supervisor holds a lock on <build>/target/lock while it is alive. The kernel releases the lock,
-however the supervisor ends. A process number would not do: it may belong to another process by now.
+however the supervisor ends. A process number would not be enough, because it may belong to another
+process by now.
 """
 
 from __future__ import annotations

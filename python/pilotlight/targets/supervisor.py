@@ -3,7 +3,7 @@
 <build>`.
 
 It owns the NPU simulator and the emulator and serves the console. It ends when it is told to, when
-nobody has used the board for the idle limit, or when the emulator ends. Its children end with it,
+the board has been idle for the idle limit, or when the emulator ends. Its children end with it,
 however it ends.
 """
 
@@ -216,8 +216,8 @@ class Supervisor:
         self._kept = dump
         write_atomically(self._files.target_fault_dump, dump)
         if not self._runner.keeps_dump_in_page:
-            # This was only a copy: an emulated core keeps its dump elsewhere. A host process reads
-            # it here.
+            # An emulated core keeps its dump elsewhere, so this was only a copy. A host process
+            # reads its dump from this page.
             self._page.clear_kept()
 
     def _report_lost_npu(self, how: str) -> None:

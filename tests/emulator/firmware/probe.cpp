@@ -76,7 +76,7 @@ volatile std::uint32_t& At(std::uintptr_t address) {
 extern "C" std::uint32_t __stack_limit[];
 const std::uint32_t constant = 1;
 std::uint32_t data_word;
-// BX LR, twice. It is in the data section and runs if nothing forbids it.
+// BX LR, twice. The code is in the data section and runs unless memory protection forbids it.
 std::uint32_t instructions[] = {0x47704770};
 
 struct NamedFault {

@@ -30,7 +30,7 @@ class Recorder:
         items[:] = [found[each] for each in self._ids if each in found]
 
     def pytest_collection_finish(self) -> None:
-        # PyTorch has a million objects that stay. Searching them for garbage takes a fifth of a
+        # PyTorch keeps a million objects in memory. Searching them for garbage takes a fifth of a
         # case's time.
         gc.collect()
         gc.freeze()

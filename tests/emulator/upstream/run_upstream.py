@@ -106,7 +106,8 @@ def set_up(out: Path, image: Path, case_limit_s: float) -> Campaign:
 
 
 def pytest_command(campaign: Campaign, *arguments: str) -> list[str]:
-    # As in upstream's own instructions: its conftest.py applies, and our pytest configuration not.
+    # As in upstream's own instructions: its conftest.py applies, and our pytest configuration does
+    # not.
     fixed = ["-c", os.devnull, "--rootdir", str(campaign.suite), "-p", "no:cacheprovider", "-q"]
     return [sys.executable, "-m", "pytest", *fixed, *arguments]
 
@@ -286,7 +287,7 @@ def run(campaign: Campaign, args: argparse.Namespace) -> tuple[list[str], dict[s
         campaign.results.unlink(missing_ok=True)
         records = {}
     cases = collect(campaign, args.paths, args.match)
-    # Shuffled, so that an unfinished campaign says something about all cases.
+    # The cases are shuffled, so that an unfinished campaign is a sample of all cases.
     random.Random(args.seed).shuffle(cases)
     cases = cases[: args.sample]
     (campaign.out / "cases.txt").write_text("\n".join(cases), encoding="utf-8")

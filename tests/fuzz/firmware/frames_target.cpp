@@ -147,7 +147,7 @@ void ReadFields(Span<const std::byte> payload) {
   if (!reader.ok() && reader.U32() != 0) Violation("a number from behind the end");
 }
 
-// An accepted frame must be the same after it was sent on.
+// An accepted frame must be the same after it is encoded and decoded again.
 void CheckRoundTrip(const Frame& frame) {
   Bytes body(frame.payload.size() + protocol::kHeaderBytes + protocol::kCrcBytes);
   BodyWriter writer({body.data(), body.size()});

@@ -301,7 +301,7 @@ def _wrong_command(page: Page, piece: Piece, words: Sequence[str], options: Opti
         return
     for word in words[2:]:
         option = re.match(r"\[?(--?[A-Za-z][\w-]*)", word)
-        # What follows belongs to CMake, or the command is part of a drawing.
+        # The rest of the words belong to CMake, or the command is part of a drawing.
         if word == "--" or not word.isascii():
             return
         if option and option[1] not in options[command]:

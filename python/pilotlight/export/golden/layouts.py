@@ -86,7 +86,7 @@ def _elements(shape: tuple[int, ...]) -> Any:
 
 
 def _run(node: Any, order: Any) -> Any | None:
-    """Return the operator's result for `order`, None if it has not the same elements.
+    """Return the operator's result for `order`, None if the result does not have the same elements.
 
     Also None if PyTorch's operator does not accept integers.
     """

@@ -34,7 +34,7 @@ _LEAST_LAST_PLACES = 16
 
 @dataclass(frozen=True)
 class Rounding:
-    """Tells which CPU operators may round otherwise than PyTorch does.
+    """Tells which CPU operators may round differently from PyTorch.
 
     exact: the operators whose kernels give PyTorch's bits, such as "aten.add" (kernels.yaml).
     """

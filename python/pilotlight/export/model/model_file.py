@@ -91,7 +91,8 @@ def load_model(file: Path) -> ModelSpec:
 def _imported(file: Path) -> ModuleType:
     """Run `file` as a module.
 
-    It stays in sys.modules under a unique name, because its functions may be traced at any time.
+    The module stays in sys.modules under a unique name, because its functions may be traced at any
+    time.
     """
     name = stem = f"pilotlight_model_{identifier(file.parent.name)}_{identifier(file.stem)}"
     number = 1

@@ -122,8 +122,8 @@ def _refuse_training(module: Any, where: str) -> None:
 def _is_in_training_mode(module: Any) -> bool:
     """Whether a module that is not a graph is in training mode.
 
-    A module that contains a graph cannot be put into eval mode, because the graph refuses. Then its
-    other parts count.
+    A module that contains a graph cannot be put into eval mode, because the graph refuses. For such
+    a module, only the modes of its other parts count.
     """
     if is_exported(module):
         return False

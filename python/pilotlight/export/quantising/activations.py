@@ -2,8 +2,8 @@
 """Keeps activations that ExecuTorch would drop.
 
 ExecuTorch removes a ReLU after a convolution or linear layer and lets the quantiser's lowest value
-stand for zero. This is correct only if the zero point is the lowest value of the type. It is not if
-the ReLU shares its quantiser with values that may be negative: in a branch of `cat`, or before a
+stand for zero. This is correct only if the zero point is the lowest value of the type. It is wrong
+if the ReLU shares its quantiser with values that may be negative: in a branch of `cat`, or before a
 sum. So this module quantises the layer's result by itself, with the ReLU's scale and zero point,
 and the ReLU then works on integers. PyTorch gives the same bits with and without this step: a
 monotone activation commutes with rounding if its bounds are rounded with the same scale and zero

@@ -59,7 +59,7 @@ def capture(spec: ModelSpec) -> Captured:
     program = torch.export.export(spec.module, _example(spec))
     if any(_writes_aside(node) for node in program.graph.nodes):
         program = program.run_decompositions({})
-    # Guards would be a call_module node, which the Arm quantiser's passes refuse.
+    # Guards would add a call_module node, which the Arm quantiser's passes refuse.
     graph = program.module(check_guards=False)
     return Captured(graph, number_operators(graph), is_quantised(graph))
 
@@ -90,7 +90,7 @@ def observed(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
     quantiser.set_global(get_symmetric_quantization_config(is_per_channel=True))
     quantiser.set_node_finder(None, _Numbered(in_float))
     with torch.no_grad():
-        # A copy, because the quantiser works in place.
+        # The graph is copied, because the quantiser works in place.
         prepared = prepare_pt2e(copy.deepcopy(captured.graph), quantiser)
         # The state is reset between samples. The observers' buffers are not.
         buffers = {name for name, _ in captured.graph.named_buffers()}
@@ -112,7 +112,7 @@ class _Quantiser(EthosUQuantizer):  # type: ignore[misc]
     def transform_for_annotation(self, model: Any) -> Any:
         before = numbers_in(model)
         transformed = super().transform_for_annotation(model)
-        # Before folding, because nothing replaces a folded operator.
+        # This comes before folding, because nothing replaces a folded operator.
         number_replacements(transformed, before)
         # Upstream computes attention masks from constants.
         fold_constants(transformed)

@@ -112,9 +112,10 @@ def _powers(signal: Array, measured: Array) -> tuple[NDArray[np.float64], NDArra
 
 
 def _is_nothing_of_a_probability(info: TensorInfo, largest: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whether slices of an output from 0 to 1 are below half a step.
+    """Whether the output is a probability and the slices are below half of its step.
 
-    An example is a class that no sample has.
+    largest: the largest value of each slice. An example of such a slice is the score of a class that
+    no sample has.
     """
     is_probability = info.zero_point == -128 and 0.9 < info.scale * 255 < 1.1
     return (largest < info.scale / 2) & is_probability

@@ -20,12 +20,12 @@ from pilotlight.export.report.report import SQNR_LIMIT_DB, InputData, OutputAccu
 
 Array = NDArray[Any]
 
-# Shares of the data set's values outside the calibrated range. From the first share on there is a
-# warning. From the second on the check is weak, because so many inputs are clipped.
+# Shares of the data set's values outside the calibrated range. Above the first share, there is a
+# warning. Above the second share, the check is weak, because too many inputs are clipped.
 _WARN_OUTSIDE = 0.01
 _WEAK_OUTSIDE = 0.5
-# Share of the rows along an axis that are the same in all golden outputs. From this share on, much
-# of the output is not checked.
+# Share of the rows along an axis that are the same in all golden outputs. Above this share, the
+# check is weak, because it does not cover much of the output.
 _WEAK_LOST_ROWS = 0.1
 # A slice below this many steps of the output's scale is lost because other values are larger.
 _FEW_STEPS = 16
@@ -46,7 +46,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Findings:
-    """warnings: about the accuracy. weak: reasons why a check could not fail. Full sentences."""
+    """Full sentences. warnings: about the accuracy. weak: reasons why a check could not fail."""
 
     warnings: tuple[str, ...]
     weak: tuple[str, ...]

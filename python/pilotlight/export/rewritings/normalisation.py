@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rewrites a batch norm after no convolution as an affine map of each channel.
 
-The constants are folded first. ExecuTorch would split it after quantising into subtract, multiply,
-multiply and add, each rounded to int8.
+The constants are folded first. ExecuTorch would split the batch norm after quantising into
+subtract, multiply, multiply and add, each rounded to int8.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ class Qemu(Runner):
     def command(self, image: Path, npu: str, inherited: Descriptors) -> list[str]:
         assert self.board.shared_memory is not None
         monitor = ("-chardev", f"socket,id=monitor,fd={inherited.monitor}", "-mon", "chardev=monitor,mode=control")
-        # Only with a monitor, so only for the supervisor. Counting slows QEMU down, and the
-        # stand-in for the FVP shows no counts.
+        # QEMU counts instructions only for the supervisor, which provides a monitor. Counting slows
+        # QEMU down, and the stand-in for the FVP shows no counts.
         counting = ("-icount", f"shift={self.emulator.instruction_ns.bit_length() - 1},sleep=on,align=off")
         return [
             str(self.find()),

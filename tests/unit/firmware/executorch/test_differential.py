@@ -79,7 +79,7 @@ LATER = {
     "kernel_fails",
     "kernel_without_arguments",
     "jump_on_a_tensor_without_memory",
-    "jump_on_an_int",  # A comparison might have made a boolean of it.
+    "jump_on_an_int",  # A comparison might have turned the value into a boolean.
     "endless_loop",
     "backend_unknown",
     "backend_refuses",

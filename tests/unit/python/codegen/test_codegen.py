@@ -192,7 +192,8 @@ def test_models_share_an_arena_but_for_one_that_may_carry_something_over(make_bu
     assert [[model.shares_arena for model in models] for models in both] == [[False, False], [True, True]]
     method = read_program((bundles[0] / "model.pte").read_bytes()).methods["forward"]
     assert not carries_over(method, None)
-    # As with a buffer that the model changes: nobody sets the only input of the call.
+    # The program now reads planned memory that no input sets, as it does for a buffer that the
+    # model changes.
     assert carries_over(replace(method, input_values=()), None)
 
 

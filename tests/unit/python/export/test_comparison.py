@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Delegates compute what quantised PyTorch computes, operator by operator.
 
-A delegate that does not is found.
+A delegate that computes something else is found.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def test_a_mask_that_is_made_of_constants_is_a_constant_of_the_delegate(place_re
 
 
 class Interactions(nn.Module):
-    """Products of features with each other, of which only those above the diagonal are used."""
+    """Products of features with each other. Only the products above the diagonal are used."""
 
     def __init__(self, rows: int) -> None:
         super().__init__()

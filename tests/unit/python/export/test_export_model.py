@@ -278,7 +278,7 @@ def test_an_operator_nobody_has_is_named_with_line_and_way_out(
 
 
 def test_an_operator_on_a_dtype_that_its_kernel_lacks_is_named_with_dtypes_line_and_way_out(tmp_path: Path) -> None:
-    """The build would refuse the program too, but without the line."""
+    """The build would also refuse the program, but its message would not name the line."""
     with pytest.raises(UnsupportedOperator) as caught:
         export_model(str(HERE / "halves.py"), ExportOptions(TARGET), tmp_path / "bundle")
     said = str(caught.value)

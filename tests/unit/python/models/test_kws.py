@@ -31,7 +31,7 @@ def features() -> ModuleType:
     spec = importlib.util.spec_from_file_location("kws_features", KWS / "features.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # A dataclass looks for its module here.
+    sys.modules[spec.name] = module  # dataclass() looks for the module here.
     spec.loader.exec_module(module)
     return module
 

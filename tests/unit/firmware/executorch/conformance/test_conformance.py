@@ -23,9 +23,10 @@ WHEEL_DOES_NOT_RUN = {
     "channels_last": "its addition refuses that order of dimensions",
     "state_of_the_caller": "crashes on a tensor that nobody gave memory",
 }
-# For sums that are added in another order.
+# The permitted difference between sums that are added in another order.
 RELATIVE = 1e-5
-# Where the two differ by design; see "Differences from the wheel's runtime" in firmware/executorch/SPEC.md.
+# Cases in which the two runtimes differ by design; see "Differences from the wheel's runtime" in
+# firmware/executorch/SPEC.md.
 REFUSED_WHEN_RUN = {"state_of_the_caller": "a kernel is given a tensor that nobody gave memory"}
 
 
