@@ -95,7 +95,7 @@ Result<RunStats> Npu::Run(const Program& program, Span<const Region> regions,
   }
   const RunStats stats = ReadCounters();
 
-  // Only after the run, because the CPU may prefetch stale lines during the run.
+  // This comes after the run, because the CPU may prefetch stale lines during the run.
   for (const Region& region : regions) {
     if (region.given() && region.written()) port_.InvalidateDCache(region.bytes());
   }

@@ -24,7 +24,7 @@ using pilotlight::executorch_runtime::LendBuffer;
 using pilotlight::executorch_runtime::LendTensor;
 using pilotlight::executorch_runtime::TableAt;
 
-// The tensor as the .pte stores it. It says whose memory the tensor uses.
+// The tensor as the .pte stores it. The stored form says whose memory the tensor uses.
 const executorch_flatbuffer::Tensor& StoredTensor(const executorch_flatbuffer::ExecutionPlan& plan,
                                                   size_t value_index) {
   return *TableAt(plan.values(), value_index)->val_as_Tensor();

@@ -110,7 +110,7 @@ Span<const Kernel> get_registered_kernels() { return {kernels_begin, kernel_coun
 
 Error register_kernels(const Span<const Kernel> kernels) {
   if (kernel_count > kMaxKernels || kernels.size() > kMaxKernels - kernel_count) {
-    // Not ET_CHECK_MSG, whose text is compiled out in this library.
+    // This is not an ET_CHECK_MSG, because the text of that macro is compiled out in this library.
     (void)PILOTLIGHT_REFUSE(
         Error::Internal,
         "No room for %zu kernels beside %zu: raise PILOTLIGHT_EXECUTORCH_MAX_KERNELS from %zu",

@@ -83,7 +83,7 @@ Error VerifyAllocation(const executorch_flatbuffer::AllocationDetails& allocatio
   return Error::Ok;
 }
 
-// For a constant, or for the initial state of a buffer that the method writes.
+// Verifies the data of a constant, or the initial state of a buffer that the method writes.
 Error VerifyData(const executorch_flatbuffer::SubsegmentOffsets* list, std::uint32_t index,
                  const executorch_flatbuffer::Program& program, Bounds& bounds,
                  const TensorExtent& extent, bool in_place, const Place& place) {

@@ -129,8 +129,8 @@ Taps TapsAt(const Spatial& axis, ssize_t position) {
   return {begin, std::min(end, axis.taps), origin};
 }
 
-// Computes one position of one output channel over all input channels. It is meant for channels
-// that are adjacent in memory. Not for transposed convolutions.
+// Computes one position of one output channel over all input channels. This function is meant for
+// channels that are adjacent in memory. Not for transposed convolutions.
 template <typename T>
 T SumAt(const T* in, const T* weight, const Geometry& geometry, const Channels& channels,
         const Taps (&taps)[kSpatial]) {

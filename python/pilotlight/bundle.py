@@ -64,7 +64,7 @@ class TensorInfo:
     def in_memory(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return `values` in the device's order.
 
-        They have this shape, with or without the batch.
+        `values` have this shape, with or without the batch.
         """
         return np.ascontiguousarray(values.reshape(self.shape).transpose(self.order))
 

@@ -3,8 +3,8 @@
 
 A deadline ends a wait for something that will never come. On a busy machine everything takes longer
 although nothing is wrong. So this clock runs more slowly on a busy machine: it leaves out the time
-in which tasks waited for a processor. It never runs slower than a tenth of real time, so every wait
-ends.
+in which tasks waited for a processor. The clock never runs slower than a tenth of real time, so
+every wait ends.
 
 The waiting time comes from Linux pressure stall information (`/proc/pressure/cpu`, line `some`).
 The time that a hypervisor took away comes from `/proc/stat`, column `steal`. Without these files
@@ -106,7 +106,8 @@ class Deadline:
 class Alarm:
     """Calls `action` in the main thread after `seconds` on the shared clock, unless cancelled.
 
-    It uses SIGALRM and the process's interval timer, so there can be only one alarm at a time.
+    An alarm uses SIGALRM and the process's interval timer, so there can be only one alarm at a
+    time.
     """
 
     _SHORTEST_S = 0.01

@@ -202,7 +202,7 @@ def simulator(console: Console) -> list[Figure]:
     noise = NoiseLog(BENCH / "simulator.log")
     speeds: list[Speed] = []
     for measure in (mobilenet_speed, digits_speed):
-        with noise.captured():  # Without a spinner, which would end up in the log.
+        with noise.captured():  # No spinner, which would end up in the log.
             speeds.append(measure())
     with noise.captured():
         growth, small = convolution_growth(), transformer_commands()

@@ -17,7 +17,8 @@ from programs import Assembler, Json, kernel, plan, program, segment_table, tens
 _FAR = 1 << 33  # An index with this value is outside every tensor.
 _DATA, _ZEROS, _INDEX, _OUT, _OTHER_OUT, _ZERO, _NO, _INDICES, _SIZES = range(9)
 
-# Each operator with its arguments. It reads from, or writes to, a tensor of two such numbers.
+# Each operator with its arguments. The operator reads from, or writes to, a tensor of two such
+# numbers.
 _CALLS = {
     "aten::index_select.out": (_DATA, _ZERO, _INDEX, _OUT, _OUT),
     "aten::gather.out": (_DATA, _ZERO, _INDEX, _NO, _OUT, _OUT),

@@ -101,9 +101,9 @@ class Autoencoder(nn.Module):
 class KeywordTransformer(nn.Module):
     """KWT-1: 98 frames of 40 coefficients, width 64, one head, norms after the sums.
 
-    It has three of the twelve blocks, because ExecuTorch takes more than ten minutes to export all.
-    Query, key and value have one projection each. With the usual single projection, Vela's program
-    is wrong (see FusedKeywordTransformer).
+    The model has three of the twelve blocks, because ExecuTorch takes more than ten minutes to
+    export all. Query, key and value have one projection each. With the usual single projection,
+    Vela's program is wrong (see FusedKeywordTransformer).
     """
 
     example = (torch.zeros(1, 98, 40),)
@@ -155,7 +155,8 @@ class FusedKeywordTransformer(KeywordTransformer):
 class UNet(nn.Module):
     """Two levels.
 
-    One upsamples by a transposed convolution, the other by nearest neighbours and a convolution.
+    One U-Net upsamples by a transposed convolution, the other by nearest neighbours and a
+    convolution.
     """
 
     example = (torch.zeros(1, 3, 48, 48),)

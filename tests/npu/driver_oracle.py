@@ -76,7 +76,7 @@ class _Regions:
 class _WorstMemory(OperandMemory):
     """Lets a core without channels read the streams that its registers describe.
 
-    It is not known whether hardware does so.
+    No document says whether hardware reads these streams.
     """
 
     def is_idle(self, core: int, channels: int) -> bool:

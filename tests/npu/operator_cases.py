@@ -19,7 +19,7 @@ from tosa_graph import Tensor, TosaGraph
 
 TARGETS = ("ethos-u55-128", "ethos-u55-256", "ethos-u65-512", "ethos-u55-32", "ethos-u65-256", "ethos-u55-64")
 
-# Vela's ways to schedule a graph. They give the same operator other commands.
+# Vela's ways to schedule a graph. Each way gives the same operator other commands.
 _OPTIONS: tuple[tuple[str, ...], ...] = ((), (), ("--optimise=Size",), ("--arena-cache-size=16384",))
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver's check of command streams, compared with the accesses that the simulator finds.
 
-The driver must accept every stream that Vela makes. It must refuse a stream that leaves its
+The driver must accept every stream that Vela makes. The driver must refuse a stream that leaves its
 regions, at the command that the simulator names.
 """
 
@@ -112,7 +112,7 @@ def check_ends(made: Compiled, judge: Judge) -> list[Access]:
 def _channels(stream: bytes, access: Access) -> set[int]:
     """Return the channels that can have made an access.
 
-    They are numbered as in STATUS.faulting_channel; IFM2 has a number of its own.
+    Channels are numbered as in STATUS.faulting_channel; IFM2 has a number of its own.
     """
     moves = struct.unpack_from("<H", stream, access.at)[0] & 0x3FF == arm.cmd0.NPU_OP_DMA_START.value
     if moves:

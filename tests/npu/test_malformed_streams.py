@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A damaged program gives an answer or a decoded fault.
 
-It never causes a traceback, a hang, or excessive use of memory.
+A damaged program never causes a traceback, a hang, or excessive use of memory.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A generic image. The host names a program and its inputs through semihosting. The app runs the
-// program once and ends the emulator. It reports a failure by the exit code, and by a console line
-// that starts with "E " or "F ". Upstream's test harness looks for these lines.
+// program once and ends the emulator. The app reports a failure by the exit code, and by a console
+// line that starts with "E " or "F ". Upstream's test harness looks for these lines.
 #include <executorch/runtime/platform/platform.h>
 
 #include <cstring>

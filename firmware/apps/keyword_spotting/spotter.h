@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Turns sound into keywords: computes features, runs an inference every few frames, and
-// decides. It does not know where sound comes from or where results go.
+// decides. This class does not know where sound comes from or where results go.
 #pragma once
 
 #include <cstdint>

@@ -91,7 +91,7 @@ void SleepUntil(std::uint64_t deadline_us) {
   Register(kCntpCtl) = kCntpCtlEnable;
   DataSyncBarrier();
   __asm volatile("wfi" ::: "memory");
-  // Otherwise it would interrupt later code, at a time that differs from run to run.
+  // Otherwise the timer would interrupt later code, at a time that differs from run to run.
   Register(kCntpCtl) = 0;
   DataSyncBarrier();
 }

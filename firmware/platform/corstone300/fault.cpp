@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes the dump of a fault or a failed CHECK to .noinit and resets. It does not try to continue,
-// and it sends nothing. The next boot reports the dump, when stack and console work again. A failed
-// CHECK gets here through an undefined instruction, so that registers and stack are saved in the
-// same way.
+// Writes the dump of a fault or a failed CHECK to .noinit and resets. The handler does not try to
+// continue, and it sends nothing. The next boot reports the dump, when stack and console work
+// again. A failed CHECK gets here through an undefined instruction, so that registers and stack are
+// saved in the same way.
 #include "pilotlight/platform/fault_dump.h"
 
 #include <cstdint>

@@ -59,8 +59,8 @@ struct Use {
 
 constexpr Use kCode = {kReadOnly | kNotShareable, kCached};
 constexpr Use kConstants = {kReadOnly | kNotShareable | kExecuteNever, kCached};
-// The NPU may use this memory too. It is cached and not shareable, because a Cortex-M55 does not
-// cache shareable memory. cache.cpp keeps the views of CPU and NPU equal.
+// The NPU may use this memory too. The memory is cached and not shareable, because a Cortex-M55
+// does not cache shareable memory. cache.cpp keeps the views of CPU and NPU equal.
 constexpr Use kData = {kReadWrite | kNotShareable | kExecuteNever, kCached};
 constexpr Use kRegisters = {kReadWrite | kNotShareable | kExecuteNever, kDevice};
 

@@ -12,7 +12,7 @@ void StartPort() {
   static bool started = false;
   if (started) return;
   started = true;
-  corstone300::StartCounter();  // Also for CpuCycles(), which has no hook.
+  corstone300::StartCounter();  // CpuCycles() needs the counter too.
   // An app that sets both hooks may use the timer itself.
   if (Hooks().now_us == nullptr || Hooks().wait == nullptr) corstone300::StartTimer();
   NpuPortStart();

@@ -39,8 +39,8 @@ HELDOUT_PER_CLASS = 30  # The first test clips of each class are committed and r
 EPOCHS = 20
 BATCH = 100
 PEAK_LEARNING_RATE = 4e-3
-# Random offset of a coefficient over a whole clip, in standard deviations. It stands for other
-# microphones and voices.
+# Random offset of a coefficient over a whole clip, in standard deviations. The offset stands for
+# other microphones and voices.
 JITTER = 0.25
 
 

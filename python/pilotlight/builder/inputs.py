@@ -27,7 +27,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 # Files that mark build folders and virtual environments.
 _MARKERS = frozenset(("CMakeCache.txt", "build_info.json", "pyvenv.cfg"))
 _SKIPPED_FOLDERS = frozenset(("__pycache__", "node_modules"))
-# Firmware sources and documents beside a model. They count only if Python opened them.
+# Firmware sources and documents beside a model. Such files count only if Python opened them.
 _SKIPPED_NAMES = frozenset(("CMakeLists.txt",))
 _SKIPPED_SUFFIXES = frozenset(
     (".c", ".cc", ".cpp", ".cxx", ".h", ".hpp", ".s", ".ld", ".cmake", ".md", ".rst", ".log", ".pyc", ".o", ".elf")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Computes what `load_method` of our runtime takes from the method allocator, from the .pte.
 
-It repeats each allocation of firmware/executorch (listed in its SPEC.md), with the gaps that
-alignment causes, so the result is exact. firmware/executorch/method_load.cpp asserts the sizes
+This module repeats each allocation of firmware/executorch (listed in its SPEC.md), with the gaps
+that alignment causes, so the result is exact. firmware/executorch/method_load.cpp asserts the sizes
 below.
 """
 

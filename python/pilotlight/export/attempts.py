@@ -224,7 +224,8 @@ class Attempts:
             if number is not None and number not in self.kept:
                 kinds.setdefault(number, _kind(node))
                 names.setdefault(number, str(node.target))
-        # Without numbers, because counts and positions differ between operators.
+        # The message is compared without numbers, because counts and positions differ between
+        # operators.
         error = re.sub(r"\d+|0x[0-9a-f]+", "#", why)
         errors = {(names[number], error) for number in found if number in names}
         again = {name for name, _ in errors & self._met}

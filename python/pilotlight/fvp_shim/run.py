@@ -94,7 +94,8 @@ class _Machine:
         return code
 
     def end_at_time_limit(self) -> None:
-        # Not an exception: only _exit() stops a simulator that runs in another thread.
+        # This is not an exception, because only _exit() stops a simulator that runs in another
+        # thread.
         self._emulator.kill()
         os.write(1, f"E pilotlight: still running after {self._parameters.time_limit_s:g} s\n".encode())
         os._exit(EXIT_TIME_LIMIT)

@@ -34,7 +34,7 @@ from pilotlight.link.messages import (
 )
 from pilotlight.link.transport import Link
 
-# Longest silence while an answer is due. It is long because an emulated target shares its
+# Longest silence while an answer is due. The time is long because an emulated target shares its
 # processor.
 ANSWER_TIMEOUT_S = 10.0
 # After this silence no more bytes are on their way.
@@ -305,7 +305,7 @@ class Exchange:
         """Return the error for a device that booted in mid-session, with its fault if any."""
         patience = Deadline(ANSWER_TIMEOUT_S)
 
-        # Not through _ask(): it would treat BOOT and refusals as another restart.
+        # This does not go through _ask(), which would treat BOOT and refusals as another restart.
         def ask(offset: int) -> FaultPiece:
             question = self._question(Request.READ_FAULT, offset.to_bytes(4, "little"))
             self.link.write(question.encode())

@@ -19,7 +19,8 @@ def start_child(
 ) -> subprocess.Popen[bytes]:
     """Start `command`. The kernel kills it when this process ends, however that happens.
 
-    Its standard output and error go to `log`. `descriptors` stay open in it under the same numbers.
+    The child's standard output and error go to `log`. `descriptors` stay open in it under the same
+    numbers.
     """
     parent = os.getpid()
 

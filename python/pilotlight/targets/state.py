@@ -59,7 +59,8 @@ def save_state(build_dir: Path, state: TargetState) -> None:
 
 
 def load_state(build_dir: Path) -> TargetState:
-    """Return the present state. It is ENDED if the supervisor is dead, whatever the file says."""
+    """Return the present state. The state is ENDED if the supervisor is dead, whatever the file
+    says."""
     path = BuildFolder(build_dir).target_state
     try:
         state = TargetState(**json.loads(path.read_text(encoding="utf-8")))

@@ -2,9 +2,9 @@
 """The process that keeps one build's board powered up: `python -m pilotlight.targets.supervisor
 <build>`.
 
-It owns the NPU simulator and the emulator and serves the console. It ends when it is told to, when
-the board has been idle for the idle limit, or when the emulator ends. Its children end with it,
-however it ends.
+The supervisor owns the NPU simulator and the emulator and serves the console. It ends when it is
+told to, when the board has been idle for the idle limit, or when the emulator ends. The children of
+the supervisor end with it, however it ends.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ constexpr std::uint32_t kExitUsage = 2;
 constexpr std::uint32_t kExitFault = 3;
 constexpr std::uint32_t kExitAborted = 4;
 
-// Nothing is linked into DDR. It holds the commands, then what the probe allocates.
+// Nothing is linked into DDR. DDR holds the commands, and after them the memory that the probe
+// allocates.
 constexpr std::size_t kCommandBytes = 1u << 20;
 
 std::uint8_t* Ddr() {

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pytest plug-in for the process that runs a batch of upstream's cases.
 
-It selects the cases and records each result. PILOTLIGHT_UPSTREAM_BATCH names a file with one node
-id per line. PILOTLIGHT_UPSTREAM_RESULTS names a file that gets one JSON line when a case starts and
-one when it ends. A case that only started has ended its process.
+The plug-in selects the cases and records each result. PILOTLIGHT_UPSTREAM_BATCH names a file with
+one node id per line. PILOTLIGHT_UPSTREAM_RESULTS names a file that gets one JSON line when a case
+starts and one when it ends. A case that only started has ended its process.
 """
 
 from __future__ import annotations

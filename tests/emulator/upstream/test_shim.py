@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stand-in for Arm's FVP with the executor runner.
 
-Its results, failures and time limits, and what it leaves behind.
+The tests cover its results, failures and time limits, and the processes and files that it leaves
+behind.
 """
 
 from __future__ import annotations

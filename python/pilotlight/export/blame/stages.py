@@ -2,7 +2,7 @@
 """The stages from the user's PyTorch model to the NPU, and their intermediate results.
 
 A stage computes the model for one sample. A result has the name of the quantiser after its
-operator. It is in real units, whatever numbers the stage computes with.
+operator. Results are in real units, whatever numbers the stage computes with.
 """
 
 from __future__ import annotations

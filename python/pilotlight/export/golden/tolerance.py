@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from pilotlight.bundle import EXACT, TensorInfo, Tolerance
 from pilotlight.export.lowering.tensor_io import target_name
 
-# Relative noise, about eight units in the last place of a float32. It applies to the sum of the
-# value's size and the tensor's root mean square.
+# Relative noise, about eight units in the last place of a float32. The noise applies to the sum of
+# the value's size and the tensor's root mean square.
 NOISE = 2.0**-20
 # The permitted difference in multiples of the noise's effect, and the smallest permitted share and
 # difference.

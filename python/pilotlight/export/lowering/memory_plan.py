@@ -6,9 +6,9 @@ writes them. The delegate then copies nothing. The planned buffer and the NPU's 
 the same memory, because equal offsets mean equal places (python/pilotlight/codegen/arenas.py,
 firmware/ethos_u/backend.cpp).
 
-State, the buffers that the model changes, has a planned buffer of its own. It must survive an
-inference, so it cannot be in memory that is poisoned, shared or reused. Its initial values must be
-in the .pte. Upstream writes them only for nodes that are marked.
+State, the buffers that the model changes, has a planned buffer of its own. State must survive an
+inference, so it cannot be in memory that is poisoned, shared or reused. The initial values of the
+state must be in the .pte. Upstream writes them only for nodes that are marked.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 """The program's inputs and outputs: removes their conversions to and from float.
 
 The lowered program quantises each input and dequantises each output on the CPU. `Int8Boundary`
-removes these operators, so that the device takes and returns integers. It records scale and zero
-point of each.
+removes these operators, so that the device takes and returns integers. The pass records scale and
+zero point of each input and output.
 """
 
 from __future__ import annotations

@@ -20,12 +20,13 @@ from pilotlight.export.report.report import SQNR_LIMIT_DB, InputData, OutputAccu
 
 Array = NDArray[Any]
 
-# Shares of the data set's values outside the calibrated range. Above the first share, there is a
-# warning. Above the second share, the check is weak, because too many inputs are clipped.
+# Shares of the data set's values outside the calibrated range. At the first share or above, there
+# is a warning. At the second share or above, the check is weak, because too many inputs are
+# clipped.
 _WARN_OUTSIDE = 0.01
 _WEAK_OUTSIDE = 0.5
-# Share of the rows along an axis that are the same in all golden outputs. Above this share, the
-# check is weak, because it does not cover much of the output.
+# Share of the rows along an axis that are the same in all golden outputs. At this share or above,
+# the check is weak, because it does not cover much of the output.
 _WEAK_LOST_ROWS = 0.1
 # A slice below this many steps of the output's scale is lost because other values are larger.
 _FEW_STEPS = 16

@@ -18,7 +18,8 @@ from typing import TextIO
 
 
 class NoiseLog:
-    """One log file. Not reentrant. One thread at a time, because descriptors are per process."""
+    """One log file. Not reentrant. Only one thread may use it at a time, because descriptors are
+    per process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

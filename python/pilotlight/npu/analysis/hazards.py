@@ -3,8 +3,8 @@
 
 The NPU runs copies beside kernels, and the end of a kernel beside the start of the next one. The
 simulator runs everything in order. So a stream with a missing wait gives the right result here, but
-may give a wrong one on silicon. This check looks at no data. It follows the stream and records for
-each byte which operations accessed it last, and whether a command wrote it.
+may give a wrong one on silicon. This check uses no data. It follows the stream and records for each
+byte which operations accessed it last, and whether a command wrote it.
 
 `waits.py` has the rules about waits, `unknown_bytes.py` follows memory that no command wrote, and
 `accesses.py` finds the bytes that an operation reads and writes.

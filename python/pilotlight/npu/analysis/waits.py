@@ -52,7 +52,7 @@ class _Queue:
         self.done = max(self.done, len(self.places) - outstanding)
 
     def issue(self, at: int) -> int:
-        """Return the number of the new operation. It starts when the queue has room."""
+        """Return the number of the new operation. The operation starts when the queue has room."""
         self.places.append(at)
         self.wait(self._length)
         return len(self.places)

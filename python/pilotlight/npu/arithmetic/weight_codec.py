@@ -2,8 +2,8 @@
 """Decodes weight streams with Vela's codec in another process.
 
 The codec calls exit() on a damaged stream, which would also end the simulator. So it runs in a
-worker process (mlw_worker.py). The worker starts at the first use and is restarted if it ended. It
-ends when its standard input closes, which also happens if this process is killed.
+worker process (mlw_worker.py). The worker starts at the first use and is restarted if it ended. The
+worker ends when its standard input closes, which also happens if this process is killed.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ class Device:
 
     @property
     def irq(self) -> bool:
-        """The interrupt line. It is high until the cause is cleared."""
+        """The interrupt line. The line is high until the cause is cleared."""
         return bool(self._status & Status.IRQ_RAISED) or self._pmu.irq
 
     def read(self, offset: int) -> int:

@@ -107,7 +107,8 @@ class OperandMemory:
     def is_idle(self, core: int, channels: int) -> bool:
         """Tell whether a core has no channels.
 
-        Such a core reads no stream. Its registers may still hold values of an earlier program.
+        Such a core reads no stream. The registers of such a core may still hold values of an
+        earlier program.
         """
         return core >= channels
 

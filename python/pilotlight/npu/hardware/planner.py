@@ -277,8 +277,8 @@ def _scaled(
 ) -> Callable[[], NDArray[Any]]:
     """Return a function that reads an operand at the common scale.
 
-    8-bit elements have only 256 values, which are scaled once. They are kept as doubles, which hold
-    any sum or product of two of them.
+    8-bit elements have only 256 values, which are scaled once. The scaled values are kept as
+    doubles, which hold any sum or product of two of them.
     """
     if not operand.is_eight_bit:
         return lambda: scaling(operand.read())

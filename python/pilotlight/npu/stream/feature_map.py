@@ -184,7 +184,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class BoundMap:
-    """A feature map with its memory. It can be read and written any number of times."""
+    """A feature map with its memory. The map can be read and written any number of times."""
 
     shape: Shape
     dtype: np.dtype[Any]

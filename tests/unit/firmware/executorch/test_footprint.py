@@ -54,7 +54,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_core_and_verifier_of_the_runtime_fit_their_budgets(tmp_path: Path) -> None:
-    # Without messages, because upstream builds its own size test without them.
+    # The build has no messages, because upstream builds its own size test without them.
     quiet = "-DPILOTLIGHT_EXECUTORCH_LOG_LEVEL=Off"
     core = _runtime_bytes(_build(tmp_path / "core", quiet, "-DPILOTLIGHT_EXECUTORCH_VERIFIER=OFF"))
     verified = _runtime_bytes(_build(tmp_path / "verified", quiet))

@@ -301,7 +301,7 @@ def test_a_call_that_does_not_fit_is_refused_at_load_with_one_line(
     assert len(lines) == len(expected)
 
 
-# Views and moves. They share memory only while the method runs.
+# Views and moves. Such values share memory only while the method runs.
 LENT = {
     "view_of_what_is_written": (INVALID_STATE, [kernel(0, 0, 2, 1), kernel(1, 3, 4, 1, 0, 0)]),
     "view_of_a_view": (INVALID_STATE, [kernel(0, 0, 2, 1), kernel(0, 1, 2, 5), kernel(1, 3, 4, 5, 0, 0)]),

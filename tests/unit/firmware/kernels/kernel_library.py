@@ -115,7 +115,8 @@ class Output:
 
 
 class _Lowered:
-    """Tensors in the form that the library takes. It keeps them alive for one call."""
+    """Tensors in the form that the library takes. This object keeps the tensors alive for one
+    call."""
 
     def __init__(self) -> None:
         self._alive: list[object] = []

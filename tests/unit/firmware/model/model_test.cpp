@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The model API with a real program and a fake NPU that computes nothing. It runs on the
+// The model API with a real program and a fake NPU that computes nothing. The test runs on the
 // ExecuTorch runtime that the build selects.
 #include "pilotlight/model/model.h"
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fake device that runs the model of the fixtures' build folder.
 
-Its answer is the first ten input bytes, reversed.
+The device answers with the first ten input bytes, reversed.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ Place = Callable[..., tuple[Attempt, Attempts, list[str]]]
 
 
 class Squashed(nn.Module):
-    """Its lowering fails in ExecuTorch 1.5.1, because an average pool follows tanh directly."""
+    """The lowering of this model fails in ExecuTorch 1.5.1, because an average pool follows tanh
+    directly."""
 
     def __init__(self) -> None:
         super().__init__()

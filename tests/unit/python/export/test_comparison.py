@@ -35,7 +35,7 @@ Export = Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]
 class Branches(nn.Module):
     """An activation in one branch of a concatenation.
 
-    Its quantiser is shared with negative values.
+    The quantiser of the activation is shared with negative values.
     """
 
     def __init__(self, activation: nn.Module, layer: str) -> None:

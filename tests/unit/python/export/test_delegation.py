@@ -73,7 +73,7 @@ def test_it_is_one_delegate(place_rewritten: Place, name: str) -> None:
 def test_a_linear_after_a_sum_and_its_relu_is_on_the_npu(place_rewritten: Place) -> None:
     """Vela fuses sum and ReLU into one operator.
 
-    It does so although the linear layer views its input between them.
+    Vela does so although the linear layer views its input between them.
     """
 
     class Residual(nn.Module):

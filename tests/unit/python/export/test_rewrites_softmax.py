@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """log_softmax, and softmax of masked scores.
 
-Their results in quantised PyTorch are compared with the float model.
+The results of the rewritten model in quantised PyTorch are compared with the float model.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def spec_of(function: Callable[..., torch.Tensor]) -> ModelSpec:
 def accuracy(spec: ModelSpec) -> tuple[float, list[str], Any]:
     """Return three things about the quantised model.
 
-    They are its SQNR against the float model, the messages, and the rewritten graph.
+    The three things are the SQNR against the float model, the messages, and the rewritten graph.
     """
     with torch.no_grad():
         expected = [spec.module(*sample) for sample in spec.calibration]

@@ -3,7 +3,7 @@
 // One Ethos-U55 or Ethos-U65: resets it, starts a command stream, and waits with a deadline.
 //
 // This module owns the NPU's registers and the cache maintenance around a run. It knows nothing
-// about ExecuTorch or .pte files (see backend.h). It accesses the chip around the NPU only
+// about ExecuTorch or .pte files (see backend.h). This module accesses the chip around the NPU only
 // through platform/npu_port.h.
 //
 // Lifecycle:  Npu npu(port);  npu.Open();  npu.Run() ... npu.Run().

@@ -3,8 +3,8 @@
 // One model of the image: load it, give it inputs, run it, read its outputs.
 //
 // Owns the runtime's structures for one program, in memory that the caller and
-// the generated descriptor provide. It never allocates. It knows ExecuTorch and
-// the Ethos-U delegate. It does not know boards or where inputs come from.
+// the generated descriptor provide. It never allocates. This class knows ExecuTorch and the Ethos-U
+// delegate. It does not know boards or where inputs come from.
 //
 // Lifecycle: place a Model in static storage. Call Open() once. Then, for each
 // inference:  Poison() (optional)  InputBuffer()...  Run()  OutputBuffer().
@@ -94,9 +94,9 @@ class Model {
   // input. Empty if there is no such input.
   Span<std::byte> InputBuffer(std::size_t index);
 
-  // Runs the model once. `deadline_us` is a platform::NowUs() value. It bounds only the
-  // time on the NPU; CPU operators run to their end. Inputs must be filled for each
-  // inference, because it may overwrite them.
+  // Runs the model once. `deadline_us` is a platform::NowUs() value. The deadline bounds only the
+  // time on the NPU; CPU operators run to their end. Inputs must be filled for each inference,
+  // because it may overwrite them.
   //
   // kBadArgument  the model is not open, or an input was not filled since the last
   //     Run() or Poison().
@@ -106,8 +106,8 @@ class Model {
   // kBadModel     an operator refused its arguments.
   Status Run(std::uint64_t deadline_us);
 
-  // The memory of output `index`. It holds a result only after a Run() that returned
-  // kOk. Empty if there is no such output.
+  // The memory of output `index`. The memory holds a result only after a Run() that returned kOk.
+  // Empty if there is no such output.
   Span<const std::byte> OutputBuffer(std::size_t index) const;
 
   bool is_open() const { return open_; }

@@ -38,8 +38,8 @@ class NpuPort {
   virtual bool WaitForIrq(std::uint64_t deadline_us) = 0;
 
   // Time since start-up that belongs to the host and not to the device: waits for the
-  // simulator's work, and clock.h's EmulatedWorkUs(). It does not count towards deadlines. 0 on a
-  // bus.
+  // simulator's work, and clock.h's EmulatedWorkUs(). This time does not count towards deadlines. 0
+  // on a bus.
   virtual std::uint64_t SimulatorUs() const = 0;
 
   virtual void CleanDCache(Span<const std::byte> bytes) = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Encodes bodies as frames and decodes frames (SPEC.md, section 1). It does not know what a
+// Encodes bodies as frames and decodes frames (SPEC.md, section 1). This code does not know what a
 // message means or where bytes come from. No heap; thread context only.
 #pragma once
 

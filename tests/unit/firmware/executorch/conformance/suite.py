@@ -41,7 +41,8 @@ def _digest() -> str:
 
 
 def programs() -> Path:
-    """Return the folder of all programs. They are made again when their sources have changed."""
+    """Return the folder of all programs. The programs are made again when their sources have
+    changed."""
     folder = BUILD / f"programs-{_digest()}"
     with locked(BUILD / "programs"):
         if not (folder / "complete").exists():

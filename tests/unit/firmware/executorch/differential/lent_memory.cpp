@@ -92,7 +92,7 @@ void Print(const Tensor& tensor) {
   if (bytes != nullptr && tensor.nbytes() != 0) std::printf(" %02x", static_cast<unsigned>(*bytes));
 }
 
-// A heap block. It is freed when the next one has taken its place.
+// A heap block. The block is freed when the next block has taken its place.
 using Block = std::unique_ptr<std::uint8_t[]>;
 
 class Caller {
