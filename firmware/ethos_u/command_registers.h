@@ -11,8 +11,8 @@
 namespace pilotlight::ethos_u {
 
 // Indices of the registers without a payload: first the opcodes from 0x100 on, then the opcodes
-// from 0x180 on. IFM, OFM and IFM2 share some registers. These have the same offset within each
-// block.
+// from 0x180 on. IFM, OFM and IFM2 share some registers. The shared registers have the same offset
+// within each block.
 enum Setting : std::uint32_t {
   kIfm = 0x00,
   kPadTop = 0x00,

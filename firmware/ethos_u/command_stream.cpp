@@ -31,8 +31,8 @@ constexpr std::uint32_t kReduceSum = 2;
 constexpr std::uint32_t kLrelu = 5, kClz = 7;
 
 // Derived from product and MACs. The CONFIG word in the file is untrusted; only these two of its
-// fields are compared with the hardware. For an NPU that does not exist, this returns the smallest
-// NPU.
+// fields are compared with the hardware. For an NPU that does not exist, this function returns the
+// size of the smallest NPU.
 NpuBuild BuildOf(const NpuIdentity& npu) {
   for (const NpuBuild& build : kNpuBuilds) {
     if (build.product == npu.product() && build.macs == npu.macs()) return build;

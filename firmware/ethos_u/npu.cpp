@@ -78,7 +78,7 @@ Result<RunStats> Npu::Run(const Program& program, Span<const Region> regions,
   const std::uint64_t simulator_us = SimulatorUs();
 
   // Read-only regions too: the CPU may have written them, for example when a model was loaded
-  // over the debug link. Then parts of them may exist only in dirty cache lines.
+  // over the debug link. Parts of these regions may then exist only in dirty cache lines.
   port_.CleanDCache(program.stream);
   for (const Region& region : regions) {
     if (region.given()) port_.CleanDCache(region.bytes());

@@ -203,8 +203,8 @@ void Convolve(const Tensor& input, const Tensor& weight, const T* bias, const Ge
   }
 }
 
-// Element `i` of a list with one element per dimension, or one for all. Nothing if the list has the
-// wrong length, or if the value is below `least` or too large.
+// Element `i` of a list with one element per dimension, or one for all. Returns nothing if the list
+// has the wrong length, or if the value is below `least` or too large.
 std::optional<ssize_t> Parameter(ArrayRef<int64_t> list, std::size_t i, std::size_t dims,
                                  int64_t least) {
   if (list.size() != dims && list.size() != 1) return std::nullopt;

@@ -8,7 +8,7 @@ namespace pilotlight::kernels {
 namespace {
 
 // Rounds half to even. Every supported platform starts in this rounding mode and stays in it. On
-// Cortex-M55 this is one instruction (VRINTR).
+// Cortex-M55 the rounding is one instruction (VRINTR).
 float RoundHalfToEven(float value) { return std::nearbyint(value); }
 
 }  // namespace

@@ -25,7 +25,7 @@ using pilotlight::kernels::View;
 using pilotlight::kernels::ViewOf;
 
 // Copies a tensor to another one with the same number of elements, each in the order of its own
-// dimensions. If both are contiguous, this is one loop.
+// dimensions. If both tensors are contiguous, the copy is one loop.
 void CopyInOrder(const Tensor& from, const Tensor& to) {
   const auto count = static_cast<SizesType>(to.numel());
   View source = ViewOf(from);

@@ -91,7 +91,7 @@ class Deadline:
 
     @property
     def remaining(self) -> float:
-        """Seconds left on this clock. On a busy machine, they take longer in real time."""
+        """Seconds left on this clock. On a busy machine, these seconds take longer in real time."""
         return max(0.0, self._end - now_s())
 
     @property

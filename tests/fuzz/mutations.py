@@ -107,7 +107,7 @@ def combined(base: Base, rng: random.Random) -> tuple[Edit, ...]:
 def mutations(bases: Sequence[Base], count: int, seed: int) -> Iterator[tuple[int, tuple[Edit, ...]]]:
     """Yield `count` mutations as (index of the base, edits).
 
-    At least a third of them change several numbers.
+    At least a third of the mutations change several numbers.
     """
     rng = random.Random(seed)
     open_ended = [(index, single(base, rng)) for index, base in enumerate(bases)]

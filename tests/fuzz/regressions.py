@@ -363,7 +363,7 @@ def _blob_edits() -> dict[str, tuple[str, bytes]]:
 
 
 # Blobs in which the bytes after the shortened block do not form a block. After the other blocks,
-# they form a block of another name.
+# these bytes form a block of another name.
 _TOO_SHORT = {"blob_scratch_size_length_1", "blob_vela_end_stream_length_1"}
 
 

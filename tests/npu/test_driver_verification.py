@@ -81,7 +81,7 @@ def test_a_region_that_is_a_byte_too_small_is_noticed_where_the_simulator_reache
 ) -> None:
     made = compiled(name)
     accesses = check_ends(made, judge)
-    # Vela states the size of the scratch. It pads maps to bricks and addresses to 16 bytes.
+    # Vela states the size of the scratch. Vela pads maps to bricks and addresses to 16 bytes.
     reach = max((access.end for access in accesses if access.region == 1), default=0)
     reach = max(reach, *(place.offset + place.size_bytes for place in (*made.parts.inputs, *made.parts.outputs)))
     assert made.parts.scratch_size_bytes - reach < 16 * 16, "not all that Vela allocated is accounted for"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A new product needs only some rows in products.py. This one differs from U65 in three fields."""
+"""A new product needs only some rows in products.py. The product of this test differs from U65 in
+three fields."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ Span<std::byte> BytesOf(const Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()};
 }
 
-// None if the size is not that of one number of this type.
+// None if `bytes` does not have the size of one number of this type.
 template <typename T>
 EValue NumberFrom(Span<const std::byte> bytes) {
   T number{};

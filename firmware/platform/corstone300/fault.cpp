@@ -105,8 +105,8 @@ void TakeFrame(FaultDump& dump, std::uintptr_t frame) {
 }  // namespace
 
 extern "C" [[noreturn]] __attribute__((used)) void FaultInCpp() {
-  // The MPU's settings may be the cause of the fault. Without it, the code below cannot fault on
-  // them.
+  // The MPU's settings may be the cause of the fault. With the MPU off, the code below cannot fault
+  // on these settings.
   Register(corstone300::kMpuCtrl) = 0;
   corstone300::DataSyncBarrier();
   corstone300::InstructionSyncBarrier();

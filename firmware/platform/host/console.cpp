@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The console is a socket from the supervisor. Without a supervisor, it is the terminal.
+// The console is a socket from the supervisor. Without a supervisor, the console is the terminal.
 #include "pilotlight/platform/console.h"
 
 #include <poll.h>

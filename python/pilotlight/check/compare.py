@@ -53,7 +53,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Rounding:
-    """How far two references differ over a whole data set."""
+    """The differences between two references over a whole data set."""
 
     differing: int
     elements: int

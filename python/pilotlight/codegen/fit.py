@@ -20,7 +20,7 @@ _CONTRIBUTORS_NAMED = 6
 
 @dataclass(frozen=True)
 class LinkedModel:
-    """A model of an image. shares_arena: its arena is the one that several models share."""
+    """A model of an image. shares_arena: whether several models share its arena."""
 
     name: str
     method: Method

@@ -2,9 +2,10 @@
 """Quantises and lowers a model until it compiles. Operators that fail stay on the CPU.
 
 ExecuTorch raises for a whole model if one operator fails. This module reads the operator from the
-stack frames of the exception. If no frame names one, a binary search over the delegate's operators
-finds the operator that makes the difference. Equal operators go to the CPU together with it. Each
-attempt keeps at least one more operator on the CPU, so the last attempt keeps all of them there.
+stack frames of the exception. If no frame names an operator, a binary search over the delegate's
+operators finds the operator that makes the difference. Equal operators go to the CPU together with
+it. Each attempt keeps at least one more operator on the CPU, so the last attempt keeps all of them
+there.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from pilotlight.link.messages import (
     Unasked,
 )
 
-# How often IDENTIFY is repeated while the device boots.
+# The interval at which IDENTIFY is repeated while the device boots.
 IDENTIFY_INTERVAL_S = 1.0
 # A device that boots this often during IDENTIFY will never answer.
 MOST_BOOTS = 4

@@ -19,7 +19,7 @@ from pilotlight.link.transport import CONSOLE_BUSY
 # sender, which then has to wait.
 _WINDOW_BYTES = 256 * 1024
 _LOG_BYTES = 1024 * 1024
-# How long a refused client may take to read the reason.
+# The time in which a refused client may read the reason.
 _REFUSED_S = 5.0
 
 

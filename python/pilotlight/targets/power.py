@@ -50,7 +50,7 @@ def power_up(
     idle_limit_s: float = IDLE_LIMIT_S,
     npu_faults: tuple[str, ...] = (),
 ) -> PoweredTarget:
-    """Power the build's board up with its image. If the board is on, it is powered off first.
+    """Power the build's board up with its image. A board that is on is powered off first.
 
     npu: the NPU that the emulator shall have; by default the one that the model was exported for.
     idle_limit_s: the board stays on until `power_off`, or until it has been idle for this time.

@@ -124,7 +124,7 @@ const NamedFault kFaults[] = {
        std::free(const_cast<std::uint32_t*>(&At(reinterpret_cast<std::uintptr_t>(&data_word))));
        data_word = 1;  // Otherwise the call would be a jump, which leaves no trace of the caller.
      }},
-    // Interrupt 52 has no handler. This enables it and makes it pending.
+    // Interrupt 52 has no handler. This code enables the interrupt and makes it pending.
     {"interrupt", [] { At(0xE000E104) = 1u << 20, At(0xE000E204) = 1u << 20; }},
 };
 #endif

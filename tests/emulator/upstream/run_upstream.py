@@ -41,7 +41,8 @@ from pilotlight.paths import ROOT
 from pilotlight.targets.child import start_child
 
 OUTCOMES = ("passed", "failed", "xfailed", "xpassed", "skipped")
-# Where upstream's harness searches below $EXECUTORCH_ROOT (runner_utils.py, _elf_path_candidates).
+# The path at which upstream's harness searches below $EXECUTORCH_ROOT (runner_utils.py,
+# _elf_path_candidates).
 RUNNER_FOLDERS = tuple(
     f"arm_test/arm_semihosting_executor_runner_{operators}{board}"
     for board in ("corstone-300", "corstone-300-u65")

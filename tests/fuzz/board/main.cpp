@@ -2,8 +2,8 @@
 //
 // Examines the files of a list on the board. The command line is "firmware LIST"; the list has one
 // path per line. For each file, the board prints a line "CASE path: stage error log-lines". At the
-// end it prints "END" and the number of files. A fault, a failed CHECK or a broken rule is printed
-// instead, and ends the emulator with an exit code other than 0.
+// end, the board prints "END" and the number of files. A fault, a failed CHECK or a broken rule is
+// printed instead, and ends the emulator with an exit code other than 0.
 #include <executorch/runtime/platform/platform.h>
 #include <executorch/runtime/platform/runtime.h>
 

@@ -45,7 +45,7 @@ struct Limits {
 };
 
 // Examines `file`, which is aligned to 16 bytes. If `kernels` is empty, the registered kernels are
-// used. If the runtime broke a rule, it calls Violation() and does not return.
+// used. If the runtime broke a rule, this function calls Violation() and does not return.
 Outcome Examine(Span<const std::uint8_t> file,
                 executorch::runtime::Span<const executorch::runtime::Kernel> kernels,
                 const Limits& limits, Memory& memory);

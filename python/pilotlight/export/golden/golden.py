@@ -148,7 +148,8 @@ class Answers:
 def quantised_values(values: Sequence[Any], quantisations: Sequence[Quantisation | None]) -> list[Any]:
     """Quantise like the quantised model, so that the device gets the same integers.
 
-    For outputs this is exact, because the model's last step dequantised the same integers.
+    For outputs this quantisation is exact, because the model's last step dequantised the same
+    integers.
     """
     quantize = torch.ops.quantized_decomposed.quantize_per_tensor
     return [

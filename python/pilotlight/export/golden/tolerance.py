@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far the device may be from the golden outputs if CPU operators compute in float.
+"""The permitted distance of the device from the golden outputs if CPU operators compute in float.
 
 Moving, comparing and adding floats gives the same bits everywhere; tanh and long sums do not.
 firmware/kernels/kernels.yaml says `exact: true` of each kernel that gives PyTorch's bits. The golden

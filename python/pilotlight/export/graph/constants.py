@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-# Some operators make a large tensor from a small one: zeros, expand. Up to this size the result is
+# Some operators make a large tensor from a small one: zeros, expand. A result up to this size is
 # stored.
 _SMALL_BYTES = 65536
 _PREFIX = "pilotlight_folded_"

@@ -40,7 +40,7 @@ class UserOperator:
 
     @property
     def place(self) -> str:
-        """Where it is called, without the text of the source."""
+        """The place of the call, without the text of the source."""
         inside = within(self.module, self.inner_where, "")
         return f"{self.where} ({inside})" if self.where and inside else self.where or inside
 
@@ -79,7 +79,7 @@ def is_quantisation(node: Any) -> bool:
 def _hands_on(node: Any) -> bool:
     """Whether an operator returns its input: a conversion to the same dtype, a dropout in eval.
 
-    Also true for an assertion, which has no result. Conversions come with one.
+    The result is also true for an assertion, which returns nothing. Conversions come with one.
     """
     if not node.users and node.meta.get("val") is None:
         return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far the NPU may be from quantised PyTorch for the same input integers, by kind of operator.
+"""Bounds of the NPU's distance from quantised PyTorch for the same input integers, by operator.
 
 The unit is a step of the output's scale. SPEC.md, section "Comparison with quantised PyTorch",
 explains the numbers.

@@ -48,8 +48,8 @@ def _place_state(graph_module: Any, graph_signature: Any) -> None:
 def _only_call(graph_module: Any) -> Any:
     """Return the Ethos-U delegate call that is the graph's only operation, or None.
 
-    Also None unless each input is exactly one argument and each result exactly one output. A tensor
-    that is used twice has only one place in memory, but the delegate has two.
+    The result is also None unless each input is exactly one argument and each result exactly one
+    output. A tensor that is used twice has only one place in memory, but the delegate has two.
     """
     nodes = graph_module.graph.nodes
     calls = [node for node in nodes if node.op == "call_function" and not _picks_result(node)]

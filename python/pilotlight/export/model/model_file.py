@@ -61,7 +61,7 @@ def find_model_file(model: str) -> Path:
 def load_model(file: Path) -> ModelSpec:
     """Run `file` and return the `ModelSpec` that it describes, after checking it.
 
-    While it runs, the file can import modules beside it. Later, `forward` can import these only
+    During the run, the file can import modules beside it. Later, `forward` can import these only
     inside `importable(file.parent)`.
 
     Raises ModelError with file and line if the file raises or follows no convention.

@@ -64,8 +64,8 @@ def is_separation(quantiser: Any) -> bool:
 def _is_lost_when_fused(node: Any) -> bool:
     """Whether ExecuTorch's fusion would lose the activation `node`.
 
-    That is the case if its input was computed in float and its bounds are not those of its
-    quantiser.
+    Fusion loses an activation whose input was computed in float and whose bounds are not those of
+    its quantiser.
     """
     if node.op != "call_function" or node.target not in ACTIVATIONS or len(node.users) != 1:
         return False

@@ -112,7 +112,7 @@ class _Quantiser(EthosUQuantizer):  # type: ignore[misc]
     def transform_for_annotation(self, model: Any) -> Any:
         before = numbers_in(model)
         transformed = super().transform_for_annotation(model)
-        # This comes before folding, because nothing replaces a folded operator.
+        # Numbering comes before folding, because nothing replaces a folded operator.
         number_replacements(transformed, before)
         # Upstream computes attention masks from constants.
         fold_constants(transformed)

@@ -3,7 +3,8 @@
 
 ExecuTorch moves a permutation before an elementwise operator of which only one operand has
 dimensions to permute. The other is a scalar, as in `0.25 - x`. ExecuTorch always puts the
-permutation before the first operand. Before the scalar it has no effect, so it is lost.
+permutation before the first operand. Before a scalar, a permutation has no effect, so the
+permutation is lost.
 """
 
 from __future__ import annotations

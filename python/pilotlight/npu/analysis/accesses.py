@@ -75,7 +75,8 @@ class Kernel:
     def computed_from(self, chosen: Callable[[Bytes], NDArray[np.bool_]]) -> Offsets:
         """Return the output bytes that depend on the input bytes that `chosen` selects.
 
-        This goes through the output pixel by pixel. Only streams that read unknown bytes need it.
+        The function goes through the output pixel by pixel. Only streams that read unknown bytes
+        need it.
         """
         found = [np.zeros(0, np.int64)]
         height, width, depth = self._ofm.shape

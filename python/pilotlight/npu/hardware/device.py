@@ -175,7 +175,7 @@ class Device:
         self._engine.reset()
 
     def _position(self) -> int:
-        """Return QREAD. While a stream runs, it is the byte offset of the present command."""
+        """Return QREAD. While a stream runs, QREAD is the byte offset of the present command."""
         return self._engine.position if self._running else self._qread
 
     def _command(self, value: int) -> None:

@@ -123,7 +123,8 @@ class OperandMemory:
         return self._read(source, Channel.MEM2MEM_READ)
 
     def copy_destination(self, target: Range) -> Bytes:
-        """Find the destination of a copy. In internal memory, it is a byte offset in SHRAM."""
+        """Find the destination of a copy. A destination in internal memory is a byte offset in
+        SHRAM."""
         shram = self.machine.shram
         if target.region == INTERNAL:
             if target.start + target.size > len(shram):

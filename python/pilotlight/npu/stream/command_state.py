@@ -30,7 +30,8 @@ _RESET = Fields()
 class CommandState:
     """The last command of each register. The object does not change.
 
-    A register without a command is 0, as after a reset. So is a register that the product lacks.
+    A register without a command is 0, as after a reset. A register that the product lacks is also
+    0.
     """
 
     registers: dict[str, Instruction] = field(default_factory=dict)

@@ -28,8 +28,8 @@ class Qemu(Runner):
             f"mem-path=/proc/self/fd/{inherited.shared},share=on",
             *("-display", "none", "-monitor", "none"),
             *(monitor if inherited.monitor >= 0 else ()),
-            # Board time is counted in instructions. While the CPU sleeps, it follows host time
-            # (sleep=on), because the CPU then waits for the NPU simulator, which is another
+            # Board time is counted in instructions. While the CPU sleeps, board time follows host
+            # time (sleep=on), because the CPU then waits for the NPU simulator, which is another
             # process.
             *(counting if inherited.monitor >= 0 else ()),
             *("-chardev", f"socket,id=console,fd={inherited.console}", "-serial", "chardev:console"),

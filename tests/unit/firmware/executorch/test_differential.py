@@ -98,8 +98,8 @@ REFUSED_BY_EXECUTE = {
     "input_is_a_list": "0x12",
 }
 
-# These have lists that the .pte reader does not distinguish, so the computed pool is a little
-# larger than the real one.
+# These programs have lists that the .pte reader does not distinguish, so the computed pool is a
+# little larger than the real one.
 BOUNDED = {"every_kind_of_value", "scalar_inputs", "accumulator"}
 
 

@@ -93,7 +93,8 @@ _STATIC, _DYNAMIC_BOUND = 0, 1
 
 
 def dim_order(tensor: torch.Tensor) -> tuple[int, ...]:
-    """Return the dim order that a .pte would give `tensor`. If the strides leave it open, it is contiguous.
+    """Return the dim order that a .pte would give `tensor`. If the strides leave the order open,
+    the tensor counts as contiguous.
 
     A tensor that is not dense in any order is copied, so its order is contiguous.
     """

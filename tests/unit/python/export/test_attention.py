@@ -24,7 +24,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
 
 
 class Fused(nn.Module):
-    """As in timm: one linear makes qkv, and unbind separates them."""
+    """As in timm, one linear layer makes query, key and value, and unbind separates them."""
 
     def __init__(self) -> None:
         super().__init__()

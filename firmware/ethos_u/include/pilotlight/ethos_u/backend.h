@@ -46,9 +46,9 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
   void BeginInference(std::uint64_t deadline_us);
 
   // Sets region 2: memory near the NPU, for programs that were compiled with a Dedicated_Sram
-  // memory mode. Such programs are refused without it, or if they access bytes outside it. The
-  // memory consists of whole cache lines and has the size that was given to that mode. Call this
-  // before models are loaded, because they are verified for this size. Borrowed until the next
+  // memory mode. Such programs are refused without this memory, or if they access bytes outside it.
+  // The memory consists of whole cache lines and has the size that was given to that mode. Call
+  // this before models are loaded, because they are verified for this size. Borrowed until the next
   // call.
   void SetFastScratch(Span<std::byte> memory) { fast_scratch_ = memory; }
 

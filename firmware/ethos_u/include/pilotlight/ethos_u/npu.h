@@ -140,7 +140,7 @@ class Npu {
 
  private:
   Status Reset();
-  // The NPU's addresses of a program's parts. For a region that is not given: 0.
+  // The NPU's addresses of a program's parts. The address of a region that is not given is 0.
   struct Places {
     std::uint64_t stream = 0;
     std::uint64_t regions[reg::kRegionCount] = {};

@@ -80,8 +80,8 @@ class Model {
   void Close();
 
   // Fills the temp pool and all planned buffers except the state with `pattern`, so
-  // that no data of an earlier inference can pass for a result. This covers inputs and
-  // outputs, so all inputs must be filled again. Does nothing if the model is not open.
+  // that no data of an earlier inference can pass for a result. The fill covers inputs and outputs,
+  // so all inputs must be filled again. Does nothing if the model is not open.
   void Poison(std::byte pattern);
 
   // Resets the state, which is the data that an inference passes to the next one, to the values

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the driver needs from the chip around the NPU: the NPU's registers and
-// interrupt, the data cache, and the address that the NPU uses for a CPU pointer. On
-// silicon and on Arm's FVP, a bus connects them. On emulated boards, it is a page of
-// memory shared with a simulator (platform/DESIGN.md). The driver sees no difference.
+// interrupt, the data cache, and the address that the NPU uses for a CPU pointer. On silicon and on
+// Arm's FVP, a bus connects CPU and NPU. On emulated boards, the connection is a page of memory
+// shared with a simulator (platform/DESIGN.md). The driver sees no difference.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +21,8 @@ class NpuPort {
   virtual std::uint32_t Read(std::uint32_t offset) = 0;
   virtual void Write(std::uint32_t offset, std::uint32_t value) = 0;
 
-  // False if nothing answers register accesses. After an access without an answer, it
-  // stays false until reset.
+  // False if nothing answers register accesses. After an access without an answer, the result stays
+  // false until reset.
   virtual bool alive() const = 0;
 
   // The address that the NPU uses for `cpu_address`. kNotVisible if the NPU of this board

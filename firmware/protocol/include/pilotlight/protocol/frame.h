@@ -33,8 +33,8 @@ struct Frame {
   Span<const std::byte> payload;
 };
 
-// Decodes a byte stream into frames, one byte at a time. After any damage, it recovers at the
-// next delimiter.
+// Decodes a byte stream into frames, one byte at a time. After any damage, the decoder recovers at
+// the next delimiter.
 class FrameDecoder {
  public:
   enum class Event : std::uint8_t { kNone, kFrame, kDamaged };

@@ -23,7 +23,8 @@ from programs import Assembler, bad, good  # noqa: E402
 
 # The runtimes register these themselves. Every other operator is traced.
 PRIMITIVES = re.compile(r"executorch_prim::|aten::(sym_size\.int|sym_numel|_local_scalar_dense)$")
-# Hand-written programs that the exporter cannot produce. Of the bad ones, one fails while it runs.
+# Hand-written programs that the exporter cannot produce. One of the bad programs fails while it
+# runs.
 WRITTEN_BAD = ("kernel_fails", "kernel_missing_twice", "constants_twice")
 
 
