@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A clock for tests with a fake device: it advances only when somebody reads it.
+"""A clock for tests with a fake device: the clock advances only when code reads it.
 
 A test that waits 10 ms of real time for a fake device fails on a machine that is busy for 20 ms.
 """

@@ -196,7 +196,8 @@ Error InstructionDecoder::VerifyKinds(Span<const Chain> chains) {
   for (std::size_t i = 0; i < chains.size(); ++i) {
     const auto& instructions = *TableAt(plan_.chains(), i)->instructions();
     for (std::size_t k = 0; k < chains[i].count; ++k) {
-      // A copy, because the calls below write to it. The instruction that runs is already complete.
+      // The instruction is copied, because the calls below write to it. The instruction that runs
+      // is already complete.
       Instruction instruction = chains[i].instructions[k];
       std::uint32_t op_index = 0;
       const char* signature = nullptr;

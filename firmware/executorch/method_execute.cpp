@@ -122,7 +122,7 @@ void TakeBackLentMemory(const Chain* chains, size_t count) {
   }
 }
 
-// After the call, the borrower may grow as far as the lender could, within its shape in the file.
+// After the call, the borrower may grow to the lender's limit, within its shape in the file.
 Error RunLender(const Instruction& instruction, EventTracer* event_tracer,
                 MemoryAllocator* temp_allocator, const EValue* values,
                 const executorch_flatbuffer::ExecutionPlan& plan) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Program: opens a .pte and finds its parts. load() verifies the whole file. The other functions
-// rely on that, and check only what a caller passes in.
+// rely on this verification, and check only the arguments of a caller.
 #include <executorch/runtime/executor/program.h>
 
 #include <cstddef>
@@ -152,7 +152,7 @@ Result<SegmentExtent> ExtentOf(const executorch_flatbuffer::Program* program,
                        static_cast<std::size_t>(segment->size())};
 }
 
-// Loads the constants' segment. It stays loaded as long as the program exists.
+// Loads the constants' segment. The segment stays loaded as long as the program exists.
 Result<FreeableBuffer> LoadConstants(DataLoader* loader,
                                      const executorch_flatbuffer::Program* program,
                                      std::size_t segment_base_offset) {

@@ -12,7 +12,8 @@
 
 namespace pilotlight::executorch_runtime {
 
-// The part of a program that a refusal is about. The log line begins with it: "forward, value 3: ".
+// The part of a program that a refusal is about. The log line begins with the place: "forward,
+// value 3: ".
 struct Place {
   const char* method;  // Null: the program itself.
   const char* what;

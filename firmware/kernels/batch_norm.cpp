@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // _native_batch_norm_legit_no_training.out, and _native_batch_norm_legit.no_stats_out, which
-// instance normalisation is exported as. Both work per channel, in any dim order.
+// instance normalisation is exported as. Both operators work per channel, in any dim order.
 #include <cmath>
 #include <cstdint>
 #include <optional>

@@ -262,7 +262,7 @@ Tensor& convolution_out(KernelRuntimeContext& context, const Tensor& input, cons
     const int64_t size = transposed
                              ? (static_cast<int64_t>(axis.in) - 1) * *step - margin + reach + *extra
                              : (span < 0 ? -1 : span / *step + 1);
-    // PyTorch refuses an empty output. It also refuses an output padding that is smaller than
+    // PyTorch refuses an empty output. PyTorch also refuses an output padding that is smaller than
     // neither the stride nor the dilation.
     sound = axis.taps >= 1 && size >= 1 && shape.Append(size) &&
             (*extra == 0 || *extra < *step || *extra < *spread);

@@ -38,7 +38,7 @@ void CopyInOrder(const Tensor& from, const Tensor& to) {
     Copy(source, target);
     return;
   }
-  // The two nests of loops have nothing in common, so each element is copied by itself, with an
+  // The two nests of loops have nothing in common, so the copy goes element by element, with an
   // index for each tensor.
   View one_source = source;
   View one_target = target;

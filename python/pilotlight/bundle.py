@@ -132,7 +132,7 @@ def _tensor(raw: dict[str, Any]) -> TensorInfo:
 
 
 def _problem(info: ModelInfo) -> str:
-    """Return what is wrong with the values, which may have any JSON type; "" if nothing is."""
+    """Return the problem with the values, which may have any JSON type; "" if there is none."""
     if info.tolerances and len(info.tolerances) != len(info.outputs):
         return f"has {len(info.tolerances)} tolerances for {len(info.outputs)} outputs"
     texts = (info.name, info.source, info.target, info.system_config, info.memory_mode, info.pte_sha256)

@@ -27,7 +27,7 @@ _LOAD_GOAL = 0.5
 _SPEED_GOAL = 8.0
 _FLOAT_GOAL = 4.0
 _COMMAND_GOAL_US = 50.0
-# 1 is linear. The rest is a margin for a machine that others use.
+# 1 is linear. The part above 1 is a margin for other work on the machine.
 _GROWTH_GOAL = 1.1
 _CHECKED_SAMPLES = 8
 

@@ -59,7 +59,7 @@ class Kws:
 
 @dataclass(frozen=True)
 class Listened:
-    """One stream through the device, and what the device reported."""
+    """One stream through the device, and the device's reports."""
 
     kws: Kws
     build: Path

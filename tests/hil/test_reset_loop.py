@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board that never reaches the check protocol, and what flash, check and fault say about it.
+"""A board that never reaches the check protocol, and the messages of flash, check and fault about
+it.
 
 The tests replace the image in a build folder of digits by a probe that fails in a constructor.
 """

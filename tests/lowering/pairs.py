@@ -3,7 +3,7 @@
 
 The operators are those that upstream fuses or decomposes. A graph is `second(first(x))` in a
 surrounding that decides which values share a quantiser. Its weights and samples follow from its
-number, so each graph can be made again by itself.
+number, so each graph can be made again separately.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def stages(place: Place, coverage: CoverageMap) -> Sequence[Stage]:
 def _quick(place: Place, coverage: CoverageMap) -> tuple[Stage, ...]:
     """Some tests that run the line, in one process.
 
-    The whole files follow: a test may look at what a fixture made for another test.
+    Whole files follow, because a test may check the result of a fixture that ran in another test.
     """
     tests = coverage.quickest(str(place.file), place.line, _SECONDS_OF_QUICK_TESTS)
     if not tests:

@@ -390,7 +390,7 @@ def mul_int32(make: Maker) -> None:
 
 
 def maximum_minimum(make: Maker) -> None:
-    """A maximum or minimum. TOSA has these only in 32 bits.
+    """A maximum or minimum. TOSA has both operators only in 32 bits.
 
     Vela merges narrow ones with the rescales around them.
     """

@@ -166,7 +166,7 @@ def _is_argument(operator: dict[str, Any]) -> bool:
 def accuracy(output: dict[str, Any]) -> tuple[float, float, float]:
     """Return the ratios of quantised and golden in dB, and the loss of golden.
 
-    A report has no ratio if there is no noise or no signal. Without noise the ratio counts as
+    A report has no ratio if the noise or the signal is zero. Without noise the ratio counts as
     infinite, without a signal as minus infinity.
     """
     quantised, golden = (_ratio(output, stage) for stage in ("quantised", "golden"))

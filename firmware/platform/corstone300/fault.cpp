@@ -45,7 +45,7 @@ __attribute__((section(".noinit"))) Kept kept;
 constexpr std::size_t kFaultStackWords = 128;
 __attribute__((used, aligned(8))) std::uint32_t fault_stack[kFaultStackWords];
 
-// FaultEntry saves here what the core does not save at exception entry.
+// FaultEntry saves here the registers that the core does not save at exception entry.
 struct Entry {
   std::uint32_t r4_to_r11[8];
   std::uint32_t exc_return;

@@ -92,8 +92,8 @@ class MailboxPort final : public NpuPort {
   void InvalidateDCache(Span<std::byte>) override {}
 
  private:
-  // The simulator may finish before the driver waits for it. Its interrupt must not count as work
-  // of the CPU, so the wait starts at the command that starts the NPU.
+  // The simulator may finish before the driver waits for it. The simulator's interrupt must not
+  // count as work of the CPU, so the wait starts at the command that starts the NPU.
   void BeginRun() {
     running_ = true;
     BeginWaiting();

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the speech, trains the keyword network and writes weights.npz, calibration.npz and heldout.npz beside itself.
+"""Makes the speech, trains the keyword network and writes weights.npz, calibration.npz and
+heldout.npz beside this file.
 
     python python/models/kws/train.py
 

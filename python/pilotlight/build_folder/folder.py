@@ -135,7 +135,7 @@ class BuildFolder:
         return (self._generated / "build_id.txt").read_text(encoding="ascii").strip()
 
     def memory_of_models(self) -> dict[str, Any]:
-        """Return, for each model, what codegen.arenas.Arenas.from_json reads."""
+        """Return, for each model, the values that codegen.arenas.Arenas.from_json reads."""
         memory: dict[str, Any] = json.loads((self._generated / "memory.json").read_text(encoding="utf-8"))
         return memory
 

@@ -63,7 +63,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Observations:
-    """The data for the pictures. They are not part of the JSON record."""
+    """The data for the pictures. The pictures are not part of the JSON record."""
 
     info: ModelInfo
     data: DataSet

@@ -4,8 +4,8 @@
 ExecuTorch raises for a whole model if one operator fails. This module reads the operator from the
 stack frames of the exception. If no frame names an operator, a binary search over the delegate's
 operators finds the operator that makes the difference. Equal operators go to the CPU together with
-it. Each attempt keeps at least one more operator on the CPU, so the last attempt keeps all of them
-there.
+this operator. Each attempt keeps at least one more operator on the CPU, so the last attempt keeps
+all of them there.
 """
 
 from __future__ import annotations

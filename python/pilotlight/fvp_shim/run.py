@@ -62,7 +62,7 @@ class _Machine:
         self._page = Page(self._shared, page_address - self._memory.origin)
         self._page.initialise(secrets.randbits(32))
         # The simulator is not loaded yet. A posted write makes the firmware's first read wait for
-        # it.
+        # the simulator.
         self._page.post(PostedWrite(RESET, 0))
         self._page.present = True
         self._line, emulator_line = socket.socketpair()

@@ -129,7 +129,7 @@ class Session(Exchange):
                 )
 
     def run(self, model: int, number: int, timeout_s: float, deadline: Deadline, *, continues: bool) -> RunDone:
-        """Run one inference. `timeout_s` is the device's limit for it.
+        """Run one inference. `timeout_s` is the device's limit for the inference.
 
         continues: start from the state after the model's last run instead of the initial state.
         """

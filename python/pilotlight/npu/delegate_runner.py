@@ -32,7 +32,7 @@ from pilotlight.pte.ethos_u import IoTensor, parse_blob, parse_payload
 _REGION_SPACING = 1 << 28
 _STREAM_ADDRESS = (REGIONS + 1) * _REGION_SPACING
 _SCRATCH = 1
-# The fast scratch area of U65. A blob does not tell how much of it the stream uses.
+# The fast scratch area of U65. A blob does not say how much of this area the stream uses.
 _FAST_SCRATCH = 2
 _FAST_SCRATCH_BYTES = 4 << 20
 # The second AXI port serves region 0, as in Arm's driver.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Offers the target's console on a loopback TCP port to one client at a time.
 
-As a proxy, the supervisor chooses the port itself, and it knows when nobody uses the board. Output
-without a client is dropped, as on a real serial line; the log keeps it.
+As a proxy, the supervisor chooses the port itself and knows when the board is idle. Output without
+a client is dropped, as on a real serial line; the log keeps it.
 """
 
 from __future__ import annotations

@@ -227,7 +227,7 @@ def run_cases(campaign: Campaign, cases: list[str], workers: int) -> None:
 
 
 def operator(case: str) -> str:
-    """Return the name of what a case tests.
+    """Return the name of the operator or model that a case tests.
 
     >>> operator("ops/test_add.py::test_add_tensor_u55_INT[5d_float]")
     'ops/add'

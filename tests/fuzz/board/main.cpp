@@ -58,7 +58,7 @@ class Arena final : public Memory {
   std::size_t used_bytes_ = 0;
 };
 
-// A missing file or too little memory for it is the caller's error.
+// A missing file, or too little memory for a file, is the caller's error.
 Span<std::uint8_t> ReadFile(const char* path, Arena& arena) {
   const semihosting::File file(path, semihosting::File::Mode::kRead);
   std::size_t size_bytes = 0;

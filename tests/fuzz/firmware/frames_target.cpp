@@ -4,7 +4,8 @@
 //   even   bytes as they come over the wire
 //   odd    messages (u8 type, u16 length, payload). They are framed here, because mutated frames
 //          would fail the CRC.
-// Both go to a bare decoder with a small buffer and, in pieces, to the server of the check app.
+// Both kinds of input go to a bare decoder with a small buffer and, in pieces, to the server of the
+// check app.
 #include <cstdio>
 #include <cstring>
 #include <vector>
@@ -101,7 +102,7 @@ struct Wire final : protocol::ByteSink {
   Bytes bytes;
 };
 
-// Returns the messages in `input` as frames. A payload is cut to what one body can hold.
+// Returns the messages in `input` as frames. A payload is cut to the size that one body can hold.
 Bytes FrameMessages(Span<const std::byte> input) {
   Wire wire;
   Bytes body(check::kBodyBytes);

@@ -77,7 +77,7 @@ Bytes ReadFile(const char* path) {
   return Bytes((std::istreambuf_iterator<char>(file)), {});
 }
 
-// Limits this process's own processor time, so that a busy machine ends no case.
+// Limits this process's own processor time, so that no case ends only because the machine is busy.
 void SetLimit(int seconds) {
   const struct itimerval limit = {{0, 0}, {seconds, 0}};
   setitimer(ITIMER_PROF, &limit, nullptr);

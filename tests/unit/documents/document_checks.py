@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checks of documents. Each takes a page and facts about the checkout, and returns what is wrong in the page."""
+"""The checks of documents. Each check takes a page and facts about the checkout, and returns the
+findings in the page."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ _IF_FOREIGN = "a name from elsewhere is added to FOREIGN in tests/unit/documents
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong in a document, where, and what to do. `subject` is the word that is wrong."""
+    """A finding in a document: the place, the problem, and what to do. `subject` is the word that
+    is wrong."""
 
     page: str
     line: int

@@ -87,7 +87,7 @@ def zoo_spec(
 
 
 def import_torchvision() -> None:
-    """Import torchvision, even beside a PyTorch that does not fit its compiled part.
+    """Import torchvision, even if the installed PyTorch does not fit its compiled part.
 
     The package on PyPI is compiled for CUDA. Beside a CPU build of PyTorch, the operators of
     torchvision are unknown, and the import fails at the first of them. The networks of torchvision

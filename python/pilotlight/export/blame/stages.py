@@ -2,7 +2,7 @@
 """The stages from the user's PyTorch model to the NPU, and their intermediate results.
 
 A stage computes the model for one sample. A result has the name of the quantiser after its
-operator. Results are in real units, whatever numbers the stage computes with.
+operator. Results are in real units, even if the stage computes with integers.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class FloatStage:
     def __init__(self, observed: Any, quantised: Any) -> None:
         self._module = observed
         # The quantiser before a separated activation clips only values that the activation drops,
-        # so that is no loss.
+        # so nothing is lost.
         self._sources = {node.args[0].name: node.name for node in _quantisers(quantised) if not is_separation(node)}
 
     def results(self, sample: Sequence[Any]) -> Results:

@@ -108,7 +108,8 @@ class Comparison:
     results: one entry for each quantiser with a counterpart, in order of computation.
     quantisers: the number of quantisers, including those without a counterpart. Quantisers after
         operators that only move values do not count, because upstream joins such operators and
-        mixes their provenance. Their values are compared where the next operator uses them.
+        mixes their provenance. The values of these quantisers are compared where the next operator
+        uses them.
     """
 
     def __init__(self, module: Any, lowered: Lowered) -> None:

@@ -127,9 +127,9 @@ def number_replacements(graph_module: Any, before: Mapping[int, frozenset[str]])
     """Number the nodes that passes put in place of the user's operators without copying the number.
 
     before: `numbers_in` of the graph before these passes. Numbers follow the order of computation.
-    So a new node belongs to an operator that was removed. Its number is not below those of the
-    node's inputs and not above those of its users, and it used the same inputs of the model, or
-    more. If there is no such operator, the node gets the number of its user.
+    So a new node belongs to an operator that was removed. The operator's number is not below those
+    of the node's inputs and not above those of its users, and it used the same inputs of the model,
+    or more. If there is no such operator, the node gets the number of its user.
     """
     calls = [node for node in graph_module.graph.nodes if node.op == "call_function"]
     inputs_used = _inputs_used(graph_module)

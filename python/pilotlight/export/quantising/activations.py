@@ -4,7 +4,7 @@
 ExecuTorch removes a ReLU after a convolution or linear layer and lets the quantiser's lowest value
 stand for zero. This is correct only if the zero point is the lowest value of the type. It is wrong
 if the ReLU shares its quantiser with values that may be negative: in a branch of `cat`, or before a
-sum. So this module quantises the layer's result by itself, with the ReLU's scale and zero point,
+sum. So this module quantises the layer's result separately, with the ReLU's scale and zero point,
 and the ReLU then works on integers. PyTorch gives the same bits with and without this step: a
 monotone activation commutes with rounding if its bounds are rounded with the same scale and zero
 point.
@@ -57,7 +57,8 @@ def separate_activations(converted: Any) -> int:
 
 
 def is_separation(quantiser: Any) -> bool:
-    """Whether `separate_activations` added `quantiser`, which clips what the activation drops."""
+    """Whether `separate_activations` added `quantiser`, which clips only values that the activation
+    drops."""
     return bool(quantiser.meta.get(_SEPARATION))
 
 

@@ -104,7 +104,8 @@ def observed(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
 
 
 class _Quantiser(EthosUQuantizer):  # type: ignore[misc]
-    """Upstream's quantiser. Its rewritings here keep the user's operator numbers.
+    """Upstream's quantiser. This subclass keeps the user's operator numbers in upstream's
+    rewritings.
 
     Operators on constants that the rewritings add are folded.
     """

@@ -20,7 +20,7 @@ from programs import Json, jump_false, kernel, move, plan, program, tensor, valu
 
 INVALID_STATE, INVALID_TYPE, INVALID_PROGRAM = "0x2", "0x13", "0x23"
 
-# One value of each kind. The calls below refer to it by its index.
+# One value of each kind. Calls refer to them by index.
 VALUES = {
     "Null": value("Null"),
     "Tensor": tensor([2, 3], at=0),
@@ -35,7 +35,7 @@ VALUES = {
     "OptionalTensorList": value("OptionalTensorList", items=[-1]),
 }
 KINDS = tuple(VALUES)
-ITEM = value("Int", int_val=1)  # Index 11. Only the list refers to it: a primitive may change the kinds of the others.
+ITEM = value("Int", int_val=1)  # Index 11. A primitive may change the kinds of the other values.
 OUT_INDEX, OUT = 12, tensor([2, 3], at=64)  # A kernel may not write a tensor that it reads.
 NAMES = {
     "Null": "None",

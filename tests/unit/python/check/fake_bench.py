@@ -38,7 +38,7 @@ def record_expectations(build_dir: Path) -> None:
 class Bench:
     """Runs a check on a fake device with given faults.
 
-    obituary: what the device's supervisor would report.
+    obituary: the reason that the device's supervisor would report.
     """
 
     build_dir: Path

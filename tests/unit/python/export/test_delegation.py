@@ -90,7 +90,7 @@ def test_a_linear_after_a_sum_and_its_relu_is_on_the_npu(place_rewritten: Place)
 
 
 def test_a_mask_that_is_made_of_constants_is_a_constant_of_the_delegate(place_rewritten: Place) -> None:
-    """As a delegate of its own, the mask would have an output that nobody writes."""
+    """In a separate delegate, no command would write the mask, because it is a constant."""
     attempt, attempts = place_rewritten(Causal(), torch.randn(1, 2, 5, 4))
     assert attempts.kept == {}
     assert [operator.name for operator in attempt.lowered.on_cpu] == []

@@ -58,7 +58,7 @@ def test_scores_beside_pixels_are_a_warning_with_line_and_remedy_and_make_the_ch
     result = found(BOXES, fp32)
     (warning,), (weak,) = result.warnings, result.weak
     assert "3 of 7 slices along axis 1 below 10 dB, the worst at index" in warning and "0.0 dB" in warning
-    assert "made by cat at net.py:19" in warning and "outputs of their own" in warning
+    assert "made by cat at net.py:19" in warning and "separate outputs" in warning
     assert "3 of 7 rows along axis 1, the first at index 4" in weak
 
 
@@ -176,7 +176,8 @@ def test_the_data_set_is_held_against_calibration(samples: list[list[float]], wa
 
 
 @pytest.mark.parametrize(
-    ("value", "said", "hint"), [(np.nan, "has 1 NaN in input 0", "repair"), (-np.inf, "1 infinite values", "finfo")]
+    ("value", "said", "hint"),
+    [(np.nan, "has 1 NaN in input 0", "correct its source"), (-np.inf, "1 infinite values", "finfo")],
 )
 def test_calibration_that_no_range_holds_is_refused_with_its_place(value: float, said: str, hint: str) -> None:
     with pytest.raises(ModelError, match=f"calibration sample 1 has .*{said.split(maxsplit=1)[-1]}") as caught:

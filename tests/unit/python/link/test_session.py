@@ -209,7 +209,8 @@ def test_never_more_requests_are_under_way_than_the_device_takes(device: Devices
         write(data)
 
     def counted_read(most: int, timeout_s: float) -> bytes:
-        # Returns one answer at a time, so that one request at a time may follow.
+        # Returns one answer at a time, so that the next request follows only after the previous
+        # answer.
         frame = read(1, timeout_s)
         while not (frame.endswith(b"\0") and len(frame) > 1):
             frame += read(1, timeout_s)

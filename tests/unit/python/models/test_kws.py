@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The committed keyword network is the one that its README describes.
+"""The committed keyword network has the figures that its README states.
 
 Its features follow their formulas.
 """

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The arithmetic of quantize_per_tensor and dequantize_per_tensor on arrays: what the kernels do to
-// each element, as PyTorch defines it. Golden values: torch.ops.quantized_decomposed,
+// The arithmetic of quantize_per_tensor and dequantize_per_tensor on arrays. The kernels compute
+// each element with it, as PyTorch defines. Golden values: torch.ops.quantized_decomposed,
 // tests/unit/firmware/executorch.
 #pragma once
 

@@ -16,8 +16,8 @@ namespace pilotlight::platform {
 class NpuPort {
  public:
   // One 32-bit register at byte `offset` from the NPU's base. A read sees the effect of
-  // all earlier writes. It returns 0 if nothing answered, which only happens with a
-  // simulated NPU; see alive().
+  // all earlier writes. A read returns 0 if nothing answered, which only happens with a simulated
+  // NPU; see alive().
   virtual std::uint32_t Read(std::uint32_t offset) = 0;
   virtual void Write(std::uint32_t offset, std::uint32_t value) = 0;
 

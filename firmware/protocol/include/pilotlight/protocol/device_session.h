@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The device's half of a session (SPEC.md). It handles BOOT, IDENTIFY, NAK, ERROR, LOG, RESET
-// and READ_FAULT, and decodes received bytes. An app adds its own requests.
+// The device's half of a session (SPEC.md). The session handles BOOT, IDENTIFY, NAK, ERROR, LOG,
+// RESET and READ_FAULT, and decodes received bytes. An app adds its own requests.
 //
 // The session owns the nonce, the counters of frames and log lines, and the decoder. The session
 // knows nothing about models or boards.
@@ -23,7 +23,7 @@ namespace pilotlight::protocol {
 inline constexpr std::size_t kMaxLogBytes = 200;  // A longer line is cut.
 inline constexpr std::size_t kLogBodyBytes = kMaxLogBytes + 16;
 
-// The facts in the answer to IDENTIFY. They must not change after the first Receive(). All
+// The facts in the answer to IDENTIFY. These facts must not change after the first Receive(). All
 // pointers refer to storage that outlives the session.
 struct DeviceFacts {
   const char* build_id = "";

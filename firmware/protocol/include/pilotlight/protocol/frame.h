@@ -21,8 +21,8 @@ class ByteSink {
   ~ByteSink() = default;
 };
 
-// Writes delimiter, COBS(body), delimiter. `body` is the result of BodyWriter::Finish(). COBS
-// looks ahead in it, so this needs no second buffer.
+// Writes delimiter, COBS(body), delimiter. `body` is the result of BodyWriter::Finish(). COBS looks
+// ahead in the body, so this needs no second buffer.
 void WriteFrame(Span<const std::byte> body, ByteSink& sink);
 
 // An intact frame. `payload` points into the decoder's buffer and is valid until the next
