@@ -30,7 +30,7 @@ _BUILD_DEADLINE_S = 600.0
 # in units of the board's instruction_ns, so one instruction counts as 16.
 _SHIFT = 10
 _LAST_LINE = "bench end"
-# As in programs.py, which is not imported because it loads PyTorch.
+# The same value as in programs.py, which is not imported because it loads PyTorch.
 _COUNT = 16
 _LOOPS = (1000, 2000)
 _INSTRUCTIONS_A_TURN = 2

@@ -81,7 +81,8 @@ class ResNet8(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """For ToyADMOS: five frames of 128 mel bins, through a bottleneck of eight values."""
+    """The network for ToyADMOS: five frames of 128 mel bins pass through a bottleneck of eight
+    values."""
 
     example = (torch.zeros(1, 640),)
 

@@ -641,7 +641,7 @@ def branches(make: Maker) -> None:
 
 
 def up_and_skip(make: Maker) -> None:
-    """As in a U-Net: pool, convolve, double the size, concatenate."""
+    """A part of a U-Net: pool, convolve, double the size, concatenate."""
     x = make.activation((1, 2 * make.integer(2, 10), 2 * make.integer(2, 10), make.choose(4, 8, 16)))
     low = _block(make, make.max_pool2d(x, (2, 2), (2, 2), (0, 0, 0, 0)), make.choose(8, 16), 3)
     up = make.resize(low, (4, 2, 4, 2), (-1, -1), (1, 1), "nearest")

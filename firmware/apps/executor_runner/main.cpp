@@ -36,7 +36,7 @@ Span<std::byte> Ddr() {
       PILOTLIGHT_BOARD_MEMORY_DDR_SIZE};
 }
 
-// Static storage, because a loaded program has pointers into itself.
+// The object is in static storage, because a loaded program has pointers into itself.
 ethos_u::Npu npu{platform::BoardNpuPort()};
 std::optional<ProgramRun> program_run;
 

@@ -29,8 +29,8 @@ constexpr std::uint32_t kMethodPoolBytes = 16u << 20;
 // This only bounds the wait for the NPU. The process that starts the emulator limits the whole
 // time.
 constexpr std::uint64_t kDeadlineUs = 3600ull * 1'000'000;
-// For programs compiled with a Dedicated_Sram memory mode. Vela's vela.ini has up to 512 KiB
-// (arena_cache_size).
+// The fast scratch is for programs compiled with a Dedicated_Sram memory mode. Vela's vela.ini has
+// up to 512 KiB (arena_cache_size).
 constexpr std::size_t kFastScratchBytes = 2u << 20;
 
 // "<base>-<index>.bin"

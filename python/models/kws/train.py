@@ -172,8 +172,8 @@ def main() -> None:
 
     heard = cached_speech("test", test_voices, labels, TEST_WORDS_PER_CLASS, 1, SEED + 2)
     test_x, test_y = make_features(mfcc, heard, 1, TEST_WORDS_PER_CLASS, SEED + 3, stretch=False)
-    # In half precision, as in the committed file, so that the report and the check on the device
-    # use the same numbers.
+    # Stored in half precision, as in the committed file, so that the report and the check on the
+    # device use the same numbers.
     test_x = test_x.astype(np.float16).astype(np.float32)
     print(f"features after {time.monotonic() - started:.0f} s", flush=True)
 

@@ -56,7 +56,7 @@ def bundle_names(models: Sequence[str]) -> list[str]:
         if not longer:
             break
     for index in alike:
-        # net.py and net.pt2 in one folder: add the ending.
+        # If net.py and net.pt2 are in one folder, add the ending.
         names[index] += Path(models[index]).suffix.replace(".", "-")
     return names
 

@@ -215,8 +215,8 @@ class Attempts:
     def _with_equals(self, found: list[int], why: str) -> list[int]:
         """Add the operators that would fail in the same way.
 
-        These are the operators equal to `found`. If the same error has occurred before at an
-        operator of the same name, they are all operators of that name.
+        The result has all operators equal to `found`. If the same error has occurred before at an
+        operator of the same name, the result has all operators of that name.
         """
         kinds: dict[int, str] = {}
         names: dict[int, str] = {}

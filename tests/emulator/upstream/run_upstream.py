@@ -107,7 +107,7 @@ def set_up(out: Path, image: Path, case_limit_s: float) -> Campaign:
 
 
 def pytest_command(campaign: Campaign, *arguments: str) -> list[str]:
-    # As in upstream's own instructions: its conftest.py applies, and our pytest configuration does
+    # As upstream's own instructions say, its conftest.py applies and our pytest configuration does
     # not.
     fixed = ["-c", os.devnull, "--rootdir", str(campaign.suite), "-p", "no:cacheprovider", "-q"]
     return [sys.executable, "-m", "pytest", *fixed, *arguments]

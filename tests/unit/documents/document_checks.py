@@ -208,7 +208,7 @@ def _is_there(text: str, places: Sequence[str], checkout: Checkout) -> bool:
         if from_there in checkout.paths or from_there in checkout.stems:
             return True
     if "/" in path:
-        # As in an #include, of ours or of ExecuTorch's wheel.
+        # The path may be that of an #include, of ours or of ExecuTorch's wheel.
         ours = any(name.endswith(f"/include/{path}") for name in checkout.files)
         return ours or any((folder / path).exists() for folder in checkout.upstream)
     # A file anywhere, or one that a program writes and therefore names.

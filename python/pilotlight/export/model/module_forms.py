@@ -81,7 +81,7 @@ def _module_of(program: Any, where: str) -> Any:
 
 
 def _refuse_quantised(module: Any, where: str) -> None:
-    """Raise ModelError if a module was quantised or prepared in another way than PT2E's."""
+    """Raise ModelError if a module was quantised or prepared by another method than PT2E."""
     for path, part in module.named_modules():
         name = f"{type(part).__module__}.{type(part).__qualname__}"
         place = f"module {path} is" if path else "module is"

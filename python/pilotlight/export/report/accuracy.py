@@ -81,7 +81,7 @@ def worst_slices(info: TensorInfo, fp32: Array, golden: Array) -> tuple[SliceAcc
 def lost_rows(info: TensorInfo, fp32: Array, golden: Array) -> dict[int, list[int]]:
     """Return, for each axis, the slices that never change in golden but vary in FP32.
 
-    With one sample: the slices that are zero in golden but not in FP32.
+    With one sample, return the slices that are zero in golden but not in FP32.
 
     >>> scores = np.tile([[0.3, 0.3], [0.4, 0.4]], (8, 1))
     >>> lost_rows(TensorInfo("y", "int8", (1, 2), 1.2, -128), scores, scores * [1, 0])

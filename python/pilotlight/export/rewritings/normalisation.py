@@ -23,8 +23,9 @@ _FOLDED_BY_UPSTREAM = ("aten.conv1d", "aten.conv2d", "aten.conv3d", "aten.conv_t
 def _affine(node: Any) -> Function | None:
     """Return one of three forms of a batch norm, or None.
 
-    If a linear layer is before it: that layer with new weights. Else a depthwise convolution over
-    one point, for one- or two-dimensional planes. Else a product and a sum.
+    If a linear layer is before the batch norm, the form is that layer with new weights. For one- or
+    two-dimensional planes, it is a depthwise convolution over one point. In other cases, it is a
+    product and a sum.
     """
     x, weight, bias, mean, variance, training, _, epsilon, *_ = node.args
     held = [source for source in (weight, bias, mean, variance) if source is not None]

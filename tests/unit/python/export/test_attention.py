@@ -36,7 +36,7 @@ class Fused(nn.Module):
 
 
 class Gpt(nn.Module):
-    """As in Hugging Face's GPT-2: addmm with parameters, split, and a causal mask."""
+    """As in Hugging Face's GPT-2, with addmm with parameters, split, and a causal mask."""
 
     def __init__(self) -> None:
         super().__init__()

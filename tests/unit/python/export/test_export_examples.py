@@ -9,7 +9,18 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["accuracy", "report", "source_lines", "targets"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "golden.comparison",
+        "graph.source_lines",
+        "lowering.targets",
+        "report.accuracy",
+        "report.findings",
+        "rewritings.picking",
+        "upstream.reasons",
+    ],
+)
 def test_docstring_examples_hold(name: str) -> None:
     result = doctest.testmod(importlib.import_module(f"pilotlight.export.{name}"))
     assert result.attempted > 0

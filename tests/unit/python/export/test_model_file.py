@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model files: both conventions, and one clear message for each mistake.
+"""Model files follow one of several conventions, and each mistake has one clear message.
 
 Nothing is exported here.
 """

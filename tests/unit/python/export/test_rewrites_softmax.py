@@ -87,9 +87,9 @@ def spec_of(function: Callable[..., torch.Tensor]) -> ModelSpec:
 
 
 def accuracy(spec: ModelSpec) -> tuple[float, list[str], Any]:
-    """Return three things about the quantised model.
+    """Return the SQNR, the messages and the graph of the quantised model.
 
-    The three things are the SQNR against the float model, the messages, and the rewritten graph.
+    The SQNR is against the float model, and the graph is the rewritten one.
     """
     with torch.no_grad():
         expected = [spec.module(*sample) for sample in spec.calibration]
