@@ -14,7 +14,8 @@ _STEP_S = 1e-4
 
 
 class StillClock:
-    """Takes the place of the clock that all deadlines share. Each reading takes 0.1 ms of its time."""
+    """Takes the place of the clock that all deadlines share. Each reading takes 0.1 ms of the
+    clock's own time."""
 
     def __init__(self) -> None:
         self._now = 0.0

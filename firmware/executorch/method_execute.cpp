@@ -213,7 +213,8 @@ Error Method::execute_instruction() {
 
 Error Method::execute() {
   internal::event_tracer_create_event_block(event_tracer_, "Execute");
-  // If execute() fails, the event has no end, as in the wheel. A profile then shows that it failed.
+  // If execute() fails, the event has no end, as in the wheel. A profile then shows that the run
+  // failed.
   const EventTracerEntry event =
       internal::event_tracer_begin_profiling_event(event_tracer_, "Method::execute");
   EXECUTORCH_SCOPE_PROF("Method::execute");

@@ -105,7 +105,7 @@ Error CheckFrame(const FreeableBuffer& data) {
 }
 
 // Runs on every load, at every verification level that the caller may ask for. Code that reads the
-// program later does not check it again.
+// program later does not repeat these checks.
 Error Verify(const FreeableBuffer& data, const FileLayout& layout) {
 #if PILOTLIGHT_EXECUTORCH_VERIFIER
   constexpr std::size_t kMaxBytes = FLATBUFFERS_MAX_BUFFER_SIZE - 1;
@@ -134,8 +134,8 @@ Error Verify(const FreeableBuffer& data, const FileLayout& layout) {
 #endif
 }
 
-// The position of one entry of Program.segments. Verification has checked that it is inside the
-// file.
+// The position of one entry of Program.segments. Verification has checked that the segment is
+// inside the file.
 struct SegmentExtent {
   std::size_t offset;  // From the start of the file.
   std::size_t size_bytes;

@@ -48,8 +48,8 @@ Error VerifyShape(const executorch_flatbuffer::Tensor& tensor, const Place& plac
   return VerifyStrides(tensor, place);
 }
 
-// Kernels read elements in place, with instructions that need alignment. The widest of them reads
-// eight bytes at once.
+// Kernels read elements in place, with instructions that need alignment. The widest of these
+// instructions reads eight bytes at once.
 bool IsAligned(std::uint64_t offset, std::size_t element_size) {
   constexpr std::size_t kWidest = 8;
   return offset % (element_size < kWidest ? element_size : kWidest) == 0;

@@ -2,7 +2,8 @@
 //
 // Defines, for images without a heap, the functions whose library versions would link one. Every
 // class with a virtual destructor refers to operator delete, even if nothing is ever deleted. The
-// library's abort() needs signals, these need its reentrancy structures, and these need malloc().
+// library's abort() needs signals, signals need the library's reentrancy structures, and these
+// structures need malloc().
 #include <cstddef>
 
 namespace {

@@ -66,7 +66,7 @@ class WrongNpu(ConfigError):
 
 
 class ToolMissing(PilotlightError):
-    """A required program is not installed. Names it and how to get it."""
+    """A required program is not installed. The message names the program and how to install it."""
 
     exit_code = 30
 

@@ -3,8 +3,8 @@
 
 With QEMU's `-icount`, each instruction advances virtual time by a fixed amount. The board's counter
 follows virtual time, so the firmware in firmware/ can read how many instructions something took.
-The counts are exact and the same each time. Two loops of known length calibrate them, and the cost
-of reading the counter is subtracted.
+The counts are exact and the same each time. Two loops of known length calibrate the counts, and the
+cost of reading the counter is subtracted.
 """
 
 from __future__ import annotations

@@ -181,7 +181,8 @@ MUTATIONS = (
 
 
 def apply(mutation: Mutation, driver: Path) -> None:
-    """Apply the mutation to a copy of the driver. Raises ValueError unless it fits exactly once."""
+    """Apply the mutation to a copy of the driver. Raises ValueError unless the mutation fits
+    exactly once."""
     path = driver / mutation.file
     # clang-format may break the lines differently, so any white space matches a blank.
     pattern = re.compile(r"\s+".join(re.escape(part) for part in mutation.before.split(" ")))

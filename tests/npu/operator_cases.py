@@ -336,7 +336,8 @@ def argmax(make: Maker) -> None:
 
 
 def _operands(make: Maker, dtype: str, bound: int | None = None) -> tuple[Tensor, Tensor]:
-    """Return two operands. Often one broadcasts, is constant, or is the same as the other."""
+    """Return two operands. Often one operand broadcasts, is constant, or is the same as the
+    other."""
     shape = make.any_shape()
     other = tuple(1 if make.chance(0.3) else size for size in shape) if make.chance(0.5) else shape
     a = make.activation(shape, dtype, bound)
@@ -392,7 +393,7 @@ def mul_int32(make: Maker) -> None:
 def maximum_minimum(make: Maker) -> None:
     """A maximum or minimum. TOSA has both operators only in 32 bits.
 
-    Vela merges narrow ones with the rescales around them.
+    Vela merges narrow maxima and minima with the rescales around them.
     """
     dtype = make.choose("int8", "int8", "int16", "int32")
     a, b = _operands(make, dtype)

@@ -4,8 +4,9 @@
     python tests/systems/debian.py trixie [--whole] [--keep]   the README's commands on Debian 13
 
 Needs root and the package debootstrap. Each command runs in its own mount and process namespaces,
-so its mounts and processes end with it. pip inside gets the host's settings for indexes, wheels and
-certificates, and pytest gets PYTEST_ADDOPTS. No other files of the host are visible.
+so the mounts and processes of a command end with the command. pip inside gets the host's settings
+for indexes, wheels and certificates, and pytest gets PYTEST_ADDOPTS. No other files of the host are
+visible.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ TARGET = "ethos-u55-256"
 # The largest allowed loss of golden against quantised PyTorch. Both are measured against FP32.
 LOSS_LIMIT_DB = 1.0
 # Operators that look up tables or prepare arguments, in the edge dialect's names. The NPU lacks
-# them, or lacks them for these integers, so models with token numbers keep them on the CPU.
+# these operators, or lacks them for these integers, so models with token numbers keep them on the
+# CPU.
 CONVERSIONS = (
     "aten.embedding",
     "quantized_decomposed.embedding",

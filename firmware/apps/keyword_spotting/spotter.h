@@ -16,7 +16,8 @@
 
 namespace pilotlight::keyword_spotting {
 
-// Receives results. Push() calls it in thread context. The statistics do not include its time.
+// Receives results. Push() calls it in thread context. The statistics do not include the time of
+// the receiver.
 class Results {
  public:
   // One frame's features: as computed, and quantised for the network.

@@ -18,7 +18,7 @@ namespace {
 
 using corstone300::Register;
 
-// From image.ld. Each end is one past the last byte.
+// From image.ld. Each end symbol is one past the last byte.
 extern "C" {
 extern std::uint8_t __code_start[], __code_end[];
 extern std::uint8_t __constants_start[], __constants_end[];

@@ -18,9 +18,9 @@ constexpr std::uint32_t kCmd = 0x008;
 constexpr std::uint32_t kCmdRun = 1;
 constexpr std::uint32_t kReset = 0x00C;
 
-// The simulator normally answers in well under a millisecond. A reset during a run restarts its
-// process. Such a restart takes a second, or many seconds on a host with a load of fifteen. If the
-// simulator dies, `present` shows it at once.
+// The simulator normally answers in well under a millisecond. A reset during a run restarts the
+// simulator's process. Such a restart takes a second, or many seconds on a host with a load of
+// fifteen. If the simulator dies, `present` shows it at once.
 constexpr std::uint64_t kAnswerDeadlineUs = 60'000'000;
 // A sleeping CPU checks `present` at this interval.
 constexpr std::uint64_t kPresenceIntervalUs = 50'000;

@@ -45,7 +45,7 @@ def little_endian(array: Array) -> Array:
 
 
 def load_data_set(bundle: Path, info: ModelInfo) -> DataSet:
-    """Read golden.npz. Raises ConfigError if it is incomplete or does not fit the model."""
+    """Read golden.npz. Raises ConfigError if the file is incomplete or does not fit the model."""
     path = bundle / "golden.npz"
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -117,7 +117,7 @@ def listen(
 
 
 def load_description(path: Path) -> Description:
-    """Read features.toml. Raises ConfigError if it is missing or incomplete."""
+    """Read features.toml. Raises ConfigError if the file is missing or incomplete."""
     try:
         data = path.read_bytes()
         described = tomllib.loads(data.decode("utf-8"))

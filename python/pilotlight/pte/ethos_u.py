@@ -164,7 +164,8 @@ def _tensors(side: str, data: bytes, region_sizes: Mapping[int, int]) -> tuple[I
 
 
 def parse_payload(commands: bytes) -> Payload:
-    """Parse a COP1 payload. Raises BadProgram unless it has one stream and its configuration."""
+    """Parse a COP1 payload. Raises BadProgram unless the payload has one stream and its
+    configuration."""
     if len(commands) % 4 != 0 or len(commands) < 4:
         raise BadProgram(f"driver payload: {len(commands)} bytes is not a whole number of words")
     words = struct.unpack(f"<{len(commands) // 4}I", commands)

@@ -3,8 +3,8 @@
 <build>`.
 
 The supervisor owns the NPU simulator and the emulator and serves the console. It ends when it is
-told to, when the board has been idle for the idle limit, or when the emulator ends. The children of
-the supervisor end with it, however it ends.
+told to, when the board has been idle for the idle limit, or when the emulator ends. The
+supervisor's children end when it ends for any reason.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class Supervisor:
             supervisor_pid=os.getpid(),
         )
         self._stop_reason = ""
-        # One deadline per reboot. If the oldest of the last ten has not passed, it is a reset loop.
+        # One deadline per reboot. If the oldest of the last ten deadlines has not passed, the board
+        # is in a reset loop.
         self._reboots: deque[Deadline] = deque(maxlen=_MOST_REBOOTS)
         self._page: Page | None = None
         self._simulator: subprocess.Popen[bytes] | None = None

@@ -30,8 +30,8 @@ class Recorder:
         items[:] = [found[each] for each in self._ids if each in found]
 
     def pytest_collection_finish(self) -> None:
-        # PyTorch keeps a million objects in memory. Searching them for garbage takes a fifth of a
-        # case's time.
+        # PyTorch keeps a million objects in memory. The search of these objects for garbage takes a
+        # fifth of a case's time.
         gc.collect()
         gc.freeze()
 

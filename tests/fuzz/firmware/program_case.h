@@ -4,7 +4,7 @@
 // Program, MethodMeta and Method, at both verification levels. A file is either refused with an
 // Error and a log line, or it runs, and the runtime touches only memory that it was given. This
 // module knows neither files nor the machine. The host's fuzz target and the emulated board's image
-// both call it.
+// both call this module.
 #pragma once
 
 #include <executorch/runtime/kernel/operator_registry.h>

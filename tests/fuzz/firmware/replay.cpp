@@ -2,8 +2,8 @@
 //
 // Runs one target without a fuzzer: files, all prefixes of files, and lists of mutations that
 // tests/fuzz/mutations.py writes (its docstring has the format). It applies mutations in memory. If
-// a case breaks a rule, crashes or does not end, it writes the case to a file and prints the
-// command that runs it again.
+// a case breaks a rule, crashes or does not end, this program writes the case to a file and prints
+// the command that runs the case again.
 //
 //   loader_replay [--print] [--dump FOLDER] [--prefixes FILE] [--from N] [--cases LIST] [FILE...]
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 """Runs Vela's streams on the NPU simulator before a device runs them.
 
 Vela has errors (docs/FINDINGS.md lists the known ones): some streams do not compute the model, or
-write beyond their buffers. A device would give a wrong answer or corrupt its memory. Here it is an
-error of the export. Running the streams takes some milliseconds.
+write beyond their buffers. A device would give a wrong answer or corrupt its memory. The export
+reports such a stream as an error. Running the streams takes some milliseconds.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any
 
 # These choose values and compute none.
 _CHOOSING = frozenset(("amax", "amin", "max_pool1d", "max_pool2d"))
-# These move values. A copying form (`view_copy`) counts as the plain one (`view`).
+# These operators move values. A copying form (`view_copy`) counts as the plain one (`view`).
 _MOVING = frozenset(
     (
         *("_unsafe_view", "alias", "as_strided", "cat", "chunk", "clone", "concat", "contiguous", "copy"),

@@ -8,7 +8,7 @@ firmware/ethos_u/backend.cpp).
 
 State, the buffers that the model changes, has a planned buffer of its own. State must survive an
 inference, so it cannot be in memory that is poisoned, shared or reused. The initial values of the
-state must be in the .pte. Upstream writes them only for nodes that are marked.
+state must be in the .pte. Upstream writes initial values only for nodes that are marked.
 """
 
 from __future__ import annotations

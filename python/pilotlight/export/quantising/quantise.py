@@ -107,7 +107,7 @@ class _Quantiser(EthosUQuantizer):  # type: ignore[misc]
     """Upstream's quantiser. This subclass keeps the user's operator numbers in upstream's
     rewritings.
 
-    Operators on constants that the rewritings add are folded.
+    This also folds the operators on constants that the rewritings add.
     """
 
     def transform_for_annotation(self, model: Any) -> Any:

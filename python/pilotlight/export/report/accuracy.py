@@ -43,7 +43,8 @@ def sqnr_db(signal: Array, measured: Array) -> float | None:
 
 
 def worst_slices(info: TensorInfo, fp32: Array, golden: Array) -> tuple[SliceAccuracy, ...]:
-    """Return the worst slice along each axis of an output. The SQNR of the whole may hide it.
+    """Return the worst slice along each axis of an output. The SQNR of the whole output may hide a
+    bad slice.
 
     fp32, golden: real numbers [samples, ...]. A slice is `output[..., index, ...]` of all samples.
 

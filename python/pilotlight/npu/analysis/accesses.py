@@ -76,7 +76,7 @@ class Kernel:
         """Return the output bytes that depend on the input bytes that `chosen` selects.
 
         The function goes through the output pixel by pixel. Only streams that read unknown bytes
-        need it.
+        need this function.
         """
         found = [np.zeros(0, np.int64)]
         height, width, depth = self._ofm.shape
@@ -122,7 +122,8 @@ class Kernel:
 
 
 class _Blocks:
-    """The blocks of a kernel's output. Hardware writes them in the order depth, width, height."""
+    """The blocks of a kernel's output. Hardware writes the blocks in the order depth, width,
+    height."""
 
     def __init__(self, operation: Operation) -> None:
         assert operation.ofm is not None

@@ -5,9 +5,9 @@ Hardware computes the output in blocks. For each block, the multipliers fill acc
 output unit scales and stores these, while the multipliers work on the next block. So the time of an
 operation is the slower unit's time for all blocks plus the faster unit's time for one block. Memory
 accesses run in parallel with both units: an operation takes at least the time of its bytes on the
-busiest port. A copy runs beside the previous operation, and costs the part of its time that exceeds
-this operation. Unlike Vela, this model does not know bursts and inputs that are read more than
-once. SPEC.md compares both estimates.
+busiest port. A copy runs in parallel with the previous operation, and costs only the part of its
+time that exceeds this operation. Unlike Vela, this model does not know bursts and inputs that are
+read more than once. SPEC.md compares both estimates.
 """
 
 from __future__ import annotations

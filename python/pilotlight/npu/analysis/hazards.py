@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds hazards: streams whose result depends on timing, or on memory that no command wrote.
 
-The NPU runs copies beside kernels, and the end of a kernel beside the start of the next one. The
-simulator runs everything in order. So a stream with a missing wait gives the right result here, but
-may give a wrong one on silicon. This check uses no data. It follows the stream and records for each
-byte which operations accessed it last, and whether a command wrote it.
+The NPU runs copies in parallel with kernels, and the end of a kernel in parallel with the start of
+the next kernel. The simulator runs everything in order. So a stream with a missing wait gives the
+right result here, but may give a wrong one on silicon. This check uses no data. It follows the
+stream and records for each byte which operations accessed it last, and whether a command wrote it.
 
 `waits.py` has the rules about waits, `unknown_bytes.py` follows memory that no command wrote, and
 `accesses.py` finds the bytes that an operation reads and writes.
@@ -64,7 +64,7 @@ def find_hazards(
     outputs: memory that is read after the stream.
 
     A stream that does not decode or leaves its regions is not reported here. The simulator reports
-    it when the stream runs.
+    such a stream when it runs.
     """
     hazards: list[Hazard] = []
 

@@ -3,8 +3,8 @@
 
 The order of weights in a stream is a nest of ten loops over blocks, sub-kernels and micro-blocks.
 The order depends on a few numbers (`WeightGeometry`). For each combination of these numbers, the
-order is computed once, as an array of positions. An indexed assignment then puts the weights in
-their places.
+order is computed once, as an array of positions. An indexed assignment then puts the weights in the
+right order.
 """
 
 from __future__ import annotations

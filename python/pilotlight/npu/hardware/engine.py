@@ -43,8 +43,7 @@ class Executed:
     """An executed command, for traces and counters.
 
     at: word index in the stream.
-    cycles: an estimate. The device sets it and not the engine, because only the device knows the
-    memories.
+    cycles: an estimate. The device sets the cycles, because the engine does not know the memories.
     """
 
     at: int

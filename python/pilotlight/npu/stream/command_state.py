@@ -2,7 +2,7 @@
 """The registers that NPU_SET commands write, and their values at each step of a stream.
 
 A stream has no branches. So the registers at each operation follow from the stream and from the
-registers before it. The content of memory has no effect on them.
+registers before it. The content of memory has no effect on the registers.
 """
 
 from __future__ import annotations

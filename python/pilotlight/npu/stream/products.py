@@ -5,7 +5,8 @@ The decoder, the disassembler, the simulator and the firmware's verifier use the
 a name, an opcode and fields in the notation of `isa.py`. tests/npu/test_isa.py compares the tables
 with those in Vela's wheel.
 
-To add a product, add a `Product` here. `Product.derived` copies commands and facts of another one.
+To add a product, add a `Product` here. `Product.derived` copies commands and facts of another
+product.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def ethos_u(index: int = 0, location: str = "INLINE", **more: Any) -> Json:
 
 
 def one_kernel() -> Json:
-    """in -> trace -> out, both planned. Bad programs are made from this one."""
+    """in -> trace -> out, both planned. The bad programs are made from this program."""
     values = [tensor([2, 3], at=0), value("Int", int_val=-7), tensor([2, 3], at=64)]
     return program(plan(values, [0], [2], [kernel(0, 0, 1, 2)]))
 

@@ -40,7 +40,7 @@ def _build(folder: Path, *options: str) -> Path:
 
 def _runtime_bytes(build: Path) -> int:
     text = (build / "footprint.map").read_text(encoding="utf-8")
-    # The map first lists discarded sections. Only the part after it is in the image.
+    # The map first lists discarded sections. Only sections after that list are in the image.
     image = text[text.index("Linker script and memory map") :]
     wrapped = re.sub(r"^( \.\S+)\n", r"\1 ", image, flags=re.M)
     sizes = [int(size, 16) for _, size in _SECTION.findall(wrapped)]

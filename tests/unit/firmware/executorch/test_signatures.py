@@ -370,3 +370,11 @@ def test_the_kernels_of_an_image_are_registered_once(differential_build: Path) -
     done = subprocess.run([differential_build / "registered_twice"], check=False, capture_output=True, text=True)
     assert done.stdout == "registered\n"
     assert done.returncode < 0, "the second registration was not refused"
+
+
+def test_a_full_registry_says_which_limit_to_raise(differential_build: Path) -> None:
+    command = [differential_build / "registered_twice", "many"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    limit = "raise PILOTLIGHT_EXECUTORCH_MAX_KERNELS from 64"
+    assert f"No room for 64 kernels beside 1: {limit}" in done.stderr
+    assert done.returncode < 0

@@ -96,7 +96,7 @@ class Model {
 
   // Runs the model once. `deadline_us` is a platform::NowUs() value. The deadline bounds only the
   // time on the NPU; CPU operators run to their end. Inputs must be filled for each inference,
-  // because it may overwrite them.
+  // because an inference may overwrite its inputs.
   //
   // kBadArgument  the model is not open, or an input was not filled since the last
   //     Run() or Poison().
@@ -119,7 +119,7 @@ class Model {
   const InferenceStats& last_inference() const { return last_inference_; }
   MemoryStats memory() const;
 
-  // The reason for the last failure; "" if there was none. Open() and Run() clear it when
+  // The reason for the last failure; "" if there was none. Open() and Run() clear the text when
   // they start; ResetState() does not.
   const char* failure_text() const { return failure_text_; }
 

@@ -84,7 +84,8 @@ def traced(folder: Path, chosen: Iterable[str]) -> list[str]:
 
 
 def transcript(probe: Path, folder: Path, commands: Sequence[str]) -> dict[str, list[str]]:
-    """Run the commands with a probe on this host. Return the lines that it wrote for each command."""
+    """Run the commands with a probe on this host. Return the lines that the probe wrote for each
+    command."""
     file = probe.with_suffix(".commands")
     file.write_text("".join(f"{command}\n" for command in commands), encoding="utf-8")
     done = subprocess.run([str(probe), str(file)], cwd=folder, check=False, capture_output=True)

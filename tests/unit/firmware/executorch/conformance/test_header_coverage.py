@@ -37,7 +37,8 @@ def _functions(library: Path, *options: str) -> set[str]:
 
 
 def _declared_in(function: str, headers: dict[str, str]) -> list[str]:
-    """Return the headers that declare the function. For a member, its class must be defined there."""
+    """Return the headers that declare the function. For a member function, the header must define
+    its class."""
     *_, scope, name = function.split("::")
     call = re.compile(rf"(?<![\w~]){re.escape(name)}\s*\(")
     is_member = scope[0].isupper()
