@@ -58,7 +58,7 @@ class TensorInfo:
 
     @property
     def order(self) -> tuple[int, ...]:
-        """The dimension order, also if `dim_order` is empty."""
+        """The dimension order, even if `dim_order` is empty."""
         return self.dim_order or tuple(range(len(self.shape)))
 
     def in_memory(self, values: NDArray[Any]) -> NDArray[Any]:

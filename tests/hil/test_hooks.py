@@ -16,7 +16,7 @@ from pilotlight.targets import connect, power_off
 
 EXAMPLE = ROOT / "firmware" / "examples" / "bare_metal"
 
-# A minimal operating system. Its tick is SysTick, 1 kHz, not the board's timer.
+# A minimal operating system. The tick comes from SysTick at 1 kHz and not from the board's timer.
 _SYSTEM = """
 #include <stdbool.h>
 static volatile uint32_t ticks_ms, waits, signals, locks, unlocks;

@@ -89,7 +89,7 @@ def test_a_fault_tells_what_happened_with_the_status_bits(exported_network: Call
     network = exported_network("keyword")
     stream = parse_payload(parse_blob(read_program(network.pte).methods["forward"].delegates[0].blob).commands).stream
     damaged = bytearray(network.pte)
-    # The last word is OP_STOP. If it is damaged, the NPU runs beyond the end of the stream.
+    # The last word is OP_STOP. If this word is damaged, the NPU runs beyond the end of the stream.
     damaged[network.pte.index(stream) + len(stream) - 4] = 0xFF
     simulator = Simulator(bytes(damaged))
     with pytest.raises(NpuFault, match=r"cmd_parse_error.*QREAD") as caught:

@@ -29,8 +29,8 @@ constexpr std::uint64_t kCpuClockMhz = PILOTLIGHT_BOARD_CPU_CLOCK_HZ / 1'000'000
 
 // Virtual time of one instruction on an emulator that counts them; 0 elsewhere.
 constexpr std::uint64_t kInstructionNs = PILOTLIGHT_BOARD_INSTRUCTION_NS;
-// Between two readings of the counter, at most one tick is lost to rounding. That is less than half
-// an instruction, so ToCycles() rounds to the exact number.
+// Between two readings of the counter, at most one tick is lost to rounding. One tick is less than
+// half an instruction, so ToCycles() rounds to the exact number.
 static_assert(kInstructionNs == 0 || kInstructionNs * kTicksPerUs > 2 * 1000);
 
 std::uint64_t ticks_at_boot;

@@ -55,7 +55,7 @@ def find_state(method: Method) -> State | None:
 
 
 def carries_over(method: Method, state: State | None) -> bool:
-    """Whether the program reads planned memory outside `state` before it writes it.
+    """Whether the program reads planned memory outside `state` before writing that memory.
 
     Some exporters give a buffer that the model changes neither an initial value nor memory of its
     own. Such a read is then the only sign of state.

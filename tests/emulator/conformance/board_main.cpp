@@ -107,7 +107,7 @@ void Run() {
 
 int main() {
   if (const auto* fault = pilotlight::platform::TakeFaultDump()) {
-    // Printed on the console, as by the executor runner: the place of the fault.
+    // Prints the place of the fault on the console, as the executor runner does.
     char line[96];
     pilotlight::Text text(line);
     text << "F probe: fault at ";

@@ -84,7 +84,8 @@ def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
 def observed(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: Collection[int] = ()) -> Any:
     """Return the float graph with observers that have seen the calibration samples.
 
-    Its operators have the same names as in the quantised module. Arguments and errors: `quantise`.
+    The operators of this graph have the same names as in the quantised module. Arguments and
+    errors: `quantise`.
     """
     quantiser = _Quantiser(compile_spec)
     quantiser.set_global(get_symmetric_quantization_config(is_per_channel=True))

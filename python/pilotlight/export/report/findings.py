@@ -37,8 +37,8 @@ class Origin:
     """The origin of an output.
 
     operator: the operator that made it, "cat at net.py:12: return torch.cat(...)"; "" if unknown.
-    depends_on_input: whether it depends on any input or state. If not, the output is the same for
-        all samples by design.
+    depends_on_input: whether it depends on any input or state. An output without such a dependence
+        is the same for all samples by design.
     """
 
     operator: str

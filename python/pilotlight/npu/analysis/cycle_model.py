@@ -31,7 +31,7 @@ _IFM_MICRO_BLOCK_DEPTH = 8
 # In part-kernel order, this many elements of the kernel are one step, by bytes of an input element.
 _PACKED_STEPS = {1: 4, 2: 2, 4: 2}
 _BRICK_CHANNELS = 16
-# A read and a write in SRAM together.
+# The latency of a read and a write in SRAM together.
 _LATENCY_CYCLES = 64
 
 

@@ -350,7 +350,8 @@ def test_memory_that_is_lent_twice_is_refused_when_it_would_be_written(
 def test_a_result_that_is_read_before_its_call_is_the_zero_of_the_file(
     differential_build: Path, tmp_path: Path
 ) -> None:
-    """A jump skips the comparison whose boolean the next jump tests. That jump skips a division by zero."""
+    """A jump skips the comparison whose boolean the next jump tests. The second jump skips a
+    division by zero."""
     operators = _operators("executorch_prim::gt.Scalar", "executorch_prim::mod.int")
     values = [value("Int", int_val=number) for number in (2, 0, 0, 0)] + [value("Bool", bool_val=False)]
     compare, divide = kernel(0, 0, 2, 1), kernel(1, 0, 2, 3)

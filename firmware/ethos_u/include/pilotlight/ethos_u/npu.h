@@ -116,7 +116,7 @@ class Npu {
   // kTimeout      no interrupt before the deadline, the deadline had passed before the start, or
   //               no answer.
   // kDeviceFault  bus, parse, weight or ECC fault.
-  // As Open()     if Run() has to open the NPU.
+  // Errors of Open() occur if Run() has to open the NPU.
   Result<RunStats> Run(const Program& program, Span<const Region> regions,
                        std::uint64_t deadline_us);
 

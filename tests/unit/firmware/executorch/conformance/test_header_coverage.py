@@ -105,7 +105,8 @@ def test_the_suite_calls_every_function_that_we_implement(probes: Path, programs
     # A call of this function needs a table from inside a file. validate_program() makes the same
     # checks for every tensor.
     defined_but_internal = {"executorch::runtime::validate_tensor(executorch_flatbuffer::Tensor const*)"}
-    # Demangled names, because a constructor has several symbols and gcov reports only one of them.
+    # The names are demangled, because a constructor has several symbols and gcov reports only one
+    # of them.
     defined = set(re.findall(r"^\S+ T (.+)$", _run("nm", "-C", "--defined-only", archive), re.MULTILINE))
     assert len(defined) > 150
     uncalled = (name for name in defined - defined_but_internal if called.get(name, 0) == 0)

@@ -6,7 +6,8 @@
 //   lent_memory well FILE      the caller lends as many rows as it announces; prints the results.
 //                              Linked with our runtime and with the wheel's.
 //   lent_memory greedy FILE    kernels use all memory that a tensor allows, and the caller makes
-//                              mistakes. Only with our runtime; AddressSanitizer finds the errors.
+//                              mistakes. This mode is only for our runtime; AddressSanitizer finds
+//                              the errors.
 #include <cstdio>
 #include <cstring>
 #include <fstream>
