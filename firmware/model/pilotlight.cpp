@@ -140,7 +140,7 @@ pilotlight_status_t pilotlight_init(const pilotlight_options_t* options) {
       (reinterpret_cast<std::uintptr_t>(options->fast_scratch) | options->fast_scratch_bytes) %
               ethos_u::kCacheLineBytes !=
           0) {
-    Text(image.failure) << "fast_scratch is not made of whole cache lines of "
+    Text(image.failure) << "address and size of fast_scratch must be multiples of "
                         << std::uint64_t{ethos_u::kCacheLineBytes} << " bytes";
     return PILOTLIGHT_BAD_ARGUMENT;
   }

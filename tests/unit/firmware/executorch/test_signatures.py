@@ -188,7 +188,7 @@ def _results() -> Iterator[tuple[str, Case]]:
     flag = value("Bool", bool_val=False)
     yield "in_place", case("0x0", "", kernel(7, 0, 1, 4, 0), value_4=flag)
     for name, result in (("another_tensor", 1), ("an_integer", 2)):
-        yield f"in_place_into_{name}", case(INVALID_PROGRAM, "argument 3 of aten::copy_ is not what it works on",
+        yield f"in_place_into_{name}", case(INVALID_PROGRAM, "argument 3 of aten::copy_ must be argument 0 itself",
                                             kernel(7, 0, 1, 4, result), value_4=flag)  # fmt: skip
     yield "element_of_booleans", case("0x0", "", kernel(6, 9, 4), jump_false(4, 2))
 
