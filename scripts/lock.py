@@ -18,7 +18,8 @@ OLDEST = "3.10"
 HEAD = "# Written by scripts/lock.py from requirements.in: every package at the version that we test with."
 # Conditions that always hold (pyproject.toml). Markers keep only the others.
 GIVEN = ("sys_platform == 'linux'", "python_full_version < '3.14'")
-# Dependencies of PyTorch's CUDA build. PyTorch pins them itself, and its CPU build has none.
+# Dependencies of PyTorch's CUDA build. PyTorch pins these packages itself, and its CPU build needs
+# none of them.
 GPU = re.compile(r"^(nvidia|cuda)-|^triton==")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A clock for tests with a fake device: it advances only when somebody reads it.
+"""A clock for tests with a fake device: the clock advances only when code reads it.
 
 A test that waits 10 ms of real time for a fake device fails on a machine that is busy for 20 ms.
 """
@@ -14,7 +14,8 @@ _STEP_S = 1e-4
 
 
 class StillClock:
-    """Takes the place of the clock that all deadlines share. Each reading takes 0.1 ms of its time."""
+    """Takes the place of the clock that all deadlines share. Each reading takes 0.1 ms of the
+    clock's own time."""
 
     def __init__(self) -> None:
         self._now = 0.0

@@ -11,8 +11,8 @@
 namespace pilotlight::ethos_u {
 
 // Indices of the registers without a payload: first the opcodes from 0x100 on, then the opcodes
-// from 0x180 on. IFM, OFM and IFM2 share some registers. These have the same offset within each
-// block.
+// from 0x180 on. IFM, OFM and IFM2 share some registers. The shared registers have the same offset
+// within each block.
 enum Setting : std::uint32_t {
   kIfm = 0x00,
   kPadTop = 0x00,
@@ -82,7 +82,7 @@ class CommandRegisters {
   // Read a register. A register that was never set reads as 0, and used_unset() becomes true.
   std::uint32_t Get(std::uint32_t setting);
   std::int64_t Address(std::uint32_t group, std::uint32_t place);
-  // As Address(), as a signed number of 40 bits.
+  // Like Address(), but returns a signed number of 40 bits.
   std::int64_t Stride(std::uint32_t group, std::uint32_t place);
 
   // Whether a length is set to more than 0. Does not count as a use.

@@ -31,8 +31,8 @@ constexpr std::uint32_t kReduceSum = 2;
 constexpr std::uint32_t kLrelu = 5, kClz = 7;
 
 // Derived from product and MACs. The CONFIG word in the file is untrusted; only these two of its
-// fields are compared with the hardware. For an NPU that does not exist, this returns the smallest
-// NPU.
+// fields are compared with the hardware. For an NPU that does not exist, this function returns the
+// size of the smallest NPU.
 NpuBuild BuildOf(const NpuIdentity& npu) {
   for (const NpuBuild& build : kNpuBuilds) {
     if (build.product == npu.product() && build.macs == npu.macs()) return build;
@@ -131,8 +131,9 @@ class StreamVerifier {
                                 (broadcast & 4) != 0 ? 1 : output.depth});
   }
 
-  // Scales, and the weights of a convolution. Each core has a stream of each. A core without
-  // channels may have streams without bytes; otherwise it may read them.
+  // Checks the scale streams and, for a convolution, the weight streams. Each core has one stream
+  // of each kind. The streams of a core without channels may be empty; if they are not, the core
+  // may read them.
   Status AccessStreams(bool weights, std::uint32_t channels) {
     const std::uint32_t cores = build_.cores == 2 && registers_.Get(kParallelMode) != 0 ? 2 : 1;
     for (std::uint32_t core = 0; core < cores; ++core) {

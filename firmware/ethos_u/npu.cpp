@@ -18,8 +18,8 @@ std::uintptr_t AddressOf(const std::byte* pointer) {
 }  // namespace
 
 Region Region::ReadOnly(Span<const std::byte> bytes) {
-  // Only here const is dropped. If a region is not written(), the driver only cleans its bytes
-  // and takes their address.
+  // This is the only place that drops const. If a region is not written(), the driver only cleans
+  // its bytes and takes their address.
   return Region({const_cast<std::byte*>(bytes.data()), bytes.size()}, false);
 }
 
@@ -79,7 +79,7 @@ Result<RunStats> Npu::Run(const Program& program, Span<const Region> regions,
   const std::uint64_t simulator_us = SimulatorUs();
 
   // Read-only regions too: the CPU may have written them, for example when a model was loaded
-  // over the debug link. Then parts of them may exist only in dirty cache lines.
+  // over the debug link. Parts of these regions may then exist only in dirty cache lines.
   port_.CleanDCache(program.stream);
   for (const Region& region : regions) {
     if (region.given()) port_.CleanDCache(region.bytes());
@@ -96,7 +96,7 @@ Result<RunStats> Npu::Run(const Program& program, Span<const Region> regions,
   }
   const RunStats stats = ReadCounters();
 
-  // Only after the run, because the CPU may prefetch stale lines during the run.
+  // This comes after the run, because the CPU may prefetch stale lines during the run.
   for (const Region& region : regions) {
     if (region.given() && region.written()) port_.InvalidateDCache(region.bytes());
   }
@@ -189,8 +189,9 @@ Status Npu::WaitForEnd(std::uint64_t deadline_us, std::uint64_t simulator_us) {
       if (!port_.alive()) return Fail(Status::kTimeout, Cause::kNoAnswer);
       return FailRunning(Status::kTimeout, Cause::kNoInterrupt, status);
     }
-    // This order loses no interrupt. STATUS shows an interrupt before the clear. An interrupt
-    // after the clear is pending when the port is armed, or STATUS shows it too.
+    // This order loses no interrupt. STATUS shows an interrupt that came before the clear. An
+    // interrupt that comes after the clear is pending when the port is armed, or STATUS shows it
+    // too.
     port_.Write(reg::kCmd, kStayAwake | reg::kCmdClearIrq);
     port_.ArmIrq();
     const std::uint32_t status = port_.Read(reg::kStatus);

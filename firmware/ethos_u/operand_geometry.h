@@ -42,7 +42,7 @@ class MapLayout {
   MapLayout(CommandRegisters& registers, const FeatureMap& map, const Extent& size)
       : registers_(registers), map_(map), size_(size) {}
 
-  // Reads the layout. Returns why it is refused, or null.
+  // Reads the layout. Returns why the layout is refused, or null.
   const char* Read();
 
   // Computes the bytes of a tile, 0..3, and returns why they are refused, or null. A tile without

@@ -41,7 +41,7 @@ BackendInterface* get_backend_class(const char* name) {
 Error register_backend(const Backend& backend) {
   if (backend.name == nullptr || backend.backend == nullptr) return Error::InvalidArgument;
   if (FindBackend(backend.name) != nullptr) {
-    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Backend %s is registered already",
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Backend %s is already registered",
                              backend.name);
   }
   if (backend_count >= kMaxBackends) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Allocators for memory that the CPU cannot address. No target of ours has such memory; the
+// Allocators for memory that the CPU cannot address. No supported board has such memory. The
 // registry exists because public headers declare it.
 #include <cstddef>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The exporter's header between the FlatBuffers identifier and the root table. It says where the
-// program ends and where the segments begin. Layout: `_ExtendedHeader` in
+// The exporter's header between the FlatBuffers identifier and the root table. The header says
+// where the program ends and where the segments begin. Layout: `_ExtendedHeader` in
 // executorch/exir/_serialize/_program.py.
 #pragma once
 

@@ -196,7 +196,8 @@ Error InstructionDecoder::VerifyKinds(Span<const Chain> chains) {
   for (std::size_t i = 0; i < chains.size(); ++i) {
     const auto& instructions = *TableAt(plan_.chains(), i)->instructions();
     for (std::size_t k = 0; k < chains[i].count; ++k) {
-      // A copy, because the calls below write to it. The instruction that runs is already complete.
+      // The instruction is copied, because the calls below write to it. The instruction that runs
+      // is already complete.
       Instruction instruction = chains[i].instructions[k];
       std::uint32_t op_index = 0;
       const char* signature = nullptr;
@@ -212,7 +213,7 @@ Error InstructionDecoder::VerifyKinds(Span<const Chain> chains) {
   for (std::size_t i = 0; i < plan_.values()->size(); ++i) {
     if (values_[i].isIntList() && !values_[i].tryToIntList().ok()) {
       return PILOTLIGHT_REFUSE(Error::InvalidType,
-                               "Method %s, value %zu: an item is a result of another kind",
+                               "Method %s, value %zu: an item gets a result of another kind",
                                plan_.name()->c_str(), i);
     }
   }
@@ -239,7 +240,7 @@ Error InstructionDecoder::VerifyKindsOf(Instruction* instruction, std::uint32_t 
     }
     case Instruction::Kind::kJumpFalse:
       if (instruction->value->isBool() || instruction->value->isTensor()) return Error::Ok;
-      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method %s: jumps on what is no bool",
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method %s: jump condition is not a bool",
                                plan_.name()->c_str());
     default:
       return Error::Ok;
@@ -265,7 +266,8 @@ Error InstructionDecoder::VerifyCall(Instruction* call, std::uint32_t op_index,
                             plan_.name()->c_str(), compared.argument, name, found, wanted);
   } else if (compared.outcome == Comparison::Outcome::kNotTheFirst) {
     (void)PILOTLIGHT_REFUSE(Error::InvalidProgram,
-                            "Method %s: argument %zu of %s is not what it works on, argument 0",
+                            "Method %s: argument %zu of %s must be argument 0 itself (in-place "
+                            "operator)",
                             plan_.name()->c_str(), compared.argument, name);
   } else {
     (void)PILOTLIGHT_REFUSE(Error::InvalidProgram, "Method %s: %u arguments for %s, which has %zu",
@@ -310,7 +312,7 @@ Error InstructionDecoder::VerifyWrites(Instruction* call, std::uint32_t op_index
   for (std::size_t i = 0; i < written.count; ++i) {
     const std::size_t argument = written.first + i;
     if (HoldsConstant(static_cast<std::size_t>(call->args[argument] - values_))) {
-      return RefuseWrite(op_index, argument, "is a constant, and would be written");
+      return RefuseWrite(op_index, argument, "is a constant, but would be written");
     }
   }
   call->first_written = written.first & WrittenArgs::kLargestFirst;
@@ -319,7 +321,8 @@ Error InstructionDecoder::VerifyWrites(Instruction* call, std::uint32_t op_index
   if (call->memory_varies) return Error::Ok;  // The run loop checks it.
   const Overlap overlap = FindOverlap({call->args, call->arg_count}, written);
   if (!overlap.found) return Error::Ok;
-  return RefuseWrite(op_index, overlap.written, "would be written into another argument");
+  return RefuseWrite(op_index, overlap.written,
+                     "would be written and shares memory with another argument");
 }
 
 Error InstructionDecoder::RefuseWrite(std::uint32_t op_index, std::size_t argument,

@@ -74,8 +74,8 @@ class InstructionDecoder final {
   // InvalidType             an argument is of the wrong kind.
   Error Decode(const executorch_flatbuffer::Chain& chain, Chain* out);
 
-  // Call it when all chains are decoded. If decoding changed the kind of a value, it checks all
-  // kinds a second time. After that, no instruction changes a kind.
+  // Call it when all chains are decoded. If decoding changed the kind of a value, this function
+  // checks all kinds a second time. Afterwards, no instruction changes a kind.
   Error VerifyKinds(Span<const Chain> chains);
 
  private:

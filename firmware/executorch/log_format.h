@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // printf for log messages. newlib-nano's printf does not know %zu, which the runtime's messages
-// often use: it prints the letters and takes each later argument for the one before. Private to
+// often use: it prints the letters, and every later conversion gets the wrong argument. Private to
 // firmware/executorch.
 #pragma once
 

@@ -24,7 +24,7 @@ using pilotlight::executorch_runtime::LendBuffer;
 using pilotlight::executorch_runtime::LendTensor;
 using pilotlight::executorch_runtime::TableAt;
 
-// The tensor as the .pte stores it. It says whose memory the tensor uses.
+// The tensor as the .pte stores it. The stored form says whose memory the tensor uses.
 const executorch_flatbuffer::Tensor& StoredTensor(const executorch_flatbuffer::ExecutionPlan& plan,
                                                   size_t value_index) {
   return *TableAt(plan.values(), value_index)->val_as_Tensor();
@@ -117,7 +117,7 @@ Error Method::set_output_data_ptr(void* buffer, size_t size, size_t output_idx) 
   const size_t value_index = get_output_index(output_idx);
   EValue& own = values_[value_index];
   if (!own.isTensor()) {
-    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Output %zu is no tensor", output_idx);
+    return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Output %zu is not a tensor", output_idx);
   }
   const auto& stored = StoredTensor(*serialization_plan_, value_index);
   if (stored.allocation_info() != nullptr || stored.data_buffer_idx() != 0) {

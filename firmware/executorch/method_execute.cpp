@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Method: the run loop. load_method() has checked everything that it follows. Only values that
-// exist while it runs are checked here.
+// Method: the run loop. load_method() has checked the instructions, so the loop checks only values
+// that change while the method runs.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -83,11 +83,13 @@ Error CheckOverlap(const Instruction& instruction, InstructionArgs args) {
   const Overlap overlap = FindOverlap(
       args, {instruction.first_written, instruction.written_count, instruction.returned});
   if (!overlap.found) return Error::Ok;
-  return PILOTLIGHT_REFUSE(Error::InvalidState, "Argument %zu would be written into argument %zu",
+  return PILOTLIGHT_REFUSE(Error::InvalidState,
+                           "Argument %zu would be written and shares memory "
+                           "with argument %zu",
                            overlap.written, overlap.other);
 }
 
-// For a lender. If this is false, its kernel refuses the arguments.
+// Whether a lender lends memory to its result. If not, the lender's kernel refuses the arguments.
 bool LendsMemory(const Instruction& instruction) {
   return instruction.arg_count == 3 && instruction.args[0]->isTensor() &&
          instruction.args[2]->isTensor();
@@ -120,7 +122,7 @@ void TakeBackLentMemory(const Chain* chains, size_t count) {
   }
 }
 
-// After the call, the borrower may grow as far as the lender could, within its shape in the file.
+// After the call, the borrower may grow to the lender's limit, within its shape in the file.
 Error RunLender(const Instruction& instruction, EventTracer* event_tracer,
                 MemoryAllocator* temp_allocator, const EValue* values,
                 const executorch_flatbuffer::ExecutionPlan& plan) {
@@ -211,7 +213,8 @@ Error Method::execute_instruction() {
 
 Error Method::execute() {
   internal::event_tracer_create_event_block(event_tracer_, "Execute");
-  // If execute() fails, the event has no end, as in the wheel. A profile then shows that it failed.
+  // If execute() fails, the event has no end, as in the wheel. A profile then shows that the run
+  // failed.
   const EventTracerEntry event =
       internal::event_tracer_begin_profiling_event(event_tracer_, "Method::execute");
   EXECUTORCH_SCOPE_PROF("Method::execute");

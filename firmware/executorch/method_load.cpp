@@ -155,7 +155,8 @@ Error Method::parse_external_constants(const NamedDataMap* named_data_map) {
   const Result<size_t> count = get_num_external_constants();
   if (*count == 0) return Error::Ok;
   if (named_data_map == nullptr) {
-    return PILOTLIGHT_REFUSE(Error::InvalidState, "%zu external constants and no data map", *count);
+    return PILOTLIGHT_REFUSE(Error::InvalidState, "%zu external constants, but no data map",
+                             *count);
   }
   external_constants_ = memory_manager_->method_allocator()->allocateList<NamedData>(*count);
   if (external_constants_ == nullptr) return Error::MemoryAllocationFailed;

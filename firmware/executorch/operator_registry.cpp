@@ -41,7 +41,7 @@ void Append(const Kernel& kernel) {
   for (const Kernel& known : get_registered_kernels()) {
     ET_CHECK_MSG(
         std::strcmp(kernel.name_, known.name_) != 0 || kernel.kernel_key_ != known.kernel_key_,
-        "Kernel %s is registered already", kernel.name_);
+        "Kernel %s is already registered", kernel.name_);
   }
   new (Storage() + kernel_count) Kernel(kernel);
   ++kernel_count;
@@ -109,10 +109,14 @@ Error make_kernel_key_string(Span<const TensorMeta> key, char* buf, size_t buf_s
 Span<const Kernel> get_registered_kernels() { return {kernels_begin, kernel_count}; }
 
 Error register_kernels(const Span<const Kernel> kernels) {
-  ET_CHECK_MSG(kernel_count <= kMaxKernels && kernels.size() <= kMaxKernels - kernel_count,
-               "No room for %zu kernels beside %zu: raise PILOTLIGHT_EXECUTORCH_MAX_KERNELS from "
-               "%zu",
-               kernels.size(), kernel_count, kMaxKernels);
+  if (kernel_count > kMaxKernels || kernels.size() > kMaxKernels - kernel_count) {
+    // This is not an ET_CHECK_MSG, because the text of that macro is compiled out in this library.
+    (void)PILOTLIGHT_REFUSE(
+        Error::Internal,
+        "No room for %zu kernels beside %zu: raise PILOTLIGHT_EXECUTORCH_MAX_KERNELS from %zu",
+        kernels.size(), kernel_count, kMaxKernels);
+    runtime_abort();
+  }
   if (kernels_begin != Storage()) {
     std::uninitialized_copy_n(kernels_begin, kernel_count, Storage());
     kernels_begin = Storage();

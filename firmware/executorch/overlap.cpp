@@ -48,8 +48,8 @@ Range TensorRange(const EValue& value, std::size_t index) {
   return tensor.has_value() ? RangeOf(*tensor) : Range{0, 0};
 }
 
-// Whether a tensor of `one` shares memory with a tensor of `other`. `within`: both are the same
-// argument, and different tensors of its list are compared.
+// Whether a tensor of `one` shares memory with a tensor of `other`. `within`: `one` and `other` are
+// the same argument, and different tensors of its list are compared.
 bool Share(const EValue& one, const EValue& other, bool within) {
   const std::size_t others = CountTensors(other);
   for (std::size_t i = CountTensors(one); i-- > 0;) {

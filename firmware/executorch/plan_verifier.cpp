@@ -60,13 +60,14 @@ Error PlanVerifier::VerifyBuffers() {
   const auto& sizes = *plan_.non_const_buffer_sizes();
   if (!IsAligned(sizes) || !bounds_.Take(sizes)) {
     return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
-                                "misaligned or shared list of sizes");
+                                "list of sizes is misaligned or shared");
   }
   for (; place_.index < sizes.size(); ++place_.index) {
     const std::int64_t size = sizes.Get(static_cast<flatbuffers::uoffset_t>(place_.index));
     std::size_t fits = 0;
     if (size < 0 || !FitsSize(static_cast<std::uint64_t>(size), &fits)) {
-      return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "%lld bytes",
+      return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
+                                  "size %lld is negative or too large",
                                   static_cast<long long>(size));
     }
   }
@@ -87,7 +88,7 @@ Error PlanVerifier::VerifyBuffers() {
 Error PlanVerifier::VerifyValue(const executorch_flatbuffer::EValue& value) {
   const KernelTypes type = value.val_type();
   if (type != KernelTypes::Null && value.val() == nullptr) {
-    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "has a type and no content");
+    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "has a type but no content");
   }
   switch (type) {
     case KernelTypes::Null:
@@ -110,7 +111,7 @@ Error PlanVerifier::VerifyValue(const executorch_flatbuffer::EValue& value) {
       if (items == nullptr || !bounds_.Take(*items)) break;
       for (const std::uint8_t item : *items) {
         if (item > 1) {
-          return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "%u is no boolean",
+          return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "%u is not a boolean",
                                       static_cast<unsigned>(item));
         }
       }
@@ -125,7 +126,7 @@ Error PlanVerifier::VerifyValue(const executorch_flatbuffer::EValue& value) {
                                   static_cast<int>(type));
   }
   return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
-                              "no content, or misaligned, or shared");
+                              "content is missing, misaligned or shared");
 }
 
 // Verifies lists whose items are indices of values. An index has 64 bits in a list of integers, and
@@ -135,7 +136,7 @@ Error PlanVerifier::VerifyItems(KernelTypes list_type, const void* list) {
     const auto* items = static_cast<const executorch_flatbuffer::IntList*>(list)->items();
     if (items == nullptr || !IsAligned(*items) || !bounds_.Take(*items)) {
       return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
-                                  "no items, or misaligned, or shared");
+                                  "list of items is missing, misaligned or shared");
     }
     for (const std::int64_t item : *items) {
       ET_CHECK_OK_OR_RETURN_ERROR(VerifyItem(list_type, item));
@@ -147,7 +148,8 @@ Error PlanVerifier::VerifyItems(KernelTypes list_type, const void* list) {
           ? static_cast<const executorch_flatbuffer::TensorList*>(list)->items()
           : static_cast<const executorch_flatbuffer::OptionalTensorList*>(list)->items();
   if (items == nullptr || !bounds_.Take(*items)) {
-    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "no items, or shared");
+    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
+                                "list of items is missing or shared");
   }
   for (const std::int32_t item : *items) {
     if (item == kNoneItem && list_type == KernelTypes::OptionalTensorList) continue;
@@ -177,7 +179,7 @@ Error PlanVerifier::VerifyItem(KernelTypes list_type, std::int64_t item) {
 
 Error PlanVerifier::VerifyOperator(const executorch_flatbuffer::Operator& op) {
   if (op.name() == nullptr) {
-    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "no name");
+    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "name is missing");
   }
   const std::size_t overload_length = op.overload() == nullptr ? 0 : op.overload()->size();
   if (op.name()->size() >= InstructionDecoder::kMaxOperatorName ||
@@ -190,7 +192,7 @@ Error PlanVerifier::VerifyOperator(const executorch_flatbuffer::Operator& op) {
 Error PlanVerifier::VerifyDelegate(const executorch_flatbuffer::BackendDelegate& delegate) {
   const auto* processed = delegate.processed();
   if (delegate.id() == nullptr || processed == nullptr) {
-    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "no id, or no data");
+    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "id or data is missing");
   }
   const bool is_inline = processed->location() == executorch_flatbuffer::DataLocation::INLINE;
   if (!is_inline && processed->location() != executorch_flatbuffer::DataLocation::SEGMENT) {
@@ -216,7 +218,7 @@ Error PlanVerifier::VerifyDelegate(const executorch_flatbuffer::BackendDelegate&
 Error PlanVerifier::VerifyInstruction(const executorch_flatbuffer::Instruction& instruction,
                                       std::size_t chain_length) {
   if (instruction.instr_args() == nullptr) {
-    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "no content");
+    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "content is missing");
   }
   std::int32_t index = 0;
   std::size_t count = 0;
@@ -253,15 +255,16 @@ Error PlanVerifier::VerifyInstruction(const executorch_flatbuffer::Instruction& 
                                   value == nullptr    ? Error::InvalidProgram
                                   : tensor == nullptr ? Error::InvalidType
                                                       : Error::InvalidProgram,
-                                  "frees what is no tensor of borrowed memory");
+                                  "frees a value that is not a tensor with lent memory");
     }
     default:
       return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "unknown kind %d",
                                   static_cast<int>(instruction.instr_args_type()));
   }
   if (!InRange(index, count)) {
-    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "calls %d of %zu",
-                                static_cast<int>(index), count);
+    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
+                                "calls operator or delegate %d of %zu", static_cast<int>(index),
+                                count);
   }
   return VerifyIndices(args);
 }
@@ -277,7 +280,7 @@ Error PlanVerifier::VerifyLender(const Indices* args) {
   if (from == nullptr || to == nullptr) return Error::Ok;
   if ((IsConstant(*from) && !IsConstant(*to)) || (HasMemory(*to) && !HasMemory(*from))) {
     return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
-                                "value %d, of memory of another kind, is a view of %d",
+                                "value %d is a view of value %d, whose memory is of another kind",
                                 static_cast<int>(args->Get(2)), static_cast<int>(args->Get(0)));
   }
   return Error::Ok;
@@ -311,20 +314,22 @@ Error PlanVerifier::VerifyJump(const executorch_flatbuffer::JumpFalseCall& jump,
   const auto* value = ValueAt(jump.cond_value_index());
   if (value != nullptr) {
     const auto* tensor = value->val_as_Tensor();
-    // A comparison may overwrite an integer with a boolean. InstructionDecoder checks that one
-    // does.
+    // A comparison may overwrite an integer with a boolean. InstructionDecoder checks that a
+    // comparison does so.
     if (value->val_type() == KernelTypes::Bool || value->val_type() == KernelTypes::Int ||
         (tensor != nullptr && tensor->scalar_type() == executorch_flatbuffer::ScalarType::BOOL)) {
       return Error::Ok;
     }
   }
-  return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "jumps on value %d, which is no bool",
+  return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
+                              "jumps on value %d, which is not a bool",
                               static_cast<int>(jump.cond_value_index()));
 }
 
 Error PlanVerifier::VerifyIndices(const Indices* indices) {
   if (indices == nullptr || !bounds_.Take(*indices)) {
-    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "no list of values, or shared");
+    return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
+                                "list of values is missing or shared");
   }
   if (indices->size() > UINT16_MAX) {
     return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "%u values, at most %u",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Program: finds the parts of a .pte. load() (program_load.cpp) has verified the whole file. These
-// functions rely on that, and check only what a caller passes in.
+// Program: finds the parts of a .pte. load() (program_load.cpp) has verified the whole file. The
+// functions of this file rely on this verification, and check only the arguments of a caller.
 #include <executorch/runtime/executor/program.h>
 
 #include <cstddef>

@@ -105,7 +105,7 @@ Error CheckFrame(const FreeableBuffer& data) {
 }
 
 // Runs on every load, at every verification level that the caller may ask for. Code that reads the
-// program later does not check it again.
+// program later does not repeat these checks.
 Error Verify(const FreeableBuffer& data, const FileLayout& layout) {
 #if PILOTLIGHT_EXECUTORCH_VERIFIER
   constexpr std::size_t kMaxBytes = FLATBUFFERS_MAX_BUFFER_SIZE - 1;
@@ -134,7 +134,7 @@ Error Verify(const FreeableBuffer& data, const FileLayout& layout) {
 #endif
 }
 
-// Loads the constants' segment. It stays loaded as long as the program exists.
+// Loads the constants' segment. The segment stays loaded as long as the program exists.
 Result<FreeableBuffer> LoadConstants(DataLoader* loader,
                                      const executorch_flatbuffer::Program* program,
                                      std::size_t segment_base_offset) {
@@ -143,7 +143,7 @@ Result<FreeableBuffer> LoadConstants(DataLoader* loader,
   // program without a list has inline constants (Program.constant_buffer). Exporters no longer
   // write this form, and this runtime does not read it.
   if (constants == nullptr || CountOf(constants->offsets()) == 0) {
-    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "No constant segment: export the model anew");
+    return PILOTLIGHT_REFUSE(Error::InvalidProgram, "No constant segment: export the model again");
   }
   if (CountOf(program->constant_buffer()) > 0) {
     return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Constants both inline and in a segment");

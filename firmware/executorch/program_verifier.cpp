@@ -38,7 +38,7 @@ Error VerifySubsegments(const executorch_flatbuffer::Program& program,
                                 CountOf(program.segments()));
   }
   if (!IsAligned(*offsets) || !bounds.Take(*offsets)) {
-    return PILOTLIGHT_REFUSE_AT(place, Error::InvalidProgram, "misaligned or shared list");
+    return PILOTLIGHT_REFUSE_AT(place, Error::InvalidProgram, "list is misaligned or shared");
   }
   for (const std::uint64_t offset : *offsets) {
     if (offset > segment->size()) {
@@ -55,7 +55,7 @@ Error VerifyNamedData(const executorch_flatbuffer::Program& program) {
     const auto* entry = TableAt(program.named_data(), i);
     if (entry->key() == nullptr || entry->segment_index() >= CountOf(program.segments())) {
       return PILOTLIGHT_REFUSE_AT((Place{nullptr, "named data", i}), Error::InvalidProgram,
-                                  "no key, or in segment %u of %zu",
+                                  "key is missing, or segment %u of %zu does not exist",
                                   static_cast<unsigned>(entry->segment_index()),
                                   CountOf(program.segments()));
     }

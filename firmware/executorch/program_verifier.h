@@ -19,9 +19,9 @@ namespace pilotlight::executorch_runtime {
 struct Bounds {
   std::size_t segments_at;     // Position of the first segment in the file.
   std::size_t segments_bytes;  // From there to the end of the file.
-  // Bytes that lists may still take. It starts with the size of the program, and each reference to
-  // a list counts. Otherwise a file in which many tables share one long list would take hours. No
-  // exporter shares lists.
+  // Bytes that lists may still take. The number starts with the size of the program, and each
+  // reference to a list counts. Otherwise a file in which many tables share one long list would
+  // take hours. No exporter shares lists.
   std::size_t list_bytes;
 
   // Counts `list`; false if it exceeds the remaining bytes. Called before a list is read.

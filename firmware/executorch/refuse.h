@@ -12,7 +12,8 @@
 
 namespace pilotlight::executorch_runtime {
 
-// The part of a program that a refusal is about. The log line begins with it: "forward, value 3: ".
+// The part of a program that a refusal is about. The log line begins with the place: "forward,
+// value 3: ".
 struct Place {
   const char* method;  // Null: the program itself.
   const char* what;
@@ -48,7 +49,8 @@ class RunningInstruction {
 
 }  // namespace pilotlight::executorch_runtime
 
-// Expressions of type Error. If errors are not logged, their text is not in the image.
+// Expressions of type Error. If the build logs no errors, the text of these expressions is not in
+// the image.
 #if PILOTLIGHT_EXECUTORCH_LOG_ERRORS
 #define PILOTLIGHT_REFUSE(error, ...) ::pilotlight::executorch_runtime::Refuse(error, __VA_ARGS__)
 #define PILOTLIGHT_REFUSE_UNLESS_SAID(lines_before, error, ...)     \

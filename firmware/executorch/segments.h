@@ -11,8 +11,8 @@
 
 namespace pilotlight::executorch_runtime {
 
-// The position of one entry of Program.segments. Verification has checked that it is inside the
-// file.
+// The position of one entry of Program.segments. Verification has checked that the segment is
+// inside the file.
 struct SegmentExtent {
   std::size_t offset;  // From the start of the file.
   std::size_t size_bytes;

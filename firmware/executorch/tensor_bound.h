@@ -40,7 +40,7 @@ namespace pilotlight::executorch_runtime {
 std::size_t LargestNumel(const executorch_flatbuffer::Tensor& stored);
 
 // Gives `own` the shape and the memory of `given`, which has the same dtype. `own` cannot grow
-// beyond that memory. Even after an error, its shape is never larger than its memory.
+// beyond that memory. Even after an error, the shape of `own` is never larger than its memory.
 executorch::runtime::Error LendTensor(const executorch::runtime::etensor::Tensor& own,
                                       const executorch::runtime::etensor::Tensor& given,
                                       std::size_t largest_numel);

@@ -37,7 +37,7 @@ Error copy_tensor_data(const etensor::Tensor& t_dst, const etensor::Tensor& t_sr
   if (!t_dst.device().is_cpu() || !t_src.device().is_cpu()) {
     return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Cannot copy between devices");
   }
-  // Nothing to copy is not an error; the target keeps its content.
+  // An empty source is not an error; the target keeps its content.
   if (t_dst.nbytes() == 0 || t_src.const_data_ptr() == nullptr) return Error::Ok;
   if (t_dst.mutable_data_ptr() == nullptr) {
     return PILOTLIGHT_REFUSE(Error::InvalidArgument, "Cannot copy to a tensor without data");

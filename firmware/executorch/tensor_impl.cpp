@@ -21,7 +21,7 @@ namespace etensor {
 
 namespace {
 
-// For a shape with no elements: its other sizes have no bound, so their product may overflow.
+// The other sizes of a shape with no elements have no bound, so their product may overflow.
 bool StridesFit(ArrayRef<TensorImpl::SizesType> sizes) {
   TensorImpl::StridesType product = 1;
   for (const TensorImpl::SizesType size : sizes) {

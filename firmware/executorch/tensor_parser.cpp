@@ -60,7 +60,7 @@ Error CheckBooleans(const executorch_flatbuffer::Tensor& tensor, const void* dat
   const auto* bytes = static_cast<const std::uint8_t*>(data);
   for (std::size_t i = 0; i < count; ++i) {
     if (bytes[i] > 1) {
-      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Byte %zu of booleans is %u", i,
+      return PILOTLIGHT_REFUSE(Error::InvalidProgram, "Boolean %zu is byte %u, expected 0 or 1", i,
                                static_cast<unsigned>(bytes[i]));
     }
   }
@@ -153,7 +153,7 @@ Result<void*> TensorParser::PlannedMemory(const executorch_flatbuffer::Tensor& t
                                static_cast<std::uint64_t>(allocation->memory_offset_high()) << 32);
   if (planned_memory == nullptr) {
     return PILOTLIGHT_REFUSE(Error::InvalidState,
-                             "The method needs planned memory and was given none");
+                             "The method needs planned memory, but was given none");
   }
   Result<void*> address = planned_memory->get_offset_address(
       allocation->memory_id() - kFirstPlannedMemory, offset, size_bytes);

@@ -35,7 +35,7 @@ Error VerifyShape(const executorch_flatbuffer::Tensor& tensor, const Place& plac
   if (tensor.sizes() == nullptr || tensor.dim_order() == nullptr ||
       tensor.dim_order()->size() != rank) {
     return PILOTLIGHT_REFUSE_AT(place, Error::InvalidProgram,
-                                "%zu sizes and %zu dimensions in order", rank,
+                                "%zu sizes, but %zu dimensions in the dim order", rank,
                                 CountOf(tensor.dim_order()));
   }
   if (rank > kTensorDimensionLimit) {
@@ -48,8 +48,8 @@ Error VerifyShape(const executorch_flatbuffer::Tensor& tensor, const Place& plac
   return VerifyStrides(tensor, place);
 }
 
-// Kernels read elements in place, with instructions that need alignment. The widest of them reads
-// eight bytes at once.
+// Kernels read elements in place, with instructions that need alignment. The widest of these
+// instructions reads eight bytes at once.
 bool IsAligned(std::uint64_t offset, std::size_t element_size) {
   constexpr std::size_t kWidest = 8;
   return offset % (element_size < kWidest ? element_size : kWidest) == 0;
@@ -83,7 +83,7 @@ Error VerifyAllocation(const executorch_flatbuffer::AllocationDetails& allocatio
   return Error::Ok;
 }
 
-// For a constant, or for the initial state of a buffer that the method writes.
+// Verifies the data of a constant, or the initial state of a buffer that the method writes.
 Error VerifyData(const executorch_flatbuffer::SubsegmentOffsets* list, std::uint32_t index,
                  const executorch_flatbuffer::Program& program, Bounds& bounds,
                  const TensorExtent& extent, bool in_place, const Place& place) {

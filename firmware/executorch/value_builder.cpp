@@ -68,7 +68,7 @@ Error ValueBuilder::BuildString(const flatbuffers::String* text, EValue* out) {
   return Error::Ok;
 }
 
-// For lists whose items have the same form in the .pte as in a kernel. They are used in place.
+// Builds lists whose items have the same form in the .pte as in a kernel. They are used in place.
 template <typename T, typename Items>
 Error ValueBuilder::BuildPlainList(const Items* items, EValue* out) {
   static_assert(sizeof(T) == sizeof(typename Items::return_type), "items are used in place");
@@ -79,7 +79,7 @@ Error ValueBuilder::BuildPlainList(const Items* items, EValue* out) {
   return Error::Ok;
 }
 
-// For lists whose items are indices of values. These values may change while the method runs. A
+// Builds lists whose items are indices of values. These values may change while the method runs. A
 // negative index occurs only in lists of optional tensors, and means None.
 template <typename T, typename Items>
 Error ValueBuilder::BuildBoxedList(const Items* items, EValue* out) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // _native_batch_norm_legit_no_training.out, and _native_batch_norm_legit.no_stats_out, which
-// instance normalisation is exported as. Both work per channel, in any dim order.
+// instance normalisation is exported as. Both operators work per channel, in any dim order.
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -101,7 +101,8 @@ std::tuple<Tensor&, Tensor&, Tensor&> _native_batch_norm_legit_no_stats_out(
   const std::tuple<Tensor&, Tensor&, Tensor&> results{out, save_mean, save_invstd};
   const ScalarType dtype = input.scalar_type();
   Shape channels;
-  // Without training, it would need running statistics, which this operator does not get.
+  // If `training` is false, batch normalisation needs running statistics, which this operator does
+  // not get.
   if (!training || !Contains(kDtypes, dtype) || !IsSound(input, weight, bias, out) ||
       input.numel() == 0 || !tensors_have_same_dtype(input, save_mean, save_invstd) ||
       !channels.Append(input.size(1)) || !Resize(ShapeOf(input), out) ||

@@ -36,7 +36,7 @@ struct Identity {
 };
 
 // The output has the dim order that the exporter planned. An argument that names a dim order only
-// repeats it.
+// repeats the planned order.
 template <DtypeSet kDtypes>
 Tensor& Converted(KernelRuntimeContext& context, const Tensor& self, bool non_blocking,
                   Tensor& out) {

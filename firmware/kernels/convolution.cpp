@@ -129,8 +129,8 @@ Taps TapsAt(const Spatial& axis, ssize_t position) {
   return {begin, std::min(end, axis.taps), origin};
 }
 
-// Computes one position of one output channel over all input channels. It is meant for channels
-// that are adjacent in memory. Not for transposed convolutions.
+// Computes one position of one output channel over all input channels. This function is meant for
+// channels that are adjacent in memory. Not for transposed convolutions.
 template <typename T>
 T SumAt(const T* in, const T* weight, const Geometry& geometry, const Channels& channels,
         const Taps (&taps)[kSpatial]) {
@@ -203,8 +203,8 @@ void Convolve(const Tensor& input, const Tensor& weight, const T* bias, const Ge
   }
 }
 
-// Element `i` of a list with one element per dimension, or one for all. Nothing if the list has the
-// wrong length, or if the value is below `least` or too large.
+// Element `i` of a list with one element per dimension, or one for all. Returns nothing if the list
+// has the wrong length, or if the value is below `least` or too large.
 std::optional<ssize_t> Parameter(ArrayRef<int64_t> list, std::size_t i, std::size_t dims,
                                  int64_t least) {
   if (list.size() != dims && list.size() != 1) return std::nullopt;
@@ -262,7 +262,7 @@ Tensor& convolution_out(KernelRuntimeContext& context, const Tensor& input, cons
     const int64_t size = transposed
                              ? (static_cast<int64_t>(axis.in) - 1) * *step - margin + reach + *extra
                              : (span < 0 ? -1 : span / *step + 1);
-    // PyTorch refuses an empty output. It also refuses an output padding that is smaller than
+    // PyTorch refuses an empty output. PyTorch also refuses an output padding that is smaller than
     // neither the stride nor the dilation.
     sound = axis.taps >= 1 && size >= 1 && shape.Append(size) &&
             (*extra == 0 || *extra < *step || *extra < *spread);

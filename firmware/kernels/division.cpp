@@ -105,7 +105,7 @@ bool HasZero(const Operand& divisor) {
   return false;
 }
 
-// As Promoted(), for operators that do not accept an integer divisor of 0.
+// Like Promoted(), for operators that do not accept an integer divisor of 0.
 template <typename Op, DtypeSet kDtypes>
 Tensor& Divided(KernelRuntimeContext& context, const Operand& a, const Operand& b, Tensor& out) {
   const Operand operands[] = {a, b};

@@ -45,7 +45,7 @@ Extreme<T> Find(const T* values, const Axes& axes) {
   ForEachRun(axes, [&](ssize_t offset, ssize_t count, ssize_t stride) {
     for (ssize_t i = 0; i < count; ++i, ++index) {
       const T value = values[offset + i * stride];
-      // In this form NaN replaces any value, and nothing replaces NaN.
+      // This form of the comparison lets NaN replace any value, and lets nothing replace NaN.
       const bool worse = kLargest ? value <= found.value : value >= found.value;
       if (!worse && !IsNan(found.value)) found = {value, index};
     }

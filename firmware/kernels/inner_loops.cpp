@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pilotlight/kernels/inner_loops.h"
 
-// At this level GCC vectorises the loops over adjacent elements with Helium. On Cortex-M55 that
-// takes five instructions for four products, where -Os takes six for one.
+// At this level GCC vectorises the loops over adjacent elements with Helium. On Cortex-M55, a
+// vectorised loop takes five instructions for four products, where -Os takes six for one.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("O3")
 #endif

@@ -60,8 +60,8 @@ std::int64_t Nearest(std::int64_t index, std::int64_t size) {
   return std::clamp<std::int64_t>(index, 0, size - 1);
 }
 
-// Copies the tensor to its place in the output. Then it fills the margins of one dimension after
-// another from elements that the output already has.
+// Copies the tensor to its place in the output. Then the kernel fills the margins of one dimension
+// after another from elements that the output already has.
 Tensor& PadFromInside(KernelRuntimeContext& context, const Tensor& self, ArrayRef<int64_t> pad,
                       std::size_t dims, Source source, bool reflects, Tensor& out) {
   const auto rank = static_cast<std::size_t>(self.dim());

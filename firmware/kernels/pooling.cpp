@@ -7,7 +7,7 @@ namespace {
 // With this limit, sums of a few parameters fit 32 bits.
 constexpr std::int64_t kMaxParameter = 0x7fff;
 
-// -1 for a list of another length; this is not a valid parameter.
+// A list of another length gives -1, which is not a valid parameter.
 std::int64_t At(ArrayRef<std::int64_t> list, std::size_t dim) {
   if (list.size() != 1 && list.size() != 2) return -1;
   return list[list.size() == 1 ? 0 : dim];

@@ -54,8 +54,8 @@ bool HasIntegers(KernelRuntimeContext& context, Stack stack) {
   return false;
 }
 
-// As the wheel's runtime does: division by zero gives infinity with the sign of the dividend.
-// Python refuses it.
+// As in the wheel's runtime, division by zero gives infinity with the sign of the dividend. Python
+// refuses it.
 double FloorDivide(double a, double b) {
   if (b == 0) {
     const double infinity = std::numeric_limits<double>::infinity();

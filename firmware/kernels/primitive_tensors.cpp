@@ -18,7 +18,7 @@ using executorch::aten::Tensor;
 using SizesType = executorch::aten::SizesType;
 using executorch::runtime::kTensorDimensionLimit;
 
-// Null if the argument is no tensor; the call has then failed.
+// Null if the argument is not a tensor; the call has then failed.
 const Tensor* TensorAt(KernelRuntimeContext& context, Stack stack, std::size_t index) {
   if (stack[index]->isTensor()) return &stack[index]->toTensor();
   context.fail(Error::InvalidType);

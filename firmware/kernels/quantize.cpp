@@ -7,8 +7,8 @@
 namespace pilotlight::kernels {
 namespace {
 
-// Rounds half to even. Every target of ours starts in this rounding mode and stays in it. On
-// Cortex-M55 this is one instruction (VRINTR).
+// Rounds half to even. Every supported platform starts in this rounding mode and stays in it. On
+// Cortex-M55 the rounding is one instruction (VRINTR).
 float RoundHalfToEven(float value) { return std::nearbyint(value); }
 
 }  // namespace
@@ -23,7 +23,7 @@ void Quantize(const float* values, std::size_t count, const Quantization& how, I
   const auto highest = static_cast<float>(how.max);
   for (std::size_t i = 0; i < count; ++i) {
     const float rounded = RoundHalfToEven(values[i] * inverse_scale) + zero_point;
-    // Written so that NaN gives the lower limit.
+    // This order of comparisons gives the lower limit for NaN.
     if (!(rounded > lowest)) {
       out[i] = static_cast<Integer>(how.min);
     } else if (rounded >= highest) {

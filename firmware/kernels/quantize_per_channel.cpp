@@ -85,7 +85,7 @@ void Quantize(const Tensor& input, const Channels& how, Tensor& out) {
     const Real inverse = 1 / static_cast<Real>(ScaleAt(how.scales, channel));
     const Real rounded = std::nearbyint(static_cast<Real>(values[from]) * inverse) +
                          static_cast<Real>(how.ZeroPoint(channel));
-    // Written so that NaN gives the lower limit.
+    // This order of comparisons gives the lower limit for NaN.
     if (!(rounded > static_cast<Real>(how.min))) {
       results[to] = static_cast<Integer>(how.min);
     } else if (rounded >= static_cast<Real>(how.max)) {

@@ -49,8 +49,8 @@ bool IsSound(const Quantization& how, ScalarType dtype) {
   return known && within && how.scale > 0;
 }
 
-// The two tensors may have any dim order, but it must be the same. Then element i of one is element
-// i of the other in memory.
+// The two tensors may have any dim order, but both must have the same one. Element i of one tensor
+// is then element i of the other one in memory.
 bool PrepareOutput(KernelRuntimeContext& context, const Tensor& input, Tensor& out) {
   if (resize_tensor(out, input.sizes()) != Error::Ok || !tensors_have_same_dim_order(input, out) ||
       ((input.const_data_ptr() == nullptr || out.const_data_ptr() == nullptr) &&

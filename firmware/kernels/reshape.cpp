@@ -25,7 +25,7 @@ using pilotlight::kernels::View;
 using pilotlight::kernels::ViewOf;
 
 // Copies a tensor to another one with the same number of elements, each in the order of its own
-// dimensions. If both are contiguous, this is one loop.
+// dimensions. If both tensors are contiguous, the copy is one loop.
 void CopyInOrder(const Tensor& from, const Tensor& to) {
   const auto count = static_cast<SizesType>(to.numel());
   View source = ViewOf(from);
@@ -38,7 +38,7 @@ void CopyInOrder(const Tensor& from, const Tensor& to) {
     Copy(source, target);
     return;
   }
-  // The two nests of loops have nothing in common, so each element is copied by itself, with an
+  // The two nests of loops have nothing in common, so the copy goes element by element, with an
   // index for each tensor.
   View one_source = source;
   View one_target = target;

@@ -180,7 +180,8 @@ bool RunIterator::NextOuterIndex() {
   return false;
 }
 
-// Broadcasts the shapes of all tensors. False if they do not match or a tensor has no memory.
+// Broadcasts the shapes of all tensors. False if the shapes do not match, or if a tensor has no
+// memory.
 bool BroadcastShapes(const Operands& operands, Shape& shape) {
   for (std::size_t i = 0; i < operands.count; ++i) {
     const Tensor* tensor = operands.items[i].tensor();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// exp, log, sqrt, sin, tanh, …: functions of one operand with a floating-point result. They use the
-// C library in the precision of the dtype. Signatures derived from kernels.yaml.
+// exp, log, sqrt, sin, tanh, …: functions of one operand with a floating-point result. These
+// functions use the C library in the precision of the dtype. Signatures derived from kernels.yaml.
 #include <cmath>
 
 #include "pilotlight/kernels/elementwise.h"

@@ -28,8 +28,8 @@ struct Plan {
   double column_scale;
 };
 
-// PyTorch computes with the scale that the caller gave. It computes the scale from the sizes if the
-// caller gave sizes, or if the corners are aligned.
+// PyTorch computes with the scale that the caller gave. PyTorch computes the scale from the sizes
+// if the caller gave sizes, or if the corners are aligned.
 double ScaleOf(ssize_t in, ssize_t out, std::optional<double> given, bool align_corners) {
   if (align_corners) {
     return out > 1 ? static_cast<double>(in - 1) / static_cast<double>(out - 1) : 0.0;

@@ -13,7 +13,7 @@ using executorch::runtime::Error;
 
 namespace {
 
-// Maps ExecuTorch's Error to the reaction that it asks of a Model's caller.
+// Maps ExecuTorch's Error to the Status that tells a Model's caller how to react.
 Status ToStatus(Error error) {
   switch (error) {
     case Error::Ok:
@@ -137,6 +137,12 @@ Status Model::Fail(Status status, const char* text) {
 
 Status Model::FailAt(Status status, const char* text, std::size_t number) {
   Text(failure_text_) << text << " " << static_cast<std::uint64_t>(number);
+  return status;
+}
+
+Status Model::FailTensor(Status status, const char* side, std::size_t index, const char* text) {
+  Text(failure_text_) << "the program's " << side << " " << static_cast<std::uint64_t>(index) << " "
+                      << text;
   return status;
 }
 

@@ -94,7 +94,7 @@ Status Model::CheckOrigin() {
   const char* const exporter = descriptor_->executorch;
   if (exporter != nullptr && exporter[0] != '\0' &&
       std::strcmp(exporter, PILOTLIGHT_EXECUTORCH_VERSION) != 0) {
-    Text(failure_text_) << "exported by ExecuTorch " << exporter << ", and this image's runtime is "
+    Text(failure_text_) << "exported by ExecuTorch " << exporter << ", but this image has runtime "
                         << PILOTLIGHT_EXECUTORCH_VERSION;
     return Status::kBadModel;
   }
@@ -155,7 +155,7 @@ Status Model::BindInputs(const MethodMeta& meta) {
   }
   for (std::size_t i = 0; i < count; ++i) {
     const auto info = meta.input_tensor_meta(i);
-    if (!info.ok()) return FailAt(Status::kUnsupported, "not a tensor: input", i);
+    if (!info.ok()) return FailTensor(Status::kUnsupported, "input", i, "is not a tensor");
     PILOTLIGHT_TRY(CheckTensor(info.get(), descriptor_->inputs[i], "input", i));
     // mutable_input() is deprecated, but its replacement set_input() copies from a second tensor.
 #pragma GCC diagnostic push
@@ -163,7 +163,7 @@ Status Model::BindInputs(const MethodMeta& meta) {
     inputs_[i] = BytesOf(method_->mutable_input(i).toTensor());
 #pragma GCC diagnostic pop
     if (!IsPlanned(inputs_[i])) {
-      return FailAt(Status::kUnsupported, "the memory plan has no place for input", i);
+      return FailTensor(Status::kUnsupported, "input", i, "has no place in the memory plan");
     }
   }
   return Status::kOk;
@@ -176,12 +176,12 @@ Status Model::BindOutputs(const MethodMeta& meta) {
   }
   for (std::size_t i = 0; i < count; ++i) {
     const auto info = meta.output_tensor_meta(i);
-    if (!info.ok()) return FailAt(Status::kUnsupported, "not a tensor: output", i);
+    if (!info.ok()) return FailTensor(Status::kUnsupported, "output", i, "is not a tensor");
     PILOTLIGHT_TRY(CheckTensor(info.get(), descriptor_->outputs[i], "output", i));
     outputs_[i] = BytesOf(method_->get_output(i).toTensor());
     // This also refuses a constant in the .pte, which could not be poisoned.
     if (!IsPlanned(outputs_[i])) {
-      return FailAt(Status::kUnsupported, "the memory plan has no place for output", i);
+      return FailTensor(Status::kUnsupported, "output", i, "has no place in the memory plan");
     }
   }
   return Status::kOk;
@@ -196,9 +196,8 @@ Status Model::CheckTensor(const TensorInfo& info, const pilotlight_tensor_info_t
     same = info.sizes()[d] == described.dims[d] && info.dim_order()[d] == described.dim_order[d];
   }
   if (same) return Status::kOk;
-  Text(failure_text_) << "the program's " << side << " " << index
-                      << " is not the one described: generate the code again";
-  return Status::kBadModel;
+  return FailTensor(Status::kBadModel, side, index,
+                    "is not the one described: generate the code again");
 }
 
 bool Model::IsPlanned(Span<std::byte> bytes) const {

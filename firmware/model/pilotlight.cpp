@@ -39,8 +39,8 @@ static_assert(PILOTLIGHT_NPU_EVENTS == ethos_u::reg::kPmEventCounters);
 // Selects the PMU events that the driver counts; see NpuOptions.
 constexpr ethos_u::NpuOptions kNpuOptions;
 
-// The state of the image's one NPU. Zero-initialised, so that no constructor runs before
-// main(): an app's own start-up code may call none.
+// The state of the image's only NPU. It is zero-initialised and needs no constructor, because the
+// start-up code of an app may not call constructors.
 struct Image {
   bool initialised;
   ethos_u::EthosUBackend* backend;
@@ -97,7 +97,7 @@ Status OpenNpu() {
   Text(image.npu_name) << npu->identity().family() << "-" << npu->identity().macs();
   auto backend = ethos_u::RegisterBackend(*npu);
   if (!backend.ok()) {
-    Text(image.failure) << "the runtime did not take the delegate";
+    Text(image.failure) << "the runtime refused to register the delegate";
     return backend.status();
   }
   image.backend = backend.value();
@@ -140,7 +140,7 @@ pilotlight_status_t pilotlight_init(const pilotlight_options_t* options) {
       (reinterpret_cast<std::uintptr_t>(options->fast_scratch) | options->fast_scratch_bytes) %
               ethos_u::kCacheLineBytes !=
           0) {
-    Text(image.failure) << "fast_scratch is not made of whole cache lines of "
+    Text(image.failure) << "address and size of fast_scratch must be multiples of "
                         << std::uint64_t{ethos_u::kCacheLineBytes} << " bytes";
     return PILOTLIGHT_BAD_ARGUMENT;
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// For images without a heap: defines the functions that would link one. Every class
-// with a virtual destructor refers to operator delete, even if nothing is ever deleted.
-// The library's abort() needs signals, these need its reentrancy structures, and these
-// need malloc().
+// Defines, for images without a heap, the functions whose library versions would link one. Every
+// class with a virtual destructor refers to operator delete, even if nothing is ever deleted. The
+// library's abort() needs signals, signals need the library's reentrancy structures, and these
+// structures need malloc().
 #include <cstddef>
 
 namespace {

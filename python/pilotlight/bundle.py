@@ -58,13 +58,13 @@ class TensorInfo:
 
     @property
     def order(self) -> tuple[int, ...]:
-        """The dimension order, also if `dim_order` is empty."""
+        """The dimension order, even if `dim_order` is empty."""
         return self.dim_order or tuple(range(len(self.shape)))
 
     def in_memory(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return `values` in the device's order.
 
-        They have this shape, with or without the batch.
+        `values` have this shape, with or without the batch.
         """
         return np.ascontiguousarray(values.reshape(self.shape).transpose(self.order))
 
@@ -132,12 +132,12 @@ def _tensor(raw: dict[str, Any]) -> TensorInfo:
 
 
 def _problem(info: ModelInfo) -> str:
-    """Return what is wrong with the values, which may have any JSON type; "" if nothing is."""
+    """Return the problem with the values, which may have any JSON type; "" if there is none."""
     if info.tolerances and len(info.tolerances) != len(info.outputs):
-        return "has not as many tolerances as outputs"
+        return f"has {len(info.tolerances)} tolerances for {len(info.outputs)} outputs"
     texts = (info.name, info.source, info.npu, info.system_config, info.memory_mode, info.pte_sha256)
     if not all(isinstance(text, str) for text in (*texts, *info.labels, *info.warnings, *info.weak)):
-        return "a text is no string"
+        return "a text field is not a string"
     for side, tensors in (("input", info.inputs), ("output", info.outputs)):
         for index, tensor in enumerate(tensors):
             if wrong := _wrong_field(tensor):
@@ -162,7 +162,7 @@ def _wrong_field(tensor: TensorInfo) -> str:
 
 
 def expectations_sha256(folder: Path) -> str:
-    """Return a hash of what a check compares with: samples, golden outputs, tolerances.
+    """Return a hash of the data that a check compares with: samples, golden outputs, tolerances.
 
     Raises ConfigError if a file cannot be read.
     """

@@ -54,8 +54,8 @@ def run_command(args: argparse.Namespace) -> int:
     except PilotlightError as error:
         return _failed(error, args)
     except BrokenPipeError:
-        # The reader of our output has ended (`| head`). Without this, Python fails again when it
-        # flushes.
+        # The reader of our output has ended (`| head`). Without this line, Python fails again when
+        # it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:

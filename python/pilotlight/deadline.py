@@ -2,8 +2,9 @@
 """The clock that all waits share.
 
 A deadline ends a wait for something that will never come. On a busy machine everything takes longer
-although nothing is wrong. So this clock is slower there: it leaves out the time in which tasks
-waited for a processor. It never runs slower than a tenth of real time, so every wait ends.
+although nothing is wrong. So this clock runs more slowly on a busy machine: it leaves out the time
+in which tasks waited for a processor. The clock never runs slower than a tenth of real time, so
+every wait ends.
 
 The waiting time comes from Linux pressure stall information (`/proc/pressure/cpu`, line `some`).
 The time that a hypervisor took away comes from `/proc/stat`, column `steal`. Without these files
@@ -39,7 +40,7 @@ class Clock:
     def now(self) -> float:
         """Return the seconds on this clock since it was created."""
         with self._lock:
-            if self._reading:  # A signal handler asks for the time during a reading.
+            if self._reading:  # A signal handler interrupted a reading and asks for the time.
                 return self._now
             self._reading = True
             try:
@@ -90,7 +91,7 @@ class Deadline:
 
     @property
     def remaining(self) -> float:
-        """Seconds left on this clock. On a busy machine, they take longer in real time."""
+        """Seconds left on this clock. On a busy machine, these seconds take longer in real time."""
         return max(0.0, self._end - now_s())
 
     @property
@@ -105,7 +106,8 @@ class Deadline:
 class Alarm:
     """Calls `action` in the main thread after `seconds` on the shared clock, unless cancelled.
 
-    It uses SIGALRM and the process's interval timer, so there can be only one alarm at a time.
+    An alarm uses SIGALRM and the process's interval timer, so there can be only one alarm at a
+    time.
     """
 
     _SHORTEST_S = 0.01

@@ -2,7 +2,8 @@
 """debug.json of a bundle: the operator of the user's model that each NPU command belongs to.
 
 The export writes it from the output of Vela and of the TOSA lowering. `pilotlight simulate
---layers` and `pilotlight size` read it. It describes exactly one .pte, identified by its hash.
+--layers` and `pilotlight size` read this file. The file describes exactly one .pte, identified by
+its hash.
 """
 
 from __future__ import annotations

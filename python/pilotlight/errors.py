@@ -3,7 +3,8 @@
 
 Library code raises; only commands print. The tens digit of the exit code says where to act: 1x the
 model, 2x the configuration of the build, 3x the installation of tools, 4x the target, 5x the link
-to it, 6x a wrong or weak result, 7x the firmware sources. The last digit distinguishes the causes.
+to the target, 6x a wrong or weak result, 7x the firmware sources. The last digit distinguishes the
+causes.
 
 >>> print(ToolMissing("qemu-system-arm is not on PATH", hint="apt-get install qemu-system-arm").report())
 qemu-system-arm is not on PATH
@@ -65,7 +66,7 @@ class WrongNpu(ConfigError):
 
 
 class ToolMissing(PilotlightError):
-    """A required program is not installed. Names it and how to get it."""
+    """A required program is not installed. The message names the program and how to install it."""
 
     exit_code = 30
 
@@ -113,7 +114,7 @@ class TargetNotRunning(TargetError):
 
 
 class BadFaultDump(TargetError):
-    """The fault dump is damaged or of another build, so it must not be decoded."""
+    """The fault dump is damaged or belongs to another build, so it must not be decoded."""
 
     exit_code = 44
 

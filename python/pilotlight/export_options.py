@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an export depends on besides the model's files: the same class from the command line to the pipeline."""
+"""The options of an export, in one class from the command line to the pipeline."""
 
 from __future__ import annotations
 

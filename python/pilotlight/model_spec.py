@@ -40,7 +40,7 @@ class ModelSpec:
     npu_options: options for Vela per NPU, such as {"ethos-u55-128": {"memory_mode": "Sram_Only"}}.
     sequence: the samples of calibration and data_set follow each other in time. Buffers that
         forward changes are carried from one sample to the next. If false, each sample starts with
-        their values in `module`.
+        the values of these buffers in `module`.
     float_io: keep float32 inputs and outputs on the device (quantised by CPU operators there).
     depends_on: files, folders and patterns ("weights/*.bin"), relative to the model file, whose
         change causes a new export. Files that Python opens and files in the model file's folder are

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 class Family:
     """NPUs with one command set.
 
-    macs: sizes that Arm offers. system_config, memory_mode: what ExecuTorch passes to Vela when nobody chooses.
+    macs: sizes that Arm offers. system_config, memory_mode: ExecuTorch's defaults for Vela.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Family:
 
     @property
     def vela_prefix(self) -> str:
-        """How the names of Vela's system configurations for this family begin."""
+        """The common prefix of the names of Vela's system configurations for this family."""
         return self.name.replace("ethos-u", "Ethos_U")
 
     def npu(self, macs: int) -> str:

@@ -64,7 +64,7 @@ def time_builds() -> tuple[Build, ...]:
     weights[name] = weights[name] * np.float32(0.5)
     np.savez(checkout / _WEIGHTS, **weights)
     builds.append(_build(checkout, "the model's weights"))
-    # Any step now is one that the build before forgot.
+    # Any step now is a step that the previous build forgot.
     builds.append(_build(checkout, "nothing changed since"))
     builds.append(_build(checkout, "clean, after another build folder", "build-2"))
     return tuple(builds)

@@ -20,7 +20,8 @@ OF_THE_RUNTIME = (RUNTIME, VERIFIER)
 CODE = (".vectors", ".text", ".rodata", ".ARM.exidx")
 DATA = (".data", ".bss", ".noinit")
 
-# Inline functions of ExecuTorch's headers. The compiler puts them into any object that uses them.
+# Inline functions of ExecuTorch's headers. The compiler puts these functions into any object that
+# uses them.
 _EXECUTORCH = re.compile(r"\._ZT?[NVIS]?K?N?10executorch")
 
 

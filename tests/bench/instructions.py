@@ -3,8 +3,8 @@
 
 With QEMU's `-icount`, each instruction advances virtual time by a fixed amount. The board's counter
 follows virtual time, so the firmware in firmware/ can read how many instructions something took.
-The counts are exact and the same each time. Two loops of known length calibrate them, and the cost
-of reading the counter is subtracted.
+The counts are exact and the same each time. Two loops of known length calibrate the counts, and the
+cost of reading the counter is subtracted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BUILD_DEADLINE_S = 600.0
 # in units of the board's instruction_ns, so one instruction counts as 16.
 _SHIFT = 10
 _LAST_LINE = "bench end"
-# As in programs.py, which is not imported because it loads PyTorch.
+# The same value as in programs.py, which is not imported because it loads PyTorch.
 _COUNT = 16
 _LOOPS = (1000, 2000)
 _INSTRUCTIONS_A_TURN = 2

@@ -49,7 +49,7 @@ class Loads:
     def exponent(self) -> float:
         """Slope of our time over the number of operators, both as logarithms.
 
-        Only from 100 operators on: below, the fixed part of a load dominates.
+        The slope starts at 100 operators, because the fixed part of a load dominates below.
         """
         points = [(math.log(n), math.log(self.method["ours"][n])) for n in OPERATORS if n >= 100]
         mean_x, mean_y = (sum(values) / len(points) for values in zip(*points, strict=True))

@@ -27,7 +27,7 @@ _LOAD_GOAL = 0.5
 _SPEED_GOAL = 8.0
 _FLOAT_GOAL = 4.0
 _COMMAND_GOAL_US = 50.0
-# 1 is linear. The rest is a margin for a machine that others use.
+# 1 is linear. The part above 1 is a margin for other work on the machine.
 _GROWTH_GOAL = 1.1
 _CHECKED_SAMPLES = 8
 
@@ -202,7 +202,7 @@ def simulator(console: Console) -> list[Figure]:
     noise = NoiseLog(BENCH / "simulator.log")
     speeds: list[Speed] = []
     for measure in (mobilenet_speed, digits_speed):
-        with noise.captured():  # Without a spinner, which would end up in the log.
+        with noise.captured():  # No spinner, which would end up in the log.
             speeds.append(measure())
     with noise.captured():
         growth, small = convolution_growth(), transformer_commands()

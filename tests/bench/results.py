@@ -48,7 +48,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Part:
-    """The figures of one part of the bench. If there are none, `failed` says why."""
+    """The figures of one part of the bench. If there are no figures, `failed` says why."""
 
     name: str
     figures: tuple[Figure, ...] = ()

@@ -26,7 +26,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(name: str, console: Console) -> Part:
-    """Measure one part. If that fails, the other parts still run."""
+    """Measure one part. If the measurement fails, the other parts still run."""
     console.rule(name, align="left")
     try:
         return Part(name, tuple(PARTS[name](console)))

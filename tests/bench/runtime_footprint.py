@@ -30,7 +30,7 @@ _DEADLINE_S = 600.0
 class RuntimeFootprint:
     """Bytes of .text and .rodata.
 
-    core: program, method, registries, one loader, and the delegate call. It does not include
+    core: program, method, registries, one loader, and the delegate call. The core does not include
         verifier, messages, kernels and C library.
     """
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulator's speed.
 
-It is compared with the TOSA reference model on the same graph, and with PyTorch's float32 on the
-same network. Two more figures show how the time grows with the size of an operation, and the cost
-of commands that compute little.
+The simulator is compared with the TOSA reference model on the same graph, and with PyTorch's
+float32 on the same network. Two more figures show how the time grows with the size of an operation,
+and the cost of commands that compute little.
 
 Both sides of a ratio run in turns in one process. The simulator and PyTorch have one thread each,
 and their comparison counts that thread's processor time, which other work on the machine does not

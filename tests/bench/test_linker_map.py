@@ -18,8 +18,9 @@ from footprint import CODE, DATA, Use, by_component, runtime_code_elsewhere, sec
 from pilotlight.boards import load_board
 from pilotlight.paths import ROOT
 
-# In the form of GNU ld: a long name moves the rest to the next line, merged strings overlap, unwind
-# tables have the size from before they were joined, and discarded sections come first.
+# This text has the form of GNU ld's map: a long name moves the rest to the next line, merged
+# strings overlap, unwind tables have the size from before they were joined, and discarded sections
+# come first.
 MAP = """\
 Discarded input sections
 

@@ -33,7 +33,7 @@ def probe_image(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
 @pytest.fixture(params=["qemu-corstone300", "host"])
 def bench(request: pytest.FixtureRequest, probe_image: Callable[[str], Path], tmp_path: Path) -> Iterator[Bench]:
-    """A bench on each board that can run here. It is powered off after the test."""
+    """A bench on each board that can run here. The bench is powered off after the test."""
     folder = make_build(tmp_path / "build", request.param, probe_image(request.param))
     yield Bench(folder)
     targets.power_off(folder)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An app may use C++ exceptions.
 
-The linker scripts keep what the unwinder searches, and nothing else in that section.
+The linker scripts keep the tables that the unwinder searches, and nothing else in that section.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import bounded
 
 EXAMPLE = ROOT / "firmware" / "examples" / "bare_metal"
-# Prints by semihosting what it caught, and ends the emulator.
+# Prints the caught exception through semihosting, and ends the emulator.
 THROWS = """\
 #include <cstdint>
 

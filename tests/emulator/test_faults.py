@@ -126,7 +126,7 @@ def test_a_failed_check_is_decoded_to_who_asked(faults: Callable[[str], bytes], 
 @pytest.mark.parametrize("name", ["malloc", "new", "free"])
 def test_who_allocates_is_found_at_the_first_call(faults: Callable[[str], bytes], elf: Path, name: str) -> None:
     report = decode_fault(faults(name), elf)
-    assert report.reason == "failed CHECK: heap: somebody allocates, and there is no heap, line 0"
+    assert report.reason == "failed CHECK: heap: memory was allocated, but there is no heap, line 0"
     (caller,) = (frame for frame in report.frames if "kFaults" in frame.function)
     named = next(i for i, line in enumerate(SOURCE, 1) if f'{{"{name}"' in line)
     assert named <= int(caller.line.partition(":")[2]) <= named + 2

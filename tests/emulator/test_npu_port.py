@@ -103,8 +103,8 @@ def test_a_simulator_that_takes_longer_than_the_deadline_is_waited_for(bench: Be
 def test_the_simulator_sees_memory_that_the_cpu_wrote_and_writes_it(bench: Bench) -> None:
     bench.power_up()
     # The CPU writes a stream to word 64 of the arena: NPU_OP_STOP with mask 5. The NPU's DMA copies
-    # it over the start of the model, which is not a stream. Then the NPU runs it from there, and
-    # the mask in STATUS proves it.
+    # the stream over the start of the model, which is not a stream. Then the NPU runs the stream
+    # from there, and the mask in STATUS proves the run.
     arena, model = _addresses(bench)
     bench.wire.ask("p 64 0x00050000")
     _start(bench, [*_copy(arena + 256, model, 16), OP_STOP])

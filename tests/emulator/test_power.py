@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The supervisor with real emulators.
 
-What stays on, what ends, and what is known about it afterwards.
+Which boards stay on, which end, and what their state says afterwards.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def test_a_board_that_nobody_uses_switches_itself_off(bench: Bench) -> None:
     assert bench.wire.ask("a") == "alive"  # A connected but silent client counts as use.
     bench.wire.close()
     ended = bench.wait_until(lambda s: not s.running)
-    assert ended.reason == "nobody used it for 1 s"
+    assert ended.reason == "idle for 1 s"
 
 
 def test_a_new_build_under_a_running_target_is_not_mistaken_for_it(bench: Bench) -> None:

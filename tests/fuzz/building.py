@@ -51,7 +51,8 @@ def build(folder: Path, *options: str, source: Path = HERE, compilers: tuple[str
 def replay(folder: Path, target: str, *arguments: str | Path, limit_s: float = 300) -> subprocess.CompletedProcess[str]:
     """Run <target>_replay.
 
-    If it finds something, its error output names the input and the command that repeats the case.
+    If the program finds something, its error output names the input and the command that repeats
+    the case.
     """
     command = [str(folder / f"{target}_replay"), "--dump", str(folder), *map(str, arguments)]
     return bounded.run(command, limit_s, capture_output=True, text=True, errors="replace")

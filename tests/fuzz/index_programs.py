@@ -14,10 +14,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit/firmware/exec
 
 from programs import Assembler, Json, kernel, plan, program, segment_table, tensor, value
 
-_FAR = 1 << 33  # As an index, it is outside every tensor.
+_FAR = 1 << 33  # An index with this value is outside every tensor.
 _DATA, _ZEROS, _INDEX, _OUT, _OTHER_OUT, _ZERO, _NO, _INDICES, _SIZES = range(9)
 
-# Each operator with its arguments. It reads from, or writes to, a tensor of two such numbers.
+# Each operator with its arguments. The operator reads from, or writes to, a tensor of two such
+# numbers.
 _CALLS = {
     "aten::index_select.out": (_DATA, _ZERO, _INDEX, _OUT, _OUT),
     "aten::gather.out": (_DATA, _ZERO, _INDEX, _NO, _OUT, _OUT),

@@ -2,7 +2,7 @@
 """Finds every number in a .pte, or in an Ethos-U blob, that its reader follows.
 
 The fields of the tables come from the wheel's program.fbs, so the walk covers fields that are added
-there. Only for good files: this reader trusts the numbers it reads.
+there. Use this only for good files, because this reader trusts the numbers that it reads.
 """
 
 from __future__ import annotations

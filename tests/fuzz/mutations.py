@@ -71,7 +71,8 @@ class Base:
         if site.width == 8:
             found |= {*_EDGES_64, now + (1 << 32), (1 << 64) - now, (1 << 32) - now}
         if site.kind == "offset":
-            # Another table or vector, the offset's own position, or one before it.
+            # The offset then points to another table or vector, to itself, or to a place before
+            # itself.
             near = sorted(self._targets, key=lambda target: abs(target - site.at - now))[:12]
             found |= {target - site.at for target in near}
         elif site.kind not in ("slot", "text", "blob.command"):
@@ -106,7 +107,7 @@ def combined(base: Base, rng: random.Random) -> tuple[Edit, ...]:
 def mutations(bases: Sequence[Base], count: int, seed: int) -> Iterator[tuple[int, tuple[Edit, ...]]]:
     """Yield `count` mutations as (index of the base, edits).
 
-    At least a third of them change several numbers.
+    At least a third of the mutations change several numbers.
     """
     rng = random.Random(seed)
     open_ended = [(index, single(base, rng)) for index, base in enumerate(bases)]
@@ -127,7 +128,7 @@ def mutations(bases: Sequence[Base], count: int, seed: int) -> Iterator[tuple[in
 def overlaps(bases: Sequence[Base]) -> Iterator[tuple[int, tuple[Edit, ...]]]:
     """Yield mutations that move one planned tensor onto another.
 
-    For each pair: to where the other begins, and 8 bytes beyond that.
+    Each tensor of a pair is moved to the start of the other one, and to 8 bytes after that.
     """
     for index, base in enumerate(bases):
         planned = [site for site in base.sites if site.kind == _MEMORY_OFFSET]

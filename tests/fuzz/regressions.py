@@ -362,7 +362,7 @@ def _blob_edits() -> dict[str, tuple[str, bytes]]:
 
 
 # Blobs in which the bytes after the shortened block do not form a block. After the other blocks,
-# they form a block of another name.
+# these bytes form a block of another name.
 _TOO_SHORT = {"blob_scratch_size_length_1", "blob_vela_end_stream_length_1"}
 
 
@@ -376,7 +376,7 @@ def _npu_blobs(corpus: Corpus) -> None:
         # Malformed data and well-formed data that the delegate does not know are different errors.
         foreign = "region" in name or "unknown" in name or (name.endswith("_length_1") and name not in _TOO_SHORT)
         error = "DelegateInvalidCompatibility" if foreign else "InvalidProgram"
-        # Not through for_probes(): the real delegate must refuse this one.
+        # This file does not go through for_probes(), because the real delegate must refuse it.
         expectation = Expectation(error, error, why, "method")
         corpus.cases.append(Regression(name, content, [], expectation))
 
@@ -391,7 +391,7 @@ def corpus() -> list[Regression]:
 def also() -> dict[str, bytes]:
     """Return files whose errors the differential tests compare with the wheel's.
 
-    Here they only must not do harm.
+    Here they must only do no harm.
     """
     bad_ones = assemble({name: (for_probes(content), segments) for name, (content, segments) in bad().items()})
     whole = assemble({name: good()[name] for name in ("one_kernel", "constants")})

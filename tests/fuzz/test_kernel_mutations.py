@@ -66,6 +66,6 @@ def test_tensors_that_share_memory_are_refused_or_only_read_with_the_real_kernel
     assert done.returncode == 0, done.stderr
     counts = _counts(done.stderr)
     assert counts["executions"] == count > 5000
-    # Some are refused at load, some when they run, and some do not overlap and run.
+    # Some programs are refused at load and some when they run. Others do not overlap and run.
     assert counts["method 0x23 1"] > count // 10, done.stderr
     assert counts["execute 0x02 1"] > 0 and counts["ran 0x00 0"] > 0, done.stderr

@@ -29,7 +29,7 @@ LIMIT_S = 900
 def _environment(folder: Path, **variables: str) -> dict[str, str]:
     folders = {"OUT": str(folder / "out"), "WORK": str(folder / "work")}
     flags = {"CFLAGS": FLAGS, "CXXFLAGS": FLAGS}
-    # The compiler and the flags of ENGINE=replay: what that compiled is not compiled again.
+    # The compiler and the flags of ENGINE=replay: files that it compiled are not compiled again.
     cache = f"{sys.executable};-S;{object_cache.__file__}"
     launchers = {f"CMAKE_{language}_COMPILER_LAUNCHER": cache for language in ("C", "CXX")}
     compilers = {"CC": "cc", "CXX": "c++"}
@@ -70,7 +70,8 @@ def test_they_build_with_an_engine_of_gcc_and_replay_the_corpus(tmp_path: Path) 
         assert f"max_len = {building.MAX_LENGTH[target]}" in options
         words = (tmp_path / "out" / f"{target}_fuzzer.dict").read_text().splitlines()
         assert words and all(re.fullmatch(r'\w+="(\\x[0-9a-f]{2})+"', word) for word in words)
-        # The engine cuts off seeds beyond max_len. They would no longer be good programs.
+        # The engine cuts off seeds beyond max_len. Shortened seeds would no longer be good
+        # programs.
         assert sum(file.stat().st_size > building.MAX_LENGTH[target] for file in files) <= len(files) // 20
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model of strided, dilated and grouped convolutions.
 
-It also has both kinds of pooling, residual sums and a linear head.
+The model also has both kinds of pooling, residual sums and a linear head.
 """
 
 import torch

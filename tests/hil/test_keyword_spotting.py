@@ -42,7 +42,7 @@ SEED = 3
 SPEECH_TOLERANCE = 2e-5
 TOLERANCE = 2e-3
 IDENTICAL_SHARE = 0.999
-# Of an averaged probability, if a feature was quantised differently.
+# The permitted difference of an averaged probability if a feature was quantised differently.
 AVERAGE_TOLERANCE = 0.02
 FLOAT_TOLERANCE = 1e-6
 
@@ -59,7 +59,7 @@ class Kws:
 
 @dataclass(frozen=True)
 class Listened:
-    """One stream through the device, and what the device reported."""
+    """One stream through the device, and the device's reports."""
 
     kws: Kws
     build: Path

@@ -43,7 +43,7 @@ def test_a_model_from_outside_the_repository_is_bit_identical(tmp_path: Path) ->
     assert_proved(prove(build("residual", "-b", "qemu-corstone300", "-m", model)), samples=16)
 
 
-# The simulator's own tests run all sizes. Here, one of them runs before each change lands.
+# The simulator's own tests run all sizes. Here, one size runs before each change lands.
 @pytest.mark.parametrize(
     "npu",
     [

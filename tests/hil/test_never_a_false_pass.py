@@ -18,7 +18,7 @@ from pilotlight.bundle import expectations_sha256
 from pilotlight.pte import read_program
 from pilotlight.pte.ethos_u import parse_blob
 
-# The device's limits run in real time, and a busy machine may stop it for seconds.
+# The device's limits run in real time, and a busy machine may stop the device for seconds.
 QUICK = ("--run-timeout", "10", "--timeout", "60")
 
 
@@ -138,7 +138,7 @@ def test_golden_output_that_the_device_does_not_give(digits: Bench) -> None:
     assert outcome.code == 20
     assert_not_passed(outcome)
     assert "not those that the image was built with" in outcome.err
-    # Now the build info says that the image was built with these outputs.
+    # The build info now claims that the image was built with these outputs.
     info = json.loads((digits.folder / "build_info.json").read_text(encoding="utf-8"))
     info["models"][0]["expectations"] = expectations_sha256(path.parent)
     (digits.folder / "build_info.json").write_text(json.dumps(info), encoding="utf-8")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board that never reaches the check protocol, and what flash, check and fault say about it.
+"""A board that never reaches the check protocol, and the messages of flash, check and fault about
+it.
 
-The image is a probe that fails in a constructor, in the build folder of digits.
+The tests replace the image in a build folder of digits by a probe that fails in a constructor.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sizes of the digits image, as Vela, the exporter and the linker state them.
 
-Also the cost of float inputs and outputs.
+The tests also measure the cost of float inputs and outputs.
 """
 
 from __future__ import annotations

@@ -185,7 +185,8 @@ def saved(file: Path, chosen: list[Graph]) -> dict[str, Outcome]:
 def table(outcomes: list[Outcome]) -> list[str]:
     """Return the findings as lines.
 
-    They list what deviated, what stayed on the CPU and why, and what passed unnoticed.
+    The lines list the deviations, the operators on the CPU with their reasons, and the faults that
+    passed unnoticed.
     """
     compared = sum(outcome.compared for outcome in outcomes)
     results = sum(outcome.results for outcome in outcomes)

@@ -2,8 +2,8 @@
 """Small graphs from pairs of operators, with shared quantisers and unusual zero points.
 
 The operators are those that upstream fuses or decomposes. A graph is `second(first(x))` in a
-surrounding that decides which values share a quantiser. Its weights and samples follow from its
-number, so each graph can be made again by itself.
+surrounding that decides which values share a quantiser. The weights and samples of a graph follow
+from its number, so each graph can be made again separately.
 """
 
 from __future__ import annotations

@@ -33,7 +33,8 @@ def test_a_pair_is_compiled_into_what_pytorch_computes(graph: Graph) -> None:
 
 
 def first_only(found: Sequence[Graph]) -> list[Any]:
-    """One in every run shows that a comparison can fail. The others run in the campaign."""
+    """One case in every run shows that a comparison can fail. The other cases run in the
+    campaign."""
     first, *others = found
     return [first, *(pytest.param(graph, marks=pytest.mark.campaign) for graph in others)]
 

@@ -14,7 +14,7 @@ from places import Place
 from tree import ROOT
 
 PYTEST = ("pytest", "-c", "python/pyproject.toml", "--rootdir", ".", "-m", "not campaign", "-q", "-x")
-# A limit, because nearly every test of the export runs the simulator, for example.
+# There is a limit, because nearly every test of the export runs the simulator, for example.
 _SECONDS_FOR_OTHERS = 120
 _SECONDS_OF_QUICK_TESTS = 20
 UNIT_TESTS = "build/unit-tests"
@@ -115,12 +115,12 @@ def stages(place: Place, coverage: CoverageMap) -> Sequence[Stage]:
 def _quick(place: Place, coverage: CoverageMap) -> tuple[Stage, ...]:
     """Some tests that run the line, in one process.
 
-    The whole files follow: a test may look at what a fixture made for another test.
+    Whole files follow, because a test may check the result of a fixture that ran in another test.
     """
     tests = coverage.quickest(str(place.file), place.line, _SECONDS_OF_QUICK_TESTS)
     if not tests:
         return ()
-    # A test that has another name since the map was measured.
+    # A test that was renamed after the map was measured.
     return (Stage("quick tests", (*PYTEST, *tests), 60 + 10 * _SECONDS_OF_QUICK_TESTS, says_nothing=(4,)),)
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where code can be changed, and into what. Each change is small and alters the meaning.
+"""The places where code can be changed, and the changes. Each change is small and alters the
+meaning.
 
 >>> source = "if a < b and c:\\n    f(1)\\n"
 >>> [place.after for place in places_in(Path("a.py"), source) if "a <" in place.before]
@@ -209,7 +210,7 @@ _CPP_NUMBER = re.compile(r"(?<![\w.])(0x[0-9a-fA-F]+|\d+)(?=[uUlL]*(?![\w.]))")
 _CPP_CONDITION = re.compile(r"\b(?:if|while) \(")
 _CPP_CALL = re.compile(r"^[ \t]+(?!return\b|else\b|delete\b)[\w:.>\[\]-]+\([^;{}]*\);$", re.M)
 _CPP_TRUTH = re.compile(r"\b(true|false)\b")
-# Lines that the compiler checks, and lines that are no code.
+# Lines that the compiler checks, and lines that are not code.
 _CPP_LEFT_OUT = re.compile(r"^[ \t]*(static_assert\b|using\b|template\b|extern\b|namespace\b|return;)[^;]*;?", re.M)
 
 

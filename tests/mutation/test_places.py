@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The changes are the intended ones, and the line of each explanation still exists."""
+"""Each place gets its intended changes, and the line of each explanation still exists."""
 
 from __future__ import annotations
 

@@ -81,7 +81,8 @@ class ResNet8(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """For ToyADMOS: five frames of 128 mel bins, through a bottleneck of eight values."""
+    """The network for ToyADMOS: five frames of 128 mel bins pass through a bottleneck of eight
+    values."""
 
     example = (torch.zeros(1, 640),)
 
@@ -101,9 +102,9 @@ class Autoencoder(nn.Module):
 class KeywordTransformer(nn.Module):
     """KWT-1: 98 frames of 40 coefficients, width 64, one head, norms after the sums.
 
-    It has three of the twelve blocks, because ExecuTorch takes more than ten minutes to export all.
-    Query, key and value have one projection each. With the usual single projection, Vela's program
-    is wrong (see FusedKeywordTransformer).
+    The model has three of the twelve blocks, because ExecuTorch takes more than ten minutes to
+    export all. Query, key and value have one projection each. With the usual single projection,
+    Vela's program is wrong (see FusedKeywordTransformer).
     """
 
     example = (torch.zeros(1, 98, 40),)
@@ -155,7 +156,8 @@ class FusedKeywordTransformer(KeywordTransformer):
 class UNet(nn.Module):
     """Two levels.
 
-    One upsamples by a transposed convolution, the other by nearest neighbours and a convolution.
+    One U-Net upsamples by a transposed convolution, the other by nearest neighbours and a
+    convolution.
     """
 
     example = (torch.zeros(1, 3, 48, 48),)

@@ -181,7 +181,8 @@ MUTATIONS = (
 
 
 def apply(mutation: Mutation, driver: Path) -> None:
-    """Apply the mutation to a copy of the driver. Raises ValueError unless it fits exactly once."""
+    """Apply the mutation to a copy of the driver. Raises ValueError unless the mutation fits
+    exactly once."""
     path = driver / mutation.file
     # clang-format may break the lines differently, so any white space matches a blank.
     pattern = re.compile(r"\s+".join(re.escape(part) for part in mutation.before.split(" ")))
@@ -204,7 +205,7 @@ class Copy:
             else:
                 shutil.copyfile(source, folder / name)
         flags = folder / "cmake" / "flags.cmake"
-        # Without its check, a variable may be unused.
+        # Without the removed check, a variable may be unused.
         flags.write_text(flags.read_text().replace(" -Werror", ""))
         configure = ("cmake", "-S", str(folder), "-B", str(self._build), "-G", "Ninja", "-DBOARD=host")
         options = ("-DPILOTLIGHT_TESTS=ON", "-DCMAKE_BUILD_TYPE=Debug", f"-DPILOTLIGHT_PYTHON={sys.executable}")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bytes that a command stream accesses, as the simulator's planner computes them.
 
-Tests compare the driver's own computation with it. The planner plans each operation and executes
-none. Regions lie so far apart that an access beyond one region cannot reach another.
+Tests compare the driver's own computation with these bytes. The planner plans each operation and
+executes none. Regions lie so far apart that an access beyond one region cannot reach another.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class _Regions:
 class _WorstMemory(OperandMemory):
     """Lets a core without channels read the streams that its registers describe.
 
-    It is not known whether hardware does so.
+    No document says whether hardware reads these streams.
     """
 
     def is_idle(self, core: int, channels: int) -> bool:

@@ -92,7 +92,8 @@ class Transformer(nn.Module):
 class Oddments(nn.Module):
     """Operators that the other networks lack.
 
-    These are transposed convolution, resize, concatenation, min, max, sub, abs, clamp, and tables.
+    The operators are transposed convolution, resize, concatenation, min, max, sub, abs, clamp, and
+    tables.
     """
 
     example = (torch.zeros(1, 6, 10, 12),)

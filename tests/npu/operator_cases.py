@@ -19,7 +19,7 @@ from tosa_graph import Tensor, TosaGraph
 
 NPUS = ("ethos-u55-128", "ethos-u55-256", "ethos-u65-512", "ethos-u55-32", "ethos-u65-256", "ethos-u55-64")
 
-# Vela's ways to schedule a graph. They give the same operator other commands.
+# Vela's ways to schedule a graph. Each way gives the same operator other commands.
 _OPTIONS: tuple[tuple[str, ...], ...] = ((), (), ("--optimise=Size",), ("--arena-cache-size=16384",))
 
 
@@ -336,7 +336,8 @@ def argmax(make: Maker) -> None:
 
 
 def _operands(make: Maker, dtype: str, bound: int | None = None) -> tuple[Tensor, Tensor]:
-    """Return two operands. Often one broadcasts, is constant, or is the same as the other."""
+    """Return two operands. Often one operand broadcasts, is constant, or is the same as the
+    other."""
     shape = make.any_shape()
     other = tuple(1 if make.chance(0.3) else size for size in shape) if make.chance(0.5) else shape
     a = make.activation(shape, dtype, bound)
@@ -390,9 +391,9 @@ def mul_int32(make: Maker) -> None:
 
 
 def maximum_minimum(make: Maker) -> None:
-    """A maximum or minimum. TOSA has these only in 32 bits.
+    """A maximum or minimum. TOSA has both operators only in 32 bits.
 
-    Vela merges narrow ones with the rescales around them.
+    Vela merges narrow maxima and minima with the rescales around them.
     """
     dtype = make.choose("int8", "int8", "int16", "int32")
     a, b = _operands(make, dtype)
@@ -641,7 +642,7 @@ def branches(make: Maker) -> None:
 
 
 def up_and_skip(make: Maker) -> None:
-    """As in a U-Net: pool, convolve, double the size, concatenate."""
+    """A part of a U-Net: pool, convolve, double the size, concatenate."""
     x = make.activation((1, 2 * make.integer(2, 10), 2 * make.integer(2, 10), make.choose(4, 8, 16)))
     low = _block(make, make.max_pool2d(x, (2, 2), (2, 2), (0, 0, 0, 0)), make.choose(8, 16), 3)
     up = make.resize(low, (4, 2, 4, 2), (-1, -1), (1, 1), "nearest")

@@ -151,7 +151,7 @@ def judge() -> int:
 
 
 def apply(mutation: Mutation, package: Path) -> Path:
-    """Change the package. Returns the changed file, relative to it."""
+    """Change the package. Returns the changed file, relative to the package."""
     (path,) = (package / "npu").rglob(mutation.file)
     source = path.read_text()
     count = source.count(mutation.before)

@@ -105,7 +105,8 @@ def tosa_mean(total: int, count: int) -> int:
 
 
 def test_a_product_too_long_for_a_double_still_rounds_right() -> None:
-    # (2**29 + 1) * (2**30 - 2) = 2**59 - 2, just below half of 2**60. As a double it is that half.
+    # (2**29 + 1) * (2**30 - 2) = 2**59 - 2, just below half of 2**60. As a double, the product is
+    # exactly that half.
     stage = OutputStage((1 << 29) + 1, 60, RoundMode.NATURAL, 0, (-128, 127), None, np.dtype(np.int8))
     assert stage.apply(np.array([[[(1 << 30) - 2]]])).item() == 0
 

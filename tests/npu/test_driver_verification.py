@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver's check of command streams, compared with the accesses that the simulator finds.
 
-The driver must accept every stream that Vela makes. It must refuse a stream that leaves its
+The driver must accept every stream that Vela makes. The driver must refuse a stream that leaves its
 regions, at the command that the simulator names.
 """
 
@@ -81,7 +81,7 @@ def test_a_region_that_is_a_byte_too_small_is_noticed_where_the_simulator_reache
 ) -> None:
     made = compiled(name)
     accesses = check_ends(made, judge)
-    # Vela states the size of the scratch. It pads maps to bricks and addresses to 16 bytes.
+    # Vela states the size of the scratch. Vela pads maps to bricks and addresses to 16 bytes.
     reach = max((access.end for access in accesses if access.region == 1), default=0)
     reach = max(reach, *(place.offset + place.size_bytes for place in (*made.parts.inputs, *made.parts.outputs)))
     assert made.parts.scratch_size_bytes - reach < 16 * 16, "not all that Vela allocated is accounted for"
@@ -112,7 +112,7 @@ def check_ends(made: Compiled, judge: Judge) -> list[Access]:
 def _channels(stream: bytes, access: Access) -> set[int]:
     """Return the channels that can have made an access.
 
-    They are numbered as in STATUS.faulting_channel; IFM2 has a number of its own.
+    Channels are numbered as in STATUS.faulting_channel; IFM2 has a number of its own.
     """
     moves = struct.unpack_from("<H", stream, access.at)[0] & 0x3FF == arm.cmd0.NPU_OP_DMA_START.value
     if moves:
@@ -157,7 +157,7 @@ def test_many_changed_streams_are_refused_exactly_when_the_simulator_refuses_the
 def test_no_program_of_a_family_is_refused(family: str, judge: Judge) -> None:
     """Except where Vela is wrong.
 
-    Also: no program is accepted with a region that is one byte too small.
+    The driver also refuses each program with a region that is one byte too small.
     """
     for number in range(40):
         try:

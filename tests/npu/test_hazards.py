@@ -129,7 +129,7 @@ def test_a_copy_rounded_up_to_bytes_that_nobody_wrote_is_no_hazard(name: str) ->
 def test_an_output_computed_from_a_byte_that_nobody_wrote_is_reported(name: str) -> None:
     """The simulator runs with several values of the byte.
 
-    This shows which outputs depend on it.
+    This shows which outputs depend on the byte.
     """
     made = runner(name)
     given = [np.zeros(place.size_bytes, np.int8) for place in made.blob.inputs]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A damaged program gives an answer or a decoded fault.
 
-It never causes a traceback, a hang, or excessive use of memory.
+A damaged program never causes a traceback, a hang, or excessive use of memory.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def test_a_fault_tells_what_happened_with_the_status_bits(exported_network: Call
     network = exported_network("keyword")
     stream = parse_payload(parse_blob(read_program(network.pte).methods["forward"].delegates[0].blob).commands).stream
     damaged = bytearray(network.pte)
-    # The last word is OP_STOP. Damaged, it lets the NPU run beyond the end of the stream.
+    # The last word is OP_STOP. If this word is damaged, the NPU runs beyond the end of the stream.
     damaged[network.pte.index(stream) + len(stream) - 4] = 0xFF
     simulator = Simulator(bytes(damaged))
     with pytest.raises(NpuFault, match=r"cmd_parse_error.*QREAD") as caught:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A new product needs only rows of tables: a `Product` in products.py, a `Configuration` in configurations.py.
+"""A new product needs only rows of tables: a `Product` in products.py, and a `Configuration` in
+configurations.py.
 
-This product differs from U65 in three fields and two facts.
+The product of this test differs from U65 in three fields and two facts.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@
     python tests/systems/debian.py trixie [--whole] [--keep]   the README's commands on Debian 13
 
 Needs root and the package debootstrap. Each command runs in its own mount and process namespaces,
-so its mounts and processes end with it. pip inside gets the host's settings for indexes, wheels and
-certificates, and pytest gets PYTEST_ADDOPTS. No other files of the host are visible.
+so the mounts and processes of a command end with the command. pip inside gets the host's settings
+for indexes, wheels and certificates, and pytest gets PYTEST_ADDOPTS. No other files of the host are
+visible.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ CHECKOUT = "/opt/pilotlight"
 _CERTIFICATES = "/etc/host-certificates.pem"
 _NAMES_OF_CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
-# $1: the system's folder. $2: the command. Then pairs of a host folder and the place in the system
-# where it is shown read-only.
+# $1: the system's folder. $2: the command. The remaining arguments are pairs: a host folder, and
+# its read-only place in the system.
 _ENTER = """
 set -e
 root=$1 command=$2
@@ -108,7 +109,7 @@ class DebianSystem:
 
 # Packages that the README assumes. The project's scripts install everything else.
 README_SYSTEM = ("ca-certificates", "git")
-# What the README tells a newcomer to type beside the clone.
+# The command that the README tells a newcomer to type for the clone.
 FIRST_PASS = next(block.text for block in blocks(ROOT / "README.md") if block.title == "first-pass").splitlines()
 DEMO = " && ".join((f"cd {Path(CHECKOUT).parent}", "cat /etc/debian_version", *FIRST_PASS))
 QUICK_TESTS = f"cd {CHECKOUT} && scripts/test.sh --quick"

@@ -36,32 +36,35 @@ NPU = "ethos-u55-256"
 # The largest allowed loss of golden against quantised PyTorch. Both are measured against FP32.
 LOSS_LIMIT_DB = 1.0
 # Operators that look up tables or prepare arguments, in the edge dialect's names. The NPU lacks
-# them, or lacks them for these integers, so models with token numbers keep them on the CPU.
+# these operators, or lacks them for these integers, so models with token numbers keep them on the
+# CPU.
 CONVERSIONS = (
     "aten.embedding",
     "quantized_decomposed.embedding",
     "quantized_decomposed.quantize_per_tensor",
     "quantized_decomposed.dequantize_per_tensor",
 )
-# The operators that an embedding consists of. The source line shows whether they are one.
+# The operators that an embedding consists of. Only the source line shows whether they belong to an
+# embedding.
 LOOK_UPS = ("aten.index_select", "aten.view_copy", "dim_order_ops._to_dim_order_copy")
 _EXPORT_LIMIT_S = 3600
 _PAGE = """\
 # Networks that work
 
-{count} networks known from papers and packages, each exported for {npu} by one command, without
-help. The model files are in [models](models). This makes the table anew, in about an hour:
+{count} networks known from papers and packages, each exported for {npu} by one command and
+without changes to the network. The model files are in [models](models). These commands make the
+table again, in about an hour:
 
     python tests/zoo/run_zoo.py --json zoo.json
     python tests/zoo/run_zoo.py --json zoo.json --markdown tests/zoo/NETWORKS.md
 
-- On CPU: operators beside the NPU, without embeddings and what prepares their integers. Those are
-  counted under arguments.
-- Quantised, golden: signal to noise ratio against FP32 of quantised PyTorch, and of what the device
-  computes. The NPU simulator gave the golden outputs for every sample.
-- Cycles: Vela's estimate. Export: on one core of a shared machine, so rather an upper bound.
+- On CPU: operators on the CPU, except embeddings and the operators that prepare their integers.
+- Arguments: those exceptions.
+- Quantised, golden: signal-to-noise ratio against FP32 of quantised PyTorch, and of the golden
+  outputs. The NPU simulator computed the golden outputs for every sample.
+- Cycles: Vela's estimate. Export: time on one core of a shared machine, an upper bound.
 
-Weights are random. Some deep networks then keep few dB after quantisation, whoever computes them.
+The weights are random. With random weights, some deep networks keep few dB after quantisation.
 
 | Network | On CPU | Arguments | Quantised | Golden | Cycles | Export |
 |---|---|---|---|---|---|---|"""
@@ -164,7 +167,7 @@ def _is_argument(operator: dict[str, Any]) -> bool:
 def accuracy(output: dict[str, Any]) -> tuple[float, float, float]:
     """Return the ratios of quantised and golden in dB, and the loss of golden.
 
-    A report has no ratio if there is no noise or no signal. Without noise the ratio counts as
+    A report has no ratio if the noise or the signal is zero. Without noise the ratio counts as
     infinite, without a signal as minus infinity.
     """
     quantised, golden = (_ratio(output, stage) for stage in ("quantised", "golden"))
@@ -237,7 +240,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="*", help="default: all")
     parser.add_argument("--npu", default=NPU)
-    parser.add_argument("--json", type=Path, help="write what became of each model to this file")
+    parser.add_argument("--json", type=Path, help="write the result of each model to this file")
     parser.add_argument("--keep", type=Path, help="keep the bundles in this folder")
     parser.add_argument("--markdown", type=Path, help="write a page from the file that --json names, and run nothing")
     args = parser.parse_args()

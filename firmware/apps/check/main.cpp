@@ -30,7 +30,7 @@ struct BoardDevice final : Device {
   std::uint32_t ConsoleOverruns() override { return platform::ConsoleOverruns(); }
 };
 
-// All objects of the app. They are in static storage because models contain pointers to
+// All objects of the app. These objects are in static storage because models contain pointers to
 // themselves, and because the log sink is a plain function that must find the server.
 struct App {
   LinkedModel models[kModels];

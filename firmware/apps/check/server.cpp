@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::uint32_t kUsPerMs = 1000;
 
-// The protocol counts in milliseconds. A time above UINT32_MAX us (71 minutes) is cut there.
+// The protocol has times in milliseconds. A time above UINT32_MAX us (71 minutes) is limited to
+// this value.
 std::uint32_t TimeoutUs(std::uint32_t timeout_ms) {
   return timeout_ms < UINT32_MAX / kUsPerMs ? timeout_ms * kUsPerMs : UINT32_MAX;
 }

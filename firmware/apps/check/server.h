@@ -2,7 +2,7 @@
 //
 // Serves the requests of firmware/protocol/SPEC.md that are about models. Bytes come in by
 // session().Receive(), and frames go to a byte sink. The server owns the state of a session:
-// the number of runs, which inputs are complete, and whether outputs may be read. It knows
+// the number of runs, which inputs are complete, and whether outputs may be read. The server knows
 // nothing about boards or the runtime, which are behind ModelPort and Device.
 //
 // Lifecycle: that of protocol::DeviceSession.
@@ -86,7 +86,7 @@ class Server {
   bool outputs_valid_ = false;
   std::uint32_t filled_bytes_[kMaxInputs] = {};
 
-  // The last run. It is kept so that the host can ask for a lost answer again.
+  // The last run. The server keeps this, so that the host can ask for a lost answer again.
   struct LastRun {
     Status status = Status::kOk;
     pilotlight_statistics_t statistics = {};

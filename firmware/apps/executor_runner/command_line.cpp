@@ -33,7 +33,7 @@ const char* Parse(char* text, CommandLine& into) {
       if (into.input_count == kMaxInputs) return "more than 64 inputs";
       into.inputs[into.input_count++] = value;
     } else {
-      return "an option other than -m, -o and -i";
+      return "an option is not -m, -o or -i";
     }
   }
   if (into.program == nullptr) return "no -m PROGRAM";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A generic image. The host names a program and its inputs through semihosting. The app runs the
-// program once and ends the emulator. It reports a failure by the exit code, and by a console line
-// that starts with "E " or "F ". Upstream's test harness looks for these lines.
+// program once and ends the emulator. The app reports a failure by the exit code, and by a console
+// line that starts with "E " or "F ". Upstream's test harness looks for these lines.
 #include <executorch/runtime/platform/platform.h>
 
 #include <cstring>
@@ -28,15 +28,15 @@ namespace {
 constexpr std::uint32_t kExitFailed = 1;
 constexpr std::uint32_t kExitFault = 2;
 
-// The linker places nothing there, so all of it is free. The emulator's loader would clear a linked
-// section, which would take longer than everything else.
+// The linker places nothing in this memory, so all of it is free. The emulator's loader would clear
+// a linked section, which would take longer than everything else.
 Span<std::byte> Ddr() {
   return {
       reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(PILOTLIGHT_BOARD_MEMORY_DDR_ORIGIN)),
       PILOTLIGHT_BOARD_MEMORY_DDR_SIZE};
 }
 
-// Static storage, because a loaded program has pointers into itself.
+// The object is in static storage, because a loaded program has pointers into itself.
 ethos_u::Npu npu{platform::BoardNpuPort()};
 std::optional<ProgramRun> program_run;
 
@@ -75,7 +75,9 @@ void PrintLine(const char* level, const char* text) {
 
 void Run() {
   static char text[1024];
-  if (!semihosting::ReadCommandLine(text)) Fail("no command line, or one beyond 1023 characters");
+  if (!semihosting::ReadCommandLine(text)) {
+    Fail("the command line is missing or longer than 1023 characters");
+  }
   CommandLine command_line;
   if (const char* wrong = Parse(text, command_line)) Fail(wrong);
 
@@ -85,7 +87,7 @@ void Run() {
     Fail(why);
   }
   auto backend = ethos_u::RegisterBackend(npu);
-  if (!backend.ok()) Fail("the runtime did not take the delegate");
+  if (!backend.ok()) Fail("the runtime refused to register the delegate");
 
   pilotlight_register_operators();
   const std::uint64_t start_us = platform::NowUs();

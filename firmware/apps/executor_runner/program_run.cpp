@@ -26,10 +26,11 @@ constexpr const char* kMethod = "forward";
 constexpr std::size_t kAlignBytes = 32;
 // For the runtime's structures. A network of a thousand operators needs some 300 KiB.
 constexpr std::uint32_t kMethodPoolBytes = 16u << 20;
-// Only bounds the wait. The process that starts the emulator limits the time.
+// This only bounds the wait for the NPU. The process that starts the emulator limits the whole
+// time.
 constexpr std::uint64_t kDeadlineUs = 3600ull * 1'000'000;
-// For programs compiled with a Dedicated_Sram memory mode. Vela's vela.ini has up to 512 KiB
-// (arena_cache_size).
+// The fast scratch is for programs compiled with a Dedicated_Sram memory mode. Vela's vela.ini has
+// up to 512 KiB (arena_cache_size).
 constexpr std::size_t kFastScratchBytes = 2u << 20;
 
 // "<base>-<index>.bin"
@@ -44,7 +45,7 @@ Span<std::byte> BytesOf(const Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()};
 }
 
-// None if the size is not that of one number of this type.
+// None if `bytes` does not have the size of one number of this type.
 template <typename T>
 EValue NumberFrom(Span<const std::byte> bytes) {
   T number{};
@@ -66,7 +67,7 @@ bool ProgramRun::Run(const CommandLine& command_line) {
   if (!PlaceBuffers() || !LoadMethod()) return false;
   if (!RemoveOutputs(command_line.output)) return false;
   if (command_line.input_count != method_->inputs_size()) {
-    return FailAt("the number of -i options differs from the program's inputs, which are",
+    return FailAt("the number of -i options must equal the number of program inputs,",
                   method_->inputs_size());
   }
   for (std::size_t i = 0; i < command_line.input_count; ++i) {
@@ -155,7 +156,7 @@ bool ProgramRun::ReadInput(std::size_t index, const char* path) {
   const Tensor tensor = input.toTensor();
   if (tensor.nbytes() != bytes.size()) {
     Text(failure_) << path << " has " << static_cast<std::uint64_t>(bytes.size())
-                   << " bytes, and the program's input "
+                   << " bytes, but the program's input has "
                    << static_cast<std::uint64_t>(tensor.nbytes());
     return false;
   }
@@ -176,7 +177,9 @@ bool ProgramRun::SetNumber(std::size_t index, const EValue& input, Span<const st
   if (input.isInt()) given = NumberFrom<std::int64_t>(bytes);
   if (input.isDouble()) given = NumberFrom<double>(bytes);
   if (input.isBool()) given = NumberFrom<bool>(bytes);
-  if (given.isNone()) return FailAt("neither a tensor nor a number of its type: input", index);
+  if (given.isNone()) {
+    return FailAt("the file does not hold one number of the type of input", index);
+  }
   const Error error = method_->set_input(given, index);
   return error == Error::Ok || FailRuntime("setting a number", error);
 }
@@ -184,7 +187,9 @@ bool ProgramRun::SetNumber(std::size_t index, const EValue& input, Span<const st
 bool ProgramRun::Execute() {
   for (std::size_t i = 0; i < method_->outputs_size(); ++i) {
     const EValue& output = method_->get_output(i);
-    if (!output.isTensor()) return FailAt("not a tensor: output", i);
+    if (!output.isTensor()) {
+      return FailAt("the program returns a value that is not a tensor: output", i);
+    }
     const Tensor tensor = output.toTensor();
     if (tensor.const_data_ptr() != nullptr || tensor.nbytes() == 0) continue;
     void* const data = memory_.allocate(tensor.nbytes(), kAlignBytes);
@@ -197,9 +202,10 @@ bool ProgramRun::Execute() {
   return error == Error::Ok || FailRuntime("running method forward", error);
 }
 
-// Otherwise the outputs of an earlier run could pass for this run's.
+// Removes the output files of an earlier run, which could otherwise pass for the outputs of this
+// run.
 bool ProgramRun::RemoveOutputs(const char* base) {
-  if (std::strlen(base) > 64) return Fail("too long a name for outputs: ", base);
+  if (std::strlen(base) > 64) return Fail("the name of the outputs is too long: ", base);
   for (std::size_t i = 0; i < method_->outputs_size(); ++i) {
     semihosting::Remove(OutputPath(base, i).text);
   }

@@ -23,7 +23,7 @@ inline constexpr std::size_t kMaxPlannedBuffers = 16;
 
 class ProgramRun {
  public:
-  // `memory` is for the program and all its arenas. The NPU must be able to reach it.
+  // `memory` is for the program and all its arenas. The NPU must be able to reach this memory.
   ProgramRun(Span<std::byte> memory, ethos_u::EthosUBackend& npu);
 
   // False on failure; failure() says why. Outputs exist only after true.

@@ -12,7 +12,8 @@
 
 namespace pilotlight::semihosting {
 
-// Reads the command line, NUL-terminated. False if the host has none or it does not fit.
+// Reads the command line, NUL-terminated. False if the host has no command line, or if the line
+// does not fit.
 bool ReadCommandLine(Span<char> into);
 
 // A file of the host. The path is relative to the host's working folder.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The source of sound. It may be a microphone, whose interrupt or DMA fills the ring at
-// its own pace, or a stream over the console, which the host sends at the device's pace.
-// Only the stream exists (console_stream.h), because no board of this repository has a
-// microphone.
+// A source of sound. The source may be a microphone, whose interrupt or DMA fills the ring at its
+// own pace, or a stream over the console, which the host sends at the device's pace. Only the
+// stream exists (console_stream.h), because no board of this repository has a microphone.
 //
 // A microphone port must do this: Start() sets up 16-bit mono at kSampleRateHz and the
 // interrupt. The interrupt passes each block to ring.Write(), which counts samples that

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The app's requests of SPEC.md: receives sound, as an AudioPort, and sends results. Owns the
-// session on the console. It knows nothing about features or models.
+// session on the console. This class knows nothing about features or models.
 //
 // Lifecycle: Boot(), Start(), then Wait() and Computed() alternately.
 #pragma once

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Turns sound into keywords: computes features, runs an inference every few frames, and
-// decides. It does not know where sound comes from or where results go.
+// decides. This class does not know where sound comes from or where results go.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@
 
 namespace pilotlight::keyword_spotting {
 
-// Receives results. Push() calls it in thread context. The statistics do not include its time.
+// Receives results. Push() calls it in thread context. The statistics do not include the time of
+// the receiver.
 class Results {
  public:
   // One frame's features: as computed, and quantised for the network.

@@ -29,8 +29,8 @@ constexpr std::uint64_t kCpuClockMhz = PILOTLIGHT_BOARD_CPU_CLOCK_HZ / 1'000'000
 
 // Virtual time of one instruction on an emulator that counts them; 0 elsewhere.
 constexpr std::uint64_t kInstructionNs = PILOTLIGHT_BOARD_INSTRUCTION_NS;
-// Between two readings of the counter, at most one tick is lost to rounding. That is less than half
-// an instruction, so ToCycles() rounds to the exact number.
+// Between two readings of the counter, at most one tick is lost to rounding. One tick is less than
+// half an instruction, so ToCycles() rounds to the exact number.
 static_assert(kInstructionNs == 0 || kInstructionNs * kTicksPerUs > 2 * 1000);
 
 std::uint64_t ticks_at_boot;
@@ -65,11 +65,14 @@ extern "C" void pilotlight_timer_interrupt(void) { Register(kCntpCtl) = 0; }
 
 namespace corstone300 {
 
-void StartClock() {
-  Register(kCntcr) = kCntcrEnable;
-  Register(kCntpCtl) = 0;
+void StartCounter() {
+  Register(kCntcr) = Register(kCntcr) | kCntcrEnable;
   ticks_at_boot = Ticks();
   work_began = ticks_at_boot;
+}
+
+void StartTimer() {
+  Register(kCntpCtl) = 0;
   EnableInterrupt(PILOTLIGHT_BOARD_TIMER_IRQ);
 }
 
@@ -88,7 +91,7 @@ void SleepUntil(std::uint64_t deadline_us) {
   Register(kCntpCtl) = kCntpCtlEnable;
   DataSyncBarrier();
   __asm volatile("wfi" ::: "memory");
-  // Otherwise it would interrupt later code, at a time that differs from run to run.
+  // Otherwise the timer would interrupt later code, at a time that differs from run to run.
   Register(kCntpCtl) = 0;
   DataSyncBarrier();
 }

@@ -12,8 +12,8 @@ namespace {
 
 corstone300::Uart uart(PILOTLIGHT_BOARD_CONSOLE_BASE);
 
-// A power of two. It must hold the bytes that can arrive during one inference: the protocol's
-// window.
+// The size is a power of two. The buffer must hold the bytes that can arrive during one inference:
+// the protocol's window.
 constexpr std::uint32_t kCapacity = 8192;
 std::byte buffer[kCapacity];
 // Counters that only grow (modulo 2^32). Only the interrupt writes `received`, and only the thread

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes the dump of a fault or a failed CHECK to .noinit and resets. It does not try to continue,
-// and it sends nothing. The next boot reports the dump, when stack and console work again. A failed
-// CHECK gets here through an undefined instruction, so that registers and stack are saved in the
-// same way.
+// Writes the dump of a fault or a failed CHECK to .noinit and resets. The handler does not try to
+// continue, and it sends nothing. The next boot reports the dump, when stack and console work
+// again. A failed CHECK gets here through an undefined instruction, so that registers and stack are
+// saved in the same way.
 #include "pilotlight/platform/fault_dump.h"
 
 #include <cstdint>
@@ -45,7 +45,7 @@ __attribute__((section(".noinit"))) Kept kept;
 constexpr std::size_t kFaultStackWords = 128;
 __attribute__((used, aligned(8))) std::uint32_t fault_stack[kFaultStackWords];
 
-// FaultEntry saves here what the core does not save at exception entry.
+// FaultEntry saves here the registers that the core does not save at exception entry.
 struct Entry {
   std::uint32_t r4_to_r11[8];
   std::uint32_t exc_return;
@@ -105,8 +105,8 @@ void TakeFrame(FaultDump& dump, std::uintptr_t frame) {
 }  // namespace
 
 extern "C" [[noreturn]] __attribute__((used)) void FaultInCpp() {
-  // The MPU's settings may be the cause of the fault. Without it, the code below cannot fault on
-  // them.
+  // The MPU's settings may be the cause of the fault. With the MPU off, the code below cannot fault
+  // on these settings.
   Register(corstone300::kMpuCtrl) = 0;
   corstone300::DataSyncBarrier();
   corstone300::InstructionSyncBarrier();

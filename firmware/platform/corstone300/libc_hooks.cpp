@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The functions that newlib expects from an operating system. There is none here: no files, no
-// heap.
+// The functions that newlib expects from an operating system. There is no operating system here: no
+// files, no heap.
 //
 // Every function that allocates ends in a CHECK. image.ld refuses the library's own allocator. So
 // nothing in an image allocates, and the first call that tries is reported with its backtrace.
@@ -14,7 +14,7 @@
 namespace {
 
 [[noreturn]] void RefuseToAllocate() {
-  pilotlight::CheckFailed("heap", 0, "somebody allocates, and there is no heap");
+  pilotlight::CheckFailed("heap", 0, "memory was allocated, but there is no heap");
 }
 
 // Code may free a null pointer.

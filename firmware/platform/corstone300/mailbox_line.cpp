@@ -22,7 +22,7 @@ static_assert(PILOTLIGHT_BOARD_CPU_DATA_CACHE == 0, "the mailbox page would be c
 static_assert(PILOTLIGHT_BOARD_NPU_MAILBOX_SIZE >= sizeof(mailbox::Page));
 
 constexpr std::uint32_t kShortestDivider = 16;
-// The CPU sleeps, so that board time passes like the host's. If it spun, board time would be
+// The CPU sleeps, so that board time passes like the host's. If the CPU spun, board time would pass
 // faster.
 constexpr std::uint64_t kYieldUs = 50;
 

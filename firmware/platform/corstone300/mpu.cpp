@@ -18,7 +18,7 @@ namespace {
 
 using corstone300::Register;
 
-// From image.ld. Each end is one past the last byte.
+// From image.ld. Each end symbol is one past the last byte.
 extern "C" {
 extern std::uint8_t __code_start[], __code_end[];
 extern std::uint8_t __constants_start[], __constants_end[];
@@ -29,8 +29,8 @@ extern std::uint8_t __stack_limit[], __stack_top[];
 }
 
 constexpr std::uintptr_t kMpuType = 0xE000ED90;
-// Only the enable bit: no background map, and no protection inside HardFault and NMI, which must be
-// able to report a fault.
+// Sets only the enable bit. So there is no background map, and no protection inside HardFault and
+// NMI, which must be able to report a fault.
 constexpr std::uint32_t kMpuCtrlEnable = 1u << 0;
 constexpr std::uintptr_t kMpuRnr = 0xE000ED98;
 constexpr std::uintptr_t kMpuRbar = 0xE000ED9C;
@@ -59,8 +59,8 @@ struct Use {
 
 constexpr Use kCode = {kReadOnly | kNotShareable, kCached};
 constexpr Use kConstants = {kReadOnly | kNotShareable | kExecuteNever, kCached};
-// The NPU may use this memory too. It is cached and not shareable, because a Cortex-M55 does not
-// cache shareable memory. cache.cpp keeps the views of CPU and NPU equal.
+// The NPU may use this memory too. The memory is cached and not shareable, because a Cortex-M55
+// does not cache shareable memory. cache.cpp keeps the views of CPU and NPU equal.
 constexpr Use kData = {kReadWrite | kNotShareable | kExecuteNever, kCached};
 constexpr Use kRegisters = {kReadWrite | kNotShareable | kExecuteNever, kDevice};
 

@@ -12,8 +12,9 @@ void StartPort() {
   static bool started = false;
   if (started) return;
   started = true;
+  corstone300::StartCounter();  // CpuCycles() needs the counter too.
   // An app that sets both hooks may use the timer itself.
-  if (Hooks().now_us == nullptr || Hooks().wait == nullptr) corstone300::StartClock();
+  if (Hooks().now_us == nullptr || Hooks().wait == nullptr) corstone300::StartTimer();
   NpuPortStart();
 }
 

@@ -17,7 +17,7 @@ class Uart {
   // cycles per bit, at least 16.
   void Start(std::uint32_t divider, std::uint32_t receive_irq);
 
-  // Blocks while the transmitter is full. Returns false if it stays full for a second.
+  // Blocks while the transmitter is full. Returns false if the transmitter stays full for a second.
   bool Send(std::byte byte);
 
   // For the receive interrupt: call ClearReceiveInterrupt(), then Receive() until it returns false.

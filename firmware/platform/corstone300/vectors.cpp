@@ -46,8 +46,8 @@ constexpr VectorTable MakeVectors() {
 
 }  // namespace
 
-// start.cpp sets VTOR to this table. Its call of VectorTableAddress() also pulls this file out of
-// the archive.
+// start.cpp sets VTOR to this table. The call of VectorTableAddress() in start.cpp also pulls this
+// file out of the archive.
 extern const VectorTable vector_table;
 __attribute__((section(".vectors"), used)) constexpr VectorTable vector_table = MakeVectors();
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The console is a socket from the supervisor. Without a supervisor, it is the terminal.
+// The console is a socket from the supervisor. Without a supervisor, the console is the terminal.
 #include "pilotlight/platform/console.h"
 
 #include <poll.h>
@@ -31,7 +31,7 @@ std::size_t ConsoleRead(Span<std::byte> into, std::uint64_t deadline_us) {
     if (poll(&waited, 1, static_cast<int>(wait_ms < 1000 ? wait_ms : 1000)) > 0) {
       const ssize_t got = read(from, into.data(), into.size());
       if (got > 0) return static_cast<std::size_t>(got);
-      // The other end is gone for good, and a board without a console has nothing left to do.
+      // The other end does not come back, and a board without a console has nothing left to do.
       std::exit(0);
     }
     if (NowUs() >= deadline_us) return 0;

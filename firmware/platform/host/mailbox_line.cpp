@@ -29,7 +29,8 @@ Page* SharedPage() {
 
 void RingDoorbell() {
   const char byte = 1;
-  // If the socket is full, enough bytes are waiting. If it is closed, the page shows it.
+  // A failed send needs no handling. If the socket is full, the simulator has enough bytes to read.
+  // If the socket is closed, the page shows that the simulator is gone.
   (void)send(Line(), &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

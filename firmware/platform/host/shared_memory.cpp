@@ -40,7 +40,7 @@ void LayOver(int file, std::uint8_t* start, std::uint64_t size_bytes,
   if (size_bytes == 0) return;
   void* const mapped = mmap(start, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file,
                             static_cast<off_t>(device_address - kFirst));
-  if (mapped == MAP_FAILED) GiveUp("laying a section over the shared file");
+  if (mapped == MAP_FAILED) GiveUp("mapping a section onto the shared file");
 }
 
 // Priority 101 is the earliest that programs may use, so no static object can read the model first.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The file that this process shares with the NPU simulator (DESIGN.md, "The host"). The supervisor
-// passes it as an open descriptor. Before main(), the sections .model and .tensor_arena are mapped
-// onto the file at their own addresses.
+// passes the file as an open descriptor. Before main(), the sections .model and .tensor_arena are
+// mapped onto the file at their own addresses.
 #pragma once
 
 #include <cstddef>

@@ -24,7 +24,7 @@ void SleepWhileInterruptCountIs(std::uint32_t seen, std::uint64_t deadline_us);
 // Lets the simulator's process run, on a host with few cores.
 void YieldToSimulator();
 
-// The NPU's address of `cpu_address`. The NPU may be unable to reach it.
+// The NPU's address of `cpu_address`. The NPU may be unable to reach this address.
 std::uint64_t NpuAddress(const void* cpu_address);
 
 }  // namespace pilotlight::platform::mailbox

@@ -18,9 +18,9 @@ constexpr std::uint32_t kCmd = 0x008;
 constexpr std::uint32_t kCmdRun = 1;
 constexpr std::uint32_t kReset = 0x00C;
 
-// The simulator normally answers in well under a millisecond. A reset during a run restarts its
-// process. This takes a second, or many seconds on a host with a load of fifteen. If the simulator
-// dies, `present` shows it at once.
+// The simulator normally answers in well under a millisecond. A reset during a run restarts the
+// simulator's process. Such a restart takes a second, or many seconds on a host with a load of
+// fifteen. If the simulator dies, `present` shows it at once.
 constexpr std::uint64_t kAnswerDeadlineUs = 60'000'000;
 // A sleeping CPU checks `present` at this interval.
 constexpr std::uint64_t kPresenceIntervalUs = 50'000;
@@ -47,8 +47,8 @@ class MailboxPort final : public NpuPort {
     entry.value = value;
     std::atomic_thread_fence(std::memory_order_release);
     page.head = page.head + 1;
-    // These two act at once on hardware. The effect of other writes is only visible to a later
-    // read.
+    // These two writes act at once on hardware. The effect of other writes is only visible to a
+    // later read.
     if (offset == kCmd || offset == kReset) Flush();
   }
 
@@ -92,8 +92,8 @@ class MailboxPort final : public NpuPort {
   void InvalidateDCache(Span<std::byte>) override {}
 
  private:
-  // The simulator may finish before the driver waits for it. Its interrupt must not count as work
-  // of the CPU, so the wait starts at the command that starts the NPU.
+  // The simulator may finish before the driver waits for it. The simulator's interrupt must not
+  // count as work of the CPU, so the wait starts at the command that starts the NPU.
   void BeginRun() {
     running_ = true;
     BeginWaiting();

@@ -14,8 +14,8 @@ With N = fft_samples, M = mel_bands, R = sample_rate_hz, W = window_samples, for
 
 S is a magnitude and not a power. T[m] is a triangle on the mel axis, mel(f) = 1127 ln(1 + f / 700).
 M + 2 points p[0..M+1] are spaced evenly from mel(mel_low_hz) to mel(mel_high_hz). T[m] rises from 0
-at p[m] to 1 at p[m + 1] and falls to 0 at p[m + 2]. It is sampled at mel(b R / N) for each bin b.
-It is not divided by its area.
+at p[m] to 1 at p[m + 1] and falls to 0 at p[m + 2]. The triangle is sampled at mel(b R / N) for
+each bin b. It is not divided by its area.
 
 Each step is one CMSIS-DSP call (mult, rfft_fast, cmplx_mag, dot_prod, offset, vlog, mat_vec_mult,
 sub and mult). `arm_mfcc_f32` is not used: it scales each frame to its own peak, so loud and quiet

@@ -100,8 +100,8 @@ def clip_of(
 ) -> NDArray[np.int16]:
     """Return one second of sound: the word at a random place and level in noise, or only noise.
 
-    stretch: also play the word up to 15 % faster or slower. This changes pitch and formants, so it
-    gives more voices than espeak-ng has variants.
+    stretch: also play the word up to 15 % faster or slower. The change of speed also changes pitch
+    and formants, so the data has more voices than espeak-ng has variants.
     """
     clip = noise(_NOISES[rng.integers(len(_NOISES))], babble, rng)
     if word is None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the speech, trains the keyword network and writes weights.npz, calibration.npz and heldout.npz beside itself.
+"""Makes the speech, trains the keyword network and writes weights.npz, calibration.npz and
+heldout.npz beside this file.
 
     python python/models/kws/train.py
 
@@ -39,8 +40,8 @@ HELDOUT_PER_CLASS = 30  # The first test clips of each class are committed and r
 EPOCHS = 20
 BATCH = 100
 PEAK_LEARNING_RATE = 4e-3
-# Random offset of a coefficient over a whole clip, in standard deviations. It stands for other
-# microphones and voices.
+# Random offset of a coefficient over a whole clip, in standard deviations. The offset stands for
+# other microphones and voices.
 JITTER = 0.25
 
 
@@ -171,8 +172,8 @@ def main() -> None:
 
     heard = cached_speech("test", test_voices, labels, TEST_WORDS_PER_CLASS, 1, SEED + 2)
     test_x, test_y = make_features(mfcc, heard, 1, TEST_WORDS_PER_CLASS, SEED + 3, stretch=False)
-    # In half precision, as in the committed file, so that the report and the check on the device
-    # use the same numbers.
+    # Stored in half precision, as in the committed file, so that the report and the check on the
+    # device use the same numbers.
     test_x = test_x.astype(np.float16).astype(np.float32)
     print(f"features after {time.monotonic() - started:.0f} s", flush=True)
 

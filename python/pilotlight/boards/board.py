@@ -149,7 +149,7 @@ class Board:
 
     @property
     def clock(self) -> str:
-        """What this board's times and CPU cycles count: one of CLOCKS."""
+        """The meaning of this board's times and CPU cycles: one of CLOCKS."""
         if self.emulator is None:
             return "board"
         if self.emulator.instruction_ns:

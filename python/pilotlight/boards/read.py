@@ -44,7 +44,7 @@ else:
 CORES = ("cortex-m55", HOST_CORE)
 # Each folder with such a file is a chip that the firmware knows.
 PLATFORMS = tuple(sorted(file.parent.name for file in (ROOT / "firmware/platform").glob("*/platform.cmake")))
-# Each of these files is a way to run a board's image.
+# Each of these files defines one way to run a board's image.
 EMULATORS = tuple(sorted(file.stem for file in (ROOT / "python/pilotlight/targets/runners").glob("[a-z]*.py")))
 PORTS = ("mailbox", "bus")
 _LARGEST_MPU_GRANULE_BYTES = 65_536

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""build_info.json: what a finished build says of itself. `west build` writes it last, and everything else reads it."""
+"""build_info.json: the description of a finished build. `west build` writes it last, and the other
+commands read it."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ class BuiltModel:
     """One model of an image.
 
     bundle: its folder, relative to the build folder. expectations: hash of its golden outputs and tolerances.
-    memory: what the image reserves for it, as `codegen.arenas.Arenas.from_json` reads it.
+    memory: the memory that the image reserves for it, as `codegen.arenas.Arenas.from_json` reads
+    it.
     """
 
     name: str
@@ -32,7 +34,8 @@ class BuiltModel:
 class BuildInfo:
     """board: as the user gave it. board_name: as in board.toml. model: the names of all models, for messages.
 
-    tells_build_id: whether the app can answer `check` and `fault`. npu: what the first model was exported for.
+    tells_build_id: whether the app can answer `check` and `fault`. npu: the NPU that the first
+    model was exported for.
     elf: the image, relative to the build folder.
     """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a build folder, and who writes them. No other module spells their names.
+"""The files of a build folder, and their writers. No other module spells their names.
 
 settings.json       `west build`, at its start: the options that a bare `west build` repeats
 options.json        `west build`: the options of the models, for CMake (model_options.py)
@@ -135,7 +135,7 @@ class BuildFolder:
         return (self._generated / "build_id.txt").read_text(encoding="ascii").strip()
 
     def memory_of_models(self) -> dict[str, Any]:
-        """Return, for each model, what codegen.arenas.Arenas.from_json reads."""
+        """Return, for each model, the values that codegen.arenas.Arenas.from_json reads."""
         memory: dict[str, Any] = json.loads((self._generated / "memory.json").read_text(encoding="utf-8"))
         return memory
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gives a linked image its build id: `python -m pilotlight.builder.build_id`. See cmake/model.cmake.
 
-The id is a hash of all that the image loads into memory, so that nothing which changes the image can be forgotten:
-sources, compiler, options, linker script, libraries, the user's own app. It is written into the image, where
-`pilotlight_build_id` has 16 zeros, and beside it as text. Two builds of equal bytes have equal ids.
+The id is a hash of everything that the image loads into memory. So the id covers everything that
+can change the image: sources, compiler, options, linker script, libraries, the user's own app. The
+id is written into the image, where `pilotlight_build_id` has 16 zeros, and beside it as text. Two
+builds with equal bytes have equal ids.
 """
 
 from __future__ import annotations

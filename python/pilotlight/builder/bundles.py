@@ -56,7 +56,7 @@ def bundle_names(models: Sequence[str]) -> list[str]:
         if not longer:
             break
     for index in alike:
-        # net.py and net.pt2 in one folder: add the ending.
+        # If net.py and net.pt2 are in one folder, add the ending.
         names[index] += Path(models[index]).suffix.replace(".", "-")
     return names
 
@@ -82,7 +82,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Print the names of the models' bundles as a list of CMake's.")
+    parser = argparse.ArgumentParser(description="Print the names of the models' bundles as a CMake list.")
     parser.add_argument("model", nargs="+")
     parser.set_defaults(handler=_run)
     return run_command(parser.parse_args())

@@ -20,7 +20,7 @@ from pilotlight.errors import ConfigError
 from pilotlight.paths import named_model
 from pilotlight.size.terminal import render_regions
 
-# Names that a user may try after `--`, and the options of `west build` in their place.
+# CMake variables that a user may set after `--`, and the options of `west build` that replace them.
 _OPTIONS_OF_VARIABLES = {
     "BOARD": "--board",
     "MODEL": "--model",
@@ -42,7 +42,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--model",
         action="append",
         help="name under python/models, or path of a model file (.py) or an exported program (.pt2); "
-        "several make one image with all of them",
+        "give several to put all of them into one image",
     )
     parser.add_argument(
         "-s", "--source-dir", help="build this CMake project, which calls pilotlight_add_model(), not our check app"
@@ -94,7 +94,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--shared-arena",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="let the models' buffers be the same memory: the largest instead of the sum",
+        help="let the models share one memory for their buffers, as large as the largest model needs",
     )
 
 
@@ -126,7 +126,8 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def _remembered(args: argparse.Namespace, complete: bool) -> Settings | None:
-    """Return the folder's settings. complete: this call names everything, so they are optional."""
+    """Return the folder's settings. complete: this call names everything, so the remembered
+    settings are optional."""
     try:
         return BuildFolder(args.build_dir).settings()
     except ConfigError:

@@ -28,7 +28,7 @@ _OVERFLOW = re.compile(r"region `(?P<region>\w+)' overflowed by (?P<bytes>\d+) b
 _DIAGNOSTIC = re.compile(r"\berror:|undefined reference|multiple definition|cannot find -l", re.I)
 _STEP = re.compile(r"^\[(?P<done>\d+)/(?P<total>\d+)\] (?P<what>.*)")
 
-# What to change if a region is full, by the section group in it.
+# Hints on what to change if a region is full, by the section group in it.
 _ROLE_HINTS = {
     "model": "a smaller model, fewer channels, or a board whose model region is larger",
     "tensor_arena": "a smaller input, or another memory mode (west build --memory-mode)",

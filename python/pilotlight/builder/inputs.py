@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records the inputs of an export, and finds what has changed since.
 
-Watched are the files that Python opened, the model file's folder, the files that
+The record covers the files that Python opened, the model file's folder, the files that
 `ModelSpec.depends_on` names, and the versions of all installed packages. A file that only C++
-reads, or that a glob would newly find, must lie in the folder or be named.
+reads, or a new file that a glob would find, must be in the folder or in `depends_on`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 # Files that mark build folders and virtual environments.
 _MARKERS = frozenset(("CMakeCache.txt", "build_info.json", "pyvenv.cfg"))
 _SKIPPED_FOLDERS = frozenset(("__pycache__", "node_modules"))
-# Firmware sources and documents beside a model. They count only if Python opened them.
+# Firmware sources and documents beside a model. Such files count only if Python opened them.
 _SKIPPED_NAMES = frozenset(("CMakeLists.txt",))
 _SKIPPED_SUFFIXES = frozenset(
     (".c", ".cc", ".cpp", ".cxx", ".h", ".hpp", ".s", ".ld", ".cmake", ".md", ".rst", ".log", ".pyc", ".o", ".elf")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything an image links about its models: `python -m pilotlight.builder.link_step`. See cmake/model.cmake.
+"""Writes the files about its models that an image links. See cmake/model.cmake.
 
 Writes, beside what `pilotlight.codegen` generates, files whose names CMake can know before the models are exported:
 
@@ -7,7 +7,7 @@ Writes, beside what `pilotlight.codegen` generates, files whose names CMake can 
     linked_models.S    the embedded programs, their memory, and the place of the build id
     operators.txt      operators that any of the programs calls on the CPU, one a line with the dtypes of its tensors
     operators.cpp      registers them
-    memory.json        what was computed that each model needs; `west check` measures it
+    memory.json        the computed memory of each model; `west check` compares it with the use
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a build folder is emptied, and how."""
+"""Decides when a build folder must be emptied, and empties it."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def validate(settings: Settings, board: Board) -> None:
     )
     if settings.runtime == "package" and board.cpu.core != "host" and not any(map(os.environ.get, _PACKAGE_PLACES)):
         raise ConfigError(
-            f"--runtime package: the executorch package here is for this machine, and {board.name} is another",
+            f"--runtime package: the installed executorch package is for this machine, not for {board.name}",
             hint="set executorch_DIR to the package that you built for it, or take --runtime ours",
         )
 

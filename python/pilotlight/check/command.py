@@ -17,15 +17,21 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "for bit with the golden one. Exit code 0 only when all that was asked for was proved.",
     )
     parser.add_argument("-d", "--build-dir", type=Path, default=Path("build"), help="build folder (default: build)")
-    parser.add_argument("--samples", type=int, help="check only the first N samples; never called a PASS")
+    parser.add_argument(
+        "--samples", type=int, help="check only the first N samples; the verdict is then at most PARTIAL"
+    )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a report with pictures")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--log", action="store_true", help="show all of the device's log, not only errors")
     parser.add_argument(
         "--retries", type=int, default=0, metavar="N", help="tolerate N damaged frames, and report them (default: 0)"
     )
-    parser.add_argument("--timeout", type=float, default=3600.0, metavar="S", help="for all of it (default: 3600)")
-    parser.add_argument("--run-timeout", type=float, default=120.0, metavar="S", help="per inference (default: 120)")
+    parser.add_argument(
+        "--timeout", type=float, default=3600.0, metavar="S", help="limit for the whole command (default: 3600)"
+    )
+    parser.add_argument(
+        "--run-timeout", type=float, default=120.0, metavar="S", help="limit for each inference (default: 120)"
+    )
     parser.set_defaults(handler=_run)
     return parser
 

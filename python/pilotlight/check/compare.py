@@ -29,8 +29,8 @@ class Mismatched:
 
     def __str__(self) -> str:
         return (
-            f"sample {self.sample}, output {self.output}: {self.differing} of {self.elements} elements differ, "
-            f"the first at {list(self.first_index)}: expected {self.expected:g}, got {self.got:g}; "
+            f"sample {self.sample}, output {self.output}: {self.differing} of {self.elements} elements differ; the "
+            f"first is at {list(self.first_index)}: expected {self.expected:g}, got {self.got:g}; "
             f"largest difference {self.max_difference:g}"
         )
 
@@ -53,7 +53,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Rounding:
-    """How far two references differ over a whole data set."""
+    """The differences between two references over a whole data set."""
 
     differing: int
     elements: int
@@ -63,7 +63,7 @@ class Rounding:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Number of correct answers of each, out of `samples`.
+    """Numbers of correct answers out of `samples`, by origin of the answers.
 
     The answer is output 0's largest value.
     """
@@ -157,7 +157,8 @@ def classes(scores: Array) -> NDArray[np.int64]:
 
 
 def accuracy(labels: Array, device: Array, golden: Array, quantised: Array, fp32: Array) -> Accuracy:
-    """Count the correct answers of each. labels: [samples]; scores: output 0, [samples, ...]."""
+    """Count the correct answers of each origin. labels: [samples]; scores: output 0, [samples,
+    ...]."""
 
     def correct(scores: Array) -> int:
         return int((classes(scores) == labels).sum())

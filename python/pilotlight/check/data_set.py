@@ -45,7 +45,7 @@ def little_endian(array: Array) -> Array:
 
 
 def load_data_set(bundle: Path, info: ModelInfo) -> DataSet:
-    """Read golden.npz. Raises ConfigError if it is incomplete or does not fit the model."""
+    """Read golden.npz. Raises ConfigError if the file is incomplete or does not fit the model."""
     path = bundle / "golden.npz"
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -67,10 +67,10 @@ def load_data_set(bundle: Path, info: ModelInfo) -> DataSet:
         samples=len(arrays["golden_0"]) if info.outputs else 0,
     )
     if data.samples == 0:
-        raise ConfigError(f"{path}: there are no samples, so nothing could be proved", hint=_HINT)
+        raise ConfigError(f"{path}: there are no samples, so a check would prove nothing", hint=_HINT)
     every = (*data.inputs, *data.golden, *data.quantised, *data.fp32, *([] if data.labels is None else [data.labels]))
     if any(len(array) != data.samples for array in every):
-        raise ConfigError(f"{path}: its arrays hold different numbers of samples", hint=_HINT)
+        raise ConfigError(f"{path}: its arrays have different numbers of samples", hint=_HINT)
     return data
 
 

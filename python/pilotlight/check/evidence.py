@@ -27,8 +27,7 @@ def demand_these_expectations(bundle: Path, recorded: str) -> None:
     """Raise ConfigError unless samples, golden outputs and tolerances are those of the build."""
     if expectations_sha256(bundle) != recorded:
         raise ConfigError(
-            f"{bundle}: golden outputs or tolerances are not those that the image was built with, so equal outputs "
-            "would prove nothing",
+            f"{bundle}: golden outputs or tolerances have changed since the build; a check would prove nothing",
             hint="west build (it exports the model again)",
         )
 
@@ -64,7 +63,7 @@ def demand_this_model(model: ModelDescription, identity: Identity, info: ModelIn
         )
     if header.pte_sha256 != info.pte_sha256:
         raise TargetError(
-            f"the program in the device's memory is not the one exported: SHA-256 {header.pte_sha256[:16]}…, "
+            f"the program in the device's memory is not the exported one: SHA-256 {header.pte_sha256[:16]}…, "
             f"exported {info.pte_sha256[:16]}…",
             hint="the image is damaged: build and flash again",
         )
@@ -73,9 +72,7 @@ def demand_this_model(model: ModelDescription, identity: Identity, info: ModelIn
         raise TargetError(f"the device could not load {header.name}: {reason}", hint="build and flash again")
     for side, described, expected in (("input", model.inputs, info.inputs), ("output", model.outputs, info.outputs)):
         if len(described) != len(expected) or any(map(_differs, described, expected)):
-            raise TargetError(
-                f"the image describes its {side}s otherwise than the bundle", hint="build and flash again"
-            )
+            raise TargetError(f"the image's {side}s differ from the bundle's", hint="build and flash again")
 
 
 def _differs(described: TensorDescription, expected: TensorInfo) -> bool:
@@ -89,9 +86,9 @@ def objections(session: Session, completion: Completion, nonce: bytes, runs: int
     """Return the objections that follow from the completion record and the session."""
     found: list[PilotlightError] = []
     if completion.nonce != nonce:
-        found.append(LinkCorrupted("the completion record is of another session", hint="run the check again"))
+        found.append(LinkCorrupted("the completion record belongs to another session", hint="run the check again"))
     if completion.boot_id != session.identity.boot_id:
-        found.append(TargetDied("the device restarted during the check", hint="its log tells more"))
+        found.append(TargetDied("the device restarted during the check", hint="see the device's log"))
     if completion.runs_ok != runs or completion.runs_failed:
         found.append(
             TargetError(
@@ -126,8 +123,9 @@ def memory_objections(model: str, statistics: Statistics, computed: Arenas) -> l
     )
     return [
         TargetError(
-            f"{model} used {used:,} bytes of its {pool}, computed were {size:,}",
-            hint="python/pilotlight/codegen (arenas.py, method_pool.py) does not know what this runtime allocates",
+            f"{model} used {used:,} bytes of its {pool}; {size:,} were computed",
+            hint="the computed sizes come from arenas.py and method_pool.py in python/pilotlight/codegen; correct "
+            "them for this runtime",
         )
         for pool, used, size, exact in pools
         if used > size or (exact and used != size)
@@ -142,9 +140,9 @@ def stack_objections(statistics: Statistics, bound: StackBound | None) -> list[P
         TargetError(
             f"the device used {statistics.stack_used:,} bytes of stack, more than the {bound.bytes:,} computed for its "
             "build",
-            hint="firmware/indirect_calls.toml declares too little",
+            hint="add the missing call to firmware/indirect_calls.toml",
         )
     ]
 
 
-_CABLE = "look at cable and baud rate, then run the check again"
+_CABLE = "check the cable and the baud rate, then run the check again"

@@ -36,7 +36,7 @@ def _pictures(model: ModelReport, clock: str) -> list[tuple[str, str]]:
     seen = model.observations
     if seen is None:
         return []
-    gallery = "Inputs, and what the device answered (orange: wrong class; red: not the golden output)"
+    gallery = "Inputs and the device's answers (orange: wrong class; red: differs from the golden output)"
     drawn = (
         (gallery, pictures.gallery(seen)),
         ("Label against the device's answer", pictures.confusion(seen)),

@@ -26,7 +26,8 @@ _STYLE = {"font.family": "DejaVu Sans", "font.size": 9, "axes.spines.top": False
 
 
 def confusion(seen: Observations) -> bytes | None:
-    """Draw label against answer. None without labels, with one class or with too many."""
+    """Draw label against answer. Returns None without labels, with one class or with too many
+    classes."""
     if seen.data.labels is None:
         return None
     answers = classes(seen.outputs[0])
@@ -79,7 +80,8 @@ def latency(seen: Observations, clock: str) -> bytes:
 
 
 def gallery(seen: Observations) -> bytes | None:
-    """Draw inputs as images with the device's answers. None if the first input is no image.
+    """Draw inputs as images with the device's answers. Returns None if the first input is not an
+    image.
 
     Samples that differ from the golden output come first, then wrong answers, then the rest in
     order.

@@ -28,7 +28,7 @@ SCHEMA = 3
 
 PASS = "pass"
 PARTIAL = "partial"  # All requested samples are right, but fewer than all were requested.
-WEAK = "weak"  # All are right, but (a part of) the check cannot fail: see `ModelReport.weak`.
+WEAK = "weak"  # All are right, but the check, or a part of it, cannot fail: see `ModelReport.weak`.
 MISMATCH = "mismatch"
 ERROR = "error"
 
@@ -63,7 +63,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Observations:
-    """The data for the pictures. They are not part of the JSON record."""
+    """The data for the pictures. The pictures are not part of the JSON record."""
 
     info: ModelInfo
     data: DataSet
@@ -142,14 +142,15 @@ class CheckReport:
                 return Mismatch(
                     f"{model.model}: {model.mismatched_samples} of {model.samples} samples differ from the golden "
                     f"output; first: {model.mismatches[0]}",
-                    hint="`pilotlight simulate` on the same .pte tells whether firmware or compiled model is to blame",
+                    hint="run `pilotlight simulate` on the same .pte: it shows whether the firmware or the compiled "
+                    "model is wrong",
                 )
         for model in self.models:
             if model.verdict == WEAK:
                 return WeakCheck(
                     f"{model.model}: the outputs are right, but the check, or part of it, could not have failed: "
                     f"{'; '.join(model.weak)}",
-                    hint="repair the model or its data set, and build again",
+                    hint="correct the model or its data set, then build again",
                 )
         return None
 

@@ -49,7 +49,7 @@ def samples(report: ModelReport) -> str:
 
 
 def accuracy_rows(accuracy: Accuracy) -> list[tuple[str, str, str]]:
-    """Return (who, correct, difference to FP32 in points)."""
+    """Return rows of (origin, correct answers, difference to FP32 in points)."""
     by = {
         "device": accuracy.device,
         "golden (TOSA reference)": accuracy.golden,

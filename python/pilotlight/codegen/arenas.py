@@ -99,7 +99,7 @@ def plan_arenas(method: Method, runtime: str, pointer_bytes: int) -> Arenas:
     for delegate in method.delegates:
         if delegate.backend != BACKEND:
             raise UnsupportedOperator(
-                f"the program needs backend {delegate.backend}, which no firmware of ours has",
+                f"the program needs backend {delegate.backend}, which the firmware does not have",
                 hint=f"export with {BACKEND} alone",
             )
     if runtime == "ours":

@@ -20,7 +20,7 @@ _CONTRIBUTORS_NAMED = 6
 
 @dataclass(frozen=True)
 class LinkedModel:
-    """A model of an image. shares_arena: its arena is the one that several models share."""
+    """A model of an image. shares_arena: whether several models share its arena."""
 
     name: str
     method: Method
@@ -65,7 +65,7 @@ def check_fit(board: Board, models: Sequence[LinkedModel]) -> None:
         listed = "".join(f"\n  {part.bytes:>12,}  {part.what}" for part in parts)
         raise DoesNotFit(
             f"memory.{name} of {board.name} is {over:,} bytes too small: it has {region.size:,}, the image needs at "
-            f"least {region.size + over:,}. The largest in it, in bytes:{listed}",
+            f"least {region.size + over:,}. Largest contributors, in bytes:{listed}",
             hint=_hint(models, region.holds),
         )
 

@@ -120,7 +120,7 @@ def _load(bundle: Path) -> tuple[ModelInfo, Method, int]:
     info = load_model_info(bundle)
     if not _IDENTIFIER.fullmatch(info.name):
         raise ConfigError(
-            f"{bundle / 'model.json'}: the model's name {info.name!r} is no C identifier",
+            f"{bundle / 'model.json'}: the model's name {info.name!r} is not a C identifier",
             hint="letters, digits and underscores, beginning with a letter",
         )
     path = bundle / "model.pte"
@@ -199,7 +199,7 @@ def _check_tensors(side: str, described: tuple[TensorInfo, ...], actual: tuple[T
             )
         if tensor.dtype not in _DTYPES or len(tensor.shape) > MAX_RANK:
             raise BadProgram(
-                f"{path}: {side} {index} is {tensor.dtype}{list(tensor.shape)}, which the firmware's interface lacks",
+                f"{path}: {side} {index} is {tensor.dtype}{list(tensor.shape)}, which the firmware does not support",
                 hint=f"at most {MAX_RANK} dimensions, of {', '.join(_DTYPES)}",
             )
         if value.memory is None:

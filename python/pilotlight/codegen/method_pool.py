@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Computes what `load_method` of our runtime takes from the method allocator, from the .pte.
+"""Computes from the .pte how many bytes `load_method` of our runtime takes from the method
+allocator.
 
-It repeats each allocation of firmware/executorch (listed in its SPEC.md), with the gaps that
-alignment causes, so the result is exact. firmware/executorch/method_load.cpp asserts the sizes
+This module repeats each allocation of firmware/executorch (listed in its SPEC.md), with the gaps
+that alignment causes, so the result is exact. firmware/executorch/method_load.cpp asserts the sizes
 below.
 """
 
@@ -53,7 +54,7 @@ class _Pool:
 def method_pool_bytes(method: Method, pointer_bytes: int = 4, *, handle_bytes: int = 0) -> int:
     """Return the bytes that loading `method` takes.
 
-    pointer_bytes: 4 or 8. handle_bytes: what the backend itself allocates for each delegate.
+    pointer_bytes: 4 or 8. handle_bytes: the bytes that the backend allocates for each delegate.
     """
     sizes = _SIZES[pointer_bytes]
     pointer = pointer_bytes

@@ -55,7 +55,7 @@ def find_state(method: Method) -> State | None:
 
 
 def carries_over(method: Method, state: State | None) -> bool:
-    """Whether the program reads planned memory outside `state` before it writes it.
+    """Whether the program reads planned memory outside `state` before writing that memory.
 
     Some exporters give a buffer that the model changes neither an initial value nor memory of its
     own. Such a read is then the only sign of state.
@@ -81,7 +81,7 @@ def carries_over(method: Method, state: State | None) -> bool:
 def _uses(instruction: Instruction, method: Method) -> tuple[set[int], set[int]]:
     """Return the indices of the tensors that an instruction reads, and of those that it writes."""
     if isinstance(instruction, KernelCall):
-        # The last argument is the result. It may also stand among the other arguments.
+        # The last argument is the result. The result may also stand among the other arguments.
         writes = _tensors(instruction.arguments[-1:], method)
         reads = _tensors(instruction.arguments, method) - writes
         name = instruction.operator.partition("::")[2].partition(".")[0]

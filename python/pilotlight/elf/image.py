@@ -191,7 +191,7 @@ class Image:
         return CallFrames(self._dwarf) if self._dwarf else None
 
 
-# pyelftools has errors of its own, and raises Python's when debug information contradicts itself.
+# pyelftools raises exceptions of its own, and Python's when debug information contradicts itself.
 _DAMAGE = (ELFError, DWARFError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -240,7 +240,7 @@ def _sections(elf: ELFFile, file: memoryview) -> Iterator[Section]:
             continue
         has_content = header.sh_type != "SHT_NOBITS"
         if not has_content and flags & SH_FLAGS.SHF_TLS:
-            continue  # It takes no memory itself: each thread gets a copy.
+            continue  # This is only a template in memory: each thread gets a copy.
         start, end = header.sh_offset, header.sh_offset + header.sh_size
         loads = (at.p_paddr + start - at.p_offset for at in segments if 0 <= start - at.p_offset < at.p_filesz)
         yield Section(

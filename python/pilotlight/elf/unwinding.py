@@ -12,9 +12,9 @@ from elftools.dwarf.callframe import FDE
 
 @dataclass(frozen=True)
 class UnwindRow:
-    """How to find the caller's registers at one instruction.
+    """The rules that find the caller's registers at one instruction.
 
-    The CFA (canonical frame address) is the caller's stack pointer. It is the register
+    The CFA (canonical frame address) is the caller's stack pointer. The CFA is the register
     `cfa_register` plus `cfa_offset` bytes. cfa_register: None if an expression gives the CFA.
     saved: register number -> where its value is saved, in bytes from the CFA.
     """

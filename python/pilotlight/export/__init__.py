@@ -23,8 +23,8 @@ def export_model(
     model: a folder's name in python/models, or the path of a model file or an exported program.
     progress: called with one line per step.
 
-    `out` is replaced as a whole at the end, or left as it was. What upstream libraries print goes to export.log
-    in it; after a failure the log is `<out>.failed.log`.
+    `out` is replaced as a whole at the end, or left as it was. The output of upstream libraries
+    goes to export.log in this folder; after a failure the log is `<out>.failed.log`.
 
     Raises ConfigError for a wrong NPU, option or folder, ModelError for a model file that raises or cannot be
     exported, UnsupportedOperator for an operator that neither the NPU nor the firmware has.

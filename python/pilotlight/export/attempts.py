@@ -2,9 +2,10 @@
 """Quantises and lowers a model until it compiles. Operators that fail stay on the CPU.
 
 ExecuTorch raises for a whole model if one operator fails. This module reads the operator from the
-stack frames of the exception. If no frame names one, a binary search over the delegate's operators
-finds the operator that makes the difference. Equal operators go to the CPU together with it. Each
-attempt keeps at least one more operator on the CPU, so the last attempt keeps all of them there.
+stack frames of the exception. If no frame names an operator, a binary search over the delegate's
+operators finds the operator that makes the difference. Equal operators go to the CPU together with
+this operator. Each attempt keeps at least one more operator on the CPU, so the last attempt keeps
+all of them there.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Attempts:
             }
             if not needless:
                 break
-            self.steps.tell(f"  again, with what stays on the CPU in float: {self._listed(needless)}")
+            self.steps.tell(f"  trying again, with these CPU operators in float: {self._listed(needless)}")
             before = dict(self.kept), set(self.in_float)
             self.kept |= needless
             self.in_float |= set(needless)
@@ -113,7 +114,7 @@ class Attempts:
             found = self._culprits(outcome)
             self.kept |= found
             self.in_float |= set(found)
-            self.steps.tell(f"  does not compile for the NPU, stays on the CPU: {self._listed(found)}")
+            self.steps.tell(f"  does not compile for the NPU and stays on the CPU: {self._listed(found)}")
 
     def _attempt(self) -> Attempt | _Failure:
         self._attempts += 1
@@ -214,8 +215,8 @@ class Attempts:
     def _with_equals(self, found: list[int], why: str) -> list[int]:
         """Add the operators that would fail in the same way.
 
-        These are the operators equal to `found`. If the same error has occurred before at an
-        operator of the same name, they are all operators of that name.
+        The result has all operators equal to `found`. If the same error has occurred before at an
+        operator of the same name, the result has all operators of that name.
         """
         kinds: dict[int, str] = {}
         names: dict[int, str] = {}
@@ -224,7 +225,8 @@ class Attempts:
             if number is not None and number not in self.kept:
                 kinds.setdefault(number, _kind(node))
                 names.setdefault(number, str(node.target))
-        # Without numbers, because counts and positions differ between operators.
+        # The message is compared without numbers, because counts and positions differ between
+        # operators.
         error = re.sub(r"\d+|0x[0-9a-f]+", "#", why)
         errors = {(names[number], error) for number in found if number in names}
         again = {name for name, _ in errors & self._met}

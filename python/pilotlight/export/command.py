@@ -13,7 +13,7 @@ from pilotlight.export import ExportOptions, export_model
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "export",
-        help="quantise and compile a model, and compute what the device must answer",
+        help="quantise and compile a model, and compute its golden outputs",
         description="Quantise a PyTorch model, compile it for an Ethos-U, and write the .pte with golden outputs and "
         "a report to a folder, which is replaced as a whole.",
     )

@@ -25,7 +25,8 @@ from pilotlight.export_options import ExportOptions
 from pilotlight.model_spec import ModelSpec
 from pilotlight.npu.stream.configurations import CONFIGURATIONS
 
-# One sample shows whether the commands compute the model, a second whether other inputs do too.
+# The first sample shows whether the commands compute the model. The second sample shows it for
+# another input.
 _CONFIRMED_SAMPLES = 2
 
 
@@ -57,7 +58,7 @@ def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) 
     """
     with steps.step("model"):
         spec = load_model(file)
-        # Before torch.export, which would wrap an exception that forward raises.
+        # This runs before torch.export, which would wrap an exception that forward raises.
         state = run_once(spec.module, spec.example_inputs)
     override = spec.npu_options.get(options.npu, {})
     npu = resolve(

@@ -270,7 +270,7 @@ def _refuse_foreign_folder(out: Path) -> None:
 def _replace(out: Path, complete: Path) -> None:
     """Put the complete bundle at `out`.
 
-    Between the two renames there is no bundle at `out`, but never half of one.
+    Between the two renames, `out` does not exist. A half-written bundle is never at `out`.
     """
     complete.chmod(0o755)  # mkdtemp made it private
     old = complete.with_name(complete.name + ".old")

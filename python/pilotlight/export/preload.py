@@ -14,7 +14,8 @@ from pilotlight.paths import HOW_TO_SET_UP
 
 @cache
 def import_upstream() -> None:
-    """Import the upstream libraries. This takes seconds and prints; the caller redirects output.
+    """Import the upstream libraries. The imports take seconds and print text; the caller redirects
+    the output.
 
     The import makes about 500,000 objects that stay in memory. Freezing hides them from the garbage
     collector, which saves a fifth of a small export's processor time. Only the first call in a
@@ -36,7 +37,8 @@ def import_upstream() -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Limit PyTorch to one thread. On a busy machine its thread pool makes small models slow."""
+    """Limit PyTorch to one thread. On a busy machine, PyTorch's thread pool makes small models
+    slow."""
     import torch
 
     threads = torch.get_num_threads()

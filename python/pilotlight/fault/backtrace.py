@@ -38,7 +38,7 @@ class Frame:
 def backtrace(dump: FaultDump, image: Image) -> tuple[Frame, ...]:
     """Return the active functions, innermost first."""
     found = [(address, how) for address, how in _addresses(dump, image)][:_MOST_FRAMES]
-    # A return address belongs to the call before it. The program counter is no return address.
+    # A return address belongs to the call before it. The program counter is not a return address.
     looked_up = [address if how == EXACT else address - 1 for address, how in found]
     functions = [image.function_at(address) for address in looked_up]
     names = demangle([function.name if function else "" for function in functions])

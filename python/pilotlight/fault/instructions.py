@@ -20,7 +20,8 @@ def halfwords(image: Image, address: int, count: int) -> tuple[int, ...]:
 
 
 def follows_call(image: Image, address: int) -> bool:
-    """Whether a call instruction ends at `address`. One does before every return address."""
+    """Whether a call instruction ends at `address`. Every return address follows a call
+    instruction."""
     before = halfwords(image, address - 4, 2)
     if len(before) < 2:
         return False

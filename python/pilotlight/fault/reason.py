@@ -40,11 +40,11 @@ _OTHER_CFSR = {
     1 << 25: "division by zero",
 }
 _SFSR = {
-    1 << 0: "entered secure code elsewhere than at a secure gateway",
+    1 << 0: "entered secure code at an address without a secure gateway",
     1 << 1: "secure stack frame without its signature",
     1 << 2: "invalid return to or from secure code",
     1 << 3: "non-secure access to secure memory",
-    1 << 4: "left secure code without saying so",
+    1 << 4: "branched from secure to non-secure code without BXNS or BLXNS",
     1 << 5: "secure floating-point registers could not be saved",
     1 << 7: "secure floating-point state was in error",
 }

@@ -61,8 +61,10 @@ def decode_fault(data: bytes, elf: Path) -> FaultReport:
     image_id = _image_id(image)
     if image_id != dump.image_id:
         raise BadFaultDump(
-            f"the fault dump is of another build: image {dump.image_id.hex()[:16]}…, {elf} is {image_id.hex()[:16]}…",
-            hint=f"decode it in the folder that was flashed then. Undecoded: {reason(dump, None)}, pc {dump.pc:#010x}",
+            f"the fault dump belongs to another build: image {dump.image_id.hex()[:16]}…, {elf} is "
+            f"{image_id.hex()[:16]}…",
+            hint=f"decode it with the build folder that was flashed at that time. Undecoded: {reason(dump, None)}, "
+            f"pc {dump.pc:#010x}",
         )
     frames = backtrace(dump, image)
     # The innermost frame of a failed CHECK is the function that reports it; leave it out.

@@ -53,7 +53,9 @@ def install_executables(folder: Path) -> list[Path]:
     paths = [folder / name for name in MODELS]
     for path in paths:
         if path.exists() and _MARK.encode() not in path.read_bytes()[:4096]:
-            raise ConfigError(f"{path} is something else, perhaps Arm's own", hint="choose another folder")
+            raise ConfigError(
+                f"{path} was not installed by Pilotlight; perhaps it is Arm's FVP", hint="choose another folder"
+            )
     for path in paths:
         text = _SCRIPT.format(python=sys.executable, mark=_MARK, source=str(ROOT / "python"), name=path.name)
         path.write_text(text, encoding="utf-8")

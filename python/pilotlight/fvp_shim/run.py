@@ -62,7 +62,7 @@ class _Machine:
         self._page = Page(self._shared, page_address - self._memory.origin)
         self._page.initialise(secrets.randbits(32))
         # The simulator is not loaded yet. A posted write makes the firmware's first read wait for
-        # it.
+        # the simulator.
         self._page.post(PostedWrite(RESET, 0))
         self._page.present = True
         self._line, emulator_line = socket.socketpair()
@@ -94,7 +94,8 @@ class _Machine:
         return code
 
     def end_at_time_limit(self) -> None:
-        # Not an exception: only _exit() stops a simulator that runs in another thread.
+        # This is not an exception, because only _exit() stops a simulator that runs in another
+        # thread.
         self._emulator.kill()
         os.write(1, f"E pilotlight: still running after {self._parameters.time_limit_s:g} s\n".encode())
         os._exit(EXIT_TIME_LIMIT)

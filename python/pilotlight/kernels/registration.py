@@ -16,8 +16,8 @@ delegated completely. Writes
 The output of the wheel's code generator (`executorch.codegen.gen`) is in <folder>/registration. The
 same input gives the same bytes.
 
-Exit code 11 if an operator has no kernel, or its kernel lacks a dtype: the message names both, and
-what there is.
+Exit code 11 if an operator has no kernel, or its kernel lacks a dtype: the message names them, and
+the available kernels or dtypes.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 """Reads the wrappers that the wheel's code generator writes: the kinds of values in a call.
 
 A wrapper aborts on a value of another kind. The runtime therefore checks calls at load, with
-signatures. They are read from the text of the wrappers.
+signatures. The signatures are read from the text of the wrappers.
 """
 
 from __future__ import annotations

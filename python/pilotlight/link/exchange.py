@@ -23,7 +23,7 @@ from pilotlight.link.frames import DamagedFrame, Frame, FrameReader, encode_fram
 from pilotlight.link.messages import LogLevel, Malformed, Reason, Request, Status, Unasked
 from pilotlight.link.transport import Link
 
-# Longest silence while an answer is due. It is long because an emulated target shares its
+# Longest silence while an answer is due. The time is long because an emulated target shares its
 # processor.
 ANSWER_TIMEOUT_S = 10.0
 # After this silence no more bytes are on their way.
@@ -38,7 +38,7 @@ MOST_ERROR_LINES = 100
 T = TypeVar("T")
 
 REBUILD = "the image may be of another version: build and flash again"
-_CABLE = "look at cable, ground and baud rate; `--retries N` tolerates N damaged frames and reports them"
+_CABLE = "check the cable, its ground and the baud rate; `--retries N` tolerates N damaged frames and reports them"
 
 
 class _Damage(Exception):
@@ -167,9 +167,7 @@ class Exchange:
         if question is None:
             if frame.sequence in self._asked_again:
                 return False
-            raise _Damage(
-                self._corrupted(f"an answer (type {frame.type:#04x}, number {frame.sequence}) nobody asked for")
-            )
+            raise _Damage(self._corrupted(f"an unexpected answer (type {frame.type:#04x}, number {frame.sequence})"))
         if frame.type == Unasked.ERROR:
             refusal = self._decode(Refusal.decode, frame)
             if refusal.reason == Reason.INPUT_INCOMPLETE and question.request is Request.SET_INPUT:
@@ -296,7 +294,7 @@ class Exchange:
         """Return the error for a device that booted in mid-session, with its fault if any."""
         patience = Deadline(ANSWER_TIMEOUT_S)
 
-        # Not through _ask(): it would treat BOOT and refusals as another restart.
+        # This does not go through _ask(), which would treat BOOT and refusals as another restart.
         def ask(offset: int) -> FaultPiece:
             question = self._question(Request.READ_FAULT, offset.to_bytes(4, "little"))
             self.link.write(question.encode())
@@ -310,4 +308,4 @@ class Exchange:
             why = self._describe_fault(data) if data else "no fault was recorded"
         except PilotlightError as error:
             why = f"and then: {error}"
-        return TargetDied(f"{self.link.name}: the device restarted in mid-session: {why}", hint="its log tells more")
+        return TargetDied(f"{self.link.name}: the device restarted in mid-session: {why}", hint="see the device's log")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A target in this process that speaks SPEC.md; each way to misbehave is a config field.
 
-It is a Link: it answers a write at once, and a read returns the answer. It has its own encoders. A
-mistake in `messages` or `answers` is therefore not repeated here, where it would go unnoticed.
+The fake is a Link: it answers a write at once, and a read returns the answer. The fake has its own
+encoders, so it does not repeat a mistake in `messages` or `answers`, which would then go unnoticed.
 """
 
 from __future__ import annotations

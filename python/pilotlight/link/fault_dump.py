@@ -69,7 +69,7 @@ class FaultDump:
             raise _damaged(f"it begins with {magic:#010x} and length {length}")
         (crc,) = struct.unpack_from("<I", data, LENGTH - 4)
         if crc != zlib.crc32(data[:-4]):
-            raise _damaged(f"its CRC is {zlib.crc32(data[:-4]):#010x}, written was {crc:#010x}")
+            raise _damaged(f"its CRC is {zlib.crc32(data[:-4]):#010x}, but it records {crc:#010x}")
         check_line, text, stack_bytes = _CHECK.unpack_from(data, _HEADER.size)
         stack_at = _HEADER.size + _CHECK.size
         if stack_bytes > STACK_BYTES or kind not in set(FaultKind):
@@ -99,7 +99,7 @@ class FaultDump:
 
     @property
     def summary(self) -> str:
-        """The cause as far as the dump itself says it, without the image."""
+        """The cause, as far as the dump shows it without the image."""
         if self.kind is FaultKind.CHECK:
             return f"failed CHECK: {self.check_text}, line {self.check_line}"
         return f"{self.kind.name} at pc {self.pc:#x}, CFSR {self.cfsr:#x}"
@@ -125,6 +125,4 @@ class FaultDump:
 
 
 def _damaged(why: str) -> BadFaultDump:
-    return BadFaultDump(
-        f"the fault dump is damaged: {why}", hint="it says nothing; provoke the fault again and read the new dump"
-    )
+    return BadFaultDump(f"the fault dump is damaged: {why}", hint="reproduce the fault and read the new dump")

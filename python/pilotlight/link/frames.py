@@ -42,7 +42,8 @@ def encode_frame(frame: Frame) -> bytes:
 
 
 class FrameReader:
-    """Splits arriving bytes into frames. After any garbage it recovers at the next delimiter."""
+    """Splits arriving bytes into frames. After any garbage, the reader recovers at the next
+    delimiter."""
 
     def __init__(self, max_body_bytes: int) -> None:
         # COBS adds one byte for each 254, and at least one.

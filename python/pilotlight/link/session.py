@@ -27,7 +27,7 @@ from pilotlight.link.exchange import ANSWER_TIMEOUT_S, REBUILD, Exchange
 from pilotlight.link.frames import DamagedFrame
 from pilotlight.link.messages import Request, Status, Unasked
 
-# How often IDENTIFY is repeated while the device boots.
+# The interval at which IDENTIFY is repeated while the device boots.
 IDENTIFY_INTERVAL_S = 1.0
 # A device that boots this often during IDENTIFY will never answer.
 MOST_BOOTS = 4
@@ -76,7 +76,7 @@ class Session(Exchange):
                     self._hear(self._decode(LogLine.decode, item))
                     continue
                 elif item.type == Request.IDENTIFY:
-                    raise self._corrupted("our own request came back: the line echoes")
+                    raise self._corrupted("the host's own request came back: the line echoes")
                 elif item.sequence == question.sequence and item.type == Unasked.ERROR:
                     raise self._refused(question, self._decode(Refusal.decode, item))
                 elif item.sequence == question.sequence and item.type == question.request | messages.ANSWER:
@@ -85,9 +85,9 @@ class Session(Exchange):
                     boots += 1
                     if boots == MOST_BOOTS:
                         raise TargetDied(
-                            f"{self.link.name}: the device resets again and again: it booted {boots} times while it "
-                            "was asked who it is",
-                            hint="`west fault` tells why, where the board's supervisor knows; its log may tell, too",
+                            f"{self.link.name}: the device resets again and again: it booted {boots} times during "
+                            "IDENTIFY",
+                            hint="`west fault` shows the reason if the board is emulated; see also the device's log",
                         )
                     continue
                 self.noise_before_session += 1
@@ -122,10 +122,12 @@ class Session(Exchange):
         for at, answer in zip(offsets, answers, strict=True):
             taken = len(data[at : at + chunk])
             if answer != messages.set_input(model, index, at, taken.to_bytes(4, "little")):
-                raise self._corrupted(f"SET_INPUT at offset {at} was acknowledged for something else", hint=REBUILD)
+                raise self._corrupted(
+                    f"the device acknowledged another piece of SET_INPUT than the one at offset {at}", hint=REBUILD
+                )
 
     def run(self, model: int, number: int, timeout_s: float, deadline: Deadline, *, continues: bool) -> RunDone:
-        """Run one inference. `timeout_s` is the device's limit for it.
+        """Run one inference. `timeout_s` is the device's limit for the inference.
 
         continues: start from the state after the model's last run instead of the initial state.
         """
@@ -135,7 +137,7 @@ class Session(Exchange):
         if done.boot_id != self.identity.boot_id:
             raise self._restarted()
         if done.number != number:
-            raise self._corrupted(f"asked for run {number}, the answer is about run {done.number}", hint=REBUILD)
+            raise self._corrupted(f"asked for run {number}, but the answer is about run {done.number}", hint=REBUILD)
         return done
 
     def read_output(self, model: int, index: int, size_bytes: int, deadline: Deadline) -> bytes:
@@ -175,12 +177,16 @@ class Session(Exchange):
             self.set_input(model, index, data, deadline)
         done = self.run(model, number, timeout_s, deadline, continues=continues)
         if done.input_crc != zlib.crc32(b"".join(inputs)):
-            raise self._corrupted(f"run {number}: the device computed on other input than was sent", hint=REBUILD)
+            raise self._corrupted(
+                f"run {number}: the device's input differs from the input that was sent", hint=REBUILD
+            )
         if done.status is not Status.OK:
             raise _failed_run(done)
         outputs = [self.read_output(model, index, size, deadline) for index, size in enumerate(output_sizes)]
         if done.output_crc != zlib.crc32(b"".join(outputs)):
-            raise self._corrupted(f"run {number}: the output read is not the output computed", hint=REBUILD)
+            raise self._corrupted(
+                f"run {number}: the output that was read differs from the output that was computed", hint=REBUILD
+            )
         return done, outputs
 
     def statistics(self, model: int, deadline: Deadline) -> Statistics:
@@ -231,7 +237,10 @@ def _failed_run(done: RunDone) -> PilotlightError:
     if done.status is Status.WRONG_NPU:
         return WrongNpu(what, hint="build for the target's NPU, or flash with the NPU the image was built for")
     if done.status is Status.DEVICE_FAULT:
-        return NpuFault(f"{what} (STATUS {done.npu_status:#010x})", hint="flash again; if it stays, simulate the model")
+        return NpuFault(
+            f"{what} (STATUS {done.npu_status:#010x})",
+            hint="flash again; if the fault stays, run `pilotlight simulate` on the model",
+        )
     if done.status is Status.TIMEOUT:
         return TargetError(
             f"{what} (timeout)", hint="is the NPU (or its simulator) alive? `--run-timeout` allows more time"

@@ -124,7 +124,7 @@ class SerialLink:
         self._port.close()
 
     def _gone(self, error: Exception) -> TargetDied:
-        return TargetDied(f"{self.name}: the port is gone: {error}", hint="look at cable and power of the board")
+        return TargetDied(f"{self.name}: the port is gone: {error}", hint="check the board's cable and power")
 
 
 def open_link(url: str, deadline: Deadline, *, baud: int = 115_200) -> Link:
@@ -171,6 +171,6 @@ def _connect(url: str, address: Any, family: int, deadline: Deadline) -> socket.
             attempt.close()
             if deadline.passed:
                 raise TargetNotRunning(
-                    f"{url}: nobody listens ({error})", hint="power the target up with `west flash`"
+                    f"{url}: no target is listening ({error})", hint="power the target up with `west flash`"
                 ) from error
         time.sleep(min(RECONNECT_INTERVAL_S, deadline.remaining))

@@ -12,7 +12,7 @@ from typing import Any
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "listen",
-        help="stream a WAV to the keyword app and show what it hears",
+        help="stream a WAV file to the keyword app and show the words it detects",
         description="Stream a WAV to the keyword app (firmware/apps/keyword_spotting) on the target that `west flash` "
         "powered up, at the target's pace, and show what it hears and what that costs.",
     )
@@ -22,14 +22,16 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--words",
         type=Path,
         metavar="FILE",
-        help="label track: what is said from when to when; gives latencies, and what was missed",
+        help="label track with the start and end of each spoken word; the report then has latencies and missed words",
     )
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the sound and what was heard in it, as PNG")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the sound and the detected words, as PNG")
     parser.add_argument(
         "--features", type=Path, metavar="FILE", help="save the device's features and scores, as .npz; slower"
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    parser.add_argument("--timeout", type=float, default=3600.0, metavar="S", help="for all of it (default: 3600)")
+    parser.add_argument(
+        "--timeout", type=float, default=3600.0, metavar="S", help="limit for the whole command (default: 3600)"
+    )
     parser.set_defaults(handler=_run)
     return parser
 

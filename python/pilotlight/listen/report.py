@@ -78,12 +78,12 @@ class ListenReport:
 
     @property
     def failure(self) -> PilotlightError | None:
-        """Why the report must not be believed, or None."""
+        """The reason why the report is not reliable, or None."""
         if self.lost_reports or self.statistics.damaged_frames or self.statistics.console_lost_bytes:
             return LinkCorrupted(
                 f"{self.lost_reports} reports, {self.statistics.console_lost_bytes} bytes were lost and "
                 f"{self.statistics.damaged_frames} frames damaged on the way",
-                hint="look at cable and baud rate",
+                hint="check the cable and the baud rate",
             )
         if self.statistics.failed_inferences:
             text = self.errors[0] if self.errors else "no reason was logged"
@@ -145,7 +145,8 @@ def make_report(
 
 
 def match(heard: Sequence[HeardKeyword], said: Sequence[Word]) -> tuple[list[HeardKeyword], Labelled]:
-    """Match each keyword with the first word of its label that fits in time and is still free."""
+    """Match each keyword with the first word of its label that fits in time and has no match
+    yet."""
     left = list(said)
     matched: list[HeardKeyword] = []
     false = 0

@@ -117,7 +117,7 @@ def listen(
 
 
 def load_description(path: Path) -> Description:
-    """Read features.toml. Raises ConfigError if it is missing or incomplete."""
+    """Read features.toml. Raises ConfigError if the file is missing or incomplete."""
     try:
         data = path.read_bytes()
         described = tomllib.loads(data.decode("utf-8"))
@@ -129,7 +129,7 @@ def load_description(path: Path) -> Description:
         )
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
         raise ConfigError(
-            f"{path}: no description of features and decision ({error})",
+            f"{path}: cannot be read as a features.toml ({error})",
             hint="this command is for images of firmware/apps/keyword_spotting",
         ) from error
 

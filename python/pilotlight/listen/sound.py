@@ -34,13 +34,14 @@ def read_wav(path: Path, rate_hz: int) -> NDArray[np.int16]:
     except (OSError, EOFError, wave.Error) as error:
         raise ConfigError(f"{path}: cannot be read as a WAV file ({error})") from error
     if found != (1, 16, rate_hz):
+        channels = "channel" if found[0] == 1 else "channels"
         raise ConfigError(
-            f"{path}: {found[0]} channel(s) of {found[1]} bits at {found[2]:,} Hz, and the model hears 1 of 16 bits at "
+            f"{path}: {found[0]} {channels}, {found[1]} bits, {found[2]:,} Hz; the model needs mono, 16 bits, "
             f"{rate_hz:,} Hz",
             hint=f"ffmpeg -i {path} -ac 1 -ar {rate_hz} -sample_fmt s16 converted.wav",
         )
     if not data:
-        raise ConfigError(f"{path}: no sound in it")
+        raise ConfigError(f"{path}: the file contains no samples")
     return np.frombuffer(data, "<i2").astype(np.int16)
 
 
@@ -65,7 +66,7 @@ def read_labels(path: Path) -> tuple[Word, ...]:
             word = None
         if word is None or not 0 <= word.start_s <= word.end_s:
             raise ConfigError(
-                f"{path}, line {number}: not a start, an end and a word with tabs between: {line!r}",
+                f"{path}, line {number}: expected start, end and word, separated by tabs, not {line!r}",
                 hint="audio editors export a label track in this form",
             )
         words.append(word)

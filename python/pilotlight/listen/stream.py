@@ -125,7 +125,7 @@ class _App:
         answers = self._ask(AppRequest.AUDIO, *(messages.audio(at, samples) for at, samples in pieces))
         expected = pieces[-1][0] + len(pieces[-1][1])
         if int.from_bytes(answers[-1], "little") != expected:
-            raise LinkCorrupted(f"{self._name}: sound was acknowledged for something else", hint=_REBUILD)
+            raise LinkCorrupted(f"{self._name}: the device acknowledged another number of samples", hint=_REBUILD)
 
     def statistics(self) -> AppStatistics:
         return self.decoded(AppStatistics.decode, self._ask(AppRequest.STATISTICS, b"")[0])

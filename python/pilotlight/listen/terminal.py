@@ -16,7 +16,7 @@ _SHOWN = 8
 
 
 def live_table(recording: Recording, labels: Sequence[str], sound_s: float) -> Table:
-    """Return a table of what the device has reported so far."""
+    """Return a table of the device's reports so far."""
     rate = recording.description.sample_rate_hz
     table = Table(title=f"{recording.identity.board}  {recording.identity.npu_config}", title_justify="left")
     for column in ("sound", "keyword", "score"):

@@ -35,7 +35,7 @@ def _register() -> None:
 class PyTorchOperator:
     """PyTorch's implementation of an operator in a .pte.
 
-    It is the variant that writes to its result, or else the variant that returns its result.
+    This is the variant that writes to its result, or else the variant that returns its result.
 
     Raises UnsupportedOperator if PyTorch has neither.
     """

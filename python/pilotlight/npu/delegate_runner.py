@@ -2,7 +2,7 @@
 """Runs one delegate of a .pte on a `Device`, without firmware.
 
 Each region has a block of memory of its own, with nothing around it. So an access outside its
-region faults, also where the firmware would have other memory.
+region faults, even where the firmware would have other memory.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pilotlight.pte.ethos_u import IoTensor, parse_blob, parse_payload
 _REGION_SPACING = 1 << 28
 _STREAM_ADDRESS = (REGIONS + 1) * _REGION_SPACING
 _SCRATCH = 1
-# The fast scratch area of U65. A blob does not tell how much of it the stream uses.
+# The fast scratch area of U65. A blob does not say how much of this area the stream uses.
 _FAST_SCRATCH = 2
 _FAST_SCRATCH_BYTES = 4 << 20
 # The second AXI port serves region 0, as in Arm's driver.

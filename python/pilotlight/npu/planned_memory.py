@@ -37,7 +37,7 @@ class PlannedMemory:
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of state. This is the memory with initial values."""
+        """Bytes of state. State is the memory with initial values."""
         places = {(memory.__array_interface__["data"][0], memory.size) for memory, _ in self._initial}
         return sum(size for _, size in places)
 

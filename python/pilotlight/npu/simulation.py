@@ -235,7 +235,8 @@ def _stream_debug(debug: DebugInfo | None, delegate: int) -> StreamDebug | None:
 
 
 def _storage(array: NDArray[Any], value: Any) -> NDArray[Any]:
-    """Return a view of an array in the order of memory. The delegate copies it byte by byte."""
+    """Return a view of an array in the order of memory. The delegate copies this view byte by
+    byte."""
     assert isinstance(value, Tensor)
     return array.transpose(value.dim_order)
 

@@ -21,7 +21,7 @@ BACKEND_VTABLES = {"EthosUBackend": "_ZTVN10pilotlight7ethos_u13EthosUBackendE"}
 
 _SHA256_BYTES = 32
 
-# What follows the model's name in the symbols of planned buffers and scratch.
+# The part of the symbols of planned buffers and scratch after the model's name.
 _ARENA = re.compile(r"_planned_\d+|_temp_pool")
 
 
@@ -76,7 +76,7 @@ def embedded_model(image: Image, name: str) -> EmbeddedModel:
     if descriptor is None:
         raise NotProved(
             f"{image.path} embeds no model {name}",
-            hint="is pilotlight_model_t opened with its descriptor anywhere? The linker drops what nobody uses",
+            hint="call pilotlight_open() with its descriptor; the linker drops unused models",
         )
     word = image.pointer_bytes
     at = descriptor.address

@@ -69,7 +69,7 @@ def _wrong_program(image: Image, info: ModelInfo) -> list[str]:
     problems = []
     if embedded.sha256 != info.pte_sha256:
         problems.append(
-            f"program: the embedded .pte has SHA-256 {embedded.sha256[:16]}…, the one exported {info.pte_sha256[:16]}…"
+            f"program: the embedded .pte has SHA-256 {embedded.sha256[:16]}…, the exported .pte {info.pte_sha256[:16]}…"
         )
     if embedded.described_sha256 != info.pte_sha256:
         problems.append(f"program: its descriptor is of another export ({embedded.described_sha256[:16]}…)")
@@ -120,8 +120,8 @@ def _out_of_reach(image: Image, method: Method, info: ModelInfo, board: Board) -
         region = next((name for name, at in board.memory.items() if at.origin <= place.begin < at.end), "")
         where = f"in {region}" if region else "in no memory of the board"
         problems[place.what, place.section] = (
-            f"memory: the {place.what} (section {place.section}, {place.begin:#_x} to {place.end:#_x}) lies {where}, "
-            f"and the NPU reaches {' and '.join(board.npu.visible)} only"
+            f"memory: the {place.what} (section {place.section}, {place.begin:#_x} to {place.end:#_x}) lies {where}; "
+            f"the NPU reaches only {' and '.join(board.npu.visible)}"
         )
     return list(problems.values())
 

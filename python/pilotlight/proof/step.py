@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The last step of a build: `python -m pilotlight.proof.step`. See cmake/model.cmake.
 
-An image that is not proved is put aside under another name, so that nothing can flash it.
+An image that fails the proof is renamed, so that nothing can flash it.
 """
 
 from __future__ import annotations

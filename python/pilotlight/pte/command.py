@@ -17,7 +17,7 @@ from pilotlight.pte.reader import read_program
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "inspect",
-        help="show what a .pte holds",
+        help="show the contents of a .pte",
         description="Methods, inputs and outputs, operators, delegates and memory of an ExecuTorch program.",
     )
     parser.add_argument("model", type=Path, help=".pte file")

@@ -5,8 +5,8 @@ A blob is a list of blocks, little endian. Each block has a 32-byte header and i
 16 bytes. The header holds the name (padded with NUL to 16 bytes), a u32 length, a u8 flag and 11
 reserved bytes. If the flag is 1, the data are the key of named data outside the blob.
 
-The block `cmd_data` is the payload of Arm's driver ("COP1"): a list of actions. One of them is the
-command stream.
+The block `cmd_data` is the payload of Arm's driver ("COP1"): a list of actions. One of the actions
+is the command stream.
 """
 
 from __future__ import annotations
@@ -164,7 +164,8 @@ def _tensors(side: str, data: bytes, region_sizes: Mapping[int, int]) -> tuple[I
 
 
 def parse_payload(commands: bytes) -> Payload:
-    """Parse a COP1 payload. Raises BadProgram unless it has one stream and its configuration."""
+    """Parse a COP1 payload. Raises BadProgram unless the payload has one stream and its
+    configuration."""
     if len(commands) % 4 != 0 or len(commands) < 4:
         raise BadProgram(f"driver payload: {len(commands)} bytes is not a whole number of words")
     words = struct.unpack(f"<{len(commands) // 4}I", commands)

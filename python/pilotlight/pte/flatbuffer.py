@@ -2,8 +2,9 @@
 """A FlatBuffer reader that checks every offset.
 
 Generated readers trust the file, but a .pte may come from anywhere. This reader gets its fields
-from tables (see schema.py). It checks each offset against the buffer before it follows it. A bad
-offset is a BadProgram that names it; it never becomes an IndexError, a MemoryError or garbage.
+from tables (see schema.py). The reader checks each offset against the buffer before it follows it.
+A bad offset is a BadProgram that names it; it never becomes an IndexError, a MemoryError or
+garbage.
 """
 
 from __future__ import annotations

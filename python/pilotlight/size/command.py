@@ -67,7 +67,7 @@ def _compare(args: argparse.Namespace, sizes: Sizes) -> int:
     grew = args.fail_above is not None and difference.growth_bytes > args.fail_above
     error = GrewTooMuch(
         f"the image grew by {difference.growth_bytes:,} bytes; --fail-above allows {args.fail_above or 0:,}",
-        hint="the largest changes stand first",
+        hint="the report lists the largest changes first",
     )
     if args.json:
         print(json.dumps({**difference.as_json(), "grew_too_much": grew}, indent=1))

@@ -21,8 +21,8 @@ from pilotlight.size.treemap import HEAD, Box, Node, Rectangle, lay_out
 _WIDTH = 1120.0
 _HEIGHT = 620.0
 _FONT = 11.0
-# Average width of the page's font. It is rather too large: a label cut early is better than one
-# that overflows its box.
+# Average width of the page's font. The value is rather too large, because a label that is cut early
+# is better than a label that overflows its box.
 _CHARACTER = 6.1
 _LEAST_CHARACTERS = 4
 

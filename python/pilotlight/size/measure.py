@@ -24,8 +24,8 @@ _BOARD_FOLDER = re.compile(r'set\(PILOTLIGHT_BOARD_FOLDER "(?P<folder>[^"]+)"\)'
 def measure(path: Path) -> Sizes:
     """Measure the image in a build folder.
 
-    Raises ConfigError if there is none, if it cannot be read, if it has no symbols, or if its map is
-    missing; BadProgram if it embeds a malformed program.
+    Raises ConfigError if there is no image, if the image cannot be read or has no symbols, or if
+    its map is missing; BadProgram if the image embeds a malformed program.
     """
     folder = BuildFolder(path)
     linked, board = _linked_image(folder), _board_of(folder)

@@ -123,7 +123,7 @@ def _parts_of_section(section: OutputSection, span: _Span, names: _Names) -> Ite
     for piece in section.pieces():
         component, file = component_of(piece.path), file_of(piece.path)
         if not piece.path and piece.size == section.size:
-            # Only space that the linker script reserves, such as the stack.
+            # This section is only space that the linker script reserves, such as the stack.
             component = section.name.lstrip(".")
         for symbol, size in names.within(piece.address, piece.size):
             yield Part(span.region, span.memory, section.name, component, file, symbol, size)

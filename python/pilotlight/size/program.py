@@ -133,7 +133,8 @@ def _rows_of_stream(
 
 
 def _take(operation: Operation, taken: bytearray) -> int:
-    """Mark the weights that the operation reads. Return the bytes that no operation read before."""
+    """Mark the weights that the operation reads. Return the bytes that no earlier operation
+    reads."""
     found = 0
     for constant in (*operation.constants, *(operand.extent for operand in operation.inputs)):
         if constant.region == _WEIGHTS_REGION:

@@ -31,7 +31,7 @@ class Part:
     """Bytes of one object in one output section and one region.
 
     memory: FLASH if the image file holds the bytes, RAM if they exist only at run time. Data that
-        start-up copies have a part in each.
+        the start-up code copies has a part in each memory.
     symbol: the function or variable; "" if there is none or several.
     """
 

@@ -33,9 +33,8 @@ _DEADLINE_S = 1800.0
 def sizes_at_revision(revision: str, folder: Path, console: Console) -> Sizes:
     """Return the sizes of the image that `folder` builds, at `revision`.
 
-    If the settings name a project or a model file by path, `revision` is one of that file's
-    repository, otherwise one of Pilotlight's. Everything outside that repository is used as it is
-    now.
+    If the settings name a project or a model file by path, `revision` belongs to that file's
+    repository, otherwise to Pilotlight's. Everything outside that repository is used as it is now.
 
     Raises ConfigError if there is no such revision, ToolMissing without git, and BuildFailed.
     """
@@ -69,7 +68,7 @@ def _resolve(revision: str, settings: Settings) -> tuple[Path, str]:
     if not top or not commit:
         raise ConfigError(
             f"{revision!r} is neither a build folder, nor a file, nor a revision of the git repository of {start}",
-            hint="west size --diff with build-before, sizes.json or HEAD~1, say",
+            hint="for example: west size --diff HEAD~1",
         )
     return Path(top), commit
 

@@ -13,7 +13,7 @@ from pilotlight.size.difference import Difference
 from pilotlight.size.record import FLASH, RAM, Model, RegionUse, Sizes, by_component
 
 _BAR = 20
-# Only the largest layers; --json and --html have all.
+# The table has only the largest layers; --json and --html have all.
 _LAYERS_SHOWN = 20
 _CHANGES_SHOWN = 20
 

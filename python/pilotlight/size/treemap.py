@@ -98,7 +98,7 @@ def _worst(row: Sequence[int], scale: float, side: float) -> float:
 def _row(row: Sequence[int], scale: float, place: Rectangle) -> tuple[list[Rectangle], Rectangle]:
     """Lay a row along the shorter side of `place`.
 
-    Return its rectangles and the rest of `place`.
+    Return the rectangles of the row, and the rest of `place`.
     """
     area = sum(row) * scale
     found: list[Rectangle] = []

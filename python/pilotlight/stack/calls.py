@@ -48,7 +48,7 @@ class DeclaredCalls:
 
 
 def load_declared_calls(path: Path = TABLE) -> DeclaredCalls:
-    """Read the table. Raises ConfigError if it cannot be read or an entry is wrong."""
+    """Read the table. Raises ConfigError if the table cannot be read or an entry is wrong."""
     try:
         raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         indirect = tuple(

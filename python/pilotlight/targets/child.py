@@ -17,9 +17,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def start_child(
     command: Sequence[str], *, log: Path, descriptors: Sequence[int] = (), environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start `command`. The kernel kills it when this process ends, however that happens.
+    """Start `command`. The kernel kills the child when this process ends for any reason.
 
-    Its standard output and error go to `log`. `descriptors` stay open in it under the same numbers.
+    The child's standard output and error go to `log`. `descriptors` stay open in the child under
+    the same numbers.
     """
     parent = os.getpid()
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Offers the target's console on a loopback TCP port to one client at a time.
 
-As a proxy, the supervisor chooses the port itself, and it knows when nobody uses the board. Output
-without a client is dropped, as on a real serial line; the log keeps it.
+As a proxy, the supervisor chooses the port itself and knows when the board is idle. Output without
+a client is dropped, as on a real serial line; the log keeps it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from pathlib import Path
 from pilotlight.deadline import Deadline, now_s
 from pilotlight.link.transport import CONSOLE_BUSY
 
-# Limit of the bytes on their way in one direction. At the limit the sender is not read and waits.
+# The most bytes that may wait in one direction. At this limit, the proxy does not read from the
+# sender, which then has to wait.
 _WINDOW_BYTES = 256 * 1024
 _LOG_BYTES = 1024 * 1024
-# How long a refused client may take to read the reason.
+# The time in which a refused client may read the reason.
 _REFUSED_S = 5.0
 
 
 class _Pipe:
-    """Bytes on their way from one socket to another."""
+    """The bytes that were read from one socket and not yet sent to the other."""
 
     def __init__(self) -> None:
         self.pending = bytearray()
@@ -140,7 +141,8 @@ class ConsoleServer:
         except OSError:
             client.close()
             return
-        # Closing it with unread input would reset the connection, and the reason might be lost.
+        # Closing the socket with unread input would reset the connection, and the reason might be
+        # lost.
         self._refused.append((client, Deadline(_REFUSED_S)))
 
     def _forget_refused(self) -> None:

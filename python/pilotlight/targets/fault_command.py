@@ -25,7 +25,7 @@ _MUTE = (
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "fault",
-        help="decode what a fault left behind to function and line",
+        help="show the last fault with function and line",
         description="Read the dump of the last fault from the powered target, or the one that the last check saved, "
         "and decode it with the build's ELF file.",
     )

@@ -20,9 +20,9 @@ _CONNECT_S = 20.0
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "flash",
-        help="put the built image on its board; an emulated board is powered up",
+        help="flash the built image to its board; an emulated board is powered up",
         description="Put the built image on its board. An emulated board is powered up with the NPU simulator behind "
-        "it and stays on until `west poweroff`, or until nobody has used it for the idle limit.",
+        "it and stays on until `west poweroff`, or until it has been idle for the idle limit.",
     )
     parser.add_argument("-d", "--build-dir", type=Path, default=Path("build"), help="build folder (default: build)")
     parser.add_argument("-r", "--runner", help="how to flash; emulated boards have one runner, named like the emulator")

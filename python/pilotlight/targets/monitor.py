@@ -14,7 +14,7 @@ _READ_BYTES = 65536
 
 
 class Monitor:
-    """Our end of the monitor. QEMU sends events after it has received qmp_capabilities."""
+    """Our end of the monitor. QEMU sends events only after the command qmp_capabilities."""
 
     def __init__(self, wire: socket.socket) -> None:
         self._wire = wire

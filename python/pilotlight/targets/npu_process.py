@@ -87,8 +87,8 @@ class Server:
 
     def _serve(self, selector: selectors.BaseSelector) -> str:
         while True:
-            # Also before the first doorbell: after a restart, nobody rings again for pending
-            # writes.
+            # This also runs before the first doorbell, because no doorbell announces the writes
+            # that are pending after a restart.
             if self._execute_pending() == "restart":
                 return "restart"
             for key, _ in selector.select():
@@ -99,7 +99,8 @@ class Server:
                     self._run.join()
                     self._run = None
                     self._publish()
-                    # After the interrupt, because the CPU waits for this process until then.
+                    # This comes after the interrupt, because the CPU waits for this process until
+                    # then.
                     self._page.computing = False
 
     def _execute_pending(self) -> str:
@@ -144,7 +145,7 @@ class Server:
     def _publish(self) -> None:
         """Update registers, then the acknowledgement, then the interrupt.
 
-        Each of them tells the firmware that the one before is complete.
+        Each step tells the firmware that the previous step is complete.
         """
         self._mirror()
         self._page.acknowledge(self._tail)

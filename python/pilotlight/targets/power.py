@@ -51,10 +51,10 @@ def power_up(
     idle_limit_s: float = IDLE_LIMIT_S,
     npu_faults: tuple[str, ...] = (),
 ) -> PoweredTarget:
-    """Power the build's board up with its image. If the board is on, it is powered off first.
+    """Power the build's board up with its image. A board that is on is powered off first.
 
     npu: the NPU that the emulator shall have; by default the one that the model was exported for.
-    idle_limit_s: the board stays on until `power_off`, or until nobody has used it for this time.
+    idle_limit_s: the board stays on until `power_off`, or until it has been idle for this time.
     npu_faults: faults of a simulated NPU (npu_process.FAULTS), for tests.
 
     Raises ConfigError (no such build, board or NPU), EmulatorMissing, TargetError (it did not
@@ -132,7 +132,7 @@ def await_first_word(build_dir: Path) -> None:
                 f"{state.board} ended as soon as it was on: {state.reason}",
                 hint=f"see the logs in {BuildFolder(build_dir).target}",
             )
-        # If the board has reset, its first output does not show that it runs.
+        # If the board has reset, its first output does not prove that it runs without resets.
         if not state.reboots and log.is_file() and log.stat().st_size:
             return
         time.sleep(0.01)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the supervisor must know about an emulator, whatever its kind."""
+"""The interface between the supervisor and an emulator of any kind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pilotlight.errors import EmulatorMissing
 class Descriptors:
     """File descriptors that the emulator inherits: console, doorbell, shared memory and monitor.
 
-    monitor: -1 if nobody listens to it.
+    monitor: -1 if no process uses it.
     """
 
     console: int

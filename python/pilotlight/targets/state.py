@@ -2,7 +2,8 @@
 """The state of a build's target: <build>/target/state.json, and whether its supervisor is alive.
 
 The supervisor holds a lock on <build>/target/lock while it is alive. The kernel releases the lock,
-however the supervisor ends. A process number would not do: it may belong to another process by now.
+however the supervisor ends. A process number would not be enough, because it may belong to another
+process by now.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def save_state(build_dir: Path, state: TargetState) -> None:
 
 
 def load_state(build_dir: Path) -> TargetState:
-    """Return the present state. It is ENDED if the supervisor is dead, whatever the file says."""
+    """Return the present state. The state is ENDED if the supervisor is dead, whatever the file
+    says."""
     path = BuildFolder(build_dir).target_state
     try:
         state = TargetState(**json.loads(path.read_text(encoding="utf-8")))

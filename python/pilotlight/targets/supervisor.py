@@ -2,9 +2,9 @@
 """The process that keeps one build's board powered up: `python -m pilotlight.targets.supervisor
 <build>`.
 
-It owns the NPU simulator and the emulator and serves the console. It ends when it is told to, when
-nobody has used the board for the idle limit, or when the emulator ends. Its children end with it,
-however it ends.
+The supervisor owns the NPU simulator and the emulator and serves the console. It ends when it is
+told to, when the board has been idle for the idle limit, or when the emulator ends. The
+supervisor's children end when it ends for any reason.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class Supervisor:
             supervisor_pid=os.getpid(),
         )
         self._stop_reason = ""
-        # One deadline per reboot. If the oldest of the last ten has not passed, it is a reset loop.
+        # One deadline per reboot. If the oldest of the last ten deadlines has not passed, the board
+        # is in a reset loop.
         self._reboots: deque[Deadline] = deque(maxlen=_MOST_REBOOTS)
         self._page: Page | None = None
         self._simulator: subprocess.Popen[bytes] | None = None
@@ -184,7 +185,7 @@ class Supervisor:
             if self._simulator is not None and (code := self._simulator.poll()) is not None:
                 self._report_lost_npu(how_it_ended(code))
             if console.unused_for_s() > self._idle_limit_s:
-                return f"nobody used it for {self._idle_limit_s:g} s"
+                return f"idle for {self._idle_limit_s:g} s"
         return self._stop_reason
 
     def _count_resets(self, resets: int, console: ConsoleServer) -> bool:
@@ -216,8 +217,8 @@ class Supervisor:
         self._kept = dump
         write_atomically(self._files.target_fault_dump, dump)
         if not self._runner.keeps_dump_in_page:
-            # This was only a copy: an emulated core keeps its dump elsewhere. A host process reads
-            # it here.
+            # An emulated core keeps its dump elsewhere, so this was only a copy. A host process
+            # reads its dump from this page.
             self._page.clear_kept()
 
     def _report_lost_npu(self, how: str) -> None:

@@ -37,7 +37,7 @@ class _Shared(WestCommand):  # type: ignore[misc]
         try:
             return COMMANDS[self.command]().add_parser(parser_adder)
         except ModuleNotFoundError as error:
-            # Not raised, because west would show a traceback for our exception.
+            # The error is not raised, because west would show a traceback for our exception.
             missing = ToolMissing(
                 f"the Python that runs west ({sys.executable}) lacks the package {error.name!r}", hint=HOW_TO_SET_UP
             )

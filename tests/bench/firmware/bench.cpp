@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Prints, one line each, how many ticks something took. The emulator advances the counter by a
-// fixed amount for each instruction. ../instructions.py converts ticks into instructions, with the
-// loops that are measured here.
+// Prints one line for each measurement, with its number of ticks. The emulator advances the counter
+// by a fixed amount for each instruction. ../instructions.py converts ticks into instructions, with
+// the loops that are measured here.
 #include <optional>
 
 #include <executorch/extension/data_loader/buffer_data_loader.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Prints, for each .pte, the least time in nanoseconds that Program::load() and
-// load_method("forward") took in ROUNDS rounds: "FILE LOAD LOAD_METHOD". It is linked with our
-// runtime and with the wheel's; load_speed.py runs both in turns.
+// load_method("forward") took in ROUNDS rounds: "FILE LOAD LOAD_METHOD". This program is linked
+// with our runtime and with the wheel's; load_speed.py runs both in turns.
 //
 //   load ROUNDS FILE...
 #include <chrono>

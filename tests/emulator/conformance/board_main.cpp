@@ -29,7 +29,8 @@ constexpr std::uint32_t kExitUsage = 2;
 constexpr std::uint32_t kExitFault = 3;
 constexpr std::uint32_t kExitAborted = 4;
 
-// Nothing is linked into DDR. It holds the commands, then what the probe allocates.
+// Nothing is linked into DDR. DDR holds the commands, and after them the memory that the probe
+// allocates.
 constexpr std::size_t kCommandBytes = 1u << 20;
 
 std::uint8_t* Ddr() {
@@ -106,7 +107,7 @@ void Run() {
 
 int main() {
   if (const auto* fault = pilotlight::platform::TakeFaultDump()) {
-    // Printed on the console, as by the executor runner: the place of the fault.
+    // Prints the place of the fault on the console, as the executor runner does.
     char line[96];
     pilotlight::Text text(line);
     text << "F probe: fault at ";

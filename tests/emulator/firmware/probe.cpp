@@ -76,7 +76,7 @@ volatile std::uint32_t& At(std::uintptr_t address) {
 extern "C" std::uint32_t __stack_limit[];
 const std::uint32_t constant = 1;
 std::uint32_t data_word;
-// BX LR, twice. It is in the data section and runs if nothing forbids it.
+// BX LR, twice. The code is in the data section and runs unless memory protection forbids it.
 std::uint32_t instructions[] = {0x47704770};
 
 struct NamedFault {
@@ -124,7 +124,7 @@ const NamedFault kFaults[] = {
        std::free(const_cast<std::uint32_t*>(&At(reinterpret_cast<std::uintptr_t>(&data_word))));
        data_word = 1;  // Otherwise the call would be a jump, which leaves no trace of the caller.
      }},
-    // Interrupt 52 has no handler. This enables it and makes it pending.
+    // Interrupt 52 has no handler. This code enables the interrupt and makes it pending.
     {"interrupt", [] { At(0xE000E104) = 1u << 20, At(0xE000E204) = 1u << 20; }},
 };
 #endif

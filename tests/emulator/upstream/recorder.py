@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pytest plug-in for the process that runs a batch of upstream's cases.
 
-It selects the cases and records each result. PILOTLIGHT_UPSTREAM_BATCH names a file with one node
-id per line. PILOTLIGHT_UPSTREAM_RESULTS names a file that gets one JSON line when a case starts and
-one when it ends. A case that only started has ended its process.
+The plug-in selects the cases and records each result. PILOTLIGHT_UPSTREAM_BATCH names a file with
+one node id per line. PILOTLIGHT_UPSTREAM_RESULTS names a file that gets one JSON line when a case
+starts and one when it ends. A case that only started has ended its process.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Recorder:
         items[:] = [found[each] for each in self._ids if each in found]
 
     def pytest_collection_finish(self) -> None:
-        # PyTorch has a million objects that stay. Searching them for garbage takes a fifth of a
-        # case's time.
+        # PyTorch keeps a million objects in memory. The search of these objects for garbage takes a
+        # fifth of a case's time.
         gc.collect()
         gc.freeze()
 

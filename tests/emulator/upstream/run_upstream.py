@@ -41,7 +41,8 @@ from pilotlight.paths import ROOT
 from pilotlight.targets.child import start_child
 
 OUTCOMES = ("passed", "failed", "xfailed", "xpassed", "skipped")
-# Where upstream's harness searches below $EXECUTORCH_ROOT (runner_utils.py, _elf_path_candidates).
+# The path at which upstream's harness searches below $EXECUTORCH_ROOT (runner_utils.py,
+# _elf_path_candidates).
 RUNNER_FOLDERS = tuple(
     f"arm_test/arm_semihosting_executor_runner_{operators}{board}"
     for board in ("corstone-300", "corstone-300-u65")
@@ -106,7 +107,8 @@ def set_up(out: Path, image: Path, case_limit_s: float) -> Campaign:
 
 
 def pytest_command(campaign: Campaign, *arguments: str) -> list[str]:
-    # As in upstream's own instructions: its conftest.py applies, and our pytest configuration not.
+    # As upstream's own instructions say, its conftest.py applies and our pytest configuration does
+    # not.
     fixed = ["-c", os.devnull, "--rootdir", str(campaign.suite), "-p", "no:cacheprovider", "-q"]
     return [sys.executable, "-m", "pytest", *fixed, *arguments]
 
@@ -225,7 +227,7 @@ def run_cases(campaign: Campaign, cases: list[str], workers: int) -> None:
 
 
 def operator(case: str) -> str:
-    """Return the name of what a case tests.
+    """Return the name of the operator or model that a case tests.
 
     >>> operator("ops/test_add.py::test_add_tensor_u55_INT[5d_float]")
     'ops/add'
@@ -286,7 +288,7 @@ def run(campaign: Campaign, args: argparse.Namespace) -> tuple[list[str], dict[s
         campaign.results.unlink(missing_ok=True)
         records = {}
     cases = collect(campaign, args.paths, args.match)
-    # Shuffled, so that an unfinished campaign says something about all cases.
+    # The cases are shuffled, so that an unfinished campaign is a sample of all cases.
     random.Random(args.seed).shuffle(cases)
     cases = cases[: args.sample]
     (campaign.out / "cases.txt").write_text("\n".join(cases), encoding="utf-8")

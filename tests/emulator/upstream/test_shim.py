@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stand-in for Arm's FVP with the executor runner.
 
-Its results, failures and time limits, and what it leaves behind.
+The tests cover its results, failures and time limits, and the processes and files that it leaves
+behind.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ def test_output_of_an_earlier_run_does_not_survive_a_failed_one(
     run = start("i0.bin")
     said, _ = run.communicate()
     assert run.returncode == 1
-    assert "E executor_runner: i0.bin has 9 bytes, and the program's input 64" in said
+    assert "E executor_runner: i0.bin has 9 bytes, but the program's input has 64" in said
     assert not (tmp_path / "work" / "out-0.bin").exists()
 
 

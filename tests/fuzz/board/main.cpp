@@ -2,8 +2,8 @@
 //
 // Examines the files of a list on the board. The command line is "firmware LIST"; the list has one
 // path per line. For each file, the board prints a line "CASE path: stage error log-lines". At the
-// end it prints "END" and the number of files. A fault, a failed CHECK or a broken rule is printed
-// instead, and ends the emulator with an exit code other than 0.
+// end, the board prints "END" and the number of files. A fault, a failed CHECK or a broken rule is
+// printed instead, and ends the emulator with an exit code other than 0.
 #include <executorch/runtime/platform/platform.h>
 #include <executorch/runtime/platform/runtime.h>
 
@@ -58,7 +58,7 @@ class Arena final : public Memory {
   std::size_t used_bytes_ = 0;
 };
 
-// A missing file or too little memory for it is the caller's error.
+// A missing file, or too little memory for a file, is the caller's error.
 Span<std::uint8_t> ReadFile(const char* path, Arena& arena) {
   const semihosting::File file(path, semihosting::File::Mode::kRead);
   std::size_t size_bytes = 0;

@@ -4,7 +4,8 @@
 //   even   bytes as they come over the wire
 //   odd    messages (u8 type, u16 length, payload). They are framed here, because mutated frames
 //          would fail the CRC.
-// Both go to a bare decoder with a small buffer and, in pieces, to the server of the check app.
+// Both kinds of input go to a bare decoder with a small buffer and, in pieces, to the server of the
+// check app.
 #include <cstdio>
 #include <cstring>
 #include <vector>
@@ -101,7 +102,7 @@ struct Wire final : protocol::ByteSink {
   Bytes bytes;
 };
 
-// Returns the messages in `input` as frames. A payload is cut to what one body can hold.
+// Returns the messages in `input` as frames. A payload is cut to the size that one body can hold.
 Bytes FrameMessages(Span<const std::byte> input) {
   Wire wire;
   Bytes body(check::kBodyBytes);
@@ -147,7 +148,7 @@ void ReadFields(Span<const std::byte> payload) {
   if (!reader.ok() && reader.U32() != 0) Violation("a number from behind the end");
 }
 
-// An accepted frame must be the same after it was sent on.
+// An accepted frame must be the same after it is encoded and decoded again.
 void CheckRoundTrip(const Frame& frame) {
   Bytes body(frame.payload.size() + protocol::kHeaderBytes + protocol::kCrcBytes);
   BodyWriter writer({body.data(), body.size()});

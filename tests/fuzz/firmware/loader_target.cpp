@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Input: a .pte. Its operators are the firmware's kernels if PILOTLIGHT_FUZZ_KERNELS is defined,
+// Input: a .pte. The operators are the firmware's kernels if PILOTLIGHT_FUZZ_KERNELS is defined,
 // otherwise probes.
 #include <executorch/runtime/core/error.h>
 #include <executorch/runtime/platform/runtime.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stand-ins for kernels and for a delegate. They use every byte that they are given, and check that
-// it lies in memory that the program may touch.
+// Stand-ins for kernels and for a delegate. The stand-ins use every byte that they are given, and
+// check that it lies in memory that the program may touch.
 #pragma once
 
 #include <executorch/runtime/core/span.h>

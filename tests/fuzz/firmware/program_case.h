@@ -4,7 +4,7 @@
 // Program, MethodMeta and Method, at both verification levels. A file is either refused with an
 // Error and a log line, or it runs, and the runtime touches only memory that it was given. This
 // module knows neither files nor the machine. The host's fuzz target and the emulated board's image
-// both call it.
+// both call this module.
 #pragma once
 
 #include <executorch/runtime/kernel/operator_registry.h>
@@ -45,7 +45,7 @@ struct Limits {
 };
 
 // Examines `file`, which is aligned to 16 bytes. If `kernels` is empty, the registered kernels are
-// used. If the runtime broke a rule, it calls Violation() and does not return.
+// used. If the runtime broke a rule, this function calls Violation() and does not return.
 Outcome Examine(Span<const std::uint8_t> file,
                 executorch::runtime::Span<const executorch::runtime::Kernel> kernels,
                 const Limits& limits, Memory& memory);

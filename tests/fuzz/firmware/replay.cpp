@@ -2,8 +2,8 @@
 //
 // Runs one target without a fuzzer: files, all prefixes of files, and lists of mutations that
 // tests/fuzz/mutations.py writes (its docstring has the format). It applies mutations in memory. If
-// a case breaks a rule, crashes or does not end, it writes the case to a file and prints the
-// command that runs it again.
+// a case breaks a rule, crashes or does not end, this program writes the case to a file and prints
+// the command that runs the case again.
 //
 //   loader_replay [--print] [--dump FOLDER] [--prefixes FILE] [--from N] [--cases LIST] [FILE...]
 #include <fcntl.h>
@@ -77,7 +77,7 @@ Bytes ReadFile(const char* path) {
   return Bytes((std::istreambuf_iterator<char>(file)), {});
 }
 
-// Limits this process's own processor time, so that a busy machine ends no case.
+// Limits this process's own processor time, so that no case ends only because the machine is busy.
 void SetLimit(int seconds) {
   const struct itimerval limit = {{0, 0}, {seconds, 0}};
   setitimer(ITIMER_PROF, &limit, nullptr);

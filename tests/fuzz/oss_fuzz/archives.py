@@ -37,7 +37,7 @@ def _corpus(target: str, folder: Path) -> set[bytes]:
         regressions.write(folder / "regressions")
         files += (folder / "regressions").glob("*.pte")
     if target == "kernels":
-        import kernel_programs  # Here, because its programs are exports, which need PyTorch.
+        import kernel_programs  # Imported here, because this loads PyTorch.
 
         (folder / "kernels").mkdir()
         files += kernel_programs.all_programs(folder / "kernels")

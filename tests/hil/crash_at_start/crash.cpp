@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Makes an image fail before main(). It is linked to the probe of tests/emulator. CRASH_SLEEP_MS:
-// how long it sleeps first. CRASH_KIND: 1 a failed CHECK, 2 a write to address 0, 3 a reset without
-// a fault.
+// Makes an image fail before main(). This file is linked to the probe of tests/emulator.
+// CRASH_SLEEP_MS: how long it sleeps first. CRASH_KIND: 1 a failed CHECK, 2 a write to address 0, 3
+// a reset without a fault.
 #include <cstdint>
 
 #include "pilotlight/base/check.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The driver's verdict on programs, for tests in Python. Each request on standard input is some
-// words and then bytes. The answer to each is one line:
+// words and then bytes. The answer to each request is one line:
 //
 //   's' CONFIG ID sizes[8] length stream   VerifyStream: "ok USED_REGIONS" or a refusal
 //   'b' CONFIG ID fast_scratch length blob VerifyProgram: "ok USED_REGIONS" or a refusal

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checks of documents. Each takes a page and facts about the checkout, and returns what is wrong in the page."""
+"""The checks of documents. Each check takes a page and facts about the checkout, and returns the
+findings in the page."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ _IF_FOREIGN = "a name from elsewhere is added to FOREIGN in tests/unit/documents
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong in a document, where, and what to do. `subject` is the word that is wrong."""
+    """A finding in a document: the place, the problem, and what to do. `subject` is the word that
+    is wrong."""
 
     page: str
     line: int
@@ -206,7 +208,7 @@ def _is_there(text: str, places: Sequence[str], checkout: Checkout) -> bool:
         if from_there in checkout.paths or from_there in checkout.stems:
             return True
     if "/" in path:
-        # As in an #include, of ours or of ExecuTorch's wheel.
+        # The path may be that of an #include, of ours or of ExecuTorch's wheel.
         ours = any(name.endswith(f"/include/{path}") for name in checkout.files)
         return ours or any((folder / path).exists() for folder in checkout.upstream)
     # A file anywhere, or one that a program writes and therefore names.
@@ -301,7 +303,7 @@ def _wrong_command(page: Page, piece: Piece, words: Sequence[str], options: Opti
         return
     for word in words[2:]:
         option = re.match(r"\[?(--?[A-Za-z][\w-]*)", word)
-        # What follows belongs to CMake, or the command is part of a drawing.
+        # The rest of the words belong to CMake, or the command is part of a drawing.
         if word == "--" or not word.isascii():
             return
         if option and option[1] not in options[command]:

@@ -107,7 +107,7 @@ def _paragraphs(prose: list[Piece]) -> Iterator[list[Piece]]:
 
 
 def _inline(lines: list[Piece]) -> tuple[list[Piece], list[Piece]]:
-    """Return the code in backticks and the targets of links. Both may go on in the next line."""
+    """Return the code in backticks and the targets of links. Both may continue on the next line."""
     text, first = "\n".join(piece.text for piece in lines), lines[0].line
     spans = []
 

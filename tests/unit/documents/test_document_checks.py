@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each check of documents finds what it is for, names the line, and leaves good documents alone."""
+"""Each check of documents finds its kind of problem, names the line, and accepts good documents."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the documents name exists: files, commands, options, symbols. Their shape is as agreed.
+"""Everything that the documents name exists: files, commands, options, symbols. Headings and lines
+have the agreed form.
 
 A failure names file, line, what is wrong and what to do. `test_document_checks.py` shows that each
 check can fail.
@@ -40,7 +41,7 @@ from pilotlight.paths import BOARDS, ROOT
 HERE = "tests/unit/documents/test_documents.py"
 WEST_COMMANDS = ROOT / "python" / "pilotlight" / "west_commands" / "west-commands.yml"
 
-MOST_WORDS_OF_THE_README = 750  # A stranger reads it in three minutes.
+MOST_WORDS_OF_THE_README = 750  # A newcomer reads it in three minutes.
 
 # Names that documents take from elsewhere, and from where.
 FOREIGN = {
@@ -79,7 +80,7 @@ FOREIGN = {
     "sum_of_sums": "a buffer of the model whose program lies beside the page",
 }
 
-# What is wrong and stays so for now: (page, subject of the finding), and why.
+# Findings that are accepted for now: (page, subject of the finding), and why.
 KNOWN: dict[tuple[str, str], str] = {}
 
 # Packages of Python and folders of the firmware that have no DESIGN.md of their own, and why.

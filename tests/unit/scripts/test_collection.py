@@ -12,7 +12,8 @@ TESTS = Path(__file__).resolve().parents[2]
 
 
 def test_no_folder_of_tests_is_left_out(pytestconfig: pytest.Config) -> None:
-    """pytest's default list has "build" in it. It once left out the tests of pilotlight.builder."""
+    """pytest's default list has "build" in it. That default once left out the tests of
+    pilotlight.builder."""
     left_out = pytestconfig.getini("norecursedirs")
     files = [path.relative_to(TESTS) for path in TESTS.rglob("test_*.py")]
     assert len(files) > 100

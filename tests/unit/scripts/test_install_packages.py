@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Set-up prints a line per step. On a terminal it also shows how far it has come."""
+"""Set-up prints a line per step. On a terminal, set-up also shows its progress."""
 
 from __future__ import annotations
 

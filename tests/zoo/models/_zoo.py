@@ -87,11 +87,11 @@ def zoo_spec(
 
 
 def import_torchvision() -> None:
-    """Import torchvision, even beside a PyTorch that does not fit its compiled part.
+    """Import torchvision, even if the installed PyTorch does not fit its compiled part.
 
-    The package on PyPI is compiled for CUDA. Beside a CPU build of PyTorch its operators are
-    unknown, and the import fails at the first of them. Its networks do not need these operators, so
-    this function declares them and imports the package again.
+    The package on PyPI is compiled for CUDA. Beside a CPU build of PyTorch, the operators of
+    torchvision are unknown, and the import fails at the first of them. The networks of torchvision
+    do not need these operators, so this function declares them and imports the package again.
     """
     try:
         import_module("torchvision")

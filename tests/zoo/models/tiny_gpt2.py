@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GPT-2 with two layers of width 64, from transformers: from token numbers to the next scores."""
+"""GPT-2 with two layers of width 64, from transformers: maps token numbers to the scores of the
+next token."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The frames that are the network's input. Each frame is quantised once, when it enters
-// the window. Every inference uses it until it leaves the window.
+// the window. Every inference uses the quantised frame until the frame leaves the window.
 #pragma once
 
 #include <cstddef>

@@ -18,8 +18,8 @@ class Mfcc {
   // Drops all sound.
   void Restart() { filled_ = 0; }
 
-  // Takes the next kHopSamples samples. Returns false until a window is full. From then on, every
-  // call completes a window and writes its normalised coefficients to `features`. Thread context.
+  // Takes the next kHopSamples samples. Returns false until a window is full. Later, every call
+  // completes a window and writes its normalised coefficients to `features`. Thread context.
   bool Push(Span<const std::int16_t> hop, float (&features)[description::kCoefficients]);
 
  private:

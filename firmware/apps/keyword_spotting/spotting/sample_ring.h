@@ -22,7 +22,7 @@ class SampleRing {
   std::size_t Write(Span<const std::int16_t> samples);
   std::size_t Free() const;
 
-  // Consumer, thread context. Takes into.size() samples. If there are fewer, it takes none
+  // Consumer, thread context. Takes into.size() samples. If there are fewer samples, it takes none
   // and returns false.
   bool Read(Span<std::int16_t> into);
   std::size_t Available() const;

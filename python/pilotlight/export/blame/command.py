@@ -47,7 +47,7 @@ def _run(args: argparse.Namespace) -> int:
         if not args.json:
             console.print(line, markup=False)
 
-    # Not at the top, because this imports PyTorch.
+    # Imported here and not at the top, because this imports PyTorch.
     from pilotlight.export.blame.run import blame_model
 
     found = blame_model(args.model, ExportOptions(args.npu), args.samples, tell)

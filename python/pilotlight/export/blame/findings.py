@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.export.blame.record import Blame, ResultBlame, StageAgreement
+from pilotlight.export.blame.record import FP32, Blame, ResultBlame, StageAgreement
 from pilotlight.export.blame.stages import Results, Stage
 from pilotlight.export.golden.comparison import Comparison
 from pilotlight.export.graph.user_operators import UserOperators, number_of, short_name
@@ -77,7 +77,8 @@ def _rows(
         agreements = tuple(
             sums[stage, quantiser.name].agreement(stage, stages[stages.index(stage) - 1]) for stage in here
         )
-        first = next((found for found in agreements if found.stage == stages[1]), None)
+        # Only the stage after FP32 shows the loss by quantising. A model that came quantised has no such stage.
+        first = next((found for found in agreements if found.against == FP32), None)
         ratio = float("inf") if first is None or first.sqnr_db is None else first.sqnr_db
         ratios[quantiser.name] = ratio
         inputs = [ratios[name] for name in _quantisers_before(quantiser) if name in ratios]

@@ -6,6 +6,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+# Name of the first stage. A model that came quantised does not have it.
+FP32 = "FP32"
+
 # The loss is large if a result's SQNR is more than this below the SQNR of its worst input.
 LARGE_LOSS_DB = 10.0
 
@@ -31,7 +34,7 @@ class ResultBlame:
 
     result: name of its quantiser. operator, module, where, source: as in `OperatorReport`.
     agreements: in the order of the stages.
-    loss_db: by how much the SQNR of quantising is below that of the worst input.
+    loss_db: by how much the SQNR of quantising is below that of the worst input; 0 without FP32.
     bound, furthest: the permitted and the largest difference between TOSA and PyTorch for the same
         input integers, in steps of the scale; None on the CPU.
     """

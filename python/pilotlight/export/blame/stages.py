@@ -2,7 +2,7 @@
 """The stages from the user's PyTorch model to the NPU, and their intermediate results.
 
 A stage computes the model for one sample. A result has the name of the quantiser after its
-operator. It is in real units, whatever numbers the stage computes with.
+operator. Results are in real units, even if the stage computes with integers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pilotlight.export.blame.record import FP32
 from pilotlight.export.golden.comparison import Comparison, nearest
 from pilotlight.export.golden.golden import GoldenModel, quantised_values
 from pilotlight.export.graph.state import InitialState
@@ -41,12 +42,12 @@ class FloatStage:
     observed: graph with observers. quantised: the quantised module; operators have the same names.
     """
 
-    name = "FP32"
+    name = FP32
 
     def __init__(self, observed: Any, quantised: Any) -> None:
         self._module = observed
         # The quantiser before a separated activation clips only values that the activation drops,
-        # so that is no loss.
+        # so nothing is lost.
         self._sources = {node.args[0].name: node.name for node in _quantisers(quantised) if not is_separation(node)}
 
     def results(self, sample: Sequence[Any]) -> Results:

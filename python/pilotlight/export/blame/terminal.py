@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pilotlight.export.blame.record import LARGE_LOSS_DB, Blame, ResultBlame, StageAgreement
+from pilotlight.export.blame.record import FP32, LARGE_LOSS_DB, Blame, ResultBlame, StageAgreement
 
 
 def render(blame: Blame) -> RenderableType:
@@ -31,7 +31,7 @@ def _cell(result: ResultBlame, agreement: StageAgreement | None) -> Text:
     if agreement.sqnr_db is None:
         return Text("equal", style="green")
     text = f"{agreement.sqnr_db:.1f} dB"
-    if agreement.against == "FP32":
+    if agreement.against == FP32:
         lost = result.loss_db > LARGE_LOSS_DB
         return Text(f"{text} (-{result.loss_db:.0f})", style="red") if lost else Text(text)
     if result.furthest is None or result.bound is None:
@@ -55,7 +55,7 @@ def _verdict(blame: Blame) -> Text:
             f"The first large loss by quantising is in {lost.operator} at {_place(lost)}: "
             f"{lost.loss_db:.1f} dB below its inputs."
         )
-    else:
+    elif blame.stages[0] == FP32:
         lines.append(f"No result loses more than {LARGE_LOSS_DB:g} dB by quantising.")
     return Text("\n".join(lines))
 

@@ -50,7 +50,8 @@ class Counterpart:
 
 @dataclass
 class Compared:
-    """How far TOSA is from PyTorch at one quantiser, over all samples, in steps of its scale.
+    """The differences between TOSA and PyTorch at one quantiser, over all samples, in steps of its
+    scale.
 
     values, differing, beyond: how many values were compared, differ, and exceed the bound.
     furthest: the largest difference. worst: PyTorch's value and TOSA's there, and its index.
@@ -107,7 +108,8 @@ class Comparison:
     results: one entry for each quantiser with a counterpart, in order of computation.
     quantisers: the number of quantisers, including those without a counterpart. Quantisers after
         operators that only move values do not count, because upstream joins such operators and
-        mixes their provenance. Their values are compared where the next operator uses them.
+        mixes their provenance. The values of these quantisers are compared where the next operator
+        uses them.
     """
 
     def __init__(self, module: Any, lowered: Lowered) -> None:
@@ -279,8 +281,8 @@ class _Counterparts:
     ) -> list[tuple[int, TosaTensor]]:
         """Return tables with the quantiser's scale and zero point that read the island's inputs.
 
-        If none reads these and only one table has the same scale and zero point, return that one.
-        Upstream keeps no provenance for tables.
+        If no table reads these inputs and only one table has the same scale and zero point, return
+        that one. Upstream keeps no provenance for tables.
         """
         grid = (float(quantiser.args[1]), int(quantiser.args[2]))
         tables = [

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs Vela's streams on the NPU simulator before a device runs them.
 
-Vela has errors (docs/FINDINGS.md lists the known ones): some streams compute something else than
-the model, or write beyond their buffers. A device would give a wrong answer or corrupt its memory.
-Here it is an error of the export. Running the streams takes some milliseconds.
+Vela has errors (docs/FINDINGS.md lists the known ones): some streams do not compute the model, or
+write beyond their buffers. A device would give a wrong answer or corrupt its memory. The export
+reports such a stream as an error. Running the streams takes some milliseconds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Miscompiled(ModelError):
     """
 
     def __init__(self, message: str, delegate: int, reason: str) -> None:
-        super().__init__(message, hint="write the layer another way: docs/FINDINGS.md lists known errors of Vela")
+        super().__init__(message, hint="write the layer another way; docs/FINDINGS.md lists known errors of Vela")
         self.delegate = delegate
         self.reason = reason
 
@@ -78,8 +78,8 @@ def confirm(blobs: Sequence[bytes], calls: Sequence[Call]) -> str:
     for delegate, runner in enumerate(runners):
         for hazard in runner.hazards():
             raise Miscompiled(
-                f"Vela's commands leave their result to luck: {hazard}",
+                f"Vela's commands have a race: {hazard}",
                 delegate,
-                f"Vela's commands for it leave the result to luck: {hazard}",
+                f"Vela's commands for it have a race: {hazard}",
             )
     return ""

@@ -23,7 +23,8 @@ from pilotlight.export.lowering.tensor_io import Quantisation, dim_order
 from pilotlight.export.report.accuracy import output_accuracy, top_one
 from pilotlight.export.report.report import OutputAccuracy, TopOne
 
-# Number of samples whose golden outputs are also computed with noise, and of runs for each.
+# The number of samples whose golden outputs are also computed with noise, and the number of noisy
+# runs for each of these samples.
 _NOISY_SAMPLES = 16
 _NOISY_RUNS = 2
 
@@ -32,7 +33,7 @@ class GoldenModel:
     """Runs one sample at a time: delegates in the TOSA reference model, other operators in PyTorch.
 
     sequence: each sample starts with the state that the last one left, not with the initial state.
-    noise: changes the results of CPU operators that may round otherwise on the device.
+    noise: changes the results of CPU operators that may round differently on the device.
     """
 
     def __init__(self, lowered: Lowered, *, sequence: bool, noise: Noise | None = None) -> None:
@@ -96,7 +97,7 @@ class Answers:
         self.samples = 0
 
     def add(self, sample: Sequence[Any]) -> None:
-        """Run one sample through the FP32 model, the quantised one and the golden one."""
+        """Run one sample through the FP32 model, the quantised model and the golden model."""
         boundary = self._boundary
         with torch.no_grad():
             fp32 = tree_leaves(self._fp32(*sample))
@@ -147,7 +148,8 @@ class Answers:
 def quantised_values(values: Sequence[Any], quantisations: Sequence[Quantisation | None]) -> list[Any]:
     """Quantise like the quantised model, so that the device gets the same integers.
 
-    For outputs this is exact, because the model's last step dequantised the same integers.
+    For outputs this quantisation is exact, because the model's last step dequantised the same
+    integers.
     """
     quantize = torch.ops.quantized_decomposed.quantize_per_tensor
     return [

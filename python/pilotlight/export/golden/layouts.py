@@ -86,9 +86,9 @@ def _elements(shape: tuple[int, ...]) -> Any:
 
 
 def _run(node: Any, order: Any) -> Any | None:
-    """Return the operator's result for `order`, None if it has not the same elements.
+    """Return the operator's result for `order`, None if the result does not have the same elements.
 
-    Also None if PyTorch's operator does not accept integers.
+    The result is also None if PyTorch's operator does not accept integers.
     """
     args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), lambda source: order)
     try:

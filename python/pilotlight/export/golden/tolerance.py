@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far the device may be from the golden outputs if CPU operators compute in float.
+"""The permitted distance of the device from the golden outputs if CPU operators compute in float.
 
 Moving, comparing and adding floats gives the same bits everywhere; tanh and long sums do not.
 firmware/kernels/kernels.yaml says `exact: true` of each kernel that gives PyTorch's bits. The golden
@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from pilotlight.bundle import EXACT, TensorInfo, Tolerance
 from pilotlight.export.lowering.tensor_io import target_name
 
-# Relative noise, about eight units in the last place of a float32. It applies to the sum of the
-# value's size and the tensor's root mean square.
+# Relative noise, about eight units in the last place of a float32. The noise applies to the sum of
+# the value's size and the tensor's root mean square.
 NOISE = 2.0**-20
 # The permitted difference in multiples of the noise's effect, and the smallest permitted share and
 # difference.
@@ -34,7 +34,7 @@ _LEAST_LAST_PLACES = 16
 
 @dataclass(frozen=True)
 class Rounding:
-    """Tells which CPU operators may round otherwise than PyTorch does.
+    """Tells which CPU operators may round differently from PyTorch.
 
     exact: the operators whose kernels give PyTorch's bits, such as "aten.add" (kernels.yaml).
     """

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-# Some operators make a large tensor from a small one: zeros, expand. Up to this size the result is
+# Some operators make a large tensor from a small one: zeros, expand. A result up to this size is
 # stored.
 _SMALL_BYTES = 65536
 _PREFIX = "pilotlight_folded_"
@@ -29,7 +29,7 @@ def fold_constants(graph_module: Any) -> None:
                 args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
                 value = node.target(*args, **kwargs)
                 if not isinstance(value, torch.Tensor):
-                    # Several results. A node of its own selects each of them.
+                    # The operator has several results. A separate node selects each of them.
                     values[node] = value
                 elif _is_small(value, [values[source] for source in node.all_input_nodes]):
                     values[node] = value

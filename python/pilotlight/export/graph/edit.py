@@ -16,7 +16,7 @@ _aten = torch.ops.aten
 _CONSTANT = "pilotlight_constant_"
 _KEPT = ("stack_trace", "nn_module_stack", "torch_fn", "from_node")
 
-# These read only the shape of their input.
+# These operators read only the shape of their input.
 _FILLED = (_aten.zeros_like.default, _aten.ones_like.default, _aten.full_like.default)
 
 
@@ -64,7 +64,8 @@ def evaluate(graph: Any, samples: Sequence[tuple[Any, ...]]) -> Iterator[Mapping
     for sample in samples:
         interpreter = torch.fx.Interpreter(graph, garbage_collect_values=False)
         with torch.no_grad():
-            # Copies, because in-place operators must not change the caller's samples.
+            # The samples are copied, because in-place operators must not change the caller's
+            # samples.
             interpreter.run(*(value.clone() for value in sample))
         yield interpreter.env
         initial.restore()

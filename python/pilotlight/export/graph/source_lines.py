@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 _FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+), in [^\n]*(?:\n(?!\s*File ")([^\n]*))?', re.MULTILINE)
 _PACKAGES = "-packages/"
-# PyTorch's packages and those of the compilers. Their lines are not part of a model.
+# PyTorch's packages and those of the compilers. Lines in these packages are not part of a model.
 _OF_TOOLS = re.compile(r"/(?:site|dist)-packages/(?:torch|torchao|executorch|ethosu|tosa\w*|numpy|sympy)/")
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""State of a model: the buffers that forward changes. The exporter's runs must not change it."""
+"""State of a model: the buffers that forward changes. The exporter's runs must not change the
+state."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ class InitialState:
         ]
 
     def restore(self) -> None:
-        """Restore the buffers. Forward may have written into them or replaced them."""
+        """Restore the buffers. Forward may have written into the buffers or replaced them."""
         with torch.no_grad():
             for _, owner, name, buffer, value, _ in self._held:
                 buffer.copy_(value)

@@ -40,7 +40,7 @@ class UserOperator:
 
     @property
     def place(self) -> str:
-        """Where it is called, without the text of the source."""
+        """The place of the call, without the text of the source."""
         inside = within(self.module, self.inner_where, "")
         return f"{self.where} ({inside})" if self.where and inside else self.where or inside
 
@@ -79,7 +79,7 @@ def is_quantisation(node: Any) -> bool:
 def _hands_on(node: Any) -> bool:
     """Whether an operator returns its input: a conversion to the same dtype, a dropout in eval.
 
-    Also true for an assertion, which has no result. Conversions come with one.
+    The result is also true for an assertion, which returns nothing. Conversions come with one.
     """
     if not node.users and node.meta.get("val") is None:
         return True
@@ -127,9 +127,9 @@ def number_replacements(graph_module: Any, before: Mapping[int, frozenset[str]])
     """Number the nodes that passes put in place of the user's operators without copying the number.
 
     before: `numbers_in` of the graph before these passes. Numbers follow the order of computation.
-    So a new node belongs to an operator that is gone. Its number is not below those of the node's
-    inputs and not above those of its users, and it used the same inputs of the model, or more. If
-    there is no such operator, the node gets the number of its user.
+    So a new node belongs to an operator that was removed. The operator's number is not below those
+    of the node's inputs and not above those of its users, and it used the same inputs of the model,
+    or more. If there is no such operator, the node gets the number of its user.
     """
     calls = [node for node in graph_module.graph.nodes if node.op == "call_function"]
     inputs_used = _inputs_used(graph_module)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far the NPU may be from quantised PyTorch for the same input integers, by kind of operator.
+"""Bounds of the NPU's distance from quantised PyTorch for the same input integers, by operator.
 
 The unit is a step of the output's scale. SPEC.md, section "Comparison with quantised PyTorch",
 explains the numbers.
@@ -12,7 +12,7 @@ from typing import Any
 
 # These choose values and compute none.
 _CHOOSING = frozenset(("amax", "amin", "max_pool1d", "max_pool2d"))
-# These move values. A copying form (`view_copy`) counts as the plain one (`view`).
+# These operators move values. A copying form (`view_copy`) counts as the plain one (`view`).
 _MOVING = frozenset(
     (
         *("_unsafe_view", "alias", "as_strided", "cat", "chunk", "clone", "concat", "contiguous", "copy"),

@@ -60,8 +60,8 @@ def unsupported(missing: list[str], on_cpu: tuple[OperatorReport, ...]) -> Unsup
 def _calls_of(names: list[str], on_cpu: tuple[OperatorReport, ...]) -> tuple[OperatorReport, ...]:
     """Return the report's operators with these names in the .pte ("aten::topk.values").
 
-    The report has another overload, "aten.topk.default". If it has none of the names, all its
-    operators are returned.
+    The report has another overload, "aten.topk.default". If the report has none of the names, all
+    its operators are returned.
     """
     stems = tuple(f"{without_overload(name)}." for name in names)
     return tuple(operator for operator in on_cpu if operator.name.startswith(stems)) or on_cpu

@@ -6,9 +6,9 @@ writes them. The delegate then copies nothing. The planned buffer and the NPU's 
 the same memory, because equal offsets mean equal places (python/pilotlight/codegen/arenas.py,
 firmware/ethos_u/backend.cpp).
 
-State, the buffers that the model changes, has a planned buffer of its own. It must survive an
-inference, so it cannot be in memory that is poisoned, shared or reused. Its initial values must be
-in the .pte. Upstream writes them only for nodes that are marked.
+State, the buffers that the model changes, has a planned buffer of its own. State must survive an
+inference, so it cannot be in memory that is poisoned, shared or reused. The initial values of the
+state must be in the .pte. Upstream writes initial values only for nodes that are marked.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def _place_state(graph_module: Any, graph_signature: Any) -> None:
 def _only_call(graph_module: Any) -> Any:
     """Return the Ethos-U delegate call that is the graph's only operation, or None.
 
-    Also None unless each input is exactly one argument and each result exactly one output. A tensor
-    that is used twice has only one place in memory, but the delegate has two.
+    The result is also None unless each input is exactly one argument and each result exactly one
+    output. A tensor that is used twice has only one place in memory, but the delegate has two.
     """
     nodes = graph_module.graph.nodes
     calls = [node for node in nodes if node.op == "call_function" and not _picks_result(node)]

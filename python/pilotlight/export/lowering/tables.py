@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stores float tables as the integers that the NPU gets from them.
 
-An embedding runs on the CPU. It reads rows of a float32 table, and the rows are then quantised for
-the NPU. This module quantises the table instead. The integers are the same, the table has a quarter
-of the size, and the CPU quantises nothing. Operators that only move values may be in between.
+An embedding runs on the CPU. The embedding reads rows of a float32 table, and the rows are then
+quantised for the NPU. This module quantises the table instead. The integers are the same, the table
+has a quarter of the size, and the CPU quantises nothing. Operators that only move values may be in
+between.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 """The program's inputs and outputs: removes their conversions to and from float.
 
 The lowered program quantises each input and dequantises each output on the CPU. `Int8Boundary`
-removes these operators, so that the device takes and returns integers. It records scale and zero
-point of each.
+removes these operators, so that the device takes and returns integers. The pass records scale and
+zero point of each input and output.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Int8Boundary:
         ways = {tuple(user.args[1:6]) if target_name(user) == QUANTIZE else None for user in node.users}
         way = ways.pop()
         if way is None or ways:
-            self.notes.append(f"input {node.name!r} stays float32: not all that uses it is quantised alike")
+            self.notes.append(f"input {node.name!r} stays float32: its users quantise it differently")
             return
         users = list(node.users)
         node.meta["val"] = users[0].meta["val"]

@@ -61,7 +61,7 @@ def find_model_file(model: str) -> Path:
 def load_model(file: Path) -> ModelSpec:
     """Run `file` and return the `ModelSpec` that it describes, after checking it.
 
-    While it runs, the file can import modules beside it. Later, `forward` can import these only
+    During the run, the file can import modules beside it. Later, `forward` can import these only
     inside `importable(file.parent)`.
 
     Raises ModelError with file and line if the file raises or follows no convention.
@@ -91,7 +91,8 @@ def load_model(file: Path) -> ModelSpec:
 def _imported(file: Path) -> ModuleType:
     """Run `file` as a module.
 
-    It stays in sys.modules under a unique name, because its functions may be traced at any time.
+    The module stays in sys.modules under a unique name, because its functions may be traced at any
+    time.
     """
     name = stem = f"pilotlight_model_{identifier(file.parent.name)}_{identifier(file.stem)}"
     number = 1
@@ -172,7 +173,7 @@ def _checked(spec: ModelSpec, file: Path) -> ModelSpec:
         shapes = [(tuple(value.shape), value.dtype) for value in sample]
         expected = [(tuple(value.shape), value.dtype) for value in spec.example_inputs]
         demand(shapes == expected, f"calibration sample {shapes} differs from example inputs {expected}")
-    demand(len(spec.calibration) > 0, "calibration is empty", "give some input samples of real use")
+    demand(len(spec.calibration) > 0, "calibration is empty", "give some real input samples")
     if spec.data_set is not None:
         demand(len(spec.example_inputs) == 1, "a data set needs a model with one input")
         example = spec.example_inputs[0]
@@ -183,13 +184,14 @@ def _checked(spec: ModelSpec, file: Path) -> ModelSpec:
             "a data set is [samples, ...] for a model whose batch size is 1",
         )
         labels = spec.data_set.labels
-        demand(labels is None or len(labels) == len(inputs), "data set has not as many labels as inputs")
+        count = len(inputs) if labels is None else len(labels)
+        demand(count == len(inputs), f"the data set has {count} labels for {len(inputs)} inputs")
     for npu, override in spec.npu_options.items():
         unknown = set(override) - {"system_config", "memory_mode"}
         demand(not unknown, f"npu_options[{npu!r}] has unknown keys {sorted(unknown)}", "system_config, memory_mode")
     demand(
         isinstance(spec.depends_on, tuple) and all(isinstance(pattern, str) for pattern in spec.depends_on),
-        "depends_on is not a tuple of texts",
+        "depends_on is not a tuple of strings",
     )
     for pattern in spec.depends_on:
         found = bool(matching(str(file.parent / pattern)))

@@ -30,7 +30,7 @@ _FLOAT_MODULES = ("torch.ao.nn.intrinsic.modules", "torch.ao.nn.quantizable")
 
 _QUANTISE_HERE = (
     "give the float module, and Pilotlight quantises it with your calibration samples; or train it the PT2E way "
-    '(prepare_qat_pt2e, convert_pt2e), whose ranges are kept: README.md, "Your own model"'
+    "(prepare_qat_pt2e, convert_pt2e), whose ranges are kept: docs/MODELS.md"
 )
 
 
@@ -81,7 +81,7 @@ def _module_of(program: Any, where: str) -> Any:
 
 
 def _refuse_quantised(module: Any, where: str) -> None:
-    """Raise ModelError if a module was quantised or prepared in another way than PT2E's."""
+    """Raise ModelError if a module was quantised or prepared by another method than PT2E."""
     for path, part in module.named_modules():
         name = f"{type(part).__module__}.{type(part).__qualname__}"
         place = f"module {path} is" if path else "module is"
@@ -89,7 +89,7 @@ def _refuse_quantised(module: Any, where: str) -> None:
             raise ModelError(
                 f"{where}: {place} {name}: the module was prepared for quantisation and not converted",
                 hint="move_exported_model_to_eval(module), then convert_pt2e(module); "
-                'both are in torchao.quantization.pt2e, see README.md, "Your own model"',
+                "both are in torchao.quantization.pt2e, see docs/MODELS.md",
             )
         if any(
             _is_from(base, _QUANTISED_MODULES) and not _is_from(base, _FLOAT_MODULES) for base in type(part).__mro__
@@ -122,8 +122,8 @@ def _refuse_training(module: Any, where: str) -> None:
 def _is_in_training_mode(module: Any) -> bool:
     """Whether a module that is not a graph is in training mode.
 
-    A module that contains a graph cannot be put into eval mode, because the graph refuses. Then its
-    other parts count.
+    A module that contains a graph cannot be put into eval mode, because the graph refuses. For such
+    a module, only the modes of its other parts count.
     """
     if is_exported(module):
         return False

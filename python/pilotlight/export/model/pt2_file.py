@@ -50,7 +50,7 @@ def program_spec(file: Path, name: str) -> ModelSpec:
         raise ConfigError(
             f"{file}: an exported program holds no calibration data, and {data} {what}",
             hint=f'np.savez("{data.name}", calibration=samples) beside it: an array [samples, ...] of real inputs; '
-            'README.md, "Your own model", has the other arrays',
+            "docs/MODELS.md lists the other arrays",
         )
     held_out = None
     if "inputs" in arrays:
@@ -132,7 +132,7 @@ def _calibration(arrays: dict[str, NDArray[Any]], example: tuple[Any, ...], data
     rows = [_rows(arrays[numbered[index]], like, f"{data}: {numbered[index]}") for index, like in enumerate(example)]
     counts = {len(samples) for samples in rows}
     if len(counts) > 1:
-        raise ConfigError(f"{data}: not as many samples for each input: {sorted(counts)}")
+        raise ConfigError(f"{data}: the inputs have different numbers of samples: {sorted(counts)}")
     return list(zip(*rows, strict=True))
 
 

@@ -66,10 +66,12 @@ def worded(step: str, error: BaseException) -> ModelError:
         source += f"\n    {within('', inside.where, inside.text)}"
     if "DataDependent" in type(error).__name__:
         return ModelError(
-            f"{where}forward decides by the value of a tensor, and a compiled program has one way only{source}",
-            hint="choose with torch.where, or between two functions with torch.cond; the log has PyTorch's words",
+            f"{where}forward branches on the value of a tensor; a compiled program cannot{source}",
+            hint="choose with torch.where, or between two functions with torch.cond; the log has PyTorch's message",
         )
-    return ModelError(f"{where}{step} failed: {type(error).__name__}: {text}{source}", hint="the log has all of it")
+    return ModelError(
+        f"{where}{step} failed: {type(error).__name__}: {text}{source}", hint="the log has the whole message"
+    )
 
 
 def counted(number: int, noun: str) -> str:

@@ -2,9 +2,9 @@
 """Keeps activations that ExecuTorch would drop.
 
 ExecuTorch removes a ReLU after a convolution or linear layer and lets the quantiser's lowest value
-stand for zero. This is correct only if the zero point is the lowest value of the type. It is not if
-the ReLU shares its quantiser with values that may be negative: in a branch of `cat`, or before a
-sum. So this module quantises the layer's result by itself, with the ReLU's scale and zero point,
+stand for zero. This is correct only if the zero point is the lowest value of the type. It is wrong
+if the ReLU shares its quantiser with values that may be negative: in a branch of `cat`, or before a
+sum. So this module quantises the layer's result separately, with the ReLU's scale and zero point,
 and the ReLU then works on integers. PyTorch gives the same bits with and without this step: a
 monotone activation commutes with rounding if its bounds are rounded with the same scale and zero
 point.
@@ -57,15 +57,16 @@ def separate_activations(converted: Any) -> int:
 
 
 def is_separation(quantiser: Any) -> bool:
-    """Whether `separate_activations` added `quantiser`, which clips what the activation drops."""
+    """Whether `separate_activations` added `quantiser`, which clips only values that the activation
+    drops."""
     return bool(quantiser.meta.get(_SEPARATION))
 
 
 def _is_lost_when_fused(node: Any) -> bool:
     """Whether ExecuTorch's fusion would lose the activation `node`.
 
-    That is the case if its input was computed in float and its bounds are not those of its
-    quantiser.
+    Fusion loses an activation whose input was computed in float and whose bounds are not those of
+    its quantiser.
     """
     if node.op != "call_function" or node.target not in ACTIVATIONS or len(node.users) != 1:
         return False

@@ -59,7 +59,7 @@ def capture(spec: ModelSpec) -> Captured:
     program = torch.export.export(spec.module, _example(spec))
     if any(_writes_aside(node) for node in program.graph.nodes):
         program = program.run_decompositions({})
-    # Guards would be a call_module node, which the Arm quantiser's passes refuse.
+    # Guards would add a call_module node, which the Arm quantiser's passes refuse.
     graph = program.module(check_guards=False)
     return Captured(graph, number_operators(graph), is_quantised(graph))
 
@@ -84,13 +84,14 @@ def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
 def observed(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: Collection[int] = ()) -> Any:
     """Return the float graph with observers that have seen the calibration samples.
 
-    Its operators have the same names as in the quantised module. Arguments and errors: `quantise`.
+    The operators of this graph have the same names as in the quantised module. Arguments and
+    errors: `quantise`.
     """
     quantiser = _Quantiser(compile_spec)
     quantiser.set_global(get_symmetric_quantization_config(is_per_channel=True))
     quantiser.set_node_finder(None, _Numbered(in_float))
     with torch.no_grad():
-        # A copy, because the quantiser works in place.
+        # The graph is copied, because the quantiser works in place.
         prepared = prepare_pt2e(copy.deepcopy(captured.graph), quantiser)
         # The state is reset between samples. The observers' buffers are not.
         buffers = {name for name, _ in captured.graph.named_buffers()}
@@ -104,15 +105,16 @@ def observed(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
 
 
 class _Quantiser(EthosUQuantizer):  # type: ignore[misc]
-    """Upstream's quantiser. Its rewritings here keep the user's operator numbers.
+    """Upstream's quantiser. This subclass keeps the user's operator numbers in upstream's
+    rewritings.
 
-    Operators on constants that the rewritings add are folded.
+    This also folds the operators on constants that the rewritings add.
     """
 
     def transform_for_annotation(self, model: Any) -> Any:
         before = numbers_in(model)
         transformed = super().transform_for_annotation(model)
-        # Before folding, because nothing replaces a folded operator.
+        # Numbering comes before folding, because nothing replaces a folded operator.
         number_replacements(transformed, before)
         # Upstream computes attention masks from constants.
         fold_constants(transformed)
@@ -157,7 +159,7 @@ def _demand_same(expected: Any, got: Any) -> None:
             raise ModelError(
                 f"the graph that upstream's quantiser makes of the model computes something else: output {index} is "
                 f"off by {error:.3g} before anything is rounded",
-                hint="does forward change a tensor in place, or depend on chance? Write that another way",
+                hint="forward may change a tensor in place or use random numbers; write that part another way",
             )
 
 

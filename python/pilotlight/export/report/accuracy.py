@@ -43,7 +43,8 @@ def sqnr_db(signal: Array, measured: Array) -> float | None:
 
 
 def worst_slices(info: TensorInfo, fp32: Array, golden: Array) -> tuple[SliceAccuracy, ...]:
-    """Return the worst slice along each axis of an output. The SQNR of the whole may hide it.
+    """Return the worst slice along each axis of an output. The SQNR of the whole output may hide a
+    bad slice.
 
     fp32, golden: real numbers [samples, ...]. A slice is `output[..., index, ...]` of all samples.
 
@@ -81,7 +82,7 @@ def worst_slices(info: TensorInfo, fp32: Array, golden: Array) -> tuple[SliceAcc
 def lost_rows(info: TensorInfo, fp32: Array, golden: Array) -> dict[int, list[int]]:
     """Return, for each axis, the slices that never change in golden but vary in FP32.
 
-    With one sample: the slices that are zero in golden but not in FP32.
+    With one sample, return the slices that are zero in golden but not in FP32.
 
     >>> scores = np.tile([[0.3, 0.3], [0.4, 0.4]], (8, 1))
     >>> lost_rows(TensorInfo("y", "int8", (1, 2), 1.2, -128), scores, scores * [1, 0])
@@ -112,9 +113,10 @@ def _powers(signal: Array, measured: Array) -> tuple[NDArray[np.float64], NDArra
 
 
 def _is_nothing_of_a_probability(info: TensorInfo, largest: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whether slices of an output from 0 to 1 are below half a step.
+    """Whether the output is a probability and the slices are below half of its step.
 
-    An example is a class that no sample has.
+    largest: the largest value of each slice. An example of such a slice is the score of a class that
+    no sample has.
     """
     is_probability = info.zero_point == -128 and 0.9 < info.scale * 255 < 1.1
     return (largest < info.scale / 2) & is_probability

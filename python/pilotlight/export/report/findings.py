@@ -20,12 +20,13 @@ from pilotlight.export.report.report import SQNR_LIMIT_DB, InputData, OutputAccu
 
 Array = NDArray[Any]
 
-# Shares of the data set's values outside the calibrated range. From the first share on there is a
-# warning. From the second on the check is weak, because so many inputs are clipped.
+# Shares of the data set's values outside the calibrated range. At the first share or above, there
+# is a warning. At the second share or above, the check is weak, because too many inputs are
+# clipped.
 _WARN_OUTSIDE = 0.01
 _WEAK_OUTSIDE = 0.5
-# Share of the rows along an axis that are the same in all golden outputs. From this share on, much
-# of the output is not checked.
+# Share of the rows along an axis that are the same in all golden outputs. At this share or above,
+# the check is weak, because it does not cover much of the output.
 _WEAK_LOST_ROWS = 0.1
 # A slice below this many steps of the output's scale is lost because other values are larger.
 _FEW_STEPS = 16
@@ -36,8 +37,8 @@ class Origin:
     """The origin of an output.
 
     operator: the operator that made it, "cat at net.py:12: return torch.cat(...)"; "" if unknown.
-    depends_on_input: whether it depends on any input or state. If not, it is the same for all
-        samples by design.
+    depends_on_input: whether it depends on any input or state. An output without such a dependence
+        is the same for all samples by design.
     """
 
     operator: str
@@ -46,7 +47,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Findings:
-    """warnings: about the accuracy. weak: reasons why a check could not fail. Full sentences."""
+    """Full sentences. warnings: about the accuracy. weak: reasons why a check could not fail."""
 
     warnings: tuple[str, ...]
     weak: tuple[str, ...]
@@ -61,10 +62,10 @@ def demand_finite(calibration: Sequence[Sequence[Array]]) -> None:
             what = "NaN" if np.isnan(value).any() else "infinite values"
             raise ModelError(
                 f"calibration sample {index} has {int((~np.isfinite(value)).sum()):,} {what} in input {position}, and "
-                "no range holds that",
+                "a range cannot include it",
                 hint="a mask may have the lowest finite number instead of -inf: torch.finfo(torch.float32).min"
                 if what != "NaN"
-                else "leave the sample out, or repair what made it",
+                else "leave the sample out, or correct its source",
             )
 
 
@@ -132,7 +133,7 @@ def _of_inputs(inputs: Sequence[InputData], arrays: dict[str, Array]) -> tuple[l
         if given.not_finite:
             weak.append(
                 f"input {given.name!r} has NaN or infinity in {_of(given.not_finite, given.samples, 'sample')}, "
-                "and integers have neither: repair the data set"
+                "which integers cannot represent: correct the data set"
             )
         if given.zero and given.samples > 1:
             warnings.append(
@@ -162,7 +163,7 @@ def _inaccurate(info: TensorInfo, output: OutputAccuracy, origin: Origin) -> lis
         if info.scale and worst.largest < _FEW_STEPS * info.scale:
             remedy = (
                 f"FP32 has at most {worst.largest:.3g} there and one step of the output is {info.scale:.3g}: return "
-                "parts of different size as outputs of their own, so that each has a scale of its own"
+                "parts of different magnitude as separate outputs, so that each has its own scale"
             )
         return [
             f"{output.name}: {_of(worst.below_limit, worst.slices, 'slice')} along axis {worst.axis} below "
@@ -171,7 +172,7 @@ def _inaccurate(info: TensorInfo, output: OutputAccuracy, origin: Origin) -> lis
     if whole is not None and whole < SQNR_LIMIT_DB:
         return [
             f"{output.name}: SQNR {whole:.1f} dB is below {SQNR_LIMIT_DB:g} dB{made}; look for values of very "
-            "different size in one tensor before it, and calibrate with more samples like those of the data set"
+            "different magnitude in one tensor before it, and calibrate with more samples like those of the data set"
         ]
     return []
 
@@ -182,7 +183,7 @@ def _unchanging(info: TensorInfo, origin: Origin, fp32: Array, *, same: bool) ->
         rows = int((~np.isfinite(fp32.reshape(len(fp32), -1)).all(axis=1)).sum())
         found.append(f"{info.name}: FP32 gives NaN or infinity in {_of(rows, len(fp32), 'sample')}")
     if _is_real(info) and fp32.size and not fp32.any():
-        found.append(f"{info.name}: FP32 gives nothing but zeros: check the weights, and what the data set holds")
+        found.append(f"{info.name}: FP32 gives only zeros: check the weights and the data set")
     elif same and origin.depends_on_input:
         found.append(
             f"{info.name} is the same in all {len(fp32)} golden outputs, as far as a check compares them, so a device "
@@ -199,7 +200,7 @@ def _is_real(info: TensorInfo) -> bool:
 def _lost(info: TensorInfo, origin: Origin, fp32: Array, golden: Array) -> tuple[list[str], list[str]]:
     """Return warnings and weak reasons about rows and samples lost in golden and not in FP32."""
     if len(golden) == 1 and not golden.any() and fp32.any():
-        return [], [f"{info.name}: the golden output is all zeros, and that of FP32 is not"]
+        return [], [f"{info.name}: the golden output is all zeros, but the FP32 output is not"]
     weak: list[str] = []
     warnings: list[str] = []
     for axis, rows in lost_rows(info, fp32, golden).items():
@@ -207,7 +208,7 @@ def _lost(info: TensorInfo, origin: Origin, fp32: Array, golden: Array) -> tuple
         lost = golden.take(rows, axis=axis + golden.ndim - len(info.shape))
         text = (
             f"{info.name}: {_of(len(rows), along, 'row')} along axis {axis}, the first at index {rows[0]}, are "
-            f"{'the same' if lost.any() else 'zero'} in all golden outputs and not in FP32, so a device that computes "
+            f"{'the same' if lost.any() else 'zero'} in all golden outputs but not in FP32, so a device that computes "
             "nothing there would pass"
         )
         (weak if len(rows) >= _WEAK_LOST_ROWS * along else warnings).append(text)

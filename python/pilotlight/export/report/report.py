@@ -224,7 +224,7 @@ class ExportReport:
 
 
 def load_report(folder: Path) -> ExportReport:
-    """Read report.json. Raises ConfigError if it is missing or damaged."""
+    """Read report.json. Raises ConfigError if the file is missing or damaged."""
     # Imported here, because it takes 70 ms and few commands need it.
     from cattrs import BaseValidationError, structure
 

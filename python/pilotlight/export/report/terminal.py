@@ -39,7 +39,7 @@ def render(report: ExportReport) -> RenderableType:
 def render_findings(warnings: Sequence[str], weak: Sequence[str]) -> RenderableType:
     """Return each warning and each reason for a weak check as a paragraph."""
     texts = [Text(f"warning: {text}", style="bold yellow") for text in warnings]
-    return Group(*texts, *(Text(f"WEAK, a check proves little: {text}", style="bold red") for text in weak))
+    return Group(*texts, *(Text(f"WEAK, the check could hardly fail: {text}", style="bold red") for text in weak))
 
 
 def _operators(report: ExportReport) -> RenderableType:

@@ -72,7 +72,8 @@ def _differing(
     initial = InitialState(graph)
     with torch.no_grad():
         for sample in samples:
-            # Copies, because in-place operators must not change the caller's samples.
+            # The samples are copied, because in-place operators must not change the caller's
+            # samples.
             Comparing(graph, garbage_collect_values=False).run(*(value.clone() for value in sample))
             initial.restore()
     return different
@@ -140,8 +141,8 @@ def _hardtanh(node: Any) -> Function | None:
 def _smaller_strides(node: Any) -> Function | None:
     """Return a form of an average pool with strides up to 3, or None.
 
-    A window that covers the plane has only one place, so its stride does not matter. Windows side
-    by side are an adaptive pool.
+    A window that covers the plane has only one position, so its stride does not matter. Windows
+    that lie side by side form an adaptive pool.
     """
     kernel = pair(node.args[1])
     stride = pair(argument(node, 2, None) or kernel)
@@ -198,7 +199,7 @@ def _rolled(node: Any) -> Function | None:
                 x = _aten.cat.default(list(ends), dimension)
         return x
 
-    # If nothing moves, there would be no operator to put in its place.
+    # If no element moves, there would be no operator to replace the roll with.
     return roll if any(shift % shape[axis] for shift, axis in zip(shifts, dimensions, strict=True)) else None
 
 
@@ -236,7 +237,7 @@ REWRITINGS = (
     Rewriting(
         (_aten.roll.default,),
         _rolled,
-        "roll as slices put together anew",
+        "roll as a concatenation of slices",
         "the NPU would need 64-bit indices for it",
     ),
     Rewriting(

@@ -14,7 +14,8 @@ _aten = torch.ops.aten
 
 
 def _picked(node: Any) -> tuple[Any, int, int] | None:
-    """Return tensor, dimension and index that `node` selects from; None if it is no selection."""
+    """Return tensor, dimension and index that `node` selects from; None if `node` is not a
+    selection."""
     if node.target is _aten.select.int:
         tensor, dimension, index = node.args
     else:
@@ -71,7 +72,7 @@ REWRITINGS = (
     Rewriting(
         (_aten.select.int,),
         _selected,
-        "select from a permuted tensor as permute of what was selected",
+        "select from a permuted tensor as a permutation of the selection",
         "Vela's compiler crashes on some permutations of five dimensions",
         sources=_taken_apart,
     ),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rewrites a batch norm after no convolution as an affine map of each channel.
 
-The constants are folded first. ExecuTorch would split it after quantising into subtract, multiply,
-multiply and add, each rounded to int8.
+The constants are folded first. ExecuTorch would split the batch norm after quantising into
+subtract, multiply, multiply and add, each rounded to int8.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ _FOLDED_BY_UPSTREAM = ("aten.conv1d", "aten.conv2d", "aten.conv3d", "aten.conv_t
 def _affine(node: Any) -> Function | None:
     """Return one of three forms of a batch norm, or None.
 
-    If a linear layer is before it: that layer with new weights. Else a depthwise convolution over
-    one point, for one- or two-dimensional planes. Else a product and a sum.
+    If a linear layer is before the batch norm, the form is that layer with new weights. For one- or
+    two-dimensional planes, it is a depthwise convolution over one point. In other cases, it is a
+    product and a sum.
     """
     x, weight, bias, mean, variance, training, _, epsilon, *_ = node.args
     held = [source for source in (weight, bias, mean, variance) if source is not None]

@@ -28,7 +28,7 @@ def _interpolated(node: Any) -> Function | None:
 
 
 def _repeated(node: Any) -> Function | None:
-    """Rewrite nearest-neighbour interpolation, unless the NPU has this factor."""
+    """Rewrite nearest-neighbour interpolation, unless the NPU supports this factor."""
     if node.target is _aten.upsample_nearest2d.vec and _factor(node) in _REPEATED:
         return None
     return _multiplied(node)
@@ -37,7 +37,8 @@ def _repeated(node: Any) -> Function | None:
 def _factor(node: Any) -> int:
     """Return the factor by which both axes of a plane grow.
 
-    0 if it is not an integer, not the same for both axes, or if the batch is not one.
+    Returns 0 if the factor is not an integer, if it differs between the axes, or if the batch size
+    is not one.
     """
     before, after = shape_of(node)[-2:], node.meta["val"].shape[-2:]
     factor = int(after[0]) // before[0]

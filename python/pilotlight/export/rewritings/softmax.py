@@ -31,7 +31,8 @@ LOG_SOFTMAX = (_aten.log_softmax.int, _aten._log_softmax.default, _aten.special_
 
 # A sixteenth of an int8 step of a softmax, whose values range from 0 to 1.
 _TOLERANCE_OF_SOFTMAX = 2.0**-12
-# For sums in another order, relative to the value, or to 1 if the value is smaller.
+# The permitted difference of sums in another order, relative to the value, or to 1 if the value is
+# smaller.
 _TOLERANCE_OF_LOGARITHM = 1e-4
 
 

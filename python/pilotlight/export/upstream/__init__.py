@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What surrounds the calls of ExecuTorch, TOSA and Vela: repairs, refusals, output."""
+"""Code around the calls of ExecuTorch, TOSA and Vela: repairs, refusals and captured output."""

@@ -18,7 +18,8 @@ from typing import TextIO
 
 
 class NoiseLog:
-    """One log file. Not reentrant. One thread at a time, because descriptors are per process."""
+    """One log file. Not reentrant. Only one thread may use it at a time, because descriptors are
+    per process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,8 +52,8 @@ class NoiseLog:
 class _Stand(io.TextIOBase):
     """Replaces sys.stdout or sys.stderr while `captured` is active.
 
-    A log handler that a library creates during its import keeps this object for good. So it must
-    outlive the log, and afterwards it writes to the real stream.
+    A log handler that a library creates during its import keeps this object for good. So the object
+    must outlive the log, and afterwards it writes to the real stream.
     """
 
     def __init__(self, name: str) -> None:
@@ -91,5 +92,6 @@ _STDERR = _Stand("stderr")
 def _flush() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    # C++ libraries buffer in stdio. Without this, their output could go to the wrong file.
+    # C++ libraries buffer in stdio. Without a flush here, the output of these libraries could go to
+    # the wrong file.
     ctypes.CDLL(None).fflush(None)

@@ -2,8 +2,9 @@
 """Prevents ExecuTorch's lowering from moving a permutation onto the wrong operand.
 
 ExecuTorch moves a permutation before an elementwise operator of which only one operand has
-dimensions to permute. The other is a scalar, as in `0.25 - x`. It always puts the permutation
-before the first operand. Before the scalar it has no effect, so it is lost.
+dimensions to permute. The other is a scalar, as in `0.25 - x`. ExecuTorch always puts the
+permutation before the first operand. Before a scalar, a permutation has no effect, so the
+permutation is lost.
 """
 
 from __future__ import annotations

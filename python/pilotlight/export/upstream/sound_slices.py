@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prevents ExecuTorch's lowering from slicing the wrong elements.
 
-ExecuTorch moves `view` before a slice of one element, `x[:, 1].reshape(8, 4)`. It then slices the
-dimension that the view joined from several. If this dimension also includes one from before the
-slice, the elements are not adjacent in it: for x of 4 x 3 x 2 x 4, it takes rows 4 to 7 instead of
-rows 1, 4, 7 and 10. With a batch of one, no dimension before the slice has several elements.
+ExecuTorch moves `view` before a slice of one element, `x[:, 1].reshape(8, 4)`. ExecuTorch then
+slices the dimension that the view joined from several. If the joined dimension also includes a
+dimension from before the slice, the elements are not adjacent: for x of 4 x 3 x 2 x 4, it takes
+rows 4 to 7 instead of rows 1, 4, 7 and 10. With a batch of one, no dimension before the slice has
+several elements.
 """
 
 from __future__ import annotations

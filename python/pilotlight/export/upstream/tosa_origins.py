@@ -25,8 +25,8 @@ class TosaOrigin:
     operator: TOSA's name, "CONV2D". tensor: name of its first output.
     module, where, source, inner_where, inner_source: as in `OperatorReport`.
     inputs: names of its input tensors. grid: scale and zero point of its output, None if unknown.
-    nodes: the nodes that PyTorch derived it from, each with the id() of its graph. For a table they
-        include no node of the user's graph.
+    nodes: the nodes that PyTorch derived it from, each with the id() of its graph. The nodes of a
+        table include no node of the user's graph.
     """
 
     operator: str

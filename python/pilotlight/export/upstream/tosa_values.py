@@ -42,7 +42,8 @@ class TosaValues:
 
     @staticmethod
     def of(written: WrittenGraph) -> TosaValues:
-        """Make the values of a graph. It is serialised again; Vela's graph does not change."""
+        """Make the values of a graph. The graph is serialised again; Vela's graph does not
+        change."""
         block = written.serializer.currRegion.currBasicBlock
         tensors = []
         names = list(block.outputs)

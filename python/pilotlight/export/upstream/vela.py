@@ -40,7 +40,7 @@ _MEMORIES = {
 
 
 class VelaRefused(Exception):
-    """Vela does not compile a graph. The message is Vela's, if it gave one."""
+    """Vela does not compile a graph. The message is that of Vela, if Vela gave a message."""
 
 
 @dataclass(frozen=True)

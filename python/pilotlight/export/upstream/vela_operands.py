@@ -6,8 +6,8 @@ of a tensor, like the query in a fused projection of an attention, the commands 
 tensor or always its first rows. A copy of the part as a tensor of its own avoids this.
 
 Vela also fuses ADD, RESCALE, RESHAPE and CLAMP, as in `linear(relu(a + b))`, and then reads ADD's
-operands in the shape after the RESHAPE. With CLAMP before RESHAPE it reads them correctly, and the
-values are the same.
+operands in the shape after the RESHAPE. With CLAMP before RESHAPE, Vela reads the operands
+correctly, and the values are the same.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def vela_in_its_own_process() -> Iterator[None]:
 
     def run_in_a_copy(arguments: Sequence[str]) -> None:
         read, write = os.pipe()
-        _flush()  # Otherwise the copy would write the buffered text too.
+        _flush()  # Without this flush, the copy would write the buffered text too.
         with warnings.catch_warnings():
             # Python warns about fork in a process with threads. The copy runs only Vela, and it
             # ends without cleaning up.

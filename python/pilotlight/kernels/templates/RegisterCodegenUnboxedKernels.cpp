@@ -10,7 +10,7 @@
 namespace torch {
 namespace executor {
 
-// operators.cpp defines this macro. It contains the operators that have no schema for the
+// operators.cpp defines this macro. The macro contains the operators that have no schema for the
 // generator.
 static constexpr Kernel kernels_of_this_image[] = {
     ${unboxed_kernels}

@@ -50,7 +50,7 @@ class Kernel:
     """The memory that one kernel accesses.
 
     maps: the inputs that are feature maps. streams: weights, scales and a table.
-    spoils: internal memory that the kernel may overwrite while it runs.
+    spoils: internal memory that the kernel may overwrite during its run.
     """
 
     def __init__(self, operation: Operation, configuration: Configuration) -> None:
@@ -75,7 +75,8 @@ class Kernel:
     def computed_from(self, chosen: Callable[[Bytes], NDArray[np.bool_]]) -> Offsets:
         """Return the output bytes that depend on the input bytes that `chosen` selects.
 
-        This goes through the output pixel by pixel. Only streams that read unknown bytes need it.
+        The function goes through the output pixel by pixel. Only streams that read unknown bytes
+        need this function.
         """
         found = [np.zeros(0, np.int64)]
         height, width, depth = self._ofm.shape
@@ -121,7 +122,8 @@ class Kernel:
 
 
 class _Blocks:
-    """The blocks of a kernel's output. Hardware writes them in the order depth, width, height."""
+    """The blocks of a kernel's output. Hardware writes the blocks in the order depth, width,
+    height."""
 
     def __init__(self, operation: Operation) -> None:
         assert operation.ofm is not None

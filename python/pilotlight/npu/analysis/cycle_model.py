@@ -2,11 +2,12 @@
 """Estimates the cycles of operations. The estimate follows Vela's, block by block.
 
 Hardware computes the output in blocks. For each block, the multipliers fill accumulators. Then the
-output unit scales and stores these, while the multipliers work on the next block. So an operation
-takes the slower of the two for all blocks, and the faster one once. Memory accesses run beside
-them: an operation takes at least the time of its bytes on the busiest port. A copy runs beside the
-previous operation, and costs the part of its time that exceeds this operation. Unlike Vela, this
-model does not know bursts and inputs that are read more than once. SPEC.md compares both estimates.
+output unit scales and stores these, while the multipliers work on the next block. So the time of an
+operation is the slower unit's time for all blocks plus the faster unit's time for one block. Memory
+accesses run in parallel with both units: an operation takes at least the time of its bytes on the
+busiest port. A copy runs in parallel with the previous operation, and costs only the part of its
+time that exceeds this operation. Unlike Vela, this model does not know bursts and inputs that are
+read more than once. SPEC.md compares both estimates.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _IFM_MICRO_BLOCK_DEPTH = 8
 # In part-kernel order, this many elements of the kernel are one step, by bytes of an input element.
 _PACKED_STEPS = {1: 4, 2: 2, 4: 2}
 _BRICK_CHANNELS = 16
-# A read and a write in SRAM together.
+# The latency of a read and a write in SRAM together.
 _LATENCY_CYCLES = 64
 
 
@@ -38,7 +39,7 @@ _LATENCY_CYCLES = 64
 class OutputRates:
     """Cycles of the output unit per element.
 
-    They come from Vela's tables and from its estimates of single operations.
+    These numbers come from Vela's tables and from its estimates of single operations.
     """
 
     elementwise_32_bit: float

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds hazards: streams whose result depends on timing, or on memory that no command wrote.
 
-The NPU runs copies beside kernels, and the end of a kernel beside the start of the next one. The
-simulator runs everything in order. So a stream with a missing wait gives the right result here, and
-now and then a wrong one on silicon. This check looks at no data. It follows the stream and records
-for each byte which operations accessed it last, and whether a command wrote it.
+The NPU runs copies in parallel with kernels, and the end of a kernel in parallel with the start of
+the next kernel. The simulator runs everything in order. So a stream with a missing wait gives the
+right result here, but may give a wrong one on silicon. This check uses no data. It follows the
+stream and records for each byte which operations accessed it last, and whether a command wrote it.
 
 `waits.py` has the rules about waits, `unknown_bytes.py` follows memory that no command wrote, and
 `accesses.py` finds the bytes that an operation reads and writes.
@@ -63,7 +63,8 @@ def find_hazards(
     inputs: memory that is written before the stream starts.
     outputs: memory that is read after the stream.
 
-    A stream that does not decode or leaves its regions is not reported here, but when it runs.
+    A stream that does not decode or leaves its regions is not reported here. The simulator reports
+    such a stream when it runs.
     """
     hazards: list[Hazard] = []
 

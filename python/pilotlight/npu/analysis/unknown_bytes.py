@@ -81,7 +81,7 @@ class UnknownBytes:
     def _spoilt_output(self, kernel: Kernel) -> tuple[Offsets, int]:
         """Return the output bytes that depend on unknown bytes.
 
-        Also returns the number of the first kernel that read these unknown bytes.
+        The second result is the number of the first kernel that read these unknown bytes.
         """
         maps = [access for access in (item.within(self._sizes) for item in kernel.maps) if access is not None]
         maps = [Bytes(access.region, access.offsets[self._is_unknown(access)]) for access in maps]

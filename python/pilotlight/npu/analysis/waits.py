@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Follows which copies and kernels may run at the same time, and what they access.
+"""Follows which copies and kernels may run at the same time, and which bytes they access.
 
     DMA_WAIT k      at most k copies are outstanding afterwards; KERNEL_WAIT the same for kernels
     BLOCKDEP b      while job j of a kernel starts (counted from 0), the last b - j blocks of the
@@ -52,7 +52,7 @@ class _Queue:
         self.done = max(self.done, len(self.places) - outstanding)
 
     def issue(self, at: int) -> int:
-        """Return the number of the new operation. It starts when the queue has room."""
+        """Return the number of the new operation. The operation starts when the queue has room."""
         self.places.append(at)
         self.wait(self._length)
         return len(self.places)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic.scaling import Integers
 
-# A table for 16-bit values has one entry for 128 values: a word with a base and a slope.
+# A table for 16-bit values has one entry per 128 values: a word with a base and a slope.
 _SEGMENTS = 512
 _SEGMENT_BITS = 7
 
@@ -36,7 +36,8 @@ class ActivationTable:
         return self.data.tobytes()
 
     def look_up(self, values: Integers) -> Integers:
-        """Return the table's results. The clip before has limited `values` to the index's range."""
+        """Return the table's results. The earlier clip has limited `values` to the index's
+        range."""
         entries = self._current_entries()
         if self.wide_index:
             position = values + (1 << 15 if self.signed else 0)

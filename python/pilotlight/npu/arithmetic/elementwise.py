@@ -32,7 +32,7 @@ _ARITHMETIC = {
 
 @dataclass(frozen=True)
 class OperandScaling:
-    """How ADD and SUB bring their operands to the same scale.
+    """The ways in which ADD and SUB bring their operands to the same scale.
 
     a is the operand left of the sign, b the one right of it, after a swap. This is inferred: Vela
     names the other operand if it swaps them (register_command_stream_generator.py,

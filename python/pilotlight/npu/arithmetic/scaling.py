@@ -26,7 +26,7 @@ class Scaling:
     multiplier, shift: numbers, or arrays that broadcast (one entry per channel).
     double_bits: for DOUBLE, which adds a second rounding term of 2**(30 - double_bits).
 
-    The product is exact. Python's integers compute it if it may exceed 64 bits.
+    The product is exact. Python's integers compute a product that may exceed 64 bits.
     """
 
     def __init__(

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory for intermediate results. It is reused, because new pages cost more than arithmetic."""
+"""Memory for intermediate results. The memory is reused, because new pages cost more than
+arithmetic."""
 
 from __future__ import annotations
 

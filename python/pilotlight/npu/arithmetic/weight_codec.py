@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decodes weight streams with Vela's codec in another process.
 
-The codec calls exit() on a damaged stream, which would also end the simulator. So it runs in a
-worker process (mlw_worker.py). The worker starts at the first use and is restarted if it ended. It
-ends when its standard input closes, so also if this process is killed.
+The codec calls exit() on a damaged stream, which would also end the simulator. So the codec runs in
+a worker process (mlw_worker.py). The worker starts at the first use and is restarted if it ended.
+The worker ends when its standard input closes, which also happens if this process is killed.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 """Turns weight streams into matrices.
 
 The order of weights in a stream is a nest of ten loops over blocks, sub-kernels and micro-blocks.
-It depends on a few numbers (`WeightGeometry`). For each combination, it is computed once as an
-array of positions. An indexed assignment then puts the weights in their places.
+The order depends on a few numbers (`WeightGeometry`). For each combination of these numbers, the
+order is computed once, as an array of positions. An indexed assignment then puts the weights in the
+right order.
 """
 
 from __future__ import annotations

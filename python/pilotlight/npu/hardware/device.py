@@ -114,7 +114,7 @@ class Device:
 
     @property
     def irq(self) -> bool:
-        """The interrupt line. It is high until the cause is cleared."""
+        """The interrupt line. The line is high until the cause is cleared."""
         return bool(self._status & Status.IRQ_RAISED) or self._pmu.irq
 
     def read(self, offset: int) -> int:
@@ -175,7 +175,7 @@ class Device:
         self._engine.reset()
 
     def _position(self) -> int:
-        """Return QREAD. While a stream runs, it is the byte offset of the present command."""
+        """Return QREAD. While a stream runs, QREAD is the byte offset of the present command."""
         return self._engine.position if self._running else self._qread
 
     def _command(self, value: int) -> None:

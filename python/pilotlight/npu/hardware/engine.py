@@ -43,7 +43,7 @@ class Executed:
     """An executed command, for traces and counters.
 
     at: word index in the stream.
-    cycles: an estimate. The engine does not set it; the device does, which knows the memories.
+    cycles: an estimate. The device sets the cycles, because the engine does not know the memories.
     """
 
     at: int
@@ -70,7 +70,8 @@ def count_operations(stream: bytes, product: Product) -> int:
 
 @dataclass(frozen=True)
 class Planned:
-    """A planned operation: the function that executes it, and the report of each execution."""
+    """A planned operation: the function that executes it, and the object that reports each
+    execution."""
 
     run: Run
     executed: Executed

@@ -107,7 +107,8 @@ class OperandMemory:
     def is_idle(self, core: int, channels: int) -> bool:
         """Tell whether a core has no channels.
 
-        Such a core reads no stream. Its registers may still hold values of an earlier program.
+        Such a core reads no stream. The registers of such a core may still hold values of an
+        earlier program.
         """
         return core >= channels
 
@@ -122,7 +123,8 @@ class OperandMemory:
         return self._read(source, Channel.MEM2MEM_READ)
 
     def copy_destination(self, target: Range) -> Bytes:
-        """Find the destination of a copy. In internal memory, it is a byte offset in SHRAM."""
+        """Find the destination of a copy. A destination in internal memory is a byte offset in
+        SHRAM."""
         shram = self.machine.shram
         if target.region == INTERNAL:
             if target.start + target.size > len(shram):

@@ -98,7 +98,8 @@ def per_element(
     """Plan an operation that computes each output from one stored element.
 
     A run reads the elements with `read`, subtracts the zero point, and applies `function` and the
-    output stage. For 8-bit elements this is a table of 256 results, unless the channels differ.
+    output stage. For 8-bit elements, the plan uses a table of 256 results, unless the channels
+    differ.
     """
     if not source.is_eight_bit or stage().per_channel:
         zero_point = source.where.zero_point

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plans operations: splits each into what is known once, and a function that computes it each time.
+"""Plans operations: does the work that is the same in each run once, and returns a function for the
+rest.
 
 A plan is made when a stream first reaches an operation. Planning finds sizes, layouts, places in
 memory and scales, and makes every check. A run is then a few NumPy calls. The memory may hold other
-values in each run, also where constants are: a run compares the bytes of weights, scales and tables
-with the bytes that the plan was made for.
+values in each run, even in the regions of constants: a run compares the bytes of weights, scales
+and tables with the bytes that the plan was made for.
 """
 
 from __future__ import annotations
@@ -255,7 +256,7 @@ class Planner:
 
 @dataclass(frozen=True)
 class _Constants:
-    """The bytes of a convolution's streams, and what follows from them."""
+    """The bytes of a convolution's streams, and the values derived from them."""
 
     scale_bytes: tuple[bytes, ...]
     weight_bytes: tuple[bytes, ...]
@@ -276,8 +277,8 @@ def _scaled(
 ) -> Callable[[], NDArray[Any]]:
     """Return a function that reads an operand at the common scale.
 
-    8-bit elements have only 256 values, which are scaled once. They are kept as doubles, which hold
-    any sum or product of two of them.
+    8-bit elements have only 256 values, which are scaled once. The scaled values are kept as
+    doubles, which hold any sum or product of two of them.
     """
     if not operand.is_eight_bit:
         return lambda: scaling(operand.read())

@@ -2,7 +2,7 @@
 """The registers that NPU_SET commands write, and their values at each step of a stream.
 
 A stream has no branches. So the registers at each operation follow from the stream and from the
-registers before it. The content of memory has no effect on them.
+registers before it. The content of memory has no effect on the registers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _RESET = Fields()
 class CommandState:
     """The last command of each register. The object does not change.
 
-    A register without a command is 0, as after a reset. So is a register that the product lacks.
+    A register without a command is 0, as after a reset. A register that the product lacks is also
+    0.
     """
 
     registers: dict[str, Instruction] = field(default_factory=dict)

@@ -63,7 +63,8 @@ CONFIGURATIONS = {
 
 
 def configuration(name: str) -> Configuration:
-    """Return a configuration by Arm's name. Raises ConfigError if it is not simulated."""
+    """Return a configuration by Arm's name. Raises ConfigError if the simulator does not support
+    it."""
     try:
         return CONFIGURATIONS[name]
     except KeyError:

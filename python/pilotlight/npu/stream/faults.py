@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reasons for which the NPU stops before the end of a stream.
 
-These exceptions never leave the device. It turns them into STATUS bits and keeps the text.
+These exceptions never leave the device. The device turns each exception into STATUS bits and keeps
+the text.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Feature maps in memory, with four tiles and two layouts.
 
-A map is a box of height x width x channels. A row and a column split it into tiles, each with its
-own base address. For example, the lower tile of a rolling buffer starts at the buffer's first row.
-Within a tile, an element is at y * stride_y + x * stride_x + channel (NHWC) or in a brick of 16
-channels (NHCWB16). Maps are read and written without a loop over elements.
+A map is a box of height x width x channels. A row and a column split the map into tiles, each with
+its own base address. For example, the lower tile of a rolling buffer starts at the buffer's first
+row. Within a tile, an element is at y * stride_y + x * stride_x + channel (NHWC) or in a brick of
+16 channels (NHCWB16). Maps are read and written without a loop over elements.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class BoundMap:
-    """A feature map with its memory. It can be read and written any number of times."""
+    """A feature map with its memory. The map can be read and written any number of times."""
 
     shape: Shape
     dtype: np.dtype[Any]

@@ -4,8 +4,8 @@
     python -m pilotlight.npu.stream.firmware_tables --out FOLDER
 
 firmware/ethos_u/CMakeLists.txt runs this at build time. The logic of the firmware's verifier is not
-generated. Tests compare its verdict with the accesses of the simulator. This is a test only as long
-as both are written independently.
+generated. Tests compare the verifier's verdict with the accesses of the simulator. This comparison
+can find errors only as long as both are written independently.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def _behind(start: int, end: int, in_size: int, stride: int, reach: int, padding
 def upscale(values: NDArray[Any], mode: Upscale, height: int, width: int, zero: int) -> NDArray[Any]:
     """Double both axes and cut the result to height x width.
 
-    NEAREST repeats elements. ZEROS puts them at even positions and `zero` between them.
+    NEAREST repeats elements. ZEROS puts elements at even positions and `zero` between them.
     """
     if mode is Upscale.NONE:
         return values

@@ -37,8 +37,8 @@ _KINDS = {f"OP_{kind.value}": kind for kind in Kind}
 def operations_of(stream: bytes, configuration: Configuration) -> tuple[Operation, ...]:
     """Return the operations of a stream up to OP_STOP or the first malformed command.
 
-    All registers are 0 at the start. So the result is wrong for a stream that relies on registers
-    of the previous stream. Compilers write all registers that they use.
+    All registers are 0 at the start. So the operations are wrong for a stream that relies on
+    registers of the previous stream. Compilers write all registers that they use.
     """
     found: list[Operation] = []
     for step in steps_of(stream, configuration.product, CommandState()):

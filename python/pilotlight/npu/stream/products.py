@@ -5,8 +5,8 @@ The decoder, the disassembler, the simulator and the firmware's driver use these
 a name, an opcode and fields in the notation of `isa.py`. tests/npu/test_isa.py compares the tables
 with those in Vela's wheel.
 
-To add a product, add a `Product` here. `Product.derived` copies commands and facts of another one.
-`PRODUCTS` is in the order of the field CONFIG.product.
+To add a product, add a `Product` here. `Product.derived` copies commands and facts of another
+product. `PRODUCTS` is in the order of the field CONFIG.product.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ways to run an image on a board: one file each.
 
-A board names its runner in board.toml, `[emulator] kind`. The name is that of the file.
+A board names its runner in board.toml, `[emulator] kind`. The name of the runner is that of the
+file.
 """
 
 from __future__ import annotations

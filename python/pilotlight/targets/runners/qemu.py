@@ -17,8 +17,8 @@ class Qemu(Runner):
     def command(self, image: Path, npu: str, inherited: Descriptors) -> list[str]:
         assert self.board.shared_memory is not None
         monitor = ("-chardev", f"socket,id=monitor,fd={inherited.monitor}", "-mon", "chardev=monitor,mode=control")
-        # Only with a monitor, so only for the supervisor. Counting slows QEMU down, and the
-        # stand-in for the FVP shows no counts.
+        # QEMU counts instructions only for the supervisor, which provides a monitor. Counting slows
+        # QEMU down, and the stand-in for the FVP shows no counts.
         counting = ("-icount", f"shift={self.emulator.instruction_ns.bit_length() - 1},sleep=on,align=off")
         return [
             str(self.find()),
@@ -28,8 +28,8 @@ class Qemu(Runner):
             f"mem-path=/proc/self/fd/{inherited.shared},share=on",
             *("-display", "none", "-monitor", "none"),
             *(monitor if inherited.monitor >= 0 else ()),
-            # Board time is counted in instructions. While the CPU sleeps, it follows host time
-            # (sleep=on), because the CPU then waits for the NPU simulator, which is another
+            # Board time is counted in instructions. While the CPU sleeps, board time follows host
+            # time (sleep=on), because the CPU then waits for the NPU simulator, which is another
             # process.
             *(counting if inherited.monitor >= 0 else ()),
             *("-chardev", f"socket,id=console,fd={inherited.console}", "-serial", "chardev:console"),
@@ -40,7 +40,7 @@ class Qemu(Runner):
     def explain_end(self, said: str) -> str | None:
         if _LOCKUP not in said:
             return None
-        return f"the core locked up, because a fault came where none could be handled: {said}"
+        return f"the core locked up: a fault occurred in or before the fault handler: {said}"
 
 
 RUNNER = Qemu

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A fake Ethos-U55-128. It stores its registers, executes nothing, and fails as a test asks.
+// A fake Ethos-U55-128. The fake stores its registers, executes nothing, and fails as a test asks.
 // Time passes only when code reads the clock.
 #pragma once
 

@@ -40,7 +40,7 @@ TEST(CommandLine, WhatIsMissingIsNamed) {
 TEST(CommandLine, UnknownOptionIsRefused) {
   char text[] = "executor_runner -m program.pte -o out -x 1";
   CommandLine line;
-  EXPECT_STREQ(Parse(text, line), "an option other than -m, -o and -i");
+  EXPECT_STREQ(Parse(text, line), "an option is not -m, -o or -i");
 }
 
 TEST(CommandLine, NoMoreInputsThanThereIsRoomFor) {

@@ -23,7 +23,7 @@ def _method(content: Json) -> Json:
 
 
 def _state(content: Json) -> Json:
-    """Return what constants() states about the mutable buffer."""
+    """Return the entry of constants() about the mutable buffer."""
     extra: Json = _method(content)["values"][4]["val"]["extra_tensor_info"]
     return extra
 

@@ -51,7 +51,8 @@ class Decode(torch.nn.Module):
 
 
 class Dynamic(torch.nn.Module):
-    """Shapes with an upper bound. The program has their sizes as numbers, and views that use these."""
+    """Shapes with an upper bound. The program has the sizes of these shapes as numbers, and views
+    that use these numbers."""
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, int]:
         rows = x.shape[0]

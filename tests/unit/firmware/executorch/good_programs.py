@@ -21,7 +21,7 @@ from programs import (
 
 
 def one_kernel() -> Json:
-    """in -> trace -> out, both planned. Bad programs are made from this one."""
+    """in -> trace -> out, both planned. The bad programs are made from this program."""
     values = [tensor([2, 3], at=0), value("Int", int_val=-7), tensor([2, 3], at=64)]
     return program(plan(values, [0], [2], [kernel(0, 0, 1, 2)]))
 

@@ -135,7 +135,7 @@ def program(*plans: Json, **more: Any) -> Json:
         "execution_plan": list(plans),
         "constant_buffer": [],
         "backend_delegate_data": [],
-        # How the exporter states that there are no constants.
+        # The exporter's form of a program without constants.
         "segments": [{"offset": 0, "size": 0}],
         "constant_segment": {"segment_index": 0, "offsets": [0]},
     }

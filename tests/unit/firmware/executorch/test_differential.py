@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares our runtime with the wheel's: the same files and calls must give the same results.
 
-The probe (differential/probe.cpp) is linked with each runtime. Its output is compared file by file.
+The probe (differential/probe.cpp) is linked with each runtime. The output of the two probes is
+compared file by file.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ REFUSED = {
     "cut_to_nearly_all": "0x23",  # The last byte is padding, but the FlatBuffers verifier needs it.
     "header_program_short": "0x23",  # The wheel follows offsets beyond the size in the header.
 }
-# The same, but refused when the method is loaded, because only then are the bytes read.
+# These files are refused only when the method is loaded, because only then are the bytes read.
 REFUSED_BY_LOAD_METHOD = {"constant_boolean_2": "0x23", "initial_boolean_2": "0x23"}
 # Files that are well formed but need something that the image, its caller or this runtime lacks,
 # and harmless files.
@@ -82,7 +83,7 @@ LATER = {
     "kernel_fails",
     "kernel_without_arguments",
     "jump_on_a_tensor_without_memory",
-    "jump_on_an_int",  # A comparison might have made a boolean of it.
+    "jump_on_an_int",  # A comparison might have turned the value into a boolean.
     "endless_loop",
     "backend_unknown",
     "backend_refuses",
@@ -100,8 +101,8 @@ REFUSED_BY_EXECUTE = {
     "input_is_a_list": "0x12",
 }
 
-# These have lists that the .pte reader does not distinguish, so the computed pool is a little
-# larger than the real one.
+# These programs have lists that the .pte reader does not distinguish, so the computed pool is a
+# little larger than the real one.
 BOUNDED = {"every_kind_of_value", "scalar_inputs", "accumulator"}
 
 

@@ -40,7 +40,7 @@ def _build(folder: Path, *options: str) -> Path:
 
 def _runtime_bytes(build: Path) -> int:
     text = (build / "footprint.map").read_text(encoding="utf-8")
-    # The map first lists what was discarded. Only the part after it is in the image.
+    # The map first lists discarded sections. Only sections after that list are in the image.
     image = text[text.index("Linker script and memory map") :]
     wrapped = re.sub(r"^( \.\S+)\n", r"\1 ", image, flags=re.M)
     sizes = [int(size, 16) for _, size in _SECTION.findall(wrapped)]
@@ -54,7 +54,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_core_and_verifier_of_the_runtime_fit_their_budgets(tmp_path: Path) -> None:
-    # Without messages, because upstream builds its own size test without them.
+    # The build has no messages, because upstream builds its own size test without them.
     quiet = "-DPILOTLIGHT_EXECUTORCH_LOG_LEVEL=Off"
     core = _runtime_bytes(_build(tmp_path / "core", quiet, "-DPILOTLIGHT_EXECUTORCH_VERIFIER=OFF"))
     verified = _runtime_bytes(_build(tmp_path / "verified", quiet))

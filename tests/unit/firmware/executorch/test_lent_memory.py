@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory that the caller lends is not used beyond its end, nor after its run, whatever the program does."""
+"""No program can use lent memory beyond its end, or after the run for which the caller lent it."""
 
 from __future__ import annotations
 

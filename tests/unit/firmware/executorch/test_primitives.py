@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares the primitive operators with those in the wheel's runtime: the same values must give the same results.
 
-differential/primitives.cpp is linked with each runtime. Its output is compared line by line.
+differential/primitives.cpp is linked with each runtime. The output of the two programs is compared
+line by line.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from programs import Json, jump_false, kernel, move, plan, program, tensor, valu
 
 INVALID_STATE, INVALID_TYPE, INVALID_PROGRAM = "0x2", "0x13", "0x23"
 
-# One value of each kind. The calls below refer to it by its index.
+# One value of each kind. Calls refer to them by index.
 VALUES = {
     "Null": value("Null"),
     "Tensor": tensor([2, 3], at=0),
@@ -35,7 +35,7 @@ VALUES = {
     "OptionalTensorList": value("OptionalTensorList", items=[-1]),
 }
 KINDS = tuple(VALUES)
-ITEM = value("Int", int_val=1)  # Index 11. Only the list refers to it: a primitive may change the kinds of the others.
+ITEM = value("Int", int_val=1)  # Index 11. A primitive may change the kinds of the other values.
 OUT_INDEX, OUT = 12, tensor([2, 3], at=64)  # A kernel may not write a tensor that it reads.
 NAMES = {
     "Null": "None",
@@ -147,7 +147,7 @@ def _results() -> Iterator[tuple[str, Case]]:
         return Case(program(method, **constants), code, said)
 
     yield "comparison_decides_a_jump", case("0x0", "", kernel(0, 2, 3, 4), jump_false(4, 2))
-    yield "number_decides_a_jump", case(INVALID_PROGRAM, "jumps on what is no bool", one, jump_false(4, 2))
+    yield "number_decides_a_jump", case(INVALID_PROGRAM, "jump condition is not a bool", one, jump_false(4, 2))
     yield "sum_of_integers", case("0x0", "", one, kernel(4, 4, 2, 5), jump_false(9, 3))
     yield "float_as_an_integer", case(INVALID_TYPE, "argument 0 of executorch_prim::mod.int is Double, not Int",
                                       kernel(1, 2, 3, 4), kernel(4, 4, 2, 5))  # fmt: skip
@@ -156,7 +156,7 @@ def _results() -> Iterator[tuple[str, Case]]:
                                    kernel(1, 2, 3, 4), kernel(1, 4, 2, 5), kernel(4, 5, 2, 6))  # fmt: skip
     # The sizes of a view. One of them is a result.
     yield "integer_as_an_item", case("0x0", "", kernel(1, 2, 6, 4), view, value_7=item)
-    yield "float_as_an_item", case(INVALID_TYPE, "value 7: an item is a result of another kind",
+    yield "float_as_an_item", case(INVALID_TYPE, "value 7: an item gets a result of another kind",
                                    kernel(1, 3, 3, 4), view, value_7=item)  # fmt: skip
     yield "used_before_it_becomes_a_float", case(INVALID_TYPE, "argument 0 of executorch_prim::mod.int is Double",
                                                  kernel(4, 4, 2, 5), kernel(1, 3, 3, 4))  # fmt: skip
@@ -169,7 +169,7 @@ def _results() -> Iterator[tuple[str, Case]]:
                                              kernel(0, 2, 3, 4), move(4, 5), kernel(4, 5, 2, 6))  # fmt: skip
     yield "moved_before_it_changes", case(INVALID_PROGRAM, "moves a result to a value of another kind",
                                           move(4, 5), kernel(0, 2, 3, 4))  # fmt: skip
-    yield "jump_before_it_changes", case(INVALID_PROGRAM, "jumps on what is no bool",
+    yield "jump_before_it_changes", case(INVALID_PROGRAM, "jump condition is not a bool",
                                          jump_false(4, 0), kernel(1, 3, 3, 4), value_4=true)  # fmt: skip
     yield "choice_of_two_kinds", case(INVALID_TYPE, "argument 2 of executorch_prim::sym_ite.Scalar is Double, not Int",
                                       kernel(0, 2, 3, 4), kernel(3, 4, 2, 3, 5))  # fmt: skip
@@ -179,16 +179,16 @@ def _results() -> Iterator[tuple[str, Case]]:
     yield "element_of_floats", case(INVALID_TYPE, "argument 0 of executorch_prim::mod.int is Double, not Int",
                                     kernel(6, 0, 4), kernel(4, 4, 2, 5))  # fmt: skip
     constant = tensor([2], data_buffer_idx=1)
-    told = "argument 3 of aten::add.out is a constant, and would be written"
+    told = "argument 3 of aten::add.out is a constant, but would be written"
     yield "constant_read", case("0x0", "", kernel(8, 1, 1, 2, 0, 0), value_1=constant)
     yield "constant_written", case(INVALID_PROGRAM, told, kernel(8, 0, 0, 2, 1, 1), value_1=constant)
-    told = "argument 3 of aten::split_copy.Tensor_out is a constant, and would be written"
+    told = "argument 3 of aten::split_copy.Tensor_out is a constant, but would be written"
     constants = {"value_1": constant, "value_7": value("TensorList", items=[0, 1])}
     yield "constant_written_in_a_list", case(INVALID_PROGRAM, told, kernel(9, 0, 2, 2, 7, 7), **constants)
     flag = value("Bool", bool_val=False)
     yield "in_place", case("0x0", "", kernel(7, 0, 1, 4, 0), value_4=flag)
     for name, result in (("another_tensor", 1), ("an_integer", 2)):
-        yield f"in_place_into_{name}", case(INVALID_PROGRAM, "argument 3 of aten::copy_ is not what it works on",
+        yield f"in_place_into_{name}", case(INVALID_PROGRAM, "argument 3 of aten::copy_ must be argument 0 itself",
                                             kernel(7, 0, 1, 4, result), value_4=flag)  # fmt: skip
     yield "element_of_booleans", case("0x0", "", kernel(6, 9, 4), jump_false(4, 2))
 
@@ -240,11 +240,11 @@ def _overlaps() -> Iterator[tuple[str, Case]]:
         for out in range(1, 6):
             overlaps = out in (1, 2, 4)
             method = plan(values, [], [], [call(out)], operators=operators)
-            said = "would be written into another argument" if overlaps else ""
+            said = "would be written and shares memory with another argument" if overlaps else ""
             yield f"{name}_{out}", Case(program(method), INVALID_PROGRAM if overlaps else "0x0", said)
     for items in (10, 11):
         method = plan(values, [], [], [kernel(7, 0, 6, 6, items, items)], operators=operators)
-        said = "argument 3 of aten::split_copy.Tensor_out would be written into another argument"
+        said = "argument 3 of aten::split_copy.Tensor_out would be written and shares memory with another argument"
         yield f"list_{items}", Case(program(method), *((INVALID_PROGRAM, said) if items == 10 else ("0x0", "")))
 
 
@@ -262,7 +262,11 @@ def _byte_overlaps() -> Iterator[tuple[str, Case]]:
             ]
             overlaps = at < begin + bytes_written and begin < at + bytes_read
             method = plan(values, [], [], [kernel(0, 0, 3, 1, 2, 2)], operators=operators)
-            said = "argument 3 of aten::index_select.out would be written into another argument" if overlaps else ""
+            said = (
+                "argument 3 of aten::index_select.out would be written and shares memory with another argument"
+                if overlaps
+                else ""
+            )
             name = f"{bytes_read}_bytes_at_{at}_of_{bytes_written}"
             yield name, Case(program(method), INVALID_PROGRAM if overlaps else "0x0", said)
 
@@ -297,7 +301,7 @@ def test_a_call_that_does_not_fit_is_refused_at_load_with_one_line(
     assert len(lines) == len(expected)
 
 
-# Views and moves. They share memory only while the method runs.
+# Views and moves. Such values share memory only while the method runs.
 LENT = {
     "view_of_what_is_written": (INVALID_STATE, [kernel(0, 0, 2, 1), kernel(1, 3, 4, 1, 0, 0)]),
     "view_of_a_view": (INVALID_STATE, [kernel(0, 0, 2, 1), kernel(0, 1, 2, 5), kernel(1, 3, 4, 5, 0, 0)]),
@@ -340,13 +344,14 @@ def test_memory_that_is_lent_twice_is_refused_when_it_would_be_written(
         for part in result.stdout.split("=== ")[1:]
     }
     assert codes == {name: {code} for name, (code, _) in LENT.items()}
-    assert "would be written into argument" in result.stderr
+    assert "would be written and shares memory with argument" in result.stderr
 
 
 def test_a_result_that_is_read_before_its_call_is_the_zero_of_the_file(
     differential_build: Path, tmp_path: Path
 ) -> None:
-    """A jump skips the comparison whose boolean the next jump tests. That jump skips a division by zero."""
+    """A jump skips the comparison whose boolean the next jump tests. The second jump skips a
+    division by zero."""
     operators = _operators("executorch_prim::gt.Scalar", "executorch_prim::mod.int")
     values = [value("Int", int_val=number) for number in (2, 0, 0, 0)] + [value("Bool", bool_val=False)]
     compare, divide = kernel(0, 0, 2, 1), kernel(1, 0, 2, 3)
@@ -366,3 +371,11 @@ def test_the_kernels_of_an_image_are_registered_once(differential_build: Path) -
     done = subprocess.run([differential_build / "registered_twice"], check=False, capture_output=True, text=True)
     assert done.stdout == "registered\n"
     assert done.returncode < 0, "the second registration was not refused"
+
+
+def test_a_full_registry_says_which_limit_to_raise(differential_build: Path) -> None:
+    command = [differential_build / "registered_twice", "many"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    limit = "raise PILOTLIGHT_EXECUTORCH_MAX_KERNELS from 64"
+    assert f"No room for 64 kernels beside 1: {limit}" in done.stderr
+    assert done.returncode < 0

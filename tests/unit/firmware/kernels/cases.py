@@ -14,7 +14,8 @@ ANY = (*NUMBERS, torch.bool)
 
 
 def tensor(shape: Sequence[int], dtype: torch.dtype = torch.float32, seed: int = 0) -> torch.Tensor:
-    """Return values around 0. They are so small that sums and products of a few of them stay in the dtype's range."""
+    """Return values around 0. The values are so small that sums and products of a few of them stay
+    in the dtype's range."""
     generator = torch.Generator().manual_seed(seed * 1000 + sum(shape) + len(shape))
     if dtype.is_floating_point:
         return torch.randn(tuple(shape), generator=generator).to(dtype)

@@ -16,7 +16,8 @@ _FLOAT_EDGES = (0.0, -0.0, float("inf"), float("-inf"), float("nan"), 0.5, -0.5,
 
 
 def values(dtype: torch.dtype, *shape: int, scale: float = 4.0, edges: bool = True) -> torch.Tensor:
-    """Return a tensor of `shape`. It has edge values at random positions, as many as fit."""
+    """Return a tensor of `shape`. The tensor has edge values at random positions, as many as
+    fit."""
     if dtype == torch.bool:
         return torch.randint(0, 2, shape, dtype=torch.bool)
     if dtype.is_floating_point:

@@ -17,7 +17,7 @@ from kernel_library import Error, KernelLibrary, Output
 
 from pilotlight.kernels.kernel_list import read_kernels
 
-# Options of some functional overloads. The output's dtype and layout already state them.
+# Options of some functional overloads. The output's dtype and layout already state these options.
 _FACTORY_OPTIONS = {"dtype", "layout", "device", "pin_memory", "memory_format"}
 
 

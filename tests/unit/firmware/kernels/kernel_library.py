@@ -93,7 +93,8 @@ _STATIC, _DYNAMIC_BOUND = 0, 1
 
 
 def dim_order(tensor: torch.Tensor) -> tuple[int, ...]:
-    """Return the dim order that a .pte would give `tensor`. If the strides leave it open, it is contiguous.
+    """Return the dim order that a .pte would give `tensor`. If the strides leave the order open,
+    the tensor counts as contiguous.
 
     A tensor that is not dense in any order is copied, so its order is contiguous.
     """
@@ -115,7 +116,8 @@ class Output:
 
 
 class _Lowered:
-    """Tensors in the form that the library takes. It keeps them alive for one call."""
+    """Tensors in the form that the library takes. This object keeps the tensors alive for one
+    call."""
 
     def __init__(self) -> None:
         self._alive: list[object] = []

@@ -73,8 +73,8 @@ def test_orders_of_dimensions(check: Check) -> None:
 
 
 def test_copy_in_place(check: Check) -> None:
-    # It returns its first argument, so there is no output to compare. The test above compares
-    # copy.out.
+    # This operator returns its first argument, so there is no output to compare. The test above
+    # compares copy.out.
     check("aten::copy_", values(torch.float32, 3), values(torch.float32, 3), golden=[])
 
 

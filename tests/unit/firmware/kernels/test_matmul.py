@@ -9,7 +9,7 @@ from cases import FLOATS, INTEGERS, NUMBERS, tensor
 from kernel_check import Check
 from kernel_library import Output
 
-# For a product of k terms, each rounded.
+# The permitted difference between sums of k products, each of which is rounded.
 TOLERANCE = {torch.float32: 2e-6, torch.float64: 1e-14, torch.float16: 2e-3}
 SIZES = ((2, 3, 4), (1, 1, 1), (5, 17, 3), (3, 1, 9), (1, 8, 6), (4, 6, 1), (0, 3, 2), (2, 0, 3), (2, 3, 0))
 

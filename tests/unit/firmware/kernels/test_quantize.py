@@ -83,7 +83,7 @@ def test_a_scale_for_each_channel(check: Check, dtype: torch.dtype) -> None:
         values = torch.randn(shape) * 40
         integers = torch.randint(*QUANTISED[dtype], shape, dtype=dtype)
         for real in (torch.float32, torch.float64):
-            scales = torch.rand(shape[axis], dtype=real) + 0.05  # In float64, they have no exact float32 value.
+            scales = torch.rand(shape[axis], dtype=real) + 0.05  # float64 scales are not exact in float32.
             for zero_dtype in (torch.int64, torch.int32):
                 zeros = torch.randint(0, 9, (shape[axis],), dtype=zero_dtype)
                 check("quantized_decomposed::quantize_per_channel.out", values, scales, zeros, axis, *limits)

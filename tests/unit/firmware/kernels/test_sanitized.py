@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[3]
 
 
-@pytest.mark.campaign  # It needs a second build and rarely finds more than the fenced tensors do.
+@pytest.mark.campaign  # Needs a second build and rarely finds more than the fenced tensors.
 def test_no_kernel_reads_or_writes_outside_its_tensors(tmp_path: Path) -> None:
     if "PILOTLIGHT_KERNEL_SANITIZERS" in os.environ:
         pytest.skip("this is that run")

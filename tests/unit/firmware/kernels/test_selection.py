@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image contains only the operators and dtypes of its program. Compiled for the Cortex-M55 as an image is."""
+"""An image contains only the operators and dtypes of its program. The tests compile for the
+Cortex-M55, as a build of an image does."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from kernel_library import Output
 
 # Four units in the last place. Half precision is computed in single precision and rounded.
 RTOL = {torch.float16: 1e-3, torch.float32: 5e-7, torch.float64: 1e-15}
-# For results that are a difference of numbers near 1 (erf's tail, a logarithm near 1) or near a
-# pole.
+# The tolerance of results that are a difference of numbers near 1 (erf's tail, a logarithm near 1)
+# or near a pole.
 ATOL = {torch.float16: 1e-3, torch.float32: 2e-7, torch.float64: 1e-15}
 
 FUNCTIONS = (

@@ -19,7 +19,8 @@ using description::kHopSamples;
 
 namespace {
 
-// In units of a feature. Its standard deviation over speech is 1, and an int8 step is 0.05.
+// The tolerances are in units of a feature. The standard deviation of a feature over speech is 1,
+// and an int8 step is 0.05.
 constexpr float kSpeechTolerance = 2e-5f;
 // If one bin is at full scale, rounding of float32 is visible in bins that should be empty.
 constexpr float kTolerance = 2e-3f;

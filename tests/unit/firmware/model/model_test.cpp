@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The model API with a real program and a fake NPU that computes nothing. It runs on the
+// The model API with a real program and a fake NPU that computes nothing. The test runs on the
 // ExecuTorch runtime that the build selects.
 #include "pilotlight/model/model.h"
 
@@ -53,7 +53,7 @@ ethos_u::EthosUBackend* Delegate() {
 }
 
 // A backend whose name is as long as "EthosUBackend", so that a test can replace that name in a
-// .pte. Its execute() allocates from the pool that init() got.
+// .pte. The backend's execute() allocates from the pool that init() got.
 class GreedyBackend final : public executorch::runtime::BackendInterface {
  public:
   bool is_available() const override { return true; }

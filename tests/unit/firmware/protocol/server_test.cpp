@@ -22,7 +22,8 @@ using Bytes = std::vector<std::byte>;
 constexpr std::uint32_t kInputBytes = 8;
 constexpr std::uint32_t kOutputBytes = 4;
 
-// Adds 1 to the first four input bytes. Keeps the content of its memory before the input came.
+// Adds 1 to the first four input bytes. The model keeps a copy of its memory from before the input
+// arrived.
 class FakeModel final : public ModelPort {
  public:
   const pilotlight_model_descriptor_t& descriptor() const override { return about; }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""board.toml: what is accepted, what is refused and how, and what is generated from it."""
+"""board.toml: the accepted values, the refused values with their messages, and the generated
+files."""
 
 from __future__ import annotations
 

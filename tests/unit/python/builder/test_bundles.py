@@ -49,7 +49,7 @@ def test_a_model_named_twice_is_refused(models: list[str]) -> None:
 
 
 def test_cmake_gives_two_files_of_one_name_a_bundle_each(tmp_path: Path) -> None:
-    # Only configured: exports and compilation are steps of the build.
+    # The project is only configured, because exports and compilation are steps of the build.
     for name in "ab":
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.py").write_text("")

@@ -22,7 +22,7 @@ ninja: build stopped: subcommand failed.
 """
 
 
-# Its map file, which it writes although the link fails.
+# The linker writes this map file although the link fails.
 MAP = """\
 
 Linker script and memory map

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fake device that runs the model of the fixtures' build folder.
 
-Its answer is the first ten input bytes, reversed.
+The device answers with the first ten input bytes, reversed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def record_expectations(build_dir: Path) -> None:
 class Bench:
     """Runs a check on a fake device with given faults.
 
-    obituary: what the device's supervisor would report.
+    obituary: the reason that the device's supervisor would report.
     """
 
     build_dir: Path

@@ -77,7 +77,7 @@ def test_fewer_samples_than_the_data_set_do_not_read_as_a_pass(report: Reports) 
 
 def test_a_mismatch_says_where(report: Reports) -> None:
     text = text_of(report(verdict="mismatch", mismatches=(WRONG,), mismatched_samples=1, identical_samples=3))
-    assert "sample 2, output 0: 1 of 2 elements differ, the first at [0, 1]: expected -3, got 4" in text
+    assert "sample 2, output 0: 1 of 2 elements differ; the first is at [0, 1]: expected -3, got 4" in text
     assert "MISMATCH: 1 of 4 samples differ" in text
 
 

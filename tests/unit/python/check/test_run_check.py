@@ -64,13 +64,13 @@ def test_costs_and_memory_come_from_the_device(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("computed", "said"),
     [
-        ({"method_pool": 2999}, "fake used 3,000 bytes of its method pool, computed were 2,999"),
-        ({"method_pool": 3001}, "fake used 3,000 bytes of its method pool, computed were 3,001"),
+        ({"method_pool": 2999}, "fake used 3,000 bytes of its method pool; 2,999 were computed"),
+        ({"method_pool": 3001}, "fake used 3,000 bytes of its method pool; 3,001 were computed"),
         ({"method_pool": 3001, "method_pool_is_exact": False}, ""),
         ({"method_pool": 2999, "method_pool_is_exact": False}, "fake used 3,000 bytes of its method pool"),
-        ({"temp_pool": 511}, "fake used 512 bytes of its scratch, computed were 511"),
+        ({"temp_pool": 511}, "fake used 512 bytes of its scratch; 511 were computed"),
         ({"temp_pool": 513, "temp_pool_is_exact": False}, ""),
-        ({"planned": [2000]}, "fake used 2,048 bytes of its planned buffers, computed were 2,000"),
+        ({"planned": [2000]}, "fake used 2,048 bytes of its planned buffers; 2,000 were computed"),
     ],
 )
 def test_memory_that_was_not_computed_is_an_objection(bench: Bench, computed: dict[str, Any], said: str) -> None:
@@ -92,7 +92,7 @@ def test_one_wrong_bit_is_a_mismatch_that_says_where(bench: Bench, run: int) -> 
     assert (found.sample, found.output, found.differing, found.elements) == (run - 1, 0, 1, 10)
     assert found.first_index == (5,)
     assert abs(found.expected - found.got) == found.max_difference == 16
-    assert f"sample {run - 1}, output 0: 1 of 10 elements differ, the first at [5]" in str(report.failure)
+    assert f"sample {run - 1}, output 0: 1 of 10 elements differ; the first is at [5]" in str(report.failure)
 
 
 # Each way in which a session can lack evidence, with the expected exit code and message.
@@ -109,7 +109,7 @@ NEVER_A_PASS: dict[str, tuple[int, str, dict[str, Any]]] = {
     ),
     "no board": (43, "the target runs an image for (no board)", {"board": ""}),
     "no build id": (43, "the target runs build (none)", {"build_id": ""}),
-    "another program": (40, "the program in the device's memory is not the one exported", {"pte": b"the progran"}),
+    "another program": (40, "the program in the device's memory is not the exported one", {"pte": b"the progran"}),
     "another model": (43, "the image holds other, not fake", {"model_name": "other"}),
     "another NPU": (
         21,
@@ -132,7 +132,7 @@ NEVER_A_PASS: dict[str, tuple[int, str, dict[str, Any]]] = {
         {"model_status": Status.NO_MEMORY, "model_text": "pool too small"},
     ),
     "stale nonce": (51, "the answer carries the nonce of another session", {"stale_nonce": True}),
-    "stale completion": (51, "the completion record is of another session", {"stale_completion_nonce": True}),
+    "stale completion": (51, "the completion record belongs to another session", {"stale_completion_nonce": True}),
     "no completion": (50, "no answer to END", {"no_completion": True}),
     "uncounted runs": (
         40,
@@ -150,12 +150,12 @@ NEVER_A_PASS: dict[str, tuple[int, str, dict[str, Any]]] = {
     "NPU timeout": (40, "run 4: it was made to fail (timeout)", {"failing_run": 4, "failure": Status.TIMEOUT}),
     "wrong CRC of the output": (
         51,
-        "run 3: the output read is not the output computed",
+        "run 3: the output that was read differs from the output that was computed",
         {"wrong_output_crc_at_run": 3},
     ),
     "wrong CRC of the input": (
         51,
-        "run 3: the device computed on other input than was sent",
+        "run 3: the device's input differs from the input that was sent",
         {"wrong_input_crc_at_run": 3},
     ),
     "error in the log": (40, "the device logged 1 errors; the first: the sky is falling", {"error_log_at_run": 3}),
@@ -219,7 +219,7 @@ def test_tensors_described_otherwise_than_exported_are_refused(
     (as_exported,) = bench.described(side)
     others = [replace(as_exported, **difference)] if difference else [as_exported, as_exported]
     changed: dict[str, Any] = {f"{side}s": others}
-    with pytest.raises(TargetError, match=f"the image describes its {side}s otherwise than the bundle"):
+    with pytest.raises(TargetError, match=f"the image's {side}s differ from the bundle's"):
         bench.check(**changed)
 
 
@@ -350,7 +350,7 @@ def test_tolerances_that_the_build_did_not_have_prove_nothing(bench: Bench) -> N
     """With these tolerances, any output would pass."""
     generous = (Tolerance(1e9, 1.0),)
     replace(load_model_info(bench.bundle), tolerances=generous).save(bench.bundle)
-    with pytest.raises(ConfigError, match="not those that the image was built with"):
+    with pytest.raises(ConfigError, match="have changed since the build"):
         bench.check()
     assert bench.latest()["verdict"] == "error"
 
@@ -359,7 +359,7 @@ def test_golden_outputs_that_the_build_did_not_have_prove_nothing(bench: Bench, 
     info = (bench.build_dir / "build_info.json").read_text()
     rewrite(golden_0=np.zeros((SAMPLES, 10), np.int8))
     (bench.build_dir / "build_info.json").write_text(info)
-    with pytest.raises(ConfigError, match="not those that the image was built with"):
+    with pytest.raises(ConfigError, match="have changed since the build"):
         bench.check()
 
 

@@ -161,7 +161,7 @@ def test_description_of_another_order_in_memory_is_refused(make_bundle, host, tm
 
 
 def test_name_that_is_no_identifier_is_refused(make_bundle, host, tmp_path):
-    with pytest.raises(ConfigError, match="'my-model' is no C identifier"):
+    with pytest.raises(ConfigError, match="'my-model' is not a C identifier"):
         generate_model(make_bundle("my-model"), host, "package", tmp_path)
 
 
@@ -192,7 +192,8 @@ def test_models_share_an_arena_but_for_one_that_may_carry_something_over(make_bu
     assert [[model.shares_arena for model in models] for models in both] == [[False, False], [True, True]]
     method = read_program((bundles[0] / "model.pte").read_bytes()).methods["forward"]
     assert not carries_over(method, None)
-    # As with a buffer that the model changes: nobody sets the only input of the call.
+    # The program now reads planned memory that no input sets, as it does for a buffer that the
+    # model changes.
     assert carries_over(replace(method, input_values=()), None)
 
 

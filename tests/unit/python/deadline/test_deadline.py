@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The clock of all waits.
 
-It runs in real time on an idle machine, and at down to a tenth of that on a busy one.
+The clock runs in real time on an idle machine, and at a tenth of real time or faster on a busy one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The map's quirks, on a hand-made map.
 
-These are gaps, merged strings that overlap, and names that are too long for their line.
+The quirks are gaps, merged strings that overlap, and names that are too long for their line.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests of the lowering share: a module of one function, and the type of `place_rewritten`."""
+"""Shared by tests of the lowering: a module of one function, and the type of `place_rewritten`."""
 
 from __future__ import annotations
 

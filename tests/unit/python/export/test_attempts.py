@@ -32,7 +32,8 @@ Place = Callable[..., tuple[Attempt, Attempts, list[str]]]
 
 
 class Squashed(nn.Module):
-    """Its lowering fails in ExecuTorch 1.5.1, because an average pool follows tanh directly."""
+    """The lowering of this model fails in ExecuTorch 1.5.1, because an average pool follows tanh
+    directly."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -190,7 +191,8 @@ def test_equal_operators_fail_once_and_the_rest_of_a_large_model_stays_on_the_np
     shrinking = [nn.Sequential(nn.Conv2d(2, 2, 1), nn.AvgPool2d(2)) for _ in range(2)]
     attempt, attempts, told = place(nn.Sequential(*layers, *shrinking), torch.randn(1, 2, 8, 8))
     assert kept(attempts) == ["avg_pool2d"] * 7
-    # The equal ones fail once, the other shape once, and then all of that name are given up.
+    # The equal operators fail once, the operator of another shape fails once, and then all
+    # operators of that name stay on the CPU.
     assert sum("does not compile" in line for line in told) <= 3
     assert sum("convolution" in operator.name for operator in attempt.lowered.operators) == 7
     assert not any("convolution" in operator.name for operator in attempt.lowered.on_cpu)
@@ -223,7 +225,7 @@ def _races(self: Any) -> list[Hazard]:
             DelegateRunner,
             "hazards",
             _races,
-            "Vela's commands for it leave the result to luck: word 7: POOL reads what nothing wrote before: 1 bytes",
+            "Vela's commands for it have a race: word 7: POOL reads what nothing wrote before: 1 bytes",
         ),
     ],
 )

@@ -24,7 +24,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
 
 
 class Fused(nn.Module):
-    """As in timm: one linear makes qkv, and unbind separates them."""
+    """As in timm, one linear layer makes query, key and value, and unbind separates them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Fused(nn.Module):
 
 
 class Gpt(nn.Module):
-    """As in Hugging Face's GPT-2: addmm with parameters, split, and a causal mask."""
+    """As in Hugging Face's GPT-2, with addmm with parameters, split, and a causal mask."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -38,6 +38,23 @@ def spec() -> ModelSpec:
     return ModelSpec("net", Net().eval(), (data[:1],), samples, LabelledData(data[8:].numpy()))
 """
 
+# The same network, quantised by the user.
+QUANTISED = """
+
+def quantised() -> ModelSpec:
+    from executorch.backends.arm.ethosu import EthosUCompileSpec
+    from executorch.backends.arm.quantizer import EthosUQuantizer, get_symmetric_quantization_config
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    given = _spec()
+    quantiser = EthosUQuantizer(EthosUCompileSpec("ethos-u55-128")).set_global(get_symmetric_quantization_config())
+    graph = torch.export.export(given.module, given.example_inputs).module(check_guards=False)
+    prepared = prepare_pt2e(graph, quantiser)
+    for sample in given.calibration:
+        prepared(*sample)
+    return ModelSpec("net", convert_pt2e(prepared), given.example_inputs, given.calibration, given.data_set)
+"""
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
@@ -95,6 +112,31 @@ def test_a_result_that_arithmetic_does_not_explain_is_named(
     found = blamed(capsys, model, "--samples", "1")
     (row,) = (row for row in found["results"] if row["result"] == found["first_beyond_bound"])
     assert (row["operator"], row["furthest"], row["bound"]) == ("sigmoid", 9, 1)
+
+
+def test_a_model_that_came_quantised_loses_nothing_by_quantising(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pilotlight.export.golden.comparison.Comparison.first_beyond", lambda comparison: None)
+    monkeypatch.setattr("pilotlight.export.attempts.demand_outputs", lambda *_: None)
+    run = TosaValues.run
+
+    def off(values: TosaValues, inputs: Any) -> dict[str, NDArray[Any]]:
+        found = run(values, inputs)
+        for name in (tensor.name for tensor in values.tensors if tensor.origin.operator == "TABLE"):
+            found[name] = np.where(found[name] < 0, 100, -100).astype(np.int8)
+        return found
+
+    monkeypatch.setattr(TosaValues, "run", off)
+    file = tmp_path / "net.py"
+    file.write_text(
+        MODEL.format(more="").replace("def spec() -> ModelSpec:", "def _spec():") + QUANTISED, encoding="utf-8"
+    )
+    found = blamed(capsys, file, "--samples", "1")
+    assert found["stages"] == ["quantised PyTorch", "TOSA", "simulator"]
+    assert found["first_beyond_bound"] is not None and found["first_large_loss"] is None
+    assert main(["blame", str(file), "--samples", "1"]) == 0
+    assert "dB by quantising" not in capsys.readouterr().out
 
 
 def test_a_picture_is_drawn_and_a_format_that_cannot_be_is_refused(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Delegates compute what quantised PyTorch computes, operator by operator.
 
-A delegate that does not is found.
+A delegate that computes something else is found.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Export = Callable[[nn.Module, torch.Tensor], tuple[Attempt, Attempts]]
 class Branches(nn.Module):
     """An activation in one branch of a concatenation.
 
-    Its quantiser is shared with negative values.
+    The quantiser of the activation is shared with negative values.
     """
 
     def __init__(self, activation: nn.Module, layer: str) -> None:

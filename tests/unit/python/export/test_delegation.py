@@ -73,7 +73,7 @@ def test_it_is_one_delegate(place_rewritten: Place, name: str) -> None:
 def test_a_linear_after_a_sum_and_its_relu_is_on_the_npu(place_rewritten: Place) -> None:
     """Vela fuses sum and ReLU into one operator.
 
-    It does so although the linear layer views its input between them.
+    Vela does so although the linear layer views its input between them.
     """
 
     class Residual(nn.Module):
@@ -90,7 +90,7 @@ def test_a_linear_after_a_sum_and_its_relu_is_on_the_npu(place_rewritten: Place)
 
 
 def test_a_mask_that_is_made_of_constants_is_a_constant_of_the_delegate(place_rewritten: Place) -> None:
-    """As a delegate of its own, the mask would have an output that nobody writes."""
+    """In a separate delegate, no command would write the mask, because it is a constant."""
     attempt, attempts = place_rewritten(Causal(), torch.randn(1, 2, 5, 4))
     assert attempts.kept == {}
     assert [operator.name for operator in attempt.lowered.on_cpu] == []
@@ -98,7 +98,7 @@ def test_a_mask_that_is_made_of_constants_is_a_constant_of_the_delegate(place_re
 
 
 class Interactions(nn.Module):
-    """Products of features with each other, of which only those above the diagonal are used."""
+    """Products of features with each other. Only the products above the diagonal are used."""
 
     def __init__(self, rows: int) -> None:
         super().__init__()

@@ -278,7 +278,7 @@ def test_an_operator_nobody_has_is_named_with_line_and_way_out(
 
 
 def test_an_operator_on_a_dtype_that_its_kernel_lacks_is_named_with_dtypes_line_and_way_out(tmp_path: Path) -> None:
-    """The build would refuse the program too, but without the line."""
+    """The build would also refuse the program, but its message would not name the line."""
     with pytest.raises(UnsupportedOperator) as caught:
         export_model(str(HERE / "halves.py"), ExportOptions(NPU), tmp_path / "bundle")
     said = str(caught.value)
@@ -335,6 +335,6 @@ def test_a_forward_that_branches_on_a_value_is_told_what_to_do_instead(tmp_path:
         "ModelInputs = (torch.ones(1, 4),)\n",
         encoding="utf-8",
     )
-    with pytest.raises(ModelError, match=r"net\.py:4: forward decides by the value of a tensor") as caught:
+    with pytest.raises(ModelError, match=r"net\.py:4: forward branches on the value of a tensor") as caught:
         export_model(str(file), ExportOptions(NPU), tmp_path / "bundle")
     assert "torch.where" in caught.value.hint

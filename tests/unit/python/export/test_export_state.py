@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model's state begins with its initial value.
 
-That holds for each sample, or for a sequence as a whole.
+The initial value is used for each sample, or once for a sequence as a whole.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def test_a_sequence_carries_state_from_sample_to_sample(exported: Callable[[str]
         steps = [spec.module(torch.tensor(x)[None])[0][0].numpy() for x in spec.data_set.inputs]
     np.testing.assert_array_equal(arrays["fp32_0"], np.stack(steps))
     assert (arrays["golden_0"][0] != arrays["golden_0"][2]).any()
-    # The count leaves the calibrated range. In int8 it then stays at the limit.
+    # The count leaves the calibrated range. In int8 the count then stays at the limit.
     assert list(arrays["fp32_1"].reshape(-1)) == list(range(1, 25))
     counted = arrays["golden_1"].astype(int).reshape(-1)
     assert (np.diff(counted)[:14] > 0).all()

@@ -10,7 +10,8 @@ from torch import nn
 
 
 class Unfolded(nn.Module):
-    """As in MobileViT: patches become rows before the inner operator, and a picture after it."""
+    """As in MobileViT, patches become rows before the inner operator, and rows become a picture
+    after it."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()

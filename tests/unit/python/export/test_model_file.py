@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model files: both conventions, and one clear message for each mistake.
+"""Model files follow one of several conventions, and each mistake has one clear message.
 
 Nothing is exported here.
 """
@@ -127,7 +127,7 @@ def test_a_file_that_exits_is_an_error_like_any_other(tmp_path: Path) -> None:
         ("ModelSpec('a', net, x, [])", "calibration is empty"),
         ("ModelSpec('a', net, x, [(torch.ones(1, 5),)])", "differs from example inputs"),
         ("ModelSpec('a', net, x, [x], LabelledData(torch.ones(3, 5)))", "does not hold samples of shape"),
-        ("ModelSpec('a', net, x, [x], LabelledData(torch.ones(3, 4), [1]))", "not as many labels"),
+        ("ModelSpec('a', net, x, [x], LabelledData(torch.ones(3, 4), [1]))", "the data set has 1 labels for 3 inputs"),
         ("ModelSpec('a', net, x, [x], npu_options={'ethos-u55-128': {'mode': ''}})", "unknown keys"),
         ("ModelSpec('a', net, x, [x], depends_on='weights.bin')", "depends_on is not a tuple"),
         ("ModelSpec('a', net, x, [x], depends_on=('weights/*.bin',))", r"nothing matches 'weights/\*\.bin'"),

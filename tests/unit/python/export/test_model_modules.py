@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Modules beside a model file can be imported while the model is traced and run.
 
-They are never those of another model.
+A model never gets the modules of another model.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A rewriting gives the same bits and is delegated. It is dropped if the bits would differ."""
+"""A rewriting gives the same bits and is delegated. The rewriting is dropped if the bits would
+differ."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """log_softmax, and softmax of masked scores.
 
-Their results in quantised PyTorch are compared with the float model.
+The results of the rewritten model in quantised PyTorch are compared with the float model.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ def spec_of(function: Callable[..., torch.Tensor]) -> ModelSpec:
 
 
 def accuracy(spec: ModelSpec) -> tuple[float, list[str], Any]:
-    """Return three things about the quantised model.
+    """Return the SQNR, the messages and the graph of the quantised model.
 
-    They are its SQNR against the float model, the messages, and the rewritten graph.
+    The SQNR is against the float model, and the graph is the rewritten one.
     """
     with torch.no_grad():
         expected = [spec.module(*sample) for sample in spec.calibration]

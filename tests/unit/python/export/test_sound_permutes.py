@@ -47,7 +47,8 @@ def test_the_npu_gives_the_values_in_pytorchs_order(
     assert len(attempt.lowered.delegates) == 1
 
 
-# One in every run shows that the comparison can fail. The others tell of another version of upstream.
+# One case in every run shows that the comparison can fail. The other cases show a change of
+# upstream.
 @pytest.mark.parametrize(
     ("shape", "flat"),
     [

@@ -34,7 +34,8 @@ def test_the_npu_takes_the_right_elements(place_rewritten: Place, case: str) -> 
     assert attempts.kept == {}
 
 
-# One in every run shows that the comparison can fail. The others tell of another version of upstream.
+# One case in every run shows that the comparison can fail. The other cases show a change of
+# upstream.
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=[pytest.mark.campaign] * (case != "slice of one")) for case in CASES]
 )

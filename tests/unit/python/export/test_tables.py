@@ -79,7 +79,7 @@ def test_the_npu_computes_all_behind_the_embedding(place_rewritten: Place) -> No
 
 
 class Rotary(nn.Module):
-    """As in Llama: sines of positions stand between the embedding and its user.
+    """As in Llama, sines of positions are between the embedding and its user.
 
     They are folded.
     """

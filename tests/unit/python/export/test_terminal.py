@@ -32,7 +32,7 @@ top-1            FP32 100.00%, quantised 50.00%, golden 50.00% of 2 samples
 export time      1.5 s (import 1.5)
 note: a note
 warning: low
-WEAK, a check proves little: always the same
+WEAK, the check could hardly fail: always the same
 """
 
 

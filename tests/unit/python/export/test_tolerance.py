@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Only outputs after operators that may round differently have a tolerance; it is a small one."""
+"""Only outputs after operators that may round differently have a tolerance, and the tolerance is
+small."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vela runs in a process of its own. If it ends there, that is an error here; files come back."""
+"""Vela runs in a process of its own. A crash there becomes an error here, and the files are
+kept."""
 
 from __future__ import annotations
 

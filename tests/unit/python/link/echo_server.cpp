@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The firmware's own server as a process, for test_firmware_server.py. It exchanges frames over the
-// descriptor in its argument. Its only model returns its input reversed.
+// The firmware's own server as a process, for test_firmware_server.py. The server exchanges frames
+// over the descriptor in its argument. Its only model returns its input reversed.
 #include <unistd.h>
 
 #include <algorithm>

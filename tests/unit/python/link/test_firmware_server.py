@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host's session with the firmware's own server, compiled for the host.
 
-Both read SPEC.md in the same way.
+Host and server read SPEC.md in the same way.
 """
 
 from __future__ import annotations

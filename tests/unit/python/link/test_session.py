@@ -209,7 +209,8 @@ def test_never_more_requests_are_under_way_than_the_device_takes(device: Devices
         write(data)
 
     def counted_read(most: int, timeout_s: float) -> bytes:
-        # Returns one answer at a time, so that one request at a time may follow.
+        # Returns one answer at a time, so that the next request follows only after the previous
+        # answer.
         frame = read(1, timeout_s)
         while not (frame.endswith(b"\0") and len(frame) > 1):
             frame += read(1, timeout_s)
@@ -233,7 +234,7 @@ def test_reports_go_to_who_asked_for_them_and_nothing_else_does(device: Devices)
     assert heard == [first, last]
     for kind in (first - 1, last + 1):
         fake._outbox += encode_frame(Frame(kind, 0x7777, b"no report"))
-        with pytest.raises(LinkCorrupted, match="nobody asked for"):
+        with pytest.raises(LinkCorrupted, match="unexpected answer"):
             talk.set_input(0, 0, DATA, Deadline(1))
 
 
@@ -253,7 +254,7 @@ def test_a_report_that_nobody_asked_for_is_no_answer(device: Devices) -> None:
     talk = Session(fake)
     talk.identify(NONCE, Deadline(1))
     fake._outbox += encode_frame(Frame(messages.REPORTS[0], 0x7777, b"report"))
-    with pytest.raises(LinkCorrupted, match="nobody asked for"):
+    with pytest.raises(LinkCorrupted, match="unexpected answer"):
         talk.set_input(0, 0, DATA, Deadline(1))
 
 

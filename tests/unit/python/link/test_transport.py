@@ -40,7 +40,7 @@ def test_silence_returns_after_the_time_asked_for() -> None:
 def test_nobody_listening_is_reported_within_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"socket://127.0.0.1:{server.getsockname()[1]}"
-    with pytest.raises(TargetNotRunning, match="nobody listens"):
+    with pytest.raises(TargetNotRunning, match="no target is listening"):
         open_link(url, Deadline(0.3))
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A keyword app in this process (firmware/apps/keyword_spotting/SPEC.md), with faults as fields.
 
-It hears "yes" at the first sample above 10000 in each piece of sound, and reports it with the
-answer to that piece.
+The fake app hears "yes" at the first sample above 10000 in each piece of sound, and reports it with
+the answer to that piece.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ NOT_KEYWORDS = ("silence", "unknown")
 
 @pytest.fixture
 def sound() -> np.ndarray:
-    """Return 2.5 s of sound with a peak at one second. It is not a whole number of pieces."""
+    """Return 2.5 s of sound with a peak at one second. The sound is not a whole number of
+    pieces."""
     samples = np.arange(40_001, dtype=np.int16) % 1000
     samples[RATE_HZ - 1] = 12_000
     return samples.astype(np.int16)

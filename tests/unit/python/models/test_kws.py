@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The committed keyword network is the one that its README describes.
+"""The committed keyword network has the figures that its README states.
 
 Its features follow their formulas.
 """
@@ -31,7 +31,7 @@ def features() -> ModuleType:
     spec = importlib.util.spec_from_file_location("kws_features", KWS / "features.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # A dataclass looks for its module here.
+    sys.modules[spec.name] = module  # dataclass() looks for the module here.
     spec.loader.exec_module(module)
     return module
 

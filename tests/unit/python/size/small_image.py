@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small image, linked by the real tools.
 
-It has what an image has: copied data, room for a stack, gaps, and a library.
+The image has the parts of a real image: copied data, room for a stack, gaps, and a library.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A commit is checked out beside the user's work, and what an earlier run left behind is in nobody's way."""
+"""A commit is checked out beside the user's work, and leftovers of an earlier run do no harm."""
 
 from __future__ import annotations
 

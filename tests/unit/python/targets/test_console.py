@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One program owns the console. A second program is told so, and disturbs nobody."""
+"""One program owns the console. A second program gets a message and disturbs nobody."""
 
 from __future__ import annotations
 

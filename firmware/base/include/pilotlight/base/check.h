@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Only for our own bugs: an invariant that is false only if this code is wrong. Problems with
-// hardware, environment or files are a Status, never a CHECK.
+// CHECK is only for our own bugs: it tests an invariant that is false only if this code is wrong.
+// Problems with hardware, environment or files are a Status, never a CHECK.
 #pragma once
 
 namespace pilotlight {

@@ -25,7 +25,7 @@ class Span {
   constexpr T* end() const { return data_ + size_; }
   constexpr T& operator[](std::size_t i) const { return data_[i]; }
 
-  // The `count` elements starting at `offset`. The caller has checked that they exist.
+  // The `count` elements starting at `offset`. The caller has checked that these elements exist.
   constexpr Span subspan(std::size_t offset, std::size_t count) const {
     return {data_ + offset, count};
   }

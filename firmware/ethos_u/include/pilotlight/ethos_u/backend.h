@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The ExecuTorch delegate. The runtime calls it for the parts of a model that were compiled
-// for the NPU. It works with any provider of the ExecuTorch headers.
+// The ExecuTorch delegate. The runtime calls the delegate for the parts of a model that were
+// compiled for the NPU. This delegate works with any provider of the ExecuTorch headers.
 //
 // It owns no memory. Handles are in the runtime's method allocator, and the scratch region is
 // in its temp allocator. The NPU reads weights and commands directly from the .pte, so the
@@ -40,15 +40,16 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
  public:
   explicit EthosUBackend(Npu& npu) : npu_(npu) {}
 
-  // Call before Method::execute(). Limits every NPU run in it by `deadline_us`, a
-  // platform::NowUs() value. Clears failure() and stats(). Before the first call, every run
-  // times out at once.
+  // Call before Method::execute(). Limits every NPU run of that call by `deadline_us`, a
+  // platform::NowUs() value. Clears failure() and stats(). Before the first call, every run times
+  // out at once.
   void BeginInference(std::uint64_t deadline_us);
 
   // Sets region 2: memory near the NPU, for programs that were compiled with a Dedicated_Sram
-  // memory mode. Such programs are refused without it, or if they access bytes outside it. It
-  // consists of whole cache lines and has the size that was given to that mode. Call this before
-  // models are loaded, because they are verified for this size. Borrowed until the next call.
+  // memory mode. Such programs are refused without this memory, or if they access bytes outside it.
+  // The memory consists of whole cache lines and has the size that was given to that mode. Call
+  // this before models are loaded, because the load verifies models for this size. Borrowed until
+  // the next call.
   void SetFastScratch(Span<std::byte> memory) { fast_scratch_ = memory; }
 
   // The last failure since BeginInference() or ClearFailure().

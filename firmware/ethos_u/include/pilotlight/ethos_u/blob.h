@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The delegate blob in a .pte. ExecuTorch's exporter packs it from Vela's output
+// The delegate blob in a .pte. ExecuTorch's exporter packs the blob from Vela's output
 // (backends/arm/arm_vela.py in the executorch wheel). It is a sequence of blocks:
 //
 //   name[16], NUL padded | u32 length | u8 external | 11 reserved bytes |
@@ -32,7 +32,7 @@ struct IoTensor {
   std::uint32_t offset;
 };
 
-// Inputs or outputs. ParseBlob() checks them once; each access decodes them from the blob.
+// Inputs or outputs. ParseBlob() checks these tensors once; each access decodes them from the blob.
 class IoTable {
  public:
   IoTable() = default;

@@ -3,7 +3,7 @@
 // One Ethos-U55 or Ethos-U65: resets it, starts a command stream, and waits with a deadline.
 //
 // This module owns the NPU's registers and the cache maintenance around a run. It knows nothing
-// about ExecuTorch or .pte files (see backend.h). It accesses the chip around the NPU only
+// about ExecuTorch or .pte files (see backend.h). This module accesses the chip around the NPU only
 // through platform/npu_port.h.
 //
 // Lifecycle:  Npu npu(port);  npu.Open();  npu.Run() ... npu.Run().
@@ -34,11 +34,11 @@ inline constexpr std::size_t kCacheLineBytes = 32;
 // that the deadline has passed and stops the NPU by a reset.
 inline constexpr std::uint64_t kOverrunUs = 10'000;
 
-// The part of it that a reset may take. On hardware, a reset takes microseconds.
+// The part of kOverrunUs that a reset may take. On hardware, a reset takes microseconds.
 inline constexpr std::uint64_t kResetTimeoutUs = 8'000;
 
-// Memory that a command stream addresses by region index. Borrowed for one Run(). By default,
-// the region is not given.
+// Memory that a command stream addresses by region index. Borrowed for one Run(). A
+// default-constructed Region means that there is no such region.
 class Region {
  public:
   Region() = default;
@@ -101,7 +101,7 @@ class Npu {
   Status Open();
 
   // Runs one verified program (program.h) to its end. `regions[i]` is region i, with the size
-  // that the program was verified for. Opens the NPU first if that is still to be done.
+  // that the program was verified for. Opens the NPU first if it is not open.
   //
   // Blocks until `deadline_us`, a platform::NowUs() value, plus kOverrunUs at most; if the
   // deadline has passed already, until kOverrunUs after the call. The time of a simulator does
@@ -116,7 +116,7 @@ class Npu {
   // kTimeout      no interrupt before the deadline, the deadline had passed before the start, or
   //               no answer.
   // kDeviceFault  bus, parse, weight or ECC fault.
-  // As Open()     if Run() has to open the NPU.
+  // Errors of Open() occur if Run() has to open the NPU.
   Result<RunStats> Run(const Program& program, Span<const Region> regions,
                        std::uint64_t deadline_us);
 
@@ -140,7 +140,7 @@ class Npu {
 
  private:
   Status Reset();
-  // The NPU's addresses of a program's parts. For a region that is not given: 0.
+  // The NPU's addresses of a program's parts. The address of a region that is not given is 0.
   struct Places {
     std::uint64_t stream = 0;
     std::uint64_t regions[reg::kRegionCount] = {};

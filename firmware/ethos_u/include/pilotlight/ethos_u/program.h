@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Checks a delegate's blob once and completely: the blocks (blob.h), the driver payload
-// (payload.h), and every access of the command stream (command_stream.h). It needs no hardware
-// and allocates nothing, so fuzzers and host tools can call it too.
+// (payload.h), and every access of the command stream (command_stream.h). This check needs no
+// hardware and allocates nothing, so fuzzers and host tools can call it too.
 #pragma once
 
 #include <cstddef>

@@ -3,7 +3,7 @@
 // Registers of Ethos-U55 and Ethos-U65: byte offsets from the NPU's base, and the fields that
 // this driver uses. The names are those of the manuals. The Ethos-U85 has ID..QSIZE, PROT,
 // CONFIG, REGIONCFG and BASEP at the same offsets, but memory attributes and PMU at others. So
-// Npu::Open() refuses it (DESIGN.md, open questions).
+// Npu::Open() refuses the Ethos-U85 (DESIGN.md, open questions).
 #pragma once
 
 #include <cstdint>

@@ -29,7 +29,7 @@
 
 namespace pilotlight::executorch_runtime {
 
-// Neither is copied: both must stay in memory.
+// The kernels and signatures are not copied, so both must stay in memory.
 struct SignedKernels {
   executorch::runtime::Span<const executorch::runtime::Kernel> kernels;
   const char*
@@ -39,7 +39,8 @@ struct SignedKernels {
 
 // Registers the image's kernels. Call it once; a second call aborts. If no other kernels are
 // registered, the table itself is the registry and its length is not limited. Otherwise the table
-// is copied, and it aborts where register_kernels() would: no room, or a kernel registered twice.
+// is copied, and this function aborts where register_kernels() would: no room, or a kernel
+// registered twice.
 void RegisterSignedKernels(const SignedKernels& table);
 
 }  // namespace pilotlight::executorch_runtime

@@ -18,8 +18,8 @@ namespace pilotlight::kernels {
 using ::executorch::aten::Half;
 
 // Calls `body` with a value of the C++ type of `dtype` and returns true. Use the value's type only.
-// For a dtype outside kDtypes, it returns false without a call. `body` is instantiated only for
-// kDtypes, so `kMine & Selected("aten::x.out")` omits code that the image does not need.
+// For a dtype outside kDtypes, this function returns false without a call. `body` is instantiated
+// only for kDtypes, so `kMine & Selected("aten::x.out")` omits code that the image does not need.
 template <DtypeSet kDtypes, typename Body>
 bool WithDtype(ScalarType dtype, Body&& body) {
   switch (dtype) {

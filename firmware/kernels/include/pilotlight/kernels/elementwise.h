@@ -27,7 +27,7 @@ using ::executorch::aten::Scalar;
 
 inline constexpr std::size_t kMaxOperands = 4;
 
-// A tensor, or a number that is used like a tensor filled with it. Borrowed for the call.
+// A tensor, or a number, which acts as a tensor filled with that number. Borrowed for the call.
 class Operand {
  public:
   Operand(const Tensor& tensor) : tensor_(&tensor) {}  // NOLINT: implicit by design

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The innermost loops of matrix products and convolutions. The single-precision ones are in a
-// source of their own, which is compiled for speed. Everything else is compiled for size.
+// The innermost loops of matrix products and convolutions. The single-precision loops are in a
+// separate source, which is compiled for speed. Everything else is compiled for size.
 #pragma once
 
 #include <cstddef>

@@ -2,7 +2,7 @@
 //
 // Operators on scalars and shapes. Programs with dynamic shapes or control flow call them, and
 // upstream's runtime registers them by itself (primitives.yaml). They take the program's values
-// directly. Each one checks the number and types of its arguments and fails with:
+// directly. Each operator checks the number and types of its arguments and fails with:
 //
 // InvalidProgram   wrong number of arguments.
 // InvalidType      an argument has a type that the operator does not take.

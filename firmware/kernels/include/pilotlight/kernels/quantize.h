@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The arithmetic of quantize_per_tensor and dequantize_per_tensor on arrays: what the kernels do to
-// each element, as PyTorch defines it. Golden values: torch.ops.quantized_decomposed,
-// tests/unit/firmware/executorch.
+// The arithmetic of quantize_per_tensor and dequantize_per_tensor on arrays. The kernels use these
+// functions for each element. PyTorch defines the results. Golden values:
+// torch.ops.quantized_decomposed, tests/unit/firmware/executorch.
 #pragma once
 
 #include <cstddef>

@@ -11,8 +11,8 @@
 
 namespace pilotlight::kernels {
 
-// The length of a run. It is long enough to make the cost of the calls per run small, and short
-// enough for the stack: 5 buffers of 32 elements of 8 bytes take 1,280 bytes.
+// The length of a run. This length is long enough to make the cost of the calls per run small, and
+// short enough for the stack: 5 buffers of 32 elements of 8 bytes take 1,280 bytes.
 inline constexpr std::size_t kRun = 32;
 
 // Copy `count` elements and convert them to, or from, the compute type. `stride` is in elements.

@@ -37,8 +37,8 @@ bool NormaliseDim(std::int64_t dim, std::size_t rank, std::size_t& normalised);
 // the other size. False if two sizes differ and neither is 1.
 bool Broadcast(Shape& shape, const Tensor& tensor);
 
-// Resize() gives `out` the shape. False if `out` cannot have it, or has no memory for it. HasData()
-// is true if a tensor has memory or no elements.
+// Resize() gives `out` the shape. False if `out` cannot have this shape, or has no memory for the
+// shape. HasData() is true if a tensor has memory or no elements.
 bool Resize(const Shape& shape, Tensor& out);
 bool HasData(const Tensor& tensor);
 

@@ -3,8 +3,8 @@
 // One model of the image: load it, give it inputs, run it, read its outputs.
 //
 // Owns the runtime's structures for one program, in memory that the caller and
-// the generated descriptor provide. It never allocates. It knows ExecuTorch and
-// the Ethos-U delegate. It does not know boards or where inputs come from.
+// the generated descriptor provide. It never allocates. This class knows ExecuTorch and the Ethos-U
+// delegate. It does not know boards or where inputs come from.
 //
 // Lifecycle: place a Model in static storage. Call Open() once. Then, for each
 // inference:  Poison() (optional)  InputBuffer()...  Run()  OutputBuffer().
@@ -75,17 +75,17 @@ class Model {
   // failure_text() gives the details.
   Status Open(const pilotlight_model_descriptor_t& descriptor, ethos_u::EthosUBackend* npu);
 
-  // Destroys what Open() built; other models may then use the pools. Does nothing if
+  // Destroys the objects that Open() built; other models may then use the pools. Does nothing if
   // the model is not open.
   void Close();
 
   // Fills the temp pool and all planned buffers except the state with `pattern`, so
-  // that no data of an earlier inference can pass for a result. This covers inputs and
-  // outputs, so all inputs must be filled again. Does nothing if the model is not open.
+  // that no data of an earlier inference can pass for a result. The fill covers inputs and outputs,
+  // so all inputs must be filled again. Does nothing if the model is not open.
   void Poison(std::byte pattern);
 
-  // Resets the state, which is the data that one inference leaves to the next, to the
-  // values that Open() gave it. Does nothing if the model keeps no state.
+  // Resets the state, which is the data that an inference passes to the next one, to the values
+  // that Open() gave it. Does nothing if the model keeps no state.
   //
   // kBadArgument  not open.
   Status ResetState();
@@ -94,9 +94,9 @@ class Model {
   // input. Empty if there is no such input.
   Span<std::byte> InputBuffer(std::size_t index);
 
-  // Runs the model once. `deadline_us` is a platform::NowUs() value. It bounds only the
-  // time on the NPU; CPU operators run to their end. Inputs must be filled for each
-  // inference, because it may overwrite them.
+  // Runs the model once. `deadline_us` is a platform::NowUs() value. The deadline bounds only the
+  // time on the NPU; CPU operators run to their end. Inputs must be filled for each inference,
+  // because an inference may overwrite its inputs.
   //
   // kBadArgument  the model is not open, or an input was not filled since the last
   //     Run() or Poison().
@@ -106,8 +106,8 @@ class Model {
   // kBadModel     an operator refused its arguments.
   Status Run(std::uint64_t deadline_us);
 
-  // The memory of output `index`. It holds a result only after a Run() that returned
-  // kOk. Empty if there is no such output.
+  // The memory of output `index`. The memory holds a result only after a Run() that returned kOk.
+  // Empty if there is no such output.
   Span<const std::byte> OutputBuffer(std::size_t index) const;
 
   bool is_open() const { return open_; }
@@ -119,7 +119,7 @@ class Model {
   const InferenceStats& last_inference() const { return last_inference_; }
   MemoryStats memory() const;
 
-  // The reason for the last failure; "" if there was none. Open() and Run() clear it when
+  // The reason for the last failure; "" if there was none. Open() and Run() clear the text when
   // they start; ResetState() does not.
   const char* failure_text() const { return failure_text_; }
 
@@ -144,6 +144,7 @@ class Model {
 
   Status Fail(Status status, const char* text);
   Status FailAt(Status status, const char* text, std::size_t number);
+  Status FailTensor(Status status, const char* side, std::size_t index, const char* text);
   Status FailRuntime(const char* doing, executorch::runtime::Error error);
   bool FailPool(const char* pool, const std::optional<MarkedAllocator>& allocator);
 

@@ -14,8 +14,8 @@ std::uint64_t NowUs();
 // instructions if an emulator counts them ([emulator] instruction_ns). Thread context.
 std::uint64_t CpuCycles();
 
-// The time that an emulator added to NowUs() for instructions. It does not predict the time on a
-// board, so deadlines stand still for it. 0 on every other board. Thread context.
+// The time that an emulator added to NowUs() for instructions. This time does not predict the time
+// on a board, so deadlines stand still for it. 0 on every other board. Thread context.
 std::uint64_t EmulatedWorkUs();
 
 // CpuCycles() stands still from BeginWaiting() to EndWaiting(). Calls nest. Thread context.

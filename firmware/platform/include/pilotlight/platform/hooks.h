@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The app's hooks (pilotlight/hooks.h says what each must do). Set them once at start,
-// before any interrupt can use them. Reading is allowed in any context.
+// The app's hooks (pilotlight/hooks.h says what each must do). Set the hooks once at start, before
+// any interrupt can use them. Reading is allowed in any context.
 #pragma once
 
 #include <cstdint>

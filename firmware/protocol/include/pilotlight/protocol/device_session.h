@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The device's half of a session (SPEC.md). It handles BOOT, IDENTIFY, NAK, ERROR, LOG, RESET
-// and READ_FAULT, and decodes received bytes. An app adds its own requests.
+// The device's half of a session (SPEC.md). The session handles BOOT, IDENTIFY, NAK, ERROR, LOG,
+// RESET and READ_FAULT, and decodes received bytes. An app adds its own requests.
 //
-// The session owns the nonce, the counters of frames and log lines, and the decoder. It knows
-// nothing about models or boards.
+// The session owns the nonce, the counters of frames and log lines, and the decoder. The session
+// knows nothing about models or boards.
 //
 // Lifecycle: constructor -> Boot() -> Receive()... Log() may be called at any time after the
 // constructor. All calls come from thread context.
@@ -23,7 +23,7 @@ namespace pilotlight::protocol {
 inline constexpr std::size_t kMaxLogBytes = 200;  // A longer line is cut.
 inline constexpr std::size_t kLogBodyBytes = kMaxLogBytes + 16;
 
-// The facts in the answer to IDENTIFY. They must not change after the first Receive(). All
+// The facts in the answer to IDENTIFY. These facts must not change after the first Receive(). All
 // pointers refer to storage that outlives the session.
 struct DeviceFacts {
   const char* build_id = "";
@@ -56,7 +56,7 @@ class DeviceSession {
  public:
   // Borrowed for the life of the session. `receive` and `send` hold one body each:
   // max_chunk_bytes + kBodyOverheadBytes, and at least kMinBodyBytes. `log` holds
-  // kLogBodyBytes. It is separate, because an app may log while it composes an answer.
+  // kLogBodyBytes. The log buffer is separate, because an app may log while it composes an answer.
   struct Buffers {
     Span<std::byte> receive;
     Span<std::byte> send;

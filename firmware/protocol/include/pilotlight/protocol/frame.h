@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Encodes bodies as frames and decodes frames (SPEC.md, section 1). It does not know what a
+// Encodes bodies as frames and decodes frames (SPEC.md, section 1). This code does not know what a
 // message means or where bytes come from. No heap; thread context only.
 #pragma once
 
@@ -21,8 +21,8 @@ class ByteSink {
   ~ByteSink() = default;
 };
 
-// Writes delimiter, COBS(body), delimiter. `body` is the result of BodyWriter::Finish(). COBS
-// looks ahead in it, so this needs no second buffer.
+// Writes delimiter, COBS(body), delimiter. `body` is the result of BodyWriter::Finish(). COBS looks
+// ahead in the body, so this needs no second buffer.
 void WriteFrame(Span<const std::byte> body, ByteSink& sink);
 
 // An intact frame. `payload` points into the decoder's buffer and is valid until the next
@@ -33,8 +33,8 @@ struct Frame {
   Span<const std::byte> payload;
 };
 
-// Decodes a byte stream into frames, one byte at a time. After any damage, it recovers at the
-// next delimiter.
+// Decodes a byte stream into frames, one byte at a time. After any damage, the decoder recovers at
+// the next delimiter.
 class FrameDecoder {
  public:
   enum class Event : std::uint8_t { kNone, kFrame, kDamaged };

@@ -25,7 +25,8 @@ from programs import Assembler  # noqa: E402
 
 # The runtimes register these themselves. Every other operator is traced.
 PRIMITIVES = re.compile(r"executorch_prim::|aten::(sym_size\.int|sym_numel|_local_scalar_dense)$")
-# Hand-written programs that the exporter cannot produce. Of the bad ones, one fails while it runs.
+# Hand-written programs that the exporter cannot produce. One of the bad programs fails while it
+# runs.
 WRITTEN_BAD = ("kernel_fails", "kernel_missing_twice", "constants_twice")
 
 
@@ -44,7 +45,8 @@ def _digest() -> str:
 
 
 def programs() -> Path:
-    """Return the folder of all programs. They are made again when their sources have changed."""
+    """Return the folder of all programs. The programs are made again when their sources have
+    changed."""
     folder = BUILD / f"programs-{_digest()}"
     with locked(BUILD / "programs"):
         if not (folder / "complete").exists():
@@ -85,7 +87,8 @@ def traced(folder: Path, chosen: Iterable[str]) -> list[str]:
 
 
 def transcript(probe: Path, folder: Path, commands: Sequence[str]) -> dict[str, list[str]]:
-    """Run the commands with a probe on this host. Return the lines that it wrote for each command."""
+    """Run the commands with a probe on this host. Return the lines that the probe wrote for each
+    command."""
     file = probe.with_suffix(".commands")
     file.write_text("".join(f"{command}\n" for command in commands), encoding="utf-8")
     done = subprocess.run([str(probe), str(file)], cwd=folder, check=False, capture_output=True)

@@ -18,14 +18,15 @@ import suite
 HEADERS = ["tensors", "registries", "platform"]
 ABORTS = ["abort runtime", "abort platform", "abort kernel twice", "abort negative size"]
 
-# These do not run with the wheel's kernels, so there is nothing to compare with.
+# These programs do not run with the wheel's kernels, so there is nothing to compare with.
 WHEEL_DOES_NOT_RUN = {
     "channels_last": "its addition refuses that order of dimensions",
     "state_of_the_caller": "crashes on a tensor that nobody gave memory",
 }
-# For sums that are added in another order.
+# The permitted difference between sums that are added in another order.
 RELATIVE = 1e-5
-# Where the two differ by design; see "Differences from the wheel's runtime" in firmware/executorch/SPEC.md.
+# Cases in which the two runtimes differ by design; see "Differences from the wheel's runtime" in
+# firmware/executorch/SPEC.md.
 REFUSED_WHEN_RUN = {"state_of_the_caller": "a kernel is given a tensor that nobody gave memory"}
 
 
@@ -92,7 +93,7 @@ def test_a_pool_of_any_size_that_does_not_suffice_is_one_error(probes: Path, pro
         loads = [line for line in lines if line == "load 0x0"]
         assert found == [memory_allocation_failed] * len(loads), command
         assert "crashed" not in lines, command
-        # If the wheel does not crash, it must agree.
+        # If the wheel does not crash, the two transcripts must agree.
         assert lines == wheel.get(command, lines) or "crashed" in wheel[command], command
 
 

@@ -37,7 +37,8 @@ def _functions(library: Path, *options: str) -> set[str]:
 
 
 def _declared_in(function: str, headers: dict[str, str]) -> list[str]:
-    """Return the headers that declare the function. For a member, its class must be defined there."""
+    """Return the headers that declare the function. For a member function, the header must define
+    its class."""
     *_, scope, name = function.split("::")
     call = re.compile(rf"(?<![\w~]){re.escape(name)}\s*\(")
     is_member = scope[0].isupper()
@@ -101,10 +102,11 @@ def test_the_suite_calls_every_function_that_we_implement(probes: Path, programs
                 key = function["demangled_name"]
                 called[key] = called.get(key, 0) + function["execution_count"]
     archive = str(library / "libpilotlight_executorch.a")
-    # It needs a table from inside a file. validate_program() makes the same checks for every
-    # tensor.
+    # A call of this function needs a table from inside a file. validate_program() makes the same
+    # checks for every tensor.
     defined_but_internal = {"executorch::runtime::validate_tensor(executorch_flatbuffer::Tensor const*)"}
-    # Demangled names, because a constructor has several symbols and gcov reports only one of them.
+    # The names are demangled, because a constructor has several symbols and gcov reports only one
+    # of them.
     defined = set(re.findall(r"^\S+ T (.+)$", _run("nm", "-C", "--defined-only", archive), re.MULTILINE))
     assert len(defined) > 150
     uncalled = (name for name in defined - defined_but_internal if called.get(name, 0) == 0)

@@ -6,7 +6,8 @@
 //   lent_memory well FILE      the caller lends as many rows as it announces; prints the results.
 //                              Linked with our runtime and with the wheel's.
 //   lent_memory greedy FILE    kernels use all memory that a tensor allows, and the caller makes
-//                              mistakes. Only with our runtime; AddressSanitizer finds the errors.
+//                              mistakes. This mode is only for our runtime; AddressSanitizer finds
+//                              the errors.
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -92,7 +93,7 @@ void Print(const Tensor& tensor) {
   if (bytes != nullptr && tensor.nbytes() != 0) std::printf(" %02x", static_cast<unsigned>(*bytes));
 }
 
-// A heap block. It is freed when the next one has taken its place.
+// A heap block. The block is freed when the next block has taken its place.
 using Block = std::unique_ptr<std::uint8_t[]>;
 
 class Caller {

@@ -85,8 +85,8 @@ std::string Show(const EValue& value) {
   return shown + (bytes == nullptr ? " null" : " " + std::to_string(hash));
 }
 
-// The calls are numbered. A child process makes them one after another and stores here how many it
-// has begun. If a call ends the process, the next child continues after that call.
+// The calls are numbered. A child process makes the calls one after another and stores here how
+// many it has begun. If a call ends the process, the next child continues after that call.
 std::size_t* begun;
 std::size_t call_number;
 

@@ -170,7 +170,7 @@ void RunMethod(Method& method) {
   }
 }
 
-// The two runtimes need not agree on this.
+// The two runtimes need not agree on this value.
 bool print_pool_use = false;
 
 void LoadAndRun(const Program& program, const char* name, std::size_t pool_bytes) {

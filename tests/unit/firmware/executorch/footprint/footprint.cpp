@@ -8,7 +8,7 @@
 
 using namespace executorch::runtime;  // NOLINT: an application in one function
 
-// Volatile, so the compiler knows nothing about the program.
+// This is volatile, so that the compiler knows nothing about the program.
 const volatile std::uint8_t* volatile pte;
 volatile std::size_t pte_size;
 alignas(8) std::uint8_t method_pool[4096];

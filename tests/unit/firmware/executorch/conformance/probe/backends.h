@@ -11,7 +11,7 @@ namespace conformance {
 // before and after.
 void RegisterBackends();
 
-// Load options for the first of them, and for a backend that does not exist.
+// Load options for AddingBackend, and for a backend that does not exist.
 const executorch::runtime::LoadBackendOptionsMap& LoadOptions();
 
 }  // namespace conformance

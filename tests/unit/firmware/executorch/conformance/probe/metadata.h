@@ -5,8 +5,8 @@
 
 namespace conformance {
 
-// Calls every function of MethodMeta and TensorInfo, with each index and with the first index
-// beyond.
+// Calls every function of MethodMeta and TensorInfo, with each valid index and with the first
+// invalid one.
 void Print(const executorch::runtime::MethodMeta& meta);
 
 }  // namespace conformance

@@ -6,7 +6,7 @@
 //   u16 size of the key with its NUL, u8 dtype, u8 number of dimensions, u32 size of the data,
 //   i32 sizes[], u8 dim_order[], key, data
 //
-// Sizes are in bytes. The data starts at a multiple of 16 bytes and is padded to one.
+// Sizes are in bytes. The data starts at a multiple of 16 bytes and is padded to a multiple of 16.
 #pragma once
 
 #include <executorch/runtime/core/named_data_map.h>

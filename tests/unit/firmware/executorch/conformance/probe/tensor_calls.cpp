@@ -156,7 +156,7 @@ void CallShapeText() {
   const std::int64_t large[] = {3, 2147483648, -1, 1LL << 40};
   std::int32_t many[20];
   for (std::int32_t& size : many) size = 7;
-  // Not 0: the wheel then writes before its buffer.
+  // The size is not 0, because the wheel then writes before its buffer.
   for (const std::size_t count : {1u, 4u}) {
     out << "text "
         << executorch::runtime::tensor_shape_to_c_string(Span<const std::int32_t>(small, count))

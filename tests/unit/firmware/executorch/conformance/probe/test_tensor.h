@@ -10,7 +10,7 @@
 namespace conformance {
 
 // A tensor like `like`, with other elements: small numbers, or bytes of any value if every byte is
-// a valid number. If `rows` is not 0, it is the size of the first dimension.
+// a valid number. If `rows` is not 0, the first dimension has this size.
 executorch::runtime::etensor::Tensor MakeTensor(Arena& arena,
                                                 const executorch::runtime::etensor::Tensor& like,
                                                 unsigned seed, std::int32_t rows = 0);

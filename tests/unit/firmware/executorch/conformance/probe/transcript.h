@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The text that the probe writes. It is the same on every machine: no pointers, and no printf.
+// The text that the probe writes. The text is the same on every machine: it has no pointers, and no
+// printf writes it.
 #pragma once
 
 #include <cstddef>

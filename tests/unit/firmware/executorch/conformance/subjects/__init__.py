@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the exporter can put into a .pte, one subject per file. Each function in a file's CASES makes one program."""
+"""The constructs that the exporter can put into a .pte, one subject per file. Each function in a
+file's CASES makes one program."""

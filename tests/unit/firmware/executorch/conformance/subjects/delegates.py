@@ -26,7 +26,7 @@ def _operators(edge_program: ExportedProgram) -> str:
 
 @final
 class AddingBackend(BackendDetails):  # type: ignore[misc]
-    """Its data is the list of its operators."""
+    """The data of a delegate is the list of its operators."""
 
     @staticmethod
     def preprocess(edge_program: ExportedProgram, compile_specs: list[CompileSpec]) -> PreprocessResult:

@@ -40,7 +40,8 @@ def conversions() -> ExecutorchProgramManager:
         return tuple(x.to(dtype) for dtype in (torch.int8, torch.int32, torch.int64, torch.float32, torch.bool))
 
     some = {name: dtype for name, dtype in DTYPES.items() if name in ("int8", "uint8", "int32", "float")}
-    # One dimension more than elements, so that each conversion starts from another dtype.
+    # The input has one dimension more than elements, so that each conversion starts from another
+    # dtype.
     return program({name: method(to_all, torch.ones(2, 3).to(dtype)) for name, dtype in some.items()})
 
 
