@@ -17,8 +17,9 @@ const char* CommandRegisters::Set(std::uint32_t opcode, std::uint32_t param) {
   if ((param & ~std::uint32_t{commands_.setting_bits[index]}) != 0) return kReservedValue;
   for (std::uint32_t i = 0; i < commands_.ternary_count; ++i) {
     const TernaryFields& fields = commands_.ternary[i];
-    if (fields.setting == index && (param & param >> 1 & fields.lower_bits) != 0)
+    if (fields.setting == index && (param & param >> 1 & fields.lower_bits) != 0) {
       return kReservedValue;
+    }
   }
   settings_[index] = static_cast<std::uint16_t>(param);
   MarkSet(index);

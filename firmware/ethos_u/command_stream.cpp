@@ -184,7 +184,7 @@ class StreamVerifier {
     }
     PILOTLIGHT_TRY(Access(kDmaReadChannel, source, {from, from + length}));
     if ((target & 0x100) == 0) return Access(kDmaWriteChannel, target, {to, to + length});
-    if (length != 0 && to + length > build_.internal_kib * 1024) {
+    if (length != 0 && to + length > std::int64_t{build_.internal_kib} * 1024) {
       return Bad("copies beyond the NPU's internal memory");
     }
     return Status::kOk;

@@ -73,8 +73,9 @@ const char* MapLayout::TileBytes(std::uint32_t tile, ByteRange& bytes) {
   const std::uint32_t rows = lower ? size_.height - upper_rows : upper_rows;
   if (rows == 0) return nullptr;
   const std::int64_t base = registers_.Address(map_.group, tile);
-  if (bricks_ && base % kBrickChannels != 0)
+  if (bricks_ && base % kBrickChannels != 0) {
     return "has NHCWB16 bricks that are not 16-byte aligned";
+  }
   bytes.begin = base + pixel_.begin + Below(rows, stride_y_) + Below(columns, stride_x_);
   bytes.end = base + pixel_.end + Above(rows, stride_y_) + Above(columns, stride_x_);
   return nullptr;

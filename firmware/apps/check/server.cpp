@@ -62,10 +62,12 @@ void Server::NewSession() {
 void Server::DescribeModel(const Frame& frame) {
   Reader reader(frame.payload);
   const std::uint8_t index = reader.U8();
-  if (!reader.complete())
+  if (!reader.complete()) {
     return session_.Refuse(frame, ErrorReason::kBadPayload, "DESCRIBE_MODEL: length");
-  if (index >= models_.size())
+  }
+  if (index >= models_.size()) {
     return session_.Refuse(frame, ErrorReason::kOutOfRange, "no such model");
+  }
   const ModelPort& model = *models_[index];
   const pilotlight_model_descriptor_t& about = model.descriptor();
   const Sha256Digest digest =
@@ -91,8 +93,9 @@ void Server::DescribeTensor(const Frame& frame) {
   if (!reader.complete() || direction > 1) {
     return session_.Refuse(frame, ErrorReason::kBadPayload, "DESCRIBE_TENSOR: length or direction");
   }
-  if (model >= models_.size())
+  if (model >= models_.size()) {
     return session_.Refuse(frame, ErrorReason::kOutOfRange, "no such model");
+  }
   const pilotlight_model_descriptor_t& about = models_[model]->descriptor();
   if (index >= (direction == 0 ? about.input_count : about.output_count)) {
     return session_.Refuse(frame, ErrorReason::kOutOfRange, "no such tensor");
@@ -262,10 +265,12 @@ void Server::ReadOutput(const Frame& frame) {
 void Server::Statistics(const Frame& frame) {
   Reader reader(frame.payload);
   const std::uint8_t index = reader.U8();
-  if (!reader.complete())
+  if (!reader.complete()) {
     return session_.Refuse(frame, ErrorReason::kBadPayload, "STATISTICS: length");
-  if (index >= models_.size())
+  }
+  if (index >= models_.size()) {
     return session_.Refuse(frame, ErrorReason::kOutOfRange, "no such model");
+  }
   const pilotlight_statistics_t memory = models_[index]->Statistics();
   const pilotlight_pool_use_t stack = device_.Stack();
   BodyWriter& answer = session_.Answer(frame);
@@ -282,8 +287,9 @@ void Server::Statistics(const Frame& frame) {
 }
 
 void Server::End(const Frame& frame) {
-  if (frame.payload.size() != 4)
+  if (frame.payload.size() != 4) {
     return session_.Refuse(frame, ErrorReason::kBadPayload, "END: length");
+  }
   BodyWriter& answer = session_.Answer(frame);
   answer.Bytes(session_.nonce());
   answer.U32(facts_.boot_id);
