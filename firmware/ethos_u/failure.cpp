@@ -113,58 +113,49 @@ bool DescribeProgram(const Failure& failure, Text& text) {
   }
 }
 
-void DescribeBusFault(const Failure& failure, Text& text) {
-  text << "bus fault on the " << ChannelName(reg::kStatusFaultingChannel.Get(failure.npu_status))
-       << " channel of AXI port " << reg::kStatusFaultingInterface.Get(failure.npu_status);
-  Progress(text, failure);
-}
-
 // Describes a failure of the NPU or of its deadline. No default, so that the compiler warns about
 // a new cause.
 void DescribeNpu(const Failure& failure, Text& text) {
   switch (failure.cause) {
     case Cause::kNone:
       text << "no failure";
-      break;
+      return;
     case Cause::kNoAnswer:
       text << "the NPU does not answer at its registers";
-      break;
+      return;
     case Cause::kResetStuck:
       text << "the NPU did not leave reset, STATUS ";
       text.Hex(failure.npu_status);
-      break;
+      return;
     case Cause::kWrongPrivilege:
       text << "the NPU did not take the requested security and privilege";
-      break;
+      return;
     case Cause::kUnknownProduct:
       text << "the driver does not know this NPU: ";
       Name(text, failure.hardware);
-      break;
+      return;
     case Cause::kTooLate:
       text << "the deadline had passed before the NPU was started";
-      break;
+      return;
     case Cause::kNoInterrupt:
       text << "no NPU interrupt before the deadline; " << StateAtDeadline(failure.npu_status);
-      Progress(text, failure);
       break;
     case Cause::kBusFault:
-      DescribeBusFault(failure, text);
+      text << "bus fault on the "
+           << ChannelName(reg::kStatusFaultingChannel.Get(failure.npu_status))
+           << " channel of AXI port " << reg::kStatusFaultingInterface.Get(failure.npu_status);
       break;
     case Cause::kParseFault:
       text << "the NPU could not decode a command";
-      Progress(text, failure);
       break;
     case Cause::kWeightFault:
       text << "the weight decoder found a malformed weight stream";
-      Progress(text, failure);
       break;
     case Cause::kEccFault:
       text << "ECC fault in the NPU's memory";
-      Progress(text, failure);
       break;
     case Cause::kStoppedEarly:
       text << "the NPU stopped without a fault before the end of the stream";
-      Progress(text, failure);
       break;
     case Cause::kBadBlob:
     case Cause::kBadPayload:
@@ -176,8 +167,9 @@ void DescribeNpu(const Failure& failure, Text& text) {
     case Cause::kMisalignedStream:
     case Cause::kMisalignedRegion:
     case Cause::kUnreachable:
-      break;  // DescribeProgram()
+      return;  // DescribeProgram()
   }
+  Progress(text, failure);
 }
 
 }  // namespace

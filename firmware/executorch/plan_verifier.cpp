@@ -60,7 +60,7 @@ Error PlanVerifier::VerifyBuffers() {
   const auto& sizes = *plan_.non_const_buffer_sizes();
   if (!IsAligned(sizes) || !bounds_.Take(sizes)) {
     return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
-                                "list of sizes is misaligned or shared");
+                                "list is missing, misaligned or shared");
   }
   for (; place_.index < sizes.size(); ++place_.index) {
     const std::int64_t size = sizes.Get(static_cast<flatbuffers::uoffset_t>(place_.index));
@@ -126,7 +126,7 @@ Error PlanVerifier::VerifyValue(const executorch_flatbuffer::EValue& value) {
                                   static_cast<int>(type));
   }
   return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
-                              "content is missing, misaligned or shared");
+                              "list is missing, misaligned or shared");
 }
 
 // Verifies lists whose items are indices of values. An index has 64 bits in a list of integers, and
@@ -136,7 +136,7 @@ Error PlanVerifier::VerifyItems(KernelTypes list_type, const void* list) {
     const auto* items = static_cast<const executorch_flatbuffer::IntList*>(list)->items();
     if (items == nullptr || !IsAligned(*items) || !bounds_.Take(*items)) {
       return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
-                                  "list of items is missing, misaligned or shared");
+                                  "list is missing, misaligned or shared");
     }
     for (const std::int64_t item : *items) {
       ET_CHECK_OK_OR_RETURN_ERROR(VerifyItem(list_type, item));
@@ -149,7 +149,7 @@ Error PlanVerifier::VerifyItems(KernelTypes list_type, const void* list) {
           : static_cast<const executorch_flatbuffer::OptionalTensorList*>(list)->items();
   if (items == nullptr || !bounds_.Take(*items)) {
     return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
-                                "list of items is missing or shared");
+                                "list is missing, misaligned or shared");
   }
   for (const std::int32_t item : *items) {
     if (item == kNoneItem && list_type == KernelTypes::OptionalTensorList) continue;
@@ -329,7 +329,7 @@ Error PlanVerifier::VerifyJump(const executorch_flatbuffer::JumpFalseCall& jump,
 Error PlanVerifier::VerifyIndices(const Indices* indices) {
   if (indices == nullptr || !bounds_.Take(*indices)) {
     return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram,
-                                "list of values is missing or shared");
+                                "list is missing, misaligned or shared");
   }
   if (indices->size() > UINT16_MAX) {
     return PILOTLIGHT_REFUSE_AT(place_, Error::InvalidProgram, "%u values, at most %u",

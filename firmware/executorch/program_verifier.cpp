@@ -38,7 +38,8 @@ Error VerifySubsegments(const executorch_flatbuffer::Program& program,
                                 CountOf(program.segments()));
   }
   if (!IsAligned(*offsets) || !bounds.Take(*offsets)) {
-    return PILOTLIGHT_REFUSE_AT(place, Error::InvalidProgram, "list is misaligned or shared");
+    return PILOTLIGHT_REFUSE_AT(place, Error::InvalidProgram,
+                                "list is missing, misaligned or shared");
   }
   for (const std::uint64_t offset : *offsets) {
     if (offset > segment->size()) {

@@ -160,7 +160,7 @@ def test_any_damaged_byte_of_a_dump_is_refused(faults: Callable[[str], bytes], e
 def test_a_dump_of_another_build_is_named_and_not_decoded(
     faults: Callable[[str], bytes], probe_image: Callable[[str], Path]
 ) -> None:
-    with pytest.raises(BadFaultDump, match="of another build") as caught:
+    with pytest.raises(BadFaultDump, match="belongs to another build") as caught:
         decode_fault(faults("null-write"), probe_image("corstone300-fvp"))
     assert "main" not in caught.value.report()
 

@@ -123,7 +123,10 @@ def test_an_export_for_another_npu_is_refused(elf: Path, float_build: Path, tmp_
             ("dtcm",),
             r"the program \(section \.model, 0x7000_0000 to \w+\) lies in ddr; the NPU reaches only dtcm",
         ),
-        (("dtcm", "itcm"), r"the arena \(section \.tensor_arena, \w+ to \w+\) lies in ddr; the NPU reaches only dtcm and itcm"),
+        (
+            ("dtcm", "itcm"),
+            r"the arena \(section \.tensor_arena, \w+ to \w+\) lies in ddr; the NPU reaches only dtcm and itcm",
+        ),
     ],
 )
 def test_memory_that_the_npu_does_not_reach_is_named(float_build: Path, visible: tuple[str, ...], said: str) -> None:

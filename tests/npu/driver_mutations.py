@@ -70,7 +70,7 @@ MUTATIONS = (
     Mutation(
         "copy: beyond the internal memory",
         STREAM,
-        "length != 0 && to + length > build_.internal_kib * 1024",
+        "length != 0 && to + length > std::int64_t{build_.internal_kib} * 1024",
         "false",
     ),
     Mutation("copy: of two dimensions", STREAM, "((source | target) & 0x600) != 0 || ", ""),

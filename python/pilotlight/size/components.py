@@ -20,7 +20,7 @@ _COMPONENTS = (
     ("delegate", r"libpilotlight_ethos_u\.a\((backend|blob)"),
     ("driver", r"libpilotlight_ethos_u\.a"),
     ("model API", r"libpilotlight_model\.a"),
-    ("protocol", r"libpilotlight_protocol\.a"),
+    ("protocol", r"libpilotlight_(protocol|console_session)\.a"),
     ("platform", r"libpilotlight_(platform|port|base|no_heap)\.a|firmware/platform"),
     (
         "C and C++ library",

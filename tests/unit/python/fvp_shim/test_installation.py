@@ -42,6 +42,6 @@ def test_installing_again_is_fine_and_arms_own_is_never_replaced(tmp_path: Path)
     install_executables(tmp_path)
     install_executables(tmp_path)
     (tmp_path / "FVP_Corstone_SSE-320").write_bytes(b"\x7fELF")
-    with pytest.raises(ConfigError, match="perhaps Arm's own"):
+    with pytest.raises(ConfigError, match="perhaps it is Arm's FVP"):
         install_executables(tmp_path)
     assert (tmp_path / "FVP_Corstone_SSE-320").read_bytes() == b"\x7fELF"
