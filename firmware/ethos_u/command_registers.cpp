@@ -13,16 +13,12 @@ const char* CommandRegisters::Set(std::uint32_t opcode, std::uint32_t param) {
   const std::uint32_t index =
       opcode < kFirstIfm2Setting ? opcode - kFirstSetting : opcode - kFirstIfm2Setting + kIfm2;
   const bool exists = opcode < kFirstIfm2Setting ? index < kIfm2 : index < kSettings;
-  if (!exists || commands_.setting_bits[index] == 0) return kUnknownCommand;
-  if ((param & ~std::uint32_t{commands_.setting_bits[index]}) != 0) return kReservedValue;
-  for (std::uint32_t i = 0; i < commands_.ternary_count; ++i) {
-    const TernaryFields& fields = commands_.ternary[i];
-    if (fields.setting == index && (param & param >> 1 & fields.lower_bits) != 0) {
-      return kReservedValue;
-    }
-  }
-  settings_[index] = static_cast<std::uint16_t>(param);
-  MarkSet(index);
+  const std::uint32_t setting_kind = exists ? commands_.setting_kinds[index] : 0;
+  if (setting_kind == 0) return kUnknownCommand;
+  const SettingKind& legal = kSettingKinds[setting_kind];
+  if ((param & ~std::uint32_t{legal.bits}) != 0) return kReservedValue;
+  if ((param & param >> 1 & legal.ternary_bits) != 0) return kReservedValue;
+  settings_[index] = kIsSet | param;
   return nullptr;
 }
 
@@ -33,30 +29,14 @@ const char* CommandRegisters::SetLong(std::uint32_t opcode, std::uint32_t param,
   const std::uint32_t place = opcode & 0xF;
   if (group >= kGroups || place >= kGroupSize) return kUnknownCommand;
   const std::uint32_t index = group * kGroupSize + place;
-  const std::uint32_t kind = commands_.payload_kinds[index];
-  if (kind == 0) return kUnknownCommand;
-  const PayloadKind& bits = kPayloadKinds[kind];
-  if ((param & ~std::uint32_t{bits.param_bits}) != 0 || (payload & ~bits.payload_bits) != 0) {
+  const std::uint32_t payload_kind = commands_.payload_kinds[index];
+  if (payload_kind == 0) return kUnknownCommand;
+  const PayloadKind& legal = kPayloadKinds[payload_kind];
+  if ((param & ~std::uint32_t{legal.param_bits}) != 0 || (payload & ~legal.payload_bits) != 0) {
     return kReservedValue;
   }
-  longs_[index] = static_cast<std::int64_t>(param) << 32 | payload;
-  MarkSet(kSettings + index);
+  longs_[index] = kLongIsSet | std::uint64_t{param} << 32 | payload;
   return nullptr;
-}
-
-void CommandRegisters::Use(std::uint32_t index) {
-  if ((set_[index / 32] >> index % 32 & 1) == 0) used_unset_ = true;
-}
-
-std::uint32_t CommandRegisters::Get(std::uint32_t setting) {
-  Use(setting);
-  return settings_[setting];
-}
-
-std::int64_t CommandRegisters::Address(std::uint32_t group, std::uint32_t place) {
-  const std::uint32_t index = group * kGroupSize + place;
-  Use(kSettings + index);
-  return longs_[index];
 }
 
 std::int64_t CommandRegisters::Stride(std::uint32_t group, std::uint32_t place) {

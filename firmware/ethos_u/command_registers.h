@@ -80,28 +80,36 @@ class CommandRegisters {
   const char* SetLong(std::uint32_t opcode, std::uint32_t param, std::uint32_t payload);
 
   // Read a register. A register that was never set reads as 0, and used_unset() becomes true.
-  std::uint32_t Get(std::uint32_t setting);
-  std::int64_t Address(std::uint32_t group, std::uint32_t place);
+  std::uint32_t Get(std::uint32_t setting) {
+    const std::uint32_t word = settings_[setting];
+    used_ &= word;
+    return word & ~kIsSet;
+  }
+  std::int64_t Address(std::uint32_t group, std::uint32_t place) {
+    const std::uint64_t word = longs_[group * kGroupSize + place];
+    used_ &= static_cast<std::uint32_t>(word >> 32);
+    return static_cast<std::int64_t>(word & ~kLongIsSet);
+  }
   // Like Address(), but returns a signed number of 40 bits.
   std::int64_t Stride(std::uint32_t group, std::uint32_t place);
 
   // Whether a length is set to more than 0. Does not count as a use.
   bool HasBytes(std::uint32_t group, std::uint32_t length) const {
-    return longs_[group * kGroupSize + length] != 0;
+    return (longs_[group * kGroupSize + length] & ~kLongIsSet) != 0;
   }
 
-  bool used_unset() const { return used_unset_; }
+  bool used_unset() const { return (used_ & kIsSet) == 0; }
 
  private:
-  void MarkSet(std::uint32_t index) { set_[index / 32] |= 1u << index % 32; }
-  void Use(std::uint32_t index);
+  // The top bit of each word says that the stream has set the register. Values have at most 16 or
+  // 40 bits.
+  static constexpr std::uint32_t kIsSet = 1u << 31;
+  static constexpr std::uint64_t kLongIsSet = std::uint64_t{kIsSet} << 32;
 
   const CommandSet& commands_;
-  bool used_unset_ = false;
-  std::uint16_t settings_[kSettings] = {};
-  // One bit per register: first the settings, then the registers with a payload.
-  std::uint32_t set_[(kSettings + kGroups * kGroupSize + 31) / 32] = {};
-  std::int64_t longs_[kGroups * kGroupSize] = {};
+  std::uint32_t used_ = kIsSet;  // Its top bit is lost when a register is used that was never set.
+  std::uint32_t settings_[kSettings] = {};
+  std::uint64_t longs_[kGroups * kGroupSize] = {};
 };
 
 }  // namespace pilotlight::ethos_u

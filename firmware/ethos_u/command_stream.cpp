@@ -116,6 +116,7 @@ class StreamVerifier {
     MapLayout layout(registers_, map, size);
     PILOTLIGHT_TRY(Accept(layout.Read()));
     for (std::uint32_t tile = 0; tile < kTiles; ++tile) {
+      if (layout.Columns(tile) == 0 || layout.Rows(tile) == 0) continue;
       ByteRange bytes;
       PILOTLIGHT_TRY(Accept(layout.TileBytes(tile, bytes)));
       PILOTLIGHT_TRY(Access(map.channel, registers_.Get(map.first + kRegion), bytes));

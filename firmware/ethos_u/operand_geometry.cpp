@@ -42,10 +42,16 @@ const char* MapLayout::Read() {
   const std::uint32_t precision = registers_.Get(map_.precision);
   const std::int64_t element_bytes = 1 << (precision >> map_.element_bit & 3);
   bricks_ = (precision & 0x40) != 0;
+  left_columns_ = Min(size_.width, registers_.Get(map_.first + kWidth0) + 1);
+  upper_rows_[0] = Min(size_.height, registers_.Get(map_.first + kHeight0) + 1);
+  // Without columns on the right, the hardware does not use this register.
+  if (left_columns_ < size_.width) {
+    upper_rows_[1] = Min(size_.height, registers_.Get(map_.first + kHeight1) + 1);
+  }
   stride_x_ = registers_.Stride(map_.group, kStrideX);
   stride_y_ = registers_.Stride(map_.group, kStrideY);
   const std::int64_t channel_bytes = size_.depth * element_bytes;
-  pixel_ = {0, channel_bytes};
+  pixel_end_ = channel_bytes;
   if (!bricks_) return nullptr;
 
   const std::int64_t brick_bytes = kBrickChannels * element_bytes;
@@ -53,31 +59,23 @@ const char* MapLayout::Read() {
   const std::int64_t stride_c = registers_.Stride(map_.group, kStrideC);
   const std::uint32_t full = (size_.depth - 1) / kBrickChannels;  // Bricks before the last one.
   const std::int64_t last = full * stride_c;
-  pixel_.end = last + channel_bytes - full * brick_bytes;
+  pixel_end_ = last + channel_bytes - full * brick_bytes;
   if (full != 0) {
-    pixel_.begin = last < 0 ? last : 0;
+    pixel_begin_ = last < 0 ? last : 0;
     const std::int64_t before = Above(full, stride_c) + brick_bytes;
-    if (before > pixel_.end) pixel_.end = before;
+    if (before > pixel_end_) pixel_end_ = before;
   }
   return nullptr;
 }
 
 const char* MapLayout::TileBytes(std::uint32_t tile, ByteRange& bytes) {
-  bytes = {};
-  const bool right = (tile & 1) != 0, lower = (tile & 2) != 0;
-  const std::uint32_t left_columns = Min(size_.width, registers_.Get(map_.first + kWidth0) + 1);
-  const std::uint32_t columns = right ? size_.width - left_columns : left_columns;
-  if (columns == 0) return nullptr;
-  const std::uint32_t split = registers_.Get(map_.first + (right ? kHeight1 : kHeight0)) + 1;
-  const std::uint32_t upper_rows = Min(size_.height, split);
-  const std::uint32_t rows = lower ? size_.height - upper_rows : upper_rows;
-  if (rows == 0) return nullptr;
+  const std::int64_t columns = Columns(tile), rows = Rows(tile);
   const std::int64_t base = registers_.Address(map_.group, tile);
   if (bricks_ && base % kBrickChannels != 0) {
     return "has NHCWB16 bricks that are not 16-byte aligned";
   }
-  bytes.begin = base + pixel_.begin + Below(rows, stride_y_) + Below(columns, stride_x_);
-  bytes.end = base + pixel_.end + Above(rows, stride_y_) + Above(columns, stride_x_);
+  bytes.begin = base + pixel_begin_ + Below(rows, stride_y_) + Below(columns, stride_x_);
+  bytes.end = base + pixel_end_ + Above(rows, stride_y_) + Above(columns, stride_x_);
   return nullptr;
 }
 

@@ -45,18 +45,33 @@ class MapLayout {
   // Reads the layout. Returns why the layout is refused, or null.
   const char* Read();
 
-  // Computes the bytes of a tile, 0..3, and returns why they are refused, or null. A tile without
-  // elements has no bytes, and uses no address.
+  // Elements of a tile, 0..3: upper left, upper right, lower left, lower right.
+  std::uint32_t Columns(std::uint32_t tile) const {
+    return IsRight(tile) ? size_.width - left_columns_ : left_columns_;
+  }
+  std::uint32_t Rows(std::uint32_t tile) const {
+    const std::uint32_t upper = upper_rows_[tile & 1];
+    return IsLower(tile) ? size_.height - upper : upper;
+  }
+
+  // Computes the bytes of a tile that has elements. Returns why they are refused, or null.
   const char* TileBytes(std::uint32_t tile, ByteRange& bytes);
 
  private:
+  static bool IsRight(std::uint32_t tile) { return (tile & 1) != 0; }
+  static bool IsLower(std::uint32_t tile) { return (tile & 2) != 0; }
+
   CommandRegisters& registers_;
   const FeatureMap& map_;
   const Extent& size_;
   bool bricks_ = false;
+  std::uint32_t left_columns_ = 0;
+  std::uint32_t upper_rows_[2] = {};  // Of the left and of the right tiles.
   std::int64_t stride_x_ = 0;
   std::int64_t stride_y_ = 0;
-  ByteRange pixel_ = {};  // The channels of one pixel, relative to its address.
+  // The bytes of a pixel's channels, relative to its address.
+  std::int64_t pixel_begin_ = 0;
+  std::int64_t pixel_end_ = 0;
 };
 
 }  // namespace pilotlight::ethos_u

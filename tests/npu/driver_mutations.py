@@ -50,12 +50,9 @@ class Mutation:
     after: str
 
 
-STREAM, REGISTERS, GEOMETRY, ACCESS = (
-    "command_stream.cpp",
-    "command_registers.cpp",
-    "operand_geometry.cpp",
-    "region_access.cpp",
-)
+STREAM, ACCESS = "command_stream.cpp", "region_access.cpp"
+REGISTERS, REGISTERS_HEADER = "command_registers.cpp", "command_registers.h"
+GEOMETRY, GEOMETRY_HEADER = "operand_geometry.cpp", "operand_geometry.h"
 BLOB, PAYLOAD, BACKEND, NPU = "blob.cpp", "payload.cpp", "backend.cpp", "npu.cpp"
 MUTATIONS = (
     Mutation("access: beyond the end", ACCESS, "begin >= 0 && end <= size", "begin >= 0"),
@@ -93,28 +90,36 @@ MUTATIONS = (
     Mutation("kernel: pads more than it covers", GEOMETRY, "size < padding", "false"),
     Mutation("bricks: columns that are none", GEOMETRY, "stride_x_ != brick_bytes", "false"),
     Mutation("bricks: off their alignment", GEOMETRY, "bricks_ && base % kBrickChannels != 0", "false"),
-    Mutation("bricks: those before the last", GEOMETRY, "before > pixel_.end", "false"),
+    Mutation("bricks: those before the last", GEOMETRY, "before > pixel_end_", "false"),
     Mutation("strides: negative ones", GEOMETRY, "stride < 0 ? (count - 1) * stride : 0", "0"),
     Mutation(
-        "tiles: the lower ones", GEOMETRY, "lower ? size_.height - upper_rows : upper_rows", "lower ? 0 : upper_rows"
+        "tiles: the lower ones",
+        GEOMETRY_HEADER,
+        "IsLower(tile) ? size_.height - upper : upper",
+        "IsLower(tile) ? 0 : upper",
     ),
     Mutation(
         "tiles: the right ones",
-        GEOMETRY,
-        "right ? size_.width - left_columns : left_columns",
-        "right ? 0 : left_columns",
+        GEOMETRY_HEADER,
+        "IsRight(tile) ? size_.width - left_columns_ : left_columns_",
+        "IsRight(tile) ? 0 : left_columns_",
     ),
-    Mutation("registers: left from another stream", REGISTERS, "used_unset_ = true", "used_unset_ = false"),
+    Mutation("registers: left from another stream", REGISTERS_HEADER, "(used_ & kIsSet) == 0", "false"),
     Mutation(
         "registers: reserved bits",
         REGISTERS,
-        "(param & ~std::uint32_t{commands_.setting_bits[index]}) != 0",
+        "(param & ~std::uint32_t{legal.bits}) != 0",
         "false",
     ),
-    Mutation("registers: reserved values", REGISTERS, " && (param & param >> 1 & fields.lower_bits) != 0", " && false"),
-    Mutation("registers: index of a short one", REGISTERS, "!exists || commands_", "commands_"),
+    Mutation("registers: reserved values", REGISTERS, "(param & param >> 1 & legal.ternary_bits) != 0", "false"),
+    Mutation(
+        "registers: index of a short one",
+        REGISTERS,
+        "exists ? commands_.setting_kinds[index] : 0",
+        "commands_.setting_kinds[index]",
+    ),
     Mutation("registers: index of a long one", REGISTERS, "group >= kGroups || place", "place"),
-    Mutation("registers: of U65 alone", REGISTERS, "kind == 0", "false"),
+    Mutation("registers: of U65 alone", REGISTERS, "payload_kind == 0", "false"),
     Mutation("operations: unknown modes", STREAM, "param > range->last_param", "false"),
     Mutation("stream: cut off in a command", STREAM, "stream_.size() - next < 4", "false"),
     Mutation("blob: block longer than the blob", BLOB, "length > bytes_.size() - at)", "false)"),

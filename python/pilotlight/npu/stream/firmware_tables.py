@@ -92,10 +92,26 @@ class _Tables:
         return "\n".join(lines)
 
 
-def _kinds(products: Iterable[Product]) -> list[int]:
+def _payload_kinds(products: Iterable[Product]) -> list[int]:
     """Return the distinct bit sets of registers with a payload. The first is 0: no register."""
     found = {_bits(command) for product in products for command in product.commands if command.has_payload}
     return [0, *sorted(found)]
+
+
+def _setting(command: Command) -> tuple[int, int]:
+    """Return the legal bits of a register without a payload, and its ternary fields."""
+    return _bits(command) & ~_forbidden(command), _ternary(command)
+
+
+def _setting_kinds(products: Iterable[Product]) -> list[tuple[int, int]]:
+    """Return the distinct kinds of registers without a payload. The first is (0, 0): no register."""
+    found = {
+        _setting(command)
+        for product in products
+        for command in product.commands
+        if not command.has_payload and not command.starts_operation
+    }
+    return [(0, 0), *sorted(found)]
 
 
 def header(products: Iterable[Product], configurations: Iterable[Configuration]) -> str:
@@ -105,34 +121,33 @@ def header(products: Iterable[Product], configurations: Iterable[Configuration])
         f"{{{products.index(row.product)}, {row.cores}, {row.macs_per_cycle}, {row.shram_kib}}}"
         for row in configurations
     )
-    tables, kinds = _Tables(), _kinds(products)
+    tables, setting_kinds, payload_kinds = _Tables(), _setting_kinds(products), _payload_kinds(products)
     sets = []
     for product in products:
-        words, pairs = [0] * _WORD_REGISTERS, [0] * _WORD_REGISTERS
-        payloads, operations = [0] * len(_GROUPS) * _GROUP_SIZE, {}
+        settings, payloads = [0] * _WORD_REGISTERS, [0] * len(_GROUPS) * _GROUP_SIZE
+        operations = {}
         for command in product.commands:
             if command.starts_operation:
                 operations[command.opcode] = max((field.highest for field in command.fields), default=0)
             elif command.has_payload:
-                payloads[_payload_index(command)] = kinds.index(_bits(command))
+                payloads[_payload_index(command)] = payload_kinds.index(_bits(command))
             else:
-                words[_word_index(command)] = _bits(command) & ~_forbidden(command)
-                pairs[_word_index(command)] = _ternary(command)
-        ternary = [f"{{{index}, {lower:#x}}}" for index, lower in enumerate(pairs) if lower]
+                settings[_word_index(command)] = setting_kinds.index(_setting(command))
         ranges = [f"{{{opcode:#05x}, {last:#06x}}}" for opcode, last in sorted(operations.items())]
         names = (
-            tables.name("std::uint16_t", "Bits", (f"{bits:#06x}" for bits in words)),
-            tables.name("TernaryFields", "Ternary", ternary),
+            tables.name("std::uint8_t", "Settings", map(str, settings)),
             tables.name("std::uint8_t", "Payloads", map(str, payloads)),
             tables.name("OperationRange", "Operations", ranges),
         )
-        sets.append(f"    {{{', '.join(names)}, {len(ternary)}, {len(ranges)}}},  // {product.name}")
-    kind_rows = ",\n    ".join(f"{{{bits & 0xFFFF:#06x}, {bits >> _PARAM_BITS:#010x}}}" for bits in kinds)
+        sets.append(f"    {{{', '.join(names)}, {len(ranges)}}},  // {product.name}")
     return _HEADER.format(
         words=_WORD_REGISTERS,
         payloads=len(_GROUPS) * _GROUP_SIZE,
         tables=tables.definitions(),
-        kinds=kind_rows,
+        setting_kinds=",\n    ".join(f"{{{bits:#06x}, {lower:#06x}}}" for bits, lower in setting_kinds),
+        payload_kinds=",\n    ".join(
+            f"{{{bits & 0xFFFF:#06x}, {bits >> _PARAM_BITS:#010x}}}" for bits in payload_kinds
+        ),
         sets="\n".join(sets),
         set_count=len(sets),
         facts="\n".join(
@@ -154,10 +169,11 @@ _HEADER = """\
 
 namespace pilotlight::ethos_u {{
 
-// A register with two-bit fields whose value 3 is illegal, and the lower bit of each such field.
-struct TernaryFields {{
-  std::uint16_t setting;
-  std::uint16_t lower_bits;
+// The bits of a register without a payload. ternary_bits: the lower bit of each field that has two
+// bits and whose value 3 is illegal.
+struct SettingKind {{
+  std::uint16_t bits;
+  std::uint16_t ternary_bits;
 }};
 
 // A command other than NPU_SET, and the highest value of its parameter.
@@ -173,17 +189,17 @@ struct PayloadKind {{
 }};
 
 struct CommandSet {{
-  const std::uint16_t* setting_bits;  // [{words}], by register index; 0: no such register.
-  const TernaryFields* ternary;
+  const std::uint8_t* setting_kinds;  // [{words}], by register index; 0: no such register.
   const std::uint8_t* payload_kinds;  // [{payloads}], by group and place; 0: no such register.
   const OperationRange* operations;
-  std::uint8_t ternary_count;
   std::uint8_t operation_count;
 }};
 
 {tables}
+inline constexpr SettingKind kSettingKinds[] = {{
+    {setting_kinds}}};
 inline constexpr PayloadKind kPayloadKinds[] = {{
-    {kinds}}};
+    {payload_kinds}}};
 
 // By CONFIG.product.
 inline constexpr CommandSet kCommandSets[] = {{
