@@ -65,44 +65,41 @@ void Server::DescribeModel(const Frame& frame) {
   if (!reader.complete()) {
     return session_.Refuse(frame, ErrorReason::kBadPayload, "DESCRIBE_MODEL: length");
   }
-  if (index >= models_.size()) {
-    return session_.Refuse(frame, ErrorReason::kOutOfRange, "no such model");
-  }
-  const ModelPort& model = *models_[index];
-  const pilotlight_model_descriptor_t& about = model.descriptor();
+  const ModelPort* model = FindModel(frame, index);
+  if (model == nullptr) return;
+  const pilotlight_model_descriptor_t& about = model->descriptor();
   const Sha256Digest digest =
       Sha256({reinterpret_cast<const std::byte*>(about.pte), about.pte_size_bytes});
   BodyWriter& answer = session_.Answer(frame);
   answer.U8(index);
-  answer.U8(static_cast<std::uint8_t>(model.status()));
+  answer.U8(static_cast<std::uint8_t>(model->status()));
   answer.U8(static_cast<std::uint8_t>(about.input_count));
   answer.U8(static_cast<std::uint8_t>(about.output_count));
   answer.U32(about.pte_size_bytes);
   answer.Bytes(digest.bytes);
   answer.String(about.name);
   answer.String(about.npu_config);
-  answer.String(model.status_text());
+  answer.String(model->status_text());
   session_.Send();
 }
 
 void Server::DescribeTensor(const Frame& frame) {
   Reader reader(frame.payload);
-  const std::uint8_t model = reader.U8();
+  const std::uint8_t number = reader.U8();
   const std::uint8_t direction = reader.U8();
   const std::uint8_t index = reader.U8();
   if (!reader.complete() || direction > 1) {
     return session_.Refuse(frame, ErrorReason::kBadPayload, "DESCRIBE_TENSOR: length or direction");
   }
-  if (model >= models_.size()) {
-    return session_.Refuse(frame, ErrorReason::kOutOfRange, "no such model");
-  }
-  const pilotlight_model_descriptor_t& about = models_[model]->descriptor();
+  const ModelPort* model = FindModel(frame, number);
+  if (model == nullptr) return;
+  const pilotlight_model_descriptor_t& about = model->descriptor();
   if (index >= (direction == 0 ? about.input_count : about.output_count)) {
     return session_.Refuse(frame, ErrorReason::kOutOfRange, "no such tensor");
   }
   const pilotlight_tensor_info_t& tensor = (direction == 0 ? about.inputs : about.outputs)[index];
   BodyWriter& answer = session_.Answer(frame);
-  answer.U8(model);
+  answer.U8(number);
   answer.U8(direction);
   answer.U8(index);
   answer.U8(tensor.dtype);
@@ -268,10 +265,9 @@ void Server::Statistics(const Frame& frame) {
   if (!reader.complete()) {
     return session_.Refuse(frame, ErrorReason::kBadPayload, "STATISTICS: length");
   }
-  if (index >= models_.size()) {
-    return session_.Refuse(frame, ErrorReason::kOutOfRange, "no such model");
-  }
-  const pilotlight_statistics_t memory = models_[index]->Statistics();
+  const ModelPort* model = FindModel(frame, index);
+  if (model == nullptr) return;
+  const pilotlight_statistics_t memory = model->Statistics();
   const pilotlight_pool_use_t stack = device_.Stack();
   BodyWriter& answer = session_.Answer(frame);
   answer.U32(memory.method_pool.used_bytes);
@@ -318,17 +314,17 @@ void Server::ForgetTensors() {
   for (std::uint32_t& filled : filled_bytes_) filled = 0;
 }
 
+ModelPort* Server::FindModel(const Frame& request, std::uint8_t index) {
+  if (index < models_.size()) return models_[index];
+  session_.Refuse(request, ErrorReason::kOutOfRange, "no such model");
+  return nullptr;
+}
+
 ModelPort* Server::OpenModel(const Frame& request, std::uint8_t index) {
-  if (index >= models_.size()) {
-    session_.Refuse(request, ErrorReason::kOutOfRange, "no such model");
-    return nullptr;
-  }
-  ModelPort& model = *models_[index];
-  if (model.status() != Status::kOk) {
-    session_.Refuse(request, ErrorReason::kNotOpen, model.status_text(), model.status());
-    return nullptr;
-  }
-  return &model;
+  ModelPort* model = FindModel(request, index);
+  if (model == nullptr || model->status() == Status::kOk) return model;
+  session_.Refuse(request, ErrorReason::kNotOpen, model->status_text(), model->status());
+  return nullptr;
 }
 
 }  // namespace pilotlight::check

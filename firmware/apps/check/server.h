@@ -63,8 +63,9 @@ class Server {
   void ForgetTensors();
   void SendRun(std::uint16_t sequence);
 
-  // Returns the model if it exists and is loaded. Otherwise refuses the request and returns
-  // nullptr.
+  // Return the model if it exists, or if it exists and is loaded. Otherwise refuse the request and
+  // return nullptr.
+  ModelPort* FindModel(const protocol::Frame& request, std::uint8_t index);
   ModelPort* OpenModel(const protocol::Frame& request, std::uint8_t index);
 
   const DeviceFacts& facts_;
