@@ -56,6 +56,7 @@ _FUZZ = "tests/fuzz/test_fuzz_mutations.py"
 FIRMWARE: dict[str, tuple[Stage, ...]] = {
     "firmware/apps/check": (_pytest(_FUZZ, "-k", "frames"), _pytest("tests/hil/test_never_a_false_pass.py")),
     "firmware/base": (_pytest(_FUZZ),),
+    "firmware/console_session": (_pytest("tests/emulator/test_links.py"), _pytest("tests/emulator/test_faults.py")),
     "firmware/ethos_u": (
         _pytest("tests/npu/test_register_map.py"),
         _pytest("tests/npu/test_driver_verification.py"),
@@ -82,9 +83,11 @@ _BOARD = (_pytest("tests/emulator/test_faults.py"), _pytest("tests/hil/test_neve
 # Tests by part of the package that run it in other processes, which coverage.py does not see.
 PACKAGE: dict[str, tuple[Stage, ...]] = {
     "boards": _EXAMPLES,
+    "build_folder": _EXAMPLES,
     "builder": _EXAMPLES,
     "check": _BOARD,
     "codegen": _EXAMPLES,
+    "elf": (_pytest("tests/hil/test_size.py"), _pytest("tests/emulator/test_faults.py")),
     "fault": _BOARD,
     "fvp_shim": (_pytest("tests/emulator/upstream/test_shim.py"),),
     "kernels": (_pytest("tests/unit/python/kernels"),),
