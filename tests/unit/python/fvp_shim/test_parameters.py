@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-import doctest
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from pilotlight.errors import ConfigError
-from pilotlight.fvp_shim import parameters, run
 from pilotlight.fvp_shim.parameters import parse_arguments
 from pilotlight.fvp_shim.run import semihosting_option
 
@@ -105,9 +102,3 @@ def test_what_is_wrong_is_named(line: list[str], message: str) -> None:
 
 def test_comma_in_an_argument_survives_the_emulators_option_syntax() -> None:
     assert semihosting_option(("run", "-i", "a,b")) == "enable=on,target=native,arg=run,arg=-i,arg=a,,b"
-
-
-@pytest.mark.parametrize("module", [parameters, run])
-def test_the_documentation_s_examples_are_true(module: ModuleType) -> None:
-    result = doctest.testmod(module)
-    assert result.attempted and not result.failed
