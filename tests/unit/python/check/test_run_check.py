@@ -111,7 +111,8 @@ NEVER_A_PASS: dict[str, tuple[int, str, dict[str, Any]]] = {
     "no build id": (43, "the target runs build (none)", {"build_id": ""}),
     "another program": (
         40,
-        "the program in the device's memory is not the exported one: SHA-256 5203fea700d97190…, exported 50fda23bf0a5115d…",
+        "the program in the device's memory is not the exported one: SHA-256 5203fea700d97190…, "
+        "exported 50fda23bf0a5115d…",
         {"pte": b"the progran"},
     ),
     "another model": (43, "the image holds other, not fake", {"model_name": "other"}),
