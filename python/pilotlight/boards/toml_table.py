@@ -53,7 +53,7 @@ class Table:
             self.fail(key, f"must be one of {', '.join(allowed)}")
         return str(value)
 
-    def number(self, key: str, low: int = 0, high: int = 2**40) -> int:
+    def number(self, key: str, low: int, high: int) -> int:
         value = self._get(key, int, "a whole number")
         if not low <= value <= high:
             self.fail(key, f"must lie in {_as_written(key, low)}..{_as_written(key, high)}")

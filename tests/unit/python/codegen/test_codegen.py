@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -233,17 +232,3 @@ def test_two_models_of_one_name_are_refused(make_bundle, host, tmp_path):
     bundle = make_bundle()
     with pytest.raises(ConfigError, match="two models of the image are named cnn"):
         generate_models([bundle, bundle], host, "package", tmp_path)
-
-
-def test_command_writes_the_same_and_fails_with_the_errors_code(make_bundle, tmp_path):
-    bundle = make_bundle()
-    command = [shutil.which("python") or "python3", "-m", "pilotlight.codegen", str(bundle)]
-    command += ["--board", "qemu-corstone300", "--runtime", "ours", "--out", str(tmp_path / "out")]
-    assert subprocess.run(command).returncode == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "model_cnn.h",
-        "model_cnn.c",
-        "model_cnn.S",
-    }
-    (bundle / "model.json").unlink()
-    assert subprocess.run(command, capture_output=True).returncode == ConfigError.exit_code

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from executorch.backends.arm.common.annotation_meta import ArmAnnotationInfo
 from executorch.backends.arm.ethosu import EthosUCompileSpec
 from executorch.backends.arm.quantizer import EthosUQuantizer, get_symmetric_quantization_config
 from executorch.backends.xnnpack.quantizer import xnnpack_quantizer as xnnpack
@@ -226,3 +227,32 @@ def test_an_operator_between_two_ranges_is_right_wherever_it_runs(
             # differently.
             assert (wanted - got).abs().max() <= 0.06 / second[0] + 1
             assert wanted.numel() < 100 or (wanted != got).float().mean() < 0.05
+
+
+def quantised(x: torch.Tensor, scale: float) -> torch.Tensor:
+    arguments = (scale, 0, -128, 127, torch.int8)
+    integers = torch.ops.quantized_decomposed.quantize_per_tensor.default(x, *arguments)
+    result: torch.Tensor = torch.ops.quantized_decomposed.dequantize_per_tensor.default(integers, *arguments)
+    return result
+
+
+class BetweenRanges(nn.Module):
+    """A layer and `after` between two ranges, without a range of their own in between."""
+
+    def __init__(self, after: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.weight, self.after = nn.Parameter(torch.ones(8, 3, 3, 3)), after
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        layer = nn.functional.conv2d(quantised(x, 0.05), quantised(self.weight, 0.01))
+        return quantised(self.after(layer), 0.03)
+
+
+@pytest.mark.parametrize(("after", "expected"), [(torch.relu, True), (torch.neg, False)])
+def test_of_the_operators_after_a_layer_only_an_activation_counts_as_quantised_with_it(
+    after: Callable[[torch.Tensor], torch.Tensor], expected: bool
+) -> None:
+    module = torch.export.export(BetweenRanges(after).eval(), (SAMPLES[:1],)).module(check_guards=False)
+    kept = with_kept_ranges(captured(module)[0].graph, ())
+    node = next(node for node in kept.graph.nodes if after.__name__ in str(node.target))
+    assert (ArmAnnotationInfo.CUSTOM_META_KEY in node.meta.get("custom", {})) is expected
