@@ -158,3 +158,29 @@ def test_a_norm_that_upstream_folds_into_its_convolution_is_left_to_it() -> None
     program, x = captured(nn.Sequential(nn.Conv2d(4, 3, 3), settled(nn.BatchNorm2d(3))), PLANE)
     assert rewrite(program, [(x,)]) == []
     assert "aten.batch_norm.default" in targets(program.graph)
+
+
+class NormOfLinear(nn.Module):
+    """with_bias: of the linear layer. read_twice: something besides the norm reads the layer."""
+
+    def __init__(self, with_bias: bool, read_twice: bool) -> None:
+        super().__init__()
+        self.layer, self.norm = nn.Linear(8, 6, bias=with_bias), settled(nn.BatchNorm1d(6))
+        self.read_twice = read_twice
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.layer(x)
+        return self.norm(x) + x if self.read_twice else self.norm(x)
+
+
+@pytest.mark.parametrize("with_bias", [True, False])
+@pytest.mark.parametrize("read_twice", [True, False])
+def test_a_norm_after_a_linear_becomes_its_weights_unless_the_linear_is_read_twice(
+    with_bias: bool, read_twice: bool
+) -> None:
+    program, x = captured(NormOfLinear(with_bias, read_twice).eval(), ROWS)
+    fold_constants(program.graph)
+    assert rewrite(program, [(x,)])
+    fold_constants(program.graph)
+    assert ("aten.mul.Tensor" in targets(program.graph)) is read_twice
+    assert "aten.linear.default" in targets(program.graph)
