@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -265,3 +266,11 @@ def test_a_model_that_depends_on_chance_is_refused(place: Place) -> None:
 
     with pytest.raises(ModelError, match="computes something else"):
         place(Chance(), torch.randn(1, 4))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"), [((3,), "add at net.py:4"), ((3, 5), "2 operators, from add at net.py:4")]
+)
+def test_progress_names_the_first_of_several_operators(numbers: tuple[int, ...], expected: str) -> None:
+    attempts: Any = SimpleNamespace(captured=SimpleNamespace(operators={3: "add at net.py:4", 5: "mul at net.py:5"}))
+    assert Attempts._listed(attempts, dict.fromkeys(numbers, "reason")) == expected
