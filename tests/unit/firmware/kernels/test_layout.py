@@ -323,3 +323,9 @@ def test_what_does_not_fit_is_refused(check: Check) -> None:
     check.refuses("aten::full.out", [2, -3], 1, outputs=other)
     check.refuses("aten::arange.start_out", 0, 6, 0, outputs=[Output((6,), torch.int32)])
     check.refuses("aten::arange.out", 2.5, outputs=[Output((3,), torch.int32)])
+
+
+@pytest.mark.parametrize("index", [3, -4])
+def test_an_index_beyond_the_dimension_is_refused(check: Check, index: int) -> None:
+    tensor = values(torch.float32, 2, 3)
+    check.refuses("aten::select_copy.int_out", tensor, 1, index, outputs=[Output((2,), torch.float32)])
