@@ -8,7 +8,8 @@ functional operator (aten::add.Tensor for aten::add.out), and determines which o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import kernel_library
@@ -49,6 +50,13 @@ def functional(operator: str, schema: torch.FunctionSchema) -> Callable[..., Any
         if types[: len(wanted)] == same and set(names[len(wanted) :]) <= _FACTORY_OPTIONS:
             return getattr(packet, overload)  # type: ignore[no-any-return]
     raise AssertionError(f"{operator} has no functional counterpart: give golden=")
+
+
+def _of_any_shape(outputs: Sequence[Output]) -> Iterator[list[Output]]:
+    """Yield the outputs once for each rank, with room for every result in the tests of refusals."""
+    for rank in range(6):
+        shape = (12,) * rank
+        yield [replace(output, shape=shape, bound=shape, order=None) for output in outputs]
 
 
 class Check:
@@ -124,9 +132,33 @@ class Check:
         temp_bytes: int = 1 << 20,
         **kwargs: Any,
     ) -> None:
-        """Assert that the kernel fails with `error` and does not write its outputs."""
+        """Assert that the kernel fails with `error`, whatever the shape of the outputs, and writes
+        nothing.
+
+        With `outputs` alone, the kernel might fail only because the result does not fit.
+        """
+        for given in (outputs, *_of_any_shape(outputs)):
+            self._refuses(operator, args, kwargs, given, error, temp_bytes)
+
+    def refuses_outputs(self, operator: str, *args: Any, outputs: Sequence[Output]) -> None:
+        """Assert that the kernel refuses the shapes of `outputs`, and nothing else."""
+        self._refuses(operator, args, {}, outputs, Error.InvalidArgument, 1 << 20)
+        schema = self._schemas[operator]
+        found = {self._call(operator, schema, args, {}, given, 1 << 20)[0] for given in _of_any_shape(outputs)}
+        assert Error.Ok in found, f"{operator} refuses these arguments with outputs of any shape"
+
+    def _refuses(
+        self,
+        operator: str,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        outputs: Sequence[Output],
+        error: Error,
+        temp_bytes: int,
+    ) -> None:
         found, results = self._call(operator, self._schemas[operator], args, kwargs, outputs, temp_bytes)
-        what = f"{operator}({', '.join(_describe(v) for v in (*args, *kwargs.values()))})"
+        shapes = ", ".join(str(output.shape) for output in outputs)
+        what = f"{operator}({', '.join(_describe(v) for v in (*args, *kwargs.values()))}) into {shapes}"
         assert found == error, f"{what} gave {found.name}, not {error.name}"
         for result in results:
             untouched = result.contiguous().view(-1).view(torch.uint8) if result.numel() else result

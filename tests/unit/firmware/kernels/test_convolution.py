@@ -154,7 +154,7 @@ def test_convolutions_that_make_no_sense_are_refused(check: Check) -> None:
     check.refuses(CONVOLUTION, image, weight.double(), None, one, none, one, False, none, 1, outputs=out)
     check.refuses(CONVOLUTION, image[:, :, :2, :2], weight, None, one, none, one, False, none, 1, outputs=out)
     check.refuses(CONVOLUTION, image, weight[:, :, 0], None, one, none, one, False, none, 1, outputs=out)
-    check.refuses(
+    check.refuses_outputs(
         CONVOLUTION, image, weight, None, one, none, one, False, none, 1, outputs=[Output((1, 2, 3, 4), torch.float32)]
     )
     check.refuses(

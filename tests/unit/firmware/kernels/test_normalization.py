@@ -84,7 +84,7 @@ def test_normalisations_that_do_not_fit_are_refused(check: Check) -> None:
     check.refuses(LAYER, values, [2, 2, 4], None, None, 1e-5, outputs=layer)
     check.refuses(LAYER, values, [4], torch.ones(3), None, 1e-5, outputs=layer)
     check.refuses(LAYER, values, [4], None, four.double(), 1e-5, outputs=layer)
-    check.refuses(LAYER, values, [4], None, None, 1e-5, outputs=[good, channels, rows])
+    check.refuses_outputs(LAYER, values, [4], None, None, 1e-5, outputs=[good, channels, rows])
     check.refuses(GROUP, values, None, None, 2, 4, 1, 3, 1e-5, outputs=[good, groups, groups])
     check.refuses(GROUP, values, None, None, 2, 4, 1, 0, 1e-5, outputs=[good, groups, groups])
     check.refuses(GROUP, values, None, None, 2, 4, 2, 2, 1e-5, outputs=[good, groups, groups])

@@ -53,9 +53,10 @@ def test_sizes_that_make_no_image_are_refused(check: Check) -> None:
         (None, [0.0, 2.0]),
         (None, [float("nan"), 2.0]),
         (None, [1e300, 2.0]),
-        ([4, 5], None),
     ):
         check.refuses(NEAREST, image, size, scales, outputs=out)
         check.refuses(BILINEAR, image, size, False, scales, outputs=out)
+    check.refuses_outputs(NEAREST, image, [4, 5], None, outputs=out)
+    check.refuses_outputs(BILINEAR, image, [4, 5], False, None, outputs=out)
     check.refuses(NEAREST, image[0], [4, 4], None, outputs=[Output((1, 4, 4), torch.float32)])
     check.refuses(BILINEAR, image.int(), [4, 4], False, None, outputs=[Output((1, 1, 4, 4), torch.int32)])
