@@ -17,6 +17,9 @@ from typing import Any
 from elftools.elf.elffile import ELFFile
 from locked import locked
 
+from pilotlight.build_folder import BuildFolder
+from pilotlight.stack import load_bound
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILDS = ROOT / "build" / "hil"
 RESIDUAL = Path(__file__).with_name("residual.py")
@@ -57,6 +60,8 @@ def build(name: str, *arguments: str | Path) -> Path:
     with locked(folder):
         outcome = run("build", "-d", folder, *arguments)
     assert outcome.code == 0, outcome.out + outcome.err
+    bound = load_bound(BuildFolder(folder).stack_bound)
+    assert bound is None or bound.is_complete, (bound.unresolved, bound.recursive, bound.unsized)
     return folder
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.builder.inputs import gather, watched_paths, what_changed
+from pilotlight.builder.object_cache import as_make_rule
 from pilotlight.bundle import expectations_sha256, load_model_info
 from pilotlight.errors import ConfigError
 from pilotlight.export_options import ExportOptions
@@ -24,6 +25,23 @@ if TYPE_CHECKING:
 
 _RECORD = "inputs.json"
 _PACKAGE = Path(__file__).resolve().parents[1]
+# All modules of the package that the exporter imports.
+EXPORTER_MODULES = (
+    "export/**/*.py",
+    "npu/**/*.py",
+    "pte/**/*.py",
+    "bundle.py",
+    "deadline.py",
+    "debug_info.py",
+    "errors.py",
+    "export_options.py",
+    "files.py",
+    "kernels/kernel_list.py",
+    "model_spec.py",
+    "npu_names.py",
+    "paths.py",
+    "progress.py",
+)
 
 
 class _OpenedFiles:
@@ -57,11 +75,16 @@ def _record_opened_files() -> Iterator[set[Path]]:
         _opened.recording = None
 
 
+def exporter_sources() -> Iterator[Path]:
+    """Yield the Python files that a bundle depends on, in a fixed order."""
+    for pattern in EXPORTER_MODULES:
+        yield from sorted(_PACKAGE.glob(pattern))
+
+
 def _exporter_hash() -> str:
     """Return a hash of the exporter's sources and the pinned versions."""
     digest = hashlib.sha256((ROOT / "python" / "requirements.txt").read_bytes())
-    parts = [_PACKAGE / name for name in ("bundle.py", "debug_info.py", "kernels/kernel_list.py", "model_spec.py")]
-    for path in [*sorted((_PACKAGE / "export").rglob("*.py")), *parts]:
+    for path in exporter_sources():
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -123,5 +146,4 @@ def export_if_needed(
 def write_depfile(bundle: Path, output: Path, depfile: Path) -> None:
     """Write the recorded inputs as a depfile in make's format for `output`."""
     record = json.loads((bundle / _RECORD).read_text(encoding="utf-8"))
-    names = " ".join(path.replace(" ", "\\ ") for path in watched_paths(record["inputs"]))
-    depfile.write_text(f"{str(output).replace(' ', chr(92) + ' ')}: {names}\n", encoding="utf-8")
+    depfile.write_bytes(as_make_rule(str(output), watched_paths(record["inputs"])))

@@ -243,7 +243,7 @@ class Cache:
             content = body[at : at + size]
             _write(outputs[kind], compilation.here(content.decode()).encode() if kind in _BESIDE else content)
             at += size
-        _write(compilation.dependencies, _as_make_rule(compilation.object, files))
+        _write(compilation.dependencies, as_make_rule(compilation.object, files))
         return True
 
 
@@ -264,7 +264,9 @@ def _dependencies(path: str) -> list[str]:
     return list(dict.fromkeys(word.replace("\0", " ") for word in words))
 
 
-def _as_make_rule(target: str, files: Iterable[str]) -> bytes:
+def as_make_rule(target: str, files: Iterable[str]) -> bytes:
+    """Return a depfile that says that `target` depends on `files`."""
+
     def quoted(path: str) -> str:
         return path.replace("$", "$$").replace("#", "\\#").replace(" ", "\\ ")
 

@@ -233,13 +233,14 @@ class _Graph:
         frame = self._frames.get(name)
         if frame.calls_through_pointer if frame else function.calls_through_pointer:
             entries = [entry for entry in self._declared.indirect if entry.callers.match(self.names[name])]
-            declared = {
-                callee for callee, shown in self.names.items() if any(entry.callees.match(shown) for entry in entries)
-            }
-            # A function that was renamed or moved no longer matches its entry.
-            if not declared and not any(entry.callees.match(NO_FUNCTION) for entry in entries):
+            if not entries:
                 self.unresolved.add(name)
-            callees |= declared
+            for entry in entries:
+                declared = {callee for callee, shown in self.names.items() if entry.callees.match(shown)}
+                # A function that was renamed or moved no longer matches its entry.
+                if not declared and not entry.callees.match(NO_FUNCTION):
+                    self.unresolved.add(name)
+                callees |= declared
         return callees
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An export is repeated only if one of its inputs changed."""
 
+import ast
 import hashlib
 import io
 import sys
@@ -11,8 +12,8 @@ import pytest
 from rich.console import Console
 
 import pilotlight.export
-from pilotlight.builder import export_step, image
-from pilotlight.builder.exports import export_if_needed, why_outdated, write_depfile
+from pilotlight.builder import export_step, exports, image
+from pilotlight.builder.exports import export_if_needed, exporter_sources, why_outdated, write_depfile
 from pilotlight.bundle import ModelInfo, Tolerance, load_model_info
 from pilotlight.export_options import ExportOptions
 
@@ -97,6 +98,44 @@ def test_deciding_that_nothing_is_to_do_does_not_import_torch(folder: Path) -> N
     loaded = "torch" in sys.modules
     assert why_outdated("m", OPTIONS, folder / "out" / "bundle") == ""
     assert ("torch" in sys.modules) == loaded
+
+
+def test_a_change_of_the_exporter_exports_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = folder / "package"
+    for name in ("export/pipeline.py", "npu_names.py"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text("a = 1\n")
+    monkeypatch.setattr(exports, "_PACKAGE", package)
+    export(folder)
+    assert export(folder) is None
+    for name in ("export/pipeline.py", "npu_names.py"):
+        (package / name).write_text("a = 2\n")
+        assert export(folder) == "report"
+
+
+def test_all_modules_that_the_exporter_imports_count_as_the_exporter() -> None:
+    package = Path(pilotlight.export.__file__).parents[1]
+    waiting = sorted((package / "export").rglob("*.py"))
+    reached = set(waiting)
+    while waiting:
+        for imported in imported_files(waiting.pop(), package) - reached:
+            reached.add(imported)
+            waiting.append(imported)
+    empty = {path for path in reached if path.name == "__init__.py" and not imported_files(path, package)}
+    assert reached - empty <= set(exporter_sources())
+
+
+def imported_files(source: Path, package: Path) -> set[Path]:
+    """Return the package's files that an import anywhere in `source` reads."""
+    names = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    paths = [package.parent / name.replace(".", "/") for name in names if name.startswith("pilotlight.")]
+    files = [path.with_suffix(".py") for path in paths] + [path / "__init__.py" for path in paths]
+    return {file for file in files if file.exists()}
 
 
 def test_depfile_names_what_the_model_read(folder: Path) -> None:

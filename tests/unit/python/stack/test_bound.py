@@ -117,6 +117,13 @@ def test_an_entry_that_names_no_function_of_the_image_is_listed_unless_it_says_n
     assert bound_of(tmp_path, POINTER, null).is_complete
 
 
+def test_each_entry_of_a_caller_has_to_name_a_function(tmp_path: Path) -> None:
+    caller = re.compile("StartInCpp$")
+    good, renamed = IndirectCall(caller, re.compile("target$")), IndirectCall(caller, re.compile("old_name$"))
+    assert bound_of(tmp_path, POINTER, DeclaredCalls((good,), ())).is_complete
+    assert bound_of(tmp_path, POINTER, DeclaredCalls((good, renamed), ())).unresolved == ("StartInCpp",)
+
+
 def test_a_function_sized_at_run_time_is_listed(tmp_path: Path) -> None:
     source = "void StartInCpp(void) { volatile int n = 3; volatile char local[n]; use(local); }"
     assert bound_of(tmp_path, source).unsized == ("StartInCpp",)
