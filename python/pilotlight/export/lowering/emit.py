@@ -11,6 +11,7 @@ from executorch.exir import ExecutorchBackendConfig
 from pilotlight.export.lowering.demands import unsupported
 from pilotlight.export.lowering.lower import Lowered
 from pilotlight.export.lowering.memory_plan import InPlaceMemoryPlanning
+from pilotlight.export.upstream.speed import quick_upstream
 from pilotlight.pte.ethos_u import parse_blob, parse_payload
 
 # The NPU reads commands and weights in place, in the .pte. An image embeds the .pte at a multiple
@@ -32,7 +33,8 @@ def emit(lowered: Lowered) -> bytes:
     try:
         # to_executorch() rewrites the graph in place, and the golden outputs still need the
         # original.
-        executorch_program = copy.deepcopy(lowered.edge).to_executorch(config)
+        with quick_upstream():
+            executorch_program = copy.deepcopy(lowered.edge).to_executorch(config)
     except RuntimeError as error:
         missing = re.search(r"Missing out variants: \{([^}]*)\}", str(error))
         if missing is None:

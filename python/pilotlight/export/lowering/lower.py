@@ -34,7 +34,7 @@ from pilotlight.export.lowering.tables import quantise_tables
 from pilotlight.export.lowering.tensor_io import Boundary, Int8Boundary
 from pilotlight.export.report.report import OperatorReport
 from pilotlight.export.upstream import reasons
-from pilotlight.export.upstream.speed import quick_lowering
+from pilotlight.export.upstream.speed import quick_upstream
 from pilotlight.export.upstream.vela import recorded_compilations
 from pilotlight.export.upstream.vela_outputs import MissingOutput, copied_outputs
 
@@ -154,7 +154,7 @@ def lower(
         recorded_compilations(work) as compilations,
         _told_delegate() as delegate,
         _tables_before_average_pools(),
-        quick_lowering(),
+        quick_upstream(),
     ):
         try:
             edge = to_edge_transform_and_lower(

@@ -26,6 +26,7 @@ from pilotlight.export.graph.user_operators import (
 )
 from pilotlight.export.quantising.activations import separate_activations
 from pilotlight.export.quantising.prequantised import is_quantised, with_kept_ranges
+from pilotlight.export.upstream.speed import quick_upstream
 from pilotlight.model_spec import ModelSpec
 
 # Folding batch normalisation into a convolution rounds again. A difference of more than this share
@@ -75,7 +76,7 @@ def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
         kept = with_kept_ranges(captured.graph, in_float)
         separate_activations(kept)
         return Quantised(kept, torch.export.export(kept, _example(spec)))
-    with torch.no_grad():
+    with torch.no_grad(), quick_upstream():
         converted = convert_pt2e(observed(captured, spec, compile_spec, in_float))
         separate_activations(converted)
         return Quantised(converted, torch.export.export(converted, _example(spec)))

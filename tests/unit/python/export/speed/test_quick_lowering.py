@@ -23,7 +23,7 @@ from pilotlight.export.lowering import lower
 from pilotlight.export.lowering.emit import emit
 from pilotlight.export.lowering.npu_choice import resolve
 from pilotlight.export.quantising.quantise import Captured, Quantised, capture, quantise
-from pilotlight.export.upstream.speed import quick_lowering
+from pilotlight.export.upstream.speed import quick_upstream
 from pilotlight.export.upstream.speed.replay import remembered_values
 from pilotlight.model_spec import ModelSpec
 
@@ -114,7 +114,7 @@ def test_the_program_has_the_bytes_of_upstream_alone(
     kept = {next(iter(made[0].operators)): KEPT} if partly else {}
     quick = emit(program(made, tmp_path / "quick", kept))
     with monkeypatch.context() as patched:
-        patched.setattr(lower, "quick_lowering", nullcontext)
+        patched.setattr(lower, "quick_upstream", nullcontext)
         alone = emit(program(made, tmp_path / "alone", kept))
     assert quick == alone
 
@@ -125,7 +125,7 @@ def test_nodes_have_the_metadata_of_upstream_alone(name: str, tmp_path: Path, mo
     kept = {number: KEPT for number in made[0].operators}  # The whole graph then stays readable.
     quick = program(made, tmp_path / "quick", kept).program
     with monkeypatch.context() as patched:
-        patched.setattr(lower, "quick_lowering", nullcontext)
+        patched.setattr(lower, "quick_upstream", nullcontext)
         alone = program(made, tmp_path / "alone", kept).program
     for one, other in zip(quick.graph.nodes, alone.graph.nodes, strict=True):
         assert told(one) == told(other)
@@ -218,7 +218,7 @@ def counted_calls() -> Iterator[list[Any]]:
 
 def test_code_is_that_of_the_graph_when_it_is_read_or_called() -> None:
     x = torch.full((2,), 3.0)
-    with quick_lowering():
+    with quick_upstream():
         module = torch.fx.symbolic_trace(nn.ReLU())
         (call,) = (node for node in module.graph.nodes if node.op in ("call_module", "call_function"))
         with module.graph.inserting_after(call):
@@ -234,7 +234,7 @@ def test_code_is_that_of_the_graph_when_it_is_read_or_called() -> None:
 
 def test_everything_is_as_before_after_a_block_that_fails() -> None:
     before = (GraphModule.recompile, ExportPass._fx, gc_thresholds())
-    with pytest.raises(ValueError, match="upstream"), quick_lowering():
+    with pytest.raises(ValueError, match="upstream"), quick_upstream():
         assert (GraphModule.recompile, ExportPass._fx, gc_thresholds()) != before
         raise ValueError("upstream")
     assert (GraphModule.recompile, ExportPass._fx, gc_thresholds()) == before
