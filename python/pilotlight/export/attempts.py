@@ -136,7 +136,13 @@ class Attempts:
         work = self.work / f"attempt{self._attempts}-{self._probes}"
         with self.steps.step("lower", wrap=False):
             lowered = lower(
-                quantised.program, self.compile_spec, self.captured.operators, kept, float_io=self.float_io, work=work
+                quantised.program,
+                self.compile_spec,
+                self.captured.operators,
+                kept,
+                float_io=self.float_io,
+                work=work,
+                tell=self.steps.tell_sometimes,
             )
         with self.steps.step("compare", wrap=False):
             comparison = self._compare(quantised, lowered)

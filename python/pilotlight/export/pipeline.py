@@ -7,7 +7,6 @@ import hashlib
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -36,7 +35,6 @@ from pilotlight.pte import read_program
 BUNDLE_FILES = frozenset(
     {"model.pte", "model.json", "golden.npz", "report.json", "debug.json", "export.log", "inputs.json"}
 )
-_PROGRESS_INTERVAL_S = 5.0
 
 _CAME_QUANTISED = (
     "the model came quantised: its ranges are kept, and what this report compares with as FP32 is that model itself"
@@ -112,13 +110,10 @@ def _export(file: Path, folder: Path, options: ExportOptions, steps: Steps, work
     answers = golden.Answers(
         spec.module, quantised.module, lowered, exact=exact_operators(kernels), sequence=spec.sequence
     )
-    told = time.monotonic()
     for done, sample in enumerate(samples, start=1):
         with steps.step("golden"):
             answers.add(sample)
-        if time.monotonic() - told > _PROGRESS_INTERVAL_S:
-            told = time.monotonic()
-            steps.tell(f"  {done} of {len(samples)}")
+        steps.tell_sometimes(f"  {done} of {len(samples)}")
 
     report = _report(spec, file, model.npu, lowered, answers, len(pte), steps)
     came = (_CAME_QUANTISED,) if captured.quantised else _few_samples(spec)

@@ -35,6 +35,7 @@ from pilotlight.export.lowering.tensor_io import Boundary, Int8Boundary
 from pilotlight.export.report.report import OperatorReport
 from pilotlight.export.upstream import reasons
 from pilotlight.export.upstream.speed import quick_upstream
+from pilotlight.export.upstream.told_passes import told_passes
 from pilotlight.export.upstream.vela import recorded_compilations
 from pilotlight.export.upstream.vela_outputs import MissingOutput, copied_outputs
 
@@ -140,12 +141,13 @@ def lower(
     *,
     float_io: bool,
     work: Path,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Lowered:
     """Partition, compile with Vela, and make inputs and outputs int8 unless `float_io`.
 
     program: the quantised ExportedProgram; it is not changed.
     kept: number -> reason, for operators that stay on the CPU whatever the partitioner decides.
-    work: folder for Vela's files.
+    work: folder for Vela's files. tell: gets a line of progress before each of upstream's passes.
 
     Raises LoweringFailed from any exception of upstream's.
     """
@@ -154,6 +156,7 @@ def lower(
         recorded_compilations(work) as compilations,
         _told_delegate() as delegate,
         _tables_before_average_pools(),
+        told_passes(tell),
         quick_upstream(),
     ):
         try:

@@ -14,6 +14,7 @@ from pilotlight.export.upstream import reasons
 from pilotlight.export.upstream.noise import NoiseLog
 
 _REASON_LENGTH = 200
+_PROGRESS_INTERVAL_S = 5.0
 
 
 class Steps:
@@ -22,6 +23,7 @@ class Steps:
     def __init__(self, log: NoiseLog, progress: Callable[[str], None]) -> None:
         self._log = log
         self._progress = progress
+        self._told = time.monotonic()
         self.seconds: dict[str, float] = {}
 
     @contextmanager
@@ -47,8 +49,15 @@ class Steps:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
 
     def tell(self, line: str) -> None:
-        """Show one line of progress to the user."""
-        self._progress(line)
+        """Show one line of progress to the user, also inside a step."""
+        self._told = time.monotonic()
+        with self._log.interrupted():
+            self._progress(line)
+
+    def tell_sometimes(self, line: str) -> None:
+        """Show one line of progress, unless the line before is less than five seconds old."""
+        if time.monotonic() - self._told >= _PROGRESS_INTERVAL_S:
+            self.tell(line)
 
     def log_exception(self) -> None:
         """Write the exception that is being handled to the log."""

@@ -12,7 +12,7 @@ import ctypes
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -24,6 +24,8 @@ class NoiseLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = path.open("w", buffering=1, encoding="utf-8", errors="backslashreplace")
+        # Copies of descriptors 1 and 2 while output is captured.
+        self._saved: list[int] = []
 
     def close(self) -> None:
         self._file.close()
@@ -35,18 +37,37 @@ class NoiseLog:
     def captured(self) -> Iterator[None]:
         """Redirect descriptors 1 and 2, sys.stdout and sys.stderr to the log during the block."""
         _flush()
-        saved = [os.dup(descriptor) for descriptor in (1, 2)]
+        self._saved = [os.dup(descriptor) for descriptor in (1, 2)]
         try:
-            for descriptor in (1, 2):
-                os.dup2(self._file.fileno(), descriptor)
+            self._point_at([self._file.fileno()] * 2)
             with _STDOUT.leading_to(self._file), _STDERR.leading_to(self._file):
                 yield
         finally:
             self._file.flush()
-            _flush()
-            for descriptor, original in zip((1, 2), saved, strict=True):
-                os.dup2(original, descriptor)
+            self._point_at(self._saved)
+            for original in self._saved:
                 os.close(original)
+            self._saved = []
+
+    @contextlib.contextmanager
+    def interrupted(self) -> Iterator[None]:
+        """During the block, output goes to the user's terminal, also inside `captured`."""
+        if not self._saved:
+            yield
+            return
+        self._point_at(self._saved)
+        try:
+            with _STDOUT.bypassed(), _STDERR.bypassed():
+                yield
+        finally:
+            self._point_at([self._file.fileno()] * 2)
+
+    @staticmethod
+    def _point_at(targets: Sequence[int]) -> None:
+        """Make descriptors 1 and 2 copies of `targets`."""
+        _flush()
+        for descriptor, target in zip((1, 2), targets, strict=True):
+            os.dup2(target, descriptor)
 
 
 class _Stand(io.TextIOBase):
@@ -59,17 +80,27 @@ class _Stand(io.TextIOBase):
     def __init__(self, name: str) -> None:
         self._name = name
         self._log: TextIO | None = None
+        self._real: TextIO | None = None
 
     @contextlib.contextmanager
     def leading_to(self, log: TextIO) -> Iterator[None]:
-        real = getattr(sys, self._name)
+        self._real = getattr(sys, self._name)
         self._log = log
         setattr(sys, self._name, self)
         try:
             yield
         finally:
-            setattr(sys, self._name, real)
-            self._log = None
+            setattr(sys, self._name, self._real)
+            self._log = self._real = None
+
+    @contextlib.contextmanager
+    def bypassed(self) -> Iterator[None]:
+        """During the block, inside `leading_to`, the real stream is in its place again."""
+        setattr(sys, self._name, self._real)
+        try:
+            yield
+        finally:
+            setattr(sys, self._name, self)
 
     def write(self, text: str) -> int:
         return self._current().write(text)

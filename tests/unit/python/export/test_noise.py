@@ -42,6 +42,25 @@ def test_descriptors_come_back_when_the_block_raises(tmp_path: Path, capfd: pyte
     assert capfd.readouterr().out == "back\n"
 
 
+def test_a_line_for_the_user_reaches_the_terminal_from_inside(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = NoiseLog(tmp_path / "export.log")
+    with log.captured():
+        print("noise")
+        with log.interrupted():
+            print("progress")
+            os.write(2, b"from descriptor 2\n")
+        print("noise again")
+        os.write(1, b"and again\n")
+    with log.interrupted():
+        print("outside")
+    log.close()
+    printed = capfd.readouterr()
+    assert printed.out == "progress\noutside\n" and printed.err == "from descriptor 2\n"
+    assert (tmp_path / "export.log").read_text() == "noise\nnoise again\nand again\n"
+
+
 def test_a_log_handler_made_inside_outlives_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     log = NoiseLog(tmp_path / "export.log")
     with log.captured():
