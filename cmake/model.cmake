@@ -38,8 +38,11 @@ function(pilotlight_add_model target)
   cmake_path(GET CMAKE_CURRENT_FUNCTION_LIST_DIR PARENT_PATH root)
   set(run ${CMAKE_COMMAND} -E env "PYTHONPATH=${root}/python" ${PILOTLIGHT_PYTHON})
   set(generated ${CMAKE_BINARY_DIR}/generated)
-  file(GLOB_RECURSE exporter CONFIGURE_DEPENDS
-    ${root}/python/pilotlight/export/*.py ${root}/python/pilotlight/kernels/kernel_list.py)
+  # As EXPORTER_MODULES in python/pilotlight/builder/exports.py.
+  set(package ${root}/python/pilotlight)
+  file(GLOB_RECURSE exporter CONFIGURE_DEPENDS ${package}/export/*.py ${package}/npu/*.py ${package}/pte/*.py)
+  file(GLOB shared CONFIGURE_DEPENDS ${package}/*.py ${package}/kernels/kernel_list.py)
+  list(APPEND exporter ${shared})
   file(GLOB generator CONFIGURE_DEPENDS ${root}/python/pilotlight/codegen/*)
 
   # The steps read the options of the call and of `west build` from files

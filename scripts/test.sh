@@ -58,4 +58,6 @@ python scripts/tidy.py build/unit-tests "${depth[@]}"
 say "Python, simulator and emulator tests"
 # One worker more than cores, because some wait for the emulator. A worker takes up to 1.8 GB.
 workers=$(($(nproc) < 8 ? $(nproc) + 1 : 8))
-pytest -c python/pyproject.toml --rootdir . -n "$workers" --dist loadfile --durations=15 -m "$markers" "${tests[@]}"
+# Each worker takes the next file, in the order of tests/conftest.py.
+pytest -c python/pyproject.toml --rootdir . -n "$workers" --dist loadfile --no-loadscope-reorder \
+  --durations=15 -m "$markers" "${tests[@]}"

@@ -20,12 +20,12 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import ConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SCHEMA = 2
 # NumPy's names of the dtypes.
@@ -42,6 +42,7 @@ class TensorInfo:
     dim_order: dimensions from outermost to innermost in the device's memory; (0, 2, 3, 1) is
         channels-last (NHWC). Empty: the order of the shape.
 
+    >>> import numpy as np
     >>> image = TensorInfo("x", "int8", (1, 2, 1, 2), 1.0, 0, (0, 2, 3, 1))
     >>> image.in_memory(np.array([[[1, 2]], [[3, 4]]], np.int8)).tobytes()
     b'\\x01\\x03\\x02\\x04'
@@ -66,6 +67,8 @@ class TensorInfo:
 
         `values` have this shape, with or without the batch.
         """
+        import numpy as np  # Here, because most users of this module need no arrays.
+
         return np.ascontiguousarray(values.reshape(self.shape).transpose(self.order))
 
     def from_memory(self, stored: NDArray[Any]) -> NDArray[Any]:

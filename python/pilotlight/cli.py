@@ -2,8 +2,8 @@
 """The `pilotlight` command: all commands by name, and their exit codes.
 
 A command is a module with `add_parser(subparsers) -> ArgumentParser`. The parser's default
-`handler` takes the parsed arguments and returns an exit code. Modules are loaded on demand, and
-none may import PyTorch before its handler runs.
+`handler` takes the parsed arguments and returns an exit code. Only the module of the command that
+runs is loaded, and none may import PyTorch before its handler runs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from pilotlight import __version__
@@ -25,25 +26,32 @@ class CommandModule(Protocol):
     def add_parser(self, subparsers: Any) -> argparse.ArgumentParser: ...
 
 
-def _module(name: str) -> Callable[[], CommandModule]:
-    return lambda: cast(CommandModule, importlib.import_module(f"pilotlight.{name}"))
+@dataclass(frozen=True)
+class Command:
+    """module: below the package. help: the same line as in the module, for lists of commands."""
+
+    module: str
+    help: str
+
+    def load(self) -> CommandModule:
+        return cast(CommandModule, importlib.import_module(f"pilotlight.{self.module}"))
 
 
-COMMANDS: dict[str, Callable[[], CommandModule]] = {
-    "export": _module("export.command"),
-    "blame": _module("export.blame.command"),
-    "inspect": _module("pte.command"),
-    "simulate": _module("npu.simulate_command"),
-    "disassemble": _module("npu.disassemble_command"),
-    "build": _module("builder.command"),
-    "flash": _module("targets.flash_command"),
-    "poweroff": _module("targets.poweroff_command"),
-    "check": _module("check.command"),
-    "size": _module("size.command"),
-    "listen": _module("listen.command"),
-    "fault": _module("targets.fault_command"),
-    "boards": _module("boards.command"),
-    "fvp-shim": _module("fvp_shim.command"),
+COMMANDS = {
+    "export": Command("export.command", "quantise and compile a model, and compute its golden outputs"),
+    "blame": Command("export.blame.command", "show where a model loses accuracy, operator by operator"),
+    "inspect": Command("pte.command", "show the contents of a .pte"),
+    "simulate": Command("npu.simulate_command", "run a .pte on the simulated NPU, without firmware"),
+    "disassemble": Command("npu.disassemble_command", "show the NPU command streams of a .pte"),
+    "build": Command("builder.command", "export a model and build the firmware for a board"),
+    "flash": Command("targets.flash_command", "flash the built image to its board; an emulated board is powered up"),
+    "poweroff": Command("targets.poweroff_command", "power an emulated board down"),
+    "check": Command("check.command", "run the model's data set on the powered target and compare bit for bit"),
+    "size": Command("size.command", "show flash and RAM of the image by region, component, model and layer"),
+    "listen": Command("listen.command", "stream a WAV file to the keyword app and show the words it detects"),
+    "fault": Command("targets.fault_command", "show the last fault with function and line"),
+    "boards": Command("boards.command", "list the boards, their CPUs and NPUs"),
+    "fvp-shim": Command("fvp_shim.command", "stand in for Arm's FVP"),
 }
 
 
@@ -89,9 +97,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"pilotlight {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for load in COMMANDS.values():
-        load().add_parser(subparsers)
-    return run_command(parser.parse_args(arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    # Only the command that is run is loaded. The first word that is no option names it.
+    wanted = next((word for word in given if not word.startswith("-")), "")
+    for name, command in COMMANDS.items():
+        if name == wanted:
+            command.load().add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=command.help)
+    return run_command(parser.parse_args(given))
 
 
 if __name__ == "__main__":

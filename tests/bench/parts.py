@@ -253,6 +253,32 @@ def export(console: Console) -> list[Figure]:
     return figures
 
 
+def lowering(console: Console) -> list[Figure]:
+    from lowering_speed import compare, networks
+
+    from pilotlight.export.upstream.noise import NoiseLog
+
+    console.print("this part takes some ten minutes")
+    BENCH.mkdir(parents=True, exist_ok=True)
+    noise = NoiseLog(BENCH / "lowering.log")
+    figures = []
+    for network in networks():
+        if not network.is_available:
+            console.print(f"{network.name} is left out: install tests/zoo/requirements.txt", highlight=False)
+            continue
+        with noise.captured():
+            lowered = compare(network)
+        console.print(f"  {network.name}: {lowered.ratio:.2f}", highlight=False)
+        note = "processor time, in turns; same bytes"
+        name = f"{network.name}: lowering over upstream alone"
+        figures += [
+            Figure(name, lowered.ratio, "x", at_most=network.goal, note=note),
+            Figure(f"{network.name}: lowering", lowered.quick_s, "s", orientation=True),
+        ]
+    noise.close()
+    return figures
+
+
 def memory(console: Console) -> list[Figure]:
     from memory import LARGE, SMALL, measure_memory
 
@@ -288,6 +314,7 @@ PARTS: dict[str, Callable[[Console], list[Figure]]] = {
     "load": load,
     "simulator": simulator,
     "export": export,
+    "lowering": lowering,
     "build": build,
     "memory": memory,
 }

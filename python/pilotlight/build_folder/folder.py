@@ -3,6 +3,7 @@
 
 settings.json       `west build`, at its start: the options that a bare `west build` repeats
 options.json        `west build`: the options of the models, for CMake (model_options.py)
+configured.json     `west build`: the CMake command that configured the folder (compile.py)
 build.log           `west build`: the output of CMake, compiler and linker
 bundles/NAME/       the export of each model
 board/board.cmake   CMake: facts of board.toml
@@ -45,6 +46,10 @@ class BuildFolder:
     @property
     def options(self) -> Path:
         return self.path / "options.json"
+
+    @property
+    def configured(self) -> Path:
+        return self.path / "configured.json"
 
     @property
     def log(self) -> Path:

@@ -9,16 +9,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from pilotlight.build_folder import BuildFolder, ModelOptions, Settings
-from pilotlight.builder.compile import run_target
-from pilotlight.builder.image import BuildSummary, build_image
 from pilotlight.errors import ConfigError
 from pilotlight.paths import named_model
-from pilotlight.size.terminal import render_regions
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pilotlight.builder.image import BuildSummary
 
 # CMake variables that a user may set after `--`, and the options of `west build` that replace them.
 _OPTIONS_OF_VARIABLES = {
@@ -175,6 +175,12 @@ def _located(model: str) -> str:
 
 
 def _run(args: argparse.Namespace) -> int:
+    # Loaded here, so that help and errors in the options come at once.
+    from rich.console import Console
+
+    from pilotlight.builder.compile import run_target
+    from pilotlight.builder.image import build_image
+
     console = Console(stderr=args.json)
     if args.target:
         run_target(args.build_dir, args.target)
@@ -194,5 +200,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _print_summary(console: Console, summary: BuildSummary) -> None:
+    from pilotlight.size.terminal import render_regions
+
     render_regions(console, summary.regions)
     console.print(f"[green]built[/green] {summary.elf}  build id {summary.build_id}", highlight=False, soft_wrap=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pilotlight.boards import MemoryRegion
+from pilotlight.build_folder import BuildFolder
 from pilotlight.builder.overflow import largest_in_region
 from pilotlight.errors import (
     BuildFailed,
@@ -20,6 +22,7 @@ from pilotlight.errors import (
     ToolMissing,
     error_classes,
 )
+from pilotlight.files import write_atomically
 from pilotlight.npu_names import NPUS
 from pilotlight.paths import HOW_TO_SET_UP
 
@@ -53,14 +56,41 @@ def require_tools(cross_compiler: str | None) -> None:
             raise ToolMissing(f"{tool} is not on PATH", hint=HOW_TO_SET_UP)
 
 
-def configure(source: Path, folder: Path, definitions: dict[str, str], log: Path) -> None:
-    """Configure the project in `source` with CMake. Raises BuildFailed with CMake's error text."""
+def configure(source: Path, folder: BuildFolder, definitions: dict[str, str]) -> None:
+    """Configure the project in `source` with CMake, unless this command has configured the folder.
+
+    Later changes of CMake's files need no call: the build system then runs CMake itself.
+
+    Raises BuildFailed with CMake's error text.
+    """
     arguments = [f"-D{key}={value}" for key, value in definitions.items()]
-    command = ["cmake", "-G", "Ninja", "-S", str(source), "-B", str(folder), *arguments]
-    with log.open("w", encoding="utf-8") as file:
+    command = ["cmake", "-G", "Ninja", "-S", str(source), "-B", str(folder.path), *arguments]
+    if _is_configured(folder, command):
+        folder.log.write_text("", encoding="utf-8")
+        return
+    folder.configured.unlink(missing_ok=True)
+    with folder.log.open("w", encoding="utf-8") as file:
         result = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
     if result.returncode:
-        raise BuildFailed(_cmake_error(log.read_text(encoding="utf-8")), hint=f"the whole output is in {log}")
+        raise BuildFailed(
+            _cmake_error(folder.log.read_text(encoding="utf-8")), hint=f"the whole output is in {folder.log}"
+        )
+    write_atomically(folder.configured, json.dumps({"command": command}) + "\n")
+
+
+def _is_configured(folder: BuildFolder, command: list[str]) -> bool:
+    """Whether `command` was the last to configure the folder.
+
+    A user's own call of CMake writes the cache, which is then newer than our record. A record that
+    a clock set back has dated into the future counts as well, as long as the cache is not newer.
+    """
+    try:
+        recorded = json.loads(folder.configured.read_text(encoding="utf-8"))
+        cache = (folder.path / "CMakeCache.txt").stat().st_mtime_ns
+        is_newest = cache <= folder.configured.stat().st_mtime_ns
+    except (OSError, ValueError):
+        return False
+    return is_newest and (folder.path / "build.ninja").exists() and recorded == {"command": command}
 
 
 def compile_firmware(

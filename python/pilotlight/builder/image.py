@@ -133,7 +133,7 @@ def _compile(
         if board.cpu.core != "host":
             variables["CMAKE_TOOLCHAIN_FILE"] = str(ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake")
     with telling(console, f"configuring for {board.name}") as tell:
-        configure(source, folder.path, {**variables, **definitions}, folder.log)
+        configure(source, folder, {**variables, **definitions})
         compile_firmware(
             folder.path,
             target,

@@ -12,9 +12,9 @@ import hashlib
 import importlib.util
 import os
 import site
+import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +131,20 @@ def _libraries() -> list[Path]:
 
 
 def _packages() -> dict[str, str]:
-    found = ((package.metadata["Name"], package.version) for package in distributions())
-    return {str(name): version for name, version in found if name != "pilotlight"}
+    """Return the installed packages and their versions, from the names of their folders.
+
+    Reading the metadata of each package would take half of the time of a build that does nothing.
+    """
+    found: dict[str, str] = {}
+    for folder in map(Path, sys.path):
+        names = sorted(os.listdir(folder)) if folder.is_dir() else []  # noqa: PTH208 - names alone, and quickly
+        for name in names:
+            package, dot, kind = name.rpartition(".")
+            if dot and kind in ("dist-info", "egg-info"):
+                title, _, version = package.partition("-")
+                found.setdefault(title, version)
+    found.pop("pilotlight", None)
+    return found
 
 
 def _source_of(path: Path) -> Path:

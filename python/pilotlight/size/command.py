@@ -6,16 +6,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import ConfigError, GrewTooMuch
-from pilotlight.size.difference import compare
-from pilotlight.size.measure import measure
-from pilotlight.size.record import Sizes
-from pilotlight.size.reference import sizes_of
-from pilotlight.size.terminal import render, render_difference
+
+if TYPE_CHECKING:
+    from pilotlight.size.record import Sizes
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -47,6 +43,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def _run(args: argparse.Namespace) -> int:
     if args.fail_above is not None and args.diff is None:
         raise ConfigError("--fail-above needs --diff", hint="west size --diff HEAD --fail-above 1024")
+    # Loaded here, so that help and errors in the options come at once.
+    from rich.console import Console
+
+    from pilotlight.size.measure import measure
+    from pilotlight.size.terminal import render
+
     sizes = measure(args.build_dir)
     if args.html is not None:
         from pilotlight.size.html import write_html
@@ -62,6 +64,12 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _compare(args: argparse.Namespace, sizes: Sizes) -> int:
+    from rich.console import Console
+
+    from pilotlight.size.difference import compare
+    from pilotlight.size.reference import sizes_of
+    from pilotlight.size.terminal import render_difference
+
     console = Console(stderr=args.json)
     difference = compare(sizes_of(args.diff, args.build_dir, console), sizes)
     grew = args.fail_above is not None and difference.growth_bytes > args.fail_above

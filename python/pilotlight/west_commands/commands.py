@@ -35,7 +35,7 @@ class _Shared(WestCommand):  # type: ignore[misc]
 
     def do_add_parser(self, parser_adder: Any) -> ArgumentParser:
         try:
-            return COMMANDS[self.command]().add_parser(parser_adder)
+            return COMMANDS[self.command].load().add_parser(parser_adder)
         except ModuleNotFoundError as error:
             # The error is not raised, because west would show a traceback for our exception.
             missing = ToolMissing(

@@ -105,7 +105,7 @@ def checkout() -> Checkout:
 def programs() -> Mapping[str, Options]:
     """The commands of `pilotlight` and of `west`, with their options."""
     subparsers = argparse.ArgumentParser().add_subparsers()
-    ours = {name: options_of(load().add_parser(subparsers)) for name, load in COMMANDS.items()}
+    ours = {name: options_of(command.load().add_parser(subparsers)) for name, command in COMMANDS.items()}
     subparsers = argparse.ArgumentParser().add_subparsers()
     builtin = [command() for group in BUILTIN_COMMAND_GROUPS.values() for command in group]
     west = {command.name: options_of(command.add_parser(subparsers)) for command in builtin}
@@ -197,7 +197,7 @@ def test_west_has_exactly_the_commands_that_work_on_a_build_folder(programs: Map
         )
     subparsers = argparse.ArgumentParser().add_subparsers()
     for name in named:
-        COMMANDS[name]().add_parser(subparsers)
+        COMMANDS[name].load().add_parser(subparsers)
     helps = {action.dest: action.help for action in subparsers._choices_actions}
     if named != helps:
         _fail(f"{file}: its help is {named}", f"    to do: make it that of the commands: {helps}")
@@ -211,7 +211,7 @@ def test_each_command_of_west_is_the_command_of_pilotlight_with_the_same_name() 
     for name in _west_commands():
         command = getattr(module, name)()
         parser = command.add_parser(argparse.ArgumentParser().add_subparsers())
-        assert (command.name, parser.get_default("handler").__module__) == (name, COMMANDS[name]().__name__)
+        assert (command.name, parser.get_default("handler").__module__) == (name, COMMANDS[name].load().__name__)
     with pytest.raises(AttributeError, match="tidy"):
         getattr(module, "tidy")  # noqa: B009 - not an attribute that mypy may look for
 

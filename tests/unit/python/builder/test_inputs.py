@@ -7,7 +7,10 @@ Other files are not recorded.
 from __future__ import annotations
 
 import os
+import re
+import sys
 from collections.abc import Callable
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +121,27 @@ def test_another_version_of_a_package_counts(model: Path, monkeypatch: pytest.Mo
     assert what_changed(record, bundle_of(model)) == "package timm: 1.0 then, 1.1 now"
     monkeypatch.setattr(inputs, "_packages", lambda: {})
     assert what_changed(record, bundle_of(model)) == "package timm: 1.0 then, none now"
+
+
+def test_packages_have_the_names_and_versions_of_their_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (
+        first / "torch-2.13.0+cpu.dist-info",
+        first / "torch",
+        first / "pilotlight-0.1.0.dist-info",
+        second / "torch-1.0.dist-info",
+        second / "old.egg-info",
+    ):
+        folder.mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", ["", str(first), str(tmp_path / "missing"), str(second)])
+    monkeypatch.chdir(tmp_path)
+    assert inputs._packages() == {"torch": "2.13.0+cpu", "old": ""}
+
+
+def test_all_installed_packages_are_found() -> None:
+    known = {re.sub(r"[-_.]+", "-", found.metadata["Name"]).lower(): found.version for found in distributions()}
+    known.pop("pilotlight")
+    assert {re.sub(r"[-_.]+", "-", name).lower(): v for name, v in inputs._packages().items()} == known
 
 
 def test_of_a_folder_with_too_many_files_only_those_that_were_read_count(

@@ -57,10 +57,33 @@ def test_help_of_all_commands_loads_neither_torch_nor_matplotlib() -> None:
         assert f"\n    {name} " in result.stdout or f"\n    {name}\n" in result.stdout
 
 
+def test_the_list_of_commands_loads_none_of_them_and_a_command_loads_only_itself() -> None:
+    program = (
+        "import sys; from pilotlight.cli import COMMANDS, main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in COMMANDS if 'pilotlight.' + COMMANDS[name].module in sys.modules])"
+    )
+    for arguments, loaded in ((["--help"], []), (["--version"], []), (["boards", "--help"], ["boards"])):
+        result = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+        assert result.stdout.splitlines()[-1] == str(loaded)
+
+
+def test_the_list_of_commands_has_the_help_of_each() -> None:
+    subparsers = argparse.ArgumentParser().add_subparsers()
+    for command in COMMANDS.values():
+        command.load().add_parser(subparsers)
+    assert {action.dest: action.help for action in subparsers._choices_actions} == {
+        name: command.help for name, command in COMMANDS.items()
+    }
+
+
 def test_every_module_of_a_command_is_in_the_list() -> None:
     package = ROOT / "python/pilotlight"
     files = {file.relative_to(package).with_suffix("") for file in package.rglob("*command.py")}
-    assert {load().__name__ for load in COMMANDS.values()} == {".".join(("pilotlight", *file.parts)) for file in files}
+    assert {command.load().__name__ for command in COMMANDS.values()} == {
+        ".".join(("pilotlight", *file.parts)) for file in files
+    }
 
 
 def test_a_reader_that_stops_reading_sees_no_traceback() -> None:
