@@ -17,7 +17,7 @@ from pilotlight.export.graph.constants import attribute, drop_unused, is_constan
 from pilotlight.export.graph.state import InitialState
 from pilotlight.export.graph.user_operators import number_of, set_number
 from pilotlight.export.quantising.quantise import Captured
-from pilotlight.export.rewritings import attention, normalisation, picking, pooling, products, resampling
+from pilotlight.export.rewritings import attention, flattening, normalisation, picking, pooling, products, resampling
 from pilotlight.export.rewritings.rewriting import Function, Rewriting, argument, pair, shape_of
 
 _aten = torch.ops.aten
@@ -248,6 +248,7 @@ REWRITINGS = (
     ),
     *products.REWRITINGS,
     *attention.REWRITINGS,
+    *flattening.REWRITINGS,
     *normalisation.REWRITINGS,
     *picking.REWRITINGS,
     *pooling.REWRITINGS,
