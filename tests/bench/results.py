@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,20 +61,62 @@ class Part:
         return {"figures": [figure.as_json() for figure in self.figures]}
 
 
-def print_table(console: Console, parts: list[Part], machine: dict[str, Any]) -> None:
+# A change within this share is noise. Bytes, instructions and steps are the same in every run.
+_NOISE_OF_RATIOS, _NOISE_OF_TIMES = 0.1, 0.3
+_TIMES = ("s", "us", "ms")
+
+
+def change(figure: Figure, before: float) -> str:
+    """Return the change since an earlier run, "" if it is within the noise.
+
+    >>> change(Figure("code", 110, "bytes"), 100), change(Figure("code", 100, "bytes"), 100)
+    ('+10.0 %', '')
+    >>> change(Figure("ratio", 1.05, "x"), 1.0), change(Figure("ratio", 0.8, "x"), 1.0)
+    ('', '-20.0 %')
+    """
+    noise = _NOISE_OF_TIMES if figure.orientation or figure.unit in _TIMES else 0.0
+    noise = _NOISE_OF_RATIOS if figure.unit == "x" else noise
+    if not before:
+        return "" if figure.value == before else "was 0"
+    share = figure.value / before - 1
+    return f"{share:+.1%}".replace("%", " %") if abs(share) > noise else ""
+
+
+def earlier_figures(record: dict[str, Any]) -> dict[tuple[str, str], float]:
+    """Return (part, name) -> value from the JSON of an earlier run.
+
+    Raises KeyError or TypeError if it is no such JSON.
+    """
+    return {
+        (part, figure["name"]): float(figure["value"])
+        for part, figures in record["parts"].items()
+        for figure in figures.get("figures", ())
+    }
+
+
+def print_table(
+    console: Console,
+    parts: list[Part],
+    machine: dict[str, Any],
+    earlier: Mapping[tuple[str, str], float] | None = None,
+) -> None:
+    """Print all figures. earlier: those of another run, in a column that shows what changed."""
     table = Table(title="Pilotlight bench", title_justify="left", show_edge=False, pad_edge=False)
     table.add_column("figure")
     table.add_column("value", justify="right", no_wrap=True)
+    if earlier is not None:
+        table.add_column("change", justify="right", no_wrap=True)
     table.add_column("unit")
     table.add_column("goal", no_wrap=True)
     table.add_column("note")
     for part in parts:
         table.add_section()
-        table.add_row(Text(part.name, style="bold"), "", "", "", Text(part.failed, style="red"))
+        table.add_row(Text(part.name, style="bold"), *[""] * (len(table.columns) - 2), Text(part.failed, style="red"))
         for figure in part.figures:
             style = "dim" if figure.orientation else ""
             value = _number(figure.value, figure.unit)
-            table.add_row("  " + figure.name, value, figure.unit, _goal(figure), figure.note, style=style)
+            changed = [] if earlier is None else [_changed(figure, earlier.get((part.name, figure.name)))]
+            table.add_row("  " + figure.name, value, *changed, figure.unit, _goal(figure), figure.note, style=style)
     console.print(table)
     console.print(
         f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_average']}; {machine['date']}, "
@@ -81,6 +124,11 @@ def print_table(console: Console, parts: list[Part], machine: dict[str, Any]) ->
         style="dim",
         highlight=False,
     )
+
+
+def _changed(figure: Figure, before: float | None) -> Text:
+    """Return the change; bold, because it is more than noise."""
+    return Text("new", style="dim") if before is None else Text(change(figure, before), style="bold")
 
 
 def _goal(figure: Figure) -> Text:

@@ -6,8 +6,8 @@
     python tests/mutation/run.py --only link/frames.py  all places in files whose path has this text
 
 Needs python -m pip install -r tests/mutation/requirements.txt. Two places are judged at a time. The
-results are in build/mutation/results.json. A run that finds results there continues with them, and
-judges the survivors again.
+results are in results.json beside this file, which is committed. A run continues with them, on any
+machine, and judges the survivors again. A result belongs to the text of its line.
 
 Exit code 1 when more than 5 % survive, or when explained.toml does not explain a survivor.
 """
@@ -33,7 +33,7 @@ from explained import explanations  # noqa: E402
 from places import Place, places_in  # noqa: E402
 from tree import ROOT, WORK, Tree  # noqa: E402
 
-RESULTS = WORK / "results.json"
+RESULTS = HERE / "results.json"
 JOBS = 2
 MOST_SURVIVORS = 0.05
 SURVIVED, NO_PROGRAM = "SURVIVED", "no program"
@@ -97,7 +97,7 @@ class Judge:
             self._trees.put(tree)
         print(f"{time.monotonic() - began:5.0f} s  {verdict:10}  {place.file}:{place.line}  {place.after}", flush=True)
         self._results[place.key] = verdict
-        RESULTS.write_text(json.dumps(self._results, indent=1), encoding="utf-8")
+        RESULTS.write_text(json.dumps(self._results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         return verdict
 
     def _noticed(self, tree: Tree, place: Place) -> str:

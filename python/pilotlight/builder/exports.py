@@ -13,17 +13,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pilotlight.builder.inputs import gather, watched_paths, what_changed
+from pilotlight.builder.inputs import Start, gather, watched_paths, what_changed
 from pilotlight.builder.object_cache import as_make_rule
+from pilotlight.builder.worker import export_in_worker, is_wanted, start_worker
 from pilotlight.bundle import expectations_sha256, load_model_info
 from pilotlight.errors import ConfigError
+from pilotlight.export.report.report import load_report
 from pilotlight.export_options import ExportOptions
 from pilotlight.paths import ROOT
 
 if TYPE_CHECKING:
     from pilotlight.export import ExportReport
 
-_RECORD = "inputs.json"
+# The file of a bundle that records its inputs. Without it, the model is exported again.
+RECORD = "inputs.json"
 _PACKAGE = Path(__file__).resolve().parents[1]
 # All modules of the package that the exporter imports.
 EXPORTER_MODULES = (
@@ -96,7 +99,7 @@ def _recorded(model: str, options: ExportOptions) -> dict[str, Any]:
 def why_outdated(model: str, options: ExportOptions, bundle: Path) -> str:
     """Return why `bundle` must be exported again, or "". Does not import PyTorch."""
     try:
-        record = json.loads((bundle / _RECORD).read_text(encoding="utf-8"))
+        record = json.loads((bundle / RECORD).read_text(encoding="utf-8"))
         if record["options"] != _recorded(model, options):
             return "other options"
         if record["exporter"] != _exporter_hash():
@@ -124,13 +127,24 @@ def export_if_needed(
         return None
     if bundle.exists():
         progress(f"export again: {reason}")
-    (bundle / _RECORD).unlink(missing_ok=True)
+    (bundle / RECORD).unlink(missing_ok=True)
+    if export_in_worker(model, options, bundle, progress):
+        return load_report(bundle)
+    report = export_now(model, options, bundle, progress)
+    if is_wanted():
+        start_worker()
+    return report
 
+
+def export_now(model: str, options: ExportOptions, bundle: Path, progress: Callable[[str], None]) -> ExportReport:
+    """Export in this process, and record the inputs. Errors: `export_if_needed`."""
     from pilotlight.export import export_model
+    from pilotlight.export.model.model_file import find_model_file
 
+    start = Start.now(find_model_file(model), bundle)
     with _record_opened_files() as opened:
         report = export_model(model, options, bundle, progress=progress)
-    inputs = gather(Path(load_model_info(bundle).source), opened, report.depends_on, bundle)
+    inputs = gather(Path(load_model_info(bundle).source), opened, report.depends_on, bundle, start)
     if not inputs["folder"]:
         progress("the model's folder has too many files to watch: name what it reads in ModelSpec(depends_on=...)")
     record = {
@@ -139,11 +153,11 @@ def export_if_needed(
         "expectations": expectations_sha256(bundle),
         "inputs": inputs,
     }
-    (bundle / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    (bundle / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return report
 
 
 def write_depfile(bundle: Path, output: Path, depfile: Path) -> None:
     """Write the recorded inputs as a depfile in make's format for `output`."""
-    record = json.loads((bundle / _RECORD).read_text(encoding="utf-8"))
+    record = json.loads((bundle / RECORD).read_text(encoding="utf-8"))
     depfile.write_bytes(as_make_rule(str(output), watched_paths(record["inputs"])))

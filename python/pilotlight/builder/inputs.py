@@ -3,7 +3,8 @@
 
 The record covers the files that Python opened, the model file's folder, the files that
 `ModelSpec.depends_on` names, and the versions of all installed packages. A file that only C++
-reads, or a new file that a glob would find, must be in the folder or in `depends_on`.
+reads, or a new file that a glob would find, must be in the folder or in `depends_on`. A file that
+changed while the export ran counts as changed at the next build, too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import os
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +37,34 @@ _SKIPPED_SUFFIXES = frozenset(
 )
 
 
-def gather(source: Path, opened: Iterable[Path], depends_on: Sequence[str], bundle: Path) -> dict[str, Any]:
+# The digest of a file that changed during the export: no content has it.
+_UNKNOWN = ""
+
+
+@dataclass(frozen=True)
+class Start:
+    """When an export started, and the model folder's files then, with their digests."""
+
+    time_ns: int
+    files: Mapping[Path, str]
+
+    @classmethod
+    def now(cls, source: Path, bundle: Path) -> Start:
+        """source: the model file."""
+        time_ns = time.time_ns()
+        return cls(time_ns, {path: _sha256(path) for path in _folder_files(source.parent, bundle) or ()})
+
+    def digest(self, path: Path) -> str:
+        """Return a file's digest, _UNKNOWN if nobody knows which content the export has read."""
+        now = _sha256(path)
+        if path in self.files:
+            return now if now == self.files[path] else _UNKNOWN
+        return now if path.stat().st_mtime_ns < self.time_ns else _UNKNOWN
+
+
+def gather(
+    source: Path, opened: Iterable[Path], depends_on: Sequence[str], bundle: Path, start: Start
+) -> dict[str, Any]:
     """Return the record of an export that has just ended. source: the model file."""
     watched = _folder_files(source.parent, bundle)
     files = {_source_of(path) for path in opened}
@@ -43,8 +73,8 @@ def gather(source: Path, opened: Iterable[Path], depends_on: Sequence[str], bund
     return {
         "folder": "" if watched is None else str(source.parent),
         "depends_on": list(depends_on),
-        "files": {str(path): _sha256(path) for path in sorted(files)},
-        "packages": _packages(),
+        "files": {str(path): start.digest(path) for path in sorted(files)},
+        "packages": installed_packages(),
     }
 
 
@@ -63,7 +93,7 @@ def what_changed(record: dict[str, Any], bundle: Path) -> str:
             return f"{path} is gone"
         if _sha256(path) != digest:
             return f"{path} has changed"
-    packages, now = record["packages"], _packages()
+    packages, now = record["packages"], installed_packages()
     for name in sorted({*packages, *now}):
         if packages.get(name) != now.get(name):
             return f"package {name}: {packages.get(name, 'none')} then, {now.get(name, 'none')} now"
@@ -130,7 +160,7 @@ def _libraries() -> list[Path]:
     return [Path(folder) for folder in (*(paths[name] for name in names), *site.getsitepackages())]
 
 
-def _packages() -> dict[str, str]:
+def installed_packages() -> dict[str, str]:
     """Return the installed packages and their versions, from the names of their folders.
 
     Reading the metadata of each package would take half of the time of a build that does nothing.

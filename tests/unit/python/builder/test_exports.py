@@ -49,7 +49,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def export(folder: Path, options: ExportOptions = OPTIONS) -> object:
-    return export_if_needed("m", options, folder / "out" / "bundle", lambda line: None)
+    return export_if_needed(str(folder / "model.py"), options, folder / "out" / "bundle", lambda line: None)
 
 
 def test_second_export_of_an_unchanged_model_does_nothing(folder: Path) -> None:
@@ -79,7 +79,7 @@ def test_other_options_export_again(folder: Path) -> None:
 def test_damaged_program_exports_again(folder: Path) -> None:
     export(folder)
     (folder / "out" / "bundle" / "model.pte").write_bytes(b"flipped")
-    assert why_outdated("m", OPTIONS, folder / "out" / "bundle") == "the bundle is damaged"
+    assert why_outdated(str(folder / "model.py"), OPTIONS, folder / "out" / "bundle") == "the bundle is damaged"
 
 
 def test_golden_outputs_and_tolerances_that_are_not_the_exports_are_exported_again(folder: Path) -> None:
@@ -96,7 +96,7 @@ def test_golden_outputs_and_tolerances_that_are_not_the_exports_are_exported_aga
 def test_deciding_that_nothing_is_to_do_does_not_import_torch(folder: Path) -> None:
     export(folder)
     loaded = "torch" in sys.modules
-    assert why_outdated("m", OPTIONS, folder / "out" / "bundle") == ""
+    assert why_outdated(str(folder / "model.py"), OPTIONS, folder / "out" / "bundle") == ""
     assert ("torch" in sys.modules) == loaded
 
 
@@ -154,7 +154,7 @@ def test_a_build_repeats_what_the_export_found_even_when_it_is_up_to_date(
     bundle = folder / "out" / "bundle"
     out = io.StringIO()
     if step == "west build":
-        image._export("m", OPTIONS, bundle, Console(file=out))
+        image._export(str(folder / "model.py"), OPTIONS, bundle, Console(file=out))
         said = out.getvalue()
         assert "up to date" in said
     else:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pilotlight.builder import inputs
-from pilotlight.builder.inputs import gather, watched_paths, what_changed
+from pilotlight.builder.inputs import Start, gather, watched_paths, what_changed
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def bundle_of(model: Path) -> Path:
 
 
 def record_of(model: Path, *opened: Path, depends_on: tuple[str, ...] = ()) -> dict[str, Any]:
-    return gather(model, {model, *opened}, depends_on, bundle_of(model))
+    return gather(model, {model, *opened}, depends_on, bundle_of(model), Start.now(model, bundle_of(model)))
 
 
 Change = Callable[[Path], object]
@@ -115,11 +115,11 @@ def test_data_below_the_environment_and_the_system_count_but_installed_modules_d
 
 
 def test_another_version_of_a_package_counts(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "_packages", lambda: {"timm": "1.0"})
+    monkeypatch.setattr(inputs, "installed_packages", lambda: {"timm": "1.0"})
     record = record_of(model)
-    monkeypatch.setattr(inputs, "_packages", lambda: {"timm": "1.1"})
+    monkeypatch.setattr(inputs, "installed_packages", lambda: {"timm": "1.1"})
     assert what_changed(record, bundle_of(model)) == "package timm: 1.0 then, 1.1 now"
-    monkeypatch.setattr(inputs, "_packages", lambda: {})
+    monkeypatch.setattr(inputs, "installed_packages", lambda: {})
     assert what_changed(record, bundle_of(model)) == "package timm: 1.0 then, none now"
 
 
@@ -135,13 +135,13 @@ def test_packages_have_the_names_and_versions_of_their_folders(tmp_path: Path, m
         folder.mkdir(parents=True)
     monkeypatch.setattr(sys, "path", ["", str(first), str(tmp_path / "missing"), str(second)])
     monkeypatch.chdir(tmp_path)
-    assert inputs._packages() == {"torch": "2.13.0+cpu", "old": ""}
+    assert inputs.installed_packages() == {"torch": "2.13.0+cpu", "old": ""}
 
 
-def test_all_installed_packages_are_found() -> None:
+def test_all_installedinstalled_packages_are_found() -> None:
     known = {re.sub(r"[-_.]+", "-", found.metadata["Name"]).lower(): found.version for found in distributions()}
     known.pop("pilotlight")
-    assert {re.sub(r"[-_.]+", "-", name).lower(): v for name, v in inputs._packages().items()} == known
+    assert {re.sub(r"[-_.]+", "-", name).lower(): v for name, v in inputs.installed_packages().items()} == known
 
 
 def test_of_a_folder_with_too_many_files_only_those_that_were_read_count(
@@ -156,9 +156,23 @@ def test_of_a_folder_with_too_many_files_only_those_that_were_read_count(
     assert what_changed(record, bundle_of(model)).endswith("model.py has changed")
 
 
+def test_a_file_that_changed_while_the_export_ran_counts_as_changed(model: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "elsewhere.bin"
+    outside.write_bytes(b"1")
+    start = Start.now(model, bundle_of(model))
+    for path in (model, outside):
+        path.write_bytes(b"2")
+        os.utime(path, ns=(start.time_ns, start.time_ns))
+        record = gather(model, {model, outside}, (), bundle_of(model), start)
+        assert what_changed(record, bundle_of(model)) == f"{path} has changed"
+        path.write_bytes(b"a model" if path == model else b"1")
+        os.utime(path, ns=(start.time_ns - 1, start.time_ns - 1))
+    assert what_changed(gather(model, {model, outside}, (), bundle_of(model), start), bundle_of(model)) == ""
+
+
 def test_a_model_in_the_build_folder_itself_is_not_exported_for_each_result(model: Path) -> None:
     bundle = model.parent / "bundles" / "model"
-    record = gather(model, {model}, (), bundle)
+    record = gather(model, {model}, (), bundle, Start.now(model, bundle))
     (model.parent / "build_info.json").write_text("{}")
     (model.parent / "firmware.bin").write_bytes(b"")
     assert what_changed(record, bundle) == ""

@@ -98,7 +98,7 @@ def test_damaged_settings_are_no_obstacle_to_building_anew(
 ) -> None:
     (built / "settings.json").write_text("{", encoding="utf-8")
     asked: list[Settings] = []
-    monkeypatch.setattr("pilotlight.builder.command.build_image", lambda folder, settings, **_: asked.append(settings))
+    monkeypatch.setattr("pilotlight.builder.image.build_image", lambda folder, settings, **_: asked.append(settings))
     monkeypatch.setattr("pilotlight.builder.command._print_summary", lambda console, summary: None)
     assert main(["build", "-d", str(built), "-b", "host", "-m", "digits"]) == 20
     assert "west build -p always" in " ".join(capsys.readouterr().err.split())
@@ -110,7 +110,7 @@ def test_variables_for_cmake_follow_two_dashes_as_in_zephyr(built: Path, monkeyp
     got: dict[str, str] = {}
     monkeypatch.setattr("pilotlight.builder.command._print_summary", lambda console, summary: None)
     monkeypatch.setattr(
-        "pilotlight.builder.command.build_image", lambda *_, definitions, **__: got.update(definitions) or None
+        "pilotlight.builder.image.build_image", lambda *_, definitions, **__: got.update(definitions) or None
     )
     assert main(["build", "-d", str(built), "--", "-DDOOR=front=left", "-DSPEED:STRING="]) == 0
     assert got == {"DOOR": "front=left", "SPEED": ""}
