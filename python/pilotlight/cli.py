@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from pilotlight import __version__
-from pilotlight.errors import PilotlightError
+from pilotlight.errors import PilotlightError, ToolMissing
 from pilotlight.files import storage_full
+from pilotlight.paths import HOW_TO_SET_UP
 
 
 class CommandModule(Protocol):
@@ -69,11 +70,22 @@ def run_command(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("", "pilotlight"):
+            raise
+        return _failed(lacks_package(error), args)
     except Exception as error:
         full = storage_full(error)
         if full is None:
             raise
         return _failed(full, args)
+
+
+def lacks_package(error: ModuleNotFoundError) -> ToolMissing:
+    """Return the error for a Python package that is not installed."""
+    return ToolMissing(
+        f"the Python that runs this ({sys.executable}) lacks the package {error.name!r}", hint=HOW_TO_SET_UP
+    )
 
 
 def _failed(error: PilotlightError, args: argparse.Namespace) -> int:

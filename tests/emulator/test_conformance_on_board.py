@@ -14,6 +14,7 @@ import pytest
 
 from pilotlight.fvp_shim.command import install_executables
 from pilotlight.paths import ROOT
+from pilotlight.stack import compute_bound
 
 SUITE = ROOT / "tests" / "unit" / "firmware" / "executorch" / "conformance"
 sys.path.insert(0, str(SUITE))
@@ -33,6 +34,11 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     return folder / "firmware.elf"
+
+
+def test_the_stack_bound_knows_all_functions_that_kernels_call_through_pointers(image: Path) -> None:
+    bound = compute_bound(image.parent, image)
+    assert [name for name in bound.unresolved if "kernels" in name or "native" in name] == []
 
 
 MOST_OPERATORS = 6

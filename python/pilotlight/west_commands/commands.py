@@ -20,9 +20,7 @@ from west.commands import WestCommand
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from pilotlight.cli import COMMANDS, run_command
-from pilotlight.errors import ToolMissing
-from pilotlight.paths import HOW_TO_SET_UP
+from pilotlight.cli import COMMANDS, lacks_package, run_command
 
 
 class _Shared(WestCommand):  # type: ignore[misc]
@@ -38,9 +36,7 @@ class _Shared(WestCommand):  # type: ignore[misc]
             return COMMANDS[self.command].load().add_parser(parser_adder)
         except ModuleNotFoundError as error:
             # The error is not raised, because west would show a traceback for our exception.
-            missing = ToolMissing(
-                f"the Python that runs west ({sys.executable}) lacks the package {error.name!r}", hint=HOW_TO_SET_UP
-            )
+            missing = lacks_package(error)
             print(f"error: {missing.report()}", file=sys.stderr)
             sys.exit(missing.exit_code)
 

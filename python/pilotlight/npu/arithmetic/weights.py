@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic.weight_codec import WeightCodec, shared_codec
+from pilotlight.npu.arithmetic.weight_store import WeightStore, default_folder
 from pilotlight.npu.stream.faults import BadWeights, MalformedStream
 
 _IFM_MICROBLOCK = 8
@@ -131,11 +132,15 @@ class WeightCache:
     """Decoded weights by the bytes of their streams.
 
     An address cannot be the key: compilers copy weights through a small buffer, so one address
-    holds many streams in turn. The oldest entries are dropped beyond `limit_bytes`.
+    holds many streams in turn. The oldest entries are dropped beyond `limit_bytes`. `store` keeps
+    the weights for other processes.
     """
 
-    def __init__(self, codec: WeightCodec | None = None, limit_bytes: int = 512 << 20) -> None:
+    def __init__(
+        self, codec: WeightCodec | None = None, limit_bytes: int = 512 << 20, store: WeightStore | None = None
+    ) -> None:
         self._codec = codec or shared_codec()
+        self._store = store or WeightStore(default_folder())
         self._limit_bytes = limit_bytes
         self._held_bytes = 0
         self._weights: OrderedDict[Any, Weights] = OrderedDict()
@@ -148,15 +153,19 @@ class WeightCache:
         key = (streams, geometry)
         found = self._weights.get(key)
         if found is None:
-            found = self._decode(streams, geometry)
-            self._weights[key] = found
+            name = self._store.key(streams, geometry)
+            matrix = self._store.load(name)
+            if matrix is None:
+                matrix = self._decode(streams, geometry)
+                self._store.save(name, matrix)
+            found = self._weights[key] = Weights(matrix, int(np.abs(matrix).sum(axis=0, dtype=np.float64).max()))
             self._held_bytes += found.matrix.nbytes
             while self._held_bytes > self._limit_bytes and len(self._weights) > 1:
                 _, dropped = self._weights.popitem(last=False)
                 self._held_bytes -= dropped.matrix.nbytes
         return found
 
-    def _decode(self, streams: tuple[bytes, ...], geometry: WeightGeometry) -> Weights:
+    def _decode(self, streams: tuple[bytes, ...], geometry: WeightGeometry) -> NDArray[np.float32]:
         g = geometry
         rows = g.height * g.width * (1 if g.depthwise else g.in_channels)
         matrix = np.zeros((rows, g.out_channels), np.float32)
@@ -174,8 +183,7 @@ class WeightCache:
             part = np.zeros(rows * channels, np.float32)
             part[order.targets] = values[order.positions]
             matrix[:, core::cores] = part.reshape(rows, channels)
-        largest_sum = int(np.abs(matrix).sum(axis=0, dtype=np.float64).max())
-        return Weights(matrix, largest_sum)
+        return matrix
 
 
 def parse_scales(streams: tuple[bytes, ...], channels: int) -> ScaleRecords:

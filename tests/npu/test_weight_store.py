@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decoded weights on disk are those that were decoded, or none."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pilotlight.npu.arithmetic import weight_store
+from pilotlight.npu.arithmetic.weight_codec import WeightCodec
+from pilotlight.npu.arithmetic.weight_store import WeightStore, default_folder
+from pilotlight.npu.arithmetic.weights import WeightCache, WeightGeometry
+from pilotlight.npu.stream.faults import BadWeights
+
+# A convolution of 3 x 3 pixels, 8 channels in, 16 out, in one block.
+GEOMETRY = WeightGeometry(False, 16, 8, 3, 3, 1, 1, False, 8, 16, 8)
+
+
+class Counting(WeightCodec):
+    """A decoder that counts, and gives other numbers for other streams."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.streams: list[bytes] = []
+
+    def decode(self, stream: bytes) -> NDArray[np.int16]:
+        self.streams.append(stream)
+        if stream == b"damaged":
+            raise BadWeights("it does not decode")
+        return np.random.default_rng(list(stream)).integers(-255, 256, 5000).astype(np.int16)
+
+
+def cache(folder: Path | None, codec: WeightCodec) -> WeightCache:
+    return WeightCache(codec, store=WeightStore(folder))
+
+
+def test_another_process_gets_the_same_weights_without_the_decoder(tmp_path: Path) -> None:
+    first, second = Counting(), Counting()
+    for streams in ((b"one",), (b"two",), (b"one", b"two")):
+        decoded = cache(tmp_path, first).weights(streams, GEOMETRY)
+        loaded = cache(tmp_path, second).weights(streams, GEOMETRY)
+        np.testing.assert_array_equal(loaded.matrix, decoded.matrix)
+        assert loaded.matrix.dtype == np.float32 and loaded.matrix.any()
+        assert loaded.largest_sum == decoded.largest_sum
+    assert first.streams and second.streams == []
+
+
+@pytest.mark.parametrize("largest", [127, 128, 255, -128, -129])
+def test_weights_of_any_size_keep_their_values(tmp_path: Path, largest: int) -> None:
+    matrix = np.array([[largest, 0, 1], [2, -3, 4]], np.float32)
+    WeightStore(tmp_path).save("key", matrix)
+    np.testing.assert_array_equal(WeightStore(tmp_path).load("key"), matrix)
+
+
+def test_other_streams_orders_and_decoders_have_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = WeightStore(tmp_path)
+    keys = {store.key((b"ab", b"c"), GEOMETRY), store.key((b"a", b"bc"), GEOMETRY), store.key((b"abc",), GEOMETRY)}
+    for field in GEOMETRY.__dict__:
+        keys.add(store.key((b"abc",), replace(GEOMETRY, **{field: 7})))
+    monkeypatch.setattr(weight_store, "_decoder", lambda: "another")
+    keys.add(store.key((b"abc",), GEOMETRY))
+    assert len(keys) == 3 + len(GEOMETRY.__dict__) + 1
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "a folder", "unreadable"])
+def test_a_damaged_file_is_decoded_again(tmp_path: Path, damage: str) -> None:
+    codec = Counting()
+    wanted = cache(tmp_path, codec).weights((b"one",), GEOMETRY).matrix
+    (path,) = tmp_path.iterdir()
+    data = path.read_bytes()
+    path.unlink()
+    if damage == "flipped":
+        path.write_bytes(data[:-5] + bytes([data[-5] ^ 1]) + data[-4:])
+    elif damage == "a folder":
+        path.mkdir()
+    elif damage == "unreadable":
+        path.symlink_to(path)
+    else:
+        path.write_bytes(data[:40] if damage == "cut" else b"")
+    np.testing.assert_array_equal(cache(tmp_path, codec).weights((b"one",), GEOMETRY).matrix, wanted)
+    assert codec.streams == [b"one", b"one"]
+
+
+def test_a_stream_that_does_not_decode_is_not_kept(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(BadWeights):
+            cache(tmp_path, Counting()).weights((b"damaged",), GEOMETRY)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_costs_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(WeightStore, "_write", full)
+    codec = Counting()
+    assert cache(tmp_path, codec).weights((b"one",), GEOMETRY).matrix.any()
+    assert cache(tmp_path / "a file" / "no folder", codec).weights((b"one",), GEOMETRY).matrix.any()
+    assert cache(None, codec).weights((b"one",), GEOMETRY).matrix.any()
+    assert len(codec.streams) == 3
+
+
+def test_a_write_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fails)
+    WeightStore(tmp_path).save("key", np.ones((2, 2), np.float32))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_files_not_used_for_the_longest_time_go_first(tmp_path: Path) -> None:
+    matrix = np.ones((10, 100), np.float32)  # 1,044 bytes on disk.
+    store = WeightStore(tmp_path, most_bytes=4000)
+    for number, key in enumerate(("a", "b", "c")):
+        store.save(key, matrix)
+        os.utime(tmp_path / key, (number, number))
+    assert store.load("a") is not None
+    store.save("d", matrix)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c", "d"]
+
+
+def _save_and_load(folder: Path, seed: int) -> bool:
+    generator = np.random.default_rng(seed)
+    store = WeightStore(folder, most_bytes=60_000)
+    for _ in range(200):
+        number = int(generator.integers(0, 20))
+        matrix = np.full((20, 50 + number), number, np.float32)
+        loaded = store.load(str(number))
+        if loaded is not None and not np.array_equal(loaded, matrix):
+            return False
+        store.save(str(number), matrix)
+    return True
+
+
+def test_many_processes_at_once_get_whole_files(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        assert all(pool.starmap(_save_and_load, [(tmp_path, seed) for seed in range(3)]))
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_the_environment_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PILOTLIGHT_WEIGHT_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_folder() == tmp_path / "pilotlight" / "weights"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert default_folder() == tmp_path / ".cache" / "pilotlight" / "weights"
+    monkeypatch.setenv("PILOTLIGHT_WEIGHT_CACHE", str(tmp_path / "own"))
+    assert default_folder() == tmp_path / "own"
+    monkeypatch.setenv("PILOTLIGHT_WEIGHT_CACHE", "off")
+    assert default_folder() is None
