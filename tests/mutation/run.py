@@ -81,14 +81,17 @@ class Judge:
                 coverage_map.measure(tree)
         self._coverage = coverage_map.CoverageMap.load()
         results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-        explained = explanations()
-        # Unexplained survivors are judged again: a test may have been written since.
-        self._results = {key: said for key, said in results.items() if said != SURVIVED or key in explained}
+        # A survivor takes many minutes, because all its tests run. One with a reason is not judged,
+        # and one without is judged again: a test may have been written since.
+        self._explained = explanations()
+        self._results = {key: said for key, said in results.items() if said != SURVIVED}
 
     def verdict(self, place: Place) -> str:
         """Return the name of the stage that noticed the change, or SURVIVED, or NO_PROGRAM."""
         if place.key in self._results:
             return self._results[place.key]
+        if place.key in self._explained:
+            return SURVIVED
         tree, began = self._trees.get(), time.monotonic()
         try:
             with tree.changed(place):
