@@ -60,6 +60,8 @@ def build(name: str, *arguments: str | Path) -> Path:
     with locked(folder):
         outcome = run("build", "-d", folder, *arguments)
     assert outcome.code == 0, outcome.out + outcome.err
+    # CMake compares the bundle with the same inputs, and must find nothing to do.
+    assert "-s" in arguments or "export again" not in BuildFolder(folder).log.read_text(encoding="utf-8")
     bound = load_bound(BuildFolder(folder).stack_bound)
     assert bound is None or bound.is_complete, (bound.unresolved, bound.recursive, bound.unsized)
     return folder

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic import weight_store
 from pilotlight.npu.arithmetic.weight_codec import WeightCodec
-from pilotlight.npu.arithmetic.weight_store import WeightStore, default_folder
+from pilotlight.npu.arithmetic.weight_store import WeightStore
 from pilotlight.npu.arithmetic.weights import WeightCache, WeightGeometry
 from pilotlight.npu.stream.faults import BadWeights
+from pilotlight.user_cache import weight_cache
 
 # A convolution of 3 x 3 pixels, 8 channels in, 16 out, in one block.
 GEOMETRY = WeightGeometry(False, 16, 8, 3, 3, 1, 1, False, 8, 16, 8)
@@ -149,11 +150,11 @@ def test_many_processes_at_once_get_whole_files(tmp_path: Path) -> None:
 def test_the_environment_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PILOTLIGHT_WEIGHT_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_folder() == tmp_path / "pilotlight" / "weights"
+    assert weight_cache() == tmp_path / "pilotlight" / "weights"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert default_folder() == tmp_path / ".cache" / "pilotlight" / "weights"
+    assert weight_cache() == tmp_path / ".cache" / "pilotlight" / "weights"
     monkeypatch.setenv("PILOTLIGHT_WEIGHT_CACHE", str(tmp_path / "own"))
-    assert default_folder() == tmp_path / "own"
+    assert weight_cache() == tmp_path / "own"
     monkeypatch.setenv("PILOTLIGHT_WEIGHT_CACHE", "off")
-    assert default_folder() is None
+    assert weight_cache() is None

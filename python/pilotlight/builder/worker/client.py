@@ -18,6 +18,9 @@ from pilotlight.export_options import ExportOptions
 _SWITCH = "PILOTLIGHT_EXPORT_WORKER"
 # Within this time, the worker has to accept a job. It only compares a hash and forks.
 _ACCEPT_S = 2.0
+# As the user's shell made it. Importing PyTorch adds variables, which would be part of the worker's
+# identity.
+_ENVIRONMENT = dict(os.environ)
 
 
 def is_wanted() -> bool:
@@ -81,6 +84,7 @@ def start_worker() -> None:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             cwd="/",
+            env=_ENVIRONMENT,
         )
     except OSError:
         return

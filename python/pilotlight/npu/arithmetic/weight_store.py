@@ -36,19 +36,6 @@ _INTEGERS: dict[int, np.dtype[Any]] = {1: np.dtype(np.int8), 2: np.dtype("<i2")}
 _SEARCH_AFTER = MOST_BYTES // 16
 
 
-def default_folder() -> Path | None:
-    """Return the folder that the environment names, None if it is "off"."""
-    chosen = os.environ.get("PILOTLIGHT_WEIGHT_CACHE", "")
-    if chosen == "off":
-        return None
-    if chosen:
-        return Path(chosen)
-    home = os.environ.get("XDG_CACHE_HOME")
-    with contextlib.suppress(RuntimeError):  # No home folder.
-        return (Path(home) if home else Path.home() / ".cache") / "pilotlight" / "weights"
-    return None
-
-
 class WeightStore:
     """The files of one folder. Several threads and processes may use it at once."""
 

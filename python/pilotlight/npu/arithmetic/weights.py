@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic.weight_codec import WeightCodec, shared_codec
-from pilotlight.npu.arithmetic.weight_store import WeightStore, default_folder
+from pilotlight.npu.arithmetic.weight_store import WeightStore
 from pilotlight.npu.stream.faults import BadWeights, MalformedStream
+from pilotlight.user_cache import weight_cache
 
 _IFM_MICROBLOCK = 8
 _SUB_KERNEL = 8
@@ -140,7 +141,7 @@ class WeightCache:
         self, codec: WeightCodec | None = None, limit_bytes: int = 512 << 20, store: WeightStore | None = None
     ) -> None:
         self._codec = codec or shared_codec()
-        self._store = store or WeightStore(default_folder())
+        self._store = store or WeightStore(weight_cache())
         self._limit_bytes = limit_bytes
         self._held_bytes = 0
         self._weights: OrderedDict[Any, Weights] = OrderedDict()

@@ -114,6 +114,13 @@ def test_data_below_the_environment_and_the_system_count_but_installed_modules_d
     assert not {str(files["module.py"]), "/proc/stat"} & record["files"].keys()
 
 
+def test_the_simulators_cache_is_no_input(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PILOTLIGHT_WEIGHT_CACHE", str(tmp_path / "weights"))
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "key").write_bytes(b"decoded")
+    assert str(tmp_path / "weights" / "key") not in record_of(model, tmp_path / "weights" / "key")["files"]
+
+
 def test_another_version_of_a_package_counts(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs, "installed_packages", lambda: {"timm": "1.0"})
     record = record_of(model)

@@ -258,3 +258,33 @@ def test_a_build_without_a_terminal_starts_a_worker_only_if_asked(
     assert is_wanted() is wanted
     with worker():
         assert export("m", tmp_path / "bundle") is (value != "off")
+
+
+BUILDS = """
+import os, sys
+from pilotlight.builder.worker import export_in_worker, start_worker
+
+os.environ["KMP_INIT_AT_FORK"] = "FALSE"  # As PyTorch's import does.
+start_worker()
+"""
+
+
+def test_a_worker_that_a_build_started_serves_the_next_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With PyTorch. The copy then fails, because there is no such model."""
+    build = tmp_path / "build.py"
+    build.write_text(BUILDS)
+    shell = f"{sys.executable} {build}; while true; do sleep 0.1; done"
+    with subprocess.Popen(["sh", "-c", shell], start_new_session=True) as parent:
+        try:
+            until(listens)
+            line = (
+                "import sys; from pathlib import Path\n"
+                "from pilotlight.builder.worker import export_in_worker\n"
+                "from pilotlight.export_options import ExportOptions\n"
+                "export_in_worker('no such model', ExportOptions('ethos-u55-128'), Path(sys.argv[1]), print)\n"
+            )
+            asked = [sys.executable, "-c", line, str(tmp_path / "bundle")]
+            done = subprocess.run(asked, capture_output=True, text=True, check=False)
+            assert "ConfigError: model 'no such model': no such file" in done.stderr
+        finally:
+            os.killpg(parent.pid, signal.SIGKILL)
