@@ -18,11 +18,13 @@ from pilotlight.builder.inputs import installed_packages
 _PACKAGE = Path(__file__).resolve().parents[2]
 # Variables that change from command to command and that no export reads.
 _FREE = frozenset(("_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL", "TERM", "WINDOWID"))
+# A longer path is no address of a socket (unix(7)).
+_MOST_PATH_BYTES = 107
 _LIMITS = (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_DATA, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
 
 
 def socket_path() -> Path | None:
-    """Return the path of the socket for this environment; None if no folder is private enough.
+    """Return the path of the socket for this environment; None if no folder is private and short.
 
     Makes the folder if it is missing.
     """
@@ -34,7 +36,8 @@ def socket_path() -> Path | None:
     except OSError:
         return None
     name = hashlib.sha256(sys.prefix.encode()).hexdigest()[:16]
-    return folder / f"{name}.socket" if _is_private(folder) else None
+    path = folder / f"{name}.socket"
+    return path if _is_private(folder) and len(os.fsencode(path)) <= _MOST_PATH_BYTES else None
 
 
 def _is_private(folder: Path) -> bool:

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,10 +64,12 @@ sys.exit(server.main())
 
 
 @pytest.fixture(autouse=True)
-def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "runtime").mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
-    monkeypatch.delenv("PILOTLIGHT_EXPORT_WORKER", raising=False)
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A private folder for sockets. Its path is short, as the address of a socket must be."""
+    with tempfile.TemporaryDirectory(prefix="pl-", dir="/tmp") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        monkeypatch.delenv("PILOTLIGHT_EXPORT_WORKER", raising=False)
+        yield Path(folder)
 
 
 @contextmanager
@@ -231,8 +234,10 @@ def test_an_interrupted_build_leaves_no_record(tmp_path: Path) -> None:
     assert not (tmp_path / "bundle" / RECORD).exists()
 
 
-def test_a_folder_that_others_can_use_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "runtime" / f"pilotlight-{os.getuid()}"
+def test_a_folder_that_others_can_use_is_not_used(
+    runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = runtime / f"pilotlight-{os.getuid()}"
     folder.mkdir(mode=0o777)
     folder.chmod(0o777)
     assert socket_path() is None
@@ -246,8 +251,13 @@ def test_a_folder_that_others_can_use_is_not_used(tmp_path: Path, monkeypatch: p
     assert socket_path() is None
     # Without a private folder of the session, the temporary folder serves.
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/")
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(runtime))
+    folder.unlink()
     assert socket_path() is not None
+    # A path that is too long is no address.
+    (runtime / ("long" * 30)).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(runtime / ("long" * 30)))
+    assert socket_path() is None
 
 
 @pytest.mark.parametrize(("value", "wanted"), [("on", True), ("off", False), ("", False)])
