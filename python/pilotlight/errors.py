@@ -6,7 +6,8 @@ model, 2x the configuration of the build, 3x the installation of tools, 4x the t
 to the target, 6x a wrong or weak result, 7x the firmware sources. The last digit distinguishes the
 causes.
 
->>> print(ToolMissing("qemu-system-arm is not on PATH", hint="apt-get install qemu-system-arm").report())
+>>> error = ToolMissing("qemu-system-arm is not on PATH", hint="apt-get install qemu-system-arm")
+>>> print(error.report())
 qemu-system-arm is not on PATH
   try: apt-get install qemu-system-arm
 """

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 class ExportOptions:
     """npu: Arm's name of the NPU, such as "ethos-u55-128".
 
-    system_config, memory_mode: for Vela. None takes the model's `npu_options`, then the board's default, then that of
-    the NPU's family.
+    system_config, memory_mode: for Vela. None takes the model's `npu_options`, then the board's
+        default, then that of the NPU's family.
     float_io: None takes the model's `float_io`.
-    board_system_config, board_memory_mode: the board's defaults; None without a board, or for an NPU of another family.
+    board_system_config, board_memory_mode: the board's defaults; None without a board, or for an
+        NPU of another family.
     """
 
     npu: str

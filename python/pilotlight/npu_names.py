@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The NPUs by Arm's names, such as ethos-u55-128: family and number of multipliers (MACs per cycle).
+"""The NPUs by Arm's names, such as ethos-u55-128: family and number of multipliers (MACs per
+cycle).
 
 >>> macs_of("ethos-u65-512"), family_of("ethos-u65-512").memory_mode
 (512, 'Dedicated_Sram_384KB')

@@ -9,7 +9,8 @@ from pathlib import Path
 
 
 def cache_folder(name: str, variable: str) -> Path | None:
-    """Return the folder of a cache: what the environment variable says, or the user's folder `name`.
+    """Return the folder of a cache: what the environment variable says, or the user's folder
+    `name`.
 
     None if the variable is "off", or if the user has no home. The folder need not exist.
     """

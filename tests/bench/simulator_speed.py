@@ -44,8 +44,8 @@ class Speed:
     Each figure is the fastest of `runs` after the first, taken in turns: other work on the machine
     can only add time.
 
-    cold_s, warm_s: the first simulated inference of a process, which also plans the operations. Cold:
-        it decodes the weights. Warm: it takes them from the files of an earlier process.
+    cold_s, warm_s: the first simulated inference of a process, which also plans the operations.
+        Cold: it decodes the weights. Warm: it takes them from the files of an earlier process.
     ratio: the reference model's time over the simulator's.
     float_s, float_ratio: PyTorch's float32 on one thread, and our time over it; None for networks
         that are not available in PyTorch here.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A chip and a runner are added by new files alone: the folders of `additions/`, laid over a copy of the repository.
+"""A chip and a runner are added by new files alone: the folders of `additions/`, laid over a copy
+of the repository.
 
 docs/HOW_TO_ADD.md has them as examples.
 """
@@ -25,7 +26,10 @@ NEEDED = ("boards", "cmake", "firmware/base", "firmware/platform", "python/pilot
 
 @pytest.fixture
 def repository(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """Return a copy of the repository with the files of one addition. The addition must replace no file."""
+    """Return a copy of the repository with the files of one addition.
+
+    The addition must replace no file.
+    """
     copy = tmp_path / "repository"
     for folder in NEEDED:
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))

@@ -71,7 +71,10 @@ def _lines(database: Path, root: Path) -> dict[str, dict[str, list[int]]]:
 
 
 class CoverageMap:
-    """What `measure` found. A test has pytest's name: "tests/unit/python/test_bundle.py::test_name[parameter]"."""
+    """What `measure` found.
+
+    A test has pytest's name: "tests/unit/python/test_bundle.py::test_name[parameter]".
+    """
 
     def __init__(self, lines: dict[str, dict[str, set[int]]], seconds: dict[str, float]) -> None:
         self._lines, self._seconds = lines, seconds
@@ -93,7 +96,9 @@ class CoverageMap:
         return found
 
     def quickest(self, file: str, line: int, budget_s: float) -> list[str]:
-        """Return tests that run a line, the quickest first, as many as take `budget_s` seconds together."""
+        """Return tests that run a line, the quickest first, as many as take `budget_s` seconds
+        together.
+        """
         chosen, left = [], budget_s
         tests = (test for test, lines in self._lines.get(file, {}).items() if line in lines)
         for test in sorted(tests, key=lambda test: self._seconds.get(test, 0)):

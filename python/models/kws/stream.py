@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes minutes of sound instead of clips: keywords by held-out voices in steady noise, with a track of labels.
+"""Writes minutes of sound instead of clips: keywords by held-out voices in steady noise.
 
     python python/models/kws/stream.py --out words.wav --labels words.txt yes no left right
 
-The label track has a line for each word: start and end in seconds, and the word, with tabs between, as audio editors
-write it. Needs espeak-ng and SciPy.
+A track of labels comes with it. The track has a line for each word: start and end in seconds, and
+the word, with tabs between, as audio editors write it. Needs espeak-ng and SciPy.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ heldout.npz beside this file.
 
     python python/models/kws/train.py
 
-Needs espeak-ng and SciPy. Speech is kept in build-kws/ of the checkout, so a second run starts training at once. Prints
-the held-out accuracy that README.md reports.
+Needs espeak-ng and SciPy. Speech is kept in build-kws/ of the checkout, so a second run starts
+training at once. Prints the held-out accuracy that README.md reports.
 """
 
 from __future__ import annotations

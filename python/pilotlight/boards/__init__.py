@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boards: boards/<name>/board.toml is the only place where a fact about a board is written. See DESIGN.md."""
+"""Boards: boards/<name>/board.toml is the only place where a fact about a board is written.
+
+See DESIGN.md.
+"""
 
 from pilotlight.boards.board import CLOCKS, MAILBOX_ROLE, Board, Emulator, MemoryRegion
 from pilotlight.boards.read import board_names, load_board

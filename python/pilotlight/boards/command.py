@@ -36,7 +36,8 @@ def _run(args: argparse.Namespace) -> int:
 def describe(board: Board) -> dict[str, Any]:
     """Return what the command prints about a board, as plain data for JSON.
 
-    npus: the board's own NPU, then those that its emulator can have instead. emulator: its kind, None for a real board.
+    npus: the board's own NPU, then those that its emulator can have instead. emulator: its kind,
+        None for a real board.
     """
     others = [npu for npu in board.npu.configurable if npu != board.npu.config]
     return {

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a build folder contains: its files, the remembered options, the finished image. See DESIGN.md."""
+"""What a build folder contains: its files, the remembered options, the finished image.
+
+See DESIGN.md.
+"""
 
 from pilotlight.build_folder.build_info import BuildInfo, BuiltModel
 from pilotlight.build_folder.folder import BuildFolder, LinkedImage

@@ -19,7 +19,8 @@ NAME = "build_info.json"
 class BuiltModel:
     """One model of an image.
 
-    bundle: its folder, relative to the build folder. expectations: hash of its golden outputs and tolerances.
+    bundle: its folder, relative to the build folder. expectations: hash of its golden outputs and
+        tolerances.
     memory: the memory that the image reserves for it, as `codegen.arenas.Arenas.from_json` reads
     it.
     """
@@ -32,7 +33,8 @@ class BuiltModel:
 
 @dataclass(frozen=True)
 class BuildInfo:
-    """board: as the user gave it. board_name: as in board.toml. model: the names of all models, for messages.
+    """board: as the user gave it. board_name: as in board.toml. model: the names of all models, for
+    messages.
 
     tells_build_id: whether the app can answer `check` and `fault`. npu: the NPU that the first
     model was exported for.

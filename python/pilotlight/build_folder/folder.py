@@ -112,7 +112,8 @@ class BuildFolder:
         return BuildInfo.load(self.path)
 
     def elf(self) -> Path:
-        """Return the image's ELF file. `cmake --build` without `west build` writes no build_info.json.
+        """Return the image's ELF file. `cmake --build` without `west build` writes no
+        build_info.json.
 
         Raises ConfigError if nothing was built.
         """

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gives a linked image its build id: `python -m pilotlight.builder.build_id`. See cmake/model.cmake.
+"""Gives a linked image its build id: `python -m pilotlight.builder.build_id`. See
+cmake/model.cmake.
 
 The id is a hash of everything that the image loads into memory. So the id covers everything that
 can change the image: sources, compiler, options, linker script, libraries, the user's own app. The
@@ -32,7 +33,8 @@ def write_build_id(elf: Path) -> str:
     if id_at is not None:
         content[id_at : id_at + DIGITS] = b"0" * DIGITS
     digest = hashlib.sha256()
-    # Sections, not segments: a segment may contain the ELF header, which depends on the debug information.
+    # Sections, not segments: a segment may contain the ELF header, which depends on the debug
+    # information.
     for section in image.sections:
         if section.load_address is not None:
             digest.update(f"{section.load_address:x} {section.address:x} {section.size_bytes:x}\n".encode())

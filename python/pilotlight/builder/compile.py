@@ -120,7 +120,8 @@ def compile_firmware(
 def run_target(folder: Path, target: str) -> None:
     """Run a target of the build system, whose output goes to the terminal.
 
-    Raises ConfigError for an NPU's name, or if the folder was never configured; BuildFailed if the target fails.
+    Raises ConfigError for an NPU's name, or if the folder was never configured; BuildFailed if the
+    target fails.
     """
     if target in NPUS:
         raise ConfigError(f"-t {target}: -t runs a target of the build system", hint=f"for the NPU: --npu {target}")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The export as a step of a CMake build: `python -m pilotlight.builder.export_step`. See cmake/model.cmake."""
+"""The export as a step of a CMake build: `python -m pilotlight.builder.export_step`.
+
+See cmake/model.cmake.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the files about its models that an image links. See cmake/model.cmake.
 
-Writes, beside what `pilotlight.codegen` generates, files whose names CMake can know before the models are exported:
+Writes, beside what `pilotlight.codegen` generates, files whose names CMake can know before the
+models are exported:
 
     linked_models.c    the models' descriptors, and the table of all models of the image
     linked_models.S    the embedded programs, their memory, and the place of the build id
-    operators.txt      operators that any of the programs calls on the CPU, one a line with the dtypes of its tensors
+    operators.txt      operators that any of the programs calls on the CPU, one a line with the
+                       dtypes of its tensors
     operators.cpp      registers them
     memory.json        the computed memory of each model; `west check` compares it with the use
 """

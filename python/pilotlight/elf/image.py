@@ -24,7 +24,8 @@ from pilotlight.errors import ConfigError
 _BUILD_AGAIN = "build it again: west build"
 
 # pyelftools takes 0.1 s for the symbols of an image; these records are 20 times as fast.
-# Elf32_Sym: name, value, size, info, other, section. Elf64_Sym: name, info, other, section, value, size.
+# Elf32_Sym: name, value, size, info, other, section.
+# Elf64_Sym: name, info, other, section, value, size.
 _SYMBOLS = {4: struct.Struct("<IIIBBH"), 8: struct.Struct("<IBBHQQ")}
 _UNDEFINED_SECTION, _OBJECT, _FUNCTION = 0, 1, 2
 # Size of a function for which the assembler source states none: one instruction.
@@ -133,7 +134,7 @@ class Image:
         return next((section for section in self.sections if section.holds(address)), None)
 
     def read(self, address: int, size_bytes: int) -> bytes | None:
-        """Return the bytes at `address`; None if the file does not have all of them in a section."""
+        """Return the bytes at `address`; None if no section of the file has all of them."""
         for section in self.sections:
             offset = address - section.address
             if offset >= 0 and offset + size_bytes <= len(section.content):

@@ -26,8 +26,9 @@ def export_model(
     `out` is replaced as a whole at the end, or left as it was. The output of upstream libraries
     goes to export.log in this folder; after a failure the log is `<out>.failed.log`.
 
-    Raises ConfigError for a wrong NPU, option or folder, ModelError for a model file that raises or cannot be
-    exported, UnsupportedOperator for an operator that neither the NPU nor the firmware has.
+    Raises ConfigError for a wrong NPU, option or folder, ModelError for a model file that raises or
+    cannot be exported, UnsupportedOperator for an operator that neither the NPU nor the firmware
+    has.
     """
     from pilotlight.export.pipeline import run_export
 

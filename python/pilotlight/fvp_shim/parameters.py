@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parses the FVP's command line.
 
->>> line = ["-C", "ethosu.num_macs=64", "-C", "cpu0.semihosting-cmd_line='run -m a.pte'", "-a", "/dev/null"]
+>>> line = ["-C", "cpu0.semihosting-cmd_line='run -m a.pte'", "-a", "/dev/null"]
 >>> parse_arguments("FVP_Corstone_SSE-300_Ethos-U55", line).command_line
 ('run', '-m', 'a.pte')
 """

@@ -4,8 +4,11 @@
     00 | COBS( type u8 | flags u8 | sequence u16 | payload | CRC-32 ) | 00
 
 >>> reader = FrameReader(max_body_bytes=64)
->>> reader.feed(b"noise" + encode_frame(Frame(0x01, 7, b"hello")))
-[DamagedFrame(reason='COBS code runs past the end', received_bytes=5), Frame(type=1, sequence=7, payload=b'hello')]
+>>> damaged, frame = reader.feed(b"noise" + encode_frame(Frame(0x01, 7, b"hello")))
+>>> damaged
+DamagedFrame(reason='COBS code runs past the end', received_bytes=5)
+>>> frame
+Frame(type=1, sequence=7, payload=b'hello')
 """
 
 from __future__ import annotations

@@ -115,8 +115,10 @@ def _overload(name: str) -> Any:
 def _functional(name: str) -> str:
     """Return the name of the variant that returns its result.
 
-    >>> _functional("quantized_decomposed::quantize_per_tensor.out"), _functional("aten::split_copy.Tensor_out")
-    ('quantized_decomposed::quantize_per_tensor', 'aten::split_copy.Tensor')
+    >>> _functional("quantized_decomposed::quantize_per_tensor.out")
+    'quantized_decomposed::quantize_per_tensor'
+    >>> _functional("aten::split_copy.Tensor_out")
+    'aten::split_copy.Tensor'
     """
     base, _, overload = name.rpartition(".")
     return base if overload == "out" else f"{base}.{overload.removesuffix('_out')}"

@@ -37,8 +37,10 @@ _OBJECT_SUFFIX = re.compile(r"\.(obj|o)$")
 def component_of(path: str) -> str:
     """Return the component. Each other library is its own component; all other objects are the app.
 
-    >>> component_of("build/firmware/executorch/libpilotlight_executorch.a(method.cpp.obj)"), component_of("main.o")
-    ('runtime core', 'app')
+    >>> component_of("build/firmware/executorch/libpilotlight_executorch.a(method.cpp.obj)")
+    'runtime core'
+    >>> component_of("main.o")
+    'app'
     >>> component_of("/opt/dsp/libcmsisdsp.a(fft.o)"), component_of("")
     ('cmsisdsp', 'padding')
     """
@@ -53,8 +55,10 @@ def component_of(path: str) -> str:
 def file_of(path: str) -> str:
     """Return the source file's name, derived from the object's path.
 
-    >>> file_of("a/libx.a(method.cpp.obj)"), file_of("/usr/lib/libc.a(libc_a-memcpy.o)"), file_of("CMakeFiles/m.c.obj")
-    ('method.cpp', 'libc_a-memcpy', 'm.c')
+    >>> file_of("a/libx.a(method.cpp.obj)"), file_of("CMakeFiles/m.c.obj")
+    ('method.cpp', 'm.c')
+    >>> file_of("/usr/lib/libc.a(libc_a-memcpy.o)")
+    'libc_a-memcpy'
     """
     member = _MEMBER.search(path)
     return _OBJECT_SUFFIX.sub("", member[1] if member else path.rsplit("/", 1)[-1])

@@ -125,7 +125,7 @@ def _drawn(box: Box, hues: dict[str, int], total: int) -> _Drawn:
 def _short(name: str) -> str:
     """Return a C++ name without namespaces and arguments; the tooltip has the full name.
 
-    >>> _short("pilotlight::(anonymous namespace)::Parser::Table(unsigned long, std::byte const*) const")
+    >>> _short("pilotlight::(anonymous namespace)::Parser::Table(unsigned long, int const*) const")
     'Table'
     >>> _short("vtable for flatbuffers::Vector<a::Offset<b::C> >"), _short("server.cpp")
     ('Vector', 'server.cpp')

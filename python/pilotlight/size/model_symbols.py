@@ -23,8 +23,10 @@ def model_of_program(symbol: str) -> str | None:
 def memory_of_model(symbol: str) -> tuple[str, str] | None:
     """Return the name of the model whose memory this is, and its purpose, or None.
 
-    >>> memory_of_model("pilotlight_model_digits_planned_1"), memory_of_model("pilotlight_model_digits_temp_pool")
-    (('digits', 'planned buffer 1'), ('digits', 'NPU scratch'))
+    >>> memory_of_model("pilotlight_model_digits_planned_1")
+    ('digits', 'planned buffer 1')
+    >>> memory_of_model("pilotlight_model_digits_temp_pool")
+    ('digits', 'NPU scratch')
     """
     found = _MEMORY.fullmatch(symbol)
     return (found["name"], f"{_WORDS[found['what']]} {found['number'] or ''}".strip()) if found else None

@@ -24,7 +24,7 @@ ELSEWHERE = "elsewhere"
 
 
 def sized_symbols(image: Image) -> tuple[Symbol, ...]:
-    """Return the functions and variables, sorted by address; at equal addresses the largest first."""
+    """Return the functions and variables by address, at equal addresses the largest first."""
     found = (symbol for symbol in image.symbols if symbol.size_bytes and (symbol.is_function or symbol.is_object))
     return tuple(sorted(found, key=lambda symbol: (symbol.address, -symbol.size_bytes)))
 

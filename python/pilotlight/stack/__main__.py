@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes stack.json for a linked image and refuses a stack that may overflow: `python -m pilotlight.stack`."""
+"""Writes stack.json for a linked image and refuses a stack that may overflow: `python -m
+pilotlight.stack`.
+"""
 
 from __future__ import annotations
 

@@ -81,8 +81,8 @@ _GENERAL_REGISTERS = {*(f"r{i}" for i in range(13)), "ip", "fp", "sl", "sb"}
 
 def _register_bytes(operands: str) -> int:
     """
-    >>> _register_bytes("{r4, r5, lr}"), _register_bytes("{d8-d9}"), _register_bytes("sp!, {r4-r8, lr}")
-    (12, 16, 24)
+    >>> [_register_bytes(operands) for operands in ("{r4, r5, lr}", "{d8-d9}", "sp!, {r4-r8, lr}")]
+    [12, 16, 24]
     """
     match = _REGISTERS.search(operands)
     total = 0

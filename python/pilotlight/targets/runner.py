@@ -36,9 +36,10 @@ class Runner(ABC):
     """Starts one kind of emulator. Subclasses hold no state of a running emulator.
 
     name: as in board.toml and in `west flash --runner`.
-    reset_code: exit code with which the emulator asks to be started again, None if a reset does not end it.
-    keeps_dump_in_page: the device itself reads an earlier fault's dump in the mailbox page. Otherwise the dump there is
-        a copy.
+    reset_code: exit code with which the emulator asks to be started again, None if a reset does not
+        end it.
+    keeps_dump_in_page: the device itself reads an earlier fault's dump in the mailbox page.
+        Otherwise the dump there is a copy.
     """
 
     name: ClassVar[str]
@@ -67,7 +68,7 @@ class Runner(ABC):
 
     @abstractmethod
     def command(self, image: Path, npu: str, inherited: Descriptors) -> list[str]:
-        """Return the command line that starts the board with `image` in its memory and with this NPU."""
+        """Return the command line that starts the board with `image` and this NPU."""
 
     def environment(self, inherited: Descriptors) -> dict[str, str]:
         """Return environment variables of the emulator besides those of this process."""
@@ -80,7 +81,7 @@ class Runner(ABC):
     def connect_console(
         self, emulator: subprocess.Popen[bytes], log: Path, stopped: Callable[[], bool]
     ) -> socket.socket | None:
-        """Return the console if the emulator has a socket of its own; None if it uses the inherited one.
+        """Return the console if the emulator has a socket of its own, None if it inherits one.
 
         log: the emulator's output. stopped: whether to give up. Raises TargetError.
         """

@@ -238,7 +238,8 @@ def operator(case: str) -> str:
 def explain(reason: str) -> str:
     """Return the image's own message, or else the beginning of the exception.
 
-    >>> explain("RuntimeError: Failed running command x\\nStdout: E runner: No kernel for a\\nE runner: loading")
+    >>> said = "Stdout: E runner: No kernel for a\\nE runner: loading"
+    >>> explain(f"RuntimeError: Failed running command x\\n{said}")
     'runner: No kernel for a; runner: loading'
     """
     said = dict.fromkeys(re.findall(r"(?:^|^Stdout: )[EF] (.*)", reason, re.MULTILINE))

@@ -91,7 +91,7 @@ class Checkout:
 
     @cached_property
     def dashed_words(self) -> Set[str]:
-        """Every word of the code that may have dots and dashes in it: options and names of files."""
+        """The words of the code, with dots and dashes in them: options and names of files."""
         return {word.rstrip(".") for text in self.code.values() for word in re.findall(r"[\w.-]*\w[\w.-]*", text)}
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each section of docs/HOW_TO_ADD.md ends with a commit that touches every file of the section's table."""
+"""Each section of docs/HOW_TO_ADD.md ends with a commit that touches every file of the section's
+table.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def git(*arguments: str) -> str:
 
 @pytest.fixture
 def history() -> None:
-    """Skip the test in a copy without the history: no repository, a shallow clone, or other commits."""
+    """Skip the test in a copy without the history: no repository, a shallow clone, or other
+    commits.
+    """
     if FIRST_COMMIT not in git("rev-list", "--max-parents=0", "HEAD").split():
         pytest.skip("the history of the repository is not here")
 

@@ -29,7 +29,8 @@ def is_wanted() -> bool:
 
 
 def export_in_worker(model: str, options: ExportOptions, bundle: Path, progress: Callable[[str], None]) -> bool:
-    """Export in the worker. Return False if there is none, or if it failed in another way than the export would.
+    """Export in the worker. Return False if there is none, or if it failed in another way than the
+    export would.
 
     Raises the error of this package that the export raised.
     """

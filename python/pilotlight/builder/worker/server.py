@@ -46,7 +46,9 @@ class Worker:
         self._replaced = False
 
     def serve(self) -> None:
-        """Return when the parent has ended, nothing was asked for a while, or another worker is due."""
+        """Return when the parent has ended, nothing was asked for a while, or another worker is
+        due.
+        """
         last = time.monotonic()
         while not self._replaced and _lives(self._parent) and time.monotonic() - last < self._idle_s:
             readable, _, _ = select.select([self._listener], [], [], _LOOK_S)
@@ -65,7 +67,8 @@ class Worker:
             if user_of(connection) != os.getuid():
                 return
             job = receive(connection)
-            # The second comparison notices that the sources changed since the worker has imported them.
+            # The second comparison notices that the sources changed since the worker has imported
+            # them.
             if job.get("identity") != self._identity or identity(self._environment) != self._identity:
                 send(connection, {"accepted": False})
                 self._replaced = bool(job.get("replace"))

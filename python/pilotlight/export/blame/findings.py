@@ -77,7 +77,8 @@ def _rows(
         agreements = tuple(
             sums[stage, quantiser.name].agreement(stage, stages[stages.index(stage) - 1]) for stage in here
         )
-        # Only the stage after FP32 shows the loss by quantising. A model that came quantised has no such stage.
+        # Only the stage after FP32 shows the loss by quantising. A model that came quantised has no
+        # such stage.
         first = next((found for found in agreements if found.against == FP32), None)
         ratio = float("inf") if first is None or first.sqnr_db is None else first.sqnr_db
         ratios[quantiser.name] = ratio

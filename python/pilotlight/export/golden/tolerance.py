@@ -2,9 +2,9 @@
 """The permitted distance of the device from the golden outputs if CPU operators compute in float.
 
 Moving, comparing and adding floats gives the same bits everywhere; tanh and long sums do not.
-firmware/kernels/kernels.yaml says `exact: true` of each kernel that gives PyTorch's bits. The golden
-outputs are computed again with noise of a few last places in the results of all other operators.
-The differences that this causes set the tolerance.
+firmware/kernels/kernels.yaml says `exact: true` of each kernel that gives PyTorch's bits. The
+golden outputs are computed again with noise of a few last places in the results of all other
+operators. The differences that this causes set the tolerance.
 """
 
 from __future__ import annotations

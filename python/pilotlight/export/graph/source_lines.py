@@ -71,8 +71,8 @@ def raised_inside(error: BaseException) -> SourceLine | None:
 def within(module: str, where: str, source: str) -> str:
     """Return module path and line of an installed package as text, as far as they are known.
 
-    >>> within("blocks.0.attn", "/venv/site-packages/timm/attention.py:85", "q, k, v = qkv.unbind(0)")
-    'in blocks.0.attn, timm/attention.py:85: q, k, v = qkv.unbind(0)'
+    >>> within("blocks.0.attn", "/venv/site-packages/timm/attn.py:85", "q, k, v = qkv.unbind(0)")
+    'in blocks.0.attn, timm/attn.py:85: q, k, v = qkv.unbind(0)'
     >>> within("features.0", "", "")
     'in features.0'
     """

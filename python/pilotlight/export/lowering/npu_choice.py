@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The NPU of an export, and the system description for Vela's estimates of memory and cycles.
 
->>> resolve("ethos-u55-128", None, "Sram_Only")
-NpuChoice(name='ethos-u55-128', system_config='Ethos_U55_High_End_Embedded', memory_mode='Sram_Only')
+>>> resolve("ethos-u55-128", None, "Sram_Only").system_config
+'Ethos_U55_High_End_Embedded'
 """
 
 from __future__ import annotations

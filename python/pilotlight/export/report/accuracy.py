@@ -49,7 +49,8 @@ def worst_slices(info: TensorInfo, fp32: Array, golden: Array) -> tuple[SliceAcc
     fp32, golden: real numbers [samples, ...]. A slice is `output[..., index, ...]` of all samples.
 
     >>> boxes_and_score = np.full((16, 2), [300.0, 0.9])
-    >>> worst_slices(TensorInfo("y", "int8", (1, 2), 1.2, -128), boxes_and_score, boxes_and_score * [0.999, 0])
+    >>> info = TensorInfo("y", "int8", (1, 2), 1.2, -128)
+    >>> worst_slices(info, boxes_and_score, boxes_and_score * [0.999, 0])
     (SliceAccuracy(axis=1, index=1, sqnr_golden_db=0.0, largest=0.9, slices=2, below_limit=1),)
     """
     signal, noise = _powers(fp32, golden)
@@ -115,8 +116,8 @@ def _powers(signal: Array, measured: Array) -> tuple[NDArray[np.float64], NDArra
 def _is_nothing_of_a_probability(info: TensorInfo, largest: NDArray[Any]) -> NDArray[np.bool_]:
     """Whether the output is a probability and the slices are below half of its step.
 
-    largest: the largest value of each slice. An example of such a slice is the score of a class that
-    no sample has.
+    largest: the largest value of each slice. An example of such a slice is the score of a class
+        that no sample has.
     """
     is_probability = info.zero_point == -128 and 0.9 < info.scale * 255 < 1.1
     return (largest < info.scale / 2) & is_probability

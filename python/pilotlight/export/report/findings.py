@@ -72,7 +72,8 @@ def demand_finite(calibration: Sequence[Sequence[Array]]) -> None:
 def input_data(name: str, calibration: Sequence[Array], samples: Sequence[Array]) -> InputData:
     """Compare the samples of one input with its calibration samples.
 
-    >>> found = input_data("x", [np.array([0.0, 2.0])], [np.array([1.0, 4.0]), np.array([0.0, np.nan])])
+    >>> asked = [np.array([1.0, 4.0]), np.array([0.0, np.nan])]
+    >>> found = input_data("x", [np.array([0.0, 2.0])], asked)
     >>> found.outside, found.farthest, found.not_finite
     (1, 1.0, 1)
     """

@@ -74,7 +74,7 @@ def _in_the_npus_order(node: Any) -> Function | None:
 
 
 def _flat(images: Any, shape: Sequence[int]) -> Any:
-    """Flatten images of a shape [batch, channels, *pixels] with the channels of a pixel together."""
+    """Flatten images of shape [batch, channels, *pixels], the channels of a pixel together."""
     last = [0, *range(2, len(shape)), 1]
     return _aten.reshape.default(_aten.permute.default(images, last), [shape[0], prod(shape[1:])])
 

@@ -13,7 +13,7 @@ from executorch.backends.arm._passes.arm_pass_manager import ArmPassManager
 
 @contextmanager
 def told_passes(tell: Callable[[str], None]) -> Iterator[None]:
-    """During the block, pass a line to `tell` before each pass: a percentage and the pass's name."""
+    """During the block, tell a percentage and a name before each pass."""
     adapter: Any = arm_pass_manager._ExportedProgramGraphPassAdapter
     transform, run = ArmPassManager._transform, adapter.call
     passes, done = 1, 0

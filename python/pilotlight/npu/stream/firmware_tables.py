@@ -104,7 +104,10 @@ def _setting(command: Command) -> tuple[int, int]:
 
 
 def _setting_kinds(products: Iterable[Product]) -> list[tuple[int, int]]:
-    """Return the distinct kinds of registers without a payload. The first is (0, 0): no register."""
+    """Return the distinct kinds of registers without a payload.
+
+    The first is (0, 0): no register.
+    """
     found = {
         _setting(command)
         for product in products

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arm's Fixed Virtual Platforms: a board with an NPU of its own. Parameters are facts of board.toml."""
+"""Arm's Fixed Virtual Platforms: a board with an NPU of its own.
+
+Parameters are facts of board.toml.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ HERE = Path(__file__).resolve().parent
 
 @pytest.fixture(scope="session")
 def differential_build() -> Path:
-    """Build the programs of differential/, each with our runtime (_ours) and with the wheel's (_wheel)."""
+    """Build the programs of differential/, each with our runtime (_ours) and with the wheel's
+    (_wheel).
+    """
     folder = HERE.parents[3] / "build" / "differential"
     configure = ["cmake", "-G", "Ninja", "-S", str(HERE / "differential"), "-B", str(folder)]
     configure += ["-DCMAKE_BUILD_TYPE=Debug", f"-DPILOTLIGHT_PYTHON={sys.executable}"]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exports programs with upstream's exporter: `python exported_programs.py <folder>` writes <name>.pte files.
+"""Exports programs with upstream's exporter: `python exported_programs.py <folder>` writes
+<name>.pte files.
 
-A process of its own, because it imports torch. There is no delegate, so every operator stays a call whose arguments the
-probe prints.
+A process of its own, because it imports torch. There is no delegate, so every operator stays a call
+whose arguments the probe prints.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Accumulator(torch.nn.Module):
 
 
 class Indexing(torch.nn.Module):
-    """A list of optional tensors, lists of integers, channels-last memory, two outputs, a scalar."""
+    """Optional tensors in a list, lists of integers, channels-last memory, two outputs."""
 
     def forward(self, image: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         picked = image[:, :, rows]

@@ -27,7 +27,9 @@ def one_kernel() -> Json:
 
 
 def constants() -> tuple[Json, list[bytes]]:
-    """Constants, the initial state of a mutable buffer, a delegate's data and named data, all in segments."""
+    """Constants, the initial state of a mutable buffer, a delegate's data and named data, all in
+    segments.
+    """
     values = [
         tensor([4], at=0),
         tensor([4], data_buffer_idx=1),
@@ -59,7 +61,10 @@ LENT_IN, LENT_VIEW, LENT_OUT, LENT_VIEW_OF_OUT, FLAG, PLANNED, BIG, SMALL, CONST
 
 
 def lent_memory(*instructions: Json) -> tuple[Json, list[bytes]]:
-    """A program with tensors of up to 4 rows in the caller's memory. Operators: fill, flip, a view."""
+    """A program with tensors of up to 4 rows in the caller's memory.
+
+    Operators: fill, flip, a view.
+    """
     dynamic = "DYNAMIC_BOUND"
     values = [
         tensor([4, 3], shape_dynamism=dynamic),

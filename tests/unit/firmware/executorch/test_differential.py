@@ -205,14 +205,19 @@ def test_exported_programs_give_the_same_values_metadata_and_errors(probes: Prob
 
 
 def _first_error(text: str) -> tuple[str, str]:
-    """Return the first step that failed and its error. The later step with a pool that is too small must fail."""
+    """Return the first step that failed and its error.
+
+    The later step with a pool that is too small must fail.
+    """
     tried = text.partition("with a pool of")[0]
     steps = re.findall(r"^(load|load_method|execute) (0x[0-9a-f]+)$", tried, re.MULTILINE)
     return next(((step, code) for step, code in steps if code != "0x0"), ("runs", "0x0"))
 
 
 def wrong_answers(ours: dict[str, str], wheel: dict[str, str]) -> list[str]:
-    """Return the malformed files for which ours gives neither the wheel's error nor the expected one."""
+    """Return the malformed files for which ours gives neither the wheel's error nor the expected
+    one.
+    """
     wrong = []
     for name in wheel:
         (step, code), (wheels_step, wheels_code) = _first_error(ours[name]), _first_error(wheel[name])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the primitive operators with those in the wheel's runtime: the same values must give the same results.
+"""Compares the primitive operators with those in the wheel's runtime: the same values must give the
+same results.
 
 differential/primitives.cpp is linked with each runtime. The output of the two programs is compared
 line by line.
@@ -42,7 +43,9 @@ _SCALAR = re.compile(r"(int|double|bool) (\S+)|(nan|none)$")
 
 
 def _value(text: str) -> Any:
-    """Return the number, boolean or None that the C++ program printed; raise ValueError for a tensor."""
+    """Return the number, boolean or None that the C++ program printed; raise ValueError for a
+    tensor.
+    """
     found = _SCALAR.match(text)
     if found is None:
         raise ValueError(text)
@@ -53,7 +56,9 @@ def _value(text: str) -> Any:
 
 
 def test_the_simulator_s_primitives_give_the_wheel_s_results(differential_build: Path) -> None:
-    """Only calls on numbers, and only if the 64-bit result does not overflow and the wheel returns a result."""
+    """Only calls on numbers, and only if the 64-bit result does not overflow and the wheel returns
+    a result.
+    """
     compared: dict[str, int] = {}
     wrong = []
     for call, theirs in _calls(differential_build / "primitives_wheel").items():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A test notices each removed check of a program: some malformed program is then not refused as it should be.
+"""A test notices each removed check of a program: some malformed program is then not refused as it
+should be.
 
 One build contains all mutants. An environment variable selects the check that is left out.
 """

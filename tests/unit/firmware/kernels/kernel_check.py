@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares a kernel with PyTorch: `check("aten::add.out", a, b, alpha=2)`.
 
-The operator's schema gives the order of the arguments and their defaults. The golden result comes from PyTorch's
-functional operator (aten::add.Tensor for aten::add.out), and determines which outputs are preallocated.
+The operator's schema gives the order of the arguments and their defaults. The golden result comes
+from PyTorch's functional operator (aten::add.Tensor for aten::add.out), and determines which
+outputs are preallocated.
 """
 
 from __future__ import annotations
@@ -79,11 +80,16 @@ class Check:
         temp_bytes: int = 1 << 20,
         **kwargs: Any,
     ) -> None:
-        """Assert that the kernel gives PyTorch's result, in outputs of that shape and in larger, resizable ones.
+        """Assert that the kernel gives PyTorch's result.
 
-        golden      the results (a tensor or a sequence), if there is no functional operator to compute them.
-        float64     compute the golden results in double precision: for sums, because PyTorch promises no order.
-        rtol, atol  as for torch.testing.assert_close. 0: equal in every bit, except the sign of 0 and NaN's payload.
+        The outputs have that shape, or are larger and resizable.
+
+        golden      the results (a tensor or a sequence), if there is no functional operator to
+                    compute them.
+        float64     compute the golden results in double precision: for sums, because PyTorch
+                    promises no order.
+        rtol, atol  as for torch.testing.assert_close. 0: equal in every bit, except the sign of 0
+                    and NaN's payload.
                     An operator that is exact in kernels.yaml must have neither these nor float64.
         out_dtype   dtype of the (first) output; default: the golden result's.
         out_order   dim order of the outputs that have as many dimensions.

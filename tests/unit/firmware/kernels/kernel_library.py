@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the firmware's kernels as a shared library of the host, loads it, and calls kernels by operator name.
+"""Builds the firmware's kernels as a shared library of the host, loads it, and calls kernels by
+operator name.
 
 The structs repeat those in library/call_kernel.cpp.
 """
@@ -107,7 +108,10 @@ def dim_order(tensor: torch.Tensor) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Output:
-    """An output to preallocate. `bound` is the planned shape, which the kernel resizes. None: its shape is final."""
+    """An output to preallocate.
+
+    `bound` is the planned shape, which the kernel resizes. None: its shape is final.
+    """
 
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -160,7 +164,9 @@ class _Lowered:
         return found
 
     def argument(self, value: object, type_name: str) -> _Argument:
-        """Lower one argument of the schema's type `type_name` ("Tensor", "Optional[List[int]]", "number", …)."""
+        """Lower one argument of the schema's type `type_name` ("Tensor", "Optional[List[int]]",
+        "number", …).
+        """
         if value is None:
             return _Argument(kind=_NONE)
         if isinstance(value, (torch.dtype, torch.layout, torch.memory_format)):
@@ -225,9 +231,10 @@ class KernelLibrary:
     ) -> tuple[Error, list[torch.Tensor]]:
         """Call `operator` with (value, type name) pairs in the schema's order, outputs last.
 
-        Returns the kernel's Error and the content of the outputs. `temp_bytes` below 0: no temp allocator.
-        Each tensor ends at a page without access, or starts at one (`fence_before`).
-        As in a program, the result is the last argument: the output again, the list of outputs, or a list of several.
+        Returns the kernel's Error and the content of the outputs. `temp_bytes` below 0: no temp
+        allocator. Each tensor ends at a page without access, or starts at one (`fence_before`). As
+        in a program, the result is the last argument: the output again, the list of outputs, or
+            a list of several.
         """
         lowered = _Lowered()
         tensors = [lowered.output(output) for output in outputs]

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arithmetic, comparison and logic equal PyTorch's exactly, for dtypes, broadcasts, dim orders and edge values."""
+"""Arithmetic, comparison and logic equal PyTorch's exactly, for dtypes, broadcasts, dim orders and
+edge values.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the tests of this folder again with the address sanitizer, which must be loaded into Python first."""
+"""Runs the tests of this folder again with the address sanitizer, which must be loaded into Python
+first.
+"""
 
 from __future__ import annotations
 

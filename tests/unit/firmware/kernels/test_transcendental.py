@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Functions of the C library agree with PyTorch's own functions to a few units in the last place."""
+"""Functions of the C library agree with PyTorch's own to a few units in the last place."""
 
 from __future__ import annotations
 

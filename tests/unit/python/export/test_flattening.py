@@ -109,7 +109,7 @@ def test_a_linear_layer_whose_order_does_not_matter_stays(name: str) -> None:
 
 
 def moved(attempt: Any) -> int:
-    """Return the number of transpositions between the first and the last other operator of the NPU."""
+    """Return the number of transpositions between other operators of the NPU."""
     (delegate,) = attempt.lowered.delegates
     debug = delegate.compilation.debug()
     kinds = [operator.operator for operator in debug.operators]

@@ -22,7 +22,10 @@ __all__ = ["quick_upstream"]
 
 @contextmanager
 def quick_upstream() -> Iterator[None]:
-    """During the block, upstream quantises, lowers and emits in less time. The results are the same."""
+    """During the block, upstream quantises, lowers and emits in less time.
+
+    The results are the same.
+    """
     with (
         rare_collections(),
         code_on_demand(),

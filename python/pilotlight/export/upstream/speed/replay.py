@@ -137,7 +137,7 @@ class _Memory:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether the value is one fake tensor with sizes that are numbers and with unknown elements."""
+    """Whether the value is one fake tensor: its sizes are numbers, its elements unknown."""
     return type(value) is FakeTensor and value.constant is None and all(type(size) is int for size in value.shape)
 
 
@@ -158,7 +158,7 @@ def _are_equal(one: FakeTensor, other: FakeTensor) -> bool:
 
 
 def _with_node(tracer: Any, call: _Call, given: dict[str, Any], value: FakeTensor) -> ProxyValue:
-    """Add a node for the call to the new graph, with the metadata that upstream's tracer gives it."""
+    """Add a node for the call to the new graph, with the metadata that upstream's tracer gives."""
     packet = getattr(call.target, "overloadpacket", None) if isinstance(call.target, OpOverload) else None
     name = None if packet is None else tracer.graph._target_to_str(packet.__name__)
     node = tracer.graph.create_node("call_function", call.target, call.node_args, call.node_kwargs, name)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the programs: `python export_programs.py <folder>` writes <name>.pte, and <name>.data with external data.
+"""Makes the programs: `python export_programs.py <folder>` writes <name>.pte, and <name>.data with
+external data.
 
-A process of its own, because it imports torch. <name>.data contains the entries of the exporter's .ptd files in a form
-that firmware reads without a library; see probe/named_data.h.
+A process of its own, because it imports torch. <name>.data contains the entries of the exporter's
+.ptd files in a form that firmware reads without a library; see probe/named_data.h.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def operators(folder: Path, name: str, method: str | None = None) -> set[str]:
 
 
 def traced(folder: Path, chosen: Iterable[str]) -> list[str]:
-    """Return the commands that trace every operator of these programs, except the primitive ones."""
+    """Return the commands that trace all operators of these programs but the primitive ones."""
     found = {operator for name in chosen for operator in operators(folder, name)}
     return [f"trace {operator}" for operator in sorted(found) if not PRIMITIVES.match(operator)]
 

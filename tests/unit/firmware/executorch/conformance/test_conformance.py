@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares our runtime with the wheel's binary, on programs that the exporter made.
 
-One probe is linked with each runtime. Operators are traced: they print their arguments and compute the same function in
-both probes. Each line that differs therefore comes from a runtime.
+One probe is linked with each runtime. Operators are traced: they print their arguments and compute
+the same function in both probes. Each line that differs therefore comes from a runtime.
 """
 
 from __future__ import annotations
@@ -126,7 +126,9 @@ def _close(mine: str, theirs: str) -> bool:
 
 
 def test_programs_compute_with_our_kernels_what_they_compute_with_the_wheels(probes: Path, programs: Path) -> None:
-    """Integers and booleans are compared exactly, floating-point numbers with a relative tolerance of 1e-5."""
+    """Integers and booleans are compared exactly, floating-point numbers with a relative tolerance
+    of 1e-5.
+    """
     names = [name for name in sorted(suite.names(programs)) if not name.startswith("written_")]
     names = [name for name in names if name not in WHEEL_DOES_NOT_RUN]
     commands = ["backends", *(f"kernels {name}.pte" for name in names)]

@@ -27,7 +27,9 @@ def _run(*command: str, cwd: Path | None = None) -> str:
 
 
 def _functions(library: Path, *options: str) -> set[str]:
-    """Return the functions with external linkage that are not inline, as qualified names without arguments."""
+    """Return the functions with external linkage that are not inline, as qualified names without
+    arguments.
+    """
     found = set()
     for line in _run("nm", "-C", "--defined-only", *options, str(library)).splitlines():
         match = re.match(r"\S+ T ((?:[\w~]+::)+[\w~]+)(?:\[.*\])?(?:<.*>)?(?:\(|$)", line)
