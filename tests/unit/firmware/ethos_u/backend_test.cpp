@@ -112,6 +112,8 @@ TEST_F(BackendTest, AddsUpWhatSeveralDelegateCallsOfOneInferenceCost) {
   EXPECT_EQ(backend_.stats().npu_cycles, 2 * 0x0002'00000010u);
   backend_.BeginInference(1);
   EXPECT_EQ(backend_.stats().runs, 0u);
+  EXPECT_EQ(backend_.stats().npu_cycles, 0u);
+  EXPECT_EQ(backend_.stats().npu_us, 0u);
 }
 
 TEST_F(BackendTest, ScratchOfExactlyTheBlobsSizeSuffices) {
