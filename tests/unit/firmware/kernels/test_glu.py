@@ -24,3 +24,4 @@ def test_halves_that_are_none_are_refused(check: Check) -> None:
     check.refuses(GLU, torch.ones(4), 1, outputs=[Output((2,), torch.float32)])
     check.refuses(GLU, torch.ones(()), 0, outputs=[Output((), torch.float32)])
     check.refuses(GLU, torch.ones(4), 0, outputs=[Output((2,), torch.float64)])
+    check.refuses(GLU, torch.ones(4).int(), 0, outputs=[Output((2,), torch.int32)])

@@ -95,3 +95,15 @@ def test_normalisations_that_do_not_fit_are_refused(check: Check) -> None:
     check.refuses(BATCH, four, None, None, four, four, 0.1, 1e-5, outputs=[channels, nothing, nothing])
     check.refuses(INSTANCE, values, None, None, False, 0.1, 1e-5, outputs=[good, channels, channels])
     check.refuses(INSTANCE, values, torch.ones(2), None, True, 0.1, 1e-5, outputs=[good, channels, channels])
+
+
+def test_integers_are_not_normalised(check: Check) -> None:
+    values, four = torch.ones(2, 4).int(), torch.ones(4).int()
+
+    def outputs(*shapes: tuple[int, ...]) -> list[Output]:
+        return [Output(shape, torch.int32) for shape in shapes]
+
+    check.refuses(LAYER, values, [4], None, None, 1e-5, outputs=outputs((2, 4), (2, 1), (2, 1)))
+    check.refuses(GROUP, values, None, None, 2, 4, 1, 2, 1e-5, outputs=outputs((2, 4), (2, 2), (2, 2)))
+    check.refuses(BATCH, values, None, None, four, four, 0.1, 1e-5, outputs=outputs((2, 4), (0,), (0,)))
+    check.refuses(INSTANCE, values, None, None, True, 0.1, 1e-5, outputs=outputs((2, 4), (4,), (4,)))

@@ -112,3 +112,4 @@ def test_windows_that_make_no_sense_are_refused(check: Check) -> None:
     check.refuses(ADAPTIVE, image, [0, 2], outputs=[out])
     check.refuses_outputs(ADAPTIVE, image, [3, 2], outputs=[out])
     check.refuses(ADAPTIVE, torch.ones(1, 1, 0, 4), [2, 2], outputs=[out])
+    check.refuses(ADAPTIVE, image.int(), [2, 2], outputs=[Output((1, 1, 2, 2), torch.int32)])
