@@ -52,10 +52,11 @@ def _pytest(*paths: str) -> Stage:
 
 _EXECUTORCH = "tests/unit/firmware/executorch"
 _FUZZ = "tests/fuzz/test_fuzz_mutations.py"
+_NUMBERS = "tests/unit/python/link/test_numbers.py"
 # Tests by folder of the firmware, the closest first.
 FIRMWARE: dict[str, tuple[Stage, ...]] = {
     "firmware/apps/check": (_pytest(_FUZZ, "-k", "frames"), _pytest("tests/hil/test_never_a_false_pass.py")),
-    "firmware/base": (_pytest(_FUZZ),),
+    "firmware/base": (_pytest(_NUMBERS), _pytest(_FUZZ)),
     "firmware/console_session": (_pytest("tests/emulator/test_links.py"), _pytest("tests/emulator/test_faults.py")),
     "firmware/ethos_u": (
         _pytest("tests/npu/test_register_map.py"),
@@ -75,7 +76,7 @@ FIRMWARE: dict[str, tuple[Stage, ...]] = {
         _pytest(f"{_EXECUTORCH}/test_primitives.py", f"{_EXECUTORCH}/conformance/test_conformance.py"),
     ),
     "firmware/model": (_pytest("tests/hil/test_examples.py"),),
-    "firmware/protocol": (_pytest(_FUZZ, "-k", "frames"),),
+    "firmware/protocol": (_pytest(_NUMBERS), _pytest(_FUZZ, "-k", "frames")),
 }
 
 _EXAMPLES = (_pytest("tests/hil/test_examples.py"),)

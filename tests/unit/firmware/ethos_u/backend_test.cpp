@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -230,6 +231,25 @@ TEST_F(BackendTest, FailedRunLeavesTheOutputAlone) {
   EXPECT_EQ(backend_.failure().status, Status::kDeviceFault);
   EXPECT_EQ(backend_.failure().npu_status, reg::kStatusBusFault);
   EXPECT_EQ(output_, std::vector<std::int8_t>(10, 77));
+}
+
+TEST_F(BackendTest, ABusFaultNamesTheChannelOfTheStatusRegister) {
+  // STATUS.faulting_channel; the other values are reserved.
+  const std::map<std::uint32_t, const char*> names = {
+      {0, "command"},  {1, "IFM"}, {2, "weight"},    {3, "scale and bias"},
+      {4, "DMA read"}, {8, "OFM"}, {9, "DMA write"},
+  };
+  ASSERT_EQ(Init(), Error::Ok);
+  for (std::uint32_t channel = 0; channel < 16; ++channel) {
+    temp_pool_.reset();
+    port_.status_after_run = reg::kStatusIrqRaised | reg::kStatusBusFault | channel << 12;
+    EXPECT_EQ(Execute(), Error::Internal);
+    const auto name = names.find(channel);
+    const std::string wanted = name == names.end() ? "unknown" : name->second;
+    EXPECT_NE(std::string(backend_.failure().text).find("the " + wanted + " channel"),
+              std::string::npos)
+        << channel << ": " << backend_.failure().text;
+  }
 }
 
 TEST_F(BackendTest, WhatASimulatorTakesForOneDelegateIsNotTakenFromTheNext) {

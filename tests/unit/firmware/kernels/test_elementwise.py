@@ -170,6 +170,15 @@ def test_shifts(check: Check, of_tensors: str, of_number: str) -> None:
         check(of_number, values(dtype, 3, 20), 3)
 
 
+@pytest.mark.parametrize("operator", [of_tensors for of_tensors, _ in SHIFTS])
+def test_shifts_by_as_many_bits_as_there_are_or_by_a_negative_number(check: Check, operator: str) -> None:
+    for dtype in INTEGERS:
+        bits = torch.iinfo(dtype).bits
+        counts = [0, bits - 2, bits - 1, bits, bits + 1, *([] if dtype == torch.uint8 else [-1, -64])]
+        for value in (torch.iinfo(dtype).min, torch.iinfo(dtype).max, 1):
+            check(operator, torch.full((len(counts),), value, dtype=dtype), torch.tensor(counts, dtype=dtype))
+
+
 @pytest.mark.parametrize("operator", EXACT_FUNCTIONS)
 def test_exact_functions_of_one_tensor(check: Check, operator: str) -> None:
     for dtype in NUMBERS:

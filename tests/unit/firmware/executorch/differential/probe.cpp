@@ -155,6 +155,8 @@ void RunMethod(Method& method) {
   }
   std::vector<EValue> values(method.outputs_size() + 1);
   std::printf("get_outputs 0x%x\n", Code(method.get_outputs(values.data(), values.size())));
+  std::printf("get_outputs exact 0x%x\n",
+              Code(method.get_outputs(values.data(), method.outputs_size())));
   if (method.outputs_size() > 0) {
     std::printf("get_outputs short 0x%x\n",
                 Code(method.get_outputs(values.data(), method.outputs_size() - 1)));

@@ -126,10 +126,12 @@ void TryLists(Method& method) {
   for (EValue& value : values) new (&value) EValue();
   out << "get_outputs " << method.get_outputs(values.data(), outputs + 1);
   out << " and one more " << values[outputs].isNone() << "\n";
+  out << "get_outputs exact " << method.get_outputs(values.data(), outputs) << "\n";
   if (outputs > 0)
     out << "get_outputs short " << method.get_outputs(values.data(), outputs - 1) << "\n";
   out << "get_inputs " << method.get_inputs(values.data(), inputs + 1);
   out << " and one more " << values[inputs].isNone() << "\n";
+  out << "get_inputs exact " << method.get_inputs(values.data(), inputs) << "\n";
   if (inputs > 0)
     out << "get_inputs short " << method.get_inputs(values.data(), inputs - 1) << "\n";
   out << "set_inputs none " << method.set_inputs({}) << ", all "
