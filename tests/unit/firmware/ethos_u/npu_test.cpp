@@ -303,5 +303,13 @@ TEST_F(NpuTest, MemoryOutOfTheNpusReachIsRefused) {
   EXPECT_EQ(npu_.failure().region, 1u);
 }
 
+TEST_F(NpuTest, MemoryUpToTheLastAddressOfTheNpuIsInItsReach) {
+  port_.device_base = (std::uint64_t{1} << 32) - 4096 - 1024;  // Region 1 ends there.
+  EXPECT_TRUE(Run().ok()) << Text();
+  port_.device_base += 32;
+  EXPECT_EQ(Run().status(), Status::kBadArgument);
+  EXPECT_EQ(npu_.failure().cause, Cause::kUnreachable);
+}
+
 }  // namespace
 }  // namespace pilotlight::ethos_u
