@@ -81,8 +81,7 @@ def configure(source: Path, folder: BuildFolder, definitions: dict[str, str]) ->
 def _is_configured(folder: BuildFolder, command: list[str]) -> bool:
     """Whether `command` was the last to configure the folder.
 
-    A user's own call of CMake writes the cache, which is then newer than our record. A record that
-    a clock set back has dated into the future counts as well, as long as the cache is not newer.
+    A user's own call of CMake writes the cache, which is then newer than our record.
     """
     try:
         recorded = json.loads(folder.configured.read_text(encoding="utf-8"))

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from pilotlight.builder.worker.link import NotAMessage, connect, receive, send, user_of
 from pilotlight.builder.worker.place import identity, socket_path
@@ -48,25 +50,30 @@ def export_in_worker(model: str, options: ExportOptions, bundle: Path, progress:
         "options": asdict(options),
         "bundle": str(bundle.absolute()),
     }
-    try:
-        with connect(path, _ACCEPT_S) as connection:
-            if user_of(connection) != os.getuid():
-                return False
-            send(connection, job)
-            if not receive(connection).get("accepted"):
-                return False
-            # From here on, the connection is closed when the process at the other end ends.
-            connection.settimeout(None)
-            while True:
-                said = receive(connection)
-                if "tell" in said:
-                    progress(str(said["tell"]))
-                elif "error" in said:
-                    raise _error(str(said["error"]), str(said.get("message", "")), str(said.get("hint", "")))
-                else:
-                    return bool(said.get("done"))
-    except (OSError, ValueError, NotAMessage):
-        return False
+    with contextlib.closing(_answers(path, job)) as answers:
+        for said in answers:
+            if "tell" in said:
+                progress(str(said["tell"]))
+            elif "error" in said:
+                raise _error(str(said["error"]), str(said.get("message", "")), str(said.get("hint", "")))
+            else:
+                return bool(said.get("done"))
+    return False
+
+
+def _answers(path: Path, job: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
+    """Yield what the worker says of an accepted job, until the connection ends."""
+    # Errors of the connection alone: those of the caller's progress output are its own.
+    with contextlib.suppress(OSError, ValueError, NotAMessage), connect(path, _ACCEPT_S) as connection:
+        if user_of(connection) != os.getuid():
+            return
+        send(connection, job)
+        if not receive(connection).get("accepted"):
+            return
+        # From here on, the connection is closed when the process at the other end ends.
+        connection.settimeout(None)
+        while True:
+            yield receive(connection)
 
 
 def _error(name: str, message: str, hint: str) -> PilotlightError:

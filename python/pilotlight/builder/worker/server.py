@@ -21,6 +21,7 @@ from pilotlight.builder.exports import RECORD, export_now
 from pilotlight.builder.worker.link import NotAMessage, receive, send, user_of
 from pilotlight.builder.worker.place import identity, socket_path
 from pilotlight.errors import PilotlightError
+from pilotlight.export.preload import import_upstream
 from pilotlight.export_options import ExportOptions
 
 IDLE_S = 900.0
@@ -148,13 +149,17 @@ def _lives(process: int) -> bool:
 
 @contextmanager
 def _listening(path: Path) -> Iterator[socket.socket | None]:
-    """Yield the listening socket at `path`, or None if another worker listens there."""
+    """Yield the listening socket at `path`, or None if another worker has it.
+
+    The libraries are imported in between: neither in vain, nor while a build waits for an answer.
+    """
     with path.with_suffix(".lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield None
             return
+        import_upstream()
         path.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(str(path))
@@ -174,9 +179,6 @@ def main() -> int:
     own = identity(environment)
     if path is None:
         return 1
-    from pilotlight.export.preload import import_upstream
-
-    import_upstream()
     with _listening(path) as listener:
         if listener is not None:
             Worker(listener, args.parent, args.idle_s, environment, own).serve()
