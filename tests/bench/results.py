@@ -67,13 +67,7 @@ _TIMES = ("s", "us", "ms")
 
 
 def change(figure: Figure, before: float) -> str:
-    """Return the change since an earlier run, "" if it is within the noise.
-
-    >>> change(Figure("code", 110, "bytes"), 100), change(Figure("code", 100, "bytes"), 100)
-    ('+10.0 %', '')
-    >>> change(Figure("ratio", 1.05, "x"), 1.0), change(Figure("ratio", 0.8, "x"), 1.0)
-    ('', '-20.0 %')
-    """
+    """Return the change since an earlier run, "" if it is within the noise."""
     noise = _NOISE_OF_TIMES if figure.orientation or figure.unit in _TIMES else 0.0
     noise = _NOISE_OF_RATIOS if figure.unit == "x" else noise
     if not before:
