@@ -128,6 +128,12 @@ def test_the_files_not_used_for_the_longest_time_go_first(tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c", "d"]
 
 
+def test_many_processes_that_write_little_keep_the_limit_together(tmp_path: Path) -> None:
+    for number in range(10):
+        WeightStore(tmp_path, most_bytes=4000).save(str(number), np.ones((10, 100), np.float32))
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 4000
+
+
 def _save_and_load(folder: Path, seed: int) -> bool:
     generator = np.random.default_rng(seed)
     store = WeightStore(folder, most_bytes=60_000)

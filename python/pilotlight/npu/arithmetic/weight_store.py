@@ -32,8 +32,6 @@ _SOURCES = ("weights.py", "weight_codec.py", "weight_store.py", "mlw_worker.py")
 _CHECKSUM_BYTES = 32
 _HEAD = struct.Struct("<III")  # Rows, columns, bytes of a weight.
 _INTEGERS: dict[int, np.dtype[Any]] = {1: np.dtype(np.int8), 2: np.dtype("<i2")}
-# The folder is searched for files to remove after this share of the limit was written.
-_SEARCH_AFTER = MOST_BYTES // 16
 
 
 class WeightStore:
@@ -42,7 +40,10 @@ class WeightStore:
     def __init__(self, folder: Path | None, most_bytes: int = MOST_BYTES) -> None:
         """folder: None keeps nothing."""
         self._folder, self._most_bytes = folder, most_bytes
-        self._written_bytes = 0
+        # After this, the folder is searched for files to remove, and also after the first file: most
+        # processes write little, and there may be many.
+        self._search_after_bytes = most_bytes // 16
+        self._written_bytes = self._search_after_bytes
 
     def key(self, streams: Iterable[bytes], geometry: object) -> str:
         """Return the file name for the weights of `streams`. geometry: has a complete repr()."""
@@ -83,7 +84,7 @@ class WeightStore:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._write(self._folder / key, hashlib.sha256(content).digest() + content)
             self._written_bytes += len(content)
-            if self._written_bytes >= min(_SEARCH_AFTER, self._most_bytes):
+            if self._written_bytes >= self._search_after_bytes:
                 self._written_bytes = 0
                 self._remove_oldest()
 
