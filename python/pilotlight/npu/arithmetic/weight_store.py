@@ -40,8 +40,8 @@ class WeightStore:
     def __init__(self, folder: Path | None, most_bytes: int = MOST_BYTES) -> None:
         """folder: None keeps nothing."""
         self._folder, self._most_bytes = folder, most_bytes
-        # After this many bytes, the folder is searched for files to remove. The first file leads to a
-        # search, too: most processes write little, and there may be many.
+        # The folder is searched for files to remove after this many bytes, and after the first
+        # file: most processes write little, and there may be many.
         self._search_after_bytes = most_bytes // 16
         self._written_bytes = self._search_after_bytes
 
