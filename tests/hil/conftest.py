@@ -3,18 +3,28 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from repository import publish_checkout
-from workflow import Bench, build, run
+from workflow import Bench, copy_of, run, shared_build
 
 
 @pytest.fixture(scope="session")
 def digits_build() -> Path:
-    return build("digits", "-b", "qemu-corstone300", "-m", "digits")
+    return shared_build("digits", "-b", "qemu-corstone300", "-m", "digits")
+
+
+@pytest.fixture(scope="session")
+def kws_build() -> Path:
+    return shared_build("kws", "-b", "qemu-corstone300", "-m", "kws")
+
+
+@pytest.fixture(scope="session")
+def float_build() -> Path:
+    """An image with two operators on the CPU."""
+    return shared_build("digits-float", "-b", "qemu-corstone300", "-m", "digits", "--float-io")
 
 
 @pytest.fixture(scope="session")
@@ -26,10 +36,6 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def digits(digits_build: Path, tmp_path: Path) -> Iterator[Bench]:
     """The digits image in a folder of this test alone, so that the test may change it."""
-    folder = tmp_path / "build"
-    folder.mkdir()
-    for name in ("firmware.elf", "build_info.json"):
-        shutil.copy(digits_build / name, folder)
-    shutil.copytree(digits_build / "bundles", folder / "bundles")
+    folder = copy_of(digits_build, tmp_path / "build")
     yield Bench(folder)
     run("poweroff", "-d", folder)

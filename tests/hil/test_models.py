@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from workflow import RESIDUAL, Bench, Outcome, build, run
+from workflow import RESIDUAL, Bench, Outcome, build, copy_of, run
 
 
 def prove(folder: Path) -> Outcome:
@@ -27,15 +27,15 @@ def assert_proved(outcome: Outcome, samples: int) -> None:
     assert model["identical_samples"] == model["samples"] == samples
 
 
-def test_digits_are_bit_identical_and_as_accurate_as_in_pytorch(digits_build: Path) -> None:
-    outcome = prove(digits_build)
+def test_digits_are_bit_identical_and_as_accurate_as_in_pytorch(digits: Bench) -> None:
+    outcome = prove(digits.folder)
     assert_proved(outcome, samples=360)
     accuracy = outcome.json["models"][0]["accuracy"]
     assert abs(accuracy["device"] - accuracy["fp32"]) <= 0.005 * accuracy["samples"]
 
 
-def test_keywords_are_bit_identical() -> None:
-    assert_proved(prove(build("kws", "-b", "qemu-corstone300", "-m", "kws")), samples=360)
+def test_keywords_are_bit_identical(kws_build: Path, tmp_path: Path) -> None:
+    assert_proved(prove(copy_of(kws_build, tmp_path / "build")), samples=360)
 
 
 def test_a_model_from_outside_the_repository_is_bit_identical(tmp_path: Path) -> None:
@@ -57,13 +57,12 @@ def test_digits_are_bit_identical_on_other_sizes_of_the_npu(npu: str) -> None:
     assert_proved(prove(folder), samples=360)
 
 
-def test_digits_are_bit_identical_on_the_host_with_the_runtime_of_the_wheel(digits_build: Path) -> None:
+def test_digits_are_bit_identical_on_the_host_with_the_runtime_of_the_wheel() -> None:
     assert_proved(prove(build("digits-host", "-b", "host", "-m", "digits")), samples=360)
 
 
-def test_digits_with_float_inputs_run_the_quantise_kernels_on_the_cpu() -> None:
-    folder = build("digits-float", "-b", "qemu-corstone300", "-m", "digits", "--float-io")
-    assert_proved(prove(folder), samples=360)
+def test_digits_with_float_inputs_run_the_quantise_kernels_on_the_cpu(float_build: Path, tmp_path: Path) -> None:
+    assert_proved(prove(copy_of(float_build, tmp_path / "build")), samples=360)
 
 
 @pytest.mark.parametrize("npu", ["ethos-u65-256", "ethos-u65-512"])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from workflow import ROOT, Bench, build, run
+from workflow import ROOT, Bench, run
 
 from pilotlight.boards import Board, load_board
 from pilotlight.elf import Image
@@ -24,12 +24,6 @@ from pilotlight.proof.prove import Proof, prove
 
 BOARD = "qemu-corstone300"
 VERSION = "1.5.1"
-
-
-@pytest.fixture(scope="module")
-def float_build() -> Path:
-    """An image with two operators on the CPU."""
-    return build("digits-float", "-b", BOARD, "-m", "digits", "--float-io")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 import pytest
-from workflow import build, run
+from workflow import run
 
 from pilotlight.boards import load_board
 from pilotlight.size.record import FLASH, RAM
@@ -45,19 +45,18 @@ def test_layers_and_regions_of_the_digits_are_what_was_exported_and_linked(digit
     assert sizes["components"]["padding"]["flash_bytes"] < sizes["flash_bytes"] / 100 + ends
 
 
-def test_weights_that_the_npu_copies_before_it_reads_them_belong_to_the_layer_that_does() -> None:
-    (model,) = run("size", "-d", build("kws", "-b", "qemu-corstone300", "-m", "kws"), "--json").json["models"]
+def test_weights_that_the_npu_copies_before_it_reads_them_belong_to_the_layer_that_does(kws_build: Path) -> None:
+    (model,) = run("size", "-d", kws_build, "--json").json["models"]
     weights = {layer["name"]: layer["weights_bytes"] for layer in model["layers"]}
     assert sum(weights.values()) == model["flash"]["weights"]
     assert [name for name, size in weights.items() if not size] == ["pool AVG_POOL2D", "(of no layer)"]
 
 
-def test_a_difference_says_what_float_inputs_and_outputs_cost(digits_build: Path) -> None:
-    with_float = build("digits-float", "-b", "qemu-corstone300", "-m", "digits", "--float-io")
-    outcome = run("size", "-d", with_float, "--diff", digits_build, "--json", "--fail-above", "100000")
+def test_a_difference_says_what_float_inputs_and_outputs_cost(digits_build: Path, float_build: Path) -> None:
+    outcome = run("size", "-d", float_build, "--diff", digits_build, "--json", "--fail-above", "100000")
     assert outcome.code == 0, outcome.err
     difference = outcome.json
-    both = [run("size", "-d", folder, "--json").json for folder in (digits_build, with_float)]
+    both = [run("size", "-d", folder, "--json").json for folder in (digits_build, float_build)]
     for key in ("flash_bytes", "ram_bytes"):
         assert difference[key] == both[1][key] - both[0][key] > 0
     changes = {row["name"]: row["change"] for row in difference["component"]}
@@ -67,7 +66,7 @@ def test_a_difference_says_what_float_inputs_and_outputs_cost(digits_build: Path
     layers = {row["name"] for row in difference["layer"]}
     assert layers == {"digits: CPU quantize_per_tensor.out", "digits: CPU dequantize_per_tensor.out"}
 
-    printed = run("size", "-d", with_float, "--diff", digits_build)
+    printed = run("size", "-d", float_build, "--diff", digits_build)
     assert printed.code == 0
     assert printed.out.index("flash") < printed.out.index("memory region") < printed.out.index("kernels")
 

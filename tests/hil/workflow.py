@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands as a user runs them: arguments in, exit codes and output out.
 
-Builds are kept under build/hil, so that a second run does not export again.
+Builds are kept under build/hil, so that a second run does not export again. A build first makes the
+image of its folder invalid, so no test may build in a folder while another test uses it: `build` is
+for one test file, `shared_build` for several.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -54,17 +57,69 @@ def run(*arguments: str | Path, env: dict[str, str] | None = None) -> Outcome:
     return Outcome(result.returncode, result.stdout, result.stderr)
 
 
+# One name for all workers of this run of pytest.
+_THIS_RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+
+
 def build(name: str, *arguments: str | Path) -> Path:
-    """Build into build/hil/<name> and return the folder."""
+    """Build into build/hil/<name> and return the folder.
+
+    Tests of one file may call this several times, and may change the folder. Tests of a second file
+    must not, because another worker may run them at the same time.
+    """
     folder = BUILDS / name
+    caller = os.environ["PYTEST_CURRENT_TEST"].partition("::")[0]
     with locked(folder):
-        outcome = run("build", "-d", folder, *arguments)
+        owner = _owner(folder)
+        assert owner in (None, caller), f"{folder} belongs to {owner} in this run: see shared_build"
+        _set_owner(folder, caller)
+        _run_build(folder, *arguments)
+    return folder
+
+
+def shared_build(name: str, *arguments: str | Path) -> Path:
+    """Build into build/hil/<name> once in this run of pytest, and return the folder.
+
+    Tests of any file may read it. A test that flashes or changes something takes a copy.
+    """
+    folder = BUILDS / name
+    everybody = f"everybody who builds {' '.join(map(str, arguments))}"
+    with locked(folder):
+        owner = _owner(folder)
+        assert owner in (None, everybody), f"{folder} belongs to {owner} in this run"
+        if owner is None:
+            _run_build(folder, *arguments)
+            _set_owner(folder, everybody)
+    return folder
+
+
+def copy_of(built: Path, folder: Path) -> Path:
+    """Copy what the commands after a build need into a new folder, and return that folder."""
+    folder.mkdir()
+    for name in ("firmware.elf", "build_info.json"):
+        shutil.copy(built / name, folder)
+    shutil.copytree(built / "bundles", folder / "bundles")
+    return folder
+
+
+def _run_build(folder: Path, *arguments: str | Path) -> None:
+    outcome = run("build", "-d", folder, *arguments)
     assert outcome.code == 0, outcome.out + outcome.err
     # CMake compares the bundle with the same inputs, and must find nothing to do.
     assert "-s" in arguments or "export again" not in BuildFolder(folder).log.read_text(encoding="utf-8")
     bound = load_bound(BuildFolder(folder).stack_bound)
     assert bound is None or bound.is_complete, (bound.unresolved, bound.recursive, bound.unsized)
-    return folder
+
+
+def _owner(folder: Path) -> str | None:
+    """Return who uses a build folder in this run; None before its first build."""
+    file = folder.with_name(f"{folder.name}.owner")
+    run_id, _, owner = file.read_text(encoding="utf-8").partition(" ") if file.exists() else ("", "", "")
+    return owner if run_id == _THIS_RUN else None
+
+
+def _set_owner(folder: Path, owner: str) -> None:
+    folder.with_name(f"{folder.name}.owner").write_text(f"{_THIS_RUN} {owner}", encoding="utf-8")
 
 
 def offset_in_file(elf: Path, place: str | int) -> int:
@@ -88,6 +143,10 @@ class Bench:
     """A build folder and its target. `passes()` switches the target off afterwards."""
 
     folder: Path
+
+    def __post_init__(self) -> None:
+        owner = _owner(self.folder)
+        assert owner is None or not owner.startswith("everybody"), f"use a copy of {self.folder}"
 
     def flash(self, *arguments: str | Path) -> Outcome:
         return run("flash", "-d", self.folder, *arguments)
