@@ -220,10 +220,10 @@ void split_with_sizes_copy_out(KernelRuntimeContext& context, const Tensor& self
 
 void unbind_copy_int_out(KernelRuntimeContext& context, const Tensor& self, int64_t dim,
                          TensorList out) {
+  const Shape own = ShapeOf(self);
   std::size_t normalised = 0;
-  bool sound = self.dim() > 0 &&
-               NormaliseDim(dim, static_cast<std::size_t>(self.dim()), normalised) &&
-               static_cast<std::size_t>(self.sizes()[normalised]) == out.size();
+  bool sound = own.rank > 0 && NormaliseDim(dim, own.rank, normalised) &&
+               static_cast<std::size_t>(own.sizes[normalised]) == out.size();
   for (std::size_t i = 0; sound && i < out.size(); ++i) {
     sound = out[i].scalar_type() == self.scalar_type();
   }

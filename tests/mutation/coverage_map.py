@@ -19,13 +19,18 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from tree import WORK, Tree  # noqa: E402
+from tree import ROOT, WORK, Tree  # noqa: E402
 
 MAP = WORK / "coverage.json"
 # These tests run the package in their own process. Tests that start west, a board or a compiler are
 # left out.
 MEASURED = ("tests/unit/python", "tests/npu")
 _LIMIT_S = 7200
+
+
+def modules() -> list[str]:
+    """Return the files of the package, as the map names them."""
+    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / "python" / "pilotlight").rglob("*.py"))
 
 
 def measure(tree: Tree, tests: Sequence[str] = MEASURED) -> None:
@@ -49,6 +54,7 @@ def measure(tree: Tree, tests: Sequence[str] = MEASURED) -> None:
     for file, by_test in _lines(database, tree.folder).items():
         known["lines"].setdefault(file, {}).update(by_test)
     known["seconds"].update(seconds)
+    known["modules"] = modules()
     WORK.mkdir(parents=True, exist_ok=True)
     MAP.write_text(json.dumps(known, indent=1), encoding="utf-8")
 
@@ -68,6 +74,14 @@ def _lines(database: Path, root: Path) -> dict[str, dict[str, list[int]]]:
             if test:
                 found[str(Path(path).relative_to(root))][test] |= set(numbits_to_nums(bits))
     return {file: {test: sorted(lines) for test, lines in tests.items()} for file, tests in found.items()}
+
+
+def new_modules() -> list[str]:
+    """Return the files of the package that the map does not know; all if there is no map."""
+    if not MAP.exists():
+        return modules()
+    known = json.loads(MAP.read_text(encoding="utf-8"))
+    return [module for module in modules() if module not in known["modules"]]
 
 
 class CoverageMap:

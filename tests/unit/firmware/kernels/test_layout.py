@@ -320,6 +320,8 @@ def test_what_does_not_fit_is_refused(check: Check) -> None:
     check.refuses("aten::split_copy.Tensor_out", tensor, 1, 0, outputs=out)
     check.refuses("aten::split_with_sizes_copy.out", tensor, [1], 0, outputs=[Output((1, 3), torch.float32)])
     check.refuses("aten::unbind_copy.int_out", tensor, 0, outputs=[Output((3,), torch.float32)])
+    check.refuses("aten::unbind_copy.int_out", values(torch.float32), 0, outputs=[Output((), torch.float32)])
+    check.refuses("aten::unbind_copy.int_out", values(torch.float32), 0, outputs=[])
     check.refuses("aten::full.out", [2, 3], 0.5, outputs=other)
     check.refuses("aten::full.out", [2, -3], 1, outputs=other)
     check.refuses("aten::arange.start_out", 0, 6, 0, outputs=[Output((6,), torch.int32)])
