@@ -43,7 +43,7 @@ CONFIGURE = Stage(
 # Libraries are named too: the unit tests alone build only those parts that they link.
 _TARGETS = ("all", "pilotlight_executorch", "pilotlight_kernels")
 _BUILD = Stage("build", ("cmake", "--build", UNIT_TESTS, "--target", *_TARGETS), builds=True)
-_CTEST = Stage("unit tests of firmware", ("ctest", "--test-dir", UNIT_TESTS, "--timeout", "60", "--stop-on-failure"))
+_CTEST = Stage("unit tests of firmware", ("ctest", "--test-dir", UNIT_TESTS, "--stop-on-failure"), limit_s=120)
 
 
 def _pytest(*paths: str) -> Stage:
