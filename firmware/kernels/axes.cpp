@@ -39,7 +39,7 @@ bool PlanReduction(const Tensor& in, std::optional<ArrayRef<std::int64_t>> dims,
                    Tensor& out, Reduction& plan, NoDims empty) {
   const auto rank = static_cast<std::size_t>(in.dim());
   if (rank > kMaxRank || !HasData(in)) return false;
-  bool reduced[kMaxRank + 1] = {};
+  bool reduced[kMaxRank] = {};
   const bool all = !dims.has_value() || (dims->empty() && empty == NoDims::kAll);
   if (!all) {
     for (const std::int64_t dim : *dims) {

@@ -23,6 +23,7 @@ the available kernels or dtypes.
 from __future__ import annotations
 
 import argparse
+import math
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -153,7 +154,7 @@ def _functions(selection: Selection, kernels: Mapping[str, Kernel]) -> str:
         }
         for operator in sorted(selection)
     ]
-    return str(yaml.safe_dump(entries, sort_keys=False, width=1000))
+    return str(yaml.safe_dump(entries, sort_keys=False, width=math.inf))
 
 
 def _selected(selection: Selection) -> str:
