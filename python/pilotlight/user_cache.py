@@ -28,3 +28,8 @@ def cache_folder(name: str, variable: str) -> Path | None:
 def weight_cache() -> Path | None:
     """Return the folder of decoded weights (npu/arithmetic/weight_store.py)."""
     return cache_folder("weights", "PILOTLIGHT_WEIGHT_CACHE")
+
+
+def compiled_loops() -> Path | None:
+    """Return the folder of compiled loops (npu/compiled/library.py)."""
+    return cache_folder("loops", "PILOTLIGHT_COMPILED_LOOPS")

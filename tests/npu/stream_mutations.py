@@ -129,6 +129,10 @@ MUTATIONS = (
         "address = window.address + full * self.stride_x",
     ),
     Mutation("tiles: the lower one ignored", "feature_map.py", "self.bases[tile + 2]", "self.bases[tile]"),
+    Mutation("compiled output stage: no bias", "loops.c", "(accumulators[c], bias[c],", "(accumulators[c], 0.0,"),
+    Mutation("compiled output stage: truncates", "loops.c", "double element = floor(", "double element = trunc("),
+    Mutation("compiled output stage: no upper limit", "loops.c", "element > high ? high", "element > high ? element"),
+    Mutation("compiled depthwise: columns as rows", "loops.c", "(ptrdiff_t)x * tap_width", "(ptrdiff_t)x * tap_height"),
 )
 
 
@@ -161,9 +165,17 @@ def apply(mutation: Mutation, package: Path) -> Path:
     return path.relative_to(package)
 
 
-def notices(package: Path) -> str:
-    """Return the case that finds the package wrong, or "" if none does."""
-    environment = {**os.environ, "PYTHONPATH": f"{package.parent}{os.pathsep}{Path(__file__).parent}"}
+def notices(package: Path, *, compiled: bool) -> str:
+    """Return the case that finds the package wrong, or "" if none does.
+
+    compiled: whether the simulator uses its compiled loops.
+    """
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{package.parent}{os.pathsep}{Path(__file__).parent}",
+        # Without the compiled loops, the definition in NumPy computes everything.
+        "PILOTLIGHT_COMPILED_LOOPS": str(package.parent / "loops") if compiled else "off",
+    }
     command = [sys.executable, __file__, "--judge"]
     try:
         run = bounded.run(command, JUDGE_TIMEOUT_S, env=environment, capture_output=True, text=True)
@@ -184,11 +196,12 @@ def run_mutations(say: Callable[[str], None] = print) -> list[Mutation]:
         package = Path(folder, "pilotlight")
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PACKAGE, package, ignore=ignore)
-        if noticed := notices(package):
-            raise ValueError(f"the unbroken simulator fails: {noticed}")
+        for compiled in (False, True):
+            if noticed := notices(package, compiled=compiled):
+                raise ValueError(f"the unbroken simulator fails: {noticed}")
         for mutation in MUTATIONS:
             changed = apply(mutation, package)
-            noticed = notices(package)
+            noticed = notices(package, compiled=mutation.file == "loops.c")
             say(f"{mutation.what:55} {noticed[:120] or 'SURVIVES'}")
             if not noticed:
                 survivors.append(mutation)

@@ -23,7 +23,7 @@ from typing import Any
 
 from pilotlight.files import matching
 from pilotlight.paths import ROOT
-from pilotlight.user_cache import weight_cache
+from pilotlight.user_cache import compiled_loops, weight_cache
 
 # A folder with more files is probably a home directory, not a model's folder.
 MOST_FILES = 5000
@@ -149,7 +149,7 @@ def _is_input(path: Path, bundle: Path) -> bool:
     This package has a hash of its own, and installed modules count by their version.
     """
     outside = [_PACKAGE, bundle.parent, Path("/proc"), Path("/sys"), Path("/dev"), ROOT / "build"]
-    outside += filter(None, [weight_cache()])  # The simulator's, which confirms the program.
+    outside += filter(None, [weight_cache(), compiled_loops()])  # The simulator's, which confirms the program.
     if not path.is_file() or any(path.is_relative_to(folder) for folder in outside):
         return False
     installed = path.suffix in (".py", ".pth") or ".dist-info" in str(path.parent)

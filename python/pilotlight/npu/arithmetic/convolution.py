@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic.scratch import Scratch
 from pilotlight.npu.arithmetic.weights import Weights
+from pilotlight.npu.compiled.loops import depthwise
 from pilotlight.npu.stream.kernel import Kernel
 
 _FLOAT32_EXACT = 1 << 24
@@ -78,5 +79,7 @@ def convolve_depthwise(
     taps: NDArray[Any] = np.ndarray(shape, values.dtype, values, 0, strides)
     factors = weights.repeated(out_width, values.dtype).reshape(kernel.height, kernel.width, lanes)
     result = scratch.array("sums", (out_height, out_width, channels), values.dtype)
-    np.einsum("hyxl,yxl->hl", taps, factors, out=result.reshape(out_height, lanes))
+    sums = result.reshape(out_height, lanes)
+    if not depthwise(taps, factors, sums):
+        np.einsum("hyxl,yxl->hl", taps, factors, out=sums)
     return result

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from math import prod
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic.activation import ActivationTable
 from pilotlight.npu.arithmetic.scaling import Integers, Scaling
+from pilotlight.npu.compiled.loops import Factors, store
 from pilotlight.npu.stream.isa import RoundMode
 
 # Accumulators are processed in pieces of about this size, so that they stay in the cache.
@@ -49,7 +51,10 @@ class OutputStage:
     table: ActivationTable | None
     dtype: np.dtype[Any]
     bias: NDArray[np.float64] | None = None
-    _repeated: dict[tuple[str, int], NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
+    _repeated: dict[int, tuple[NDArray[np.float64], NDArray[np.float64] | None]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    _loops: dict[tuple[int, str], Callable[..., None] | None] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def _float_scale(self) -> NDArray[np.float64] | None:
@@ -72,6 +77,11 @@ class OutputStage:
         if span.bit_length() + 1 + largest_shift >= _DOUBLE_MANTISSA_BITS:
             return None
         return np.ldexp(np.asarray(self.multiplier, np.float64), -np.asarray(self.shift, np.int32))
+
+    @property
+    def _offset(self) -> float:
+        """What floor() follows: half, so that it rounds to nearest."""
+        return self.zero_point + 0.5
 
     @cached_property
     def _scaling(self) -> Scaling:
@@ -105,9 +115,31 @@ class OutputStage:
             return out
         channels = accumulators.shape[-1] if self.per_channel else 1
         repeats = _repeats(prod(accumulators.shape) // channels, channels) if self.per_channel else 1
-        lanes = channels * repeats
-        scale = self._lanes("scale", self._float_scale, repeats)
-        bias = None if self.bias is None else self._lanes("bias", self.bias, repeats)
+        loop = self._loop(repeats, accumulators.dtype)
+        if loop is not None and accumulators.flags.c_contiguous:
+            loop(accumulators, out)
+        else:
+            self._in_doubles(accumulators, repeats, out)
+        return out
+
+    def _loop(self, repeats: int, accumulators: np.dtype[Any]) -> Callable[..., None] | None:
+        """Return the compiled loop for accumulators of this type, None if NumPy has to compute."""
+        if self.table is not None or not self._limits_are_storable:
+            return None
+        key = repeats, accumulators.char
+        if key not in self._loops:
+            assert self.limits is not None
+            scale, bias = self._lanes(repeats)
+            if bias is None:
+                bias = np.zeros_like(scale)
+            scale, bias = np.broadcast_arrays(np.atleast_1d(scale), np.atleast_1d(bias))
+            factors = Factors(scale, bias, self._offset, self.limits)
+            self._loops[key] = store(factors, accumulators, self.dtype)
+        return self._loops[key]
+
+    def _in_doubles(self, accumulators: NDArray[Any], repeats: int, out: NDArray[Any]) -> None:
+        scale, bias = self._lanes(repeats)
+        lanes = accumulators.shape[-1] * repeats if self.per_channel else 1
         rows, results = (
             (accumulators.reshape(-1, lanes), out.reshape(-1, lanes))
             if self.per_channel
@@ -116,14 +148,17 @@ class OutputStage:
         step = max(1, _PIECE_ELEMENTS // lanes)
         for start in range(0, len(rows), step):
             self._float_piece(rows[start : start + step], scale, bias, results[start : start + step])
-        return out
 
-    def _lanes(self, name: str, factors: NDArray[np.float64], repeats: int) -> NDArray[np.float64]:
-        if repeats == 1 or factors.ndim == 0:
-            return factors
-        found = self._repeated.get((name, repeats))
+    def _lanes(self, repeats: int) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Return scale and bias for rows of `repeats` times the channels."""
+        found = self._repeated.get(repeats)
         if found is None:
-            found = self._repeated[name, repeats] = np.tile(factors, repeats)
+            assert self._float_scale is not None
+            scale, bias = self._float_scale, self.bias
+            found = self._repeated[repeats] = (
+                np.tile(scale, repeats) if scale.ndim and repeats > 1 else scale,
+                np.tile(bias, repeats) if bias is not None and repeats > 1 else bias,
+            )
         return found
 
     def _float_piece(
@@ -139,7 +174,7 @@ class OutputStage:
         else:
             values = np.add(accumulators, bias, dtype=np.float64)
             values *= scale
-        values += self.zero_point + 0.5
+        values += self._offset
         np.floor(values, out=values)
         # np.maximum and np.minimum check for NaN and take six times as long.
         values.clip(*self.limits, out=values)

@@ -114,11 +114,15 @@ def test_data_below_the_environment_and_the_system_count_but_installed_modules_d
     assert not {str(files["module.py"]), "/proc/stat"} & record["files"].keys()
 
 
-def test_the_simulators_cache_is_no_input(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PILOTLIGHT_WEIGHT_CACHE", str(tmp_path / "weights"))
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "key").write_bytes(b"decoded")
-    assert str(tmp_path / "weights" / "key") not in record_of(model, tmp_path / "weights" / "key")["files"]
+@pytest.mark.parametrize("variable", ["PILOTLIGHT_WEIGHT_CACHE", "PILOTLIGHT_COMPILED_LOOPS"])
+def test_the_simulators_caches_are_no_inputs(
+    variable: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept" / "key"
+    monkeypatch.setenv(variable, str(kept.parent))
+    kept.parent.mkdir()
+    kept.write_bytes(b"decoded")
+    assert str(kept) not in record_of(model, kept)["files"]
 
 
 def test_another_version_of_a_package_counts(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
