@@ -71,7 +71,6 @@ class DelegateRunner:
                     f"an input or output of a delegate lies in region {tensor.region}, not in the scratch area"
                 )
         self._scratch = np.zeros(self.blob.scratch_size_bytes, np.uint8)
-        self._on_executed: Callable[[Executed], None] = lambda _: None
         self._memory = memory = MappedMemory()
         constants = np.frombuffer(self.blob.weights, np.uint8)
         memory.add(_REGION_SPACING, constants, writable=False, name="region 0")
@@ -85,7 +84,6 @@ class DelegateRunner:
             self.configuration.name,
             memory,
             weights=weights,
-            on_executed=lambda executed: self._on_executed(executed),
             memory_speed=memory_speed,
         )
 
@@ -102,7 +100,7 @@ class DelegateRunner:
 
         Raises NpuFault if the NPU stops with a fault.
         """
-        self._on_executed = on_executed
+        self.device.on_executed = on_executed
         # An inference must not see data of the previous one.
         self._scratch[:] = 0
         for place, array in zip(self.blob.inputs, inputs, strict=True):

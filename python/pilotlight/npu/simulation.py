@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.debug_info import DebugInfo, StreamDebug, find_debug_info
+from pilotlight.debug_info import find_debug_info
 from pilotlight.errors import BadProgram, ConfigError, UnsupportedOperator
 from pilotlight.npu.analysis.cycle_model import MEMORY_SPEEDS
 from pilotlight.npu.analysis.hazards import Hazard
@@ -51,21 +51,27 @@ class Statistics:
     """The work of the NPU in one inference, over all delegates. `cycles` is an estimate."""
 
     configuration: str
-    cycles: int = 0
-    macs: int = 0
-    operations: int = 0
-    read_bytes: int = 0
-    written_bytes: int = 0
     layers: list[Layer] = field(default_factory=list)
 
-    def add(self, layer: Layer) -> None:
-        executed = layer.executed
-        self.cycles += executed.cycles.total
-        self.macs += executed.work.macs
-        self.operations += 1
-        self.read_bytes += sum(executed.work.read_bytes.values())
-        self.written_bytes += sum(executed.work.written_bytes.values())
-        self.layers.append(layer)
+    @property
+    def operations(self) -> int:
+        return len(self.layers)
+
+    @property
+    def cycles(self) -> int:
+        return sum(layer.executed.cycles.total for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        return sum(layer.executed.work.macs for layer in self.layers)
+
+    @property
+    def read_bytes(self) -> int:
+        return sum(layer.read_bytes for layer in self.layers)
+
+    @property
+    def written_bytes(self) -> int:
+        return sum(layer.written_bytes for layer in self.layers)
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,8 @@ class Simulator:
         self._kernels = CpuKernels(self.method)
         self._memory = PlannedMemory(self.method, program.named_data, data)
         weights = WeightCache()
+        # The layers of earlier inferences, by number: most inferences execute the same commands.
+        self._layers: dict[int, Layer] = {}
         self._delegates = [self._load(program, index, config, weights) for index in range(len(self.method.delegates))]
 
     def _load(self, program: Program, index: int, config: str | None, weights: WeightCache) -> DelegateRunner:
@@ -188,6 +196,13 @@ class Simulator:
             values[self.method.input_values[position]][...] = array
         return values
 
+    def _layer(self, number: int, delegate: int, executed: Executed) -> Layer:
+        operation = self._delegates[delegate].operations[executed.at]
+        streams = self.debug.streams if self.debug is not None else ()
+        debug = streams[delegate] if delegate < len(streams) else None
+        operator = None if debug is None else debug.operator_of(operation.offset)
+        return Layer(number, delegate, operation, executed, operator)
+
     def hazards(self) -> tuple[Hazard, ...]:
         """Return the hazards of all delegates; see analysis/hazards.py."""
         return tuple(hazard for delegate in self.hazards_by_delegate() for hazard in delegate)
@@ -214,24 +229,20 @@ class Simulator:
                 raise BadProgram(f"delegate {call.delegate}: argument {position} must have {place.size_bytes} bytes")
         flat = [_storage(array, self.method.values[index]) for array, index in zip(arrays, call.arguments, strict=True)]
 
-        operations = delegate.operations
-        stream_debug = _stream_debug(self.debug, call.delegate)
+        layers, known = statistics.layers, self._layers
 
         def on_executed(executed: Executed) -> None:
-            operation = operations[executed.at]
-            operator = None if stream_debug is None else stream_debug.operator_of(operation.offset)
-            layer = Layer(statistics.operations + 1, call.delegate, operation, executed, operator)
-            statistics.add(layer)
+            number = len(layers) + 1
+            layer = known.get(number)
+            if layer is None or layer.executed is not executed:
+                layer = known[number] = self._layer(number, call.delegate, executed)
+            layers.append(layer)
             if observer is not None:
-                observer(layer, lambda: delegate.output_of(operation))
+                observer(layer, lambda: delegate.output_of(layer.operation))
             if progress is not None:
-                progress(statistics.operations, self._operation_count)
+                progress(number, self._operation_count)
 
         delegate.run(flat[:input_count], flat[input_count:], on_executed)
-
-
-def _stream_debug(debug: DebugInfo | None, delegate: int) -> StreamDebug | None:
-    return debug.streams[delegate] if debug is not None and delegate < len(debug.streams) else None
 
 
 def _storage(array: NDArray[Any], value: Any) -> NDArray[Any]:

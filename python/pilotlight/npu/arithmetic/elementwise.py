@@ -66,16 +66,23 @@ class OperandScaling:
 
 
 def combine(
-    mode: ElementwiseMode, a: NDArray[Any], b: NDArray[Any], *, swapped: bool, round_mode: RoundMode
+    mode: ElementwiseMode,
+    a: NDArray[Any],
+    b: NDArray[Any],
+    *,
+    swapped: bool,
+    round_mode: RoundMode,
+    out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     """Combine two operands that broadcast, without zero points and at the same scale.
 
     a, b: of any numeric type that holds operands and result exactly; 64-bit integers for shifts.
+    out: memory for the result of the same type; shifts do not use it.
     """
     if swapped:
         a, b = b, a
     if mode in _ARITHMETIC:
-        result: NDArray[Any] = _ARITHMETIC[mode](a, b)
+        result: NDArray[Any] = _ARITHMETIC[mode](a, b, out=out)
         return result
     # Illegal shift distances do not occur. The mask prevents an error.
     distance = b & 63

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from math import prod
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic.activation import ActivationTable
 from pilotlight.npu.arithmetic.scaling import Integers, Scaling
-from pilotlight.npu.compiled.loops import Factors, store
+from pilotlight.npu.compiled.loops import Store
 from pilotlight.npu.stream.isa import RoundMode
 
 # Accumulators are processed in pieces of about this size, so that they stay in the cache.
@@ -54,7 +53,7 @@ class OutputStage:
     _repeated: dict[int, tuple[NDArray[np.float64], NDArray[np.float64] | None]] = field(
         default_factory=dict, init=False, repr=False
     )
-    _loops: dict[tuple[int, str], Callable[..., None] | None] = field(default_factory=dict, init=False, repr=False)
+    _loops: dict[tuple[int, str], Store | None] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def _float_scale(self) -> NDArray[np.float64] | None:
@@ -122,7 +121,7 @@ class OutputStage:
             self._in_doubles(accumulators, repeats, out)
         return out
 
-    def _loop(self, repeats: int, accumulators: np.dtype[Any]) -> Callable[..., None] | None:
+    def _loop(self, repeats: int, accumulators: np.dtype[Any]) -> Store | None:
         """Return the compiled loop for accumulators of this type, None if NumPy has to compute."""
         if self.table is not None or not self._limits_are_storable:
             return None
@@ -133,8 +132,9 @@ class OutputStage:
             if bias is None:
                 bias = np.zeros_like(scale)
             scale, bias = np.broadcast_arrays(np.atleast_1d(scale), np.atleast_1d(bias))
-            factors = Factors(scale, bias, self._offset, self.limits)
-            self._loops[key] = store(factors, accumulators, self.dtype)
+            self._loops[key] = Store.of(
+                accumulators, self.dtype, scale=scale, bias=bias, offset=self._offset, limits=self.limits
+            )
         return self._loops[key]
 
     def _in_doubles(self, accumulators: NDArray[Any], repeats: int, out: NDArray[Any]) -> None:
@@ -188,7 +188,7 @@ class OutputStage:
         if self.zero_point:
             values = values + self.zero_point
         if self.limits is not None:
-            values = values.clip(*self.limits)
+            values = _within(values, self.limits)
             if self.table is None and self._limits_are_storable:
                 return values
         if self.table is not None:
@@ -196,4 +196,11 @@ class OutputStage:
         return self._store(values)
 
     def _store(self, values: Integers) -> Integers:
-        return values.clip(*self._storable)
+        return _within(values, self._storable)
+
+
+def _within(values: Integers, limits: tuple[int, int]) -> Integers:
+    """Clip integers. clip() checks the limits' type first, which takes longer than this."""
+    lowest, highest = limits
+    clipped: Integers = np.minimum(np.maximum(values, lowest), highest)
+    return clipped

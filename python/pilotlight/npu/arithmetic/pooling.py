@@ -37,8 +37,9 @@ def _reduce(values: NDArray[Any], kernel: Kernel, out_height: int, out_width: in
 
 def maximum(values: NDArray[Any], kernel: Kernel, out_height: int, out_width: int) -> NDArray[Any]:
     """Return the maximum of stored integers over the valid positions. Padding does not count."""
-    padded = kernel.pad(values, int(np.iinfo(values.dtype).min))
-    return _reduce(padded, kernel, out_height, out_width, np.maximum)
+    if kernel.padded:
+        values = kernel.pad(values, int(np.iinfo(values.dtype).min))
+    return _reduce(values, kernel, out_height, out_width, np.maximum)
 
 
 def window_sums(values: NDArray[Any], kernel: Kernel, out_height: int, out_width: int) -> NDArray[Any]:

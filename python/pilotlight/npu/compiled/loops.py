@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -13,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.npu.compiled.library import library
+
+# Larger arrays are not kept alive for their address.
+_KEPT_BYTES = 1 << 16
 
 _ADDRESS, _SIZE, _DISTANCE, _DOUBLE = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_ssize_t, ctypes.c_double
 _STORE = (_ADDRESS, _SIZE, _SIZE, _ADDRESS, _ADDRESS, _DOUBLE, _DOUBLE, _DOUBLE, _ADDRESS)
@@ -30,35 +32,60 @@ def _function(name: str, arguments: tuple[Any, ...]) -> Callable[..., None] | No
     return found
 
 
-@dataclass(frozen=True)
-class Factors:
-    """The numbers of an output stage. scale, bias: one entry per lane, or one entry for all."""
+class Store:
+    """Writes clip(floor((accumulators + bias) * scale + offset), low, high).
 
-    scale: NDArray[np.float64]
-    bias: NDArray[np.float64]
-    offset: float
-    limits: tuple[int, int]
-
-
-def store(factors: Factors, accumulators: np.dtype[Any], out: np.dtype[Any]) -> Callable[..., None] | None:
-    """Return a function of (accumulators, out), two contiguous arrays of equal size.
-
-    It writes clip(floor((accumulators + bias) * scale + offset), *limits) to `out`. The lanes are
-    the last axis, and `limits` fit into `out` and into 32 bits. None if NumPy has to compute this.
+    scale, bias: one entry per lane, or one entry for all. The lanes are the last axis.
+    limits: low and high, which fit into the output and into 32 bits.
     """
-    function = _function(f"store_{accumulators.name}_{out.name}", _STORE)
-    if function is None:
-        return None
-    scale, bias = (np.ascontiguousarray(array, np.float64) for array in (factors.scale, factors.bias))
-    lanes = scale.size
-    fixed = (scale.ctypes.data, bias.ctypes.data, factors.offset, *factors.limits)
 
-    def run(values: NDArray[Any], results: NDArray[Any]) -> None:
-        # `scale` and `bias` live as long as this function does.
-        assert scale.size == bias.size == lanes and values.size == results.size
-        function(values.ctypes.data, values.size // lanes, lanes, *fixed, results.ctypes.data)
+    def __init__(
+        self,
+        function: Callable[..., None],
+        scale: NDArray[np.float64],
+        bias: NDArray[np.float64],
+        offset: float,
+        limits: tuple[int, int],
+    ) -> None:
+        assert scale.shape == bias.shape and scale.ndim == 1
+        self._function = function
+        self._lanes = scale.size
+        # The loop gets the addresses of these arrays, so they must live as long as this object.
+        self._factors = np.ascontiguousarray([scale, bias], np.float64)
+        first = self._factors.ctypes.data
+        self._fixed = (first, first + self._factors.strides[0], offset, *limits)
+        self._values, self._results = _Address(), _Address()
 
-    return run
+    @classmethod
+    def of(cls, accumulators: np.dtype[Any], out: np.dtype[Any], **numbers: Any) -> Store | None:
+        """Return the loop for these types, None if NumPy has to compute instead."""
+        function = _function(f"store_{accumulators.name}_{out.name}", _STORE)
+        return None if function is None else cls(function, **numbers)
+
+    def __call__(self, accumulators: NDArray[Any], out: NDArray[Any]) -> None:
+        """accumulators, out: contiguous, of equal size, and of the types given to `of`."""
+        size = accumulators.size
+        assert size == out.size
+        values, results = self._values.of(accumulators), self._results.of(out)
+        self._function(values, size // self._lanes, self._lanes, *self._fixed, results)
+
+
+class _Address:
+    """The address of an array that is often the same. To ask an array for it takes 1 us."""
+
+    __slots__ = ("_address", "_array")
+
+    def __init__(self) -> None:
+        self._array: NDArray[Any] | None = None
+        self._address = 0
+
+    def of(self, array: NDArray[Any]) -> int:
+        if array is self._array:
+            return self._address
+        address: int = array.ctypes.data
+        if array.nbytes <= _KEPT_BYTES:
+            self._array, self._address = array, address
+        return address
 
 
 def depthwise(taps: NDArray[Any], factors: NDArray[Any], out: NDArray[Any]) -> bool:

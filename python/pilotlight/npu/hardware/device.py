@@ -76,7 +76,7 @@ class Device:
     memory: the memory of the bus masters. Base pointers are absolute addresses in it.
     reset_polls: number of reads of STATUS that show reset_status after a reset. Must be 0 if the
         registers are mirrored elsewhere, because reads are then not counted.
-    on_executed: called after each operation.
+    on_executed: called after each operation. A caller may change the attribute between runs.
     weights: decoded weights, to share between devices.
     memory_speed: for the estimate of cycles; None stands for the usual memories of the product.
 
@@ -97,7 +97,7 @@ class Device:
         self.last_fault = ""
         self._memory = memory
         self._reset_polls = reset_polls
-        self._on_executed = on_executed
+        self.on_executed = on_executed
         self._memory_speed = memory_speed or MEMORY_SPEEDS[self.configuration.product.default_system]
         self._datapaths: Mapping[int, Datapath] = {}
         self._ports = (0,) * REGIONS
@@ -247,9 +247,10 @@ class Device:
         account = self._accounts.get(executed.at)
         if account is None or account.executed is not executed:
             account = self._accounts[executed.at] = self._account(executed)
-        self._pmu.count(account.timed.cycles.total, account.events, mask_enabled=self._engine.pmu_enabled)
-        if self._on_executed is not None:
-            self._on_executed(account.timed)
+        if self._pmu.enabled:
+            self._pmu.count(account.timed.cycles.total, account.events, mask_enabled=self._engine.pmu_enabled)
+        if self.on_executed is not None:
+            self.on_executed(account.timed)
 
     def _account(self, executed: Executed) -> _Account:
         beat = self.configuration.axi_bytes_per_cycle

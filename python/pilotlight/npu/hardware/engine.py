@@ -71,17 +71,20 @@ def count_operations(stream: bytes, product: Product) -> int:
 @dataclass(frozen=True)
 class Planned:
     """A planned operation: the function that executes it, and the object that reports each
-    execution."""
+    execution.
+
+    cost: the operation's share of MOST_WORK.
+    """
 
     run: Run
     executed: Executed
+    cost: int
 
-    @property
-    def cost(self) -> int:
-        """The operation's share of MOST_WORK."""
-        work = self.executed.work
-        moved = sum(work.read_bytes.values()) + sum(work.written_bytes.values())
-        return work.elements + work.macs // _MACS_OF_AN_ELEMENT + moved // _BYTES_OF_AN_ELEMENT
+
+def cost_of(work: Work) -> int:
+    """Return the share of MOST_WORK of an operation."""
+    moved = sum(work.read_bytes.values()) + sum(work.written_bytes.values())
+    return work.elements + work.macs // _MACS_OF_AN_ELEMENT + moved // _BYTES_OF_AN_ELEMENT
 
 
 @dataclass
@@ -150,16 +153,15 @@ class Engine:
 
     def _run(self, sequence: Sequence) -> Stopped:
         left = MOST_WORK
+        operations, on_executed = sequence.operations, self._on_executed
         for index, step in enumerate(sequence.steps):
             self.position = step.position
             self.state = step.state
+            operation = operations.get(index)
             command = step.command
-            if isinstance(command, MalformedStream):
-                raise MalformedStream(*command.args)
-            if is_operation(step):
-                operation = sequence.operations.get(index)
-                if operation is None:
-                    operation = sequence.operations[index] = self._plan(step, command, sequence.bases)
+            if operation is None and isinstance(command, Instruction) and is_operation(step):
+                operation = operations[index] = self._plan(step, command, sequence.bases)
+            if operation is not None:
                 left -= operation.cost
                 if left < 0:
                     executed = operation.executed
@@ -167,7 +169,9 @@ class Engine:
                         f"word {executed.at}: {executed.name}: the work of this stream is beyond this simulator"
                     )
                 operation.run()
-                self._on_executed(operation.executed)
+                on_executed(operation.executed)
+            elif isinstance(command, MalformedStream):
+                raise MalformedStream(*command.args)
             elif step.name == "OP_STOP":
                 return Stopped(command.fields["mask"], self.position + 4)
             elif step.name == "OP_IRQ":
@@ -184,4 +188,4 @@ class Engine:
         except MalformedStream as error:
             raise MalformedStream(f"word {command.at}: {name}: {error}") from None
         work = Work(planner.macs, planner.elements, memory.read_bytes, memory.written_bytes)
-        return Planned(run, Executed(command.at, name, work))
+        return Planned(run, Executed(command.at, name, work), cost_of(work))

@@ -81,11 +81,7 @@ def fixed(stage: OutputStage) -> Callable[[], OutputStage]:
 
 def store(target: BoundMap, stage: OutputStage, accumulators: NDArray[Any]) -> None:
     """Apply the output stage and write the result."""
-    memory = target.dense
-    if memory is not None and memory.flags.c_contiguous:
-        stage.apply(accumulators, out=memory)
-    else:
-        target.write(stage.apply(accumulators))
+    target.put(stage.apply(accumulators, out=target.output()))
 
 
 def per_element(
@@ -114,11 +110,13 @@ def per_element(
 
     def look_up() -> None:
         nonlocal activation, results
-        table = stage().table
-        content = b"" if table is None else table.content
+        present = stage()
+        content = b"" if present.table is None else present.table.content
         if results is None or content != activation:
             activation = content
-            results = stage().apply(function(source.every_value.reshape(1, 1, -1))).reshape(-1)
-        target.write(results.take(read().view(np.uint8)))
+            results = present.apply(function(source.every_value.reshape(1, 1, -1))).reshape(-1)
+        # take() first converts all indices, so the output may lie in the input's memory. Each index
+        # exists; to raise an error for others, take() would need another array.
+        target.put(results.take(read().view(np.uint8), out=target.output(), mode="clip"))
 
     return look_up

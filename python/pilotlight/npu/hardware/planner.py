@@ -32,6 +32,8 @@ from pilotlight.npu.stream.operations import INTERNAL, Kind, Operation
 
 # A limit of this simulator, not of the hardware: some seconds of work in one operation.
 _MAX_MACS = 1 << 35
+# Arrays of intermediate results of at most this size are used again in the next run.
+_KEPT_BYTES = 1 << 16
 
 
 class Planner:
@@ -177,7 +179,7 @@ class Planner:
         def run() -> None:
             sums = source.bound.read().sum(axis=2, keepdims=True, dtype=np.int64)
             sums -= zero_points
-            store(target, stage(), np.broadcast_to(sums, shape))
+            store(target, stage(), sums if shape == sums.shape else np.broadcast_to(sums, shape))
 
         return run
 
@@ -229,10 +231,14 @@ class Planner:
             read_a, read_b = source.read, other.read
         else:
             read_a, read_b = _scaled(source, first), _scaled(other, second)
+        kept: NDArray[Any] | None = None
 
         def run() -> None:
-            result = elementwise.combine(mode, read_a(), read_b(), swapped=swapped, round_mode=round_mode)
+            nonlocal kept
+            result = elementwise.combine(mode, read_a(), read_b(), swapped=swapped, round_mode=round_mode, out=kept)
             store(target, stage, result)
+            if result.nbytes <= _KEPT_BYTES:
+                kept = result
 
         return run
 
@@ -283,4 +289,13 @@ def _scaled(
     if not operand.is_eight_bit:
         return lambda: scaling(operand.read())
     values = scaling(operand.every_value).astype(np.float64)
-    return lambda: values.take(operand.bound.read().view(np.uint8))
+    kept: NDArray[np.float64] | None = None
+
+    def read() -> NDArray[Any]:
+        nonlocal kept
+        scaled = values.take(operand.bound.read().view(np.uint8), out=kept, mode="clip")
+        if scaled.nbytes <= _KEPT_BYTES:
+            kept = scaled
+        return scaled
+
+    return read

@@ -29,6 +29,11 @@ class Pmu:
         self._types = [0] * EVENT_COUNTERS
 
     @property
+    def enabled(self) -> bool:
+        """Whether any counter counts."""
+        return bool(self._enabled)
+
+    @property
     def irq(self) -> bool:
         return bool(self._overflowed & self._interrupts)
 
@@ -37,8 +42,6 @@ class Pmu:
 
         events: number of occurrences by event number. mask_enabled: value of NPU_OP_PMU_MASK.
         """
-        if not self._enabled:
-            return
         if not self._control & Pmcr.CNT_EN or (self._control & Pmcr.MASK_EN and not mask_enabled):
             return
         if self._enabled & CYCLE_COUNTER:

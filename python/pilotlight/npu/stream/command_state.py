@@ -65,7 +65,7 @@ class Step:
     command: Instruction | MalformedStream
     state: CommandState
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self.command.command.name if isinstance(self.command, Instruction) else ""
 

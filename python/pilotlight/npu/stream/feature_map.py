@@ -27,6 +27,8 @@ Shape = tuple[int, int, int]
 # A limit of this simulator, not of the hardware: a stream with damaged sizes must not take minutes
 # and gigabytes. The largest maps that compilers make for these NPUs are twenty times smaller.
 MAX_ELEMENTS = 1 << 26
+# Maps of at most this size keep an array.
+_KEPT_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,35 +184,63 @@ class Piece:
         return _in_sixteens(part, self.bricks) if self.bricks else part
 
 
-@dataclass(frozen=True, slots=True)
 class BoundMap:
-    """A feature map with its memory. The map can be read and written any number of times."""
+    """A feature map with its memory. The map can be read and written any number of times.
 
-    shape: Shape
-    dtype: np.dtype[Any]
-    pieces: tuple[Piece, ...]
+    dense: the memory as an array, None if the layout is not that of an array.
+    """
+
+    __slots__ = ("_kept", "_pieces", "dense", "dtype", "shape")
+
+    def __init__(self, shape: Shape, dtype: np.dtype[Any], pieces: tuple[Piece, ...]) -> None:
+        self.shape, self.dtype, self._pieces = shape, dtype, pieces
+        self.dense = pieces[0].stored if len(pieces) == 1 and not pieces[0].bricks else None
+        # An array of a small map's shape, and the pairs of its parts and their memory: to find the
+        # parts takes longer than to move them.
+        self._kept: tuple[NDArray[Any], tuple[tuple[NDArray[Any], NDArray[Any]], ...]] | None = None
 
     @property
     def nbytes(self) -> int:
         return prod(self.shape) * self.dtype.itemsize
 
-    @property
-    def dense(self) -> NDArray[Any] | None:
-        """The memory as an array, None if the layout is not that of an array."""
-        return self.pieces[0].stored if len(self.pieces) == 1 and not self.pieces[0].bricks else None
-
     def read(self) -> NDArray[Any]:
-        """Return the stored elements, as a view of the memory if the layout allows it."""
+        """Return the stored elements, as a view of the memory if the layout allows it.
+
+        The result is valid until the next call of a method. Nobody may write to it.
+        """
         if self.dense is not None:
             return self.dense
-        values = np.empty(self.shape, self.dtype)
-        for piece in self.pieces:
-            piece.of(values)[...] = piece.stored
+        values, moves = self._array()
+        for part, stored in moves:
+            part[...] = stored
         return values
 
-    def write(self, values: NDArray[Any]) -> None:
-        for piece in self.pieces:
-            piece.stored[...] = piece.of(values)
+    def output(self) -> NDArray[Any]:
+        """Return an array to fill with the map's elements and to give to `put`, contiguous."""
+        if self.dense is not None and self.dense.flags.c_contiguous:
+            return self.dense
+        return self._array()[0]
+
+    def put(self, values: NDArray[Any]) -> None:
+        """Write elements to memory, `values` being what `output` returned or another array."""
+        if values is self.dense:
+            return
+        kept = self._kept
+        moves = kept[1] if kept is not None and kept[0] is values else self._moves(values)
+        for part, stored in moves:
+            stored[...] = part
+
+    def _array(self) -> tuple[NDArray[Any], tuple[tuple[NDArray[Any], NDArray[Any]], ...]]:
+        if self._kept is not None:
+            return self._kept
+        values = np.empty(self.shape, self.dtype)
+        found = values, self._moves(values)
+        if values.nbytes <= _KEPT_BYTES:
+            self._kept = found
+        return found
+
+    def _moves(self, values: NDArray[Any]) -> tuple[tuple[NDArray[Any], NDArray[Any]], ...]:
+        return tuple((piece.of(values), piece.stored) for piece in self._pieces)
 
 
 def _in_sixteens(part: NDArray[Any], bricks: int) -> NDArray[np.complex128]:
