@@ -111,8 +111,8 @@ def transformer_commands(runs: int = 100) -> SmallCommands:
 
 
 # Heights and widths of feature maps with 64 channels. A 3x3 convolution on them takes about 1 M,
-# 10 M, 100 M and 1 G products.
-_GROWTH_SIZES = (5, 16, 52, 165)
+# 10 M, 100 M, 1 G and 10 G products.
+_GROWTH_SIZES = (5, 16, 52, 165, 521)
 
 
 def convolution_growth(runs: int = 7) -> Growth:

@@ -74,16 +74,17 @@ MUTATIONS = (
     ),
     Mutation(
         "weights: input blocks of 32 channels for 16-bit data too",
-        "weights.py",
+        "weight_order.py",
         "16 if part or g.ifm_bits == 16 else 32",
         "16 if part else 32",
     ),
-    Mutation("weights: kernels as wide when dilated", "weights.py", "_SUB_KERNEL // g.dilation_x", "_SUB_KERNEL"),
+    Mutation("weights: kernels as wide when dilated", "weight_order.py", "_SUB_KERNEL // g.dilation_x", "_SUB_KERNEL"),
     Mutation(
         "weights: kernels column by column",
-        "weights.py",
-        "y, x = sy + tap // columns, sx + tap % columns",
-        "y, x = sy + tap % rows, sx + tap // rows",
+        "weight_order.py",
+        "ordered.reshape(sub_kernel.rows, sub_kernel.columns, run.count * run.steps * item, deep * out_step)",
+        "ordered.reshape(sub_kernel.columns, sub_kernel.rows, run.count * run.steps * item, deep * out_step)"
+        ".swapaxes(0, 1)",
     ),
     Mutation(
         "weights: part-kernel order taken for depth-first",

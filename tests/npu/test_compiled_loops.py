@@ -29,9 +29,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("PILOTLIGHT_COMPILED_LOOPS", str(tmp_path / "loops"))
     library.cache_clear()
     loops._function.cache_clear()
+    loops._store_function.cache_clear()
     yield tmp_path / "loops"
     library.cache_clear()
     loops._function.cache_clear()
+    loops._store_function.cache_clear()
 
 
 def in_numpy(stage: OutputStage, accumulators: Any) -> Any:

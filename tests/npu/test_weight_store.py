@@ -6,6 +6,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pilotlight.npu.arithmetic import weight_store
+from pilotlight.npu.arithmetic import mlw_worker, weight_store
 from pilotlight.npu.arithmetic.weight_codec import WeightCodec
+from pilotlight.npu.arithmetic.weight_order import WeightGeometry
 from pilotlight.npu.arithmetic.weight_store import WeightStore
-from pilotlight.npu.arithmetic.weights import WeightCache, WeightGeometry
+from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.npu.stream.faults import BadWeights
 from pilotlight.user_cache import weight_cache
 
@@ -164,3 +167,19 @@ def test_the_environment_names_the_folder(tmp_path: Path, monkeypatch: pytest.Mo
     assert weight_cache() == tmp_path / "own"
     monkeypatch.setenv("PILOTLIGHT_WEIGHT_CACHE", "off")
     assert weight_cache() is None
+
+
+@pytest.mark.parametrize("count", [1, 1000, 70_000])
+def test_the_codecs_c_function_decodes_like_its_python_function(count: int) -> None:
+    encode = import_module("ethosu.mlw_codec").encode
+    weights = np.random.default_rng(count).integers(-255, 256, count).astype(np.int16)
+    stream = bytes(encode(weights.tolist()))
+    decode = mlw_worker.decoder()
+    assert decode is not mlw_worker.in_python
+    for decoded in (decode(stream), mlw_worker.in_python(stream)):
+        np.testing.assert_array_equal(np.frombuffer(decoded, np.int16)[:count], weights)
+
+
+def test_a_wheel_without_the_c_function_decodes_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mlw_worker, "find_spec", lambda _: find_spec("math"))
+    assert mlw_worker.decoder() is mlw_worker.in_python

@@ -129,9 +129,6 @@ class OutputStage:
         if key not in self._loops:
             assert self.limits is not None
             scale, bias = self._lanes(repeats)
-            if bias is None:
-                bias = np.zeros_like(scale)
-            scale, bias = np.broadcast_arrays(np.atleast_1d(scale), np.atleast_1d(bias))
             self._loops[key] = Store.of(
                 accumulators, self.dtype, scale=scale, bias=bias, offset=self._offset, limits=self.limits
             )

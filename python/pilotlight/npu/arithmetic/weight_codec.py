@@ -25,7 +25,7 @@ from pilotlight.deadline import Deadline
 from pilotlight.npu.stream.faults import BadWeights
 
 _WORKER = Path(__file__).with_name("mlw_worker.py")
-# Decoding takes some 50 ns a weight; the largest streams hold a few million.
+# Decoding takes some 16 ns a weight; the largest streams hold a few million.
 _DEADLINE_S = 60.0
 
 

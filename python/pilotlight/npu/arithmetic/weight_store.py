@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 # The files together take at most this. Those that were not used for the longest time go first.
 MOST_BYTES = 512 << 20
-_SOURCES = ("weights.py", "weight_codec.py", "weight_store.py", "mlw_worker.py")
+_SOURCES = ("weights.py", "weight_order.py", "weight_codec.py", "weight_store.py", "mlw_worker.py")
 _CHECKSUM_BYTES = 32
 _HEAD = struct.Struct("<III")  # Rows, columns, bytes of a weight.
 _INTEGERS: dict[int, np.dtype[Any]] = {1: np.dtype(np.int8), 2: np.dtype("<i2")}

@@ -1,47 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns weight streams into matrices.
-
-The order of weights in a stream is a nest of ten loops over blocks, sub-kernels and micro-blocks.
-The order depends on a few numbers (`WeightGeometry`). For each combination of these numbers, the
-order is computed once, as an array of positions. An indexed assignment then puts the weights in the
-right order.
-"""
+"""The weights and scales of convolutions, from their streams."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic.weight_codec import WeightCodec, shared_codec
+from pilotlight.npu.arithmetic.weight_order import WeightGeometry, in_order
 from pilotlight.npu.arithmetic.weight_store import WeightStore
-from pilotlight.npu.stream.faults import BadWeights, MalformedStream
+from pilotlight.npu.stream.faults import MalformedStream
 from pilotlight.user_cache import weight_cache
 
-_IFM_MICROBLOCK = 8
-_SUB_KERNEL = 8
 _SCALE_RECORD_BYTES = 10
-
-
-@dataclass(frozen=True)
-class WeightGeometry:
-    """The numbers that determine the order of weights. height, width: of the undilated kernel."""
-
-    depthwise: bool
-    out_channels: int
-    in_channels: int
-    height: int
-    width: int
-    dilation_y: int
-    dilation_x: int
-    part_kernel_first: bool
-    ifm_bits: int
-    ofm_block_depth: int
-    ofm_microblock_depth: int
 
 
 @dataclass(frozen=True)
@@ -79,54 +55,6 @@ class ScaleRecords:
     bias: NDArray[np.float64]
     multiplier: NDArray[np.int64]
     shift: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class _Order:
-    """The stream has the weight with flat index `targets[n]` at `positions[n]`.
-
-    Other positions are padding. length: of the whole stream.
-    """
-
-    positions: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    length: int
-
-
-@lru_cache(maxsize=128)
-def _order(geometry: WeightGeometry) -> _Order:
-    g = geometry
-    ofm_step = g.ofm_microblock_depth
-    part, depthwise = g.part_kernel_first, g.depthwise
-    in_channels = 1 if depthwise else g.in_channels
-    in_block = 16 if part or g.ifm_bits == 16 else 32
-    multiple = 4 if depthwise else ((4 if g.ifm_bits == 8 else 2) if part else 1)
-    sub_height, sub_width = _SUB_KERNEL // g.dilation_y, _SUB_KERNEL // g.dilation_x
-    targets: list[NDArray[np.int64]] = []
-    for oz in range(0, g.out_channels, g.ofm_block_depth):
-        out_blocks = np.arange(0, min(g.ofm_block_depth, g.out_channels - oz), ofm_step)
-        for iz in range(0, in_channels, in_channels if depthwise else in_block):
-            depth = _IFM_MICROBLOCK if depthwise else min(in_block, in_channels - iz) if part else in_block
-            in_steps = np.arange(0, depth, _IFM_MICROBLOCK)
-            for sy in range(0, g.height, sub_height):
-                for sx in range(0, g.width, sub_width):
-                    rows, columns = min(sub_height, g.height - sy), min(sub_width, g.width - sx)
-                    taps = np.arange(-(-rows * columns // multiple) * multiple)
-                    # Axes in the order of the stream: outer, output block, tap, inner, o, i.
-                    # The steps through the input block are the outer axis in part-kernel order,
-                    # and the inner axis in depth-first order.
-                    outer, inner = (in_steps, np.zeros(1, np.int64)) if part else (np.zeros(1, np.int64), in_steps)
-                    i = np.arange(1 if depthwise else _IFM_MICROBLOCK)
-                    channel_in = iz + outer[:, None, None, None, None, None] + inner[:, None, None] + i
-                    channel_out = oz + out_blocks[:, None, None, None, None] + np.arange(ofm_step)[:, None]
-                    tap = taps[:, None, None, None]
-                    y, x = sy + tap // columns, sx + tap % columns
-                    inside = (tap < rows * columns) & (channel_in < in_channels) & (channel_out < g.out_channels)
-                    target = ((y * g.width + x) * in_channels + channel_in) * g.out_channels + channel_out
-                    targets.append(np.where(inside, target, -1).ravel())
-    order = np.concatenate(targets)
-    positions = np.flatnonzero(order >= 0)
-    return _Order(positions, order[positions], len(order))
 
 
 class WeightCache:
@@ -177,13 +105,7 @@ class WeightCache:
                 continue
             block_depth = -(-(g.ofm_block_depth - core) // cores)
             share = WeightGeometry(**{**g.__dict__, "out_channels": channels, "ofm_block_depth": max(1, block_depth)})
-            order = _order(share)
-            values = self._codec.decode(stream)
-            if len(values) < order.length:
-                raise BadWeights(f"a weight stream holds {len(values)} weights, but the operation needs {order.length}")
-            part = np.zeros(rows * channels, np.float32)
-            part[order.targets] = values[order.positions]
-            matrix[:, core::cores] = part.reshape(rows, channels)
+            matrix[:, core::cores] = in_order(self._codec.decode(stream), share)
         return matrix
 
 

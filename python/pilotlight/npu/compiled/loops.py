@@ -32,10 +32,17 @@ def _function(name: str, arguments: tuple[Any, ...]) -> Callable[..., None] | No
     return found
 
 
+@cache
+def _store_function(accumulators: str, out: str) -> Callable[..., None] | None:
+    """Return the loop for two types, by their characters in NumPy: names take long to find."""
+    return _function(f"store_{np.dtype(accumulators).name}_{np.dtype(out).name}", _STORE)
+
+
 class Store:
     """Writes clip(floor((accumulators + bias) * scale + offset), low, high).
 
-    scale, bias: one entry per lane, or one entry for all. The lanes are the last axis.
+    scale, bias: one entry per lane, or a number for all lanes; None is 0. The lanes are the last
+        axis.
     limits: low and high, which fit into the output and into 32 bits.
     """
 
@@ -43,15 +50,15 @@ class Store:
         self,
         function: Callable[..., None],
         scale: NDArray[np.float64],
-        bias: NDArray[np.float64],
+        bias: NDArray[np.float64] | None,
         offset: float,
         limits: tuple[int, int],
     ) -> None:
-        assert scale.shape == bias.shape and scale.ndim == 1
         self._function = function
-        self._lanes = scale.size
-        # The loop gets the addresses of these arrays, so they must live as long as this object.
-        self._factors = np.ascontiguousarray([scale, bias], np.float64)
+        self._lanes = lanes = max(scale.size, 1 if bias is None else bias.size)
+        # The loop gets the addresses of this array, so it must live as long as this object.
+        self._factors = np.empty((2, lanes))
+        self._factors[0], self._factors[1] = scale, 0 if bias is None else bias
         first = self._factors.ctypes.data
         self._fixed = (first, first + self._factors.strides[0], offset, *limits)
         self._values, self._results = _Address(), _Address()
@@ -59,7 +66,7 @@ class Store:
     @classmethod
     def of(cls, accumulators: np.dtype[Any], out: np.dtype[Any], **numbers: Any) -> Store | None:
         """Return the loop for these types, None if NumPy has to compute instead."""
-        function = _function(f"store_{accumulators.name}_{out.name}", _STORE)
+        function = _store_function(accumulators.char, out.char)
         return None if function is None else cls(function, **numbers)
 
     def __call__(self, accumulators: NDArray[Any], out: NDArray[Any]) -> None:

@@ -10,9 +10,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 
-from pilotlight.npu.analysis.cycle_model import MEMORY_SPEEDS, Datapath, MemorySpeed, datapaths_of, estimate
+from pilotlight.npu.analysis.cycle_model import (
+    MEMORY_SPEEDS,
+    Cycles,
+    Datapath,
+    MemorySpeed,
+    Work,
+    datapaths_of,
+    estimate,
+)
 from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.npu.hardware.engine import Engine, Executed
 from pilotlight.npu.hardware.pmu import Pmu
@@ -66,7 +74,12 @@ class _Account:
 
     executed: Executed
     timed: Executed
-    events: Mapping[int, int]
+    count_events: Callable[[], Mapping[int, int]]
+
+    @cached_property
+    def events(self) -> Mapping[int, int]:
+        """The events for the PMU. Most inferences run without it."""
+        return self.count_events()
 
 
 class Device:
@@ -253,10 +266,13 @@ class Device:
             self.on_executed(account.timed)
 
     def _account(self, executed: Executed) -> _Account:
-        beat = self.configuration.axi_bytes_per_cycle
         work = executed.work
         path = self._datapaths.get(executed.at, _NOTHING)
-        cycles = estimate(path, work, self._ports, self._memory_speed)
+        cycles, ports = estimate(path, work, self._ports, self._memory_speed), self._ports
+        return _Account(executed, replace(executed, cycles=cycles), lambda: self._events(path, work, cycles, ports))
+
+    def _events(self, path: Datapath, work: Work, cycles: Cycles, ports: tuple[int, ...]) -> Mapping[int, int]:
+        beat = self.configuration.axi_bytes_per_cycle
         events: Counter[int] = Counter(
             {
                 Event.CYCLE: cycles.total,
@@ -271,8 +287,8 @@ class Device:
         writes = (Event.AXI0_WR_DATA_BEAT_WRITTEN, Event.AXI1_WR_DATA_BEAT_WRITTEN)
         for counters, moved in ((reads, work.read_bytes), (writes, work.written_bytes)):
             for region, size_bytes in moved.items():
-                events[counters[self._ports[region]]] += -(-size_bytes // beat)
-        return _Account(executed, replace(executed, cycles=cycles), events)
+                events[counters[ports[region]]] += -(-size_bytes // beat)
+        return events
 
     def _count_commands(self, fetched_bytes: int) -> None:
         """Count the fetch of the stream. The estimate gives it no time."""

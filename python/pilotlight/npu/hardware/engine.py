@@ -7,7 +7,7 @@ Operations run completely and in order. So waits and block dependencies have no 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -88,13 +88,13 @@ def cost_of(work: Work) -> int:
 
 
 @dataclass
-class Sequence:
+class PlannedStream:
     """The steps of a stream at fixed base addresses and initial registers.
 
     operations: the operations that were planned so far, by index of their step.
     """
 
-    steps: list[Step]
+    steps: Sequence[Step]
     bases: tuple[int, ...]
     operations: dict[int, Planned] = field(default_factory=dict)
 
@@ -121,7 +121,7 @@ class Engine:
         self._machine = Machine(configuration, memory, self.shram, weights or WeightCache(), Scratch())
         self._on_executed = on_executed
         self._on_interrupt = on_interrupt
-        self._sequences: OrderedDict[Hashable, Sequence] = OrderedDict()
+        self._sequences: OrderedDict[Hashable, PlannedStream] = OrderedDict()
         self.position = 0
         self.pmu_enabled = False
         self.reset()
@@ -140,18 +140,18 @@ class Engine:
         with single_threaded():
             return self._run(self._sequence(stream, bases))
 
-    def _sequence(self, stream: bytes, bases: tuple[int, ...]) -> Sequence:
+    def _sequence(self, stream: bytes, bases: tuple[int, ...]) -> PlannedStream:
         key = (stream, bases, self.state.key)
         sequence = self._sequences.get(key)
         if sequence is None:
             steps = steps_of(stream, self._configuration.product, self.state)
-            sequence = self._sequences[key] = Sequence(steps, bases)
+            sequence = self._sequences[key] = PlannedStream(steps, bases)
             if len(self._sequences) > _KEPT_SEQUENCES:
                 self._sequences.popitem(last=False)
         self._sequences.move_to_end(key)
         return sequence
 
-    def _run(self, sequence: Sequence) -> Stopped:
+    def _run(self, sequence: PlannedStream) -> Stopped:
         left = MOST_WORK
         operations, on_executed = sequence.operations, self._on_executed
         for index, step in enumerate(sequence.steps):

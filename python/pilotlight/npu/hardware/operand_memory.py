@@ -51,13 +51,17 @@ class PlacedOperand:
 
     @property
     def every_value(self) -> NDArray[np.int64]:
-        """All values of an 8-bit element minus the zero point, in the order of the stored byte."""
-        stored = np.arange(256, dtype=np.uint8).view(self.where.dtype)
-        return stored.astype(np.int64) - self.where.zero_point
+        return every_value(self.where.dtype, self.where.zero_point)
 
     def read(self) -> NDArray[np.int64]:
         """Return the elements minus the zero point."""
         return np.subtract(self.bound.read(), self.where.zero_point, dtype=np.int64)
+
+
+def every_value(dtype: np.dtype[Any], zero_point: int) -> NDArray[np.int64]:
+    """Return all values of an 8-bit element minus the zero point, ordered by the stored byte."""
+    stored = np.arange(256, dtype=np.uint8).view(dtype)
+    return stored.astype(np.int64) - zero_point
 
 
 class OperandMemory:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic.activation import ActivationTable
 from pilotlight.npu.arithmetic.output_stage import OutputStage
-from pilotlight.npu.hardware.operand_memory import OperandMemory, PlacedOperand
+from pilotlight.npu.hardware.operand_memory import OperandMemory, PlacedOperand, every_value
 from pilotlight.npu.stream.faults import MalformedStream
 from pilotlight.npu.stream.feature_map import BoundMap
-from pilotlight.npu.stream.isa import ClipRange
+from pilotlight.npu.stream.isa import ClipRange, RoundMode
 from pilotlight.npu.stream.operations import Operation
 
 _TANH, _SIGMOID = 3, 4
@@ -84,6 +85,38 @@ def store(target: BoundMap, stage: OutputStage, accumulators: NDArray[Any]) -> N
     target.put(stage.apply(accumulators, out=target.output()))
 
 
+def unchanged(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The function of an operation that only scales."""
+    return values
+
+
+def _results(
+    source: PlacedOperand, function: Callable[[NDArray[np.int64]], NDArray[Any]], stage: OutputStage
+) -> NDArray[Any]:
+    """Return the 256 results of an operation with 8-bit elements, ordered by the stored byte."""
+    if function is not unchanged or stage.table is not None:
+        return stage.apply(function(source.every_value.reshape(1, 1, -1))).reshape(-1)
+    numbers = int(stage.multiplier), int(stage.shift), stage.round_mode, stage.zero_point, stage.limits
+    return _scaled_results(source.where.dtype, source.where.zero_point, stage.dtype, *numbers)
+
+
+@lru_cache(maxsize=1024)
+def _scaled_results(
+    stored: np.dtype[Any],
+    stored_zero_point: int,
+    dtype: np.dtype[Any],
+    multiplier: int,
+    shift: int,
+    round_mode: RoundMode,
+    zero_point: int,
+    limits: tuple[int, int] | None,
+) -> NDArray[Any]:
+    """Return `_results` of an operation that only scales. Compilers move data with hundreds of
+    these, and most have the same scale."""
+    stage = OutputStage(multiplier, shift, round_mode, zero_point, limits, None, dtype)
+    return stage.apply(every_value(stored, stored_zero_point).reshape(1, 1, -1)).reshape(-1)
+
+
 def per_element(
     source: PlacedOperand,
     read: Callable[[], NDArray[Any]],
@@ -114,7 +147,7 @@ def per_element(
         content = b"" if present.table is None else present.table.content
         if results is None or content != activation:
             activation = content
-            results = present.apply(function(source.every_value.reshape(1, 1, -1))).reshape(-1)
+            results = _results(source, function, present)
         # take() first converts all indices, so the output may lie in the input's memory. Each index
         # exists; to raise an error for others, take() would need another array.
         target.put(results.take(read().view(np.uint8), out=target.output(), mode="clip"))

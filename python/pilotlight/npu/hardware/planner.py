@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from pilotlight.npu.arithmetic import convolution, elementwise, pooling
 from pilotlight.npu.arithmetic.elementwise import OperandScaling
 from pilotlight.npu.arithmetic.output_stage import OutputStage
-from pilotlight.npu.arithmetic.weights import WeightGeometry, Weights, parse_scales
+from pilotlight.npu.arithmetic.weight_order import WeightGeometry
+from pilotlight.npu.arithmetic.weights import Weights, parse_scales
 from pilotlight.npu.hardware.operand_memory import OperandMemory, PlacedOperand
-from pilotlight.npu.hardware.output import Run, fixed, output_stage, per_element, store
+from pilotlight.npu.hardware.output import Run, fixed, output_stage, per_element, store, unchanged
 from pilotlight.npu.stream.faults import Channel, MalformedStream
 from pilotlight.npu.stream.feature_map import BoundMap
 from pilotlight.npu.stream.isa import ElementwiseMode, PoolingMode
@@ -136,7 +137,7 @@ class Planner:
             def chosen() -> NDArray[Any]:
                 return pooling.maximum(read(), kernel, height, width)
 
-            return per_element(source, chosen, _unchanged, stage, target)
+            return per_element(source, chosen, unchanged, stage, target)
         means = pooling.mean_scaling(kernel, height, width, *operation.upscaled_size) if kernel.padded else None
 
         def run() -> None:
@@ -212,7 +213,7 @@ class Planner:
         first: Callable[[NDArray[np.int64]], NDArray[np.int64]] = scaling.first
         second: Callable[[NDArray[np.int64]], NDArray[np.int64]] = scaling.second
         if mode not in elementwise.SCALED_OPERANDS:
-            first = second = _unchanged
+            first = second = unchanged
         elif swapped:
             first, second = second, first
         if operation.ifm2 is None:
@@ -272,10 +273,6 @@ class _Constants:
 
 def _contents(streams: tuple[Bytes, ...]) -> tuple[bytes, ...]:
     return tuple(stream.tobytes() for stream in streams)
-
-
-def _unchanged(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    return values
 
 
 def _scaled(

@@ -8,25 +8,18 @@ registers before it. The content of memory has no effect on the registers.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Any
 
 from pilotlight.npu.stream.faults import MalformedStream
-from pilotlight.npu.stream.isa import Instruction, Product, decode
-
-
-class Fields(dict[str, int]):
-    """The fields of a register by name. A field that the product does not have is 0."""
-
-    def __missing__(self, field_name: str) -> int:
-        return 0
-
+from pilotlight.npu.stream.isa import Fields, Instruction, Product, decode
 
 _RESET = Fields()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CommandState:
     """The last command of each register. The object does not change.
 
@@ -41,7 +34,7 @@ class CommandState:
 
     def fields(self, name: str) -> Fields:
         instruction = self.registers.get(name)
-        return _RESET if instruction is None else Fields(instruction.fields)
+        return _RESET if instruction is None else instruction.fields
 
     def words(self, name: str) -> tuple[int, int]:
         """Return (param, payload) as last written."""
@@ -52,6 +45,12 @@ class CommandState:
     def key(self) -> frozenset[tuple[str, int, int]]:
         """A key that is equal for equal states."""
         return frozenset((name, item.param, item.payload) for name, item in self.registers.items())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CommandState) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,8 @@ class Step:
     position: int
     command: Instruction | MalformedStream
     state: CommandState
+    # What operation_decoder.py made of this step, by name of the configuration.
+    operations: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def name(self) -> str:
@@ -97,7 +98,8 @@ def decoded(stream: bytes, product: Product) -> tuple[Instruction | MalformedStr
     return tuple(found)
 
 
-def steps_of(stream: bytes, product: Product, state: CommandState) -> list[Step]:
+@lru_cache(maxsize=64)
+def steps_of(stream: bytes, product: Product, state: CommandState) -> Sequence[Step]:
     """Return the steps of a stream that starts with the registers of `state`."""
     steps: list[Step] = []
     registers = dict(state.registers)

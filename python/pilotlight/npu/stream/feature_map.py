@@ -114,7 +114,7 @@ class FeatureMap:
         return np.concatenate(parts)
 
     def _check_size(self, shape: tuple[int, ...]) -> None:
-        if int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
+        if prod(shape) > MAX_ELEMENTS:
             raise MalformedStream(f"a feature map of {'x'.join(map(str, shape))} elements is beyond this simulator")
 
     def _windows(self, shape: Shape) -> Iterator[Window]:

@@ -194,15 +194,26 @@ def _commands(words: Iterable[Row], payloads: Iterable[Row]) -> dict[int, Comman
     return found
 
 
+class Fields(dict[str, int]):
+    """The fields of a command by name. A field that the product does not have is 0."""
+
+    def __missing__(self, field_name: str) -> int:
+        return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One decoded command. `at` is its word index in the stream."""
+    """One decoded command.
+
+    at: its word index in the stream. first: the value of its first field, 0 if it has none.
+    """
 
     command: Command
     at: int
     param: int
     payload: int
-    fields: dict[str, int]
+    fields: Fields
+    first: int
 
     @property
     def size_words(self) -> int:
@@ -234,7 +245,7 @@ def decode(words: Sequence[int], at: int, product: Product) -> Instruction:
         raise MalformedStream(f"word {at}: {command.name} sets reserved bits ({value & command.unused_bits:#x})")
     if command.is_40_bit:
         value = payload | param << 32
-    fields: dict[str, int] = {}
+    fields = Fields()
     for field in command.fields:
         number = field.extract(value)
         if not field.signed and not field.lowest <= number <= field.highest:
@@ -242,7 +253,7 @@ def decode(words: Sequence[int], at: int, product: Product) -> Instruction:
                 f"word {at}: {command.name} {field.name} is {number}, outside {field.lowest}..{field.highest}"
             )
         fields[field.name] = number
-    return Instruction(command, at, param, payload, fields)
+    return Instruction(command, at, param, payload, fields, next(iter(fields.values()), 0))
 
 
 def disassemble(words: Sequence[int], product: Product) -> Iterator[Instruction]:

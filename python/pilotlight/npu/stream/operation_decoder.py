@@ -66,9 +66,12 @@ def name_of(command: Instruction) -> str:
 
 def operation_at(step: Step, configuration: Configuration) -> Operation:
     """Decode the operation that a step starts. Raises MalformedStream."""
-    command = step.command
-    assert isinstance(command, Instruction)
-    return _Decoder(step.state, configuration).operation(command)
+    found: Operation | None = step.operations.get(configuration.name)
+    if found is None:
+        assert isinstance(step.command, Instruction)
+        found = _Decoder(step.state, configuration).operation(step.command)
+        step.operations[configuration.name] = found
+    return found
 
 
 def _mode(command: Instruction) -> PoolingMode | ElementwiseMode | None:
@@ -81,13 +84,13 @@ def _mode(command: Instruction) -> PoolingMode | ElementwiseMode | None:
 
 class _Decoder:
     def __init__(self, state: CommandState, configuration: Configuration) -> None:
-        self._fields = state.fields
+        self._fields, self._registers = state.fields, state.registers
         self._configuration = configuration
 
     def _value(self, name: str) -> int:
         """Return the value of a register with a single field."""
-        fields = self._fields(f"SET_{name}")
-        return next(iter(fields.values())) if fields else 0
+        instruction = self._registers.get(f"SET_{name}")
+        return 0 if instruction is None else instruction.first
 
     def operation(self, command: Instruction) -> Operation:
         kind, mode = _KINDS[command.command.name], _mode(command)
