@@ -25,8 +25,10 @@ _METHOD_POOL_GOAL_BYTES = 4 * 1024
 _DISPATCH_GOAL_INSTRUCTIONS = 150
 _LOAD_GOAL = 0.5
 _SPEED_GOAL = 8.0
-_FLOAT_GOAL = 4.0
-_COMMAND_GOAL_US = 50.0
+_DIGITS_SPEED_GOAL = 3.0
+_FLOAT_GOAL = 3.0
+_COMMAND_GOAL_US = 10.0
+_VIT_GOAL_S = 0.010
 _WARM_GOAL, _COLD_GOAL = 6.0, 25.0
 _FIRST_RUNS = {"cold": "it decodes the weights", "warm": "decoded weights are on disk"}
 # 1 is linear. The part above 1 is a margin for other work on the machine.
@@ -196,7 +198,13 @@ def load(console: Console) -> list[Figure]:
 
 
 def simulator(console: Console) -> list[Figure]:
-    from simulator_speed import convolution_growth, digits_speed, mobilenet_speed, transformer_commands
+    from simulator_speed import (
+        convolution_growth,
+        digits_speed,
+        mobilenet_speed,
+        transformer_commands,
+        vision_transformer_commands,
+    )
 
     from pilotlight.export.upstream.noise import NoiseLog
 
@@ -207,7 +215,7 @@ def simulator(console: Console) -> list[Figure]:
         with noise.captured():  # No spinner, which would end up in the log.
             speeds.append(measure())
     with noise.captured():
-        growth, small = convolution_growth(), transformer_commands()
+        growth, small, vit = convolution_growth(), transformer_commands(), vision_transformer_commands()
     noise.close()
     mobilenet, digits = speeds
     figures = _speed(mobilenet, _SPEED_GOAL)
@@ -219,7 +227,7 @@ def simulator(console: Console) -> list[Figure]:
             name = f"{mobilenet.network}: first run over PyTorch's float32, {first}"
             figures.insert(2, Figure(name, first_s / mobilenet.float_s, "x", at_most=goal, note=_FIRST_RUNS[first]))
         figures.append(Figure(f"{mobilenet.network}: PyTorch, float32", mobilenet.float_s, "s", orientation=True))
-    figures += _speed(digits)
+    figures += _speed(digits, _DIGITS_SPEED_GOAL)
     for macs, seconds in growth.seconds.items():
         name = f"convolution of {macs / 1e6:,.1f} M products"
         figures.append(Figure(name, seconds, "s", orientation=True, note=f"{macs / seconds / 1e9:.1f} G a second"))
@@ -230,6 +238,9 @@ def simulator(console: Console) -> list[Figure]:
     note = f"{small.commands} commands, {small.macs:,} products"
     name = f"{small.network}: time per command"
     figures.append(Figure(name, each_us, "us", at_most=_COMMAND_GOAL_US, orientation=True, note=note))
+    note = f"{vit.commands} commands, {vit.macs:,} products"
+    name = f"{vit.network}: simulated"
+    figures.append(Figure(name, vit.seconds, "s", at_most=_VIT_GOAL_S, orientation=True, note=note))
     return figures
 
 
