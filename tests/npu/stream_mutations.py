@@ -65,8 +65,8 @@ MUTATIONS = (
     Mutation(
         "input zero point: left out of the padding",
         "planner.py",
-        "kernel.pad_into(values, read(), zero_point)",
-        "kernel.pad_into(values, read(), 0)",
+        "kernel.fill_padding(values, zero_point)",
+        "kernel.fill_padding(values, 0)",
     ),
     Mutation("broadcast: rows and columns exchanged", "operation_decoder.py", 'zip("hwc", shape', 'zip("whc", shape'),
     Mutation(

@@ -63,6 +63,7 @@ class Planner:
 
     def _convolution(self, operation: Operation) -> Run:
         machine, kernel = self._memory.machine, operation.kernel
+        scratch = machine.scratch
         assert kernel is not None and operation.ifm is not None and operation.ofm is not None
         height, width, depth = operation.ofm.shape
         in_depth = operation.ifm.shape[2]
@@ -105,15 +106,24 @@ class Planner:
         convolve = convolution.convolve_depthwise if depthwise else convolution.convolve
         padded_shape = kernel.padded_shape(*operation.upscaled_size, in_depth)
 
+        # A small input keeps its array, whose padding is then written once.
+        kept: tuple[NDArray[Any], NDArray[Any]] | None = None
+
         def run() -> None:
-            nonlocal held
+            nonlocal held, kept
             contents = _contents(scale_streams), _contents(weight_streams)
             if contents != (held.scale_bytes, held.weight_bytes):
                 held = constants(*contents)
             dtype = convolution.accumulator_dtype(held.weights, largest)
-            values = machine.scratch.array("padded", padded_shape, dtype)
-            kernel.pad_into(values, read(), zero_point)
-            store(target, held.stage, convolve(values, held.weights, kernel, height, width, machine.scratch))
+            if kept is not None and kept[0].dtype == dtype:
+                values, inside = kept
+            else:
+                small = prod(padded_shape) <= _KEPT_BYTES // 8
+                values = np.empty(padded_shape, dtype) if small else scratch.array("padded", padded_shape, dtype)
+                inside = kernel.fill_padding(values, zero_point)
+                kept = (values, inside) if small else None
+            inside[...] = read()
+            store(target, held.stage, convolve(values, held.weights, kernel, height, width, scratch))
 
         return run
 

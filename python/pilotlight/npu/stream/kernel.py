@@ -68,16 +68,20 @@ class Kernel:
         if not self.padded:
             return values
         padded = np.empty(self.padded_shape(*values.shape), values.dtype)
-        self.pad_into(padded, values, fill)
+        self.fill_padding(padded, fill)[...] = values
         return padded
 
-    def pad_into(self, padded: NDArray[Any], values: NDArray[Any], fill: int) -> None:
-        """Write `values` and padding to `padded`, an array of shape `padded_shape` and any type."""
+    def fill_padding(self, padded: NDArray[Any], fill: int) -> NDArray[Any]:
+        """Write the padding of `padded`, an array of shape `padded_shape` and any type.
+
+        Returns a view of the part inside the padding.
+        """
         top, left = self.pad_top, self.pad_left
-        bottom, right = top + values.shape[0], left + values.shape[1]
-        padded[:top], padded[bottom:] = fill, fill
-        padded[top:bottom, :left], padded[top:bottom, right:] = fill, fill
-        padded[top:bottom, left:right] = values
+        bottom, right = padded.shape[0] - self.pad_bottom, padded.shape[1] - self.pad_right
+        if self.padded:
+            padded[:top], padded[bottom:] = fill, fill
+            padded[top:bottom, :left], padded[top:bottom, right:] = fill, fill
+        return padded[top:bottom, left:right]
 
     def padded_shape(self, height: int, width: int, depth: int) -> tuple[int, int, int]:
         return height + self.pad_top + self.pad_bottom, width + self.pad_left + self.pad_right, depth
