@@ -27,6 +27,7 @@ from pilotlight.export.golden.golden import GoldenModel, quantised_values
 from pilotlight.export.golden.output_agreement import OutputDeviates, demand_outputs
 from pilotlight.export.graph.user_operators import number_of
 from pilotlight.export.lowering.lower import Lowered, LoweringFailed, lower
+from pilotlight.export.lowering.reuse import CompiledDelegates
 from pilotlight.export.model.steps import Steps, worded
 from pilotlight.export.quantising.quantise import Captured, Quantised, quantise
 from pilotlight.export.upstream import reasons
@@ -63,6 +64,7 @@ class Attempts:
         not know the NPU.
     kept: number -> reason, for the operators that must stay on the CPU.
     in_float: numbers of the operators that are not quantised.
+    compiled: the delegates of earlier attempts.
     """
 
     captured: Captured
@@ -74,6 +76,7 @@ class Attempts:
     samples: Sequence[tuple[Any, ...]]
     kept: dict[int, str] = field(default_factory=dict)
     in_float: set[int] = field(default_factory=set)
+    compiled: CompiledDelegates = field(default_factory=CompiledDelegates)
     _attempts: int = 0
     _probes: int = 0
     _met: set[tuple[str, str]] = field(default_factory=set)
@@ -142,6 +145,7 @@ class Attempts:
                 kept,
                 float_io=self.float_io,
                 work=work,
+                compiled=self.compiled,
                 tell=self.steps.tell_sometimes,
             )
         with self.steps.step("compare", wrap=False):

@@ -30,13 +30,14 @@ from pilotlight.export.lowering.placement import (
     operator_numbers,
     operators_on_cpu,
 )
+from pilotlight.export.lowering.reuse import Compiled, CompiledDelegates, key_of
 from pilotlight.export.lowering.tables import quantise_tables
 from pilotlight.export.lowering.tensor_io import Boundary, Int8Boundary
 from pilotlight.export.report.report import OperatorReport
 from pilotlight.export.upstream import reasons
 from pilotlight.export.upstream.speed import quick_upstream
 from pilotlight.export.upstream.told_passes import told_passes
-from pilotlight.export.upstream.vela import recorded_compilations
+from pilotlight.export.upstream.vela import Compilation, recorded_compilations
 from pilotlight.export.upstream.vela_outputs import MissingOutput, copied_outputs
 
 # Decomposed, linear would transpose its weights in every inference.
@@ -141,20 +142,23 @@ def lower(
     *,
     float_io: bool,
     work: Path,
+    compiled: CompiledDelegates | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Lowered:
     """Partition, compile with Vela, and make inputs and outputs int8 unless `float_io`.
 
     program: the quantised ExportedProgram; it is not changed.
     kept: number -> reason, for operators that stay on the CPU whatever the partitioner decides.
-    work: folder for Vela's files. tell: gets a line of progress before each of upstream's passes.
+    work: folder for Vela's files.
+    compiled: the delegates of earlier attempts, which are used again.
+    tell: gets a line of progress before each of upstream's passes.
 
     Raises LoweringFailed from any exception of upstream's.
     """
     partitioner = ReportingPartitioner(compile_spec, kept)
     with (
         recorded_compilations(work) as compilations,
-        _told_delegate() as delegate,
+        _told_delegate(compilations, compiled or CompiledDelegates()) as delegate,
         _tables_before_average_pools(),
         told_passes(tell),
         quick_upstream(),
@@ -185,8 +189,10 @@ def lower(
 
 
 @contextmanager
-def _told_delegate() -> Iterator[list[int]]:
+def _told_delegate(compilations: list[Compilation], compiled: CompiledDelegates) -> Iterator[list[int]]:
     """Yield a list with the numbers of the operators in the delegate that is being compiled.
+
+    compilations: gets one entry for each delegate. compiled: delegates that need not be compiled.
 
     If Vela omits an output, the delegate is compiled again with copies of its outputs.
     """
@@ -194,6 +200,11 @@ def _told_delegate() -> Iterator[list[int]]:
     preprocess = EthosUBackend.preprocess
 
     def preprocess_and_tell(edge_program: Any, compile_specs: Any) -> Any:
+        key = key_of(edge_program, compile_specs)
+        known = compiled.find(key)
+        if known is not None:
+            compilations.append(known.compilation)
+            return copy.copy(known.result)
         numbers[:] = operator_numbers(edge_program.graph)
         several = len(edge_program.graph.output_node().args[0]) > 1
         try:
@@ -205,6 +216,7 @@ def _told_delegate() -> Iterator[list[int]]:
             with copied_outputs():
                 result = preprocess(edge_program, compile_specs)
         numbers.clear()
+        compiled.add(key, Compiled(copy.copy(result), compilations[-1]))
         return result
 
     EthosUBackend.preprocess = staticmethod(preprocess_and_tell)

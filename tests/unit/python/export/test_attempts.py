@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from executorch.backends.arm._passes.rewrite_avg_pool2d_pass import RewriteAvgPool2dPass
-from executorch.backends.arm.ethosu import backend
+from executorch.backends.arm.ethosu import EthosUBackend, backend
 from torch import nn
 
 from pilotlight.errors import ModelError
@@ -20,6 +21,7 @@ from pilotlight.export.attempts import Attempt, Attempts
 from pilotlight.export.golden.golden import GoldenModel, quantised_values
 from pilotlight.export.lowering import lower
 from pilotlight.export.lowering.npu_choice import resolve
+from pilotlight.export.lowering.reuse import key_of
 from pilotlight.export.model.steps import Steps
 from pilotlight.export.quantising.quantise import capture
 from pilotlight.export.upstream import vela
@@ -111,6 +113,80 @@ def test_the_operator_at_which_upstream_raises_stays_on_the_cpu_alone(
     assert pool.where.startswith(__file__)
     assert len(attempt.lowered.delegates) == 2
     assert any("avg_pool2d at" in line for line in told)
+
+
+class Halves(nn.Module):
+    """Two parts for the NPU, with softplus on the CPU between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3)
+        self.second = nn.Conv2d(4, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.softplus(self.first(x))
+        return nn.functional.avg_pool2d(torch.relu(self.second(x)), 2)
+
+
+def test_a_delegate_that_does_not_change_is_not_compiled_again(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[list[str]] = []
+
+    def refuse(self: Any, op: Any, args: Any, kwargs: Any, meta: Any, updated: bool = False) -> Any:
+        if op in self.target_ops:
+            raise ValueError("no average today")
+        return super(RewriteAvgPool2dPass, self).call_operator(op, args, kwargs, meta, updated)
+
+    def count(program: Any, compile_specs: Any) -> Any:
+        compiled.append([str(node.target) for node in program.graph.nodes if "convolution" in str(node.target)])
+        return preprocess(program, compile_specs)
+
+    preprocess = EthosUBackend.preprocess
+    monkeypatch.setattr(RewriteAvgPool2dPass, "call_operator", refuse)
+    monkeypatch.setattr(EthosUBackend, "preprocess", staticmethod(count))
+    x, module = torch.randn(1, 3, 16, 16), Halves()
+    attempt, attempts, _ = place(module, x)
+    assert kept(attempts) == ["avg_pool2d"]
+    assert attempts.compiled.reused == 1
+    # The first part once, the second part with the pool and without it.
+    assert [len(convolutions) for convolutions in compiled] == [1, 1, 1]
+
+    shutil.rmtree(tmp_path / "work")
+    monkeypatch.setattr(lower, "key_of", lambda *_: str(len(compiled)))
+    afresh, again, _ = place(module, x)
+    assert again.compiled.reused == 0 and len(compiled) == 3 + 4
+    blobs, others = ([d.compilation.blob for d in one.lowered.delegates] for one in (attempt, afresh))
+    assert len(blobs) == 2 and blobs == others
+
+
+def test_the_key_of_a_delegate_depends_on_all_that_upstream_reads() -> None:
+    def program(scale: float = 1.0, name: str = "x", size: int = 4, offset: float = 0.0) -> Any:
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.register_buffer("weight", torch.arange(4.0) * scale)
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return x * self.weight + offset
+
+        exported = torch.export.export(Net(), (torch.zeros(size, 4),))
+        for node in exported.graph.nodes:
+            node.meta.pop("stack_trace", None)
+            node.meta["note"] = name
+        return exported
+
+    specs = [SimpleNamespace(key="a", value=b"b")]
+    keys = {
+        key_of(program(), specs),
+        key_of(program(scale=2.0), specs),
+        key_of(program(name="y"), specs),
+        key_of(program(size=5), specs),
+        key_of(program(offset=1.0), specs),
+        key_of(program(), [SimpleNamespace(key="a", value=b"c")]),
+    }
+    assert len(keys) == 6
+    assert key_of(program(), specs) in keys
 
 
 def test_what_vela_miscompiles_is_found_by_halving_and_stays_on_the_cpu(
