@@ -249,6 +249,7 @@ def _speed(speed: Speed, goal: float | None = None) -> list[Figure]:
     return [
         Figure(f"{name}: TOSA reference's time over ours", speed.ratio, "x", at_least=goal, note=runs),
         Figure(f"{name}: simulated", speed.simulated_s, "s", orientation=True),
+        Figure(f"{name}: one core's time over that of all", speed.one_core_s / speed.simulated_s, "x"),
         Figure(f"{name}: TOSA reference", speed.reference_s, "s", orientation=True),
         Figure(f"{name}: first run, cold", speed.cold_s, "s", orientation=True, note=_FIRST_RUNS["cold"]),
         Figure(f"{name}: first run, warm", speed.warm_s, "s", orientation=True, note=_FIRST_RUNS["warm"]),

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from pilotlight.errors import Mismatch
 from pilotlight.npu import Simulator
+from pilotlight.npu.arithmetic.parallel import core_count
 from pilotlight.npu.delegate_runner import DelegateRunner
 from pilotlight.npu.hardware.engine import Executed
 from pilotlight.paths import ROOT
@@ -49,6 +50,7 @@ class Speed:
     cold_s, warm_s: the first simulated inference of a process, which also plans the operations; the
         fastest of three processes. Cold: it decodes the weights. Warm: it takes them from the files
         of an earlier process.
+    simulated_s, one_core_s: with all cores, and with one.
     reference_s: without the time to parse the graph, which the simulator does once.
     ratio: the reference model's time over the simulator's.
     float_s, float_ratio: PyTorch's float32 on one thread, and our time over it; None for networks
@@ -61,6 +63,7 @@ class Speed:
     cold_s: float
     warm_s: float
     simulated_s: float
+    one_core_s: float
     reference_s: float
     ratio: float
     float_s: float | None = None
@@ -188,11 +191,13 @@ def _measure(network: str, pte: bytes, tosa: bytes, runs: int, float_model: Call
     times = []
     for x in map(samples, range(1, runs + 1)):
         float_s = _computed(float_model) if float_model else 0.0
-        times.append((_timed(simulate, x)[0], _timed(reference, x)[0], _computed(simulate, x), float_s))
-    simulated_s, reference_s, computed_s, float_s = (min(column) for column in zip(*times, strict=True))
+        with _cores("1"):
+            one_core = _timed(simulate, x)[0], _computed(simulate, x)
+        times.append((_timed(simulate, x)[0], _timed(reference, x)[0], *one_core, float_s))
+    simulated_s, reference_s, one_core_s, computed_s, float_s = (min(column) for column in zip(*times, strict=True))
     reference_s -= _parsing_s(tosa, runs)
     macs = simulator.run([samples(0)]).statistics.macs
-    speed = Speed(network, macs, runs, cold_s, warm_s, simulated_s, reference_s, reference_s / simulated_s)
+    speed = Speed(network, macs, runs, cold_s, warm_s, simulated_s, one_core_s, reference_s, reference_s / simulated_s)
     return replace(speed, float_s=float_s, float_ratio=computed_s / float_s) if float_model else speed
 
 
@@ -230,6 +235,22 @@ def _timed(run: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
     start = time.perf_counter()
     output = run(*arguments)
     return time.perf_counter() - start, output
+
+
+@contextlib.contextmanager
+def _cores(number: str) -> Iterator[None]:
+    """Let the simulator use this many cores during the block."""
+    before = os.environ.get("PILOTLIGHT_SIMULATOR_CORES", "")
+    _use_cores(number)
+    try:
+        yield
+    finally:
+        _use_cores(before)
+
+
+def _use_cores(number: str) -> None:
+    os.environ["PILOTLIGHT_SIMULATOR_CORES"] = number
+    core_count.cache_clear()
 
 
 def _computed(run: Callable[..., Any], *arguments: Any) -> float:

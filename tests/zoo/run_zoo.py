@@ -40,7 +40,6 @@ LOSS_LIMIT_DB = 1.0
 # CPU.
 CONVERSIONS = (
     "aten.embedding",
-    "quantized_decomposed.embedding",
     "quantized_decomposed.quantize_per_tensor",
     "quantized_decomposed.dequantize_per_tensor",
 )

@@ -80,18 +80,19 @@ class Store:
 class _Address:
     """The address of an array that is often the same. To ask an array for it takes 1 us."""
 
-    __slots__ = ("_address", "_array")
+    __slots__ = ("_kept",)
 
     def __init__(self) -> None:
-        self._array: NDArray[Any] | None = None
-        self._address = 0
+        # One object, because threads may read it while another one replaces it.
+        self._kept: tuple[NDArray[Any] | None, int] = None, 0
 
     def of(self, array: NDArray[Any]) -> int:
-        if array is self._array:
-            return self._address
-        address: int = array.ctypes.data
+        kept, address = self._kept
+        if array is kept:
+            return address
+        address = array.ctypes.data
         if array.nbytes <= _KEPT_BYTES:
-            self._array, self._address = array, address
+            self._kept = array, address
         return address
 
 

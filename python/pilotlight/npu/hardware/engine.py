@@ -14,7 +14,7 @@ import numpy as np
 
 from pilotlight.npu.analysis.cycle_model import NO_CYCLES, Cycles, Work
 from pilotlight.npu.arithmetic.blas import single_threaded
-from pilotlight.npu.arithmetic.scratch import Scratch
+from pilotlight.npu.arithmetic.parallel import Cores
 from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.npu.hardware.operand_memory import Machine, OperandMemory
 from pilotlight.npu.hardware.output import Run
@@ -118,7 +118,7 @@ class Engine:
     ) -> None:
         self._configuration = configuration
         self.shram = np.zeros(configuration.shram_kib * 1024, np.uint8)
-        self._machine = Machine(configuration, memory, self.shram, weights or WeightCache(), Scratch())
+        self._machine = Machine(configuration, memory, self.shram, weights or WeightCache(), Cores())
         self._on_executed = on_executed
         self._on_interrupt = on_interrupt
         self._sequences: OrderedDict[Hashable, PlannedStream] = OrderedDict()

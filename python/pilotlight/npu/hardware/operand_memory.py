@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.npu.arithmetic.scratch import Scratch
+from pilotlight.npu.arithmetic.parallel import Cores
 from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.npu.stream.configurations import Configuration
 from pilotlight.npu.stream.faults import Channel, MalformedStream
@@ -35,7 +35,7 @@ class Machine:
     memory: Memory
     shram: Bytes
     weights: WeightCache
-    scratch: Scratch
+    cores: Cores
 
 
 @dataclass(frozen=True)

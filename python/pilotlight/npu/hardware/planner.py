@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pilotlight.npu.arithmetic import convolution, elementwise, pooling
 from pilotlight.npu.arithmetic.elementwise import OperandScaling
 from pilotlight.npu.arithmetic.output_stage import OutputStage
+from pilotlight.npu.arithmetic.scratch import Scratch
 from pilotlight.npu.arithmetic.weight_order import WeightGeometry
 from pilotlight.npu.arithmetic.weights import Weights, parse_scales
 from pilotlight.npu.hardware.operand_memory import OperandMemory, PlacedOperand
@@ -63,7 +64,6 @@ class Planner:
 
     def _convolution(self, operation: Operation) -> Run:
         machine, kernel = self._memory.machine, operation.kernel
-        scratch = machine.scratch
         assert kernel is not None and operation.ifm is not None and operation.ofm is not None
         height, width, depth = operation.ofm.shape
         in_depth = operation.ifm.shape[2]
@@ -71,6 +71,7 @@ class Planner:
         self.macs = height * width * depth * kernel.height * kernel.width * (1 if depthwise else in_depth)
         if self.macs > _MAX_MACS:
             raise MalformedStream(f"{self.macs} multiplications in one operation are beyond this simulator")
+        macs = self.macs
         source, read = self._memory.upscaled_input(operation)
         scale_streams = self._memory.streams(operation.scales, Channel.SCALE, depth)
         weight_streams = self._memory.streams(operation.weights, Channel.WEIGHTS, depth)
@@ -119,11 +120,22 @@ class Planner:
                 values, inside = kept
             else:
                 small = prod(padded_shape) <= _KEPT_BYTES // 8
-                values = np.empty(padded_shape, dtype) if small else scratch.array("padded", padded_shape, dtype)
+                values = (
+                    np.empty(padded_shape, dtype)
+                    if small
+                    else machine.cores.scratch.array("padded", padded_shape, dtype)
+                )
                 inside = kernel.fill_padding(values, zero_point)
                 kept = (values, inside) if small else None
             inside[...] = read()
-            store(target, held.stage, convolve(values, held.weights, kernel, height, width, scratch))
+            stage, weights, out = held.stage, held.weights, target.output()
+
+            def compute(top: int, bottom: int, scratch: Scratch) -> None:
+                part = values[kernel.padded_rows(top, bottom)]
+                stage.apply(convolve(part, weights, kernel, bottom - top, width, scratch), out=out[top:bottom])
+
+            machine.cores.divide(height, macs, compute)
+            target.put(out)
 
         return run
 

@@ -83,6 +83,10 @@ class Kernel:
             padded[top:bottom, :left], padded[top:bottom, right:] = fill, fill
         return padded[top:bottom, left:right]
 
+    def padded_rows(self, top: int, bottom: int) -> slice:
+        """Return the rows of the padded input that output rows `top` to `bottom` depend on."""
+        return slice(top * self.stride_y, (bottom - 1) * self.stride_y + (self.height - 1) * self.dilation_y + 1)
+
     def padded_shape(self, height: int, width: int, depth: int) -> tuple[int, int, int]:
         return height + self.pad_top + self.pad_bottom, width + self.pad_left + self.pad_right, depth
 
