@@ -60,4 +60,4 @@ say "Python, simulator and emulator tests"
 workers=$(($(nproc) < 8 ? $(nproc) + 1 : 8))
 # Each worker takes the next file, in the order of tests/conftest.py.
 pytest -c python/pyproject.toml --rootdir . -n "$workers" --dist loadfile --no-loadscope-reorder \
-  --durations=15 -m "$markers" "${tests[@]}"
+  --durations=30 -m "$markers" "${tests[@]}"
