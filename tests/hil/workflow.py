@@ -45,10 +45,13 @@ class Outcome:
 def run(*arguments: str | Path, env: dict[str, str] | None = None) -> Outcome:
     """Run a `pilotlight` command, and assert that it does not end in a traceback."""
     command = [sys.executable, "-m", "pilotlight", *map(str, arguments)]
+    # The export worker serves only builds with its own environment, and pytest's variables name the
+    # test. The worker saves each build the imports of PyTorch, and ends with this process.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     result = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, **(env or {})},
+        env={"PILOTLIGHT_EXPORT_WORKER": "on", **inherited, **(env or {})},
         capture_output=True,
         text=True,
         check=False,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exports models with ExecuTorch, and keeps the TOSA graph that Vela compiled as the reference.
 
-pilotlight.export is not used, so that these tests judge only the simulator.
+Of pilotlight.export, only the speed-ups are used, which change nothing in the program. So these
+tests judge only the simulator.
 """
 
 from __future__ import annotations
@@ -41,7 +42,14 @@ def export(module: Any, example: tuple[Any, ...], npu: str, calibration: Sequenc
     from executorch.exir.passes.quantize_io_pass import QuantizeInputs, QuantizeOutputs
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+    from pilotlight.export.upstream.speed import quick_upstream
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(io.StringIO()),
+        torch.no_grad(),
+        quick_upstream(),
+    ):
         spec = EthosUCompileSpec(npu, system_config="Ethos_U55_High_End_Embedded", memory_mode="Shared_Sram")
         spec.dump_intermediate_artifacts_to(folder)
         quantizer = EthosUQuantizer(spec)
