@@ -131,8 +131,8 @@ def page(found: Mapping[str, tuple[Movement, Movement]], npu: str) -> str:
     return f"""\
 # Work that only moves data
 
-The share of the NPU's work that only moves data, for {npu}, in estimated cycles, in bytes of
-commands, and in commands. *before* is without the rewritings of `linear` beside images. This
+The share of the NPU's work that only moves data, for {npu}, in estimated cycles, in bytes
+of commands, and in commands. *before* is without the rewritings of `linear` beside images. This
 command makes the table again:
 
     python tests/zoo/movement.py --markdown tests/zoo/MOVEMENT.md \\
