@@ -53,16 +53,20 @@ def movement(pte: bytes) -> Movement:
 
     simulator = Simulator(pte)
     inputs = [np.zeros(tensor.shape, tensor.dtype) for tensor in simulator.method.inputs]
+    return counted((layer.operation, layer.executed.cycles.total) for layer in simulator.run(inputs).statistics.layers)
+
+
+def counted(commands: Iterable[tuple[Any, int]]) -> Movement:
+    """Count commands, given as operations and their cycles."""
     counts = dict.fromkeys(("commands", "cycles", "bytes", "moving_commands", "moving_cycles", "moving_bytes"), 0)
     before = 0
-    for layer in simulator.run(inputs).statistics.layers:
+    for operation, cycles in commands:
         # A command's bytes are those since the command before it: they set its registers.
-        size = layer.operation.offset - before if layer.operation.offset > before else layer.operation.offset
-        before = layer.operation.offset
-        values = {"commands": 1, "cycles": layer.executed.cycles.total, "bytes": size}
-        for name, value in values.items():
+        size = operation.offset - before if operation.offset > before else operation.offset
+        before = operation.offset
+        for name, value in {"commands": 1, "cycles": cycles, "bytes": size}.items():
             counts[name] += value
-            if _only_moves(layer.operation):
+            if _only_moves(operation):
                 counts[f"moving_{name}"] += value
     return Movement(*counts.values())
 

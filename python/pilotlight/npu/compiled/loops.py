@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.npu.compiled.library import library
-
-# Larger arrays are not kept alive for their address.
-_KEPT_BYTES = 1 << 16
+from pilotlight.npu.stream.feature_map import SMALL_BYTES
 
 _ADDRESS, _SIZE, _DISTANCE, _DOUBLE = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_ssize_t, ctypes.c_double
 _STORE = (_ADDRESS, _SIZE, _SIZE, _ADDRESS, _ADDRESS, _DOUBLE, _DOUBLE, _DOUBLE, _ADDRESS)
@@ -91,7 +89,7 @@ class _Address:
         if array is kept:
             return address
         address = array.ctypes.data
-        if array.nbytes <= _KEPT_BYTES:
+        if array.nbytes <= SMALL_BYTES:
             self._kept = array, address
         return address
 

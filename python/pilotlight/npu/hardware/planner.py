@@ -27,15 +27,13 @@ from pilotlight.npu.arithmetic.weights import Weights, parse_scales
 from pilotlight.npu.hardware.operand_memory import OperandMemory, PlacedOperand
 from pilotlight.npu.hardware.output import Run, fixed, output_stage, per_element, store, unchanged
 from pilotlight.npu.stream.faults import Channel, MalformedStream
-from pilotlight.npu.stream.feature_map import BoundMap
+from pilotlight.npu.stream.feature_map import SMALL_BYTES, BoundMap
 from pilotlight.npu.stream.isa import ElementwiseMode, PoolingMode
 from pilotlight.npu.stream.memory import Bytes
 from pilotlight.npu.stream.operations import INTERNAL, Kind, Operation
 
 # A limit of this simulator, not of the hardware: some seconds of work in one operation.
 _MAX_MACS = 1 << 35
-# Arrays of intermediate results of at most this size are used again in the next run.
-_KEPT_BYTES = 1 << 16
 
 
 class Planner:
@@ -119,7 +117,7 @@ class Planner:
             if kept is not None and kept[0].dtype == dtype:
                 values, inside = kept
             else:
-                small = prod(padded_shape) <= _KEPT_BYTES // 8
+                small = prod(padded_shape) <= SMALL_BYTES // 8
                 values = (
                     np.empty(padded_shape, dtype)
                     if small
@@ -260,7 +258,7 @@ class Planner:
             nonlocal kept
             result = elementwise.combine(mode, read_a(), read_b(), swapped=swapped, round_mode=round_mode, out=kept)
             store(target, stage, result)
-            if result.nbytes <= _KEPT_BYTES:
+            if result.nbytes <= SMALL_BYTES:
                 kept = result
 
         return run
@@ -313,7 +311,7 @@ def _scaled(
     def read() -> NDArray[Any]:
         nonlocal kept
         scaled = values.take(operand.bound.read().view(np.uint8), out=kept, mode="clip")
-        if scaled.nbytes <= _KEPT_BYTES:
+        if scaled.nbytes <= SMALL_BYTES:
             kept = scaled
         return scaled
 

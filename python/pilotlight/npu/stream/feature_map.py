@@ -27,8 +27,8 @@ Shape = tuple[int, int, int]
 # A limit of this simulator, not of the hardware: a stream with damaged sizes must not take minutes
 # and gigabytes. The largest maps that compilers make for these NPUs are twenty times smaller.
 MAX_ELEMENTS = 1 << 26
-# Maps of at most this size keep an array.
-_KEPT_BYTES = 1 << 16
+# Arrays of at most this size are kept for the next run: to make them takes longer than to use them.
+SMALL_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ class BoundMap:
             return self._kept
         values = np.empty(self.shape, self.dtype)
         found = values, self._moves(values)
-        if values.nbytes <= _KEPT_BYTES:
+        if values.nbytes <= SMALL_BYTES:
             self._kept = found
         return found
 
