@@ -7,13 +7,16 @@ import itertools
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import numpy as np
 import pytest
 from campaign import Ending, run_case
 from fixed_cases import FIXED
 from operator_cases import make_case
 
 from pilotlight.npu.arithmetic import parallel
+from pilotlight.npu.arithmetic.activation import ActivationTable
 from pilotlight.npu.arithmetic.parallel import Cores
 from pilotlight.npu.arithmetic.scratch import Scratch
 
@@ -70,6 +73,26 @@ def test_an_error_in_a_part_reaches_the_caller(cores: int) -> None:
 
     with pytest.raises(ValueError, match="in the last part"):
         Cores().divide(10, 1, fail)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_table_that_one_thread_decodes_is_right_for_another(wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 2048 if wide else 256
+    table = ActivationTable(np.arange(size, dtype=np.uint8) // 2, True, wide, 2 if wide else 1)
+    index = np.arange(-100, 100)
+    expected = ActivationTable(table.data.copy(), True, wide, table.result_bytes).look_up(index)
+    decode, seen = np.frombuffer, []
+
+    def while_another_thread_looks_up(content: bytes, dtype: str) -> Any:
+        if not seen:
+            seen.append(None)
+            seen[0] = table.look_up(index)
+        return decode(content, dtype)
+
+    monkeypatch.setattr(np, "frombuffer", while_another_thread_looks_up)
+    found = table.look_up(index)
+    np.testing.assert_array_equal(seen[0], expected)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_a_forked_process_starts_threads_of_its_own(cores: int) -> None:

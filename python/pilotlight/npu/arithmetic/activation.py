@@ -27,8 +27,9 @@ class ActivationTable:
     signed: bool
     wide_index: bool
     result_bytes: int
-    _content: bytes = field(default=b"", init=False)
-    _entries: Integers = field(default_factory=lambda: np.empty(0, np.int64), init=False)
+    # The bytes and what they mean. One object, because threads may read it while another one
+    # replaces it.
+    _decoded: tuple[bytes, Integers] = field(default=(b"", np.empty(0, np.int64)), init=False)
 
     @property
     def content(self) -> bytes:
@@ -50,12 +51,13 @@ class ActivationTable:
 
     def _current_entries(self) -> Integers:
         content = self.content
-        if content != self._content:
-            self._content = content
+        known, entries = self._decoded
+        if content != known:
             if self.wide_index:
-                self._entries = np.frombuffer(content, "<i2").reshape(_SEGMENTS, 2).astype(np.int64)
+                entries = np.frombuffer(content, "<i2").reshape(_SEGMENTS, 2).astype(np.int64)
             else:
                 signed_bytes = "i1" if self.signed else "u1"
                 dtype = signed_bytes if self.result_bytes == 1 else f"<i{self.result_bytes}"
-                self._entries = np.frombuffer(content, dtype).astype(np.int64)
-        return self._entries
+                entries = np.frombuffer(content, dtype).astype(np.int64)
+            self._decoded = content, entries
+        return entries
