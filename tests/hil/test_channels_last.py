@@ -46,8 +46,8 @@ NHWC, NCHW = (0, 2, 3, 1), (0, 1, 2, 3)
 
 
 def _model(name: str, memory_format: str, outputs: int) -> Path:
-    BUILDS.mkdir(parents=True, exist_ok=True)
-    path = BUILDS / f"{name}.py"
+    path = BUILDS / f"{name}-model" / f"{name}.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
     text = MODEL.replace("NAME", name).replace("MEMORY_FORMAT", memory_format).replace("OUTPUTS", str(outputs))
     path.write_text(text, encoding="utf-8")
     return path
