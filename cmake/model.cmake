@@ -110,6 +110,7 @@ function(pilotlight_add_model target)
   include("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/object_cache.cmake")
   set(models ${target}_models)
   add_library(${models} OBJECT ${generated}/linked_models.c ${generated}/linked_models.S ${kernels})
+  set_source_files_properties(${generated}/linked_models.c PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   pilotlight_select_kernels(${models} ${generated})
   target_include_directories(${models} SYSTEM PUBLIC ${generated} ${generated}/include)
   target_link_libraries(${models}

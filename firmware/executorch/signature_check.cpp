@@ -63,7 +63,7 @@ Kinds KindOfElements(const EValue& tensor) {
 }
 
 // The kind of the value with which the kernel replaces argument `index`.
-Kinds Result(char item, Args args, std::size_t index) {
+Kinds KindOfResult(char item, Args args, std::size_t index) {
   switch (item) {
     case 'e':
       return KindOfElements(*args[0]);
@@ -116,7 +116,7 @@ Comparison CompareCall(const char* signature, Args args, bool* settled) {
       return {Comparison::Outcome::kNotTheFirst, 0, i};
     }
     if (*signature == '>') {
-      wanted = Result(*++signature, args, i);
+      wanted = KindOfResult(*++signature, args, i);
       if (found != wanted && settled != nullptr && SettleScalar(*args[i], wanted)) {
         *settled = true;
         continue;

@@ -42,8 +42,8 @@ constexpr DtypeSet kLoadable =
     SelectedByAny() & (std::is_same_v<C, std::int64_t> ? kIntegral : kAnyDtype);
 
 template <typename C>
-Load LoadFor(ScalarType from, bool as_half) {
-  Load load = nullptr;
+LoadFunction LoadFor(ScalarType from, bool as_half) {
+  LoadFunction load = nullptr;
   WithDtype<kLoadable<C>>(from, [&](auto zero) {
     using T = decltype(zero);
     load = LoadRun<C, T>;
@@ -57,8 +57,8 @@ Load LoadFor(ScalarType from, bool as_half) {
 }
 
 template <typename C>
-Store StoreFor(ScalarType to) {
-  Store store = nullptr;
+StoreFunction StoreFor(ScalarType to) {
+  StoreFunction store = nullptr;
   WithDtype<SelectedByAny()>(to, [&](auto zero) { store = StoreRun<C, decltype(zero)>; });
   return store;
 }

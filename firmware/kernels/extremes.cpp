@@ -21,15 +21,6 @@ namespace {
 
 using namespace pilotlight::kernels;  // NOLINT(google-build-using-namespace)
 
-template <typename T>
-bool IsNan(T value) {
-  if constexpr (std::is_integral_v<T>) {
-    return false;
-  } else {
-    return std::isnan(static_cast<double>(value));
-  }
-}
-
 // The largest (or smallest) element of a reduction: its value and its index.
 template <typename T>
 struct Extreme {
@@ -47,7 +38,7 @@ Extreme<T> Find(const T* values, const Axes& axes) {
       const T value = values[offset + i * stride];
       // This form of the comparison lets NaN replace any value, and lets nothing replace NaN.
       const bool worse = kLargest ? value <= found.value : value >= found.value;
-      if (!worse && !IsNan(found.value)) found = {value, index};
+      if (!worse && !IsNotANumber(found.value)) found = {value, index};
     }
   });
   return found;

@@ -61,8 +61,8 @@ Tensor& Filled(KernelRuntimeContext& context, ArrayRef<int64_t> sizes, const Ope
 // From `start` up to, but not including, `end`. Fractional numbers are computed in double
 // precision. An integer output needs integer arguments.
 template <DtypeSet kDtypes>
-Tensor& Range(KernelRuntimeContext& context, const Operand& start, const Operand& end,
-              const Operand& step, Tensor& out) {
+Tensor& Arange(KernelRuntimeContext& context, const Operand& start, const Operand& end,
+               const Operand& step, Tensor& out) {
   const bool integral = start.is_integral() && end.is_integral() && step.is_integral();
   const double from = start.Value<double>();
   const double by = step.Value<double>();
@@ -146,12 +146,12 @@ Tensor& scalar_tensor_out(KernelRuntimeContext& context, const Scalar& s, Tensor
 }
 
 Tensor& arange_out(KernelRuntimeContext& context, const Scalar& end, Tensor& out) {
-  return Range<Selected("aten::arange.out")>(context, Scalar(0), end, Scalar(1), out);
+  return Arange<Selected("aten::arange.out")>(context, Scalar(0), end, Scalar(1), out);
 }
 
 Tensor& arange_start_out(KernelRuntimeContext& context, const Scalar& start, const Scalar& end,
                          const Scalar& step, Tensor& out) {
-  return Range<Selected("aten::arange.start_out")>(context, start, end, step, out);
+  return Arange<Selected("aten::arange.start_out")>(context, start, end, step, out);
 }
 
 Tensor& empty_out(KernelRuntimeContext& context, ArrayRef<int64_t> size,

@@ -18,28 +18,28 @@ using pilotlight::kernels::Operand;
 using pilotlight::kernels::ResultType;
 using pilotlight::kernels::Selected;
 
-struct And {
+struct LogicalAnd {
   template <typename C>
   static bool Of(C a, C b) {
     return a != 0 && b != 0;
   }
 };
 
-struct Or {
+struct LogicalOr {
   template <typename C>
   static bool Of(C a, C b) {
     return a != 0 || b != 0;
   }
 };
 
-struct Xor {
+struct LogicalXor {
   template <typename C>
   static bool Of(C a, C b) {
     return (a != 0) != (b != 0);
   }
 };
 
-struct Not {
+struct LogicalNot {
   template <typename C>
   static bool Of(C a) {
     return a == 0;
@@ -74,21 +74,21 @@ Tensor& Ask(KernelRuntimeContext& context, const Operand (&operands)[N], Tensor&
 
 Tensor& logical_and_out(KernelRuntimeContext& context, const Tensor& self, const Tensor& other,
                         Tensor& out) {
-  return Ask<And, Selected("aten::logical_and.out")>(context, {self, other}, out);
+  return Ask<LogicalAnd, Selected("aten::logical_and.out")>(context, {self, other}, out);
 }
 
 Tensor& logical_or_out(KernelRuntimeContext& context, const Tensor& self, const Tensor& other,
                        Tensor& out) {
-  return Ask<Or, Selected("aten::logical_or.out")>(context, {self, other}, out);
+  return Ask<LogicalOr, Selected("aten::logical_or.out")>(context, {self, other}, out);
 }
 
 Tensor& logical_xor_out(KernelRuntimeContext& context, const Tensor& self, const Tensor& other,
                         Tensor& out) {
-  return Ask<Xor, Selected("aten::logical_xor.out")>(context, {self, other}, out);
+  return Ask<LogicalXor, Selected("aten::logical_xor.out")>(context, {self, other}, out);
 }
 
 Tensor& logical_not_out(KernelRuntimeContext& context, const Tensor& self, Tensor& out) {
-  return Ask<Not, Selected("aten::logical_not.out")>(context, {self}, out);
+  return Ask<LogicalNot, Selected("aten::logical_not.out")>(context, {self}, out);
 }
 
 Tensor& isnan_out(KernelRuntimeContext& context, const Tensor& self, Tensor& out) {

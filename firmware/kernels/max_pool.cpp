@@ -20,15 +20,6 @@ namespace {
 using namespace pilotlight::kernels;  // NOLINT(google-build-using-namespace)
 
 template <typename T>
-bool IsNan(T value) {
-  if constexpr (std::is_integral_v<T>) {
-    return false;
-  } else {
-    return std::isnan(static_cast<double>(value));
-  }
-}
-
-template <typename T>
 T Lowest() {
   using Limits = std::numeric_limits<T>;
   return Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
@@ -60,7 +51,7 @@ void Pool(const T* in, const Planes& from, const Window& vertical, const Window&
       for (ssize_t r = rows.begin; r < rows.end; r += vertical.dilation) {
         for (ssize_t c = columns.begin; c < columns.end; c += horizontal.dilation) {
           const T value = in[r * from.row_stride + c * from.column_stride];
-          if (value > largest || IsNan(value)) {
+          if (value > largest || IsNotANumber(value)) {
             largest = value;
             index = static_cast<std::int64_t>(r) * from.width + c;
           }

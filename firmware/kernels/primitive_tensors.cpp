@@ -25,7 +25,7 @@ const Tensor* TensorAt(KernelRuntimeContext& context, Stack stack, std::size_t i
   return nullptr;
 }
 
-bool HasData(const Tensor& tensor) {
+bool HasMemory(const Tensor& tensor) {
   return tensor.const_data_ptr() != nullptr || tensor.nbytes() == 0;
 }
 
@@ -43,7 +43,7 @@ Error Copy(const Tensor& to, const Tensor& from, std::int64_t index) {
   sizes[0] = static_cast<SizesType>(index + 1);
   const ArrayRef<SizesType> grown(sizes, static_cast<std::size_t>(to.dim()));
   if (executorch::runtime::resize_tensor(to, grown) != Error::Ok) return Error::InvalidState;
-  if (!HasData(to) || !HasData(from)) return Error::InvalidArgument;
+  if (!HasMemory(to) || !HasMemory(from)) return Error::InvalidArgument;
   if (from.nbytes() == 0) return Error::Ok;
   auto* bytes = static_cast<std::uint8_t*>(to.mutable_data_ptr());
   std::memmove(bytes + static_cast<std::size_t>(index) * from.nbytes(), from.const_data_ptr(),
@@ -169,7 +169,7 @@ void CopyToIndex(KernelRuntimeContext& context, Stack stack) {
 }
 
 // Gives the same memory another shape.
-void View(KernelRuntimeContext& context, Stack stack) {
+void ViewWithSizes(KernelRuntimeContext& context, Stack stack) {
   if (!HasArguments(context, stack, 3)) return;
   const Tensor* self = TensorAt(context, stack, 0);
   const Tensor* out = TensorAt(context, stack, 2);

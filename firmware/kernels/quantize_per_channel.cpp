@@ -21,10 +21,7 @@ namespace {
 
 using namespace pilotlight::kernels;  // NOLINT(google-build-using-namespace)
 
-constexpr DtypeSet kQuantised =
-    SetOf(ScalarType::Byte, ScalarType::Char, ScalarType::Short, ScalarType::Int);
-
-struct Channels {
+struct PerChannel {
   const Tensor& scales;
   const std::optional<Tensor>& zero_points;  // If absent, all are 0.
   std::size_t axis;
@@ -41,7 +38,7 @@ struct Channels {
 // True if every scale is positive, every zero point fits int32, and the limits fit `dtype`, one of
 // kDtypes.
 template <DtypeSet kDtypes>
-bool IsSound(const Channels& how, ssize_t count, ScalarType dtype) {
+bool IsSound(const PerChannel& how, ssize_t count, ScalarType dtype) {
   if (how.scales.numel() != count || !HasData(how.scales)) return false;
   if (how.zero_points && (how.zero_points->numel() != count || !HasData(*how.zero_points))) {
     return false;
@@ -78,7 +75,7 @@ void ForEachElement(const Tensor& in, const Tensor& out, std::size_t axis, Body 
 }
 
 template <typename Real, typename Integer>
-void Quantize(const Tensor& input, const Channels& how, Tensor& out) {
+void Quantize(const Tensor& input, const PerChannel& how, Tensor& out) {
   const float* const values = input.const_data_ptr<float>();
   auto* const results = out.mutable_data_ptr<Integer>();
   ForEachElement(input, out, how.axis, [&](ssize_t channel, ssize_t from, ssize_t to) {
@@ -97,7 +94,7 @@ void Quantize(const Tensor& input, const Channels& how, Tensor& out) {
 }
 
 template <typename Real, typename Integer>
-void Dequantize(const Tensor& input, const Channels& how, Tensor& out) {
+void Dequantize(const Tensor& input, const PerChannel& how, Tensor& out) {
   const auto* const values = input.const_data_ptr<Integer>();
   float* const results = out.mutable_data_ptr<float>();
   ForEachElement(input, out, how.axis, [&](ssize_t channel, ssize_t from, ssize_t to) {
@@ -115,7 +112,7 @@ Tensor& quantize_per_channel_out(KernelRuntimeContext& context, const Tensor& in
   constexpr DtypeSet kDtypes =
       kQuantised & Selected("quantized_decomposed::quantize_per_channel.out");
   const std::optional<Tensor> zeros = zero_points;
-  Channels how{scales, zeros, 0, quant_min, quant_max};
+  PerChannel how{scales, zeros, 0, quant_min, quant_max};
   if (input.dim() == 0 || !NormaliseDim(axis, static_cast<std::size_t>(input.dim()), how.axis) ||
       input.scalar_type() != ScalarType::Float || out.scalar_type() != dtype || !HasData(input) ||
       !IsSound<kDtypes>(how, input.sizes()[how.axis], dtype) || !Resize(ShapeOf(input), out)) {
@@ -140,7 +137,7 @@ Tensor& dequantize_per_channel_out(KernelRuntimeContext& context, const Tensor& 
                                    Tensor& out) {
   constexpr DtypeSet kDtypes =
       kQuantised & Selected("quantized_decomposed::dequantize_per_channel.out");
-  Channels how{scales, zero_points, 0, quant_min, quant_max};
+  PerChannel how{scales, zero_points, 0, quant_min, quant_max};
   if (input.dim() == 0 || !NormaliseDim(axis, static_cast<std::size_t>(input.dim()), how.axis) ||
       input.scalar_type() != dtype || out.scalar_type() != ScalarType::Float ||
       out_dtype.value_or(ScalarType::Float) != ScalarType::Float || !HasData(input) ||

@@ -25,12 +25,10 @@ using pilotlight::kernels::ScaleAt;
 using pilotlight::kernels::ZeroPointAt;
 
 using pilotlight::kernels::DtypeSet;
+using pilotlight::kernels::kQuantised;
 using pilotlight::kernels::Selected;
-using pilotlight::kernels::SetOf;
 using pilotlight::kernels::WithDtype;
 
-constexpr DtypeSet kQuantised =
-    SetOf(ScalarType::Byte, ScalarType::Char, ScalarType::Short, ScalarType::Int);
 constexpr DtypeSet kToDtypes =
     kQuantised & Selected("quantized_decomposed::quantize_per_tensor.out");
 constexpr DtypeSet kFromDtypes =

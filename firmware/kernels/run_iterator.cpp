@@ -9,7 +9,7 @@ namespace {
 // The memory of an operand.
 struct Source {
   const std::byte* data;
-  Load load;           // Copies a run to the buffer. Null: the function reads in place.
+  LoadFunction load;   // Copies a run to the buffer. Null: the function reads in place.
   bool same;           // One number for all elements. The buffer holds it from the start.
   std::int32_t bytes;  // Per element.
 };
@@ -59,7 +59,7 @@ class RunIterator {
   SizesType index_[kMaxRank] = {};
 
   // The output.
-  Store store_ = nullptr;  // Converts from a buffer. Null: the function writes in place.
+  StoreFunction store_ = nullptr;  // Converts from a buffer. Null: the function writes in place.
   std::byte* target_ = nullptr;
   std::int32_t target_bytes_ = 0;  // Per element.
 };

@@ -20,20 +20,11 @@ namespace {
 
 using namespace pilotlight::kernels;  // NOLINT(google-build-using-namespace)
 
-template <typename T>
-bool IsNan(T value) {
-  if constexpr (std::is_integral_v<T>) {
-    return false;
-  } else {
-    return std::isnan(static_cast<double>(value));
-  }
-}
-
 // True if `a` comes before `b` by value. Indices are compared elsewhere.
 template <typename T>
 bool Before(T a, T b, bool largest) {
-  if (largest) return a > b || (IsNan(a) && !IsNan(b));
-  return a < b || (IsNan(b) && !IsNan(a));
+  if (largest) return a > b || (IsNotANumber(a) && !IsNotANumber(b));
+  return a < b || (IsNotANumber(b) && !IsNotANumber(a));
 }
 
 // There is no scratch memory to sort in, so each of the k passes finds the next element in order.

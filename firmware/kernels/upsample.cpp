@@ -21,7 +21,7 @@ namespace {
 using namespace pilotlight::kernels;  // NOLINT(google-build-using-namespace)
 
 // The two images, and the number of input positions per output position.
-struct Plan {
+struct Upsampling {
   Planes from;
   Planes to;
   double row_scale;
@@ -41,7 +41,7 @@ double ScaleOf(ssize_t in, ssize_t out, std::optional<double> given, bool align_
 // Resizes `out`. False if the sizes or scales do not give an image.
 bool MakePlan(const Tensor& input, std::optional<ArrayRef<int64_t>> output_size,
               std::optional<ArrayRef<double>> scale_factors, bool align_corners, Tensor& out,
-              Plan& plan) {
+              Upsampling& plan) {
   if (input.dim() != 4 || out.scalar_type() != input.scalar_type() || !HasData(input) ||
       output_size.has_value() == scale_factors.has_value()) {
     return false;
@@ -76,7 +76,7 @@ ssize_t Nearest(ssize_t position, double scale, ssize_t size) {
 }
 
 template <typename T>
-void CopyNearest(const T* in, const Plan& plan, T* out) {
+void CopyNearest(const T* in, const Upsampling& plan, T* out) {
   for (ssize_t y = 0; y < plan.to.height; ++y) {
     const ssize_t row = Nearest(y, plan.row_scale, plan.from.height) * plan.from.row_stride;
     for (ssize_t x = 0; x < plan.to.width; ++x) {
@@ -89,14 +89,14 @@ void CopyNearest(const T* in, const Plan& plan, T* out) {
 
 // Two adjacent positions, and the weight of the second.
 template <typename W>
-struct Between {
+struct Neighbouring {
   ssize_t first;
   ssize_t second;
   W share;
 };
 
 template <typename W>
-Between<W> Neighbours(ssize_t position, double scale, ssize_t size, bool align_corners) {
+Neighbouring<W> Neighbours(ssize_t position, double scale, ssize_t size, bool align_corners) {
   const W step = static_cast<W>(scale);
   W source = align_corners
                  ? step * static_cast<W>(position)
@@ -108,7 +108,7 @@ Between<W> Neighbours(ssize_t position, double scale, ssize_t size, bool align_c
 }
 
 template <typename T>
-void Interpolate(const T* in, const Plan& plan, bool align_corners, T* out) {
+void Interpolate(const T* in, const Upsampling& plan, bool align_corners, T* out) {
   using W = std::conditional_t<std::is_same_v<T, double>, double, float>;
   for (ssize_t y = 0; y < plan.to.height; ++y) {
     const auto rows = Neighbours<W>(y, plan.row_scale, plan.from.height, align_corners);
@@ -135,7 +135,7 @@ Tensor& upsample_nearest2d_vec_out(KernelRuntimeContext& context, const Tensor& 
                                    std::optional<ArrayRef<double>> scale_factors, Tensor& out) {
   constexpr auto kDtypes =
       Selected("aten::upsample_nearest2d.vec_out") & (kFloats | SetOf(ScalarType::Byte));
-  Plan plan{};
+  Upsampling plan{};
   if (!Contains(kDtypes, input.scalar_type()) ||
       !MakePlan(input, output_size, scale_factors, false, out, plan)) {
     Refuse(context);
@@ -155,7 +155,7 @@ Tensor& upsample_bilinear2d_vec_out(KernelRuntimeContext& context, const Tensor&
                                     bool align_corners,
                                     std::optional<ArrayRef<double>> scale_factors, Tensor& out) {
   constexpr auto kDtypes = Selected("aten::upsample_bilinear2d.vec_out") & kFloats;
-  Plan plan{};
+  Upsampling plan{};
   if (!Contains(kDtypes, input.scalar_type()) ||
       !MakePlan(input, output_size, scale_factors, align_corners, out, plan)) {
     Refuse(context);

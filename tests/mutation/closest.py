@@ -37,7 +37,18 @@ class Stage:
 
 CONFIGURE = Stage(
     "configure",
-    ("cmake", "-S", ".", "-B", UNIT_TESTS, "-G", "Ninja", "-DBOARD=host", "-DPILOTLIGHT_TESTS=ON"),
+    (
+        "cmake",
+        "-S",
+        ".",
+        "-B",
+        UNIT_TESTS,
+        "-G",
+        "Ninja",
+        "-DBOARD=host",
+        "-DPILOTLIGHT_TESTS=ON",
+        "-DPILOTLIGHT_JOIN_SOURCES=OFF",
+    ),
     builds=True,
 )
 # Libraries are named too: the unit tests alone build only those parts that they link.

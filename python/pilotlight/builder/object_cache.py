@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Part of every key, so that another version of this format finds no entry of this one.
-_FORMAT = "3"
+_FORMAT = "4"
 # Limit of the cache; least recently used entries are removed. The conformance image takes 26 MB.
 MOST_BYTES = 2 * 2**30
 # Number of folders, 256 per kind of entry. Each has an equal share of MOST_BYTES.
@@ -45,6 +45,9 @@ _PREFIX_MAP = "-ffile-prefix-map="
 # Files beside the object: stack use and callees, for python/pilotlight/stack. They contain whole
 # paths.
 _BESIDE = (".ci", ".su")
+
+# CMake's folder for the files that join sources (UNITY_BUILD).
+_JOINED = "Unity"
 
 # Options that make the compiler read or write files that -MD does not list.
 _OTHER_FILES = ("@", "--coverage", "-ftest-coverage", "-fprofile", "-fplugin", "-fdump", "-save-temps", "-gsplit-dwarf")
@@ -125,6 +128,21 @@ class Compilation:
         stem = os.path.splitext(self.object)[0]
         return {"object": self.object, **{ending: stem + ending for ending in _BESIDE}}
 
+    def digest(self, file: str) -> str | None:
+        """Return a hash of a file's contents, None if there is no such file.
+
+        A file that CMake made to join sources only includes them. It counts with the names of the
+        mapped folders, because the included files count anyway.
+        """
+        try:
+            with open(file, "rb") as opened:
+                content = opened.read()
+        except OSError:
+            return None
+        if os.path.basename(os.path.dirname(file)) == _JOINED:
+            content = self.general(content.decode()).encode()
+        return hashlib.sha256(content).hexdigest()
+
     def earlier_places(self, file: str) -> list[str]:
         """Return the places where the compiler looked for an included file and found nothing."""
         found: list[str] = []
@@ -167,7 +185,7 @@ class Cache:
         for variant in self._variants(key):
             files = {compilation.here(file): digest for file, digest in variant["files"].items()}
             shadowed = any(os.path.exists(compilation.here(place)) for place in variant["absent"])
-            if not shadowed and all(_digest(file) == digest for file, digest in files.items()):
+            if not shadowed and all(compilation.digest(file) == digest for file, digest in files.items()):
                 return self._unpack(variant["result"], compilation, list(files))
         return False
 
@@ -176,7 +194,7 @@ class Cache:
         files = _dependencies(compilation.dependencies)
         if any(os.stat(file).st_mtime_ns >= began_ns for file in files):
             return  # The file may have changed after the compiler read it.
-        digests = {compilation.general(os.path.join(os.getcwd(), file)): _digest(file) for file in files}
+        digests = {compilation.general(os.path.join(os.getcwd(), file)): compilation.digest(file) for file in files}
         absent = sorted({compilation.general(place) for file in files for place in compilation.earlier_places(file)})
         result = hashlib.sha256(json.dumps([key, digests]).encode()).hexdigest()
         self._pack(result, compilation)
@@ -245,14 +263,6 @@ class Cache:
             at += size
         _write(compilation.dependencies, as_make_rule(compilation.object, files))
         return True
-
-
-def _digest(path: str) -> str | None:
-    try:
-        with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
-    except OSError:
-        return None
 
 
 def _dependencies(path: str) -> list[str]:

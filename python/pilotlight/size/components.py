@@ -15,7 +15,7 @@ PADDING = "padding"
 _COMPONENTS = (
     (VERIFIER, r"libpilotlight_executorch\.a\(\w*verifier"),
     (RUNTIME, r"libpilotlight_executorch\.a"),
-    ("kernels", r"libpilotlight_kernels\.a|generated/(operators|selected)"),
+    ("kernels", r"libpilotlight_kernels\.a|generated/(operators|selected)|_models\.dir/Unity/"),
     (MODEL, r"_models\.dir/.*generated/"),
     ("delegate", r"libpilotlight_ethos_u\.a\((backend|blob)"),
     ("driver", r"libpilotlight_ethos_u\.a"),
@@ -31,6 +31,8 @@ _COMPONENTS = (
 )
 _ARCHIVE = re.compile(r"lib([^/]+)\.a\(")
 _MEMBER = re.compile(r"\(([^()]+)\)$")
+# Sources that CMake joined (cmake/flags.cmake), by group or number.
+_JOINED = re.compile(r"^unity_(\w+)_c(xx)?\.c(xx)?$")
 _OBJECT_SUFFIX = re.compile(r"\.(obj|o)$")
 
 
@@ -59,6 +61,9 @@ def file_of(path: str) -> str:
     ('method.cpp', 'm.c')
     >>> file_of("/usr/lib/libc.a(libc_a-memcpy.o)")
     'libc_a-memcpy'
+    >>> file_of("a/libx.a(unity_tensor_cxx.cxx.obj)")
+    'joined sources: tensor'
     """
     member = _MEMBER.search(path)
-    return _OBJECT_SUFFIX.sub("", member[1] if member else path.rsplit("/", 1)[-1])
+    name = _OBJECT_SUFFIX.sub("", member[1] if member else path.rsplit("/", 1)[-1])
+    return _JOINED.sub(r"joined sources: \1", name)

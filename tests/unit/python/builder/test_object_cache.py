@@ -47,7 +47,9 @@ class Project:
         path = self.shared / "calls"
         return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
 
-    def compile(self, build: str, *more: str, cache: str | None = None) -> subprocess.CompletedProcess[str]:
+    def compile(
+        self, build: str, *more: str, cache: str | None = None, source: str = "a b.cpp"
+    ) -> subprocess.CompletedProcess[str]:
         """Compile in the folder `build`. Headers and source stay where they are."""
         folder = self.home / build
         (folder / "objects").mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,7 @@ class Project:
         arguments += ["-MD", "-MT", "objects/a.o", "-MF", "objects/a.o.d", "-o", "objects/a.o", "-c"]
         launcher = [sys.executable, "-S", str(SCRIPT)]
         return subprocess.run(
-            [*launcher, str(self.compiler), *arguments, str(self.home / "a b.cpp")],
+            [*launcher, str(self.compiler), *arguments, str(self.home / source)],
             cwd=folder,
             env={
                 **os.environ,
@@ -123,6 +125,26 @@ def test_a_checkout_elsewhere_gets_the_same_objects_with_its_own_paths_beside_th
     two.write("second/other.h", "inline int Other() { return 3; }\n")
     two.compile("build", f"-ffile-prefix-map={two.home}/=")
     assert two.written("build")["a.o"] != own["a.o"]
+
+
+def test_sources_that_are_joined_in_a_checkout_elsewhere_give_the_same_object(tmp_path: Path) -> None:
+    one, two = (Project(tmp_path / name, tmp_path) for name in ("one", "two"))
+    joined = "build/Unity/unity_0_cxx.cxx"
+    for project in (one, two):
+        project.write(joined, f'#include "{project.home}/a b.cpp"\n')
+        mapped = f"-ffile-prefix-map={project.home}/="
+        assert project.compile("build", mapped, source=joined).returncode == 0
+    assert two.calls == 1
+    given = two.written("build")["a.o"]
+    two.compile("build", mapped, source=joined, cache="off")
+    assert two.written("build")["a.o"] == given
+    two.write("a b.cpp", "int Sum() { return 5; }\n")
+    two.compile("build", mapped, source=joined)
+    assert two.written("build")["a.o"] != given
+    two.write("c.cpp", "int Sum() { return 5; }\n")
+    two.write(joined, f'#include "{two.home}/c.cpp"\n')
+    two.compile("build", mapped, source=joined)
+    assert two.calls == 4
 
 
 def test_a_folder_that_the_object_names_is_no_other_folder(tmp_path: Path) -> None:

@@ -69,4 +69,14 @@ To Convert(From value) {
   }
 }
 
+// No integer is a NaN.
+template <typename T>
+bool IsNotANumber(T value) {
+  if constexpr (std::is_integral_v<T>) {
+    return false;
+  } else {
+    return std::isnan(static_cast<double>(value));
+  }
+}
+
 }  // namespace pilotlight::kernels

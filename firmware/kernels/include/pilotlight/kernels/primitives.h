@@ -54,6 +54,6 @@ void SizeOfDimension(KernelRuntimeContext& context, Stack stack);
 void NumberOfElements(KernelRuntimeContext& context, Stack stack);
 void FirstElement(KernelRuntimeContext& context, Stack stack);
 void CopyToIndex(KernelRuntimeContext& context, Stack stack);
-void View(KernelRuntimeContext& context, Stack stack);
+void ViewWithSizes(KernelRuntimeContext& context, Stack stack);
 
 }  // namespace pilotlight::kernels

@@ -16,15 +16,17 @@ namespace pilotlight::kernels {
 inline constexpr std::size_t kRun = 32;
 
 // Copy `count` elements and convert them to, or from, the compute type. `stride` is in elements.
-using Load = void (*)(const std::byte* from, std::int32_t stride, std::size_t count, void* to);
-using Store = void (*)(const void* from, std::size_t count, std::byte* to, std::int32_t stride);
+using LoadFunction = void (*)(const std::byte* from, std::int32_t stride, std::size_t count,
+                              void* to);
+using StoreFunction = void (*)(const void* from, std::size_t count, std::byte* to,
+                               std::int32_t stride);
 
 // A compute type, as data.
 struct ComputeType {
   ScalarType dtype;
   // Null if the image does not need the dtype.
-  Load (*load_for)(ScalarType from, bool as_half);
-  Store (*store_for)(ScalarType to);
+  LoadFunction (*load_for)(ScalarType from, bool as_half);
+  StoreFunction (*store_for)(ScalarType to);
   // Writes the number kRun times.
   void (*repeat)(const Operand& number, void* buffer);
 };
