@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pilotlight.boards import MemoryRegion
 from pilotlight.build_folder import BuildFolder
+from pilotlight.builder.clock import forget_times_after_now
 from pilotlight.builder.overflow import largest_in_region
 from pilotlight.errors import (
     BuildFailed,
@@ -59,13 +60,14 @@ def require_tools(cross_compiler: str | None) -> None:
 def configure(source: Path, folder: BuildFolder, definitions: dict[str, str]) -> None:
     """Configure the project in `source` with CMake, unless this command has configured the folder.
 
-    Later changes of CMake's files need no call: the build system then runs CMake itself.
+    Later changes of CMake's files need no call: the build system then runs CMake itself. If the
+    clock was set back since the last build, every step of the build is due again.
 
     Raises BuildFailed with CMake's error text.
     """
     arguments = [f"-D{key}={value}" for key, value in definitions.items()]
     command = ["cmake", "-G", "Ninja", "-S", str(source), "-B", str(folder.path), *arguments]
-    if _is_configured(folder, command):
+    if not forget_times_after_now(folder.path) and _is_configured(folder, command):
         folder.log.write_text("", encoding="utf-8")
         return
     folder.configured.unlink(missing_ok=True)

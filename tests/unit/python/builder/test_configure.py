@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 
 from pilotlight.build_folder import BuildFolder
-from pilotlight.builder.compile import configure
+from pilotlight.builder.compile import compile_firmware, configure
 from pilotlight.errors import BuildFailed
 
 PROJECT = """
 cmake_minimum_required(VERSION 3.24)
 project(empty LANGUAGES NONE)
+add_custom_command(
+  OUTPUT ${CMAKE_BINARY_DIR}/result
+  COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/input ${CMAKE_BINARY_DIR}/result
+  DEPENDS ${CMAKE_SOURCE_DIR}/input)
+add_custom_target(copied DEPENDS ${CMAKE_BINARY_DIR}/result)
 file(APPEND ${CMAKE_BINARY_DIR}/runs "${WORD}\\n")
 if(WORD STREQUAL "wrong")
   message(FATAL_ERROR "not this word")
@@ -83,3 +88,24 @@ def test_a_clock_set_back_costs_at_most_one_run(source: Path, folder: BuildFolde
     os.utime(folder.path / "CMakeCache.txt", (4e9, 4e9))
     configure(source, folder, {"WORD": "a"})
     assert runs(folder) == ["a", "a"]
+
+
+@pytest.mark.parametrize("seconds", [0, 3600])
+def test_what_changed_is_built_also_after_the_clock_was_set_back(
+    source: Path, folder: BuildFolder, seconds: float
+) -> None:
+    def build() -> str:
+        configure(source, folder, {"WORD": "a"})
+        compile_firmware(folder.path, "copied", {}, folder.log, lambda *_: None)
+        return (folder.path / "result").read_text()
+
+    (source / "input").write_text("first")
+    assert build() == "first"
+    # All that was written so far now has a time in the future.
+    for file in filter(Path.is_file, [*source.iterdir(), *folder.path.iterdir()]):
+        later = file.stat().st_mtime + seconds
+        os.utime(file, (later, later))
+    (source / "input").write_text("second")
+    (source / "CMakeLists.txt").write_text(PROJECT.replace("empty", "renamed"))
+    assert build() == "second"
+    assert "renamed" in (folder.path / "CMakeCache.txt").read_text()

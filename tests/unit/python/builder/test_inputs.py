@@ -149,7 +149,7 @@ def test_packages_have_the_names_and_versions_of_their_folders(tmp_path: Path, m
     assert inputs.installed_packages() == {"torch": "2.13.0+cpu", "old": ""}
 
 
-def test_all_installedinstalled_packages_are_found() -> None:
+def test_all_installed_packages_are_found() -> None:
     known = {re.sub(r"[-_.]+", "-", found.metadata["Name"]).lower(): found.version for found in distributions()}
     known.pop("pilotlight")
     assert {re.sub(r"[-_.]+", "-", name).lower(): v for name, v in inputs.installed_packages().items()} == known
