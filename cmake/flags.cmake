@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # `pilotlight::build_flags`: the compiler options of all our sources.
-# pilotlight_join_sources(): compiles several sources of a target as one.
 include_guard(GLOBAL)
 include("${CMAKE_CURRENT_LIST_DIR}/object_cache.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/join_sources.cmake")
 
 # Only in our own project. Another project keeps its own build type, also if it has none.
 if(PROJECT_IS_TOP_LEVEL AND PROJECT_NAME MATCHES "^pilotlight")
@@ -45,22 +45,3 @@ target_compile_options(pilotlight_build_flags INTERFACE
   # Nor on the path of the virtual environment.
   "-ffile-prefix-map=${PILOTLIGHT_EXECUTORCH_DIR}=executorch"
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti>)
-
-option(PILOTLIGHT_JOIN_SOURCES "Compile several sources as one" ON)
-
-# pilotlight_join_sources(TARGET [AT_ONCE n])
-# Compiles n C++ sources of the target as one; without n, those with the same UNITY_GROUP. Reading
-# ExecuTorch's headers takes most of the time of a source, and sources that are joined read them once.
-# Names in unnamed namespaces must therefore differ within a target. Lint compiles each source alone
-# (scripts/test.sh), so that no source relies on the includes of another.
-function(pilotlight_join_sources target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" AT_ONCE "")
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${PILOTLIGHT_JOIN_SOURCES})
-  if(arg_AT_ONCE)
-    set_target_properties(${target} PROPERTIES UNITY_BUILD_BATCH_SIZE ${arg_AT_ONCE})
-  else()
-    set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
-  endif()
-  # GCC treats files that are included as headers, and warns about their unnamed namespaces.
-  target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
-endfunction()

@@ -19,7 +19,7 @@ from pilotlight.npu.arithmetic.output_stage import OutputStage
 from pilotlight.npu.arithmetic.pooling import maximum, mean_scaling, window_sums
 from pilotlight.npu.arithmetic.scaling import scale
 from pilotlight.npu.arithmetic.scratch import Scratch
-from pilotlight.npu.arithmetic.weights import Weights
+from pilotlight.npu.arithmetic.weights import Weights, largest_sum
 from pilotlight.npu.stream.isa import ElementwiseMode, RoundMode, ScaleMode, Upscale
 from pilotlight.npu.stream.kernel import Kernel, upscale
 
@@ -202,3 +202,16 @@ def test_leading_zeros_of_every_length() -> None:
     values = np.array([0, 1, 2, 3, 255, 256, (1 << 31) - 1, -1])
     result = unary(ElementwiseMode.CLZ, values, 1, 0, RoundMode.NATURAL)
     np.testing.assert_array_equal(result, [32, 31, 30, 30, 24, 23, 1, 0])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 3, 700, 40_000]), st.sampled_from([1, 255, 32_768]))
+def test_sums_of_weights_are_exact_up_to_any_magnitude(seed: int, rows: int, largest: int) -> None:
+    random = np.random.default_rng(seed)
+    integers = random.integers(-largest, largest, (rows, 5), endpoint=True)
+    if seed % 3 == 0:
+        integers = np.full_like(integers, largest - seed % 2)
+    matrix = integers.astype(np.float32)
+    weights = Weights(matrix, largest_sum(matrix))
+    assert weights.largest_sum == np.abs(integers).sum(axis=0).max()
+    np.testing.assert_array_equal(weights.sums, integers.sum(axis=0))

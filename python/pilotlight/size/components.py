@@ -31,7 +31,7 @@ _COMPONENTS = (
 )
 _ARCHIVE = re.compile(r"lib([^/]+)\.a\(")
 _MEMBER = re.compile(r"\(([^()]+)\)$")
-# Sources that CMake joined (cmake/flags.cmake), by group or number.
+# Sources that CMake joined (cmake/join_sources.cmake), by group or number.
 _JOINED = re.compile(r"^unity_(\w+)_c(xx)?\.c(xx)?$")
 _OBJECT_SUFFIX = re.compile(r"\.(obj|o)$")
 

@@ -14,11 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic.scratch import Scratch
-from pilotlight.npu.arithmetic.weights import Weights
+from pilotlight.npu.arithmetic.weights import FLOAT32_EXACT, Weights
 from pilotlight.npu.compiled.loops import depthwise
 from pilotlight.npu.stream.kernel import Kernel
-
-_FLOAT32_EXACT = 1 << 24
 
 # The windows of a convolution are copied in pieces of about _WINDOW_ELEMENTS, which fit into the
 # cache. A piece has at least _WINDOW_POSITIONS positions, because each product reads all weights.
@@ -27,7 +25,7 @@ _WINDOW_POSITIONS = 256
 
 
 def accumulator_dtype(weights: Weights, largest_input: int) -> type[np.float32] | type[np.float64]:
-    return np.float32 if weights.largest_sum * largest_input < _FLOAT32_EXACT else np.float64
+    return np.float32 if weights.largest_sum * largest_input < FLOAT32_EXACT else np.float64
 
 
 def convolve(

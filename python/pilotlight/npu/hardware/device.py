@@ -117,7 +117,7 @@ class Device:
         self._reset_polls = reset_polls
         self.on_executed = on_executed
         self._memory_speed = memory_speed or MEMORY_SPEEDS[self.configuration.product.default_system]
-        self._datapaths: Mapping[int, Datapath] = {}
+        self._stream = b""
         self._ports = (0,) * REGIONS
         self._accounts: dict[int, _Account] = {}
         self._engine = Engine(
@@ -226,9 +226,8 @@ class Device:
 
     def _prepare_accounts(self, stream: bytes) -> None:
         ports = tuple(map(self._interface, range(REGIONS)))
-        datapaths = datapaths_of(stream, self.configuration)
-        if ports != self._ports or datapaths is not self._datapaths:
-            self._ports, self._datapaths, self._accounts = ports, datapaths, {}
+        if ports != self._ports or stream != self._stream:
+            self._ports, self._stream, self._accounts = ports, stream, {}
 
     def _fault(self, stop: NpuStop) -> None:
         self._qread = self._engine.position
@@ -271,10 +270,13 @@ class Device:
             self.on_executed(account.timed)
 
     def _account(self, executed: Executed) -> _Account:
-        work = executed.work
-        path = self._datapaths.get(executed.at, _NOTHING)
-        cycles, ports = estimate(path, work, self._ports, self._memory_speed), self._ports
-        return _Account(executed, replace(executed, cycles=cycles), lambda: self._events(path, work, cycles, ports))
+        work, stream, ports = executed.work, self._stream, self._ports
+
+        def path() -> Datapath:
+            return datapaths_of(stream, self.configuration).get(executed.at, _NOTHING)
+
+        timed = replace(executed, estimate=lambda: estimate(path(), work, ports, self._memory_speed))
+        return _Account(executed, timed, lambda: self._events(path(), work, timed.cycles, ports))
 
     def _events(self, path: Datapath, work: Work, cycles: Cycles, ports: tuple[int, ...]) -> Mapping[int, int]:
         beat = self.configuration.axi_bytes_per_cycle

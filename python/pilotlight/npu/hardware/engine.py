@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -43,13 +44,18 @@ class Executed:
     """An executed command, for traces and counters.
 
     at: word index in the stream.
-    cycles: an estimate. The device sets the cycles, because the engine does not know the memories.
+    estimate: computes `cycles`. The device sets it, because the engine does not know the memories.
     """
 
     at: int
     name: str
     work: Work
-    cycles: Cycles = NO_CYCLES
+    estimate: Callable[[], Cycles] = field(default=lambda: NO_CYCLES, compare=False, repr=False)
+
+    @cached_property
+    def cycles(self) -> Cycles:
+        """An estimate. Most inferences do not ask for it."""
+        return self.estimate()
 
 
 @dataclass(frozen=True)
