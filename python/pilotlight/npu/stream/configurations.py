@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The NPU configurations that the simulator supports, as data."""
+"""The NPU configurations, as data."""
 
 from __future__ import annotations
 
@@ -7,26 +7,34 @@ from dataclasses import dataclass
 
 from pilotlight.errors import ConfigError
 from pilotlight.npu.stream.isa import Product
-from pilotlight.npu.stream.products import U55, U65
+from pilotlight.npu.stream.products import U55, U65, U85
 from pilotlight.npu_names import macs_of
 
 
 @dataclass(frozen=True)
-class Configuration:
+class Npu:
     """One configuration of the hardware.
 
     name: one of pilotlight.npu_names.NPUS.
     config_word, id_word: values of the registers CONFIG and ID; Vela writes them into a payload.
-    ofm_microblock_size, ofm_microblock_depth: rows, columns and channels of output that are
-        computed at the same time.
-    cores: number of weight streams that are decoded at the same time. Core s has every output
-        channel with index mod cores = s.
     """
 
     name: str
     product: Product
     config_word: int
     id_word: int
+
+
+@dataclass(frozen=True)
+class Configuration(Npu):
+    """A configuration that the simulator supports.
+
+    ofm_microblock_size, ofm_microblock_depth: rows, columns and channels of output that are
+        computed at the same time.
+    cores: number of weight streams that are decoded at the same time. Core s has every output
+        channel with index mod cores = s.
+    """
+
     shram_kib: int
     ofm_microblock_size: tuple[int, int]
     ofm_microblock_depth: int
@@ -48,6 +56,7 @@ class Configuration:
 
 
 _ID = 0x1006_6001
+_ID_U85 = 0x2000_7000
 
 CONFIGURATIONS = {
     row.name: row
@@ -60,6 +69,26 @@ CONFIGURATIONS = {
         Configuration("ethos-u65-512", U65, 0x1000_6009, _ID, 48, (2, 2), 8, 2, 16),
     )
 }
+
+
+# Configurations that can only be disassembled.
+_NOT_SIMULATED = (
+    Npu("ethos-u85-128", U85, 0x2000_0117, _ID_U85),
+    Npu("ethos-u85-256", U85, 0x2000_0118, _ID_U85),
+    Npu("ethos-u85-512", U85, 0x2000_1119, _ID_U85),
+    Npu("ethos-u85-1024", U85, 0x2000_251A, _ID_U85),
+    Npu("ethos-u85-2048", U85, 0x2000_261B, _ID_U85),
+)
+
+
+def npu_of(config_word: int) -> Npu:
+    """Return the configuration with the CONFIG word `config_word`, simulated or not.
+
+    Raises ConfigError if there is none.
+    """
+    return next((npu for npu in _NOT_SIMULATED if npu.config_word == config_word), None) or configuration_of(
+        config_word
+    )
 
 
 def configuration(name: str) -> Configuration:

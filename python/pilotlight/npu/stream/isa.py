@@ -6,9 +6,11 @@ A command is a 32-bit word. If bit 14 is set, a payload word follows:
     31            16 15 14 13    10 9         0
     [    param     ][mode][  zero  ][  opcode  ]
 
-A field is written "name bits" or "name bits=lowest..highest". Bits 0 to 15 are the param, bits 16
-to 47 the payload. An `address` is a number of 40 bits: the payload, and above it the low 8 bits of
-the param. A `distance` is the same but signed. Bits that belong to no field must be zero.
+A field is written "name bits", "name bits=lowest..highest", or with several ranges,
+"name bits=0..1/4..5". "name bits signed" is a number in two's complement. Bits 0 to 15 are the
+param, bits 16 to 47 the payload. An `address` is a number of 40 bits: the payload, and above it the
+low 8 bits of the param. A `distance` is the same but signed. Bits that belong to no field must be
+zero.
 
 >>> product = Product.of("U0", [("SET_IFM_PAD_TOP", 0x100, "pad 0:6")], [])
 >>> instruction = decode((0x0003_0100,), at=0, product=product)
@@ -35,12 +37,15 @@ _DISTANCE = "distance"
 
 @dataclass(frozen=True, slots=True)
 class Field:
+    """A field. gaps: values between lowest and highest that do not exist."""
+
     name: str
     low_bit: int
     mask: int
     lowest: int
     highest: int
     signed: bool = False
+    gaps: frozenset[int] = frozenset()
 
     def extract(self, value: int) -> int:
         number = value >> self.low_bit & self.mask
@@ -97,9 +102,23 @@ class Product:
         """Make a product. words: rows of commands without a payload; payloads: with a payload."""
         return cls(name, _commands(words, payloads), **facts)
 
-    def derived(self, name: str, words: Iterable[Row] = (), payloads: Iterable[Row] = (), **facts: Any) -> Product:
-        """Return a copy of this product with the given commands and facts replaced or added."""
-        return replace(self, name=name, by_code={**self.by_code, **_commands(words, payloads)}, **facts)
+    def derived(
+        self,
+        name: str,
+        words: Iterable[Row] = (),
+        payloads: Iterable[Row] = (),
+        *,
+        without: Iterable[str] = (),
+        **facts: Any,
+    ) -> Product:
+        """Return a copy of this product with the given commands and facts replaced or added.
+
+        without: names of commands that the copy does not have.
+        """
+        lost = frozenset(without)
+        kept = {code: command for code, command in self.by_code.items() if command.name not in lost}
+        assert len(kept) + len(lost) == len(self.by_code), "a command to leave out does not exist"
+        return replace(self, name=name, by_code={**kept, **_commands(words, payloads)}, **facts)
 
     @property
     def commands(self) -> tuple[Command, ...]:
@@ -110,12 +129,21 @@ class Product:
 
 
 class PoolingMode(Enum):
+    """From SUM on, only U85 has the mode."""
+
     MAX = 0
     AVERAGE = 1
     REDUCE_SUM = 2
+    SUM = 3
+    NONE = 4
+    MIN = 5
+    ARGMAX_X = 6
+    ARGMAX_Y = 7
 
 
 class ElementwiseMode(Enum):
+    """From LSR on, only U85 has the mode."""
+
     MUL = 0
     ADD = 1
     SUB = 2
@@ -126,10 +154,21 @@ class ElementwiseMode(Enum):
     CLZ = 7
     SHR = 8
     SHL = 9
+    LSR = 10
+    DIV = 11
+    CMP_EQ = 16
+    CMP_NE = 17
+    CMP_GE = 18
+    CMP_GT = 19
+    AND = 33
+    OR = 34
+    XOR = 35
+    NOT = 36
+    AND_NOT = 42
 
     @property
     def unary(self) -> bool:
-        return self in (ElementwiseMode.LRELU, ElementwiseMode.ABS, ElementwiseMode.CLZ)
+        return self in (ElementwiseMode.LRELU, ElementwiseMode.ABS, ElementwiseMode.CLZ, ElementwiseMode.NOT)
 
 
 class RoundMode(IntEnum):
@@ -159,7 +198,7 @@ class ClipRange(IntEnum):
     FORCE_INT16 = 5
 
 
-_FIELD = re.compile(r"(\w+) (\d+):(\d+)(?:=(\d+)\.\.(\d+))?")
+_FIELD = re.compile(r"(\w+) (\d+):(\d+)(?:=(\d+\.\.\d+(?:/\d+\.\.\d+)*)|( signed))?")
 # Param and payload as one number: param in the low 16 bits, payload above.
 _PARAM_MASK = 0xFFFF
 _PAYLOAD_MASK = 0xFFFF_FFFF << 16
@@ -171,7 +210,11 @@ def _parse_fields(text: str) -> Iterator[Field]:
         assert match is not None, part
         name, low, high = match[1], int(match[2]), int(match[3])
         mask = (1 << (high - low + 1)) - 1
-        yield Field(name, low, mask, int(match[4] or 0), int(match[5] or mask))
+        ends = [tuple(map(int, ends.split(".."))) for ends in (match[4] or f"0..{mask}").split("/")]
+        legal = {value for first, last in ends for value in range(first, last + 1)} if len(ends) > 1 else set()
+        lowest, highest = ends[0][0], ends[-1][1]
+        gaps = frozenset(range(lowest, highest)) - legal if legal else frozenset()
+        yield Field(name, low, mask, lowest, highest, signed=bool(match[5]), gaps=gaps)
 
 
 def _make(row: Row, has_payload: bool) -> Command:
@@ -248,10 +291,9 @@ def decode(words: Sequence[int], at: int, product: Product) -> Instruction:
     fields = Fields()
     for field in command.fields:
         number = field.extract(value)
-        if not field.signed and not field.lowest <= number <= field.highest:
-            raise MalformedStream(
-                f"word {at}: {command.name} {field.name} is {number}, outside {field.lowest}..{field.highest}"
-            )
+        if not field.signed and (not field.lowest <= number <= field.highest or number in field.gaps):
+            reason = "no such value" if number in field.gaps else f"outside {field.lowest}..{field.highest}"
+            raise MalformedStream(f"word {at}: {command.name} {field.name} is {number}, {reason}")
         fields[field.name] = number
     return Instruction(command, at, param, payload, fields, next(iter(fields.values()), 0))
 

@@ -3,14 +3,16 @@
 
 The decoder, the disassembler, the simulator and the firmware's driver use these tables. A row has
 a name, an opcode and fields in the notation of `isa.py`. tests/npu/test_isa.py compares the tables
-with those in Vela's wheel.
+with those in Vela's wheel. `u85.py` has the rows of U85.
 
 To add a product, add a `Product` here. `Product.derived` copies commands and facts of another
-product. `PRODUCTS` is in the order of the field CONFIG.product.
+product. `PRODUCTS` are those that the simulator and the driver run, in the order of the field
+CONFIG.product.
 """
 
 from __future__ import annotations
 
+from pilotlight.npu.stream import u85
 from pilotlight.npu.stream.isa import Product, Row
 
 _U55_WORDS: tuple[Row, ...] = (
@@ -161,4 +163,6 @@ U65 = U55.derived(
     axi_reads=64,
     axi_writes=32,
 )
+# Only disassembled so far: the facts besides the commands are not those of U85.
+U85 = U55.derived("U85", u85.WORDS, u85.PAYLOADS, without=u85.WITHOUT)
 PRODUCTS = (U55, U65)
