@@ -4,6 +4,7 @@
 import ast
 import hashlib
 import io
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from pilotlight.builder import export_step, exports, image
 from pilotlight.builder.exports import export_if_needed, exporter_sources, why_outdated, write_depfile
 from pilotlight.bundle import ModelInfo, Tolerance, load_model_info
 from pilotlight.export_options import ExportOptions
+from pilotlight.paths import ROOT
 
 
 class Report(str):
@@ -123,6 +125,18 @@ def test_all_modules_that_the_exporter_imports_count_as_the_exporter() -> None:
             waiting.append(imported)
     empty = {path for path in reached if path.name == "__init__.py" and not imported_files(path, package)}
     assert reached - empty <= set(exporter_sources())
+
+
+def test_cmake_watches_every_source_of_the_exporter() -> None:
+    package = Path(pilotlight.export.__file__).parents[1]
+    text = (ROOT / "cmake" / "model.cmake").read_text(encoding="utf-8")
+    globs = re.findall(r"file\((GLOB|GLOB_RECURSE) (?:exporter|shared) CONFIGURE_DEPENDS ([^)]+)\)", text)
+    watched = set()
+    for kind, patterns in globs:
+        for pattern in patterns.replace("${package}/", "").split():
+            folder, name = package / Path(pattern).parent, Path(pattern).name
+            watched |= set(folder.rglob(name) if kind == "GLOB_RECURSE" else folder.glob(name))
+    assert set(exporter_sources()) <= watched
 
 
 def imported_files(source: Path, package: Path) -> set[Path]:
