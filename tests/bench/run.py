@@ -34,6 +34,9 @@ def _measure(name: str, console: Console) -> Part:
     except PilotlightError as error:
         console.print(f"error: {error.report()}", style="red", highlight=False)
         return Part(name, failed=str(error))
+    except Exception as error:
+        console.print_exception(max_frames=4)
+        return Part(name, failed=f"{type(error).__name__}: {error}")
 
 
 def _earlier(file: Path) -> dict[tuple[str, str], float]:

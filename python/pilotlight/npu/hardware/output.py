@@ -14,7 +14,7 @@ from pilotlight.npu.arithmetic.activation import ActivationTable
 from pilotlight.npu.arithmetic.output_stage import OutputStage
 from pilotlight.npu.hardware.operand_memory import OperandMemory, PlacedOperand, every_value
 from pilotlight.npu.stream.faults import MalformedStream
-from pilotlight.npu.stream.feature_map import BoundMap
+from pilotlight.npu.stream.feature_map import SMALL_BYTES, BoundMap
 from pilotlight.npu.stream.isa import ClipRange, RoundMode
 from pilotlight.npu.stream.operations import Operation
 
@@ -140,9 +140,11 @@ def per_element(
 
     activation = b""
     results: NDArray[Any] | None = None
+    # A small map is read into the same array each time. The second array views its bytes.
+    kept: tuple[NDArray[Any], NDArray[np.uint8]] | None = None
 
     def look_up() -> None:
-        nonlocal activation, results
+        nonlocal activation, results, kept
         present = stage()
         content = b"" if present.table is None else present.table.content
         if results is None or content != activation:
@@ -150,6 +152,12 @@ def per_element(
             results = _results(source, function, present)
         # take() first converts all indices, so the output may lie in the input's memory. Each index
         # exists; to raise an error for others, take() would need another array.
-        target.put(results.take(read().view(np.uint8), out=target.output(), mode="clip"))
+        values = read()
+        if kept is not None and kept[0] is values:
+            indices = kept[1]
+        else:
+            indices = values.view(np.uint8)
+            kept = (values, indices) if values.nbytes <= SMALL_BYTES else None
+        target.put(results.take(indices, out=target.output(), mode="clip"))
 
     return look_up

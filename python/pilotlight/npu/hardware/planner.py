@@ -157,7 +157,8 @@ class Planner:
             def chosen() -> NDArray[Any]:
                 return pooling.maximum(read(), kernel, height, width)
 
-            return per_element(source, chosen, unchanged, stage, target)
+            # Compilers move and scale data with pools of one element.
+            return per_element(source, read if kernel.pointwise else chosen, unchanged, stage, target)
         means = pooling.mean_scaling(kernel, height, width, *operation.upscaled_size) if kernel.padded else None
 
         def run() -> None:
