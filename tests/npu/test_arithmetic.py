@@ -19,7 +19,7 @@ from pilotlight.npu.arithmetic.output_stage import OutputStage
 from pilotlight.npu.arithmetic.pooling import maximum, mean_scaling, window_sums
 from pilotlight.npu.arithmetic.scaling import scale
 from pilotlight.npu.arithmetic.scratch import Scratch
-from pilotlight.npu.arithmetic.weights import Weights, largest_sum
+from pilotlight.npu.arithmetic.weight_matrix import Weights
 from pilotlight.npu.stream.isa import ElementwiseMode, RoundMode, ScaleMode, Upscale
 from pilotlight.npu.stream.kernel import Kernel, upscale
 
@@ -117,7 +117,7 @@ def test_sums_are_exact_on_both_sides_of_what_float32_holds(depth: int) -> None:
     inputs = np.full((2, 2, depth), -255, np.int64)
     matrix = np.full((depth, 2), 127, np.int64)
     matrix[0, 1] = 126
-    weights = Weights(matrix.astype(np.float32), largest_sum=127 * depth)
+    weights = Weights.of(matrix.astype(np.float32))
     values = inputs.astype(accumulator_dtype(weights, largest_input=255))
     window = Kernel(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, part_kernel_first=False)
     np.testing.assert_array_equal(convolve(values, weights, window, 2, 2, Scratch()), inputs @ matrix)
@@ -212,6 +212,6 @@ def test_sums_of_weights_are_exact_up_to_any_magnitude(seed: int, rows: int, lar
     if seed % 3 == 0:
         integers = np.full_like(integers, largest - seed % 2)
     matrix = integers.astype(np.float32)
-    weights = Weights(matrix, largest_sum(matrix))
+    weights = Weights.of(matrix)
     assert weights.largest_sum == np.abs(integers).sum(axis=0).max()
     np.testing.assert_array_equal(weights.sums, integers.sum(axis=0))

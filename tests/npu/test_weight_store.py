@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic import mlw_worker, weight_store
 from pilotlight.npu.arithmetic.weight_codec import WeightCodec
+from pilotlight.npu.arithmetic.weight_matrix import Weights
 from pilotlight.npu.arithmetic.weight_order import WeightGeometry
 from pilotlight.npu.arithmetic.weight_store import WeightStore
 from pilotlight.npu.arithmetic.weights import WeightCache
@@ -59,8 +60,12 @@ def test_another_process_gets_the_same_weights_without_the_decoder(tmp_path: Pat
 @pytest.mark.parametrize("largest", [127, 128, 255, -128, -129])
 def test_weights_of_any_size_keep_their_values(tmp_path: Path, largest: int) -> None:
     matrix = np.array([[largest, 0, 1], [2, -3, 4]], np.float32)
-    WeightStore(tmp_path).save("key", matrix)
-    np.testing.assert_array_equal(WeightStore(tmp_path).load("key"), matrix)
+    WeightStore(tmp_path).save("key", Weights.of(matrix))
+    loaded = WeightStore(tmp_path).load("key")
+    assert loaded is not None
+    np.testing.assert_array_equal(loaded.matrix, matrix)
+    np.testing.assert_array_equal(loaded.sums, matrix.sum(axis=0))
+    assert loaded.largest_sum == max(abs(largest) + 2, 5)
 
 
 def test_other_streams_orders_and_decoders_have_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,13 +121,13 @@ def test_a_write_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", fails)
-    WeightStore(tmp_path).save("key", np.ones((2, 2), np.float32))
+    WeightStore(tmp_path).save("key", Weights.of(np.ones((2, 2), np.float32)))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_files_not_used_for_the_longest_time_go_first(tmp_path: Path) -> None:
-    matrix = np.ones((10, 100), np.float32)  # 1,044 bytes on disk.
-    store = WeightStore(tmp_path, most_bytes=4000)
+    matrix = Weights.of(np.ones((10, 100), np.float32))  # 1,856 bytes on disk.
+    store = WeightStore(tmp_path, most_bytes=7000)
     for number, key in enumerate(("a", "b", "c")):
         store.save(key, matrix)
         os.utime(tmp_path / key, (number, number))
@@ -133,7 +138,7 @@ def test_the_files_not_used_for_the_longest_time_go_first(tmp_path: Path) -> Non
 
 def test_many_processes_that_write_little_keep_the_limit_together(tmp_path: Path) -> None:
     for number in range(10):
-        WeightStore(tmp_path, most_bytes=4000).save(str(number), np.ones((10, 100), np.float32))
+        WeightStore(tmp_path, most_bytes=4000).save(str(number), Weights.of(np.ones((10, 100), np.float32)))
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 4000
 
 
@@ -144,9 +149,9 @@ def _save_and_load(folder: Path, seed: int) -> bool:
         number = int(generator.integers(0, 20))
         matrix = np.full((20, 50 + number), number, np.float32)
         loaded = store.load(str(number))
-        if loaded is not None and not np.array_equal(loaded, matrix):
+        if loaded is not None and not np.array_equal(loaded.matrix, matrix):
             return False
-        store.save(str(number), matrix)
+        store.save(str(number), Weights.of(matrix))
     return True
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic.scratch import Scratch
-from pilotlight.npu.arithmetic.weights import FLOAT32_EXACT, Weights
+from pilotlight.npu.arithmetic.weight_matrix import FLOAT32_EXACT, Weights
 from pilotlight.npu.compiled.loops import depthwise
 from pilotlight.npu.stream.kernel import Kernel
 

@@ -26,11 +26,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pilotlight.npu.arithmetic.weight_matrix import Weights
+
 # The files together take at most this. Those that were not used for the longest time go first.
 MOST_BYTES = 512 << 20
-_SOURCES = ("weights.py", "weight_order.py", "weight_codec.py", "weight_store.py", "mlw_worker.py")
+_SOURCES = ("weights.py", "weight_matrix.py", "weight_order.py", "weight_codec.py", "weight_store.py", "mlw_worker.py")
 _CHECKSUM_BYTES = 32
-_HEAD = struct.Struct("<III")  # Rows, columns, bytes of a weight.
+# Rows, columns, bytes of a weight, largest sum. The sums of the columns and the weights follow.
+_HEAD = struct.Struct("<IIIxxxxQ")
+_SUM = np.dtype("<f8")
 _INTEGERS: dict[int, np.dtype[Any]] = {1: np.dtype(np.int8), 2: np.dtype("<i2")}
 
 
@@ -54,8 +58,8 @@ class WeightStore:
         digest.update(repr(geometry).encode())
         return digest.hexdigest()
 
-    def load(self, key: str) -> NDArray[np.float32] | None:
-        """Return the matrix with this key, None if there is no whole file of it."""
+    def load(self, key: str) -> Weights | None:
+        """Return the weights with this key, None if there is no whole file of them."""
         if self._folder is None:
             return None
         path = self._folder / key
@@ -66,20 +70,23 @@ class WeightStore:
         content = memoryview(data)[_CHECKSUM_BYTES:]
         if hashlib.sha256(content).digest() != data[:_CHECKSUM_BYTES]:
             return None
-        rows, columns, size = _HEAD.unpack_from(content)
+        rows, columns, size, largest_sum = _HEAD.unpack_from(content)
         with contextlib.suppress(OSError):
             os.utime(path)  # The time of its last use.
-        integers: NDArray[Any] = np.frombuffer(data, _INTEGERS[size], offset=_CHECKSUM_BYTES + _HEAD.size)
-        return integers.reshape(rows, columns).astype(np.float32)
+        at = _CHECKSUM_BYTES + _HEAD.size
+        sums = np.frombuffer(data, _SUM, columns, at)
+        integers: NDArray[Any] = np.frombuffer(data, _INTEGERS[size], offset=at + sums.nbytes)
+        return Weights(integers.reshape(rows, columns).astype(np.float32), sums, largest_sum)
 
-    def save(self, key: str, matrix: NDArray[np.float32]) -> None:
-        """Keep a matrix of integers from -32768 to 32767. Does nothing if that is impossible."""
+    def save(self, key: str, weights: Weights) -> None:
+        """Keep weights from -32768 to 32767. Does nothing if that is impossible."""
         if self._folder is None:
             return
-        integers = matrix.astype(np.int16)
+        integers = weights.matrix.astype(np.int16)
         small = integers.astype(np.int8)
         kept: NDArray[Any] = small if np.array_equal(small, integers) else integers.astype("<i2")
-        content = _HEAD.pack(*matrix.shape, kept.itemsize) + kept.tobytes()
+        head = _HEAD.pack(*integers.shape, kept.itemsize, weights.largest_sum)
+        content = head + weights.sums.astype(_SUM).tobytes() + kept.tobytes()
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             self._write(self._folder / key, hashlib.sha256(content).digest() + content)

@@ -4,49 +4,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic.weight_codec import WeightCodec, shared_codec
+from pilotlight.npu.arithmetic.weight_matrix import Weights
 from pilotlight.npu.arithmetic.weight_order import WeightGeometry, in_order
 from pilotlight.npu.arithmetic.weight_store import WeightStore
 from pilotlight.npu.stream.faults import MalformedStream
 from pilotlight.user_cache import weight_cache
 
 _SCALE_RECORD_BYTES = 10
-# Below this magnitude, float32 holds every integer.
-FLOAT32_EXACT = 1 << 24
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Decoded weights.
-
-    matrix: [height * width * in_channels, out_channels], or [height * width, channels] if
-        depthwise.
-    largest_sum: the largest sum of absolute weights of an output channel, for a bound of the
-        accumulator.
-    """
-
-    matrix: NDArray[np.float32]
-    largest_sum: int
-    _repeated: dict[Any, NDArray[Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    @cached_property
-    def sums(self) -> NDArray[np.float64]:
-        """The sum of the weights of each output channel."""
-        return _column_sums(self.matrix, exact=self.largest_sum < FLOAT32_EXACT)
-
-    def repeated(self, times: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Return the matrix in `dtype`, with each row repeated `times` times side by side."""
-        found = self._repeated.get((times, dtype))
-        if found is None:
-            found = self._repeated[times, dtype] = np.tile(self.matrix.astype(dtype), (1, times))
-        return found
 
 
 @dataclass(frozen=True)
@@ -56,27 +27,6 @@ class ScaleRecords:
     bias: NDArray[np.float64]
     multiplier: NDArray[np.int64]
     shift: NDArray[np.int64]
-
-
-def largest_sum(matrix: NDArray[np.float32]) -> int:
-    """Return the largest sum of absolute weights of a column of `matrix`, which has integers."""
-    absolute = np.abs(matrix)
-    # Sums of numbers that are not negative only grow. So a sum below the limit was never above it.
-    sums = _column_sums(absolute, exact=True)
-    if sums.max() >= FLOAT32_EXACT:
-        sums = _column_sums(absolute, exact=False)
-    return int(sums.max())
-
-
-def _column_sums(matrix: NDArray[np.float32], *, exact: bool) -> NDArray[np.float64]:
-    """Return the sum of each column of integers.
-
-    exact: whether float32 holds every partial sum. A matrix product then takes a third of the time.
-    """
-    if not exact:
-        summed: NDArray[np.float64] = matrix.sum(axis=0, dtype=np.float64)
-        return summed
-    return (np.ones(len(matrix), np.float32) @ matrix).astype(np.float64)
 
 
 class WeightCache:
@@ -105,11 +55,11 @@ class WeightCache:
         found = self._weights.get(key)
         if found is None:
             name = self._store.key(streams, geometry)
-            matrix = self._store.load(name)
-            if matrix is None:
-                matrix = self._decode(streams, geometry)
-                self._store.save(name, matrix)
-            found = self._weights[key] = Weights(matrix, largest_sum(matrix))
+            found = self._store.load(name)
+            if found is None:
+                found = Weights.of(self._decode(streams, geometry))
+                self._store.save(name, found)
+            self._weights[key] = found
             self._held_bytes += found.matrix.nbytes
             while self._held_bytes > self._limit_bytes and len(self._weights) > 1:
                 _, dropped = self._weights.popitem(last=False)

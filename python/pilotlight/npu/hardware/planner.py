@@ -22,8 +22,9 @@ from pilotlight.npu.arithmetic import convolution, elementwise, pooling
 from pilotlight.npu.arithmetic.elementwise import OperandScaling
 from pilotlight.npu.arithmetic.output_stage import OutputStage
 from pilotlight.npu.arithmetic.scratch import Scratch
+from pilotlight.npu.arithmetic.weight_matrix import Weights
 from pilotlight.npu.arithmetic.weight_order import WeightGeometry
-from pilotlight.npu.arithmetic.weights import Weights, parse_scales
+from pilotlight.npu.arithmetic.weights import parse_scales
 from pilotlight.npu.hardware.operand_memory import OperandMemory, PlacedOperand
 from pilotlight.npu.hardware.output import Run, fixed, output_stage, per_element, store, unchanged
 from pilotlight.npu.stream.faults import Channel, MalformedStream
