@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Compiles several sources of a target as one. firmware/executorch, kernels and model need it.
+# With OFF, compile_commands.json has a command for each source, for editors and clang-tidy.
 option(PILOTLIGHT_JOIN_SOURCES "Compile several sources as one" ON)
 
 # pilotlight_join_sources(TARGET [AT_ONCE n])
