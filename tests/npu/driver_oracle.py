@@ -87,7 +87,7 @@ class _NoWeights:
     """Replaces decoded weights. No address depends on them."""
 
     def weights(self, _: Any, geometry: WeightGeometry) -> Any:
-        return SimpleNamespace(sums=np.zeros(geometry.out_channels))
+        return SimpleNamespace(sums=np.zeros(geometry.out_channels), largest_sum=0)
 
 
 def follow(

@@ -122,6 +122,10 @@ class Simulator:
         return DelegateRunner(delegate.blob, config, named_data=program.named_data, weights=weights, memory_speed=speed)
 
     @cached_property
+    def _inputs(self) -> tuple[Tensor, ...]:
+        return self.method.inputs
+
+    @cached_property
     def _operation_count(self) -> int:
         streams = (delegate.payload.stream for delegate in self._delegates)
         product = self._delegates[0].configuration.product
@@ -184,16 +188,19 @@ class Simulator:
 
     def _values(self, inputs: Sequence[NDArray[Any]]) -> list[Any]:
         values = list(self._memory.values)
-        expected = self.method.inputs
+        expected = self._inputs
         if len(inputs) != len(expected):
             raise ConfigError(f"the program takes {len(expected)} inputs, not {len(inputs)}")
         for position, (array, tensor) in enumerate(zip(inputs, expected, strict=True)):
-            if array.dtype.name != tensor.dtype or array.shape != tensor.shape:
+            place = values[self.method.input_values[position]]
+            # Two types of one name may differ in byte order. To find a name takes 4 us.
+            of_type = array.dtype == place.dtype or array.dtype.name == tensor.dtype
+            if not of_type or array.shape != tensor.shape:
                 raise ConfigError(
                     f"input {position} is {array.dtype.name}{list(array.shape)}, "
                     f"but the program takes {tensor.dtype}{list(tensor.shape)}"
                 )
-            values[self.method.input_values[position]][...] = array
+            place[...] = array
         return values
 
     def _layer(self, number: int, delegate: int, executed: Executed) -> Layer:

@@ -7,7 +7,6 @@ threads wait for each other in a busy loop. This made MobileNetV2 ten times slow
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -15,10 +14,22 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 
 @cache
-def _controller() -> Any:
-    return ThreadpoolController()
+def _libraries() -> tuple[Any, ...]:
+    return tuple(library for library in ThreadpoolController().lib_controllers if library.user_api == "blas")
 
 
-def single_threaded() -> AbstractContextManager[Any]:
-    limit: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
-    return limit
+class OneBlasThread:
+    """Limits BLAS to one thread during a block. threadpoolctl's own block takes twice as long."""
+
+    def __init__(self) -> None:
+        self._earlier: list[tuple[Any, int]] = []
+
+    def __enter__(self) -> None:
+        counts = [(library, library.get_num_threads()) for library in _libraries()]
+        self._earlier = [(library, count) for library, count in counts if count != 1]
+        for library, _ in self._earlier:
+            library.set_num_threads(1)
+
+    def __exit__(self, *_: object) -> None:
+        for library, count in self._earlier:
+            library.set_num_threads(count)

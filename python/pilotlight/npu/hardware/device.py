@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 from pilotlight.npu.analysis.cycle_model import (
     MEMORY_SPEEDS,
@@ -68,8 +68,19 @@ def _shadow_offsets(product: Product) -> dict[int, tuple[str, bool]]:
     return offsets
 
 
+@lru_cache(maxsize=64)
+def _ports(attributes: int) -> tuple[int, ...]:
+    """Return the AXI port of each region. attributes: the register REGIONCFG.
+
+    Attribute sets 0 and 1 belong to port M0, sets 2 and 3 to port M1.
+    """
+    return tuple((attributes >> 2 * region & 3) >> 1 for region in range(REGIONS))
+
+
 # As integers: an operator of a flag takes 0.7 us.
 _END_REACHED, _IRQ_RAISED, _FAULTS = int(Status.CMD_END_REACHED), int(Status.IRQ_RAISED), int(FAULTS)
+_STREAM_PLACE = frozenset((Reg.QBASE, Reg.QBASE_HI, Reg.QSIZE))
+_BASES = range(Reg.BASEP0, Reg.BASEP0 + 8 * REGIONS, 8)
 _RUN, _CLEAR_IRQ = int(Cmd.RUN), int(Cmd.CLEAR_IRQ)
 
 
@@ -170,14 +181,14 @@ class Device:
     def write(self, offset: int, value: int) -> None:
         """Write a 32-bit register. A write to a read-only or missing register has no effect."""
         value &= _WORD
-        if offset == Reg.RESET:
+        if offset in STORED:
+            self._stored[offset] = value
+            if offset in _STREAM_PLACE:
+                self._status &= ~_END_REACHED
+        elif offset == Reg.RESET:
             self._reset(value & 0x3)
         elif offset == Reg.CMD:
             self._command(value)
-        elif offset in STORED:
-            self._stored[offset] = value
-            if offset in (Reg.QBASE, Reg.QBASE_HI, Reg.QSIZE):
-                self._status &= ~_END_REACHED
         else:
             self._pmu.write(offset, value)
 
@@ -213,7 +224,7 @@ class Device:
             size_bytes = self._stored[Reg.QSIZE]
             stream = access(self._memory, self._pair(Reg.QBASE), size_bytes, Channel.COMMAND, None).tobytes()
             self._prepare_accounts(stream)
-            bases = tuple(self._pair(Reg.BASEP0 + 8 * region) for region in range(REGIONS))
+            bases = tuple(map(self._pair, _BASES))
             stopped = self._engine.run(stream, bases)
             self._qread = stopped.position
             self._status |= _END_REACHED
@@ -225,7 +236,7 @@ class Device:
         self._count_commands(self._qread)
 
     def _prepare_accounts(self, stream: bytes) -> None:
-        ports = tuple(map(self._interface, range(REGIONS)))
+        ports = _ports(self._stored.get(Reg.REGIONCFG, 0))
         if ports != self._ports or stream != self._stream:
             self._ports, self._stream, self._accounts = ports, stream, {}
 
@@ -250,15 +261,10 @@ class Device:
         return (high & 0xFF) << 32 | self._stored.get(offset, 0)
 
     def _interface(self, region: int | None) -> int:
-        """Return the AXI port of a region, or of the command stream if `region` is None.
-
-        Attribute sets 0 and 1 belong to port M0, sets 2 and 3 to port M1.
-        """
+        """Return the AXI port of a region, or of the command stream if `region` is None."""
         if region is None:
-            attribute = self._stored.get(Reg.QCONFIG, 0) & 3
-        else:
-            attribute = self._stored.get(Reg.REGIONCFG, 0) >> 2 * region & 3
-        return attribute >> 1
+            return _ports(self._stored.get(Reg.QCONFIG, 0) & 3)[0]
+        return _ports(self._stored.get(Reg.REGIONCFG, 0))[region]
 
     def _executed(self, executed: Executed) -> None:
         account = self._accounts.get(executed.at)
@@ -299,6 +305,8 @@ class Device:
 
     def _count_commands(self, fetched_bytes: int) -> None:
         """Count the fetch of the stream. The estimate gives it no time."""
+        if not self._pmu.enabled:
+            return
         beats = -(-fetched_bytes // self.configuration.axi_bytes_per_cycle)
         event = Event.AXI1_RD_DATA_BEAT_RECEIVED if self._interface(None) else Event.AXI0_RD_DATA_BEAT_RECEIVED
         self._pmu.count(0, {event: beats}, mask_enabled=self._engine.pmu_enabled)

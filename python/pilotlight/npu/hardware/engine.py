@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from pilotlight.npu.analysis.cycle_model import NO_CYCLES, Cycles, Work
-from pilotlight.npu.arithmetic.blas import single_threaded
+from pilotlight.npu.arithmetic.blas import OneBlasThread
 from pilotlight.npu.arithmetic.parallel import Cores
 from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.npu.hardware.operand_memory import Machine, OperandMemory
@@ -30,6 +30,8 @@ from pilotlight.npu.stream.operation_decoder import is_operation, name_of, opera
 # Number of sequences whose plans are kept. A program has one per delegate, and another one for the
 # first run after a reset.
 _KEPT_SEQUENCES = 32
+
+_RESET = CommandState()
 
 # A limit of this simulator, not of the hardware: a short stream of large operations must not take
 # minutes. The unit is an element of output. The numbers below are MACs and bytes moved that take
@@ -133,7 +135,7 @@ class Engine:
         self.reset()
 
     def reset(self) -> None:
-        self.state = CommandState()
+        self.state = _RESET
         self.shram[...] = 0
 
     def run(self, stream: bytes, bases: tuple[int, ...]) -> Stopped:
@@ -143,7 +145,7 @@ class Engine:
         """
         if len(stream) % 4 != 0:
             raise MalformedStream(f"a stream of {len(stream)} bytes is not a whole number of words")
-        with single_threaded():
+        with OneBlasThread():
             return self._run(self._sequence(stream, bases))
 
     def _sequence(self, stream: bytes, bases: tuple[int, ...]) -> PlannedStream:

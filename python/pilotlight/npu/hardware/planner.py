@@ -99,7 +99,8 @@ class Planner:
             bias = scales.bias - zero_point * weights.sums
             multiplier, shift = operation.scale or (scales.multiplier, scales.shift)
             stage = output_stage(self._memory, operation, multiplier, shift, bias)
-            return _Constants(scale_bytes, weight_bytes, weights, stage)
+            dtype = convolution.accumulator_dtype(weights, largest)
+            return _Constants(scale_bytes, weight_bytes, weights, dtype, stage)
 
         held = constants(_contents(scale_streams), _contents(weight_streams))
         target = self._target(operation)
@@ -114,7 +115,7 @@ class Planner:
             contents = _contents(scale_streams), _contents(weight_streams)
             if contents != (held.scale_bytes, held.weight_bytes):
                 held = constants(*contents)
-            dtype = convolution.accumulator_dtype(held.weights, largest)
+            dtype = held.accumulator
             if kept is not None and kept[0].dtype == dtype:
                 values, inside = kept
             else:
@@ -130,8 +131,10 @@ class Planner:
             stage, weights, out = held.stage, held.weights, target.output()
 
             def compute(top: int, bottom: int, scratch: Scratch) -> None:
-                part = values[kernel.padded_rows(top, bottom)]
-                stage.apply(convolve(part, weights, kernel, bottom - top, width, scratch), out=out[top:bottom])
+                whole = bottom - top == height  # An array that stays the same is found faster than a slice.
+                part = values if whole else values[kernel.padded_rows(top, bottom)]
+                sums = convolve(part, weights, kernel, bottom - top, width, scratch)
+                stage.apply(sums, out=out if whole else out[top:bottom])
 
             machine.cores.divide(height, macs, compute)
             target.put(out)
@@ -290,6 +293,7 @@ class _Constants:
     scale_bytes: tuple[bytes, ...]
     weight_bytes: tuple[bytes, ...]
     weights: Weights
+    accumulator: type[np.float32] | type[np.float64]
     stage: OutputStage
 
 
