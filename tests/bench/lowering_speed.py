@@ -58,10 +58,10 @@ def networks() -> list[Network]:
     return [
         Network("ViT layer", _vit_layer),
         Network("KWT-1 layer", _kwt_layer),
-        Network("Conformer block", lambda: _zoo("conformer").spec()),
-        Network("Llama, two layers", lambda: _zoo("tiny_llama").spec(), package="transformers"),
-        Network("MobileNetV2", lambda: _zoo("mobilenet_v2").spec(), goal=0.7, package="torchvision"),
-        Network("ConvNeXt-atto", lambda: _zoo("convnext_atto").spec(), rounds=1, package="timm"),
+        Network("Conformer block", lambda: _zoo("conformer")),
+        Network("Llama, two layers", lambda: _zoo("tiny_llama"), package="transformers"),
+        Network("MobileNetV2", lambda: _zoo("mobilenet_v2"), goal=0.7, package="torchvision"),
+        Network("ConvNeXt-atto", lambda: _zoo("convnext_atto"), rounds=1, package="timm"),
     ]
 
 
@@ -116,19 +116,15 @@ def compare(network: Network) -> Lowering:
     return Lowering(network.name, min(seconds["quick"]), min(seconds["alone"]))
 
 
-def _zoo(name: str) -> Any:
-    if str(_ZOO) not in sys.path:
-        sys.path.insert(0, str(_ZOO))
-    # Under a name of its own: other parts of the bench import other networks of the same name.
-    made = importlib.util.spec_from_file_location(f"zoo_{name}", _ZOO / f"{name}.py")
-    assert made is not None and made.loader is not None
-    module = importlib.util.module_from_spec(made)
-    made.loader.exec_module(module)
-    return module
+def _zoo(name: str) -> ModelSpec:
+    from pilotlight.export.model.model_file import load_model
+
+    return load_model(_ZOO / f"{name}.py")
 
 
 def _kwt_layer() -> ModelSpec:
-    kwt = _zoo("kwt1")
+    sys.path.insert(0, str(_ZOO))
+    kwt = importlib.import_module("kwt1")
     samples = kwt.signals(kwt._BANDS, kwt._FRAMES).transpose(1, 2).contiguous()
     spec: ModelSpec = kwt.zoo_spec("kwt_layer", lambda: kwt.KeywordTransformer(depth=1), samples)
     return spec

@@ -36,6 +36,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for command in ([*configure, f"-DPILOTLIGHT_PYTHON={sys.executable}"], ["ninja", "-j2", "-C", str(folder)]):
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+        # The object cache keeps no compilation with messages.
+        assert ": note: " not in done.stdout, done.stdout[-4000:]
     return folder / "firmware.elf"
 
 

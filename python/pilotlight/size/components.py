@@ -43,6 +43,8 @@ def component_of(path: str) -> str:
     'runtime core'
     >>> component_of("main.o")
     'app'
+    >>> component_of("CMakeFiles/firmware_models.dir/Unity/unity_0_cxx.cxx.obj")
+    'kernels'
     >>> component_of("/opt/dsp/libcmsisdsp.a(fft.o)"), component_of("")
     ('cmsisdsp', 'padding')
     """

@@ -190,12 +190,12 @@ class BoundMap:
     dense: the memory as an array, None if the layout is not that of an array.
     """
 
-    __slots__ = ("_is_array", "_kept", "_pieces", "dense", "dtype", "shape")
+    __slots__ = ("_direct", "_kept", "_pieces", "dense", "dtype", "shape")
 
     def __init__(self, shape: Shape, dtype: np.dtype[Any], pieces: tuple[Piece, ...]) -> None:
         self.shape, self.dtype, self._pieces = shape, dtype, pieces
         self.dense = pieces[0].stored if len(pieces) == 1 and not pieces[0].bricks else None
-        self._is_array = self.dense is not None and self.dense.flags.c_contiguous
+        self._direct = self.dense if self.dense is not None and self.dense.flags.c_contiguous else None
         # An array of a small map's shape, and the pairs of its parts and their memory: to find the
         # parts takes longer than to move them.
         self._kept: tuple[NDArray[Any], tuple[tuple[NDArray[Any], NDArray[Any]], ...]] | None = None
@@ -218,10 +218,7 @@ class BoundMap:
 
     def output(self) -> NDArray[Any]:
         """Return an array to fill with the map's elements and to give to `put`, contiguous."""
-        if self._is_array:
-            assert self.dense is not None
-            return self.dense
-        return self._array()[0]
+        return self._array()[0] if self._direct is None else self._direct
 
     def put(self, values: NDArray[Any]) -> None:
         """Write elements to memory, `values` being what `output` returned or another array."""

@@ -24,6 +24,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
+from itertools import chain, pairwise
 from typing import Any
 
 from pilotlight.npu.stream.faults import MalformedStream
@@ -210,10 +211,9 @@ def _parse_fields(text: str) -> Iterator[Field]:
         assert match is not None, part
         name, low, high = match[1], int(match[2]), int(match[3])
         mask = (1 << (high - low + 1)) - 1
-        ends = [tuple(map(int, ends.split(".."))) for ends in (match[4] or f"0..{mask}").split("/")]
-        legal = {value for first, last in ends for value in range(first, last + 1)} if len(ends) > 1 else set()
-        lowest, highest = ends[0][0], ends[-1][1]
-        gaps = frozenset(range(lowest, highest)) - legal if legal else frozenset()
+        ranges = [tuple(map(int, ends.split(".."))) for ends in (match[4] or f"0..{mask}").split("/")]
+        between = (range(last + 1, first) for (_, last), (first, _) in pairwise(ranges))
+        lowest, highest, gaps = ranges[0][0], ranges[-1][1], frozenset(chain.from_iterable(between))
         yield Field(name, low, mask, lowest, highest, signed=bool(match[5]), gaps=gaps)
 
 

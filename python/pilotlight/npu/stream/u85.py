@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pilotlight.npu.stream.isa import Row
 
-# The layout of internal memory is not the compiler's concern on U85. A scalar is an operand of its
-# own.
+# U85 has no registers for the layout of its internal memory. A scalar can be either operand, and
+# each operand has a scale with a rounding mode.
 WITHOUT = ("SET_IFM_IB_END", "SET_AB_START", "SET_IFM2_SCALAR", "SET_IFM2_IB_START", "SET_OPA_SCALE", "SET_OPB_SCALE")
 
 WORDS: tuple[Row, ...] = (
