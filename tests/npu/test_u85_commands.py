@@ -16,7 +16,7 @@ from ethosu.vela import vela
 from operator_cases import FAMILIES, make_case
 from vela_compiler import captured_output
 
-from pilotlight.npu.stream.configurations import npu_of
+from pilotlight.npu.stream.configurations import configuration_of
 from pilotlight.npu.stream.faults import MalformedStream
 from pilotlight.npu.stream.isa import ElementwiseMode, Instruction, PoolingMode, decode, disassemble
 from pilotlight.npu.stream.products import U85
@@ -44,7 +44,7 @@ def _shown(macs: int, family: str, number: int) -> tuple[list[Instruction], list
             return None
         with np.load(result, allow_pickle=False) as arrays:
             payload = parse_payload(arrays["cmd_data"].tobytes())
-    assert npu_of(payload.config).name == f"ethos-u85-{macs}"
+    assert configuration_of(payload.config).name == f"ethos-u85-{macs}"
     words = np.frombuffer(payload.stream, "<u4").tolist()
     theirs = [
         (int(match["at"], 16), match["name"], [part.split(" = ")[1] for part in match["fields"].split(", ")[1:]])

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from pilotlight.errors import BadProgram, ConfigError
-from pilotlight.npu.stream.configurations import npu_of
+from pilotlight.npu.stream.configurations import configuration_of
 from pilotlight.npu.stream.faults import MalformedStream
 from pilotlight.npu.stream.isa import ElementwiseMode, Instruction, PoolingMode, disassemble
-from pilotlight.npu.stream.products import PRODUCTS, U85
+from pilotlight.npu.stream.products import PRODUCTS
 from pilotlight.pte import read_program
 from pilotlight.pte.ethos_u import BACKEND, parse_blob, parse_payload
 
 _NAMED_VALUES = {"pooling_mode": PoolingMode, "elementwise_mode": ElementwiseMode}
 _SIGNED = ("zero_point", "clip_boundary")
-_NAME_WIDTH = max(len(command.name) for product in (*PRODUCTS, U85) for command in product.commands)
+_NAME_WIDTH = max(len(command.name) for product in PRODUCTS for command in product.commands)
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -50,7 +50,7 @@ def _run(args: argparse.Namespace) -> int:
     listings: dict[str, Any] = {}
     for name, delegate in delegates:
         payload = parse_payload(parse_blob(delegate.blob, program.named_data).commands)
-        npu = npu_of(payload.config)
+        npu = configuration_of(payload.config)
         words = struct.unpack(f"<{len(payload.stream) // 4}I", payload.stream)
         if not args.json:
             print(f"delegate {name}, {npu.name}, {len(words)} words")

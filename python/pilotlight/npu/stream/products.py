@@ -6,8 +6,7 @@ a name, an opcode and fields in the notation of `isa.py`. tests/npu/test_isa.py 
 with those in Vela's wheel. `u85.py` has the rows of U85.
 
 To add a product, add a `Product` here. `Product.derived` copies commands and facts of another
-product. `PRODUCTS` are those that the simulator and the driver run, in the order of the field
-CONFIG.product.
+product. `PRODUCTS` has all of them, in the order of the field CONFIG.product.
 """
 
 from __future__ import annotations
@@ -163,6 +162,17 @@ U65 = U55.derived(
     axi_reads=64,
     axi_writes=32,
 )
-# Only disassembled so far: the facts besides the commands are not those of U85.
-U85 = U55.derived("U85", u85.WORDS, u85.PAYLOADS, without=u85.WITHOUT)
-PRODUCTS = (U55, U65)
+U85 = U55.derived(
+    "U85",
+    u85.WORDS,
+    u85.PAYLOADS,
+    without=u85.WITHOUT,
+    dma_queue=4,
+    peripheral_id=0x82,
+    has_fast_scratch=True,
+    default_system="Ethos_U85_SYS_DRAM_Mid",
+    address_bits=40,
+    axi_reads=64,
+    axi_writes=32,
+)
+PRODUCTS = (U55, U65, U85)

@@ -70,3 +70,19 @@ PAYLOADS: tuple[Row, ...] = (
     ("SET_RESIZE_Y_STEP", 0x097, "one_step_int 0:3, blk_step_int 4:14, one_step_mod 16:26, blk_step_mod 32:42"),
     ("OP_BRANCH", 0x100, "branch_cond 0:0, branch_target 16:47"),
 )
+
+# Rows and columns of a micro-block by ACC_FORMAT.microblock.
+_MICROBLOCK_SIZES = ((1, 1), (1, 2), (1, 4), (2, 2), (2, 4), (4, 4))
+# The channels of a micro-block, by MACs per cycle and micro-block. Others do not exist.
+_MICROBLOCK_DEPTHS: dict[int, dict[int, int]] = {
+    128: {0: 16, 1: 8},
+    256: {1: 16, 2: 8, 3: 8},
+    512: {2: 16, 3: 16},
+    1024: {2: 32, 3: 32, 4: 16},
+    2048: {2: 64, 3: 64, 5: 16},
+}
+
+
+def microblocks(macs: int) -> dict[int, tuple[int, int, int]]:
+    """Return rows, columns and channels of each micro-block of the size with `macs` MACs."""
+    return {number: (*_MICROBLOCK_SIZES[number], depth) for number, depth in _MICROBLOCK_DEPTHS[macs].items()}
