@@ -72,6 +72,15 @@ class Command:
         return self.name.startswith("OP_")
 
 
+@dataclass(frozen=True, slots=True)
+class RegisterSetup:
+    """The value of `count` registers from byte `offset` of the NPU on."""
+
+    offset: int
+    count: int
+    value: int
+
+
 @dataclass(frozen=True, eq=False)
 class Product:
     """An NPU product: its command set and other facts.
@@ -84,7 +93,11 @@ class Product:
     has_fast_scratch: whether Vela may put tensors into region 2.
     default_system: Vela's default system configuration.
     address_bits: width of an address on the NPU's bus.
-    axi_reads, axi_writes: the most outstanding bus transactions.
+    stream_version: value of CONFIG.cmd_stream_version.
+    pmu_window: distance of the PMU's registers from their offsets on U55.
+    own_fault: the bit of STATUS for a fault that other products do not have.
+    setup: values of the registers that a driver must set after a reset.
+    config_match: the bits of CONFIG that hardware and command stream must have in common.
     """
 
     name: str
@@ -95,8 +108,11 @@ class Product:
     has_fast_scratch: bool = False
     default_system: str = ""
     address_bits: int = 32
-    axi_reads: int = 32
-    axi_writes: int = 16
+    stream_version: int = 0
+    pmu_window: int = 0
+    own_fault: int = 0
+    setup: tuple[RegisterSetup, ...] = ()
+    config_match: int = 0
 
     @classmethod
     def of(cls, name: str, words: Iterable[Row], payloads: Iterable[Row], **facts: Any) -> Product:
