@@ -15,7 +15,8 @@ from typing import Any, cast
 import numpy as np
 
 from pilotlight.npu.arithmetic.scratch import Scratch
-from pilotlight.npu.arithmetic.weights import WeightCache, WeightGeometry
+from pilotlight.npu.arithmetic.weight_order import WeightGeometry
+from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.npu.hardware.operand_memory import Machine, OperandMemory
 from pilotlight.npu.hardware.planner import Planner
 from pilotlight.npu.stream.command_state import CommandState, steps_of

@@ -94,9 +94,9 @@ MUTATIONS = (
     ),
     Mutation(
         "weights: the second core's block as deep as both",
-        "weights.py",
-        "block_depth = -(-(g.ofm_block_depth - core) // cores)",
-        "block_depth = g.ofm_block_depth",
+        "weight_order.py",
+        "block_depth = -(-(self.ofm_block_depth - core) // cores)",
+        "block_depth = self.ofm_block_depth",
     ),
     Mutation("stride: three is one", "operation_decoder.py", ' + 2 * word["stride_y_msb"]', ""),
     Mutation("dilation: none in x", "kernel.py", "column * self.dilation_x", "column"),

@@ -24,7 +24,7 @@ from pilotlight.npu.arithmetic.output_stage import OutputStage
 from pilotlight.npu.arithmetic.scratch import Scratch
 from pilotlight.npu.arithmetic.weight_matrix import Weights
 from pilotlight.npu.arithmetic.weight_order import WeightGeometry
-from pilotlight.npu.arithmetic.weights import parse_scales
+from pilotlight.npu.arithmetic.weights import U55_SCALES, parse_scales
 from pilotlight.npu.hardware.operand_memory import OperandMemory, PlacedOperand
 from pilotlight.npu.hardware.output import Run, fixed, output_stage, per_element, store, unchanged
 from pilotlight.npu.stream.faults import Channel, MalformedStream
@@ -93,7 +93,7 @@ class Planner:
         largest = max(-int(bounds.min), int(bounds.max), abs(zero_point))
 
         def constants(scale_bytes: tuple[bytes, ...], weight_bytes: tuple[bytes, ...]) -> _Constants:
-            scales = parse_scales(scale_bytes, depth)
+            scales = parse_scales(scale_bytes, depth, U55_SCALES)
             weights = machine.weights.weights(weight_bytes, geometry)
             # sum(w * (x - zero_point)) = sum(w * x) - zero_point * sum(w)
             bias = scales.bias - zero_point * weights.sums
@@ -179,7 +179,7 @@ class Planner:
         streams = self._memory.streams(operation.scales, Channel.SCALE, channels)
 
         def stage_of(content: tuple[bytes, ...]) -> OutputStage:
-            scales = parse_scales(content, channels)
+            scales = parse_scales(content, channels, U55_SCALES)
             return output_stage(self._memory, operation, scales.multiplier, scales.shift, scales.bias)
 
         held = _contents(streams)
