@@ -72,12 +72,20 @@ class Command:
         return self.name.startswith("OP_")
 
 
+class Generation(Enum):
+    """How registers describe operations: FIRST is U55 and U65, SECOND is U85."""
+
+    FIRST = 1
+    SECOND = 2
+
+
 @dataclass(frozen=True, eq=False)
 class Product:
     """An NPU product: its command set and other facts.
 
     Other code uses these facts and never compares the product's name.
 
+    generation: how its registers describe operations.
     dma_queue, kernel_queue: number of operations that can be outstanding without a wait; inferred
         from Vela.
     peripheral_id: value of the register PIDR0.
@@ -89,6 +97,7 @@ class Product:
 
     name: str
     by_code: Mapping[int, Command]
+    generation: Generation = Generation.FIRST
     dma_queue: int = 1
     kernel_queue: int = 2
     peripheral_id: int = 0
@@ -173,9 +182,18 @@ class ElementwiseMode(Enum):
 
 
 class RoundMode(IntEnum):
+    """How a scaled value is rounded (scaling.py). The first three have U55's numbers.
+
+    DOUBLE: twice, half away from zero, as TFLite does. TRUNCATE: towards zero. NATURAL: half up.
+    DOUBLE_UP: twice, half up. SYMMETRIC: half away from zero. DOWN: towards the lower integer.
+    """
+
     DOUBLE = 0
     TRUNCATE = 1
     NATURAL = 2
+    DOUBLE_UP = 3
+    SYMMETRIC = 4
+    DOWN = 5
 
 
 class ScaleMode(IntEnum):

@@ -12,7 +12,7 @@ product. `PRODUCTS` has all of them, in the order of the field CONFIG.product.
 from __future__ import annotations
 
 from pilotlight.npu.stream import u85
-from pilotlight.npu.stream.isa import Product, Row
+from pilotlight.npu.stream.isa import Generation, Product, Row
 
 _U55_WORDS: tuple[Row, ...] = (
     ("OP_STOP", 0x000, "mask 0:15"),
@@ -167,6 +167,7 @@ U85 = U55.derived(
     u85.WORDS,
     u85.PAYLOADS,
     without=u85.WITHOUT,
+    generation=Generation.SECOND,
     dma_queue=4,
     peripheral_id=0x82,
     has_fast_scratch=True,
