@@ -8,8 +8,8 @@ order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,27 @@ class WeightGeometry:
     ifm_bits: int
     ofm_block_depth: int
     ofm_microblock_depth: int
+
+    def matrix(self, streams: tuple[bytes, ...], decode: Callable[[bytes], NDArray[np.int16]]) -> NDArray[np.float32]:
+        """Return the matrix of the weights in `streams`, one per core.
+
+        Core s has the output channels with index mod len(streams) = s. decode: returns the weights
+        of a stream.
+
+        The matrix is [height * width * in_channels, out_channels], or [height * width, channels] if
+        depthwise. Raises BadWeights if a stream does not decode or is too short.
+        """
+        rows = self.height * self.width * (1 if self.depthwise else self.in_channels)
+        matrix = np.zeros((rows, self.out_channels), np.float32)
+        cores = len(streams)
+        for core, stream in enumerate(streams):
+            channels = -(-(self.out_channels - core) // cores)
+            if channels < 1:
+                continue
+            block_depth = -(-(self.ofm_block_depth - core) // cores)
+            share = replace(self, out_channels=channels, ofm_block_depth=max(1, block_depth))
+            matrix[:, core::cores] = in_order(decode(stream), share)
+        return matrix
 
 
 @dataclass(frozen=True)

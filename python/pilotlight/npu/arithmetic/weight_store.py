@@ -30,7 +30,16 @@ from pilotlight.npu.arithmetic.weight_matrix import Weights
 
 # The files together take at most this. Those that were not used for the longest time go first.
 MOST_BYTES = 512 << 20
-_SOURCES = ("weights.py", "weight_matrix.py", "weight_order.py", "weight_codec.py", "weight_store.py", "mlw_worker.py")
+_SOURCES = (
+    "weights.py",
+    "weight_matrix.py",
+    "weight_order.py",
+    "weight_order_u85.py",
+    "weight_codec.py",
+    "weight_codec_fast.py",
+    "weight_store.py",
+    "mlw_worker.py",
+)
 _CHECKSUM_BYTES = 32
 # Rows, columns, bytes of a weight, largest sum. The sums of the columns and the weights follow.
 _HEAD = struct.Struct("<IIIxxxxQ")

@@ -4,20 +4,48 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic.weight_codec import WeightCodec, shared_codec
 from pilotlight.npu.arithmetic.weight_matrix import Weights
-from pilotlight.npu.arithmetic.weight_order import WeightGeometry, in_order
 from pilotlight.npu.arithmetic.weight_store import WeightStore
 from pilotlight.npu.stream.faults import MalformedStream
 from pilotlight.user_cache import weight_cache
 
 _SCALE_RECORD_BYTES = 10
+
+
+class Geometry(Protocol):
+    """What orders the weights of a product's streams. Hashable, and repr() shows all of it."""
+
+    def matrix(self, streams: tuple[bytes, ...], decode: Callable[[bytes], NDArray[np.int16]]) -> NDArray[np.float32]:
+        """Return the weights in `streams` as the matrix of `Weights`.
+
+        decode: decompresses a stream, and raises BadWeights if it is damaged.
+        """
+
+
+@dataclass(frozen=True)
+class ScaleFormat:
+    """The layout of a record of 10 bytes, little endian: bias, multiplier, shift.
+
+    The bias is signed. The shift has 6 bits.
+    """
+
+    bias_bytes: int
+    multiplier_bytes: int
+    multiplier_bits: int
+
+
+U55_SCALES = ScaleFormat(bias_bytes=5, multiplier_bytes=4, multiplier_bits=32)
+# U85 has one format per type of accumulator.
+U85_INT32_SCALES = ScaleFormat(bias_bytes=4, multiplier_bytes=4, multiplier_bits=31)
+U85_INT48_SCALES = ScaleFormat(bias_bytes=6, multiplier_bytes=2, multiplier_bits=15)
 
 
 @dataclass(frozen=True)
@@ -46,18 +74,15 @@ class WeightCache:
         self._held_bytes = 0
         self._weights: OrderedDict[Any, Weights] = OrderedDict()
 
-    def weights(self, streams: tuple[bytes, ...], geometry: WeightGeometry) -> Weights:
-        """Return the weights of one stream per core.
-
-        Core s has the output channels with index mod len(streams) = s. Raises BadWeights.
-        """
+    def weights(self, streams: tuple[bytes, ...], geometry: Geometry) -> Weights:
+        """Return the weights of an operation's streams. Raises what `geometry.matrix` raises."""
         key = (streams, geometry)
         found = self._weights.get(key)
         if found is None:
             name = self._store.key(streams, geometry)
             found = self._store.load(name)
             if found is None:
-                found = Weights.of(self._decode(streams, geometry))
+                found = Weights.of(geometry.matrix(streams, self._codec.decode))
                 self._store.save(name, found)
             self._weights[key] = found
             self._held_bytes += found.matrix.nbytes
@@ -66,25 +91,12 @@ class WeightCache:
                 self._held_bytes -= dropped.matrix.nbytes
         return found
 
-    def _decode(self, streams: tuple[bytes, ...], geometry: WeightGeometry) -> NDArray[np.float32]:
-        g = geometry
-        rows = g.height * g.width * (1 if g.depthwise else g.in_channels)
-        matrix = np.zeros((rows, g.out_channels), np.float32)
-        cores = len(streams)
-        for core, stream in enumerate(streams):
-            channels = -(-(g.out_channels - core) // cores)
-            if channels < 1:
-                continue
-            block_depth = -(-(g.ofm_block_depth - core) // cores)
-            share = WeightGeometry(**{**g.__dict__, "out_channels": channels, "ofm_block_depth": max(1, block_depth)})
-            matrix[:, core::cores] = in_order(self._codec.decode(stream), share)
-        return matrix
 
+def parse_scales(streams: tuple[bytes, ...], channels: int, layout: ScaleFormat) -> ScaleRecords:
+    """Return the content of the scale streams.
 
-def parse_scales(streams: tuple[bytes, ...], channels: int) -> ScaleRecords:
-    """Return the content of the scale streams, one per core.
-
-    Cores have the same channels as for weights. Raises MalformedStream if a stream is too short.
+    Stream s of n has the channels with index mod n = s. Raises MalformedStream if a stream is too
+    short.
     """
     cores = len(streams)
     records = np.zeros((channels, _SCALE_RECORD_BYTES), np.uint8)
@@ -94,10 +106,14 @@ def parse_scales(streams: tuple[bytes, ...], channels: int) -> ScaleRecords:
         if len(stream) < size_bytes:
             raise MalformedStream(f"SCALE_LENGTH {len(stream)} is too short for {count} channels of 10 bytes")
         records[core::cores] = np.frombuffer(stream, np.uint8, size_bytes).reshape(count, _SCALE_RECORD_BYTES)
+    multiplier_at, shift_at = layout.bias_bytes, layout.bias_bytes + layout.multiplier_bytes
     bias = np.zeros((channels, 8), np.uint8)
-    bias[:, 3:] = records[:, :5]
-    # The five bytes are in the upper end of a 64-bit word, so the shift extends the sign.
-    signed_bias = bias.view("<i8")[:, 0] >> 24
-    multiplier = np.ascontiguousarray(records[:, 5:9]).view("<u4")[:, 0].astype(np.int64)
-    shift = (records[:, 9] & 0x3F).astype(np.int64)
-    return ScaleRecords(signed_bias.astype(np.float64), multiplier, shift)
+    bias[:, 8 - layout.bias_bytes :] = records[:, :multiplier_at]
+    # The bias is in the upper end of a 64-bit word, so the shift extends the sign.
+    signed_bias = bias.view("<i8")[:, 0] >> 64 - 8 * layout.bias_bytes
+    multiplier = np.zeros((channels, 8), np.uint8)
+    multiplier[:, : layout.multiplier_bytes] = records[:, multiplier_at:shift_at]
+    shift = (records[:, shift_at] & 0x3F).astype(np.int64)
+    return ScaleRecords(
+        signed_bias.astype(np.float64), multiplier.view("<i8")[:, 0] & (1 << layout.multiplier_bits) - 1, shift
+    )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pilotlight.files import write_if_changed
 from pilotlight.npu.stream.configurations import CONFIGURATIONS, Configuration
-from pilotlight.npu.stream.isa import Command, Field, Product
+from pilotlight.npu.stream.isa import Command, Field, Generation, Product
 from pilotlight.npu.stream.products import PRODUCTS
 from pilotlight.npu_names import FAMILIES
 
@@ -30,6 +30,9 @@ _WORD_REGISTERS = sum(end - begin for begin, end in _BANKS)
 _GROUPS = (0x0, 0x1, 0x2, 0x3, 0x8, 0x9)
 _GROUP_SIZE = 10
 _PARAM_BITS = 16
+
+# By the version of command streams in CONFIG: that of the first generation is 0.
+_VERIFIERS = {Generation.FIRST: "VerifyVersion0", Generation.SECOND: "VerifyVersion1"}
 
 # The register set of a memory attribute set, MEM_ATTR or AXI_LIMIT, and how many there are.
 _ATTRIBUTE_SETS, _ATTRIBUTE_SET_COUNT = 0x040, 4
@@ -208,7 +211,7 @@ def _product(product: Product, number: int, configurations: Iterable[Configurati
         f"{product.own_fault:#06x}, {product.config_match:#010x}",
         setup=tables.name("RegisterSetup", "Setup", _setup(product)),
         builds=tables.name("NpuBuild", "Builds", builds),
-        version=product.stream_version,
+        verifier=_VERIFIERS[product.generation],
         commands=_command_set(product, tables),
     )
 
@@ -273,7 +276,7 @@ _PRODUCT = """\
 // {name}
 extern const pilotlight_npu_product pilotlight_npu_product_{number};
 const pilotlight_npu_product pilotlight_npu_product_{number} = {{
-    {facts}, {setup}, {builds}, VerifyVersion{version},
+    {facts}, {setup}, {builds}, {verifier},
     {commands}}};
 """
 

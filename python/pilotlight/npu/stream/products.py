@@ -12,7 +12,7 @@ product. `PRODUCTS` has all of them, in the order of the field CONFIG.product.
 from __future__ import annotations
 
 from pilotlight.npu.stream import u85
-from pilotlight.npu.stream.isa import Product, RegisterSetup, Row
+from pilotlight.npu.stream.isa import Generation, Product, RegisterSetup, Row
 
 _U55_WORDS: tuple[Row, ...] = (
     ("OP_STOP", 0x000, "mask 0:15"),
@@ -194,12 +194,12 @@ U85 = U55.derived(
     u85.WORDS,
     u85.PAYLOADS,
     without=u85.WITHOUT,
+    generation=Generation.SECOND,
     dma_queue=4,
     peripheral_id=0x82,
     has_fast_scratch=True,
     default_system="Ethos_U85_SYS_DRAM_Mid",
     address_bits=40,
-    stream_version=1,
     pmu_window=0x1000,
     own_fault=_BRANCH_FAULT,
     setup=_U85_SETUP,

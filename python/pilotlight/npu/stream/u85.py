@@ -7,6 +7,7 @@ disassembly.
 
 from __future__ import annotations
 
+from pilotlight.npu.stream.faults import MalformedStream
 from pilotlight.npu.stream.isa import Row
 
 # U85 has no registers for the layout of its internal memory. A scalar can be either operand, and
@@ -86,3 +87,14 @@ _MICROBLOCK_DEPTHS: dict[int, dict[int, int]] = {
 def microblocks(macs: int) -> dict[int, tuple[int, int, int]]:
     """Return rows, columns and channels of each micro-block of the size with `macs` MACs."""
     return {number: (*_MICROBLOCK_SIZES[number], depth) for number, depth in _MICROBLOCK_DEPTHS[macs].items()}
+
+
+def ofm_microblock_depth(macs: int, microblock: int) -> int:
+    """Return the channels of the micro-block with the number `microblock` in ACC_FORMAT.
+
+    Raises MalformedStream if the size with `macs` MACs does not have it.
+    """
+    depth = _MICROBLOCK_DEPTHS[macs].get(microblock)
+    if depth is None:
+        raise MalformedStream(f"an NPU of {macs} MACs has no micro-block {microblock}")
+    return depth
