@@ -100,8 +100,7 @@ def _wrong_npu(method: Method, info: ModelInfo, board: Board) -> list[str]:
         if delegate.backend != BACKEND:
             continue
         built_for = parse_payload(parse_blob(delegate.blob).commands).config
-        named = CONFIGURATIONS.get(info.npu)
-        if named is not None and named.config_word != built_for:
+        if CONFIGURATIONS[info.npu].config_word != built_for:
             problems.append(f"NPU: delegate {index} is compiled for CONFIG {built_for:#x}, not for {info.npu}")
     possible = board.npu.configurable or (board.npu.config,)
     if method.delegates and info.npu not in possible:
