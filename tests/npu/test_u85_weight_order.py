@@ -113,7 +113,7 @@ def geometries(draw: st.DrawFn) -> WeightGeometryU85:
     return WeightGeometryU85(
         depthwise=depthwise,
         out_channels=draw(st.integers(1, 70)),
-        in_channels=1 if depthwise else draw(in_channels),
+        in_channels=draw(in_channels),  # Means nothing if depthwise.
         height=draw(size),
         width=draw(st.integers(1, 3) if large else size),
         stride_y=draw(st.integers(1, 4)),
@@ -133,7 +133,7 @@ def geometries(draw: st.DrawFn) -> WeightGeometryU85:
 @settings(max_examples=250)
 @given(geometries(), st.integers(0, 1 << 30))
 def test_the_order_is_that_of_the_plain_loops(g: WeightGeometryU85, seed: int) -> None:
-    shape = (g.out_channels, g.height, g.width, g.in_channels)
+    shape = (g.out_channels, g.height, g.width, 1 if g.depthwise else g.in_channels)
     weights = np.random.default_rng(seed).integers(-128, 128, shape).astype(np.int16)
     found = g.matrix(encoded(g, streams_of(g, weights)), from_bytes)
     np.testing.assert_array_equal(found, weights.transpose(1, 2, 3, 0).reshape(-1, g.out_channels))
@@ -178,6 +178,12 @@ def test_a_stream_that_lacks_one_weight_is_bad(core: int) -> None:
     streams[core] = streams[core][:-2]
     with pytest.raises(BadWeights, match="holds 3071 weights, but the operation needs 3072"):
         POINTWISE.matrix(tuple(streams), from_bytes)
+
+
+def test_a_huge_kernel_with_few_weights_takes_no_time() -> None:
+    huge = replace(POINTWISE, depthwise=True, height=1 << 16, width=1 << 16, out_channels=1)
+    with pytest.raises(BadWeights, match="hold 100 weights, but the operation has 4294967296"):
+        huge.matrix((bytes(200), b""), from_bytes)
 
 
 @pytest.mark.parametrize("macs", [256, 512])
