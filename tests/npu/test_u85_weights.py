@@ -107,6 +107,8 @@ LAYERS = {
     "16 values": convolution(64, 64, values=few_values(16)),
     "4 values": convolution(256, 128, values=few_values(4)),
     "2:4": convolution(300, 72, values=two_of_four),
+    "2:4, fully connected": convolution(200, 40, values=two_of_four, size=1),
+    "2:4, 2 x 2": convolution(64, 24, (2, 2), values=two_of_four),
     "2:4, 3 x 3": convolution(64, 40, (3, 3), values=two_of_four),
     "int16": convolution(40, 33, (3, 3), dtype="int16"),
     "int16, stride 2": convolution(9, 16, (3, 4), dtype="int16", stride=(2, 1)),
