@@ -150,11 +150,12 @@ POINTWISE = WeightGeometryU85(
 )
 
 
-# The examples are rare: blocks of inputs of two sizes taken backwards, and unused places that only
-# 16-bit input has.
+# The examples are rare: blocks of inputs of two sizes taken backwards, unused places that only
+# 16-bit input has, and sparse weights with a micro-block for which dense ones have small blocks.
 @settings(max_examples=250)
 @example(replace(POINTWISE, part_kernel_first=True, ifm_bits=16, in_channels=37, out_channels=70), 0)
 @example(replace(POINTWISE, depthwise=True, ifm_bits=16, macs=128, height=3, width=4), 0)
+@example(replace(POINTWISE, sparse=True, macs=256), 0)
 @given(geometries(), st.integers(0, 1 << 30))
 def test_the_order_is_that_of_the_plain_loops(g: WeightGeometryU85, seed: int) -> None:
     shape = (g.out_channels, g.height, g.width, 1 if g.depthwise else g.in_channels)

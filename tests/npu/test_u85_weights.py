@@ -114,6 +114,7 @@ LAYERS = {
     "int16, stride 2": convolution(9, 16, (3, 4), dtype="int16", stride=(2, 1)),
     "int16, fully connected": convolution(200, 65, dtype="int16", size=1),
     "int16, 2:4": convolution(160, 24, values=two_of_four, dtype="int16"),
+    "int16, 2:4, fully connected": convolution(200, 40, values=two_of_four, dtype="int16", size=1),
     "int16, 2:4, 3 x 3": convolution(32, 24, (3, 3), values=two_of_four, dtype="int16"),
     "depthwise": depthwise(33, (3, 3)),
     "depthwise, stride 2": depthwise(100, (5, 3), stride=(2, 2)),
