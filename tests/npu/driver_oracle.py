@@ -18,7 +18,7 @@ from pilotlight.npu.arithmetic.scratch import Scratch
 from pilotlight.npu.arithmetic.weight_order import WeightGeometry
 from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.npu.hardware.operand_memory import Machine, OperandMemory
-from pilotlight.npu.hardware.planner import Planner
+from pilotlight.npu.hardware.planner import plan
 from pilotlight.npu.stream.command_state import CommandState, steps_of
 from pilotlight.npu.stream.configurations import Configuration
 from pilotlight.npu.stream.faults import BusFault, MalformedStream, NpuStop
@@ -116,7 +116,7 @@ def follow(
         if is_operation(step):
             regions.at = 4 * command.at
             try:
-                Planner(_WorstMemory(machine, bases)).plan(operation_at(step, configuration))
+                plan(_WorstMemory(machine, bases), operation_at(step, configuration))
             except NpuStop as stop:
                 return Finding(regions.at, str(stop)), regions.accesses
     return Finding(), regions.accesses

@@ -37,7 +37,7 @@ class Mutation:
 
 
 MUTATIONS = (
-    Mutation("rounding: down instead of to nearest", "output_stage.py", "self.zero_point + 0.5", "self.zero_point"),
+    Mutation("rounding: down instead of to nearest", "output_stage.py", "else 0.5)", "else 0.0)"),
     Mutation(
         "rounding: ties down instead of up",
         "scaling.py",
@@ -58,17 +58,17 @@ MUTATIONS = (
     ),
     Mutation(
         "input zero point: left out of convolutions",
-        "planner.py",
-        "bias = scales.bias - zero_point * weights.sums",
-        "bias = scales.bias",
+        "plans/convolution.py",
+        "bias = scales.bias - zero_point * weights.sums if",
+        "bias = scales.bias if",
     ),
     Mutation(
         "input zero point: left out of the padding",
-        "planner.py",
+        "plans/convolution.py",
         "kernel.fill_padding(values, zero_point)",
         "kernel.fill_padding(values, 0)",
     ),
-    Mutation("broadcast: rows and columns exchanged", "operation_decoder.py", 'zip("hwc", shape', 'zip("whc", shape'),
+    Mutation("broadcast: rows and columns exchanged", "decode_first.py", 'zip("hwc", shape', 'zip("whc", shape'),
     Mutation(
         "clip: to the type instead of the limits", "output_stage.py", "values.clip(*self.limits, out=values)", "0"
     ),
@@ -88,7 +88,7 @@ MUTATIONS = (
     ),
     Mutation(
         "weights: part-kernel order taken for depth-first",
-        "operation_decoder.py",
+        "register_reader.py",
         'part_kernel_first=bool(word["weight_order"])',
         "part_kernel_first=False",
     ),
@@ -98,7 +98,7 @@ MUTATIONS = (
         "block_depth = -(-(self.ofm_block_depth - core) // cores)",
         "block_depth = self.ofm_block_depth",
     ),
-    Mutation("stride: three is one", "operation_decoder.py", ' + 2 * word["stride_y_msb"]', ""),
+    Mutation("stride: three is one", "register_reader.py", ' + 2 * word["stride_y_msb"]', ""),
     Mutation("dilation: none in x", "kernel.py", "column * self.dilation_x", "column"),
     Mutation(
         "padding: top and left exchanged",
@@ -113,16 +113,26 @@ MUTATIONS = (
         "np.maximum(rows[:, None] * columns, 1)",
         "np.full_like(rows[:, None] * columns, kernel.height * kernel.width)",
     ),
-    Mutation("max pool: padding counts as 0", "pooling.py", "int(np.iinfo(values.dtype).min)", "0"),
+    Mutation(
+        "max pool: padding counts as 0",
+        "pooling.py",
+        "values = kernel.pad(values, int(np.iinfo(values.dtype).min))",
+        "values = kernel.pad(values, 0)",
+    ),
     Mutation(
         "table of 16 bits: interpolation rounds down",
         "activation.py",
         "(rise + (1 << _SEGMENT_BITS - 1) >> _SEGMENT_BITS)",
         "(rise >> _SEGMENT_BITS)",
     ),
-    Mutation("elementwise: operands never swapped", "elementwise.py", "    if swapped:", "    if False:"),
-    Mutation("elementwise: shifts do not round", "elementwise.py", "a = a + (np.int64(1) << distance >> 1)", "pass"),
-    Mutation("elementwise: leading zeros off by one", "elementwise.py", "32 - bits", "31 - bits"),
+    Mutation("elementwise: operands never swapped", "arithmetic/elementwise.py", "    if swapped:", "    if False:"),
+    Mutation(
+        "elementwise: shifts do not round",
+        "arithmetic/elementwise.py",
+        "a = a + (np.int64(1) << distance >> 1)",
+        "pass",
+    ),
+    Mutation("elementwise: leading zeros off by one", "arithmetic/elementwise.py", "32 - bits", "31 - bits"),
     Mutation(
         "bricks: the last one at the wrong stride",
         "feature_map.py",

@@ -134,7 +134,7 @@ def test_pools_equal_loops_over_windows(size: int, stride: int, pad: int) -> Non
     count = (11 + 2 * pad - size) // stride + 1
     high = maximum(values, window, count, count)
     sums = window_sums(values.astype(np.int64), window, count, count)
-    means = mean_scaling(window, count, count, 11, 11).apply(sums)
+    means = mean_scaling(window, count, count, 11, 11, 31).apply(sums)
     for y in range(count):
         for x in range(count):
             top, left = y * stride - pad, x * stride - pad
@@ -168,7 +168,7 @@ def test_upscaling_repeats_or_spreads_elements() -> None:
     ],
 )
 def test_elementwise_operations(mode: ElementwiseMode, a: int, b: int, swapped: bool, expected: int) -> None:
-    result = combine(mode, np.array([a]), np.array([b]), swapped=swapped, round_mode=RoundMode.NATURAL)
+    result = combine(mode, np.array([a]), np.array([b]), swapped=swapped, round_mode=RoundMode.NATURAL, bits=32)
     assert result[0] == expected
 
 
@@ -200,7 +200,7 @@ def test_tables_for_sixteen_bits_interpolate() -> None:
 
 def test_leading_zeros_of_every_length() -> None:
     values = np.array([0, 1, 2, 3, 255, 256, (1 << 31) - 1, -1])
-    result = unary(ElementwiseMode.CLZ, values, 1, 0, RoundMode.NATURAL)
+    result = unary(ElementwiseMode.CLZ, values)
     np.testing.assert_array_equal(result, [32, 31, 30, 30, 24, 23, 1, 0])
 
 

@@ -48,6 +48,7 @@ def test_the_datapath_takes_about_as_long_as_vela_estimates(
     config: str, name: str, source: Shape, target: Shape, window: Kernel, block: Shape, vela: int
 ) -> None:
     kind, _, mode = name.partition(" ")
+    npu = configuration(f"ethos-{config}")
     operation = Operation(
         at=0,
         kind=Kind(kind),
@@ -56,15 +57,16 @@ def test_the_datapath_takes_about_as_long_as_vela_estimates(
         ofm=operand(target),
         kernel=window,
         block=block,
+        microblock=npu.microblocks[0],
     )
-    assert datapath(operation, configuration(f"ethos-{config}")).total == pytest.approx(vela, rel=0.05)
+    assert datapath(operation, npu).total == pytest.approx(vela, rel=0.05)
 
 
 def test_elementwise_operations_take_their_rate_for_each_stored_element() -> None:
     narrow, wide = operand((56, 56, 24)), operand((28, 20, 16), "int32")
-    add = Operation(0, Kind.ELEMENTWISE, ElementwiseMode.ADD, narrow, narrow, narrow, block=(16, 32, 16))
+    add = Operation(0, Kind.ELEMENTWISE, ElementwiseMode.ADD, narrow, narrow, ofm=narrow, block=(16, 32, 16))
     assert datapath(add, configuration("ethos-u55-256")).total == 100352
-    sub = Operation(0, Kind.ELEMENTWISE, ElementwiseMode.SUB, wide, wide, wide, block=(8, 16, 16))
+    sub = Operation(0, Kind.ELEMENTWISE, ElementwiseMode.SUB, wide, wide, ofm=wide, block=(8, 16, 16))
     assert datapath(sub, configuration("ethos-u55-256")).total == 10080
 
 
@@ -92,6 +94,8 @@ def test_kernels_are_taken_apart_without_a_loop_over_their_pieces(size: int) -> 
     """
     window = Kernel(size, 1, 1, 1, 1, 1, 0, 0, 0, 0, False)
     source, target = operand((size, 1, 8)), operand((1, 1, 8))
-    operation = Operation(0, Kind.CONVOLUTION, ifm=source, ofm=target, kernel=window, block=(1, 1, 8))
+    operation = Operation(
+        0, Kind.CONVOLUTION, ifm=source, ofm=target, kernel=window, block=(1, 1, 8), microblock=(1, 2, 8)
+    )
     # 32 cycles for each step, for the eight channels of the micro-block.
     assert datapath(operation, configuration("ethos-u55-128")).mac == 32 * size

@@ -10,11 +10,11 @@ from ethosu.vela.ethos_u55_regs import ethos_u55_regs as vela
 
 from pilotlight.npu.stream.faults import MalformedStream
 from pilotlight.npu.stream.isa import decode
-from pilotlight.npu.stream.products import PRODUCTS, U55, U65
+from pilotlight.npu.stream.products import U55, U65
 
 
 def test_every_command_vela_knows_has_the_same_name_and_number_here() -> None:
-    ours = {(command.name, command.opcode) for product in PRODUCTS for command in product.commands}
+    ours = {(command.name, command.opcode) for product in (U55, U65) for command in product.commands}
     theirs = {
         (re.sub("^NPU_", "", item.name), item.value) for enumeration in (vela.cmd0, vela.cmd1) for item in enumeration
     }

@@ -13,8 +13,9 @@ from stream_mutations import MUTATIONS, PACKAGE, Mutation, apply, run_mutations
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.what)
 def test_each_mutation_has_its_place_in_the_simulator(mutation: Mutation, tmp_path: Path) -> None:
     (source,) = (PACKAGE / "npu").rglob(mutation.file)
-    (tmp_path / "npu").mkdir()
-    shutil.copyfile(source, tmp_path / "npu" / mutation.file)
+    copy = tmp_path / source.relative_to(PACKAGE)
+    copy.parent.mkdir(parents=True)
+    shutil.copyfile(source, copy)
     apply(mutation, tmp_path)
 
 

@@ -16,7 +16,7 @@ from pilotlight.pte.ethos_u import BACKEND, SCRATCH_REGION, parse_blob
 CACHE_LINE_BYTES = 32
 
 # Bytes of EthosUBackend's handle for each delegate, by pointer size; backend.cpp asserts them.
-HANDLE_BYTES = {4: 36, 8: 64}
+HANDLE_BYTES = {4: 44, 8: 72}
 
 # Words of the bound for a runtime whose structures are unknown. On four models the wheel's 64-bit
 # runtime used a sixth of the bound; see DESIGN.md.

@@ -94,7 +94,7 @@ def layer_table(layers: Sequence[Layer]) -> str:
         row = [
             str(layer.number),
             layer.executed.name,
-            " + ".join(map(str, operation.inputs)) or f"{operation.copy.source.size if operation.copy else 0} bytes",
+            " + ".join(map(str, operation.inputs)) or f"{operation.copy.total_bytes if operation.copy else 0} bytes",
             str(operation.ofm or ""),
             f"{layer.executed.work.macs:,}",
             f"{cycles:,}",

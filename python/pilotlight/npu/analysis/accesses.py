@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pilotlight.npu.stream.configurations import Configuration
 from pilotlight.npu.stream.feature_map import Box
-from pilotlight.npu.stream.operations import INTERNAL, TABLE_SLOT_BYTES, Operand, Operation, Range
+from pilotlight.npu.stream.operations import INTERNAL, Copy, CopyEnd, Operand, Operation, Range
 
 Offsets = NDArray[np.int64]
 
@@ -29,6 +29,17 @@ class Bytes:
     @classmethod
     def of(cls, place: Range) -> Bytes:
         return cls(place.region, place.start + np.arange(place.size))
+
+    @classmethod
+    def of_copy(cls, copy: Copy, end: CopyEnd) -> Bytes:
+        """Return the bytes at one end of a copy, in the order in which they are copied."""
+        return cls(end.piece.region, copy.offsets(end))
+
+    @classmethod
+    def all_of_copy(cls, copy: Copy) -> tuple[Bytes, ...]:
+        """Return what a copy reads, its list of rows included, and last what it writes."""
+        listed = () if copy.index is None else (cls(copy.index.first.region, copy.index_offsets),)
+        return (*listed, cls.of_copy(copy, copy.source), cls.of_copy(copy, copy.destination))
 
     def within(self, sizes: Mapping[int, int]) -> Bytes | None:
         """Return the bytes inside their region.
@@ -89,14 +100,14 @@ class Kernel:
                     bytes_of_channels = chosen(_elements(operand, box)).reshape(-1, box.last - box.first, item)
                     read = bytes_of_channels.any(axis=(0, 2))
                     channels |= read.any() if self.operation.crosses_depth else read
-                written = self._ofm.map.offsets(pixel).reshape(depth, -1)
+                written = self._ofm.offsets(pixel).reshape(depth, -1)
                 found.append(written[channels].reshape(-1))
         return np.concatenate(found)
 
     def late_writes(self, count: int) -> Bytes:
         """Return the bytes that the last `count` blocks write."""
         blocks = [block for block in (self._blocks.box(-1 - index) for index in range(count)) if block is not None]
-        return Bytes(self._ofm.map.region, np.concatenate([self._ofm.map.offsets(block) for block in blocks]))
+        return Bytes(self._ofm.map.region, np.concatenate([self._ofm.offsets(block) for block in blocks]))
 
     def job(self, number: int) -> list[Bytes] | None:
         """Return the bytes that job `number` reads when it starts, None if there are fewer jobs.
@@ -142,13 +153,13 @@ class _Blocks:
 
 
 def _elements(operand: Operand, box: Box) -> Bytes:
-    return Bytes(operand.map.region, operand.map.offsets(box))
+    return Bytes(operand.map.region, operand.offsets(box))
 
 
 def _table(operation: Operation, configuration: Configuration) -> Iterator[Bytes]:
     table = operation.table
     if table is not None:
-        start = configuration.lut_offset + table.slot * TABLE_SLOT_BYTES
+        start = configuration.lut_offset + table.start
         yield Bytes(INTERNAL, start + np.arange(table.size_bytes))
 
 

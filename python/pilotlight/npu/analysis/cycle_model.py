@@ -99,7 +99,7 @@ class MemorySpeed:
 
 
 # The ports of the system configurations in Vela's vela.ini: bus width times the memory's share of
-# the core clock.
+# the core clock, times the number of ports that U85 uses for it.
 MEMORY_SPEEDS = {
     "Ethos_U55_Deep_Embedded": MemorySpeed(8.0, 0.5),
     "Ethos_U55_High_End_Embedded": MemorySpeed(8.0, 1.0),
@@ -107,6 +107,11 @@ MEMORY_SPEEDS = {
     "Ethos_U65_Mid_End": MemorySpeed(16.0, 7.5),
     "Ethos_U65_High_End": MemorySpeed(16.0, 3.75),
     "Ethos_U65_Client_Server": MemorySpeed(16.0, 12.0),
+    "Ethos_U85_SYS_Flash_Low": MemorySpeed(32.0, 1.0),
+    "Ethos_U85_SYS_Flash_High": MemorySpeed(32.0, 1.0),
+    "Ethos_U85_SYS_DRAM_Low": MemorySpeed(32.0, 7.5),
+    "Ethos_U85_SYS_DRAM_Mid": MemorySpeed(32.0, 12.0),
+    "Ethos_U85_SYS_DRAM_High": MemorySpeed(64.0, 24.0),
 }
 
 
@@ -212,7 +217,7 @@ def _input_block_depth(operation: Operation) -> int:
 
 
 def _block_mac_cycles(operation: Operation, configuration: Configuration, block: tuple[int, int, int]) -> int:
-    micro_height, micro_width, micro_depth = configuration.ofm_microblock
+    micro_height, micro_width, micro_depth = operation.microblock
     across = -(-block[0] // micro_height) * -(-block[1] // micro_width)
     deep = -(-block[2] // micro_depth)
     source = operation.inputs[0]

@@ -40,8 +40,11 @@ class UnknownBytes:
             self._known[region][begin:end] = True
 
     def copy(self, copy: Copy) -> None:
-        source, target = (Bytes.of(end).within(self._sizes) for end in (copy.source, copy.destination))
-        length = copy.source.size
+        if copy.index is not None:
+            self._indexed_copy(copy)
+            return
+        source, target = (access.within(self._sizes) for access in (Bytes.of_copy(copy, end) for end in copy.ends))
+        length = copy.total_bytes
         # Constants are known. A copy that leaves its region does not end: the bus faults.
         known, spoilt_by = np.ones(length, np.bool_), np.zeros(length, np.int32)
         if source is not None and source.offsets.size == length:
@@ -50,6 +53,17 @@ class UnknownBytes:
         if target is not None and target.offsets.size == length:
             self._known[target.region][target.offsets] = known
             self._spoilt_by[target.region][target.offsets] = spoilt_by
+
+    def _indexed_copy(self, copy: Copy) -> None:
+        """Follow a gather: its result is known if every row that it can select is known.
+
+        A scatter may leave any row as it was.
+        """
+        assert copy.index is not None
+        source, target = (access.within(self._sizes) for access in (Bytes.of_copy(copy, end) for end in copy.ends))
+        if target is not None and copy.index.of_source:
+            known = source is None or bool(self._known[source.region][source.offsets].all())
+            self._known[target.region][target.offsets] = known
 
     def kernel(self, kernel: Kernel) -> None:
         self._kernels += 1

@@ -77,8 +77,10 @@ class Waits:
 
     def copy(self, at: int, copy: Copy) -> None:
         number = self._dmas.issue(at)
-        source, target = (Bytes.of(end).within(self._sizes) for end in (copy.source, copy.destination))
-        if source is not None:
+        *reads, target = (access.within(self._sizes) for access in Bytes.all_of_copy(copy))
+        for source in reads:
+            if source is None:
+                continue
             region = self._regions[source.region]
             self._clash(at, "DMA", source, region.kernel_wrote, self._kernels, "reads", "writes")
             region.dma_read[source.offsets] = number

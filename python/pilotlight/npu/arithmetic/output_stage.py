@@ -22,7 +22,7 @@ _PIECE_ELEMENTS = 1 << 15
 _LANE_ELEMENTS = 1 << 12
 
 _DOUBLE_MANTISSA_BITS = 53
-# Up to this shift, DOUBLE rounds like NATURAL (see scaling.py).
+# Up to this shift, DOUBLE without double_bits rounds like NATURAL (see scaling.py).
 _SINGLE_ROUNDING_SHIFT = 31
 
 
@@ -40,6 +40,8 @@ class OutputStage:
     multiplier, shift: numbers, or arrays with one entry per channel.
     limits: lowest and highest value after the zero point, None if the hardware does not clip.
     bias: per channel, added first.
+    double_bits: see scaling.py.
+    wraps: whether a value that the type cannot hold loses its upper bits; otherwise it saturates.
     """
 
     multiplier: Integers | int
@@ -50,6 +52,8 @@ class OutputStage:
     table: ActivationTable | None
     dtype: np.dtype[Any]
     bias: NDArray[np.float64] | None = None
+    double_bits: int = 0
+    wraps: bool = False
     _repeated: dict[int, tuple[NDArray[np.float64], NDArray[np.float64] | None]] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -68,8 +72,9 @@ class OutputStage:
         if self.limits is None:
             return None
         largest_shift = int(np.max(self.shift))
-        if self.round_mode is RoundMode.TRUNCATE or (
-            self.round_mode is RoundMode.DOUBLE and largest_shift > _SINGLE_ROUNDING_SHIFT
+        if self.round_mode in (RoundMode.TRUNCATE, RoundMode.SYMMETRIC) or (
+            self.round_mode in (RoundMode.DOUBLE, RoundMode.DOUBLE_UP)
+            and largest_shift > _SINGLE_ROUNDING_SHIFT - self.double_bits
         ):
             return None
         span = max(abs(limit - self.zero_point) for limit in self.limits) + abs(self.zero_point) + 1
@@ -79,12 +84,12 @@ class OutputStage:
 
     @property
     def _offset(self) -> float:
-        """What floor() follows: half, so that it rounds to nearest."""
-        return self.zero_point + 0.5
+        """What floor() follows: half, if it rounds to nearest."""
+        return self.zero_point + (0.0 if self.round_mode is RoundMode.DOWN else 0.5)
 
     @cached_property
     def _scaling(self) -> Scaling:
-        return Scaling(self.multiplier, self.shift, self.round_mode)
+        return Scaling(self.multiplier, self.shift, self.round_mode, self.double_bits)
 
     @cached_property
     def per_channel(self) -> bool:
@@ -193,6 +198,8 @@ class OutputStage:
         return self._store(values)
 
     def _store(self, values: Integers) -> Integers:
+        if self.wraps:  # The conversion to the output's type drops the upper bits.
+            return values
         return _within(values, self._storable)
 
 

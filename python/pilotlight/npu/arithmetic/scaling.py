@@ -24,7 +24,8 @@ class Scaling:
     """Computes values * multiplier / 2**shift, rounded.
 
     multiplier, shift: numbers, or arrays that broadcast (one entry per channel).
-    double_bits: for DOUBLE, which adds a second rounding term of 2**(30 - double_bits).
+    double_bits: for DOUBLE and DOUBLE_UP, which add a second rounding term of
+        2**(30 - double_bits).
 
     The product is exact. Python's integers compute a product that may exceed 64 bits.
     """
@@ -70,9 +71,13 @@ class Scaling:
         products = values * multipliers
         if self._mode is RoundMode.NATURAL:
             products += self._half
+        elif self._mode is RoundMode.SYMMETRIC:
+            products += self._half - ((values < 0) & (self._shifts > 0))
         elif self._mode is RoundMode.TRUNCATE:
             products += np.where(values >= 0, 0, (np.asarray(1, shifts.dtype) << shifts) - 1)
-        else:
+        elif self._mode is RoundMode.DOUBLE_UP:
+            products += self._half + self._first_half
+        elif self._mode is RoundMode.DOUBLE:
             products += self._half + np.where(values >= 0, self._first_half, -self._first_half)
         return products >> shifts
 

@@ -19,7 +19,7 @@ from pilotlight.npu.arithmetic.parallel import Cores
 from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.npu.hardware.operand_memory import Machine, OperandMemory
 from pilotlight.npu.hardware.output import Run
-from pilotlight.npu.hardware.planner import Planner
+from pilotlight.npu.hardware.planner import plan
 from pilotlight.npu.stream.command_state import CommandState, Step, steps_of
 from pilotlight.npu.stream.configurations import Configuration
 from pilotlight.npu.stream.faults import MalformedStream
@@ -111,6 +111,7 @@ class Engine:
     """The part of the NPU that executes streams.
 
     weights: decoded weights, to share between engines.
+    strict: see Machine.
     on_executed: called after each operation.
     on_interrupt: called for each OP_IRQ with its mask.
     """
@@ -121,12 +122,13 @@ class Engine:
         memory: Memory,
         *,
         weights: WeightCache | None = None,
+        strict: bool = True,
         on_executed: Callable[[Executed], None] = lambda _: None,
         on_interrupt: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._configuration = configuration
         self.shram = np.zeros(configuration.shram_kib * 1024, np.uint8)
-        self._machine = Machine(configuration, memory, self.shram, weights or WeightCache(), Cores())
+        self._machine = Machine(configuration, memory, self.shram, weights or WeightCache(), Cores(), strict=strict)
         self._on_executed = on_executed
         self._on_interrupt = on_interrupt
         self._sequences: OrderedDict[Hashable, PlannedStream] = OrderedDict()
@@ -137,6 +139,7 @@ class Engine:
     def reset(self) -> None:
         self.state = _RESET
         self.shram[...] = 0
+        self._machine.kept.values = None
 
     def run(self, stream: bytes, bases: tuple[int, ...]) -> Stopped:
         """Execute a stream up to OP_STOP. bases: the address of each region.
@@ -189,11 +192,10 @@ class Engine:
         raise AssertionError("a decoded stream ends with OP_STOP or an error")
 
     def _plan(self, step: Step, command: Instruction, bases: tuple[int, ...]) -> Planned:
-        memory = OperandMemory(self._machine, bases)
-        name, planner = name_of(command), Planner(memory)
+        memory, name = OperandMemory(self._machine, bases), name_of(command)
         try:
-            run = planner.plan(operation_at(step, self._configuration))
+            planned = plan(memory, operation_at(step, self._configuration))
         except MalformedStream as error:
             raise MalformedStream(f"word {command.at}: {name}: {error}") from None
-        work = Work(planner.macs, planner.elements, memory.read_bytes, memory.written_bytes)
-        return Planned(run, Executed(command.at, name, work), cost_of(work))
+        work = Work(planned.macs, planned.elements, memory.read_bytes, memory.written_bytes)
+        return Planned(planned.run, Executed(command.at, name, work), cost_of(work))

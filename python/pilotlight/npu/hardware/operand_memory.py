@@ -7,7 +7,8 @@ All places are found when the operation is planned. A run then reads and writes 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,28 @@ from pilotlight.npu.arithmetic.parallel import Cores
 from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.npu.stream.configurations import Configuration
 from pilotlight.npu.stream.faults import Channel, MalformedStream
-from pilotlight.npu.stream.feature_map import BoundMap, FeatureMap, access
+from pilotlight.npu.stream.feature_map import MAX_ELEMENTS, FeatureMap, OutputMap, ReorderedMap, access
 from pilotlight.npu.stream.isa import Upscale
 from pilotlight.npu.stream.kernel import upscale
 from pilotlight.npu.stream.memory import Bytes, Memory
-from pilotlight.npu.stream.operations import INTERNAL, TABLE_SLOT_BYTES, Operand, Operation, Range, Table
+from pilotlight.npu.stream.operations import (
+    CHAINS,
+    INTERNAL,
+    Copy,
+    CopyEnd,
+    CopyIndex,
+    Operand,
+    Operation,
+    Range,
+    Table,
+)
+
+
+@dataclass
+class KeptAccumulators:
+    """What an operation kept. values: height x width x channels, None if nothing is kept."""
+
+    values: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -29,6 +47,11 @@ class Machine:
     """What operations work on.
 
     memory: the memory behind the bus. shram: the NPU's internal memory.
+    kept: the accumulators that an operation kept.
+    chains: the buffers of chained maps, by number and size in bytes. An operation that was planned
+        keeps its views of a buffer, so buffers do not grow.
+    written_chains: size of the map that was last written to each buffer.
+    strict: whether operations of which silicon or Arm's model gives another result are faults.
     """
 
     configuration: Configuration
@@ -36,6 +59,10 @@ class Machine:
     shram: Bytes
     weights: WeightCache
     cores: Cores
+    kept: KeptAccumulators = field(default_factory=KeptAccumulators)
+    chains: dict[tuple[int, int], Bytes] = field(default_factory=dict)
+    written_chains: dict[int, int] = field(default_factory=dict)
+    strict: bool = True
 
 
 @dataclass(frozen=True)
@@ -43,7 +70,7 @@ class PlacedOperand:
     """A feature map and its place in memory."""
 
     where: FeatureMap
-    bound: BoundMap
+    bound: OutputMap
 
     @property
     def is_eight_bit(self) -> bool:
@@ -79,11 +106,34 @@ class OperandMemory:
 
     def place(self, operand: Operand, *, written: bool = False) -> PlacedOperand:
         """Find a feature map. Raises BusAbort where there is no memory."""
+        if operand.is_chained:
+            return self._place_chained(operand, written=written)
         region = operand.map.region
         where = replace(operand.map, region_base=self._bases[region])
-        bound = where.bind(self.machine.memory, operand.shape, writable=written)
+        bound = where.bind(self.machine.memory, operand.stored_shape, writable=written)
         _count(self.written_bytes if written else self.read_bytes, region, bound.nbytes)
+        if operand.is_reordered:
+            return PlacedOperand(where, ReorderedMap(bound, operand.shape, operand.order, operand.flipped))
         return PlacedOperand(where, bound)
+
+    def target(self, operation: Operation) -> OutputMap:
+        """Find the output of an operation."""
+        assert operation.ofm is not None
+        return self.place(operation.ofm, written=True).bound
+
+    def _place_chained(self, operand: Operand, *, written: bool) -> PlacedOperand:
+        number, size_bytes = operand.map.region, prod(operand.shape) * operand.map.dtype.itemsize
+        sizes = self.machine.written_chains
+        if written:
+            sizes[number] = size_bytes
+        elif sizes.get(number) != size_bytes:
+            raise MalformedStream(
+                f"chain buffer {number - CHAINS} holds {sizes.get(number, 0)} bytes, and {size_bytes} are read"
+            )
+        if size_bytes > MAX_ELEMENTS:
+            raise MalformedStream(f"a chained map of {size_bytes} bytes is beyond this simulator")
+        buffer = self.machine.chains.setdefault((number, size_bytes), np.zeros(size_bytes, np.uint8))
+        return PlacedOperand(operand.map, operand.map.bind(_Buffer(buffer), operand.shape, writable=written))
 
     def upscaled_input(self, operation: Operation) -> tuple[PlacedOperand, Callable[[], NDArray[Any]]]:
         """Find the IFM of an operation with a kernel.
@@ -118,23 +168,45 @@ class OperandMemory:
 
     def table(self, place: Table) -> Bytes:
         """Find an activation table in internal memory."""
-        data = self.machine.shram[self.machine.configuration.lut_offset :][place.slot * TABLE_SLOT_BYTES :]
+        data = self.machine.shram[self.machine.configuration.lut_offset :][place.start :]
         if place.size_bytes > len(data):
-            raise MalformedStream(f"activation table {place.slot} of {place.size_bytes} bytes exceeds the table memory")
+            raise MalformedStream(
+                f"an activation table of {place.size_bytes} bytes at {place.start} exceeds the table memory"
+            )
         return data[: place.size_bytes]
 
-    def copy_source(self, source: Range) -> Bytes:
-        return self._read(source, Channel.MEM2MEM_READ)
+    def copy_end(self, copy: Copy, end: CopyEnd, channel: Channel) -> NDArray[np.uint8]:
+        """Find the pieces at one end of a copy: [planes, rows, bytes of a piece].
 
-    def copy_destination(self, target: Range) -> Bytes:
-        """Find the destination of a copy. A destination in internal memory is a byte offset in
-        SHRAM."""
+        Of an end with an index, these are all rows that the index can select. An end in internal
+        memory is a byte offset in it.
+        """
+        indexed = copy.index is not None and (end is copy.source) == copy.index.of_source
+        rows = copy.index.largest + 1 if copy.index is not None and indexed else copy.rows
+        shape, strides = (copy.planes, rows, end.piece.size), (end.plane_stride, end.row_stride, 1)
+        reaches = [(count - 1) * stride for count, stride in zip(shape, strides, strict=True)]
+        lowest = end.piece.start + sum(min(0, reach) for reach in reaches)
+        span = Range(end.piece.region, lowest, 1 + sum(map(abs, reaches)))
+        data = self._written(span, channel) if channel is Channel.MEM2MEM_WRITE else self._read(span, channel)
+        return np.ndarray(shape, np.uint8, data, end.piece.start - lowest, strides)
+
+    def copy_index(self, copy: Copy, index: CopyIndex) -> NDArray[np.int32]:
+        """Find the list of row numbers of a copy: [planes, rows]."""
+        item = index.first.size
+        plane_stride = copy.rows * item + index.plane_gap
+        reach = (copy.planes - 1) * plane_stride
+        start = index.first.start + min(0, reach)
+        data = self._read(Range(index.first.region, start, abs(reach) + copy.rows * item), Channel.MEM2MEM_READ)
+        strides = (plane_stride, item)
+        return np.ndarray((copy.planes, copy.rows), "<i4", data, index.first.start - start, strides)
+
+    def _written(self, target: Range, channel: Channel) -> Bytes:
         shram = self.machine.shram
         if target.region == INTERNAL:
-            if target.start + target.size > len(shram):
+            if not 0 <= target.start <= target.start + target.size <= len(shram):
                 raise MalformedStream(f"a copy of {target.size} bytes to {target.start:#x} exceeds the internal memory")
             return shram[target.start : target.start + target.size]
-        address, channel = self._bases[target.region] + target.start, Channel.MEM2MEM_WRITE
+        address = self._bases[target.region] + target.start
         found = access(self.machine.memory, address, target.size, channel, target.region, writable=True)
         _count(self.written_bytes, target.region, target.size)
         return found
@@ -144,6 +216,21 @@ class OperandMemory:
         found = access(self.machine.memory, address, place.size, channel, place.region)
         _count(self.read_bytes, place.region, place.size)
         return found
+
+
+@dataclass(frozen=True)
+class _Buffer:
+    """A buffer inside the NPU, as a memory from address 0 on."""
+
+    content: Bytes
+
+    def view(self, address: int, size_bytes: int, *, writable: bool) -> Bytes:
+        return self.content[address : address + size_bytes]
+
+
+def contents(streams: tuple[Bytes, ...]) -> tuple[bytes, ...]:
+    """Return the present bytes of streams."""
+    return tuple(stream.tobytes() for stream in streams)
 
 
 def _count(counter: dict[int, int], region: int, size_bytes: int) -> None:

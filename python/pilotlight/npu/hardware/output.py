@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 
 from pilotlight.npu.arithmetic.activation import ActivationTable
 from pilotlight.npu.arithmetic.output_stage import OutputStage
-from pilotlight.npu.hardware.operand_memory import OperandMemory, PlacedOperand, every_value
-from pilotlight.npu.stream.faults import MalformedStream
-from pilotlight.npu.stream.feature_map import SMALL_BYTES, BoundMap
-from pilotlight.npu.stream.isa import ClipRange, RoundMode
+from pilotlight.npu.arithmetic.weights import (
+    U55_SCALES,
+    U85_INT32_SCALES,
+    U85_INT48_SCALES,
+    ScaleFormat,
+    parse_scales,
+)
+from pilotlight.npu.hardware.operand_memory import OperandMemory, PlacedOperand, contents, every_value
+from pilotlight.npu.stream.faults import Channel
+from pilotlight.npu.stream.feature_map import SMALL_BYTES, OutputMap
+from pilotlight.npu.stream.isa import Generation, RoundMode
 from pilotlight.npu.stream.operations import Operation
 
-_TANH, _SIGMOID = 3, 4
-
-_FORCED_CLIP = {
-    ClipRange.FORCE_UINT8: (0, 255),
-    ClipRange.FORCE_INT8: (-128, 127),
-    ClipRange.FORCE_INT16: (-(1 << 15), (1 << 15) - 1),
-}
+_WIDE_ACCUMULATOR = 48
 
 # Executes a planned operation.
 Run = Callable[[], None]
@@ -35,44 +36,59 @@ def output_stage(
 ) -> OutputStage:
     """Return the output stage of `operation`.
 
-    multiplier, shift, bias: see OutputStage. Raises MalformedStream for a clip range or an
-    activation function that does not exist or is not simulated.
+    multiplier, shift, bias: see OutputStage.
     """
     assert operation.ofm is not None
-    signed, dtype, activation = operation.ofm.signed, operation.ofm.map.dtype, operation.activation
-    if activation.clip_range not in list(ClipRange):
-        raise MalformedStream(f"clip range {activation.clip_range} does not exist")
-    clip_range = ClipRange(activation.clip_range)
-    clip_signed = signed if clip_range is ClipRange.OFM_PRECISION else clip_range is not ClipRange.FORCE_UINT8
-    limits: tuple[int, int] | None = None
-    if dtype.itemsize <= 2 or clip_range is not ClipRange.OFM_PRECISION or activation.is_table:
-        limits = activation.limits(clip_signed)
-        limits = _within_type(limits, dtype, clip_range, wide_table=activation.is_table)
-    table = None
+    target, table, rounding = operation.ofm.map, None, operation.rounding
     if (place := operation.table) is not None:
-        table = ActivationTable(memory.table(place), clip_signed, place.wide, place.result_bytes)
-    elif activation.function in (_TANH, _SIGMOID):
-        raise MalformedStream("the TANH and SIGMOID units are not simulated")
-    elif activation.function != 0:
-        raise MalformedStream(f"activation function {activation.function} does not exist")
-    zero_point = operation.ofm.map.zero_point
-    return OutputStage(multiplier, shift, operation.rounding, zero_point, limits, table, dtype, bias)
+        table = ActivationTable(memory.table(place), place.signed, place.wide, place.result_bytes)
+    return OutputStage(
+        multiplier,
+        shift,
+        rounding.rounding,
+        target.zero_point,
+        operation.limits,
+        table,
+        target.dtype,
+        bias,
+        rounding.double_bits,
+        operation.wraps,
+    )
 
 
-def _within_type(
-    limits: tuple[int, int], dtype: np.dtype[Any], clip_range: ClipRange, *, wide_table: bool
-) -> tuple[int, int]:
-    """Reduce the clip limits to the values that can be stored, or that index the table."""
-    forced = _FORCED_CLIP.get(clip_range)
-    if forced is not None:
-        lowest, highest = forced
-    elif dtype.itemsize <= 2:
-        lowest, highest = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
-    elif wide_table:
-        lowest, highest = _FORCED_CLIP[ClipRange.FORCE_INT16]
-    else:
-        return limits
-    return (min(max(limits[0], lowest), highest), max(min(limits[1], highest), lowest))
+def scale_format(memory: OperandMemory, operation: Operation) -> ScaleFormat:
+    """Return the layout of the operation's scale records."""
+    if memory.machine.configuration.product.generation is Generation.FIRST:
+        return U55_SCALES
+    return U85_INT48_SCALES if operation.accumulator_bits == _WIDE_ACCUMULATOR else U85_INT32_SCALES
+
+
+def stage_source(memory: OperandMemory, operation: Operation) -> Callable[[], OutputStage]:
+    """Return a function that returns the output stage with the present scales.
+
+    It is for operations without weights.
+    """
+    assert operation.ofm is not None
+    if operation.scale is not None:
+        return fixed(output_stage(memory, operation, operation.scale.multiplier, operation.scale.shift))
+    channels, records = operation.ofm.shape[2], scale_format(memory, operation)
+    streams = memory.streams(operation.scales, Channel.SCALE, channels)
+
+    def stage_of(content: tuple[bytes, ...]) -> OutputStage:
+        scales = parse_scales(content, channels, records)
+        return output_stage(memory, operation, scales.multiplier, scales.shift, scales.bias)
+
+    held = contents(streams)
+    stage = stage_of(held)
+
+    def current() -> OutputStage:
+        nonlocal held, stage
+        content = contents(streams)
+        if content != held:
+            held, stage = content, stage_of(content)
+        return stage
+
+    return current
 
 
 def fixed(stage: OutputStage) -> Callable[[], OutputStage]:
@@ -80,7 +96,7 @@ def fixed(stage: OutputStage) -> Callable[[], OutputStage]:
     return lambda: stage
 
 
-def store(target: BoundMap, stage: OutputStage, accumulators: NDArray[Any]) -> None:
+def store(target: OutputMap, stage: OutputStage, accumulators: NDArray[Any]) -> None:
     """Apply the output stage and write the result."""
     target.put(stage.apply(accumulators, out=target.output()))
 
@@ -94,7 +110,7 @@ def _results(
     source: PlacedOperand, function: Callable[[NDArray[np.int64]], NDArray[Any]], stage: OutputStage
 ) -> NDArray[Any]:
     """Return the 256 results of an operation with 8-bit elements, ordered by the stored byte."""
-    if function is not unchanged or stage.table is not None:
+    if function is not unchanged or stage.table is not None or stage.wraps or stage.double_bits:
         return stage.apply(function(source.every_value.reshape(1, 1, -1))).reshape(-1)
     numbers = int(stage.multiplier), int(stage.shift), stage.round_mode, stage.zero_point, stage.limits
     return _scaled_results(source.where.dtype, source.where.zero_point, stage.dtype, *numbers)
@@ -122,7 +138,7 @@ def per_element(
     read: Callable[[], NDArray[Any]],
     function: Callable[[NDArray[np.int64]], NDArray[Any]],
     stage: Callable[[], OutputStage],
-    target: BoundMap,
+    target: OutputMap,
 ) -> Run:
     """Plan an operation that computes each output from one stored element.
 

@@ -53,6 +53,10 @@ class Box:
     first: int
     last: int
 
+    @property
+    def spans(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+        return (self.top, self.bottom), (self.left, self.right), (self.first, self.last)
+
 
 @dataclass(frozen=True)
 class FeatureMap:
@@ -240,6 +244,41 @@ class BoundMap:
 
     def _moves(self, values: NDArray[Any]) -> tuple[tuple[NDArray[Any], NDArray[Any]], ...]:
         return tuple((piece.of(values), piece.stored) for piece in self._pieces)
+
+
+class ReorderedMap:
+    """A map that is stored with other axes, and can only be written.
+
+    shape: as the operation computes the map. order: its axes in the order of the stored map.
+    flipped: the axis of the stored map that is stored in reverse, None for none.
+    """
+
+    __slots__ = ("_flipped", "_order", "_stored", "dtype", "shape")
+
+    def __init__(self, stored: BoundMap, shape: Shape, order: tuple[int, int, int], flipped: int | None) -> None:
+        self._stored, self._order, self._flipped = stored, order, flipped
+        self.shape, self.dtype = shape, stored.dtype
+
+    @property
+    def nbytes(self) -> int:
+        return self._stored.nbytes
+
+    def read(self) -> NDArray[Any]:
+        raise MalformedStream("an input with other axes")
+
+    def output(self) -> NDArray[Any]:
+        """Return an array to fill with the map's elements and to give to `put`, contiguous."""
+        return np.empty(self.shape, self.dtype)
+
+    def put(self, values: NDArray[Any]) -> None:
+        """Write elements to memory, in the order in which the operation computes them."""
+        stored = values.reshape(self.shape).transpose(self._order)
+        if self._flipped is not None:
+            stored = np.flip(stored, self._flipped)
+        self._stored.put(np.ascontiguousarray(stored))
+
+
+OutputMap = BoundMap | ReorderedMap
 
 
 def _in_sixteens(part: NDArray[Any], bricks: int) -> NDArray[np.complex128]:

@@ -72,31 +72,54 @@ class Command:
         return self.name.startswith("OP_")
 
 
+@dataclass(frozen=True, slots=True)
+class RegisterSetup:
+    """The value of `count` registers from byte `offset` of the NPU on."""
+
+    offset: int
+    count: int
+    value: int
+
+
+class Generation(Enum):
+    """How registers describe operations: FIRST is U55 and U65, SECOND is U85."""
+
+    FIRST = 1
+    SECOND = 2
+
+
 @dataclass(frozen=True, eq=False)
 class Product:
     """An NPU product: its command set and other facts.
 
     Other code uses these facts and never compares the product's name.
 
+    generation: how its registers describe operations.
     dma_queue, kernel_queue: number of operations that can be outstanding without a wait; inferred
         from Vela.
     peripheral_id: value of the register PIDR0.
     has_fast_scratch: whether Vela may put tensors into region 2.
     default_system: Vela's default system configuration.
     address_bits: width of an address on the NPU's bus.
-    axi_reads, axi_writes: the most outstanding bus transactions.
+    pmu_window: distance of the PMU's registers from their offsets on U55.
+    own_fault: the bit of STATUS for a fault that other products do not have.
+    setup: values of the registers that a driver must set after a reset.
+    config_match: the bits of CONFIG that hardware and command stream must have in common.
     """
 
     name: str
     by_code: Mapping[int, Command]
+    generation: Generation = Generation.FIRST
     dma_queue: int = 1
     kernel_queue: int = 2
     peripheral_id: int = 0
     has_fast_scratch: bool = False
     default_system: str = ""
     address_bits: int = 32
-    axi_reads: int = 32
-    axi_writes: int = 16
+    pmu_window: int = 0
+    own_fault: int = 0
+    setup: tuple[RegisterSetup, ...] = ()
+    config_match: int = 0
 
     @classmethod
     def of(cls, name: str, words: Iterable[Row], payloads: Iterable[Row], **facts: Any) -> Product:
@@ -173,9 +196,18 @@ class ElementwiseMode(Enum):
 
 
 class RoundMode(IntEnum):
+    """How a scaled value is rounded (scaling.py). The first three have U55's numbers.
+
+    DOUBLE: twice, half away from zero, as TFLite does. TRUNCATE: towards zero. NATURAL: half up.
+    DOUBLE_UP: twice, half up. SYMMETRIC: half away from zero. DOWN: towards the lower integer.
+    """
+
     DOUBLE = 0
     TRUNCATE = 1
     NATURAL = 2
+    DOUBLE_UP = 3
+    SYMMETRIC = 4
+    DOWN = 5
 
 
 class ScaleMode(IntEnum):

@@ -10,18 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pilotlight.npu.stream.feature_map import BRICK_CHANNELS, Box, FeatureMap, Shape
-from pilotlight.npu.stream.isa import ClipRange, ElementwiseMode, PoolingMode, RoundMode, ScaleMode, Upscale
+from pilotlight.npu.stream.isa import ElementwiseMode, PoolingMode, RoundMode, ScaleMode, Upscale
 from pilotlight.npu.stream.kernel import Kernel
 
-# The NPU's internal memory. Other regions have the numbers 0 to 7.
+# Memories that are not regions, which have the numbers 0 to 7: the NPU's internal memory, and from
+# CHAINS on the buffers that pass a feature map from one operation to a later one inside the NPU.
 INTERNAL = 8
-TABLE_SLOT_BYTES = 256
+CHAINS = 16
 
-_FIRST_TABLE = 16
 _WIDE_TABLE_BYTES = 2048
 _NARROW_TABLE_ENTRIES = 256
-_FORCED_TO_8_BIT = (ClipRange.FORCE_UINT8, ClipRange.FORCE_INT8)
 
 
 class Kind(Enum):
@@ -31,6 +33,7 @@ class Kind(Enum):
     DEPTHWISE = "DEPTHWISE"
     POOL = "POOL"
     ELEMENTWISE = "ELEMENTWISE"
+    RESIZE = "RESIZE"
     COPY = "DMA_START"
 
 
@@ -45,15 +48,47 @@ class Range:
 
 @dataclass(frozen=True)
 class Operand:
-    """A feature map of an operation. shape: height, width, channels, as stored."""
+    """A feature map of an operation.
+
+    shape: height, width and channels as the operation uses them.
+    order: the axes of `shape` in the order of the stored map.
+    flipped: the axis of the stored map whose elements are stored in reverse, None for none.
+    """
 
     shape: Shape
     map: FeatureMap
+    order: tuple[int, int, int] = (0, 1, 2)
+    flipped: int | None = None
+
+    @property
+    def stored_shape(self) -> Shape:
+        height, width, depth = (self.shape[axis] for axis in self.order)
+        return height, width, depth
+
+    @property
+    def is_reordered(self) -> bool:
+        return self.order != (0, 1, 2) or self.flipped is not None
+
+    @property
+    def is_chained(self) -> bool:
+        return self.map.region >= CHAINS
+
+    def offsets(self, box: Box) -> NDArray[np.int64]:
+        """Return the offsets of all bytes of a box of the operation's axes.
+
+        The order is that of the stored elements, tile by tile.
+        """
+        spans = [box.spans[axis] for axis in self.order]
+        if self.flipped is not None:
+            size = self.stored_shape[self.flipped]
+            start, end = spans[self.flipped]
+            spans[self.flipped] = (size - end, size - start)
+        return self.map.offsets(Box(*spans[0], *spans[1], *spans[2]))
 
     @property
     def extent(self) -> Range:
         """The bytes from the first to the last one, for a map with a single tile."""
-        height, width, depth = self.shape
+        height, width, depth = self.stored_shape
         item = self.map.dtype.itemsize
         columns = (height - 1) * self.map.stride_y + (width - 1) * self.map.stride_x
         if self.map.bricks:
@@ -81,7 +116,10 @@ class Operand:
 
 @dataclass(frozen=True)
 class OperandScales:
-    """How ADD and SUB scale their operands. If the operands are swapped, the first one is IFM2."""
+    """How ADD and SUB of U55 and U65 scale their operands.
+
+    If the operands are swapped, the first one is IFM2.
+    """
 
     mode: ScaleMode
     rounding: RoundMode
@@ -91,49 +129,151 @@ class OperandScales:
 
 
 @dataclass(frozen=True)
+class Factor:
+    """A multiplication by multiplier / 2**shift. double_bits: see scaling.py."""
+
+    multiplier: int = 1
+    shift: int = 0
+    rounding: RoundMode = RoundMode.DOUBLE
+    double_bits: int = 0
+
+    @property
+    def is_one(self) -> bool:
+        return self.multiplier == 1 and self.shift == 0
+
+
+@dataclass(frozen=True)
+class OperandFactors:
+    """How U85 scales the operands of an elementwise operation: IFM and IFM2."""
+
+    ifm: Factor
+    ifm2: Factor
+
+
+@dataclass(frozen=True)
 class Table:
     """An activation table.
 
-    slot: its place, in units of TABLE_SLOT_BYTES.
+    start: byte offset in the memory for tables.
     wide: indexed by 16 bits, with interpolation; otherwise by 8 bits.
+    signed: whether the index is signed.
     """
 
-    slot: int
+    start: int
     wide: bool
+    signed: bool
     result_bytes: int
 
     @property
     def size_bytes(self) -> int:
         return _WIDE_TABLE_BYTES if self.wide else _NARROW_TABLE_ENTRIES * self.result_bytes
 
+    @property
+    def index_limits(self) -> tuple[int, int]:
+        return limits_of(16 if self.wide else 8, self.signed)
+
 
 @dataclass(frozen=True)
-class Activation:
-    """The activation registers. clip_range and function may have illegal values.
+class CopyEnd:
+    """One end of a copy of `rows` x `planes` pieces.
 
-    low, high: clip limits as 16 stored bits. Output and clip_range tell whether they are signed.
+    piece: the first piece. row_stride, plane_stride: bytes between the starts of pieces.
     """
 
-    function: int
-    clip_range: int
-    low: int
-    high: int
+    piece: Range
+    row_stride: int = 0
+    plane_stride: int = 0
 
-    @property
-    def is_table(self) -> bool:
-        return self.function >= _FIRST_TABLE
 
-    def limits(self, signed: bool) -> tuple[int, int]:
-        return number(self.low, signed), number(self.high, signed)
+@dataclass(frozen=True)
+class CopyIndex:
+    """A list of 32-bit numbers that replace the number of the row at one end of a copy.
+
+    of_source: whether it is the source's row (a gather) or the destination's (a scatter).
+    first: the first number's place. plane_gap: additional bytes after the numbers of a plane.
+    largest: the largest number that may occur.
+    """
+
+    of_source: bool
+    first: Range
+    plane_gap: int
+    largest: int
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A DMA. stride_modes: of source and destination; 0 for adjacent bytes."""
+    """A DMA. index: None if the rows follow each other."""
 
-    source: Range
-    destination: Range
-    stride_modes: tuple[int, int]
+    source: CopyEnd
+    destination: CopyEnd
+    rows: int = 1
+    planes: int = 1
+    index: CopyIndex | None = None
+
+    @property
+    def total_bytes(self) -> int:
+        return self.rows * self.planes * self.source.piece.size
+
+    @property
+    def ends(self) -> tuple[CopyEnd, CopyEnd]:
+        return self.source, self.destination
+
+    @property
+    def index_offsets(self) -> NDArray[np.int64]:
+        """The offsets of the bytes of the list of rows."""
+        assert self.index is not None
+        plane_stride = self.rows * self.index.first.size + self.index.plane_gap
+        planes = np.arange(self.planes)[:, None] * plane_stride
+        found: NDArray[np.int64] = self.index.first.start + planes + np.arange(self.rows * self.index.first.size)
+        return found.reshape(-1)
+
+    def offsets(self, end: CopyEnd) -> NDArray[np.int64]:
+        """Return the offsets of the bytes at one end, in the order in which they are copied.
+
+        Of an end with an index, these are all bytes that any list can select.
+        """
+        indexed = self.index is not None and (end is self.source) == self.index.of_source
+        rows = self.index.largest + 1 if self.index is not None and indexed else self.rows
+        planes = np.arange(self.planes)[:, None, None] * end.plane_stride
+        found: NDArray[np.int64] = (
+            end.piece.start + planes + np.arange(rows)[:, None] * end.row_stride + np.arange(end.piece.size)
+        )
+        return found.reshape(-1)
+
+
+@dataclass(frozen=True)
+class ResizeAxis:
+    """One axis of a resize. Output position p is at (p * numerator + offset) / denominator."""
+
+    numerator: int
+    denominator: int
+    offset: int
+
+    def position(self, output: int) -> tuple[int, int]:
+        """Return the input position of an output: whole elements, and a rest in 1/denominator."""
+        return divmod(output * self.numerator + self.offset, self.denominator)
+
+    def inputs(self, start: int, end: int, size: int) -> tuple[int, int]:
+        """Return the range of the `size` inputs that outputs `start` to `end` depend on."""
+        first, last = self.position(start)[0], self.position(end - 1)[0] + 1
+        return max(0, min(first, size - 1)), max(0, min(last, size - 1)) + 1
+
+
+@dataclass(frozen=True)
+class Resize:
+    """The positions of a resize. bilinear: otherwise the nearest element."""
+
+    rows: ResizeAxis
+    columns: ResizeAxis
+    bilinear: bool
+
+
+class SecondInput(Enum):
+    """What IFM2 is for."""
+
+    OPERAND = "operand"
+    WEIGHTS = "weights"
+    ACCUMULATORS = "accumulators"
 
 
 @dataclass(frozen=True)
@@ -141,16 +281,25 @@ class Operation:
     """A command that computes, with `ifm` and `ofm`, or that copies, with `copy`.
 
     at: word index of the command.
-    ifm, ifm2, ofm: with region_base 0. ifm2 is None if there is one operand or a `constant`.
+    ifm, ifm2, ofm: with region_base 0. ifm2 is None if there is one operand or a `constant`. An
+        elementwise operand has size 1 on an axis on which it is repeated.
+    second: what IFM2 is for.
     constant: the second operand of an elementwise operation minus its zero point.
-    swapped: whether IFM2 is the first operand.
-    kernel: None for elementwise operations and REDUCE_SUM.
+    swapped: whether the second operand stands first, as the minuend of a subtraction.
+    kernel: None for elementwise operations, REDUCE_SUM and RESIZE.
     upscale: how the IFM is enlarged before the kernel uses it.
     weights, scales: streams, one per core. A core without channels does not read its stream.
-    scale: multiplier and shift of all channels; None if each channel has its own, in `scales`.
-    rounding: of the output.
+    fast_weights, sparse_weights: U85's second coding, and its order for 2:4 sparse weights.
+    scale: of all channels; None if each channel has its own in `scales`, with the rounding of
+        `rounding`.
+    limits: the lowest and highest value after the zero point; None without a clip.
+    wraps: whether values that the output type cannot hold lose their upper bits.
     block: height, width and channels of the output block that hardware computes at a time.
-    accumulator_bits: 32 or 40; 16 stands for the floating point format.
+    microblock: height, width and channels of output that hardware computes in one step.
+    accumulator_bits: 32, 40 or 48; 16 stands for the floating point format.
+    continues: whether the accumulators start with those that the previous operation kept.
+    keeps: whether the accumulators are kept for the next operation, instead of an output.
+    divides: whether an average divides by the number of positions itself.
     blockdep: number of blocks of the previous operation that may be unfinished at the start.
     """
 
@@ -159,19 +308,29 @@ class Operation:
     mode: PoolingMode | ElementwiseMode | None = None
     ifm: Operand | None = None
     ifm2: Operand | None = None
+    second: SecondInput = SecondInput.OPERAND
     ofm: Operand | None = None
     constant: int | None = None
     swapped: bool = False
     kernel: Kernel | None = None
+    resize: Resize | None = None
     upscale: Upscale = Upscale.NONE
     weights: tuple[Range, ...] = ()
     scales: tuple[Range, ...] = ()
-    scale: tuple[int, int] | None = (1, 0)
-    operand_scales: OperandScales | None = None
-    rounding: RoundMode = RoundMode.DOUBLE
-    activation: Activation = Activation(0, 0, 0, 0)
+    fast_weights: bool = False
+    sparse_weights: bool = False
+    scale: Factor | None = Factor()
+    operand_scales: OperandScales | OperandFactors | None = None
+    rounding: Factor = Factor()
+    limits: tuple[int, int] | None = None
+    wraps: bool = False
+    table: Table | None = None
     block: Shape = (1, 1, 1)
+    microblock: Shape = (1, 1, 1)
     accumulator_bits: int = 32
+    continues: bool = False
+    keeps: bool = False
+    divides: bool = False
     blockdep: int = 0
     copy: Copy | None = None
 
@@ -193,7 +352,8 @@ class Operation:
     def constants(self) -> tuple[Range, ...]:
         """Weights and scales, or the source of a copy."""
         if self.copy is not None:
-            return () if self.copy.source.region == INTERNAL else (self.copy.source,)
+            source = self.copy.source.piece
+            return () if source.region == INTERNAL else (source,)
         return tuple(stream for stream in (*self.weights, *self.scales) if stream.size)
 
     @property
@@ -207,15 +367,6 @@ class Operation:
         assert self.kernel is not None and self.ofm is not None
         return self.kernel.input_size(*self.ofm.shape[:2])
 
-    @property
-    def table(self) -> Table | None:
-        if not self.activation.is_table:
-            return None
-        assert self.ofm is not None
-        item = self.ofm.map.dtype.itemsize
-        narrow = item == 1 or self.activation.clip_range in _FORCED_TO_8_BIT
-        return Table(self.activation.function - _FIRST_TABLE, not narrow, item)
-
     def input_boxes(self, box: Box, first: int, last: int) -> tuple[tuple[Operand, Box], ...]:
         """Return the boxes of the stored inputs that a box of the output depends on.
 
@@ -227,13 +378,23 @@ class Operation:
             height, width = self.upscaled_size
             rows = _stored(self.kernel.input_rows(*rows, height), self.upscale)
             columns = _stored(self.kernel.input_columns(*columns, width), self.upscale)
+        elif self.resize is not None:
+            height, width, _ = self.ifm.shape
+            rows = self.resize.rows.inputs(*rows, height)
+            columns = self.resize.columns.inputs(*columns, width)
         found = [(self.ifm, Box(*rows, *columns, first, last))]
         if self.ifm2 is not None:
-            # IFM2 has size 1 in a broadcast dimension.
-            spans = zip(self.ifm2.shape, (rows, columns, (first, last)), strict=True)
-            ranges = [(0, 1) if size == 1 else span for size, span in spans]
-            found.append((self.ifm2, Box(*ranges[0], *ranges[1], *ranges[2])))
-        return tuple(found)
+            whole = Box(*rows, *columns, first, last) if self.second is SecondInput.OPERAND else box
+            if self.second is SecondInput.WEIGHTS:
+                whole = Box(0, 1, box.first, box.last, first, last)
+            found.append((self.ifm2, whole))
+        return tuple((operand, _repeated(operand.shape, part)) for operand, part in found)
+
+
+def _repeated(shape: Shape, box: Box) -> Box:
+    """Return the stored part of a box: an axis of size 1 has one element for all positions."""
+    spans = [(0, 1) if size == 1 and span != (0, 0) else span for size, span in zip(shape, box.spans, strict=True)]
+    return Box(*spans[0], *spans[1], *spans[2])
 
 
 def _stored(span: tuple[int, int], upscale: Upscale) -> tuple[int, int]:
@@ -243,3 +404,8 @@ def _stored(span: tuple[int, int], upscale: Upscale) -> tuple[int, int]:
 def number(stored: int, signed: bool) -> int:
     """Return the value of a 16-bit register."""
     return stored - (1 << 16) if signed and stored & 1 << 15 else stored
+
+
+def limits_of(bits: int, signed: bool) -> tuple[int, int]:
+    """Return the lowest and the highest integer of `bits` bits."""
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
