@@ -13,7 +13,8 @@ from pilotlight.errors import NotProved
 from pilotlight.npu.stream.configurations import CONFIGURATIONS
 from pilotlight.proof.image_facts import embedded_model, has_backend, npu_memory, registered_operators
 from pilotlight.pte import Method, read_program
-from pilotlight.pte.ethos_u import BACKEND, parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import BACKEND, parse_blob
 
 METHOD = "forward"
 
