@@ -23,7 +23,8 @@ from pilotlight.npu.stream.command_state import CommandState, steps_of
 from pilotlight.npu.stream.isa import Instruction
 from pilotlight.npu.stream.products import U85
 from pilotlight.npu.stream.u85 import ofm_microblock_depth
-from pilotlight.pte.ethos_u import parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import parse_blob
 
 # Vela's archive loses the zeros at the end of the weights.
 _LOST_ZEROS = 4096
