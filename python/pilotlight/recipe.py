@@ -169,7 +169,7 @@ class Recipe:
 
     def __str__(self) -> str:
         """Return the shortest text that `parse` turns into this recipe."""
-        settings, presets = list(self.settings), []
+        settings, presets = list(self.exceptions), []
         while settings and (preset := _preset_of(settings[0])):
             presets.append(f"+{preset}")
             del settings[0]

@@ -60,7 +60,8 @@ class CompiledModel:
 def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) -> CompiledModel:
     """Load, capture, quantise and compile the model in `file`. Vela's files go below `work`.
 
-    Raises ConfigError for a wrong NPU, option or recipe, ModelError for a model that cannot be compiled.
+    Raises ConfigError for a wrong NPU, option or recipe, ModelError for a model that cannot be
+    compiled.
     """
     with steps.step("model"):
         spec = load_model(file)

@@ -188,7 +188,7 @@ class _Forced(torch.fx.Interpreter):  # type: ignore[misc]
         return torch.from_numpy(np.ascontiguousarray(got.astype(expected.dtype)))
 
     def _allowed(self, result: Compared, value: Any) -> Allowed | None:
-        """Return the permitted difference of each element, None if the bound is the same for all."""
+        """Return the permitted difference of each element, None if it is the same for all."""
         if result.bound == 0:
             return None
         counterpart = result.counterpart

@@ -52,7 +52,8 @@ def allowed_steps(
     exact = _computed(island, values, run)
     slack = sum((_moved(island, node, exact, values, run) for node in inputs), torch.zeros_like(exact))
     steps = np.ceil(slack.double().numpy() / float(quantiser.args[1]) - 1e-6)
-    return _ROUNDED + np.minimum(np.nan_to_num(steps, nan=0.0, posinf=1e9), 1e9).astype(np.int64)
+    allowed: Allowed = _ROUNDED + np.minimum(np.nan_to_num(steps, nan=0.0, posinf=1e9), 1e9).astype(np.int64)
+    return allowed
 
 
 def _table(quantiser: Any, operator: Any, source: Any, values: Mapping[Any, Any], run: Callable[..., Any]) -> Allowed:
@@ -84,7 +85,7 @@ def _computed(island: tuple[Any, ...], values: Mapping[Any, Any], run: Callable[
 
 
 def _moved(island: tuple[Any, ...], source: Any, exact: Any, values: Mapping[Any, Any], run: Callable[..., Any]) -> Any:
-    """Return how far the result moves if an input is half a step of its scale larger, or smaller."""
+    """Return how far the result moves if an input is half a step larger, or smaller."""
     half = 0.5 * float(source.args[1])
     found = torch.zeros_like(exact)
     for offset in (half, -half):

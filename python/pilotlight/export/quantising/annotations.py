@@ -19,6 +19,7 @@ import torch
 from executorch.backends.arm.quantizer import get_symmetric_quantization_config
 from executorch.backends.arm.quantizer.quantization_config import TOSAQuantizationConfig
 from executorch.backends.cortex_m.quantizer.node_finders import NodeFinder
+from torch._ops import OpOverload
 from torchao.quantization.pt2e import HistogramObserver, MinMaxObserver
 from torchao.quantization.pt2e.quantizer import QuantizationSpec
 
@@ -105,7 +106,7 @@ class Choices:
         facts = None if number is None else self._facts.get(number)
         if facts is None:
             return self.default
-        return self._chosen(lambda setting: _applies(setting.where, facts, short_name(str(node.target))))
+        return self._chosen(lambda setting: _applies(setting.where, facts, operator_name(node)))
 
     def in_float(self) -> dict[int, str]:
         """Return number -> reason, for the operators that the recipe leaves in float."""
@@ -228,7 +229,7 @@ def _facts(graph: Any, operators: UserOperators) -> Iterator[tuple[int, _Facts]]
             continue
         calls = list((node.meta.get("nn_module_stack") or {}).values())
         types = [kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}" for _, kind in calls]
-        name = operators[number].name if number in operators else short_name(str(node.target))
+        name = without_overload(operators[number].name) if number in operators else operator_name(node)
         yield (
             number,
             _Facts(
@@ -238,6 +239,22 @@ def _facts(graph: Any, operators: UserOperators) -> Iterator[tuple[int, _Facts]]
                 is_residual=name in _SUMS and _is_residual(node, origins),
             ),
         )
+
+
+def operator_name(node: Any) -> str:
+    """Return the name of a call's operator without its overload: "softmax" for aten.softmax.int."""
+    is_operator = isinstance(node.target, OpOverload)
+    return without_overload(short_name(str(node.target))) if is_operator else str(getattr(node.target, "__name__", ""))
+
+
+def without_overload(name: str) -> str:
+    """Return the name of PyTorch's operator; the name of another library's operator unchanged.
+
+    >>> without_overload("softmax.int"), without_overload("zoo.mystery")
+    ('softmax', 'zoo.mystery')
+    """
+    first = name.partition(".")[0]
+    return first if hasattr(torch.ops.aten, first) else name
 
 
 def _origins(graph: Any) -> dict[Any, frozenset[Any]]:

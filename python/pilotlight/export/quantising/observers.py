@@ -24,6 +24,11 @@ _SMALLEST_SHARE = 0.3
 class _DistributionObserver(UniformQuantizationObserverBase):  # type: ignore[misc]
     """Counts values. lowest, highest: the exact extremes of all samples, each of shape []."""
 
+    bins: torch.Tensor
+    counts: torch.Tensor
+    lowest: torch.Tensor
+    highest: torch.Tensor
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.register_buffer("bins", torch.empty(0, dtype=torch.int32))
