@@ -20,7 +20,7 @@ from executorch.backends.arm.quantizer import get_symmetric_quantization_config
 from executorch.backends.arm.quantizer.quantization_config import TOSAQuantizationConfig
 from executorch.backends.cortex_m.quantizer.node_finders import NodeFinder
 from torch._ops import OpOverload
-from torchao.quantization.pt2e import HistogramObserver, MinMaxObserver
+from torchao.quantization.pt2e import FusedMovingAvgObsFakeQuantize, HistogramObserver, MinMaxObserver
 from torchao.quantization.pt2e.quantizer import QuantizationSpec
 
 from pilotlight.errors import ConfigError
@@ -170,7 +170,17 @@ class Chosen(NodeFinder):  # type: ignore[misc]
         return f"nodes that the recipe sets to {self._choice.precision}, {self._choice.observer}"
 
 
-def configuration(choice: Choice, recipe: Recipe) -> TOSAQuantizationConfig:
+def recipe_configuration(recipe: Recipe, *, is_qat: bool = False) -> TOSAQuantizationConfig:
+    """Return upstream's configuration for a recipe without settings, for training scripts.
+
+    is_qat: for `prepare_qat_pt2e`. Training has observers of its own, and ignores the recipe's.
+    """
+    if recipe.exceptions:
+        raise ConfigError(f"recipe '{recipe}': a configuration has no settings", hint=f"{recipe.precision} alone")
+    return configuration(Choice(recipe.precision, recipe.observer), recipe, is_qat=is_qat)
+
+
+def configuration(choice: Choice, recipe: Recipe, *, is_qat: bool = False) -> TOSAQuantizationConfig:
     """Return upstream's configuration for a choice.
 
     With the default recipe it is equal to upstream's own default.
@@ -183,6 +193,7 @@ def configuration(choice: Choice, recipe: Recipe) -> TOSAQuantizationConfig:
         weight_qmin=-largest,
         weight_qmax=largest,
         eps=recipe.epsilon or DEFAULT_EPSILON[8],
+        is_qat=is_qat,
     )
     arguments = {"eps": epsilon} | ({"percentile": recipe.percentile} if choice.observer == "percentile" else {})
     values = QuantizationSpec(
@@ -192,7 +203,11 @@ def configuration(choice: Choice, recipe: Recipe) -> TOSAQuantizationConfig:
         quant_max=32767 if bits == 16 else 127,
         qscheme=torch.per_tensor_symmetric if bits == 16 else torch.per_tensor_affine,
         is_dynamic=False,
-        observer_or_fake_quant_ctr=_OBSERVERS[choice.observer].with_args(**arguments),
+        observer_or_fake_quant_ctr=(
+            FusedMovingAvgObsFakeQuantize.with_args(eps=epsilon)
+            if is_qat
+            else _OBSERVERS[choice.observer].with_args(**arguments)
+        ),
     )
     return TOSAQuantizationConfig(values, values, base.weight, base.bias, f"{choice.precision}, {choice.observer}")
 
