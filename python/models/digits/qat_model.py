@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from model import digits
 
 from pilotlight.model_spec import ModelSpec

@@ -64,7 +64,8 @@ def _table(quantiser: Any, operator: Any, source: Any, values: Mapping[Any, Any]
     def steps_at(codes: NDArray[np.int64]) -> NDArray[np.float64]:
         real = torch.from_numpy((codes.astype(np.float64) - zero_point) * scale).float()
         result = run(operator, lambda node: real if node is source else values[node]).double().numpy()
-        found: NDArray[np.float64] = np.clip(np.nan_to_num(result) / result_scale + result_zero_point, least, most)
+        finite = np.nan_to_num(result, posinf=1e30, neginf=-1e30)
+        found: NDArray[np.float64] = np.clip(finite / result_scale + result_zero_point, least, most)
         return found
 
     ends = steps_at(np.arange(_LOWEST, _HIGHEST + 2, _SEGMENT, dtype=np.int64)).round()

@@ -55,7 +55,10 @@ class _DistributionObserver(UniformQuantizationObserverBase):  # type: ignore[mi
         values[(self.bins << _LOST_BITS) & 0x7FFFFFFF == 0] = 0.0
         values = values.clamp(float(self.lowest), float(self.highest))
         order = values.argsort()
-        return values[order], self.counts[order].double()
+        values = values[order]
+        # The outermost bins are known exactly.
+        values[0], values[-1] = self.lowest.double(), self.highest.double()
+        return values, self.counts[order].double()
 
     def range(self) -> tuple[Any, Any]:
         """Return the lowest and the highest value that the scale must reach."""
