@@ -145,7 +145,7 @@ def lower(
     compiled: CompiledDelegates | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Lowered:
-    """Partition, compile with Vela, and make inputs and outputs int8 unless `float_io`.
+    """Partition, compile with Vela, and make inputs and outputs integers unless `float_io`.
 
     program: the quantised ExportedProgram; it is not changed.
     kept: number -> reason, for operators that stay on the CPU whatever the partitioner decides.

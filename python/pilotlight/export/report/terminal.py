@@ -90,7 +90,7 @@ def _reasons(operators: list[OperatorReport]) -> list[Text]:
     texts = [Text(f"    {', '.join(dict.fromkeys(names))}: {reason}") for reason, names in why.items()]
     conversions = len(operators) - sum(map(len, why.values()))
     if conversions:
-        texts.append(Text(f"    and {conversions} conversion{'s' * (conversions != 1)} between int8 and float"))
+        texts.append(Text(f"    and {conversions} conversion{'s' * (conversions != 1)} between integers and float"))
     return texts
 
 

@@ -36,4 +36,5 @@ REPORT = ExportReport(
     warnings=("low",),
     weak=("always the same",),
     depends_on=("/models/*.pt",),
+    recipe="int8:gelu=a16w8",
 )

@@ -21,6 +21,7 @@ on the CPU:
     relu: not there
 Vela's estimate  12 cycles (10 of computing), 0.000 ms at 500 MHz, 9 MACs, scratch 32 bytes
   SRAM           1 bytes used; 2 read, 3 written per inference; 4.00 GB/s at most
+quantised        int8:gelu=a16w8
 sizes            .pte 100, weights 16, commands 4 bytes
 y                against FP32: SQNR 30.5 dB, max error 0.2 (quantised PyTorch: no error, 0.1)
                  golden differs from quantised PyTorch by rounding in 1 of 8 values, at most by 1
@@ -54,6 +55,10 @@ def test_what_there_is_nothing_to_say_of_is_left_out() -> None:
     differs = next(at for at, line in enumerate(kept) if "by rounding" in line)
     equals = " " * 17 + "golden equals quantised PyTorch in all 8 values"
     assert said == [*kept[:differs], equals, *kept[differs + 2 :]]
+
+
+def test_a_model_that_came_quantised_has_no_recipe() -> None:
+    assert "quantised        by the model itself" in _text(replace(REPORT, recipe=""))
 
 
 def test_operators_that_all_agree_and_several_delegates() -> None:
