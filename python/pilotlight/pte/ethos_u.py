@@ -5,14 +5,15 @@ A blob is a list of blocks, little endian. Each block has a 32-byte header and i
 16 bytes. The header holds the name (padded with NUL to 16 bytes), a u32 length, a u8 flag and 11
 reserved bytes. If the flag is 1, the data are the key of named data outside the blob.
 
-The block `cmd_data` is the payload of Arm's driver ("COP1"): a list of actions. One of the actions
-is the command stream.
+The block `cmd_data` is the payload of Arm's driver. In the format COP1, it is a list of actions.
+One of the actions is the command stream. In the format COP2, it is a header, one entry, facts about
+the stream, and the stream.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pilotlight.errors import BadProgram
@@ -27,8 +28,10 @@ _REGIONS = 8
 
 # Region of the scratch area, where the NPU reads inputs and writes outputs.
 SCRATCH_REGION = 1
+# Regions of inputs and outputs if Vela was told to separate them.
+INPUT_REGION, OUTPUT_REGION = 3, 4
 
-_COP1 = 0x31504F43
+_COP1, _COP2 = 0x31504F43, 0x32504F43
 _OPTIMIZER_CONFIG, _COMMAND_STREAM, _NOP = 1, 2, 5
 
 
@@ -64,6 +67,11 @@ class EthosUBlob:
     scratch_size_bytes: int
     inputs: tuple[IoTensor, ...]
     outputs: tuple[IoTensor, ...]
+
+    def io_bytes(self, region: int) -> int:
+        """Return the size of the region of inputs or outputs, which ends with its last tensor."""
+        tensors = (*self.inputs, *self.outputs)
+        return max((tensor.offset + tensor.size_bytes for tensor in tensors if tensor.region == region), default=0)
 
 
 @dataclass(frozen=True)
@@ -164,13 +172,15 @@ def _tensors(side: str, data: bytes, region_sizes: Mapping[int, int]) -> tuple[I
 
 
 def parse_payload(commands: bytes) -> Payload:
-    """Parse a COP1 payload. Raises BadProgram unless the payload has one stream and its
+    """Parse a payload of either format. Raises BadProgram unless the payload has one stream and its
     configuration."""
     if len(commands) % 4 != 0 or len(commands) < 4:
         raise BadProgram(f"driver payload: {len(commands)} bytes is not a whole number of words")
     words = struct.unpack(f"<{len(commands) // 4}I", commands)
+    if words[0] == _COP2:
+        return _parse_cop2(commands, words)
     if words[0] != _COP1:
-        raise BadProgram(f"driver payload: starts with {words[0]:#010x} instead of COP1")
+        raise BadProgram(f"driver payload: starts with {words[0]:#010x} instead of COP1 or COP2")
     config: tuple[int, int] | None = None
     stream: bytes | None = None
     stream_at = 0
@@ -197,3 +207,23 @@ def parse_payload(commands: bytes) -> Payload:
     if config is None or stream is None:
         raise BadProgram(f"driver payload: no {'configuration' if config is None else 'command stream'}")
     return Payload(*config, stream, stream_at)
+
+
+# COP2: words with one legal value. They are the version, the upper half of the size, the type of
+# the entry, and kind, version and size of the facts about the stream.
+_COP2_WORDS = {1: 1, 3: 0, 4: 1, 7: 0x4D55_4556, 8: 1, 9: 20}
+_FACTS_AT, _FACTS_BYTES = 28, 32
+
+
+def _parse_cop2(commands: bytes, words: Sequence[int]) -> Payload:
+    if len(commands) <= _FACTS_AT + _FACTS_BYTES:
+        raise BadProgram(f"driver payload: {len(commands)} bytes are too few for COP2")
+    for word, value in _COP2_WORDS.items():
+        if words[word] != value:
+            raise BadProgram(f"driver payload: word {word} is {words[word]:#x} instead of {value:#x}")
+    if words[2] != len(commands) - 16 or words[5] != len(commands) - 24:
+        raise BadProgram("driver payload: it does not have the size that its header states")
+    stream_at = _FACTS_AT + words[6]
+    if words[6] < _FACTS_BYTES or stream_at >= len(commands) or stream_at % _ALIGN_BYTES:
+        raise BadProgram(f"driver payload: a stream at byte {stream_at} of {len(commands)}")
+    return Payload(words[10], words[11], commands[stream_at:], stream_at)
