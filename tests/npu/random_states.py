@@ -168,6 +168,9 @@ def _working_second(chance: random.Random) -> State:
         settings |= {setting + 0xB: rows - 1, setting + 0xC: rows - 1}
         longs |= {group: 16 * chance.randint(0, 12), group + 1: 0, group + 2: 0, group + 3: 0}
         longs |= {group + 4: channels << bits, group + 5: channels * columns << bits, group + 6: 16 * columns << bits}
+        if chance.random() < 0.2:  # NHCWB16
+            settings[setting + (4 if group == 0x10 else 5)] |= 1 << 6
+            longs |= {group + 4: 16 << bits, group + 5: 16 * columns * -(-channels // 16) << bits}
     longs |= {0x022: 1024, 0x023: 10 * shape[2], 0x020: 0, 0x021: 16 * chance.randint(1, 8)}
     for decoder in range(3):  # An idle decoder's registers may be left from another program.
         longs |= {0x090 + 2 * decoder: chance.choice((512, 768, 4080)), 0x091 + 2 * decoder: chance.choice((0, 16, 48))}
@@ -199,18 +202,14 @@ def _copy_settings(chance: random.Random) -> dict[int, int]:
 
 
 def _copy_longs(chance: random.Random) -> dict[int, int]:
+    """Return addresses and distances of a copy, many of them near the end of their region."""
     size = chance.choice((1, 4, 16, 20))
     sign = chance.choice((1, 1, 1, -1))
+    near_end = {region: end - chance.choice((4, 20, 64, 100, 200, 500)) for region, end in REGION_BYTES.items()}
     return {
-        **{
-            0x030: 2048,
-            0x031: 512,
-            0x032: size,
-            0x037: 4096,
-            0x038: chance.randint(0, 9),
-            0x039: chance.choice((0, 8, -4)),
-        },
+        **{0x030: chance.choice((2048, near_end[1])), 0x031: chance.choice((512, near_end[2])), 0x032: size},
         **{0x033: sign * size, 0x034: sign * size * 8, 0x035: size, 0x036: chance.choice((-1, 1)) * size * 5},
+        **{0x037: chance.choice((4096, near_end[1])), 0x038: chance.randint(0, 9), 0x039: chance.choice((0, 8, -4))},
     }
 
 
