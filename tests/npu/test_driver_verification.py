@@ -25,7 +25,8 @@ from vela_compiler import Refused, compile_tosa
 
 from pilotlight.npu.stream.configurations import Configuration, configuration
 from pilotlight.npu.stream.faults import Channel
-from pilotlight.pte.ethos_u import EthosUBlob, parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import EthosUBlob, parse_blob
 
 # In the last case, one channel runs on two cores: the second core has no weights, and the stream
 # does not mention them.

@@ -27,7 +27,8 @@ from pilotlight.npu.stream.memory import MappedMemory
 from pilotlight.npu.stream.operation_decoder import operations_of
 from pilotlight.npu.stream.products import PRODUCTS, U65
 from pilotlight.paths import ROOT
-from pilotlight.pte.ethos_u import parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import parse_blob
 
 U75 = U65.derived(
     "U75",

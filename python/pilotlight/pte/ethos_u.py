@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads an Ethos-U delegate's blob from ExecuTorch's Arm backend, and the driver payload in it.
+"""Reads an Ethos-U delegate's blob from ExecuTorch's Arm backend.
 
 A blob is a list of blocks, little endian. Each block has a 32-byte header and its data, padded to
 16 bytes. The header holds the name (padded with NUL to 16 bytes), a u32 length, a u8 flag and 11
 reserved bytes. If the flag is 1, the data are the key of named data outside the blob.
 
-The block `cmd_data` is the payload of Arm's driver. In the format COP1, it is a list of actions.
-One of the actions is the command stream. In the format COP2, it is a header, one entry, facts about
-the stream, and the stream.
+The block `cmd_data` is the payload of Arm's driver (driver_payload.py).
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pilotlight.errors import BadProgram
@@ -30,9 +28,6 @@ _REGIONS = 8
 SCRATCH_REGION = 1
 # Regions of inputs and outputs if Vela was told to separate them.
 INPUT_REGION, OUTPUT_REGION = 3, 4
-
-_COP1, _COP2 = 0x31504F43, 0x32504F43
-_OPTIMIZER_CONFIG, _COMMAND_STREAM, _NOP = 1, 2, 5
 
 
 @dataclass(frozen=True)
@@ -72,20 +67,6 @@ class EthosUBlob:
         """Return the size of the region of inputs or outputs, which ends with its last tensor."""
         tensors = (*self.inputs, *self.outputs)
         return max((tensor.offset + tensor.size_bytes for tensor in tensors if tensor.region == region), default=0)
-
-
-@dataclass(frozen=True)
-class Payload:
-    """A driver payload.
-
-    config, id: the CONFIG and ID register values of the NPU that the stream was compiled for.
-    stream_at: offset of the stream in the payload, in bytes.
-    """
-
-    config: int
-    id: int
-    stream: bytes
-    stream_at: int
 
 
 def parse_blob(blob: bytes, named_data: Mapping[str, bytes] | None = None) -> EthosUBlob:
@@ -169,61 +150,3 @@ def _tensors(side: str, data: bytes, region_sizes: Mapping[int, int]) -> tuple[I
             )
         tensors.append(tensor)
     return tuple(tensors)
-
-
-def parse_payload(commands: bytes) -> Payload:
-    """Parse a payload of either format. Raises BadProgram unless the payload has one stream and its
-    configuration."""
-    if len(commands) % 4 != 0 or len(commands) < 4:
-        raise BadProgram(f"driver payload: {len(commands)} bytes is not a whole number of words")
-    words = struct.unpack(f"<{len(commands) // 4}I", commands)
-    if words[0] == _COP2:
-        return _parse_cop2(commands, words)
-    if words[0] != _COP1:
-        raise BadProgram(f"driver payload: starts with {words[0]:#010x} instead of COP1 or COP2")
-    config: tuple[int, int] | None = None
-    stream: bytes | None = None
-    stream_at = 0
-    at = 1
-    while at < len(words):
-        word = words[at]
-        action = word & 0xFF
-        if action == _OPTIMIZER_CONFIG:
-            if at + 3 > len(words):
-                raise BadProgram(f"driver payload: word {at}: the optimizer configuration is cut off")
-            config = words[at + 1], words[at + 2]
-            at += 3
-        elif action == _COMMAND_STREAM:
-            length = (word >> 8 & 0xFF) << 16 | word >> 16
-            if at + 1 + length > len(words) or stream is not None:
-                raise BadProgram(f"driver payload: word {at}: a stream of {length} words does not fit")
-            stream_at = 4 * (at + 1)
-            stream = commands[stream_at : stream_at + 4 * length]
-            at += 1 + length
-        elif action == _NOP:
-            at += 1
-        else:
-            raise BadProgram(f"driver payload: word {at}: unknown action {word:#010x}")
-    if config is None or stream is None:
-        raise BadProgram(f"driver payload: no {'configuration' if config is None else 'command stream'}")
-    return Payload(*config, stream, stream_at)
-
-
-# COP2: words with one legal value. They are the version, the upper half of the size, the type of
-# the entry, and kind, version and size of the facts about the stream.
-_COP2_WORDS = {1: 1, 3: 0, 4: 1, 7: 0x4D55_4556, 8: 1, 9: 20}
-_FACTS_AT, _FACTS_BYTES = 28, 32
-
-
-def _parse_cop2(commands: bytes, words: Sequence[int]) -> Payload:
-    if len(commands) <= _FACTS_AT + _FACTS_BYTES:
-        raise BadProgram(f"driver payload: {len(commands)} bytes are too few for COP2")
-    for word, value in _COP2_WORDS.items():
-        if words[word] != value:
-            raise BadProgram(f"driver payload: word {word} is {words[word]:#x} instead of {value:#x}")
-    if words[2] != len(commands) - 16 or words[5] != len(commands) - 24:
-        raise BadProgram("driver payload: it does not have the size that its header states")
-    stream_at = _FACTS_AT + words[6]
-    if words[6] < _FACTS_BYTES or stream_at >= len(commands) or stream_at % _ALIGN_BYTES:
-        raise BadProgram(f"driver payload: a stream at byte {stream_at} of {len(commands)}")
-    return Payload(words[10], words[11], commands[stream_at:], stream_at)

@@ -102,6 +102,7 @@ class Product:
     default_system: Vela's default system configuration.
     address_bits: width of an address on the NPU's bus.
     pmu_window: distance of the PMU's registers from their offsets on U55.
+    event_counters: number of counters of the PMU besides the cycle counter.
     own_fault: the bit of STATUS for a fault that other products do not have.
     setup: values of the registers that a driver must set after a reset.
     config_match: the bits of CONFIG that hardware and command stream must have in common.
@@ -117,6 +118,7 @@ class Product:
     default_system: str = ""
     address_bits: int = 32
     pmu_window: int = 0
+    event_counters: int = 4
     own_fault: int = 0
     setup: tuple[RegisterSetup, ...] = ()
     config_match: int = 0

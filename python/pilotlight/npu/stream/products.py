@@ -201,6 +201,7 @@ U85 = U55.derived(
     default_system="Ethos_U85_SYS_DRAM_Mid",
     address_bits=40,
     pmu_window=0x1000,
+    event_counters=8,
     own_fault=_BRANCH_FAULT,
     setup=_U85_SETUP,
     config_match=_CONFIG_MATCH | _CONFIG_PORTS,
