@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from pilotlight.npu.arithmetic.scratch import Scratch
+from pilotlight.npu.arithmetic.parallel import Cores
 from pilotlight.npu.arithmetic.weight_order import WeightGeometry
 from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.npu.hardware.operand_memory import Machine, OperandMemory
@@ -116,7 +116,7 @@ def follow(
         regions,
         np.zeros(configuration.shram_kib * 1024, np.uint8),
         cast(WeightCache, _NoWeights()),
-        Scratch(),
+        Cores(),
         strict=False,  # An operation with a wrong result has the same accesses.
     )
     bases = tuple(region * _SPACING for region in range(_REGIONS))

@@ -70,8 +70,11 @@ def _working(chance: random.Random) -> State:
     settings |= {0x130: 0, 0x131: 1, 0x120: kernel_x - 1, 0x121: kernel_y - 1, 0x115: 3, 0x116: 3, 0x117: 15}
     settings |= dict.fromkeys((0x100, 0x101, 0x102, 0x103, 0x109, 0x118, 0x189, 0x10D, 0x18D), 0)
     longs = {0x024: 1, 0x025: 1, 0x026: 1, 0x030: 0, 0x031: 16 * chance.randint(0, 9), 0x032: 16 * chance.randint(1, 9)}
-    maps = ((0x100, 0x00, height + kernel_y - 1, width + kernel_x - 1, ifm_depth), (0x110, 0x10, height, width, depth))
-    maps += ((0x180, 0x80, height, width, depth),)
+    maps = (
+        (0x100, 0x00, height + kernel_y - 1, width + kernel_x - 1, ifm_depth),
+        (0x110, 0x10, height, width, depth),
+        (0x180, 0x80, height, width, depth),
+    )
     for setting, group, rows, columns, channels in maps:
         settings |= {setting + 0xF: chance.choice((1, 1, 2)), setting + 0xA: columns - 1}
         settings |= {setting + 0xB: rows - 1, setting + 0xC: rows - 1}
@@ -221,7 +224,10 @@ def _index(state: State, chance: random.Random) -> None:
 
 
 def _precede(state: State, chance: random.Random) -> None:
-    """Put an operation before the state whose result it may use: a chained map, or an accumulator."""
+    """Put an operation before the state whose result the state may use.
+
+    The result is a chained map or an accumulator.
+    """
     settings, longs = dict(state.settings), dict(state.longs)
     shape = (settings[0x112] + 1, settings[0x111] + 1, settings[0x113] + 1)
     bits = settings[0x105] >> 2 & 3

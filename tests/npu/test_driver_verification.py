@@ -34,8 +34,8 @@ CASES = (*FIXED, "conv2d_pointwise-33")
 FAST_SCRATCH_BYTES = 4 << 20
 MUTATIONS_PER_STREAM = 60
 UNSET = "uses a register that the stream did not set"
-# Refusals where the simulator does nothing, computes a scale in another way, or faults only when the
-# operation runs.
+# Refusals where the simulator does nothing, computes a scale in another way, or faults only when
+# the operation runs.
 STRICTER = ("copies nothing", "a matrix product with a scale per channel", "accumulator")
 
 
@@ -177,10 +177,13 @@ def test_no_program_of_a_family_is_refused(family: str, judge: Judge) -> None:
 
 
 def compare_mutations(judge: Judge, names: Sequence[str], seed: int, count: int) -> Counter[str]:
-    generator = random.Random(seed)
+    return compare(judge, [(name, compiled(name)) for name in names], random.Random(seed), count)
+
+
+def compare(judge: Judge, cases: Sequence[tuple[str, Compiled]], generator: random.Random, count: int) -> Counter[str]:
+    """Compare verdicts on changed streams and count them by kind. count: changes of each stream."""
     ends: Counter[str] = Counter()
-    for name in names:
-        made = compiled(name)
+    for name, made in cases:
         streams = list(mutated(made.stream, generator, count))
         verdicts = judge.judge(made.request(stream) for stream in streams)
         for stream, verdict in zip(streams, verdicts, strict=True):
