@@ -142,11 +142,12 @@ class SecondDecoder:
     def _elementwise(self, mode: ElementwiseMode, shape: Shape) -> dict[str, Any]:
         """Return the operands. If the first one is a scalar, the operands change places."""
         factors = OperandFactors(self._factor("IFM_SCALE"), self._factor("IFM2_SCALE"))
-        first, second = self._factor_or_scalar("IFM", shape), self._factor_or_scalar("IFM2", shape)
+        first = self._factor_or_scalar("IFM", shape)
         if mode.unary:
             if isinstance(first, int):
                 raise MalformedStream(f"{mode.name} of a scalar")
             return {"ifm": first, "operand_scales": factors}
+        second = self._factor_or_scalar("IFM2", shape)
         if isinstance(first, Operand):
             kind = "constant" if isinstance(second, int) else "ifm2"
             return {"ifm": first, kind: second, "operand_scales": factors}
