@@ -90,7 +90,7 @@ class _WorstMemory(OperandMemory):
     No document says whether hardware reads these streams.
     """
 
-    def is_idle(self, core: int, channels: int) -> bool:
+    def is_idle(self, core: int, active_cores: int) -> bool:
         return False
 
 

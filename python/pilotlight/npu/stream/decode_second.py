@@ -60,6 +60,8 @@ _TANH, _SIGMOID = 10, 11
 _BILINEAR, _REPLICATE = 0, 1
 _ONE_DIMENSION, _TWO_DIMENSIONS = 0, 1
 _INDEX_BYTES = 4
+# Neighbouring output channels whose weights are in one stream.
+_CORE_CHANNELS = 4
 
 
 class SecondDecoder:
@@ -82,12 +84,14 @@ class SecondDecoder:
         limits, table, wraps = self._activation()
         weight_format = read.fields("WEIGHT_FORMAT")
         fast = bool(weight_format["weight_format"])
+        cores = 1 if fast else read.configuration.cores
         return Operation(
             at=command.at,
             kind=kind,
             mode=mode,
             ofm=self._output(shape, precision, kept=bool(accumulators["acc_output"])),
-            weights=read.streams("WEIGHT", 1 if fast else read.configuration.cores) if weighted else (),
+            weights=read.streams("WEIGHT", cores) if weighted else (),
+            active_cores=min(cores, -(-min(shape[2], read.block()[2]) // _CORE_CHANNELS)),
             scales=read.streams("SCALE", 1) if weighted or not (scaled_globally or weights_are_map) else (),
             fast_weights=fast,
             sparse_weights=bool(weight_format["weight_sparsity"]),
