@@ -75,7 +75,9 @@ constexpr std::uint16_t kTableBytes[] = {0,
 
 class Verifier final : public StreamVerifier<Verifier> {
  public:
-  using StreamVerifier::StreamVerifier;
+  Verifier(Span<const std::byte> stream, const NpuIdentity& npu, const RegionSizes& regions,
+           Failure& failure)
+      : StreamVerifier(stream, npu, regions, failure) {}
 
   static constexpr bool kHasIllegalValues = true;
 
