@@ -396,3 +396,12 @@ def test_registers_that_an_operation_uses_must_be_set(judge: Judge) -> None:
             del (state.settings if name[0] == "s" else state.longs)[int(name[1:], 16)]
             (verdict,) = judge.judge([request(state)])
             assert not verdict.accepted and UNSET in verdict.text, f"{opcode} {name}: {verdict.text}"
+
+
+def test_a_copy_to_internal_memory_uses_only_registers_that_are_set(judge: Judge) -> None:
+    for missing in (0x031, 0x035):
+        state = operation(DMA, s130=1 | 1 << 9, s131=0x103, s132=2, l031=64)
+        assert judge.judge([request(state)])[0].accepted
+        del state.longs[missing]
+        (verdict,) = judge.judge([request(state)])
+        assert not verdict.accepted and UNSET in verdict.text, f"{missing:#x}: {verdict.text}"
