@@ -49,7 +49,7 @@ def runtime_footprint() -> RuntimeFootprint:
 def _bytes(name: str, *, log_level: str, verifier: str) -> int:
     folder = BENCH / f"runtime-{name}"
     options = (
-        f"-DCMAKETOOLCHAIN_FILE={TOOLCHAIN}",
+        f"-DCMAKE_TOOLCHAIN_FILE={TOOLCHAIN}",
         f"-DPILOTLIGHT_PYTHON={sys.executable}",
         f"-DPILOTLIGHT_EXECUTORCH_LOG_LEVEL={log_level}",
         f"-DPILOTLIGHT_EXECUTORCH_VERIFIER={verifier}",

@@ -13,7 +13,8 @@ from functools import cache
 import pytest
 from driver_verdict import BlobRequest, Judge, StreamRequest
 from fixed_cases import FIXED
-from operator_cases import FAMILIES, make_case
+from operator_cases import make_case
+from operator_cases_u85 import ALL_FAMILIES, U85_FAMILIES, make_u85_case
 from program_writer import long, word
 from random_states import REGION_BYTES, State
 from test_driver_verification import FAST_SCRATCH_BYTES, UNSET, Compiled, check_ends, compare, judge
@@ -37,14 +38,21 @@ OPTIONS: tuple[tuple[str, ...], ...] = (
 )
 # Kept accumulators, chained maps, transposed and reversed outputs, products of maps, and several
 # weight streams are among them.
-CASES = tuple(enumerate(FIXED))
+NAMES = (
+    *FIXED,
+    *("gather-0", "gather-3", "scatter-0", "scatter-2", "select-1", "elementwise_chain-0", "broadcast_add_sub-1"),
+    *("leaky_relu-0", "conv2d_sparse-0", "fused_sum-0", "large_window-0", "resize_odd-1", "transpose_any-2"),
+    *("attention-0", "mixed_cascade-1", "rescale_wide-0", "table_chain-0"),
+)
+CASES = tuple(enumerate(NAMES))
 MUTATIONS_PER_STREAM = 40
 
 
 @cache
 def compiled(family: str, number: int, macs: int, options: tuple[str, ...] = ()) -> Compiled:
     npu = f"ethos-u85-{macs}"
-    made = Compiled(compile_tosa(make_case(family, number).tosa, npu, *options), npu)
+    make = make_u85_case if family in U85_FAMILIES else make_case
+    made = Compiled(compile_tosa(make(family, number).tosa, npu, *options), npu)
     for region in (INPUT_REGION, OUTPUT_REGION):
         if size := made.parts.io_bytes(region):
             made.sizes[region] = size
@@ -58,7 +66,7 @@ def fixed(index: int, name: str) -> Compiled:
 
 def test_no_program_of_u85_is_refused(judge: Judge) -> None:
     requests, names = [], []
-    for at, family in enumerate(FAMILIES):
+    for at, family in enumerate(ALL_FAMILIES):
         for number in range(4):
             macs, options = SIZES[(at + number) % len(SIZES)], OPTIONS[(at + 3 * number) % len(OPTIONS)]
             try:
@@ -67,12 +75,12 @@ def test_no_program_of_u85_is_refused(judge: Judge) -> None:
                 continue
             requests.append(BlobRequest(made.configuration, made.blob, FAST_SCRATCH_BYTES))
             names.append((family, number, macs, options))
-    assert len(requests) > 120
+    assert len(requests) > 250
     verdicts = judge.judge(requests)
     assert [(name, verdict.text) for name, verdict in zip(names, verdicts, strict=True) if not verdict.accepted] == []
 
 
-@pytest.mark.parametrize(("index", "name"), CASES, ids=FIXED)
+@pytest.mark.parametrize(("index", "name"), CASES, ids=NAMES)
 def test_a_region_that_is_a_byte_too_small_is_noticed_where_the_simulator_reaches_its_end(
     index: int, name: str, judge: Judge
 ) -> None:
@@ -98,7 +106,7 @@ def test_a_changed_stream_is_refused_exactly_when_the_simulator_refuses_it(judge
 
 @pytest.mark.campaign
 @pytest.mark.time_limit(3600)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_no_program_of_a_family_is_refused(family: str, judge: Judge) -> None:
     """The driver also refuses each program with a region that is one byte too small."""
     for number in range(30):
@@ -396,3 +404,12 @@ def test_registers_that_an_operation_uses_must_be_set(judge: Judge) -> None:
             del (state.settings if name[0] == "s" else state.longs)[int(name[1:], 16)]
             (verdict,) = judge.judge([request(state)])
             assert not verdict.accepted and UNSET in verdict.text, f"{opcode} {name}: {verdict.text}"
+
+
+def test_a_copy_to_internal_memory_uses_only_registers_that_are_set(judge: Judge) -> None:
+    for missing in (0x031, 0x035):
+        state = operation(DMA, s130=1 | 1 << 9, s131=0x103, s132=2, l031=64)
+        assert judge.judge([request(state)])[0].accepted
+        del state.longs[missing]
+        (verdict,) = judge.judge([request(state)])
+        assert not verdict.accepted and UNSET in verdict.text, f"{missing:#x}: {verdict.text}"

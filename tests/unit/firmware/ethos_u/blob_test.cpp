@@ -218,6 +218,10 @@ TEST_F(BlobTest, OverlappingInputsAreRefused) {
 
   Put(kInputsAt + 40 + 4 * 7, 1024 + 64);  // Adjacent inputs are allowed.
   EXPECT_EQ(Parse(), Status::kOk) << error_.reason;
+
+  Put(kInputsAt + 40 + 4 * 7, 1024);  // So are inputs at the same place of different regions.
+  Put(kInputsAt + 40 + 4 * 8, 3);
+  EXPECT_EQ(Parse(), Status::kOk) << error_.reason;
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ class PayloadTest : public testing::Test {
   Status Parse(const Words& words) { return Parse(words, words.size() * 4); }
   Status Parse(const Words& words, std::size_t size_bytes) {
     words_ = words;
+    words_.shrink_to_fit();
     return ParsePayload({reinterpret_cast<const std::byte*>(words_.data()), size_bytes}, payload_,
                         failure_);
   }
@@ -108,6 +109,14 @@ TEST_F(PayloadTest, EveryTruncationOfTheSecondFormatIsRefused) {
   const Words whole = Payload2Around({1, 2, 3, kStop});
   for (std::size_t size = 0; size < whole.size() * 4; ++size) {
     EXPECT_EQ(Parse(whole, size), Status::kBadModel) << size;
+  }
+}
+
+TEST_F(PayloadTest, NothingBeyondAShortPayloadOfTheSecondFormatIsRead) {
+  const Words whole = Payload2Around({kStop});
+  for (std::ptrdiff_t words = 1; words < 17; ++words) {
+    // A vector of exactly this size, so that a sanitizer detects any read beyond it.
+    EXPECT_EQ(Parse(Words(whole.begin(), whole.begin() + words)), Status::kBadModel) << words;
   }
 }
 
