@@ -149,12 +149,13 @@ def _portable() -> list[Recipe]:
     two = (_tensor(*_SMALL), _tensor(*_SMALL))
     row, rows = _tensor(3, 4), _tensor(2, 3, 4)
     image = _tensor(1, 2, 8, 8)
-    found = [
-        recipe(name, f"{name}.default", Tensor(_SMALL, *_UNARY_RANGES.get(name, (-3.0, 3.0)))) for name in _UNARY
-    ]
+    found = [recipe(name, f"{name}.default", Tensor(_SMALL, *_UNARY_RANGES.get(name, (-3.0, 3.0)))) for name in _UNARY]
     found += [recipe(name, f"{name}.Tensor", *two) for name in _BINARY]
     found += [recipe(name, f"{name}.default", *two) for name in ("maximum", "minimum", "atan2")]
-    found += [recipe(f"logical_{name}", f"logical_{name}.default", _bools(1, 3), _bools(1, 3)) for name in ("and", "or", "xor")]
+    found += [
+        recipe(f"logical_{name}", f"logical_{name}.default", _bools(1, 3), _bools(1, 3))
+        for name in ("and", "or", "xor")
+    ]
     found += [
         recipe(f"bitwise_{name}", f"bitwise_{name}.Tensor", _integers(1, 3), _integers(1, 3))
         for name in ("and", "or", "xor")
@@ -250,7 +251,13 @@ def _portable() -> list[Recipe]:
         recipe("scatter", "scatter.src", torch.zeros(2, 3), 1, _list([[0, 1, 2], [2, 0, 1]]), small),
         recipe("select_scatter", "select_scatter.default", small, torch.zeros(3), 0, 0),
         recipe("slice_scatter", "slice_scatter.default", small, torch.zeros(2, 2), 1, 0, 2),
-        recipe("masked_scatter", "masked_scatter.default", small, torch.tensor([[True, False] * 3]).reshape(2, 3), torch.ones(6)),
+        recipe(
+            "masked_scatter",
+            "masked_scatter.default",
+            small,
+            torch.tensor([[True, False] * 3]).reshape(2, 3),
+            torch.ones(6),
+        ),
         recipe("to_copy", "to.dtype", small, torch.int32),
         recipe("copy", "copy.default", *two),
     ]
@@ -273,12 +280,22 @@ def _cortex_m() -> list[Recipe]:
         recipe("pad", "pad.default", rows, [1, 1]),
         recipe("quantized_conv2d", "conv2d.default", _tensor(1, 2, 5, 5), _weight(4, 2, 3, 3)),
         recipe(
-            "quantized_depthwise_conv2d", "conv2d.default",
-            _tensor(1, 4, 8, 8), _weight(4, 1, 3, 3), None, [1, 1], [0, 0], [1, 1], 4,
+            "quantized_depthwise_conv2d",
+            "conv2d.default",
+            _tensor(1, 4, 8, 8),
+            _weight(4, 1, 3, 3),
+            None,
+            [1, 1],
+            [0, 0],
+            [1, 1],
+            4,
         ),
         recipe(
-            "quantized_transpose_conv2d", "conv_transpose2d.input",
-            _tensor(1, 2, 5, 5), _weight(2, 4, 3, 3), _weight(4),
+            "quantized_transpose_conv2d",
+            "conv_transpose2d.input",
+            _tensor(1, 2, 5, 5),
+            _weight(2, 4, 3, 3),
+            _weight(4),
         ),
         recipe("quantized_avg_pool2d", "avg_pool2d.default", _tensor(1, 1, 4, 4), [2, 2], [2, 2]),
         recipe("quantized_max_pool2d", "max_pool2d.default", _tensor(1, 1, 6, 6), [2, 2], [2, 2]),

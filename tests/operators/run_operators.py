@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures all operators of upstream's list on an NPU, and writes a table.
 
-    python tests/operators/run.py                                   Ethos-U85-256, two memory modes
-    python tests/operators/run.py --npu ethos-u55-128 --mode Shared_Sram --only portable/softmax
-    python tests/operators/run.py --markdown tests/operators/U85.md
+    python tests/operators/run_operators.py       on Ethos-U85-256, in two memory modes
+    python tests/operators/run_operators.py --npu ethos-u55-128 --mode Shared_Sram
+    python tests/operators/run_operators.py --only portable/softmax
+    python tests/operators/run_operators.py --markdown tests/operators/U85.md
 
 Results are kept in build/operators.jsonl, and operators that are there already are not measured
 again; --fresh removes the file first. An operator that ends its process, or takes too long, is a
@@ -44,7 +45,7 @@ def measured(path: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
 
 def run_batch(npu: str, mode: str, keys: list[str], path: Path) -> None:
     """Measure operators in one process, and again one by one if the process ends early."""
-    command = [sys.executable, str(HERE / "measure.py"), npu, mode, *keys]
+    command = [sys.executable, str(HERE / "measure_operators.py"), npu, mode, *keys]
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S * len(keys))
         output, reason = run.stdout, f"the process ended with {run.returncode}"
@@ -117,17 +118,24 @@ def summary(results: Mapping[tuple[str, str, str], Mapping[str, Any]], npu: str,
     delegated = [row for row in done if row["delegates"]]
     whole = [row for row in delegated if not row["on_cpu"]]
     values = sum(row["outputs"] for row in delegated)
+    run = [row for row in delegated if not row["deviations"]]
+    other = "; ".join(
+        f"{what}: {sum(row[f'{name}_deviate'] > 0 for row in run)} of {len(run)} programs deviate by more than two "
+        f"steps, and {sum(row[f'{name}_zeros'] / row['outputs'] for row in run) / max(1, len(run)):.0%} of an "
+        "operator's values are zero instead"
+        for name, what in (("ones", "Inputs of ones"), ("cleared", "inputs that the NPU reads as zero bytes"))
+    )
     return (
         f"{len(rows)} programs in {' and '.join(modes)}: {len(done)} compile, {len(delegated)} use the NPU, "
         f"{len(whole)} without CPU operators. TOSA: {sum(row['tosa_wrong'] for row in delegated)} of "
         f"{sum(row['tosa_values'] for row in delegated):,} values differ. "
         f"Zeros where float PyTorch has none: {sum(row['zeros_quantised'] for row in delegated)} of {values:,} in "
-        f"quantised PyTorch, {sum(row['zeros_device'] for row in delegated)} on the simulated device."
+        f"quantised PyTorch, {sum(row['zeros_device'] for row in delegated)} on the simulated device. {other}."
     )
 
 
 def main() -> int:
-    from recipes import RECIPES
+    from operator_recipes import RECIPES
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--npu", default="ethos-u85-256")

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exports operators with upstream's own flow, and compares each stage with the one before it.
 
-    python tests/operators/measure.py NPU MEMORY_MODE KEY...     prints one line of JSON per operator
+    python tests/operators/measure_operators.py NPU MEMORY_MODE KEY...
+
+It prints one line of JSON per operator.
 
 Stages: float PyTorch, quantised PyTorch, TOSA reference, simulated NPU. Only the speed-ups of
 pilotlight.export are used, which change nothing in the program. Inputs and outputs are float32, so
@@ -25,7 +27,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from recipes import RECIPES, Recipe
+from operator_recipes import RECIPES, Recipe
 
 # Random integer inputs for the comparison of a delegate with TOSA.
 _SAMPLES = 16
@@ -47,6 +49,7 @@ class Measured:
     zeros_quantised, zeros_device: values that are zero where float PyTorch's is not.
     ones_deviate, ones_zeros: the same program, if the runner gives it inputs of ones: values that
         differ from float PyTorch's by more than two steps, and values that are zero instead.
+    cleared_deviate, cleared_zeros: the same, if the NPU reads zero bytes where its inputs are.
     no_fast_scratch_wrong, no_fast_scratch_zeros: values of the delegates that differ from TOSA, and
         that are zero instead, if there is no memory behind region 2.
     deviations: operations of the program that are known to give another result on hardware.
@@ -68,6 +71,8 @@ class Measured:
     zeros_device: int = 0
     ones_deviate: int = 0
     ones_zeros: int = 0
+    cleared_deviate: int = 0
+    cleared_zeros: int = 0
     no_fast_scratch_wrong: int = 0
     no_fast_scratch_zeros: int = 0
     scratch_bytes: int = 0
@@ -125,9 +130,7 @@ def _export(
 
 
 def _describe(found: Measured, program: bytes) -> None:
-    from pilotlight.pte import read_program
-
-    (method,) = read_program(program).methods.values()
+    method = _method(program)
     found.delegates = len(method.delegates)
     found.on_cpu = sorted(name for name in method.kernel_dtypes if "quantize" not in name)
 
@@ -215,11 +218,28 @@ def _compare_program(
         found.program_wrong += int((difference != 0).sum())
         if step and difference.numel():
             found.program_steps = max(found.program_steps, float(difference.max()) / step)
-    ones = tuple(map(torch.ones_like, inputs))
-    given_ones = _run(program, ones)
-    found.ones_zeros = _lost(expected, given_ones)
-    for value, wanted, step in zip(given_ones, expected, steps, strict=True):
-        found.ones_deviate += int(((value.double() - wanted.double()).abs() > 2 * step).sum())
+    found.ones_deviate, found.ones_zeros = _apart(_run(program, tuple(map(torch.ones_like, inputs))), expected, steps)
+    found.cleared_deviate, found.cleared_zeros = _apart(_run(program, _cleared(program, inputs)), expected, steps)
+
+
+def _apart(values: tuple[torch.Tensor, ...], expected: tuple[torch.Tensor, ...], steps: list[float]) -> tuple[int, int]:
+    """Return how many values are more than two steps from what is expected, and how many are zero
+    instead."""
+    triples = zip(values, expected, steps, strict=True)
+    far = sum(int(((value.double() - wanted.double()).abs() > 2 * step).sum()) for value, wanted, step in triples)
+    return far, _lost(expected, values)
+
+
+def _cleared(program: bytes, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """Return the inputs that the program quantises to zero bytes."""
+    method = _method(program)
+    found = [torch.zeros_like(value) for value in inputs]
+    for arguments in _calls(method, "::quantize_per_tensor"):
+        if arguments[0] in method.input_values:
+            scale, zero_point = (float(method.values[index]) for index in arguments[1:3])
+            place = method.input_values.index(arguments[0])
+            found[place] = torch.full_like(inputs[place], -zero_point * scale)
+    return tuple(found)
 
 
 def _run(program: bytes, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
@@ -231,14 +251,26 @@ def _run(program: bytes, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor
 
 def _step(program: bytes, index: int) -> float:
     """Return the scale with which the program dequantises an output, 0 if it does not."""
-    from pilotlight.pte import KernelCall, read_program
+    method = _method(program)
+    for arguments in _calls(method, "::dequantize_per_tensor"):
+        if method.output_values[index] in arguments:
+            return float(method.values[arguments[1]])
+    return 0.0
+
+
+def _method(program: bytes) -> Any:
+    from pilotlight.pte import read_program
 
     (method,) = read_program(program).methods.values()
-    for call in (call for chain in method.chains for call in chain):
-        if isinstance(call, KernelCall) and "dequantize_per_tensor" in call.operator:
-            if method.output_values[index] in call.arguments:
-                return float(method.values[call.arguments[1]])
-    return 0.0
+    return method
+
+
+def _calls(method: Any, name: str) -> list[tuple[int, ...]]:
+    """Return the arguments of each call of an operator whose name contains `name`."""
+    from pilotlight.pte import KernelCall
+
+    calls = (call for chain in method.chains for call in chain if isinstance(call, KernelCall))
+    return [call.arguments for call in calls if name in call.operator]
 
 
 def _sqnr(expected: tuple[torch.Tensor, ...], answer: tuple[torch.Tensor, ...]) -> float | None:
