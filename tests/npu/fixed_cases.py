@@ -44,7 +44,8 @@ FIXED_U85 = (
     *("u85:depthwise_int16-2", "u85:large_window-43", "u85:conv2d_sparse-57", "u85:matmul_int16-27"),
     *("u85:reduce_sum_int16-29", "u85:reduce_bool-16", "u85:argmax_any-12", "u85:fused_sum-32"),
     *("u85:residual_int16-53", "u85:softmax_whole-57", "u85:layer_norm-3", "u85:attention-1"),
-    *("u85:mixed_cascade-11", "u85:mixed_cascade-56"),
+    *("u85:mixed_cascade-11", "u85:mixed_cascade-56", "u85:conv2d_sparse-32", "u85:table_chain-4"),
+    *("u85:conv2d_few_weights-68", "u85:conv2d_few_weights-50", "u85:conv2d_few_weights-75", "u85:shifts_narrow-3"),
 )
 
 # Vela 5.1 compiles these to another computation (campaign.EXPLAINED says why): a slice of rows, and
