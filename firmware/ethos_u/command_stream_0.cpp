@@ -11,7 +11,9 @@ constexpr std::uint32_t kTableSlotBytes = 256;
 
 class Verifier final : public StreamVerifier<Verifier> {
  public:
-  using StreamVerifier::StreamVerifier;
+  Verifier(Span<const std::byte> stream, const NpuIdentity& npu, const RegionSizes& regions,
+           Failure& failure)
+      : StreamVerifier(stream, npu, regions, failure) {}
 
   static constexpr bool kHasIllegalValues = false;
 

@@ -49,15 +49,6 @@ inline constexpr char kCopyBeyondMemory[] = "copies beyond the NPU's internal me
 template <typename Self>
 class StreamVerifier {
  public:
-  StreamVerifier(Span<const std::byte> stream, const NpuIdentity& npu, const RegionSizes& regions,
-                 Failure& failure)
-      : product_(*FindProduct(npu)),
-        build_(BuildOf(npu.macs())),
-        registers_(product_.commands),
-        stream_(stream),
-        regions_(regions),
-        failure_(failure) {}
-
   Status Verify(std::uint8_t& used_regions) {
     const Status status = Walk();
     if (status != Status::kOk) failure_.offset = static_cast<std::uint32_t>(at_);
@@ -67,6 +58,7 @@ class StreamVerifier {
 
  protected:
   Status AccessMap(const FeatureMap& map, const Extent& size) {
+    if (size.height == 0 || size.width == 0) return Status::kOk;  // The kernel sees only padding.
     MapLayout layout(registers_, map, size);
     PILOTLIGHT_TRY(Accept(layout.Read()));
     for (std::uint32_t tile = 0; tile < kTiles; ++tile) {
@@ -101,6 +93,17 @@ class StreamVerifier {
   CommandRegisters registers_;
 
  private:
+  friend Self;
+
+  StreamVerifier(Span<const std::byte> stream, const NpuIdentity& npu, const RegionSizes& regions,
+                 Failure& failure)
+      : product_(*FindProduct(npu)),
+        build_(BuildOf(npu.macs())),
+        registers_(product_.commands),
+        stream_(stream),
+        regions_(regions),
+        failure_(failure) {}
+
   // Derived from product and MACs. The CONFIG word in the file is untrusted; only these two of its
   // fields are compared with the hardware. For a number of MACs that does not exist, this function
   // returns the product's smallest NPU.
@@ -152,8 +155,8 @@ class StreamVerifier {
     for (const IllegalValues* const end = row + product_.commands.illegal_value_count; row != end;
          ++row) {
       const std::uint32_t value = param >> row->shift & row->mask;
-      if (row->code == code && row->first <= value && value <= row->last)
-        return Bad(kReservedValue);
+      const bool illegal = row->first <= value && value <= row->last;
+      if (illegal && row->code == code) return Bad(kReservedValue);
     }
     return Status::kOk;
   }

@@ -148,6 +148,11 @@ class DelegateRunner:
         placed = replace(target.map, region_base=(target.map.region + 1) * _REGION_SPACING)
         return placed.read(self._memory, target.shape).copy()
 
+    def region_content(self, region: int) -> NDArray[np.uint8]:
+        """Return the memory of a writable region, such as the scratch area (1), to look or to
+        change."""
+        return self._regions[region]
+
     def hazards(self) -> list[Hazard]:
         """Find missing waits and reads of unwritten memory, without running the stream."""
         writable = {region: len(content) for region, content in self._regions.items()}
