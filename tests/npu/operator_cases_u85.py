@@ -544,6 +544,22 @@ def conv2d_sparse(make: Maker) -> None:
     make.output(_convolved(make, x, out, kernel, make.zero_point(dtype), weights))
 
 
+def conv2d_few_weights(make: Maker) -> None:
+    """Weights with few different values, which have codings of their own, or with a zero point."""
+    channels, out = make.choose(32, 64, 200, 513), make.choose(16, 64, 130)
+    kernel, dtype = make.choose(1, 1, 1, 3), make.choose("int8", "int8", "int16")
+    size = make.choose(1, 1, 3) if kernel == 1 else 3
+    count, zero = make.choose(2, 4, 9, 16, 17, 200), make.choose(0, 0, make.integer(-128, 127))
+    make.what = f"{dtype}, {channels} to {out} channels, kernel {kernel}, {count} weights, zero point {zero}"
+    x = make.activation((1, size, size, channels), dtype)
+    values = make.generator.choice(np.arange(-127, 128), count, replace=False)
+    weights = make.generator.choice(values, (out, kernel, kernel, channels)).astype(np.int8)
+    in_zero, pad = make.zero_point(dtype), (0, 0, 0, 0)
+    bias = make.bias(out)
+    sums = make.conv2d(x, weights, bias, pad=pad, zero_point=in_zero, weight_zero_point=zero)
+    make.output(make.requantise(sums, dtype, deviation_of(dtype, kernel * kernel * channels)))
+
+
 def matmul_int16(make: Maker) -> None:
     n, rows, inner, columns = make.choose(1, 2), make.choose(1, 9, 17), make.channels(), make.choose(1, 5, 16, 33)
     a, b = make.activation((n, rows, inner), "int16"), make.activation((n, inner, columns), "int16")
@@ -744,6 +760,7 @@ U85_FAMILIES: dict[str, Callable[[Maker], None]] = {
         depthwise_int16,
         large_window,
         conv2d_sparse,
+        conv2d_few_weights,
         matmul_int16,
         reduce_sum_int16,
         reduce_bool,

@@ -95,11 +95,13 @@ class TosaGraph:
         stride: tuple[int, int] = (1, 1),
         dilation: tuple[int, int] = (1, 1),
         zero_point: int = 0,
+        weight_zero_point: int = 0,
     ) -> Tensor:
         """weights: [out, height, width, in]; pad: top, bottom, left, right."""
         sums = self._sums(x)
         n, height, width = _slide(x, weights.shape[1:3], pad, stride, dilation)
-        inputs = (x, self.constant(weights, "int8"), self.constant(bias, sums), *self._zero_points(x, zero_point))
+        zero_points = self._zero_points(x, zero_point, weight_zero_point)
+        inputs = (x, self.constant(weights, "int8"), self.constant(bias, sums), *zero_points)
         settings = ([*pad], [*stride], [*dilation], False, _TYPES[sums])
         return self._add(ts.Op.CONV2D, inputs, (n, height, width, weights.shape[0]), sums, *settings)
 
@@ -141,8 +143,8 @@ class TosaGraph:
         settings = ([*out_pad], [*stride], False, _TYPES[sums])
         return self._add(ts.Op.TRANSPOSE_CONV2D, inputs, shape, sums, *settings)
 
-    def _zero_points(self, x: Tensor, zero_point: int) -> tuple[Tensor, Tensor]:
-        return self.constant([zero_point], x.dtype), self.constant([0], "int8")
+    def _zero_points(self, x: Tensor, zero_point: int, of_weights: int = 0) -> tuple[Tensor, Tensor]:
+        return self.constant([zero_point], x.dtype), self.constant([of_weights], "int8")
 
     def matmul(self, a: Tensor, b: Tensor, a_zero_point: int = 0, b_zero_point: int = 0) -> Tensor:
         zero_points = (self.constant([a_zero_point], a.dtype), self.constant([b_zero_point], b.dtype))
