@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -29,7 +30,7 @@ from pilotlight.npu.stream.products import U85
 # KERNEL_WAIT and cascades are rare. These cases have them.
 WITH_WAITS = ("conv2d-7", "table_int16-0", "depthwise_conv2d-1", "softmax-5", "residual-2", "cascade-1", "branches-0")
 # Each output byte depends on few input bytes.
-ELEMENT_BY_ELEMENT = ("concat-4", "tile-0", "table_int8-3", "add_sub-2", "transpose-16", "reverse-3", "reverse-16")
+ELEMENT_BY_ELEMENT = ("concat-4", "tile-0", "table_int8-3", "add_sub-2", "transpose-16", "reverse-3", "reverse-4")
 BLOCKDEP, PMU_MASK_OFF = 0x12F, 0x013
 U85_SIZES = (128, 256, 512, 1024, 2048)
 U85_FIXED = [(name, f"ethos-u85-{U85_SIZES[index % 5]}") for index, name in enumerate(FIXED)]
@@ -172,6 +173,62 @@ def test_copies_that_run_at_the_same_time_must_not_meet() -> None:
     assert "overwrites 8 bytes of region 1 from 0x10, which the DMA at word 4 still reads" in message
 
 
+def elementwise(
+    source: tuple[int, int], target: tuple[int, int], size: int = 8, blockdep: int = 0, block: int = 8
+) -> Kernel:
+    """Return a kernel of U85 that reads and writes `size` bytes.
+
+    source, target: (region, offset).
+    """
+    ifm, ofm = (
+        Operand(
+            (1, size, 1),
+            FeatureMap(Channel.IFM, number, 0, (at, 0, 0, 0), size, 1, 0, 1, 1, size, np.dtype("i1"), False, 0),
+        )
+        for number, at in (source, target)
+    )
+    operation = Operation(
+        target[1],
+        Kind.ELEMENTWISE,
+        ElementwiseMode.ABS,
+        ifm,
+        ofm=ofm,
+        block=(1, block, 16),
+        microblock=(1, 1, 16),
+        blockdep=blockdep,
+    )
+    return Kernel(operation, configuration("ethos-u85-128"))
+
+
+def test_a_chain_counts_as_one_kernel() -> None:
+    """Two kernels can be outstanding, and a chain is one of them."""
+    found: list[str] = []
+    for before_the_copy, expected in (((), 1), ((1,), 0), ((0,), 0)):
+        found.clear()
+        waits = Waits(U85, {1: 256, INTERNAL: 2048}, lambda at, command, message: found.append(message))
+        waits.kernel(elementwise((1, 0), (1, 16)))
+        waits.kernel(elementwise((1, 32), (CHAINS, 0)))
+        waits.kernel(elementwise((CHAINS, 0), (CHAINS + 1, 0)))
+        waits.kernel(elementwise((CHAINS + 1, 0), (1, 48)))
+        for outstanding in before_the_copy:
+            waits.kernel_wait(outstanding)
+        waits.copy(9, Copy(CopyEnd(Range(0, 0, 8)), CopyEnd(Range(1, 0, 8))))
+        assert len(found) == expected, found
+
+
+def test_each_kernel_of_a_chain_is_compared_with_the_kernel_before_the_chain() -> None:
+    found: list[str] = []
+    for blockdep, expected in ((0, 0), (1, 1)):
+        found.clear()
+        waits = Waits(U85, {1: 256, INTERNAL: 2048}, lambda at, command, message: found.append(message))
+        waits.kernel(elementwise((1, 0), (1, 16)))
+        waits.kernel(elementwise((1, 32), (CHAINS, 0)))
+        reader = elementwise((CHAINS, 0), (1, 48), blockdep=blockdep)
+        second = Operand(reader.operation.inputs[0].shape, elementwise((1, 16), (1, 64)).operation.inputs[0].map)
+        waits.kernel(Kernel(replace(reader.operation, ifm2=second), configuration("ethos-u85-128")))
+        assert len(found) == expected, found
+
+
 def test_a_chain_without_its_first_kernel_is_reported() -> None:
     made = runner("softmax-0", "ethos-u85-256")
     assert any(operand.is_chained for item in made.operations.values() for operand in item.inputs)
@@ -186,19 +243,8 @@ def test_a_chain_buffer_does_not_outlive_its_chain() -> None:
     """A kernel outside of the chain, between the writer of a chain buffer and its reader, ends the
     chain."""
 
-    def kernel(source: tuple[int, int], target: tuple[int, int]) -> Kernel:
-        ifm, ofm = (
-            Operand(
-                (1, 1, 8), FeatureMap(Channel.IFM, number, 0, (at, 0, 0, 0), 8, 8, 0, 1, 1, 1, np.dtype("i1"), False, 0)
-            )
-            for number, at in (source, target)
-        )
-        return Kernel(
-            Operation(target[1], Kind.ELEMENTWISE, ElementwiseMode.ABS, ifm, ofm=ofm), configuration("ethos-u85-128")
-        )
-
     chain = (CHAINS, 0)
-    writer, other, reader = kernel((1, 0), chain), kernel((1, 0), (1, 16)), kernel(chain, (1, 32))
+    writer, other, reader = elementwise((1, 0), chain), elementwise((1, 0), (1, 16)), elementwise(chain, (1, 32))
     for kernels, expected in (((writer, reader), 0), ((other, writer, reader), 0), ((writer, other, reader), 1)):
         found: list[str] = []
         unknown = UnknownBytes({1: 64}, lambda at, command, message: found.append(message), passing={CHAINS: 8})  # noqa: B023
@@ -251,7 +297,7 @@ def test_a_copy_rounded_up_to_bytes_that_nobody_wrote_is_no_hazard(name: str) ->
                 ("resize_bilinear-1", 128),
                 ("transpose-16", 512),
                 ("reverse-3", 512),
-                ("reverse-16", 256),
+                ("reverse-4", 2048),
                 ("add_sub-2", 1024),
             )
         ),

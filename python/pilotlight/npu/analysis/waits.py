@@ -136,7 +136,7 @@ class Waits:
                 return
             late = before.late_writes(blockdep - number)
             for access in reads:
-                if access.region == late.region and access.region in self._sizes:
+                if access.region == late.region:
                     common = np.intersect1d(access.offsets, late.offsets)
                     if common.size:
                         self._report(
