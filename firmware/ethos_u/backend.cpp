@@ -2,6 +2,7 @@
 #include "pilotlight/ethos_u/backend.h"
 
 #include <cstring>
+#include <iterator>
 #include <new>
 
 #include <executorch/runtime/platform/log.h>
@@ -45,10 +46,13 @@ Error ToError(Status status) {
   return Error::Internal;
 }
 
-constexpr std::uint32_t kFastScratchRegion = 2;
+// Whole cache lines. Otherwise invalidation would drop data of a neighbour.
+std::size_t WholeLines(std::size_t size) {
+  return (size + kCacheLineBytes - 1) / kCacheLineBytes * kCacheLineBytes;
+}
 
-std::size_t RoundUp(std::size_t size, std::size_t multiple) {
-  return (size + multiple - 1) / multiple * multiple;
+std::byte* Place(Span<const Region> regions, const IoTable& table, std::size_t index) {
+  return regions[table.region(index)].bytes().data() + table.offset(index);
 }
 
 }  // namespace
@@ -73,7 +77,7 @@ executorch::runtime::Result<DelegateHandle*> EthosUBackend::init(BackendInitCont
                                                                  ArrayRef<CompileSpec>) const {
   // The code generator computes the size of method pools from this size
   // (python/pilotlight/codegen/arenas.py).
-  static_assert(sizeof(Handle) == (sizeof(void*) == 4 ? 36 : 64), "HANDLE_BYTES in arenas.py");
+  static_assert(sizeof(Handle) == (sizeof(void*) == 4 ? 44 : 72), "HANDLE_BYTES in arenas.py");
 
   Handle verified;
   const bool there = processed != nullptr && processed->data() != nullptr;
@@ -104,17 +108,24 @@ Error EthosUBackend::execute(BackendExecutionContext& context, DelegateHandle* o
   if (opaque == nullptr) return Error::DelegateInvalidHandle;
   const Handle& handle = *static_cast<const Handle*>(opaque);
 
-  // Whole cache lines. Otherwise invalidation would drop data of a neighbour.
-  const std::size_t size = RoundUp(handle.program.scratch_size_bytes, kCacheLineBytes);
-  void* scratch = context.allocate(size, kCacheLineBytes);
-  if (scratch == nullptr) {
-    return FailAt(Status::kNoMemory, "temp pool is too small for the NPU's scratch; bytes needed",
-                  size);
+  const Program& program = handle.program;
+  Region regions[kOutputRegion + 1];
+  if (!program.weights.empty()) regions[0] = Region::ReadOnly(program.weights);
+  if (!fast_scratch_.empty()) regions[kFastScratchRegion] = Region::Written(fast_scratch_);
+  for (std::size_t i = 0; i < std::size(kMemoryRegions); ++i) {
+    const std::size_t size = WholeLines(program.memory_bytes[i]);
+    if (size == 0) continue;
+    void* const memory = context.allocate(size, kCacheLineBytes);
+    if (memory == nullptr) {
+      return FailAt(Status::kNoMemory, "temp pool is too small for the NPU's scratch; bytes needed",
+                    size);
+    }
+    regions[kMemoryRegions[i]] = Region::Written({static_cast<std::byte*>(memory), size});
   }
-  return Run(handle, {static_cast<std::byte*>(scratch), size}, args);
+  return Run(handle, regions, args);
 }
 
-Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
+Error EthosUBackend::Run(const Handle& handle, Span<const Region> regions,
                          executorch::runtime::Span<EValue*> args) const {
   const IoTable& inputs = handle.program.inputs;
   const IoTable& outputs = handle.program.outputs;
@@ -143,15 +154,12 @@ Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
 
   for (std::size_t i = 0; i < input_count; ++i) {
     const auto& tensor = args[i]->toTensor();
-    std::byte* const place = scratch.data() + inputs.offset(i);
+    std::byte* const place = Place(regions, inputs, i);
     if (tensor.const_data_ptr() != place) {
       std::memcpy(place, tensor.const_data_ptr(), tensor.nbytes());
     }
   }
 
-  const Region regions[] = {
-      handle.program.weights.empty() ? Region() : Region::ReadOnly(handle.program.weights),
-      Region::Written(scratch), fast_scratch_.empty() ? Region() : Region::Written(fast_scratch_)};
   const std::uint64_t start_us = platform::NowUs();
   Result<RunStats> ran =
       npu_.Run(handle.program, regions, npu_.MovedOn(deadline_us_, simulator_us_));
@@ -165,7 +173,7 @@ Error EthosUBackend::Run(const Handle& handle, Span<std::byte> scratch,
 
   for (std::size_t i = input_count; i < args.size(); ++i) {
     const auto& tensor = args[i]->toTensor();
-    const std::byte* const place = scratch.data() + outputs.offset(i - input_count);
+    const std::byte* const place = Place(regions, outputs, i - input_count);
     if (tensor.const_data_ptr() != place) {
       std::memcpy(tensor.mutable_data_ptr(), place, tensor.nbytes());
     }

@@ -21,14 +21,12 @@ constexpr std::size_t kOffsetAt = kElementBytesAt + 4;
 constexpr std::size_t kRegionAt = kOffsetAt + 4;
 constexpr std::size_t kRecordBytes = kRegionAt + 4;
 
-constexpr std::uint32_t kScratchRegion = 1;
-
 // More than any model has. The limit bounds the time that Apart() takes for a bad file.
 constexpr std::uint64_t kMaxTensors = 64;
 
 // Vela refuses command streams above 16 MiB, and no part of a blob is near 1 GiB. Below this
 // limit, no sum or product of two sizes can overflow 64 bits.
-constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
+constexpr std::uint32_t kMaxBytes = 1u << 30;
 
 struct Block {
   Span<const std::byte> data;
@@ -51,7 +49,8 @@ int IndexOf(const std::byte* name) {
 
 class Parser {
  public:
-  Parser(Span<const std::byte> bytes, BlobError& error) : bytes_(bytes), error_(error) {}
+  Parser(Span<const std::byte> bytes, Blob& blob, BlobError& error)
+      : bytes_(bytes), blob_(blob), error_(error) {}
 
   Status Blocks(Block (&blocks)[kBlockCount]) {
     std::size_t at = 0;
@@ -87,16 +86,18 @@ class Parser {
     return Status::kOk;
   }
 
-  Status ScratchSize(const Block& block, std::uint32_t& size_bytes) {
+  Status ScratchSize(const Block& block) {
     if (block.data.size() != sizeof(std::uint32_t)) {
       return Bad("scratch size is not a word", block.at);
     }
-    size_bytes = LoadU32(block.data.data());
+    const std::uint32_t size_bytes = LoadU32(block.data.data());
     if (size_bytes > kMaxBytes) return Bad("scratch size is impossible", block.at);
+    blob_.sizes.bytes[kScratchRegion] = size_bytes;
     return Status::kOk;
   }
 
-  Status Table(const Block& block, std::uint32_t scratch_size_bytes, IoTable& table) {
+  // own_region: where the tensors lie if they are not in the scratch region.
+  Status Table(const Block& block, std::uint32_t own_region, IoTable& table) {
     if (block.data.size() < kCountBytes) return Bad("no tensor count", block.at);
     const std::uint64_t count = LoadU32(block.data.data());
     if (count * kRecordBytes != block.data.size() - kCountBytes) {
@@ -105,7 +106,7 @@ class Parser {
     if (count > kMaxTensors) return Fail(Status::kUnsupported, "too many tensors", block.at);
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t record = kCountBytes + i * kRecordBytes;
-      PILOTLIGHT_TRY(Record(block.data.data() + record, block.at + record, scratch_size_bytes));
+      PILOTLIGHT_TRY(Record(block.data.data() + record, block.at + record, own_region));
     }
     table = IoTable(block.data.data());
     return Status::kOk;
@@ -116,7 +117,8 @@ class Parser {
       const IoTensor a = inputs[i];
       for (std::size_t j = 0; j < i; ++j) {
         const IoTensor b = inputs[j];
-        if (a.offset < b.offset + b.size_bytes && b.offset < a.offset + a.size_bytes) {
+        if (a.region == b.region && a.offset < b.offset + b.size_bytes &&
+            b.offset < a.offset + a.size_bytes) {
           return Bad("two inputs overlap", block.at + kCountBytes + i * kRecordBytes);
         }
       }
@@ -125,7 +127,7 @@ class Parser {
   }
 
  private:
-  Status Record(const std::byte* record, std::size_t at, std::uint32_t scratch_size_bytes) {
+  Status Record(const std::byte* record, std::size_t at, std::uint32_t own_region) {
     const std::uint32_t element_bytes = LoadU32(record + kElementBytesAt);
     if (element_bytes == 0 || element_bytes > 8) return Bad("tensor element size", at);
     std::uint64_t size_bytes = element_bytes;
@@ -135,13 +137,17 @@ class Parser {
       size_bytes *= dim;
       if (size_bytes > kMaxBytes) return Bad("tensor size", at);
     }
-    if (LoadU32(record + kRegionAt) != kScratchRegion) {
+    const std::uint32_t region = LoadU32(record + kRegionAt);
+    if (region != kScratchRegion && region != own_region) {
       return Fail(Status::kUnsupported, "tensor is not in the scratch region", at);
     }
-    const std::uint32_t offset = LoadU32(record + kOffsetAt);
-    if (offset > scratch_size_bytes || size_bytes > scratch_size_bytes - offset) {
-      return Bad("tensor reaches beyond the scratch region", at);
+    const std::uint64_t end = LoadU32(record + kOffsetAt) + size_bytes;
+    std::uint32_t& limit = blob_.sizes.bytes[region];
+    // The tensor's own region ends with its last tensor.
+    if (region == own_region && end > limit && end <= kMaxBytes) {
+      limit = static_cast<std::uint32_t>(end);
     }
+    if (end > limit) return Bad("tensor reaches beyond its region", at);
     return Status::kOk;
   }
 
@@ -154,6 +160,7 @@ class Parser {
   }
 
   Span<const std::byte> bytes_;
+  Blob& blob_;
   BlobError& error_;
 };
 
@@ -166,6 +173,7 @@ IoTensor IoTable::operator[](std::size_t index) const {
   IoTensor tensor{};
   tensor.element_bytes = LoadU32(record + kElementBytesAt);
   tensor.offset = offset(index);
+  tensor.region = region(index);
   tensor.size_bytes = tensor.element_bytes;
   for (std::size_t d = 0; d < kDims; ++d) tensor.size_bytes *= LoadU32(record + 4 * d);
   return tensor;
@@ -175,16 +183,21 @@ std::uint32_t IoTable::offset(std::size_t index) const {
   return LoadU32(block_ + kCountBytes + index * kRecordBytes + kOffsetAt);
 }
 
+std::uint32_t IoTable::region(std::size_t index) const {
+  return LoadU32(block_ + kCountBytes + index * kRecordBytes + kRegionAt);
+}
+
 Status ParseBlob(Span<const std::byte> bytes, Blob& blob, BlobError& error) {
-  Parser parser(bytes, error);
+  Parser parser(bytes, blob, error);
   Block blocks[kBlockCount];
   PILOTLIGHT_TRY(parser.Blocks(blocks));
   blob = {};
   blob.payload = blocks[kPayload].data;
   blob.weights = blocks[kWeights].data;
-  PILOTLIGHT_TRY(parser.ScratchSize(blocks[kScratchSize], blob.scratch_size_bytes));
-  PILOTLIGHT_TRY(parser.Table(blocks[kInputs], blob.scratch_size_bytes, blob.inputs));
-  PILOTLIGHT_TRY(parser.Table(blocks[kOutputs], blob.scratch_size_bytes, blob.outputs));
+  blob.sizes.bytes[0] = static_cast<std::uint32_t>(blob.weights.size());
+  PILOTLIGHT_TRY(parser.ScratchSize(blocks[kScratchSize]));
+  PILOTLIGHT_TRY(parser.Table(blocks[kInputs], kInputRegion, blob.inputs));
+  PILOTLIGHT_TRY(parser.Table(blocks[kOutputs], kOutputRegion, blob.outputs));
   return parser.Apart(blob.inputs, blocks[kInputs]);
 }
 

@@ -13,9 +13,9 @@ const char* CommandRegisters::Set(std::uint32_t opcode, std::uint32_t param) {
   const std::uint32_t index =
       opcode < kFirstIfm2Setting ? opcode - kFirstSetting : opcode - kFirstIfm2Setting + kIfm2;
   const bool exists = opcode < kFirstIfm2Setting ? index < kIfm2 : index < kSettings;
-  const std::uint32_t setting_kind = exists ? commands_.setting_kinds[index] : 0;
+  const std::uint32_t setting_kind = exists ? commands_.settings[index] : 0;
   if (setting_kind == 0) return kUnknownCommand;
-  const SettingKind& legal = kSettingKinds[setting_kind];
+  const SettingKind& legal = commands_.setting_kinds[setting_kind];
   if ((param & ~std::uint32_t{legal.bits}) != 0) return kReservedValue;
   if ((param & param >> 1 & legal.ternary_bits) != 0) return kReservedValue;
   settings_[index] = kIsSet | param;
@@ -29,9 +29,9 @@ const char* CommandRegisters::SetLong(std::uint32_t opcode, std::uint32_t param,
   const std::uint32_t place = opcode & 0xF;
   if (group >= kGroups || place >= kGroupSize) return kUnknownCommand;
   const std::uint32_t index = group * kGroupSize + place;
-  const std::uint32_t payload_kind = commands_.payload_kinds[index];
+  const std::uint32_t payload_kind = commands_.payloads[index];
   if (payload_kind == 0) return kUnknownCommand;
-  const PayloadKind& legal = kPayloadKinds[payload_kind];
+  const PayloadKind& legal = commands_.payload_kinds[payload_kind];
   if ((param & ~std::uint32_t{legal.param_bits}) != 0 || (payload & ~legal.payload_bits) != 0) {
     return kReservedValue;
   }

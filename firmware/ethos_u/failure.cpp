@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pilotlight/ethos_u/failure.h"
 
-#include "command_tables.h"
+#include "npu_product.h"
 #include "pilotlight/base/text.h"
 #include "pilotlight/ethos_u/registers.h"
 
@@ -131,7 +131,7 @@ void DescribeNpu(const Failure& failure, Text& text) {
       text << "the NPU did not take the requested security and privilege";
       return;
     case Cause::kUnknownProduct:
-      text << "the driver does not know this NPU: ";
+      text << "this image does not support the NPU ";
       Name(text, failure.hardware);
       return;
     case Cause::kTooLate:
@@ -150,6 +150,9 @@ void DescribeNpu(const Failure& failure, Text& text) {
       break;
     case Cause::kWeightFault:
       text << "the weight decoder found a malformed weight stream";
+      break;
+    case Cause::kBranchFault:
+      text << "the NPU refused a branch";
       break;
     case Cause::kEccFault:
       text << "ECC fault in the NPU's memory";
@@ -176,8 +179,7 @@ void DescribeNpu(const Failure& failure, Text& text) {
 
 std::uint32_t NpuIdentity::product() const { return reg::kConfigProduct.Get(config); }
 const char* NpuIdentity::family() const {
-  constexpr std::size_t kFamilies = sizeof(kFamilyNames) / sizeof(kFamilyNames[0]);
-  return product() < kFamilies ? kFamilyNames[product()] : "unknown product";
+  return product() < kFamilyCount ? kFamilyNames[product()] : "unknown product";
 }
 
 std::uint32_t NpuIdentity::macs() const { return 1u << reg::kConfigMacsLog2.Get(config); }

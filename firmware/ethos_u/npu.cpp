@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pilotlight/ethos_u/npu.h"
 
-#include "command_tables.h"
+#include "npu_product.h"
 #include "pilotlight/platform/clock.h"
 
 namespace pilotlight::ethos_u {
@@ -30,9 +30,8 @@ Status Npu::Open() {
   identity_.config = port_.Read(reg::kConfig);
   identity_.id = port_.Read(reg::kId);
   if (!port_.alive()) return Fail(Status::kTimeout, Cause::kNoAnswer);
-  if (identity_.product() >= kCommandSetCount) {
-    return Fail(Status::kUnsupported, Cause::kUnknownProduct);
-  }
+  product_ = FindProduct(identity_);
+  if (product_ == nullptr) return Fail(Status::kWrongNpu, Cause::kUnknownProduct);
   PILOTLIGHT_TRY(Reset());
   opened_ = true;
   return Status::kOk;
@@ -58,12 +57,13 @@ Status Npu::Reset() {
   if (!protection_taken) return Fail(Status::kDeviceFault, Cause::kWrongPrivilege);
 
   // Set here and not in Open(), because a reset clears them.
-  const ProductFacts& product = kProducts[identity_.product()];
-  const std::uint32_t reads = options_.max_reads != 0 ? options_.max_reads : product.axi_reads;
-  const std::uint32_t writes = options_.max_writes != 0 ? options_.max_writes : product.axi_writes;
-  for (std::uint32_t set = 0; set < reg::kAxiLimitCount; ++set) {
-    port_.Write(reg::AxiLimit(set), (reads - 1) << reg::kAxiLimitReadsShift |
-                                        (writes - 1) << reg::kAxiLimitWritesShift);
+  const RegisterSetup* setup = product_->setup;
+  for (const RegisterSetup* const end = setup + product_->setup_count; setup != end; ++setup) {
+    std::uint32_t value = setup->value;
+    if (setup->is_attributes) {
+      value |= std::uint32_t{options_.memory_type} << reg::kAttributesMemoryTypeShift;
+    }
+    for (std::uint32_t i = 0; i < setup->count; ++i) port_.Write(setup->offset + 4 * i, value);
   }
   port_.Write(reg::kCmd, kStayAwake);
   return Status::kOk;
@@ -146,24 +146,26 @@ Status Npu::LocateAll(const Program& program, Span<const Region> regions, Places
   return FailAt(Status::kUnsupported, Cause::kMissingRegion, first, 0);
 }
 
+std::uint32_t Npu::Pmu(std::uint32_t offset) const { return product_->pmu_window + offset; }
+
 void Npu::StartCounters() {
   std::uint32_t counters = reg::kPmCntEnCycles;
   for (std::uint32_t i = 0; i < reg::kPmEventCounters; ++i) {
-    port_.Write(reg::PmEvTyper(i), options_.events[i]);
+    port_.Write(Pmu(reg::PmEvTyper(i)), options_.events[i]);
     counters |= 1u << i;
   }
-  port_.Write(reg::kPmCcntrCfg, 0);
-  port_.Write(reg::kPmCntEnSet, counters);
-  port_.Write(reg::kPmcr, reg::kPmcrEnable | reg::kPmcrResetEvents | reg::kPmcrResetCycles);
+  port_.Write(Pmu(reg::kPmCcntrCfg), 0);
+  port_.Write(Pmu(reg::kPmCntEnSet), counters);
+  port_.Write(Pmu(reg::kPmcr), reg::kPmcrEnable | reg::kPmcrResetEvents | reg::kPmcrResetCycles);
 }
 
 RunStats Npu::ReadCounters() {
   RunStats stats;
-  port_.Write(reg::kPmcr, 0);  // Stopped, so that the two halves below match.
-  stats.cycles = port_.Read(reg::kPmCcntrLow);
-  stats.cycles |= static_cast<std::uint64_t>(port_.Read(reg::kPmCcntrHigh) & 0xFFFF) << 32;
+  port_.Write(Pmu(reg::kPmcr), 0);  // Stopped, so that the two halves below match.
+  stats.cycles = port_.Read(Pmu(reg::kPmCcntrLow));
+  stats.cycles |= static_cast<std::uint64_t>(port_.Read(Pmu(reg::kPmCcntrHigh)) & 0xFFFF) << 32;
   for (std::uint32_t i = 0; i < reg::kPmEventCounters; ++i) {
-    stats.events[i] = port_.Read(reg::PmEvCntr(i));
+    stats.events[i] = port_.Read(Pmu(reg::PmEvCntr(i)));
   }
   stats.queue_read = port_.Read(reg::kQRead);
   return stats;
@@ -196,7 +198,8 @@ Status Npu::WaitForEnd(std::uint64_t deadline_us, std::uint64_t simulator_us) {
     port_.ArmIrq();
     const std::uint32_t status = port_.Read(reg::kStatus);
     if (!port_.alive()) return Fail(Status::kTimeout, Cause::kNoAnswer);
-    if ((status & reg::kStatusRunning) == 0 || (status & reg::kStatusAnyFault) != 0) {
+    const std::uint32_t faults = reg::kStatusAnyFault | product_->own_fault;
+    if ((status & reg::kStatusRunning) == 0 || (status & faults) != 0) {
       if ((status & reg::kStatusIrqRaised) != 0) {
         port_.Write(reg::kCmd, kStayAwake | reg::kCmdClearIrq);
       }
@@ -221,8 +224,9 @@ Status Npu::CheckStatus(std::uint32_t status) {
     cause = Cause::kBusFault;
   } else if ((status & reg::kStatusParseFault) != 0) {
     cause = Cause::kParseFault;
-  } else if ((status & reg::kStatusWeightFault) != 0) {
-    cause = Cause::kWeightFault;
+  } else if ((status & product_->own_fault) != 0) {
+    const bool weights = product_->own_fault == reg::kStatusWeightFault;
+    cause = weights ? Cause::kWeightFault : Cause::kBranchFault;
   } else if ((status & reg::kStatusEccFault) != 0) {
     cause = Cause::kEccFault;
   } else if ((status & reg::kStatusEndReached) == 0) {
@@ -240,7 +244,7 @@ void Npu::Write64(std::uint32_t offset_low, std::uint64_t value) {
 
 bool Npu::Reachable(std::uint64_t address, std::size_t size_bytes) const {
   static_assert(platform::NpuPort::kNotVisible >> 63 != 0, "must exceed every limit below");
-  const std::uint64_t limit = std::uint64_t{1} << kProducts[identity_.product()].address_bits;
+  const std::uint64_t limit = std::uint64_t{1} << product_->address_bits;
   return address < limit && size_bytes <= limit - address;
 }
 

@@ -2,14 +2,32 @@
 #include "pilotlight/ethos_u/payload.h"
 
 #include "little_endian.h"
+#include "npu_product.h"
 #include "pilotlight/ethos_u/registers.h"
 
 namespace pilotlight::ethos_u {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x31504F43;  // "COP1"
+constexpr std::uint32_t kMagic1 = 0x31504F43;  // "COP1"
+constexpr std::uint32_t kMagic2 = 0x32504F43;  // "COP2"
 constexpr std::size_t kWordBytes = 4;
 constexpr std::size_t kStreamAlignBytes = 16;
+
+// COP2: the words that have one legal value, and places of others.
+struct FixedWord {
+  std::uint32_t word;
+  std::uint32_t value;
+};
+constexpr FixedWord kFixedWords[] = {{1, 1},  // Version 1.0.
+                                     {3, 0},  // Upper half of the size.
+                                     {4, 1},  // The only entry is a command stream.
+                                     {7, 0x4D554556},
+                                     {8, 1},    // "VEUM", version 1.0: facts about the stream.
+                                     {9, 20}};  // Bytes of these facts.
+constexpr std::size_t kSizeWord = 2, kEntrySizeWord = 5, kFactsSizeWord = 6, kConfigWord = 10;
+// What a size counts begins after its word and the one that follows it, or after its word.
+constexpr std::size_t kSizeAfter = 16, kEntrySizeAfter = 24, kFactsAfter = 28;
+constexpr std::size_t kFactsBytes = 32;
 
 // The low byte of an action word.
 enum Action : std::uint32_t {
@@ -31,10 +49,31 @@ Status ParsePayload(Span<const std::byte> bytes, Payload& payload, Failure& fail
   };
 
   payload = {};
-  if (bytes.size() % kWordBytes != 0 || bytes.size() < kWordBytes ||
-      LoadU32(bytes.data()) != kMagic) {
+  const auto word = [&](std::size_t index) { return LoadU32(bytes.data() + index * kWordBytes); };
+  if (bytes.size() % kWordBytes != 0 || bytes.size() < kWordBytes) {
     return fail(Status::kBadModel, Cause::kBadPayload);
   }
+  if (word(0) == kMagic2 && bytes.size() > kFactsAfter + kFactsBytes) {
+    for (const FixedWord& fixed : kFixedWords) {
+      at = fixed.word * kWordBytes;
+      if (word(fixed.word) != fixed.value) {
+        return fail(Status::kUnsupported, Cause::kForeignPayload);
+      }
+    }
+    const std::size_t facts_bytes = word(kFactsSizeWord);
+    at = kFactsSizeWord * kWordBytes;
+    if (word(kSizeWord) != bytes.size() - kSizeAfter ||
+        word(kEntrySizeWord) != bytes.size() - kEntrySizeAfter || facts_bytes < kFactsBytes ||
+        facts_bytes >= bytes.size() - kFactsAfter ||
+        (kFactsAfter + facts_bytes) % kStreamAlignBytes != 0) {
+      return fail(Status::kBadModel, Cause::kBadPayload);
+    }
+    payload.built_for = {word(kConfigWord), word(kConfigWord + 1)};
+    payload.stream =
+        bytes.subspan(kFactsAfter + facts_bytes, bytes.size() - kFactsAfter - facts_bytes);
+    return Status::kOk;
+  }
+  if (word(0) != kMagic1) return fail(Status::kBadModel, Cause::kBadPayload);
 
   bool has_config = false;
   at = kWordBytes;
@@ -76,13 +115,9 @@ Status ParsePayload(Span<const std::byte> bytes, Payload& payload, Failure& fail
 }
 
 bool Runs(const NpuIdentity& built_for, const NpuIdentity& hardware) {
-  const auto same = [&](reg::Field field) {
-    return field.Get(built_for.config) == field.Get(hardware.config);
-  };
-  if (!same(reg::kConfigProduct) || !same(reg::kConfigMacsLog2) ||
-      !same(reg::kConfigStreamVersion)) {
-    return false;
-  }
+  const NpuProduct* const product = FindProduct(hardware);
+  if (product == nullptr) return false;
+  if (((built_for.config ^ hardware.config) & product->config_match) != 0) return false;
   if (reg::kConfigCustomDma.Get(built_for.config) > reg::kConfigCustomDma.Get(hardware.config)) {
     return false;
   }

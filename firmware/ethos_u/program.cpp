@@ -27,14 +27,16 @@ Status VerifyProgram(Span<const std::byte> bytes, const NpuIdentity& npu,
     failure.hardware = npu;
     return failure.status;
   }
-  RegionSizes sizes;
-  sizes.bytes[0] = static_cast<std::uint32_t>(blob.weights.size());
-  sizes.bytes[1] = blob.scratch_size_bytes;
-  sizes.bytes[2] = fast_scratch_bytes;
+  blob.sizes.bytes[kFastScratchRegion] = fast_scratch_bytes;
   std::uint8_t used = 0;
-  PILOTLIGHT_TRY(VerifyStream(payload.stream, payload.built_for, sizes, used, failure));
-  program = {payload.stream, blob.weights, blob.scratch_size_bytes,
-             used,           blob.inputs,  blob.outputs};
+  PILOTLIGHT_TRY(VerifyStream(payload.stream, payload.built_for, blob.sizes, used, failure));
+  const std::uint32_t* const sizes = blob.sizes.bytes;
+  program = {payload.stream,
+             blob.weights,
+             {sizes[kScratchRegion], sizes[kInputRegion], sizes[kOutputRegion]},
+             used,
+             blob.inputs,
+             blob.outputs};
   return Status::kOk;
 }
 

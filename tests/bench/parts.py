@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ def footprint(console: Console) -> list[Figure]:
     int8, float_io = digits_image(console), digits_image(console, float_io=True)
     return [
         *_runtime(),
+        *_driver(),
         *_code(int8, "int8"),
         *_code(float_io, "float I/O"),
         *_runtime_ram(int8),
@@ -58,6 +60,16 @@ def _runtime() -> list[Figure]:
         Figure("runtime by itself: verifier", sizes.verifier, "bytes", at_most=_VERIFIER_GOAL_BYTES),
         Figure("runtime by itself: messages", sizes.messages, "bytes", note="texts, their formatting, and calls"),
     ]
+
+
+def _driver() -> list[Figure]:
+    from driver_footprint import driver_footprints
+
+    figures = []
+    for sizes in driver_footprints():
+        figures.append(Figure(f"stream verifier for {sizes.npus}", sizes.verifier, "bytes"))
+        figures.append(Figure(f"delegate and driver for {sizes.npus}", sizes.driver, "bytes"))
+    return figures
 
 
 def _runtime_ram(digits: Path) -> list[Figure]:
@@ -211,13 +223,14 @@ def simulator(console: Console) -> list[Figure]:
     # Exporter and reference model print a lot.
     noise = NoiseLog(BENCH / "simulator.log")
     speeds: list[Speed] = []
-    for measure in (mobilenet_speed, digits_speed):
+    for measure in (mobilenet_speed, digits_speed, partial(mobilenet_speed, "ethos-u85-256")):
         with noise.captured():  # No spinner, which would end up in the log.
             speeds.append(measure())
     with noise.captured():
-        growth, small, vit = convolution_growth(), transformer_commands(), vision_transformer_commands()
+        growth, vit = convolution_growth(), vision_transformer_commands()
+        transformers = [transformer_commands(npu) for npu in ("ethos-u55-128", "ethos-u85-256")]
     noise.close()
-    mobilenet, digits = speeds
+    mobilenet, digits, mobilenet_u85 = speeds
     figures = _speed(mobilenet, _SPEED_GOAL)
     if mobilenet.float_s is not None and mobilenet.float_ratio is not None:
         name = f"{mobilenet.network}: our time over PyTorch's float32"
@@ -230,16 +243,18 @@ def simulator(console: Console) -> list[Figure]:
         both = mobilenet.one_core_s / mobilenet.simulated_s
         figures.append(Figure(f"{mobilenet.network}: one core's time over that of all", both, "x"))
     figures += _speed(digits, _DIGITS_SPEED_GOAL)
+    figures += _speed(mobilenet_u85, _SPEED_GOAL)
     for macs, seconds in growth.seconds.items():
         name = f"convolution of {macs / 1e6:,.1f} M products"
         figures.append(Figure(name, seconds, "s", orientation=True, note=f"{macs / seconds / 1e9:.1f} G a second"))
     figures.append(
         Figure("convolutions: exponent of time over products", growth.exponent, "", at_most=_GROWTH_GOAL, note="fit")
     )
-    each_us = small.seconds / small.commands * 1e6
-    note = f"{small.commands} commands, {small.macs:,} products"
-    name = f"{small.network}: time per command"
-    figures.append(Figure(name, each_us, "us", at_most=_COMMAND_GOAL_US, orientation=True, note=note))
+    for small in transformers:
+        each_us = small.seconds / small.commands * 1e6
+        note = f"{small.commands} commands, {small.macs:,} products"
+        name = f"{small.network}: time per command"
+        figures.append(Figure(name, each_us, "us", at_most=_COMMAND_GOAL_US, orientation=True, note=note))
     note = f"{vit.commands} commands, {vit.macs:,} products"
     name = f"{vit.network}: simulated"
     figures.append(Figure(name, vit.seconds, "s", at_most=_VIT_GOAL_S, orientation=True, note=note))

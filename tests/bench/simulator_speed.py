@@ -91,14 +91,22 @@ class SmallCommands:
     seconds: float
 
 
-def mobilenet_speed(runs: int = 9) -> Speed:
-    pte, tosa = _exported("mobilenet-v2", [_NETWORKS / "mobilenet_v2.py"], _export_mobilenet)
-    return _measure("MobileNetV2, U55-256", pte, tosa, runs, _float_mobilenet())
+def mobilenet_speed(npu: str = "ethos-u55-256", runs: int = 9) -> Speed:
+    return _measure(f"MobileNetV2, {_short(npu)}", *_mobilenet(npu), runs, _float_mobilenet())
 
 
 def mobilenet_program() -> bytes:
     """Return only the .pte."""
-    return _exported("mobilenet-v2", [_NETWORKS / "mobilenet_v2.py"], _export_mobilenet)[0]
+    return _mobilenet("ethos-u55-256")[0]
+
+
+def _mobilenet(npu: str) -> tuple[bytes, bytes]:
+    return _exported(f"mobilenet-v2-{npu}", [_NETWORKS / "mobilenet_v2.py"], lambda: _export_mobilenet(npu))
+
+
+def _short(npu: str) -> str:
+    """Return "U55-128" for "ethos-u55-128"."""
+    return npu.removeprefix("ethos-").upper()
 
 
 def digits_speed(runs: int = 50) -> Speed:
@@ -109,10 +117,10 @@ def digits_speed(runs: int = 50) -> Speed:
     return _measure("digits, U55-128", pte, tosa, runs)
 
 
-def transformer_commands(runs: int = 100) -> SmallCommands:
+def transformer_commands(npu: str = "ethos-u55-128", runs: int = 100) -> SmallCommands:
     """Measure a transformer whose largest tensor has some 600 elements."""
-    pte, _ = _exported("transformer", [_NETWORKS / "networks.py"], _export_transformer)
-    return _commands("transformer, U55-128", pte, runs)
+    pte, _ = _exported(f"transformer-{npu}", [_NETWORKS / "networks.py"], lambda: _export_transformer(npu))
+    return _commands(f"transformer, {_short(npu)}", pte, runs)
 
 
 def vision_transformer_commands(runs: int = 50) -> SmallCommands:
@@ -279,14 +287,14 @@ def _exported(name: str, inputs: Sequence[Path], export: Callable[[], Any]) -> t
     return pte.read_bytes(), tosa.read_bytes()
 
 
-def _export_mobilenet() -> Any:
+def _export_mobilenet(npu: str) -> Any:
     import torch
     from exported import export
     from mobilenet_v2 import MobileNetV2
 
     generator = torch.Generator().manual_seed(1)
     samples = [(torch.randn(_SHAPE, generator=generator),) for _ in range(2)]
-    return export(MobileNetV2().eval(), samples[0], "ethos-u55-256", samples)
+    return export(MobileNetV2().eval(), samples[0], npu, samples)
 
 
 def _float_mobilenet() -> Callable[[], Any]:
@@ -309,7 +317,7 @@ def _float_mobilenet() -> Callable[[], Any]:
     return run
 
 
-def _export_transformer() -> Any:
+def _export_transformer(npu: str) -> Any:
     import torch
     from exported import export
     from networks import NETWORKS
@@ -317,7 +325,7 @@ def _export_transformer() -> Any:
     module = NETWORKS["transformer"]().eval()
     generator = torch.Generator().manual_seed(9)
     samples = [tuple(torch.randn(tensor.shape, generator=generator) for tensor in module.example) for _ in range(4)]
-    return export(module, module.example, "ethos-u55-128", samples)
+    return export(module, module.example, npu, samples)
 
 
 def _export_digits() -> Any:

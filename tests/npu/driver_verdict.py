@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilotlight.npu.stream.configurations import CONFIGURATIONS, Configuration
-from pilotlight.npu.stream.firmware_tables import header
+from pilotlight.npu.stream.firmware_tables import write_tables
 from pilotlight.npu.stream.isa import Product
 from pilotlight.npu.stream.products import PRODUCTS
 
@@ -22,8 +22,10 @@ ROOT = Path(__file__).parents[2]
 SOURCES = (
     "blob",
     "command_registers",
-    "command_stream",
+    "command_stream_0",
+    "command_stream_1",
     "failure",
+    "npu_product",
     "operand_geometry",
     "payload",
     "program",
@@ -98,15 +100,16 @@ class Judge:
         configurations: Iterable[Configuration] = tuple(CONFIGURATIONS.values()),
     ) -> None:
         self._program = folder / "judge"
-        (folder / "command_tables.h").write_text(header(products, configurations), encoding="utf-8")
+        write_tables(folder, products, configurations)
         build = bounded.run(
             [
                 *("c++", "-std=c++17", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
                 *("-I", str(driver / "include"), "-I", str(ROOT / "firmware" / "base" / "include")),
-                *("-I", str(ROOT / "firmware" / "platform" / "include"), "-I", str(folder)),
+                *("-I", str(ROOT / "firmware" / "platform" / "include"), "-I", str(driver)),
                 *("-o", str(self._program)),
                 str(Path(__file__).parent / "driver" / "judge.cpp"),
                 *(str(driver / f"{name}.cpp") for name in SOURCES),
+                *(str(folder / f"{name}.cpp") for name in ("npu_products", "all_products")),
             ],
             _LIMIT_S,
             capture_output=True,

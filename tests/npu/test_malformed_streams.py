@@ -21,7 +21,8 @@ from pilotlight.npu.arithmetic.weight_codec import WeightCodec
 from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.npu.stream.faults import BadWeights
 from pilotlight.pte import read_program
-from pilotlight.pte.ethos_u import parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import parse_blob
 
 RUN = 0xD
 

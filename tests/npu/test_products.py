@@ -17,16 +17,18 @@ from driver_verdict import Judge, StreamRequest
 from operator_cases import make_case
 from vela_compiler import compile_tosa
 
+from pilotlight.codegen.npu_products import product_list
 from pilotlight.npu.hardware.engine import Engine
 from pilotlight.npu.stream.configurations import CONFIGURATIONS, configuration
 from pilotlight.npu.stream.faults import MalformedStream
-from pilotlight.npu.stream.firmware_tables import header
-from pilotlight.npu.stream.isa import decode, disassemble
+from pilotlight.npu.stream.firmware_tables import tables
+from pilotlight.npu.stream.isa import RegisterSetup, decode, disassemble
 from pilotlight.npu.stream.memory import MappedMemory
 from pilotlight.npu.stream.operation_decoder import operations_of
 from pilotlight.npu.stream.products import PRODUCTS, U65
 from pilotlight.paths import ROOT
-from pilotlight.pte.ethos_u import parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import parse_blob
 
 U75 = U65.derived(
     "U75",
@@ -36,7 +38,7 @@ U75 = U65.derived(
         ("SET_IFM_PAD_TOP", 0x100, "pad 0:6, corner 8:9=0..2"),
     ],
     address_bits=48,
-    axi_reads=128,
+    setup=(RegisterSetup(0x040, 4, 0x1F7F_0000),),
 )
 U65_256 = configuration("ethos-u65-256")
 U75_256 = replace(U65_256, name="ethos-u75-256", product=U75, config_word=len(PRODUCTS) << 28 | 0x3008)
@@ -90,8 +92,14 @@ def test_operations_and_results_are_those_of_the_product_that_it_comes_from() ->
 
 
 def test_the_driver_has_its_facts_and_names_no_product() -> None:
-    tables = header((*PRODUCTS, U75), (*CONFIGURATIONS.values(), U75_256))
-    assert "    {48, 128, 32},  // U75\n};" in tables
+    source = tables((*PRODUCTS, U75), (*CONFIGURATIONS.values(), U75_256))
+    _, facts = source.split("// U75\n")
+    setup = re.search(
+        r"{ 3, 48, 1, 1, 0x0000, 0x0080, 0xf00000ff, (\w+), \w+, VerifyVersion0,", " ".join(facts.split())
+    )
+    assert setup is not None, facts
+    assert f"RegisterSetup {setup[1]}[] = {{\n    {{0x040, 4, true, 0x1f7f0000}}}};" in source
+    assert "&pilotlight_npu_product_3" in product_list([3])
     driver = ROOT / "firmware" / "ethos_u"
     for file in (*driver.glob("*.cpp"), *driver.rglob("*.h")):
         code = re.sub(r"//.*|/\*.*?\*/", "", file.read_text(encoding="utf-8"))

@@ -6,12 +6,18 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
+import numpy as np
 import pytest
+import vela_compiler
+from campaign import reference
 from exported import Exported
+from operator_cases import make_case
 
 from pilotlight.errors import BadProgram
+from pilotlight.npu.delegate_runner import DelegateRunner
 from pilotlight.pte import DelegateCall, KernelCall, Program, Tensor, read_program
-from pilotlight.pte.ethos_u import parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import parse_blob
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +146,7 @@ def test_a_malformed_blob_says_where(blob: bytes, message: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((0x32504F43,), "instead of COP1"),
+        ((0x33504F43,), "instead of COP1 or COP2"),
         ((0x31504F43, 0x1, 2), "configuration is cut off"),
         ((0x31504F43, 0x1, 2, 3), "no command stream"),
         ((0x31504F43, 0x0002_0002, 0), "2 words does not fit"),
@@ -150,3 +156,61 @@ def test_a_malformed_blob_says_where(blob: bytes, message: str) -> None:
 def test_a_malformed_payload_says_where(words: tuple[int, ...], message: str) -> None:
     with pytest.raises(BadProgram, match=message):
         parse_payload(struct.pack(f"<{len(words)}I", *words))
+
+
+@pytest.mark.parametrize("npu", ["ethos-u55-128", "ethos-u85-256"])
+def test_both_formats_of_the_payload_have_the_same_stream(npu: str) -> None:
+    case = make_case("add_sub", 1)
+    first, second = (
+        parse_payload(parse_blob(vela_compiler.compile_tosa(case.tosa, npu, *options)).commands)
+        for options in ((), ("--cop-format", "COP2"))
+    )
+    assert (first.config, first.id, first.stream) == (second.config, second.id, second.stream)
+    assert second.stream_at == 64
+
+
+def test_inputs_and_outputs_may_have_regions_of_their_own() -> None:
+    case = make_case("add_sub", 1)
+    options = ("--cop-format", "COP2", "--separate-io-regions")
+    blob = vela_compiler.compile_tosa(case.tosa, "ethos-u85-256", *options)
+    parsed = parse_blob(blob)
+    assert {tensor.region for tensor in parsed.inputs} == {3}
+    assert {tensor.region for tensor in parsed.outputs} == {4}
+    inputs = case.draw(0)
+    golden = reference(case, inputs)
+    assert golden is not None
+    outputs = [np.empty_like(expected) for expected in golden]
+    DelegateRunner(blob).run(inputs, outputs)
+    np.testing.assert_array_equal(outputs[0], golden[0])
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "message"),
+    [
+        (0, 0x3350_4F43, "instead of COP1 or COP2"),
+        (1, 2, "version 2"),
+        (2, 0, "tells 0"),
+        (4, 9, "type 9"),
+        (5, 0, "and 0 bytes"),
+        (6, 0xFFFF_FFF0, "metadata do not fit"),
+        (6, 4, "metadata do not fit"),
+        (7, 0, "metadata 00000000"),
+        (9, 4, "are not known"),
+    ],
+)
+def test_a_malformed_cop2_payload_says_where(at: int, value: int, message: str) -> None:
+    case = make_case("add_sub", 1)
+    payload = bytearray(
+        parse_blob(vela_compiler.compile_tosa(case.tosa, "ethos-u85-256", "--cop-format", "COP2")).commands
+    )
+    struct.pack_into("<I", payload, 4 * at, value)
+    with pytest.raises(BadProgram, match=message):
+        parse_payload(bytes(payload))
+
+
+def test_a_cop2_payload_cut_off_anywhere_is_refused() -> None:
+    case = make_case("add_sub", 1)
+    payload = parse_blob(vela_compiler.compile_tosa(case.tosa, "ethos-u85-256", "--cop-format", "COP2")).commands
+    for size in range(4, len(payload), 4):
+        with pytest.raises(BadProgram):
+            parse_payload(payload[:size])

@@ -14,7 +14,8 @@ from program_writer import IFM_BASE, OFM_BASE, STREAM_BASE, WEIGHT_BASE, copying
 from pilotlight.npu import Device, MappedMemory
 from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.pte import read_program
-from pilotlight.pte.ethos_u import parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import parse_blob
 
 STATUS, CMD, RESET, QBASE, QSIZE, BASEP = 0x4, 0x8, 0xC, 0x10, 0x20, 0x80
 RUN = 0xD

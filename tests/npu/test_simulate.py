@@ -16,7 +16,8 @@ from pilotlight.cli import run_command
 from pilotlight.npu import Simulator, cpu_operators, disassemble_command, simulate, simulate_command
 from pilotlight.pte import command as inspect_command
 from pilotlight.pte import read_program
-from pilotlight.pte.ethos_u import parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import parse_blob
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from pilotlight.npu.stream.configurations import configuration_of
 from pilotlight.npu.stream.faults import MalformedStream
 from pilotlight.npu.stream.isa import ElementwiseMode, Instruction, PoolingMode, decode, disassemble
 from pilotlight.npu.stream.products import U85
-from pilotlight.pte.ethos_u import parse_payload
+from pilotlight.pte.driver_payload import parse_payload
 
 _LINE = re.compile(r"0x(?P<at>[0-9a-f]{6}):.* - NPU_(?P<name>\w+) +\d+(?P<fields>(?:, \w+ = [\w-]+)*)")
 MODES: dict[str, type[Enum]] = {"pooling_mode": PoolingMode, "elementwise_mode": ElementwiseMode}

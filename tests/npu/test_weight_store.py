@@ -19,6 +19,7 @@ from pilotlight.npu.arithmetic import mlw_worker, weight_store
 from pilotlight.npu.arithmetic.weight_codec import WeightCodec
 from pilotlight.npu.arithmetic.weight_matrix import Weights
 from pilotlight.npu.arithmetic.weight_order import WeightGeometry
+from pilotlight.npu.arithmetic.weight_order_u85 import WeightGeometryU85
 from pilotlight.npu.arithmetic.weight_store import WeightStore
 from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.npu.stream.faults import BadWeights
@@ -26,6 +27,7 @@ from pilotlight.user_cache import weight_cache
 
 # A convolution of 3 x 3 pixels, 8 channels in, 16 out, in one block.
 GEOMETRY = WeightGeometry(False, 16, 8, 3, 3, 1, 1, False, 8, 16, 8)
+U85_GEOMETRY = WeightGeometryU85(False, 16, 8, 3, 3, 1, 1, 1, 1, True, 8, False, False, 16, 8, 256)
 
 
 class Counting(WeightCodec):
@@ -68,14 +70,31 @@ def test_weights_of_any_size_keep_their_values(tmp_path: Path, largest: int) -> 
     assert loaded.largest_sum == max(abs(largest) + 2, 5)
 
 
-def test_other_streams_orders_and_decoders_have_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("geometry", [GEOMETRY, U85_GEOMETRY], ids=["U55", "U85"])
+def test_other_streams_orders_and_decoders_have_other_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, geometry: Any
+) -> None:
     store = WeightStore(tmp_path)
-    keys = {store.key((b"ab", b"c"), GEOMETRY), store.key((b"a", b"bc"), GEOMETRY), store.key((b"abc",), GEOMETRY)}
-    for field in GEOMETRY.__dict__:
-        keys.add(store.key((b"abc",), replace(GEOMETRY, **{field: 7})))
+    keys = {store.key((b"ab", b"c"), geometry), store.key((b"a", b"bc"), geometry), store.key((b"abc",), geometry)}
+    for field in geometry.__dict__:
+        keys.add(store.key((b"abc",), replace(geometry, **{field: 7})))
+    keys.add(store.key((b"abc",), U85_GEOMETRY if geometry is GEOMETRY else GEOMETRY))
     monkeypatch.setattr(weight_store, "_decoder", lambda: "another")
-    keys.add(store.key((b"abc",), GEOMETRY))
-    assert len(keys) == 3 + len(GEOMETRY.__dict__) + 1
+    keys.add(store.key((b"abc",), geometry))
+    assert len(keys) == 3 + len(geometry.__dict__) + 2
+
+
+def test_u85_weights_come_from_the_store_too(tmp_path: Path) -> None:
+    first, second = Counting(), Counting()
+    decoded = cache(tmp_path, first).weights((b"one",), U85_GEOMETRY)
+    np.testing.assert_array_equal(cache(tmp_path, second).weights((b"one",), U85_GEOMETRY).matrix, decoded.matrix)
+    assert decoded.matrix.any() and first.streams == [b"one"] and second.streams == []
+
+
+def test_the_key_covers_each_source_of_decoded_weights() -> None:
+    folder = Path(weight_store.__file__).parent
+    named = {path.name for path in folder.glob("*weight*.py")} | {"mlw_worker.py"}
+    assert set(weight_store._SOURCES) == named
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "a folder", "unreadable"])

@@ -23,7 +23,6 @@ from pilotlight.export.rewritings.apply import rewrite
 from pilotlight.export.rewritings.softmax import rewrite_softmax
 from pilotlight.export_options import ExportOptions
 from pilotlight.model_spec import ModelSpec
-from pilotlight.npu.stream.configurations import CONFIGURATIONS
 
 # The first sample shows whether the commands compute the model. The second sample shows it for
 # another input.
@@ -84,7 +83,7 @@ def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) 
     compile_spec = lower.compile_spec_for(npu)
     steps.tell(f"compiling for {npu.name}, {npu.system_config}, {npu.memory_mode}")
     samples = _samples(spec)
-    confirmed = samples[:_CONFIRMED_SAMPLES] if npu.name in CONFIGURATIONS else []
+    confirmed = samples[:_CONFIRMED_SAMPLES]
     attempt = Attempts(captured, spec, compile_spec, float_io, work, steps, confirmed).run()
     return CompiledModel(spec, npu, compile_spec, samples, state, rewritten, captured, attempt)
 

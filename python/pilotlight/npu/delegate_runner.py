@@ -26,7 +26,8 @@ from pilotlight.npu.stream.configurations import Configuration, configuration, c
 from pilotlight.npu.stream.memory import MappedMemory
 from pilotlight.npu.stream.operation_decoder import operations_of
 from pilotlight.npu.stream.operations import Operation
-from pilotlight.pte.ethos_u import IoTensor, parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import IoTensor, parse_blob
 
 # Region i starts at address (i + 1) * _REGION_SPACING. The command stream follows the regions.
 _REGION_SPACING = 1 << 28
@@ -35,6 +36,8 @@ _SCRATCH = 1
 # The fast scratch area of U65. A blob does not say how much of this area the stream uses.
 _FAST_SCRATCH = 2
 _FAST_SCRATCH_BYTES = 4 << 20
+# Regions of inputs and outputs, if Vela gave them regions of their own.
+_SEPARATE_TENSORS = (3, 4)
 # The second AXI port serves region 0, as in Arm's driver.
 _REGIONCFG = 3
 # As integers: an operator of a flag takes 0.7 us.
@@ -48,6 +51,7 @@ class DelegateRunner:
     named_data: the named data of the program that the blob belongs to.
     weights: decoded weights, to share between delegates.
     memory_speed: for the estimate of cycles; None stands for the usual memories of the NPU.
+    strict: see Device.
 
     Raises BadProgram for a blob that is malformed or too large, ConfigError for an NPU that is not
     simulated, and WrongNpu if `config` names another NPU than the blob.
@@ -61,25 +65,21 @@ class DelegateRunner:
         named_data: Mapping[str, bytes] | None = None,
         weights: WeightCache | None = None,
         memory_speed: MemorySpeed | None = None,
+        strict: bool = True,
     ) -> None:
         self.blob = parse_blob(blob, named_data)
         self.payload = parse_payload(self.blob.commands)
         self.configuration = _choose(self.payload.config, config)
         if max(self.blob.scratch_size_bytes, len(self.blob.weights)) > _REGION_SPACING:
             raise BadProgram(f"a delegate needs a region of more than {_REGION_SPACING} bytes")
-        for tensor in (*self.blob.inputs, *self.blob.outputs):
-            if tensor.region != _SCRATCH:
-                raise BadProgram(
-                    f"an input or output of a delegate lies in region {tensor.region}, not in the scratch area"
-                )
-        self._scratch = np.zeros(self.blob.scratch_size_bytes, np.uint8)
+        self._regions = {_SCRATCH: np.zeros(self.blob.scratch_size_bytes, np.uint8), **self._separate_regions()}
+        if self.configuration.product.has_fast_scratch:
+            self._regions[_FAST_SCRATCH] = np.zeros(_FAST_SCRATCH_BYTES, np.uint8)
         self._memory = memory = MappedMemory()
         constants = np.frombuffer(self.blob.weights, np.uint8)
         memory.add(_REGION_SPACING, constants, writable=False, name="region 0")
-        memory.add(2 * _REGION_SPACING, self._scratch, writable=True, name="region 1")
-        if self.configuration.product.has_fast_scratch:
-            fast = np.zeros(_FAST_SCRATCH_BYTES, np.uint8)
-            memory.add(3 * _REGION_SPACING, fast, writable=True, name="region 2")
+        for region, content in self._regions.items():
+            memory.add((region + 1) * _REGION_SPACING, content, writable=True, name=f"region {region}")
         stream = np.frombuffer(self.payload.stream, np.uint8)
         memory.add(_STREAM_ADDRESS, stream, writable=False, name="command stream")
         self.device = Device(
@@ -87,6 +87,7 @@ class DelegateRunner:
             memory,
             weights=weights,
             memory_speed=memory_speed,
+            strict=strict,
         )
 
     def run(
@@ -104,11 +105,15 @@ class DelegateRunner:
         """
         self.device.on_executed = on_executed
         # An inference must not see data of the previous one.
-        self._scratch[:] = 0
+        for content in (self._regions[region] for region in self._regions if region != _FAST_SCRATCH):
+            content[:] = 0
         for place, array in zip(self.blob.inputs, inputs, strict=True):
             self._bytes(place)[:] = np.frombuffer(array.tobytes(), np.uint8)
         device = self.device
         device.write(Reg.RESET, 0)
+        for setup in self.configuration.product.setup:
+            for index in range(setup.count):
+                device.write(setup.offset + 4 * index, setup.value)
         device.write(Reg.QBASE, _STREAM_ADDRESS & 0xFFFF_FFFF)
         device.write(Reg.QBASE_HI, _STREAM_ADDRESS >> 32)
         device.write(Reg.QSIZE, len(self.payload.stream))
@@ -143,19 +148,37 @@ class DelegateRunner:
         placed = replace(target.map, region_base=(target.map.region + 1) * _REGION_SPACING)
         return placed.read(self._memory, target.shape).copy()
 
+    def region_content(self, region: int) -> NDArray[np.uint8]:
+        """Return the memory of a writable region, such as the scratch area (1), to look or to
+        change."""
+        return self._regions[region]
+
     def hazards(self) -> list[Hazard]:
         """Find missing waits and reads of unwritten memory, without running the stream."""
-        writable = {_SCRATCH: self.blob.scratch_size_bytes}
-        if self.configuration.product.has_fast_scratch:
-            writable[_FAST_SCRATCH] = _FAST_SCRATCH_BYTES
+        writable = {region: len(content) for region, content in self._regions.items()}
         inputs, outputs = (
             [Extent(place.region, place.offset, place.size_bytes) for place in places]
             for places in (self.blob.inputs, self.blob.outputs)
         )
         return find_hazards(self.payload.stream, self.configuration, writable, inputs, outputs)
 
+    def _separate_regions(self) -> dict[int, NDArray[np.uint8]]:
+        """Return memory for the regions of inputs and outputs outside the scratch area."""
+        sizes: dict[int, int] = {}
+        for tensor in (*self.blob.inputs, *self.blob.outputs):
+            if tensor.region == _SCRATCH:
+                continue
+            if tensor.region not in _SEPARATE_TENSORS:
+                raise BadProgram(
+                    f"an input or output of a delegate lies in region {tensor.region}, which is not for tensors"
+                )
+            sizes[tensor.region] = max(sizes.get(tensor.region, 0), tensor.offset + tensor.size_bytes)
+        if max(sizes.values(), default=0) > _REGION_SPACING:
+            raise BadProgram(f"a delegate needs a region of more than {_REGION_SPACING} bytes")
+        return {region: np.zeros(size, np.uint8) for region, size in sizes.items()}
+
     def _bytes(self, place: IoTensor) -> NDArray[np.uint8]:
-        return self._scratch[place.offset : place.offset + place.size_bytes]
+        return self._regions[place.region][place.offset : place.offset + place.size_bytes]
 
 
 def _choose(config_word: int, config: str | None) -> Configuration:

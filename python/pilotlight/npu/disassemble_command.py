@@ -15,7 +15,8 @@ from pilotlight.npu.stream.faults import MalformedStream
 from pilotlight.npu.stream.isa import ElementwiseMode, Instruction, PoolingMode, disassemble
 from pilotlight.npu.stream.products import PRODUCTS
 from pilotlight.pte import read_program
-from pilotlight.pte.ethos_u import BACKEND, parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import BACKEND, parse_blob
 
 _NAMED_VALUES = {"pooling_mode": PoolingMode, "elementwise_mode": ElementwiseMode}
 _SIGNED = ("zero_point", "clip_boundary")

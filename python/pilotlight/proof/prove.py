@@ -13,7 +13,8 @@ from pilotlight.errors import NotProved
 from pilotlight.npu.stream.configurations import CONFIGURATIONS
 from pilotlight.proof.image_facts import embedded_model, has_backend, npu_memory, registered_operators
 from pilotlight.pte import Method, read_program
-from pilotlight.pte.ethos_u import BACKEND, parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import BACKEND, parse_blob
 
 METHOD = "forward"
 
@@ -99,8 +100,7 @@ def _wrong_npu(method: Method, info: ModelInfo, board: Board) -> list[str]:
         if delegate.backend != BACKEND:
             continue
         built_for = parse_payload(parse_blob(delegate.blob).commands).config
-        named = CONFIGURATIONS.get(info.npu)
-        if named is not None and named.config_word != built_for:
+        if CONFIGURATIONS[info.npu].config_word != built_for:
             problems.append(f"NPU: delegate {index} is compiled for CONFIG {built_for:#x}, not for {info.npu}")
     possible = board.npu.configurable or (board.npu.config,)
     if method.delegates and info.npu not in possible:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pilotlight.errors import ConfigError
-from pilotlight.pte.ethos_u import BACKEND, IoTensor, parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import BACKEND, IoTensor, parse_blob
 from pilotlight.pte.program import Delegate, Method, Program, Tensor, Value
 from pilotlight.pte.reader import read_program
 

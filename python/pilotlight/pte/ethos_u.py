@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads an Ethos-U delegate's blob from ExecuTorch's Arm backend, and the driver payload in it.
+"""Reads an Ethos-U delegate's blob from ExecuTorch's Arm backend.
 
 A blob is a list of blocks, little endian. Each block has a 32-byte header and its data, padded to
 16 bytes. The header holds the name (padded with NUL to 16 bytes), a u32 length, a u8 flag and 11
 reserved bytes. If the flag is 1, the data are the key of named data outside the blob.
 
-The block `cmd_data` is the payload of Arm's driver ("COP1"): a list of actions. One of the actions
-is the command stream.
+The block `cmd_data` is the payload of Arm's driver (driver_payload.py).
 """
 
 from __future__ import annotations
@@ -27,9 +26,8 @@ _REGIONS = 8
 
 # Region of the scratch area, where the NPU reads inputs and writes outputs.
 SCRATCH_REGION = 1
-
-_COP1 = 0x31504F43
-_OPTIMIZER_CONFIG, _COMMAND_STREAM, _NOP = 1, 2, 5
+# Regions of inputs and outputs if Vela was told to separate them.
+INPUT_REGION, OUTPUT_REGION = 3, 4
 
 
 @dataclass(frozen=True)
@@ -65,19 +63,10 @@ class EthosUBlob:
     inputs: tuple[IoTensor, ...]
     outputs: tuple[IoTensor, ...]
 
-
-@dataclass(frozen=True)
-class Payload:
-    """A driver payload.
-
-    config, id: the CONFIG and ID register values of the NPU that the stream was compiled for.
-    stream_at: offset of the stream in the payload, in bytes.
-    """
-
-    config: int
-    id: int
-    stream: bytes
-    stream_at: int
+    def io_bytes(self, region: int) -> int:
+        """Return the size of the region of inputs or outputs, which ends with its last tensor."""
+        tensors = (*self.inputs, *self.outputs)
+        return max((tensor.offset + tensor.size_bytes for tensor in tensors if tensor.region == region), default=0)
 
 
 def parse_blob(blob: bytes, named_data: Mapping[str, bytes] | None = None) -> EthosUBlob:
@@ -161,39 +150,3 @@ def _tensors(side: str, data: bytes, region_sizes: Mapping[int, int]) -> tuple[I
             )
         tensors.append(tensor)
     return tuple(tensors)
-
-
-def parse_payload(commands: bytes) -> Payload:
-    """Parse a COP1 payload. Raises BadProgram unless the payload has one stream and its
-    configuration."""
-    if len(commands) % 4 != 0 or len(commands) < 4:
-        raise BadProgram(f"driver payload: {len(commands)} bytes is not a whole number of words")
-    words = struct.unpack(f"<{len(commands) // 4}I", commands)
-    if words[0] != _COP1:
-        raise BadProgram(f"driver payload: starts with {words[0]:#010x} instead of COP1")
-    config: tuple[int, int] | None = None
-    stream: bytes | None = None
-    stream_at = 0
-    at = 1
-    while at < len(words):
-        word = words[at]
-        action = word & 0xFF
-        if action == _OPTIMIZER_CONFIG:
-            if at + 3 > len(words):
-                raise BadProgram(f"driver payload: word {at}: the optimizer configuration is cut off")
-            config = words[at + 1], words[at + 2]
-            at += 3
-        elif action == _COMMAND_STREAM:
-            length = (word >> 8 & 0xFF) << 16 | word >> 16
-            if at + 1 + length > len(words) or stream is not None:
-                raise BadProgram(f"driver payload: word {at}: a stream of {length} words does not fit")
-            stream_at = 4 * (at + 1)
-            stream = commands[stream_at : stream_at + 4 * length]
-            at += 1 + length
-        elif action == _NOP:
-            at += 1
-        else:
-            raise BadProgram(f"driver payload: word {at}: unknown action {word:#010x}")
-    if config is None or stream is None:
-        raise BadProgram(f"driver payload: no {'configuration' if config is None else 'command stream'}")
-    return Payload(*config, stream, stream_at)

@@ -14,7 +14,8 @@ from pilotlight.npu.stream.configurations import configuration_of
 from pilotlight.npu.stream.operation_decoder import operations_of
 from pilotlight.npu.stream.operations import Operation
 from pilotlight.pte import Delegate, DelegateCall, KernelCall, Method, Program, Tensor, read_program
-from pilotlight.pte.ethos_u import BACKEND, EthosUBlob, parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import BACKEND, EthosUBlob, parse_blob
 from pilotlight.size.record import Layer
 
 WEIGHTS = "weights"

@@ -14,7 +14,6 @@ from pilotlight.export.model.steps import Steps
 from pilotlight.export.preload import import_upstream, one_thread
 from pilotlight.export.upstream.noise import NoiseLog
 from pilotlight.export_options import ExportOptions
-from pilotlight.npu.stream.configurations import CONFIGURATIONS
 
 if TYPE_CHECKING:
     from pilotlight.export.blame.record import Blame
@@ -47,7 +46,7 @@ def _blame(file: Path, options: ExportOptions, samples: int, steps: Steps, work:
 
     compiled = compile_model(file, options, steps, work)
     with steps.step("stages"):
-        stages = _stages(compiled, options.npu)
+        stages = _stages(compiled)
     given: Sequence[Sequence[Any]] = compiled.samples[:samples]
     with steps.step("blame"):
         return blame(
@@ -61,7 +60,7 @@ def _blame(file: Path, options: ExportOptions, samples: int, steps: Steps, work:
         )
 
 
-def _stages(compiled: CompiledModel, npu: str) -> list[Stage]:
+def _stages(compiled: CompiledModel) -> list[Stage]:
     """Return the stages of this model.
 
     A model that came quantised has no FP32 stage. An NPU without a simulator has no simulator
@@ -75,6 +74,5 @@ def _stages(compiled: CompiledModel, npu: str) -> list[Stage]:
     if not compiled.captured.quantised:
         graph = observed(compiled.captured, compiled.spec, compiled.compile_spec, attempt.in_float)
         stages.insert(0, FloatStage(graph, module))
-    if npu in CONFIGURATIONS:
-        stages.append(SimulatorStage(attempt.comparison, attempt.lowered))
+    stages.append(SimulatorStage(attempt.comparison, attempt.lowered))
     return stages

@@ -12,7 +12,8 @@ from pilotlight.export.lowering.demands import unsupported
 from pilotlight.export.lowering.lower import Lowered
 from pilotlight.export.lowering.memory_plan import InPlaceMemoryPlanning
 from pilotlight.export.upstream.speed import quick_upstream
-from pilotlight.pte.ethos_u import parse_blob, parse_payload
+from pilotlight.pte.driver_payload import parse_payload
+from pilotlight.pte.ethos_u import parse_blob
 
 # The NPU reads commands and weights in place, in the .pte. An image embeds the .pte at a multiple
 # of this.

@@ -34,7 +34,7 @@ _CORES = {128: 1, 256: 1, 512: 2, 1024: 4, 2048: 4}
 class WeightGeometryU85:
     """The numbers that determine the order of U85's weights.
 
-    height, width: of the undilated kernel.
+    in_channels: not used if depthwise. height, width: of the undilated kernel.
     sparse: whether two of each four weights are zero. The stream has these zeros too.
     fast: whether the stream is in the fast format (weight_codec_fast.py).
     ofm_microblock_depth: a multiple of 4 x cores.
@@ -64,6 +64,11 @@ class WeightGeometryU85:
         return _CORES[self.macs]
 
     @property
+    def rows(self) -> int:
+        """The rows of the matrix."""
+        return self.height * self.width * (1 if self.depthwise else self.in_channels)
+
+    @property
     def streams(self) -> int:
         """The number of streams. A fast stream has the weights of all cores."""
         return 1 if self.fast else self.cores
@@ -71,7 +76,8 @@ class WeightGeometryU85:
     def matrix(self, streams: tuple[bytes, ...], decode: Callable[[bytes], NDArray[np.int16]]) -> NDArray[np.float32]:
         """Return the matrix of the weights in `streams`.
 
-        streams: `self.streams` of them; one that is not fast is empty if its core has no channels.
+        streams: `self.streams` of them; one that is not fast may be empty if its core has
+            no channels.
         decode: returns the weights of a stream that is not fast. It may return more than are used.
 
         The matrix is [height * width * in_channels, out_channels], or [height * width, channels] if
@@ -81,12 +87,14 @@ class WeightGeometryU85:
         assert len(streams) == self.streams
         if self.fast and self.depthwise:
             raise MalformedStream("the order of depthwise weights in the fast format is not known")
+        # A core whose channels are beyond the block has only padding.
+        used = min(self.cores, -(-min(self.out_channels, self.ofm_block_depth) // _CORE_CHANNELS))
+        decoded = [decode_fast(streams[0])] if self.fast else [decode(stream) for stream in streams[:used]]
+        held, least = sum(map(len, decoded)), self.rows * self.out_channels
+        if held < least:  # Before any work that grows with the kernel.
+            raise BadWeights(f"weight streams hold {held} weights, but the operation has {least}")
         order = _Order(self)
-        if self.fast:
-            cores = order.split(decode_fast(streams[0]))
-        else:
-            used = min(self.cores, -(-min(self.out_channels, self.ofm_block_depth) // _CORE_CHANNELS))
-            cores = [decode(stream) for stream in streams[:used]]
+        cores = order.split(decoded[0]) if self.fast else decoded
         for values in cores:
             if len(values) < order.length:
                 raise BadWeights(f"a weight stream holds {len(values)} weights, but the operation needs {order.length}")
@@ -154,7 +162,6 @@ class _Order:
     def matrix(self, cores: list[NDArray[np.int16]]) -> NDArray[np.float32]:
         """cores: the weights of each core with channels."""
         g = self._geometry
-        in_channels = 1 if g.depthwise else g.in_channels
         in_depth = max(run.first + run.count * run.steps * self._in_step for run in self._blocks)
         # One micro-block of outputs more than needed: a block's last one may exceed the block.
         padded = np.zeros((g.height, g.width, in_depth, g.out_channels + g.ofm_microblock_depth), np.float32)
@@ -166,8 +173,8 @@ class _Order:
                 end = run.first + run.count * run.steps * self._in_step
                 target = padded[:, :, run.first : end, first : first + deep * g.ofm_microblock_depth]
                 at = self._place(cores, at, target, run, deep, backwards=backwards)
-        matrix = padded[:, :, :in_channels, : g.out_channels]
-        return np.ascontiguousarray(matrix).reshape(-1, g.out_channels)
+        in_channels = 1 if g.depthwise else g.in_channels
+        return np.ascontiguousarray(padded[:, :, :in_channels, : g.out_channels]).reshape(g.rows, g.out_channels)
 
     def _place(
         self,

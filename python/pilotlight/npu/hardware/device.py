@@ -25,29 +25,37 @@ from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.npu.hardware.engine import Engine, Executed
 from pilotlight.npu.hardware.pmu import Pmu
 from pilotlight.npu.hardware.registers import (
+    ATTRIBUTE_SETS,
     CLEAR_HISTORY_BIT,
     CMD_RESET_VALUE,
     FAULTING_CHANNEL_BIT,
     FAULTS,
     IDENTIFICATION,
     IRQ_HISTORY_BIT,
+    MEM_ATTR_PORT_BIT,
     PIDR0,
+    PORT_CAPABILITY,
     REGIONS,
-    STORED,
     Cmd,
     Event,
     Reg,
+    RegU85,
     Status,
+    stored_registers,
 )
 from pilotlight.npu.stream.configurations import configuration
-from pilotlight.npu.stream.faults import BadWeights, BusAbort, Channel, MalformedStream, NpuStop
+from pilotlight.npu.stream.faults import BadBranch, BadWeights, BusAbort, Channel, NpuStop
 from pilotlight.npu.stream.feature_map import access
-from pilotlight.npu.stream.isa import Product
+from pilotlight.npu.stream.isa import Generation, Product
 from pilotlight.npu.stream.memory import Memory
 
 _WORD = 0xFFFF_FFFF
 _NOTHING = Datapath(0, 0, 0)
 _MAC_ACTIVE_BY_BYTES = {1: Event.MAC_ACTIVE_8BIT, 2: Event.MAC_ACTIVE_16BIT, 4: Event.MAC_ACTIVE_32BIT}
+
+
+# Registers whose mirrors do not follow the rule, by opcode: DMA0_IDX_MAX and DMA0_IDX_SKIP1.
+_MOVED_SHADOWS = {0x38: 0xBC0, 0x39: 0xBC8}
 
 
 @cache
@@ -63,18 +71,21 @@ def _shadow_offsets(product: Product) -> dict[int, tuple[str, bool]]:
         else:
             number, bank = command.opcode & 0x7F, 0x300 if command.opcode >= 0x80 else 0x200
             low = Reg.SHADOW + bank + 0x40 * (number >> 4) + 8 * (number & 0xF)
+            if command.opcode in _MOVED_SHADOWS:
+                low = _MOVED_SHADOWS[command.opcode]
             offsets[low] = (command.name, True)
             offsets[low + 4] = (command.name, False)
     return offsets
 
 
-@lru_cache(maxsize=64)
-def _ports(attributes: int) -> tuple[int, ...]:
-    """Return the AXI port of each region. attributes: the register REGIONCFG.
+# The ports of the attribute sets of U55 and U65: sets 0 and 1 belong to M0, sets 2 and 3 to M1.
+_FIXED_PORTS = (0, 0, 1, 1)
 
-    Attribute sets 0 and 1 belong to port M0, sets 2 and 3 to port M1.
-    """
-    return tuple((attributes >> 2 * region & 3) >> 1 for region in range(REGIONS))
+
+@lru_cache(maxsize=64)
+def _ports(attributes: int, ports_of_sets: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the port of each region. attributes: the register REGIONCFG."""
+    return tuple(ports_of_sets[attributes >> 2 * region & 3] for region in range(REGIONS))
 
 
 # As integers: an operator of a flag takes 0.7 us.
@@ -108,6 +119,8 @@ class Device:
     on_executed: called after each operation. A caller may change the attribute between runs.
     weights: decoded weights, to share between devices.
     memory_speed: for the estimate of cycles; None stands for the usual memories of the product.
+    strict: whether operations that are known to deviate on hardware end in a fault
+        (stream/known_deviations.py).
 
     Raises ConfigError for a configuration that is not simulated.
     """
@@ -121,9 +134,11 @@ class Device:
         on_executed: Callable[[Executed], None] | None = None,
         weights: WeightCache | None = None,
         memory_speed: MemorySpeed | None = None,
+        strict: bool = True,
     ) -> None:
         self.configuration = configuration(config)
         self.last_fault = ""
+        self._second = self.configuration.product.generation is Generation.SECOND
         self._memory = memory
         self._reset_polls = reset_polls
         self.on_executed = on_executed
@@ -135,10 +150,12 @@ class Device:
             self.configuration,
             memory,
             weights=weights,
+            strict=strict,
             on_executed=self._executed,
             on_interrupt=self._raise_irq,
         )
-        self._pmu = Pmu()
+        self._pmu = Pmu(self.configuration.product)
+        self._registers = stored_registers(self.configuration.product)
         self._reset(0)
 
     @property
@@ -154,7 +171,7 @@ class Device:
                 return int(Status.RESET_STATUS)
             running = int(Status.RUNNING) if self._running else 0
             return self._status | running | (int(Status.PMU_IRQ_RAISED) if self._pmu.irq else 0)
-        if offset in STORED:
+        if offset in self._registers:
             return self._stored.get(offset, 0)
         fixed = {
             Reg.ID: self.configuration.id_word,
@@ -165,6 +182,8 @@ class Device:
             Reg.CURRENT_QREAD: self._position(),
             PIDR0: self.configuration.product.peripheral_id,
         }
+        if offset in (RegU85.CFG_SRAM_CAP, RegU85.CFG_EXT_CAP) and self._second:
+            return PORT_CAPABILITY
         if offset in fixed:
             return fixed[offset]
         if offset in IDENTIFICATION:
@@ -181,7 +200,7 @@ class Device:
     def write(self, offset: int, value: int) -> None:
         """Write a 32-bit register. A write to a read-only or missing register has no effect."""
         value &= _WORD
-        if offset in STORED:
+        if offset in self._registers:
             self._stored[offset] = value
             if offset in _STREAM_PLACE:
                 self._status &= ~_END_REACHED
@@ -236,7 +255,7 @@ class Device:
         self._count_commands(self._qread)
 
     def _prepare_accounts(self, stream: bytes) -> None:
-        ports = _ports(self._stored.get(Reg.REGIONCFG, 0))
+        ports = _ports(self._stored.get(Reg.REGIONCFG, 0), self._ports_of_sets())
         if ports != self._ports or stream != self._stream:
             self._ports, self._stream, self._accounts = ports, stream, {}
 
@@ -247,10 +266,12 @@ class Device:
             self._status |= int(Status.BUS_STATUS) | int(stop.channel) << FAULTING_CHANNEL_BIT
             if self._interface(stop.region):
                 self._status |= int(Status.FAULTING_INTERFACE)
-        elif isinstance(stop, MalformedStream):
-            self._status |= int(Status.CMD_PARSE_ERROR)
-        elif isinstance(stop, BadWeights):
+        elif isinstance(stop, BadBranch):
+            self._status |= int(Status.BRANCH_FAULT)
+        elif isinstance(stop, BadWeights) and not self._second:
             self._status |= int(Status.WD_FAULT)
+        else:  # U85 has no bit for damaged weights.
+            self._status |= int(Status.CMD_PARSE_ERROR)
         self._raise_irq(0)
 
     def _raise_irq(self, mask: int) -> None:
@@ -263,8 +284,15 @@ class Device:
     def _interface(self, region: int | None) -> int:
         """Return the AXI port of a region, or of the command stream if `region` is None."""
         if region is None:
-            return _ports(self._stored.get(Reg.QCONFIG, 0) & 3)[0]
-        return _ports(self._stored.get(Reg.REGIONCFG, 0))[region]
+            return _ports(self._stored.get(Reg.QCONFIG, 0) & 3, self._ports_of_sets())[0]
+        return _ports(self._stored.get(Reg.REGIONCFG, 0), self._ports_of_sets())[region]
+
+    def _ports_of_sets(self) -> tuple[int, ...]:
+        """Return the port of each attribute set: 0 for M0 or SRAM, 1 for M1 or EXT."""
+        if not self._second:
+            return _FIXED_PORTS
+        words = (self._stored.get(RegU85.MEM_ATTR0 + 4 * index, 0) for index in range(ATTRIBUTE_SETS))
+        return tuple(word >> MEM_ATTR_PORT_BIT & 1 for word in words)
 
     def _executed(self, executed: Executed) -> None:
         account = self._accounts.get(executed.at)
@@ -291,11 +319,12 @@ class Device:
                 Event.CYCLE: cycles.total,
                 Event.NPU_ACTIVE: cycles.total,
                 Event.MAC_ACTIVE: cycles.mac,
-                _MAC_ACTIVE_BY_BYTES[path.ifm_bytes]: cycles.mac,
                 Event.AO_ACTIVE: cycles.output,
                 Event.WD_ACTIVE: cycles.mac if work.macs else 0,
             }
         )
+        if not self._second:
+            events[_MAC_ACTIVE_BY_BYTES[path.ifm_bytes]] = cycles.mac
         reads = (Event.AXI0_RD_DATA_BEAT_RECEIVED, Event.AXI1_RD_DATA_BEAT_RECEIVED)
         writes = (Event.AXI0_WR_DATA_BEAT_WRITTEN, Event.AXI1_WR_DATA_BEAT_WRITTEN)
         for counters, moved in ((reads, work.read_bytes), (writes, work.written_bytes)):

@@ -182,7 +182,7 @@ class Engine:
                 operation.run()
                 on_executed(operation.executed)
             elif isinstance(command, MalformedStream):
-                raise MalformedStream(*command.args)
+                raise type(command)(*command.args)
             elif step.name == "OP_STOP":
                 return Stopped(command.fields["mask"], self.position + 4)
             elif step.name == "OP_IRQ":

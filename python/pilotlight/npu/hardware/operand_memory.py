@@ -148,23 +148,23 @@ class OperandMemory:
         (height, width), zero_point = operation.upscaled_size, source.where.zero_point
         return source, lambda: upscale(source.bound.read(), mode, height, width, zero_point)
 
-    def streams(self, streams: tuple[Range, ...], channel: Channel, channels: int) -> tuple[Bytes, ...]:
+    def streams(self, streams: tuple[Range, ...], channel: Channel, active_cores: int) -> tuple[Bytes, ...]:
         """Find the weight or scale streams, one per core. A core without channels gets no bytes."""
         found: list[Bytes] = []
         for core, stream in enumerate(streams):
-            if self.is_idle(core, channels) or not stream.size:
+            if self.is_idle(core, active_cores) or not stream.size:
                 found.append(np.empty(0, np.uint8))
             else:
                 found.append(self._read(stream, channel))
         return tuple(found)
 
-    def is_idle(self, core: int, channels: int) -> bool:
+    def is_idle(self, core: int, active_cores: int) -> bool:
         """Tell whether a core has no channels.
 
         Such a core reads no stream. The registers of such a core may still hold values of an
         earlier program.
         """
-        return core >= channels
+        return core >= active_cores
 
     def table(self, place: Table) -> Bytes:
         """Find an activation table in internal memory."""

@@ -72,7 +72,7 @@ def stage_source(memory: OperandMemory, operation: Operation) -> Callable[[], Ou
     if operation.scale is not None:
         return fixed(output_stage(memory, operation, operation.scale.multiplier, operation.scale.shift))
     channels, records = operation.ofm.shape[2], scale_format(memory, operation)
-    streams = memory.streams(operation.scales, Channel.SCALE, channels)
+    streams = memory.streams(operation.scales, Channel.SCALE, operation.active_cores)
 
     def stage_of(content: tuple[bytes, ...]) -> OutputStage:
         scales = parse_scales(content, channels, records)

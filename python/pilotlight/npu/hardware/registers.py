@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The register map of Ethos-U55 and U65: offsets, fields, reset values and PMU events.
+"""The register map: offsets, fields, reset values and PMU events.
 
-All names are Arm's.
+All names are Arm's. `Reg` and `Event` have the offsets and numbers of U55. U85 has its PMU at the
+distance `Product.pmu_window`, and the registers of `RegU85` besides.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum, IntFlag
+from functools import cache
 
 from pilotlight.npu.stream.faults import Channel
-
-WINDOW_BYTES = 0x1000
+from pilotlight.npu.stream.isa import Generation, Product
 
 
 class Reg(IntEnum):
@@ -59,18 +60,43 @@ class Reg(IntEnum):
     REVISION = 0xFC0
 
 
-REGIONS = 8
-EVENT_COUNTERS = 4
+class RegU85(IntEnum):
+    """Offsets of registers that only U85 has. Reg.LOCK and Reg.DEBUG_BLOCK do not exist there."""
 
-# Registers that read as written.
-STORED = frozenset(
-    {
-        *(Reg.QBASE, Reg.QBASE_HI, Reg.QCONFIG, Reg.QSIZE, Reg.LOCK, Reg.REGIONCFG),
-        *(Reg.AXI_LIMIT0 + 4 * i for i in range(4)),
+    COND_STATUS = 0x030
+    POWER_CTRL = 0x038
+    MEM_ATTR0 = 0x040
+    AXI_SRAM = 0x050
+    AXI_EXT = 0x054
+    CFG_SRAM_CAP = 0x060
+    CFG_EXT_CAP = 0x064
+    FEATURE_DISABLE = 0x154
+    PMCLUT = 0x11B0
+
+
+REGIONS = 8
+ATTRIBUTE_SETS = 4
+# The bit of MEM_ATTR that selects the EXT port.
+MEM_ATTR_PORT_BIT = 2
+# CFG_SRAM_CAP and CFG_EXT_CAP: the largest numbers that their fields hold.
+PORT_CAPABILITY = 0x3F | 0x1F << 8 | 2 << 16
+
+
+@cache
+def stored_registers(product: Product) -> frozenset[int]:
+    """Return the offsets of the registers that read as written."""
+    common = {
+        *(Reg.QBASE, Reg.QBASE_HI, Reg.QCONFIG, Reg.QSIZE, Reg.REGIONCFG),
+        *(Reg.AXI_LIMIT0 + 4 * i for i in range(ATTRIBUTE_SETS)),
         *(Reg.BASEP0 + 4 * i for i in range(2 * REGIONS)),
-        *(Reg.CLKFORCE, Reg.DEBUG_ADDRESS, Reg.DEBUG_MISC, Reg.DEBUG_BLOCK, Reg.PMCCNTR_CFG, Reg.PMCAXI_CHAN),
+        *(Reg.CLKFORCE, Reg.DEBUG_ADDRESS, Reg.DEBUG_MISC),
+        *(product.pmu_window + offset for offset in (Reg.PMCCNTR_CFG, Reg.PMCAXI_CHAN)),
     }
-)
+    if product.generation is Generation.FIRST:
+        return frozenset(common | {Reg.LOCK, Reg.DEBUG_BLOCK})
+    own = (RegU85.POWER_CTRL, RegU85.AXI_SRAM, RegU85.AXI_EXT, RegU85.FEATURE_DISABLE, RegU85.PMCLUT)
+    return frozenset(common.union(own))
+
 
 # CoreSight identification from 0xFD0: PIDR4 to 7, PIDR0 to 3, CIDR0 to 3. The product gives PIDR0.
 IDENTIFICATION = {
@@ -99,10 +125,11 @@ class Status(IntFlag):
     PMU_IRQ_RAISED = 1 << 6
     WD_FAULT = 1 << 7
     ECC_FAULT = 1 << 8
+    BRANCH_FAULT = 1 << 9
     FAULTING_INTERFACE = 1 << 11
 
 
-FAULTS = Status.BUS_STATUS | Status.CMD_PARSE_ERROR | Status.WD_FAULT | Status.ECC_FAULT
+FAULTS = Status.BUS_STATUS | Status.CMD_PARSE_ERROR | Status.WD_FAULT | Status.ECC_FAULT | Status.BRANCH_FAULT
 FAULTING_CHANNEL_BIT = 12
 IRQ_HISTORY_BIT = 16
 
@@ -131,7 +158,11 @@ CYCLE_COUNTER = 1 << 31
 
 
 class Event(IntEnum):
-    """The PMU events that this model counts. All others stay 0."""
+    """The PMU events that this model counts. All others stay 0.
+
+    U85 does not have MAC_ACTIVE_8BIT, _16BIT and _32BIT. Its events of the SRAM ports together have
+    the numbers of AXI0, those of the EXT ports the numbers of AXI1.
+    """
 
     CYCLE = 17
     NPU_ACTIVE = 35

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The registers that NPU_SET commands write, and their values at each step of a stream.
 
-A stream has no branches. So the registers at each operation follow from the stream and from the
-registers before it. The content of memory has no effect on the registers.
+The only branches that are followed are unconditional. So the registers at each operation follow
+from the stream and from the registers before it. The content of memory has no effect on them.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-from pilotlight.npu.stream.faults import MalformedStream
+from pilotlight.npu.stream.faults import BadBranch, MalformedStream
 from pilotlight.npu.stream.isa import Fields, Instruction, Product, decode
 
 _RESET = Fields()
+
+_WORD_BYTES = 4
+# A limit of this simulator, not of the hardware: a loop must end.
+_MOST_BRANCHES = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,13 +81,13 @@ class Step:
 
 @lru_cache(maxsize=64)
 def decoded(stream: bytes, product: Product) -> tuple[Instruction | MalformedStream, ...]:
-    """Decode a stream up to the first OP_STOP.
+    """Decode a stream up to the first OP_STOP, and follow its branches.
 
     If a command is malformed, the last entry is its error. Execution faults when it reaches it.
     """
-    words = struct.unpack_from(f"<{len(stream) // 4}I", stream)
+    words = struct.unpack_from(f"<{len(stream) // _WORD_BYTES}I", stream)
     found: list[Instruction | MalformedStream] = []
-    at = 0
+    at = branches = 0
     while at < len(words):
         try:
             instruction = decode(words, at, product)
@@ -94,8 +98,30 @@ def decoded(stream: bytes, product: Product) -> tuple[Instruction | MalformedStr
         if instruction.command.name == "OP_STOP":
             return tuple(found)
         at += instruction.size_words
+        if instruction.command.name == "OP_BRANCH":
+            branches += 1
+            try:
+                at = _target(instruction, len(words), branches)
+            except MalformedStream as error:
+                found[-1] = error
+                return tuple(found)
     found.append(MalformedStream(f"word {at}: the stream ends without OP_STOP"))
     return tuple(found)
+
+
+def _target(branch: Instruction, words: int, branches: int) -> int:
+    """Return the word index to which a branch leads. words: length of the stream.
+
+    branches: number of branches up to this one. Raises MalformedStream.
+    """
+    at, target = branch.at, branch.fields["branch_target"]
+    if branch.fields["branch_cond"]:
+        raise MalformedStream(f"word {at}: OP_BRANCH on a condition, which nothing is known to set")
+    if target % _WORD_BYTES or target >= _WORD_BYTES * words:
+        raise BadBranch(f"word {at}: OP_BRANCH to byte {target} of a stream of {_WORD_BYTES * words} bytes")
+    if branches > _MOST_BRANCHES:
+        raise MalformedStream(f"word {at}: OP_BRANCH: more than {_MOST_BRANCHES} branches are beyond this simulator")
+    return target // _WORD_BYTES
 
 
 @lru_cache(maxsize=64)

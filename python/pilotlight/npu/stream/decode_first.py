@@ -78,6 +78,7 @@ class FirstDecoder:
             ofm=Operand(shape, read.place("OFM")),
             kernel=kernel,
             upscale=upscale,
+            active_cores=min(cores, depth),
             weights=read.streams("WEIGHT", cores) if weighted else (),
             scales=read.streams("SCALE", cores) if weighted or (kind is Kind.POOL and not scaled_globally) else (),
             scale=Factor(scale["scale"], scale["shift"], rounding) if scaled_globally else None,

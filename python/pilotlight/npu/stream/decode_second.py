@@ -60,6 +60,8 @@ _TANH, _SIGMOID = 10, 11
 _BILINEAR, _REPLICATE = 0, 1
 _ONE_DIMENSION, _TWO_DIMENSIONS = 0, 1
 _INDEX_BYTES = 4
+# Neighbouring output channels whose weights are in one stream.
+_CORE_CHANNELS = 4
 
 
 class SecondDecoder:
@@ -82,12 +84,14 @@ class SecondDecoder:
         limits, table, wraps = self._activation()
         weight_format = read.fields("WEIGHT_FORMAT")
         fast = bool(weight_format["weight_format"])
+        cores = 1 if fast else read.configuration.cores
         return Operation(
             at=command.at,
             kind=kind,
             mode=mode,
             ofm=self._output(shape, precision, kept=bool(accumulators["acc_output"])),
-            weights=read.streams("WEIGHT", 1 if fast else read.configuration.cores) if weighted else (),
+            weights=read.streams("WEIGHT", cores) if weighted else (),
+            active_cores=min(cores, -(-min(shape[2], read.block()[2]) // _CORE_CHANNELS)),
             scales=read.streams("SCALE", 1) if weighted or not (scaled_globally or weights_are_map) else (),
             fast_weights=fast,
             sparse_weights=bool(weight_format["weight_sparsity"]),
@@ -138,11 +142,12 @@ class SecondDecoder:
     def _elementwise(self, mode: ElementwiseMode, shape: Shape) -> dict[str, Any]:
         """Return the operands. If the first one is a scalar, the operands change places."""
         factors = OperandFactors(self._factor("IFM_SCALE"), self._factor("IFM2_SCALE"))
-        first, second = self._factor_or_scalar("IFM", shape), self._factor_or_scalar("IFM2", shape)
-        if mode.unary:
+        first = self._map_or_scalar("IFM", shape)
+        if mode.unary:  # The registers of IFM2 hold what an earlier operation needed.
             if isinstance(first, int):
                 raise MalformedStream(f"{mode.name} of a scalar")
             return {"ifm": first, "operand_scales": factors}
+        second = self._map_or_scalar("IFM2", shape)
         if isinstance(first, Operand):
             kind = "constant" if isinstance(second, int) else "ifm2"
             return {"ifm": first, kind: second, "operand_scales": factors}
@@ -151,7 +156,7 @@ class SecondDecoder:
         changed = OperandFactors(factors.ifm2, factors.ifm)
         return {"ifm": second, "constant": first, "swapped": True, "operand_scales": changed}
 
-    def _factor_or_scalar(self, prefix: str, shape: Shape) -> Operand | int:
+    def _map_or_scalar(self, prefix: str, shape: Shape) -> Operand | int:
         """Return an elementwise operand: a map, or a number minus its zero point."""
         mode = self._read.value(f"{prefix}_BROADCAST")
         if mode == _SCALAR:

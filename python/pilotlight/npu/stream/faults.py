@@ -30,6 +30,10 @@ class MalformedStream(NpuStop):
     """The stream is malformed, or asks for an impossible operation: STATUS.cmd_parse_error."""
 
 
+class BadBranch(MalformedStream):
+    """A branch leads nowhere: STATUS.branch_fault."""
+
+
 class BadWeights(NpuStop):
     """A weight stream does not decode, or has too few weights: STATUS.wd_fault."""
 

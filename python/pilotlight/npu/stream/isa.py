@@ -72,6 +72,15 @@ class Command:
         return self.name.startswith("OP_")
 
 
+@dataclass(frozen=True, slots=True)
+class RegisterSetup:
+    """The value of `count` registers from byte `offset` of the NPU on."""
+
+    offset: int
+    count: int
+    value: int
+
+
 class Generation(Enum):
     """How registers describe operations: FIRST is U55 and U65, SECOND is U85."""
 
@@ -92,7 +101,11 @@ class Product:
     has_fast_scratch: whether Vela may put tensors into region 2.
     default_system: Vela's default system configuration.
     address_bits: width of an address on the NPU's bus.
-    axi_reads, axi_writes: the most outstanding bus transactions.
+    pmu_window: distance of the PMU's registers from their offsets on U55.
+    event_counters: number of counters of the PMU besides the cycle counter.
+    own_fault: the bit of STATUS for a fault that other products do not have.
+    setup: values of the registers that a driver must set after a reset.
+    config_match: the bits of CONFIG that hardware and command stream must have in common.
     """
 
     name: str
@@ -104,8 +117,11 @@ class Product:
     has_fast_scratch: bool = False
     default_system: str = ""
     address_bits: int = 32
-    axi_reads: int = 32
-    axi_writes: int = 16
+    pmu_window: int = 0
+    event_counters: int = 4
+    own_fault: int = 0
+    setup: tuple[RegisterSetup, ...] = ()
+    config_match: int = 0
 
     @classmethod
     def of(cls, name: str, words: Iterable[Row], payloads: Iterable[Row], **facts: Any) -> Product:

@@ -2,7 +2,7 @@
 """Operations whose result on silicon or on Arm's model is not what the graph says.
 
 A simulator that computed what the graph says would let such a program pass. So the simulator stops
-with a fault. SPEC.md, section 12, has the sources. Nothing here was verified on silicon.
+with a fault. SPEC_U85.md, section 9, has the sources. Nothing here was verified on silicon.
 """
 
 from __future__ import annotations

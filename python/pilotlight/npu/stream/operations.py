@@ -299,7 +299,8 @@ class Operation:
     swapped: whether the second operand stands first, as the minuend of a subtraction.
     kernel: None for elementwise operations, REDUCE_SUM and RESIZE.
     upscale: how the IFM is enlarged before the kernel uses it.
-    weights, scales: streams, one per core. A core without channels does not read its stream.
+    weights, scales: streams, one per core.
+    active_cores: the number of cores that have channels. The others do not read their streams.
     fast_weights, sparse_weights: U85's second coding, and its order for 2:4 sparse weights.
     scale: of all channels; None if each channel has its own in `scales`, with the rounding of
         `rounding`.
@@ -327,6 +328,7 @@ class Operation:
     resize: Resize | None = None
     upscale: Upscale = Upscale.NONE
     weights: tuple[Range, ...] = ()
+    active_cores: int = 1
     scales: tuple[Range, ...] = ()
     fast_weights: bool = False
     sparse_weights: bool = False

@@ -12,7 +12,7 @@ product. `PRODUCTS` has all of them, in the order of the field CONFIG.product.
 from __future__ import annotations
 
 from pilotlight.npu.stream import u85
-from pilotlight.npu.stream.isa import Generation, Product, Row
+from pilotlight.npu.stream.isa import Generation, Product, RegisterSetup, Row
 
 _U55_WORDS: tuple[Row, ...] = (
     ("OP_STOP", 0x000, "mask 0:15"),
@@ -140,6 +140,33 @@ _U65_PAYLOADS: tuple[Row, ...] = (
     ("SET_SCALE1_LENGTH", 0x093, "length 16:35"),
 )
 
+# Offsets of registers, and bits of STATUS.
+_ATTRIBUTES, _POWER_CTRL, _AXI_SRAM, _AXI_EXT = 0x040, 0x038, 0x050, 0x054
+_WEIGHT_FAULT, _BRANCH_FAULT = 1 << 7, 1 << 9
+# The fields of CONFIG: product, command stream version, MACs; and the numbers of U85's ports.
+_CONFIG_MATCH, _CONFIG_PORTS = 0xF000_00FF, 0x0000_0700
+
+
+def _axi_limits(reads: int, writes: int) -> RegisterSetup:
+    """Return the four AXI_LIMIT registers for the most outstanding transactions."""
+    return RegisterSetup(_ATTRIBUTES, 4, reads - 1 << 16 | writes - 1 << 24)
+
+
+def _port_limits(offset: int, reads: int, writes: int) -> RegisterSetup:
+    """Return AXI_SRAM or AXI_EXT for the most outstanding transactions, in bursts of 256 bytes."""
+    bursts_of_256_bytes = 2
+    return RegisterSetup(offset, 1, reads - 1 | writes - 1 << 8 | bursts_of_256_bytes << 16)
+
+
+# Attribute sets 0 and 1 select the SRAM port, 2 and 3 the EXT port. The MAC array starts at once.
+_U85_SETUP = (
+    RegisterSetup(_ATTRIBUTES, 2, 0),
+    RegisterSetup(_ATTRIBUTES + 8, 2, 1 << 2),
+    _port_limits(_AXI_SRAM, 12, 16),
+    _port_limits(_AXI_EXT, 64, 32),
+    RegisterSetup(_POWER_CTRL, 1, 0),
+)
+
 U55 = Product.of(
     "U55",
     _U55_WORDS,
@@ -147,8 +174,9 @@ U55 = Product.of(
     peripheral_id=0x80,
     default_system="Ethos_U55_High_End_Embedded",
     address_bits=32,
-    axi_reads=32,
-    axi_writes=16,
+    own_fault=_WEIGHT_FAULT,
+    setup=(_axi_limits(32, 16),),
+    config_match=_CONFIG_MATCH,
 )
 U65 = U55.derived(
     "U65",
@@ -159,8 +187,7 @@ U65 = U55.derived(
     has_fast_scratch=True,
     default_system="Ethos_U65_High_End",
     address_bits=40,
-    axi_reads=64,
-    axi_writes=32,
+    setup=(_axi_limits(64, 32),),
 )
 U85 = U55.derived(
     "U85",
@@ -173,7 +200,10 @@ U85 = U55.derived(
     has_fast_scratch=True,
     default_system="Ethos_U85_SYS_DRAM_Mid",
     address_bits=40,
-    axi_reads=64,
-    axi_writes=32,
+    pmu_window=0x1000,
+    event_counters=8,
+    own_fault=_BRANCH_FAULT,
+    setup=_U85_SETUP,
+    config_match=_CONFIG_MATCH | _CONFIG_PORTS,
 )
 PRODUCTS = (U55, U65, U85)

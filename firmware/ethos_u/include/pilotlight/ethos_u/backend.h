@@ -82,7 +82,7 @@ class EthosUBackend final : public executorch::runtime::BackendInterface {
   executorch::runtime::Error Refuse(const Failure& why) const;
   executorch::runtime::Error LogFailure() const;
   executorch::runtime::Error Run(
-      const Handle& handle, Span<std::byte> scratch,
+      const Handle& handle, Span<const Region> regions,
       executorch::runtime::Span<executorch::runtime::EValue*> args) const;
 
   Npu& npu_;

@@ -21,15 +21,22 @@
 
 #include "pilotlight/base/span.h"
 #include "pilotlight/base/status.h"
+#include "pilotlight/ethos_u/command_stream.h"
 
 namespace pilotlight::ethos_u {
 
-// One input or output in the scratch region. Its bytes have the order of the ExecuTorch
-// tensor, because the exporter puts layout changes into the graph.
+// Region 0 is `weight_data`. Inputs and outputs are in the scratch region, unless Vela was told to
+// separate them.
+inline constexpr std::uint32_t kScratchRegion = 1, kFastScratchRegion = 2;
+inline constexpr std::uint32_t kInputRegion = 3, kOutputRegion = 4;
+
+// One input or output. Its bytes have the order of the ExecuTorch tensor, because the exporter puts
+// layout changes into the graph.
 struct IoTensor {
   std::uint32_t element_bytes;
   std::uint32_t size_bytes;
   std::uint32_t offset;
+  std::uint32_t region;
 };
 
 // Inputs or outputs. ParseBlob() checks these tensors once; each access decodes them from the blob.
@@ -41,6 +48,7 @@ class IoTable {
   std::size_t size() const;
   IoTensor operator[](std::size_t index) const;
   std::uint32_t offset(std::size_t index) const;  // Only IoTensor::offset.
+  std::uint32_t region(std::size_t index) const;  // Only IoTensor::region.
 
  private:
   const std::byte* block_ = nullptr;
@@ -50,7 +58,9 @@ class IoTable {
 struct Blob {
   Span<const std::byte> payload;
   Span<const std::byte> weights;  // May be empty.
-  std::uint32_t scratch_size_bytes = 0;
+  // Bytes of each region, as RegionSizes. The regions of inputs and outputs end with their last
+  // tensor. Region 2 is not known here.
+  RegionSizes sizes;
   IoTable inputs;
   IoTable outputs;
 };
@@ -62,11 +72,12 @@ struct BlobError {
 };
 
 // Checks the whole blob: every length, count and offset. Each block must occur once, each
-// tensor must lie in the scratch region, and inputs must not overlap.
+// tensor must lie in the scratch region or in the region of inputs or outputs, and inputs must not
+// overlap.
 //
 // kBadModel     malformed.
 // kUnsupported  well formed, but with an unknown block, a block stored outside the blob, a
-//               tensor outside region 1, or more tensors than the driver takes.
+//               tensor in another region, or more tensors than the driver takes.
 Status ParseBlob(Span<const std::byte> bytes, Blob& blob, BlobError& error);
 
 }  // namespace pilotlight::ethos_u

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Verifies command streams of Ethos-U55 and Ethos-U65 before they run. A stream has no
-// branches. So the stream alone determines the registers at each operation, and with them
-// every byte that the operation accesses.
+// Verifies command streams before they run. A stream has no branches: those that a product allows
+// are refused. So the stream alone determines the registers at each operation, and with them every
+// byte that the operation accesses.
 #pragma once
 
 #include <cstddef>
@@ -31,6 +31,7 @@ struct RegionSizes {
 //
 // kBadModel     not a valid stream, or an access outside a region; `failure` names the command.
 // kUnsupported  the stream accesses a region above 1 that does not exist.
+// kWrongNpu     this image does not support the product.
 Status VerifyStream(Span<const std::byte> stream, const NpuIdentity& built_for,
                     const RegionSizes& regions, std::uint8_t& used_regions, Failure& failure);
 

@@ -28,7 +28,7 @@ enum class Cause : std::uint8_t {
   kNoAnswer,          // No answer to a register access; see NpuPort::alive().
   kResetStuck,        // STATUS.reset_status stayed 1.
   kWrongPrivilege,    // PROT after a reset is not the requested value.
-  kUnknownProduct,    // CONFIG names a product that this driver does not know.
+  kUnknownProduct,    // CONFIG names a product that this image does not support.
   kBadBlob,           // `reason`, `offset` in the delegate's blob.
   kBadPayload,        // `offset` of the malformed part of the driver payload.
   kForeignPayload,    // `offset` of an action that this driver does not know.
@@ -44,6 +44,7 @@ enum class Cause : std::uint8_t {
   kBusFault,          // `npu_status` names interface and channel.
   kParseFault,        // `queue_read` is at or after the malformed command.
   kWeightFault,       // The weight decoder found a malformed weight stream.
+  kBranchFault,       // The NPU refused the target of a branch.
   kEccFault,
   kStoppedEarly,  // Stopped without a fault before the end of the stream.
 };

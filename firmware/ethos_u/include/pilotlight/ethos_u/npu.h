@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One Ethos-U55 or Ethos-U65: resets it, starts a command stream, and waits with a deadline.
+// One Ethos-U: resets it, starts a command stream, and waits with a deadline.
 //
 // This module owns the NPU's registers and the cache maintenance around a run. It knows nothing
 // about ExecuTorch or .pte files (see backend.h). This module accesses the chip around the NPU only
@@ -17,6 +17,7 @@
 #include "pilotlight/base/span.h"
 #include "pilotlight/base/status.h"
 #include "pilotlight/ethos_u/failure.h"
+#include "pilotlight/ethos_u/products.h"
 #include "pilotlight/ethos_u/program.h"
 #include "pilotlight/ethos_u/registers.h"
 #include "pilotlight/platform/npu_port.h"
@@ -67,12 +68,11 @@ struct NpuOptions {
   std::uint32_t queue_config = 2;
   std::uint32_t region_config = 0x5553;
 
-  // The most outstanding AXI transactions. 0: the product's full number (U55: 32 reads and 16
-  // writes; U65: 64 and 32).
-  std::uint8_t max_reads = 0;
-  std::uint8_t max_writes = 0;
+  // The memory type of all attribute sets, as MEM_ATTR and AXI_LIMIT number them (0 to 15).
+  // Default: device memory, not bufferable, as in Arm's driver.
+  std::uint8_t memory_type = 0;
 
-  // The events that the four PMU counters count; see registers.h.
+  // The events that four PMU counters count; see registers.h.
   std::uint32_t events[reg::kPmEventCounters] = {reg::kEventNpuActive, reg::kEventMacActive,
                                                  reg::kEventAxi0ReadBeat, reg::kEventAxi1ReadBeat};
 };
@@ -92,11 +92,11 @@ class Npu {
   Npu(const Npu&) = delete;
   Npu& operator=(const Npu&) = delete;
 
-  // Reads identity and configuration, resets the NPU, and sets the AXI limits. May be called
-  // again at any time to bring the NPU back to a known state.
+  // Reads identity and configuration, resets the NPU, and sets memory attributes and bus limits.
+  // May be called again at any time to bring the NPU back to a known state.
   //
   // kTimeout      no answer at the registers, or the reset does not end.
-  // kUnsupported  the driver has no tables of the product.
+  // kWrongNpu     this image does not support the product; see products.h.
   // kDeviceFault  the NPU does not take the requested security and privilege.
   Status Open();
 
@@ -115,7 +115,7 @@ class Npu {
   // kBadArgument  the NPU cannot reach an address, or `regions` has too many members.
   // kTimeout      no interrupt before the deadline, the deadline had passed before the start, or
   //               no answer.
-  // kDeviceFault  bus, parse, weight or ECC fault.
+  // kDeviceFault  bus, parse, weight, branch or ECC fault.
   // Errors of Open() occur if Run() has to open the NPU.
   Result<RunStats> Run(const Program& program, Span<const Region> regions,
                        std::uint64_t deadline_us);
@@ -148,6 +148,7 @@ class Npu {
 
   Status Locate(Span<const std::byte> bytes, std::uint32_t region, std::uint64_t& address);
   Status LocateAll(const Program& program, Span<const Region> regions, Places& places);
+  std::uint32_t Pmu(std::uint32_t offset) const;
   void StartCounters();
   RunStats ReadCounters();
   void Start(const Program& program, const Places& places, Span<const Region> regions);
@@ -164,6 +165,7 @@ class Npu {
   NpuOptions options_;
   NpuIdentity identity_;
   Failure failure_;
+  const pilotlight_npu_product* product_ = nullptr;  // Of identity_. Valid if opened_.
   bool opened_ = false;
 };
 

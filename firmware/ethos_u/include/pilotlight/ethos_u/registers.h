@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Registers of Ethos-U55 and Ethos-U65: byte offsets from the NPU's base, and the fields that
-// this driver uses. The names are those of the manuals. The Ethos-U85 has ID..QSIZE, PROT,
-// CONFIG, REGIONCFG and BASEP at the same offsets, but memory attributes and PMU at others. So
-// Npu::Open() refuses the Ethos-U85 (DESIGN.md, open questions).
+// Registers of Ethos-U55, Ethos-U65 and Ethos-U85: byte offsets from the NPU's base, and the fields
+// that this driver uses. The names are those of the manuals. Where products differ, the generated
+// table of products (npu_product.h) has the difference: the values of memory attributes and bus
+// limits, the distance of the PMU registers from the offsets here, and a bit of STATUS.
 #pragma once
 
 #include <cstdint>
@@ -32,10 +32,12 @@ inline constexpr std::uint32_t kStatusBusFault = 1u << 2;
 inline constexpr std::uint32_t kStatusResetting = 1u << 3;
 inline constexpr std::uint32_t kStatusParseFault = 1u << 4;
 inline constexpr std::uint32_t kStatusEndReached = 1u << 5;
-inline constexpr std::uint32_t kStatusWeightFault = 1u << 7;
+inline constexpr std::uint32_t kStatusWeightFault = 1u << 7;  // Not in all products.
 inline constexpr std::uint32_t kStatusEccFault = 1u << 8;
+inline constexpr std::uint32_t kStatusBranchFault = 1u << 9;  // Not in all products.
+// The faults of every product.
 inline constexpr std::uint32_t kStatusAnyFault =
-    kStatusBusFault | kStatusParseFault | kStatusWeightFault | kStatusEccFault;
+    kStatusBusFault | kStatusParseFault | kStatusEccFault;
 inline constexpr Field kStatusFaultingInterface{11, 1};
 inline constexpr Field kStatusFaultingChannel{12, 4};
 
@@ -58,22 +60,21 @@ inline constexpr std::uint32_t kProt = 0x024;  // The same fields as RESET.
 
 inline constexpr std::uint32_t kConfig = 0x028;
 inline constexpr Field kConfigMacsLog2{0, 4};
-inline constexpr Field kConfigStreamVersion{4, 4};
 inline constexpr Field kConfigCustomDma{27, 1};
 inline constexpr Field kConfigProduct{28, 4};
 
 inline constexpr std::uint32_t kRegionCfg = 0x03C;  // Two bits per region.
 
-// The limits of a memory-attribute set. REGIONCFG selects one of the four sets.
-constexpr std::uint32_t AxiLimit(std::uint32_t set) { return 0x040 + 4 * set; }
-inline constexpr std::uint32_t kAxiLimitCount = 4;
-inline constexpr std::uint32_t kAxiLimitReadsShift = 16;   // Outstanding reads - 1.
-inline constexpr std::uint32_t kAxiLimitWritesShift = 24;  // Outstanding writes - 1.
+// MEM_ATTR or AXI_LIMIT: a memory-attribute set. REGIONCFG selects one of the four sets. The
+// table of products has the values of the other fields.
+inline constexpr std::uint32_t kAttributesMemoryTypeShift = 4;
 
 constexpr std::uint32_t BasePLow(std::uint32_t region) { return 0x080 + 8 * region; }
 constexpr std::uint32_t BasePHigh(std::uint32_t region) { return 0x084 + 8 * region; }
 inline constexpr std::uint32_t kRegionCount = 8;
 
+// PMU registers; a product may have all of them at a distance (npu_product.h). Some
+// products have more counters.
 inline constexpr std::uint32_t kPmcr = 0x180;
 inline constexpr std::uint32_t kPmcrEnable = 1u << 0;
 inline constexpr std::uint32_t kPmcrResetEvents = 1u << 1;

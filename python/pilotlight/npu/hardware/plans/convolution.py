@@ -52,8 +52,8 @@ def plan_convolution(memory: OperandMemory, operation: Operation) -> Plan:
     macs = prod(operation.ofm.shape) * kernel.height * kernel.width * (1 if depthwise else in_depth)
     check_work(macs)
     source, read = memory.upscaled_input(operation)
-    scale_streams = memory.streams(operation.scales, Channel.SCALE, depth)
-    weight_streams = memory.streams(operation.weights, Channel.WEIGHTS, depth)
+    scale_streams = memory.streams(operation.scales, Channel.SCALE, operation.active_cores)
+    weight_streams = memory.streams(operation.weights, Channel.WEIGHTS, operation.active_cores)
     geometry, records = _geometry(operation, kernel, machine.configuration), scale_format(memory, operation)
     zero_point = source.where.zero_point
     bounds = np.iinfo(source.where.dtype)
