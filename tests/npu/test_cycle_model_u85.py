@@ -36,7 +36,7 @@ from pilotlight.npu.stream.feature_map import FeatureMap
 from pilotlight.npu.stream.kernel import Kernel
 from pilotlight.npu.stream.operation_decoder import operations_of
 from pilotlight.npu.stream.operations import Kind, Operand, Operation
-from pilotlight.pte.ethos_u import parse_payload
+from pilotlight.pte.driver_payload import parse_payload
 
 SIZES = (128, 256, 512, 1024, 2048)
 # Constants are in flash, feature maps in SRAM.
