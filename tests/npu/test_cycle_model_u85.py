@@ -35,7 +35,7 @@ from pilotlight.npu.stream.faults import Channel
 from pilotlight.npu.stream.feature_map import FeatureMap
 from pilotlight.npu.stream.kernel import Kernel
 from pilotlight.npu.stream.operation_decoder import operations_of
-from pilotlight.npu.stream.operations import Kind, Operand, Operation
+from pilotlight.npu.stream.operations import Copy, CopyEnd, Kind, Operand, Operation, Range
 from pilotlight.pte.driver_payload import parse_payload
 
 SIZES = (128, 256, 512, 1024, 2048)
@@ -208,6 +208,14 @@ def test_kept_accumulators_are_not_written_to_memory() -> None:
         datapath(convolution(keeps=keeps), npu).memory_cycles(NOTHING, PORTS, speed) for keeps in (True, False)
     )
     assert written == 2 * kept
+
+
+def test_a_copy_takes_the_latency_and_the_rate_of_its_channel() -> None:
+    npu, speed = configuration("ethos-u85-128"), MEMORY_SPEEDS["Ethos_U85_SYS_DRAM_Mid"]
+    copy = Operation(0, Kind.COPY, copy=Copy(CopyEnd(Range(0, 0, 4096)), CopyEnd(Range(2, 0, 4096))))
+    cycles = estimate(datapath(copy, npu), NOTHING, (1, 1, 0, 0, 0, 0, 0, 0), speed)
+    # Eight bursts of 128 bytes are outstanding for 500 cycles.
+    assert cycles.total == pytest.approx(500 + 4096 / (8 * 128 / 500 * 0.8), abs=1)
 
 
 def test_short_bursts_and_latencies_limit_the_rate() -> None:

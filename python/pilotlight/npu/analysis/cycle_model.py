@@ -6,8 +6,11 @@ output unit scales and stores these, while the multipliers work on the next bloc
 operation is the slower unit's time for all blocks plus the faster unit's time for one block. Memory
 accesses run in parallel with both units: an operation takes at least the time of its bytes on the
 busiest port. A copy runs in parallel with the previous operation, and costs only the part of its
-time that exceeds this operation. Unlike Vela, this model does not know bursts and inputs that are
-read more than once. SPEC.md compares both estimates.
+time that exceeds this operation.
+
+Vela also counts bursts, and inputs that are read more than once. This model does so for U85, where
+everything that Vela uses is in the stream, but not for U55 and U65. SPEC.md and SPEC_U85.md compare
+the estimates.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from pilotlight.npu.stream.operations import INTERNAL, Copy, Kind, Operand, Oper
 _STEP_CYCLES = 4
 _IFM_MICRO_BLOCK_DEPTH = 8
 # In part-kernel order, this many elements of the kernel are one step, by bytes of an input element.
-_PACKED_STEPS = {1: 4, 2: 2, 4: 4}
+_PACKED_STEPS = {1: 4, 2: 2, 4: 4, 8: 4}
 _DEPTHWISE_STEP = 4
 # Cycles between two steps that use the same accumulators. 48 bits take longer in the smallest size.
 _DELAY, _LONG_DELAY, _SMALLEST_MACS = 2, 3, 128
