@@ -122,18 +122,26 @@ def operations_by_operator(made: Compiled) -> dict[str, list[Operation]]:
     return found
 
 
-def is_comparable(made: Compiled, operation: Operation) -> bool:
-    """Tell whether Vela's estimate is for this command.
-
-    Vela estimates whole operators, but a command may write a part. Vela counts elements of 16 and
-    32 bits as bytes, takes the blocks of a transposed output along the wrong axes, and takes the
-    output of a chain to be in bricks.
-    """
-    assert operation.ofm is not None
+def is_whole(made: Compiled, operation: Operation) -> bool:
+    """Tell whether a command is a whole operator, for which Vela's estimate is."""
     row = made.vela["perf_debug"][made.operators[operation.offset]]
-    is_whole = tuple(int(row[f"ofm_shape_{axis}"]) for axis in "hwc") == operation.ofm.shape
-    operands = (*operation.inputs, operation.ofm)
-    return is_whole and not operation.ofm.is_reordered and all(item.map.dtype.itemsize == 1 for item in operands)
+    return tuple(int(row[f"ofm_shape_{axis}"]) for axis in "hwc") == _ofm(operation).shape
+
+
+def is_comparable(made: Compiled, operation: Operation) -> bool:
+    """Tell whether Vela's estimate is for this command, with the right accesses.
+
+    Vela counts elements of 16 and 32 bits as bytes, takes the blocks of a transposed output along
+    the wrong axes, and takes the output of a chain to be in bricks.
+    """
+    operands = (*operation.inputs, _ofm(operation))
+    narrow = all(item.map.dtype.itemsize == 1 for item in operands)
+    return narrow and is_whole(made, operation) and not _ofm(operation).is_reordered
+
+
+def _ofm(operation: Operation) -> Operand:
+    assert operation.ofm is not None
+    return operation.ofm
 
 
 @pytest.mark.parametrize("macs", SIZES)
@@ -156,6 +164,50 @@ def test_an_operation_takes_about_as_long_as_vela_estimates(family: str, macs: i
                 assert found[operator] == pytest.approx(vela, rel=0.1), f"{family}-{number}, {operations[0].name}"
                 compared += 1
     assert compared
+
+
+@pytest.mark.parametrize("macs", SIZES)
+@pytest.mark.parametrize(
+    "family",
+    (
+        *("fully_connected", "conv2d_int16", "conv2d_pointwise", "depthwise_conv2d", "matmul", "reduce_sum", "argmax"),
+        *("add_sub_int32", "mul_int32", "maximum_minimum", "shifts", "clz", "add_sub", "softmax"),
+    ),
+)
+def test_multipliers_and_output_unit_are_busy_as_long_as_vela_estimates(family: str, macs: int) -> None:
+    """Vela's ao_cycles of an output of one block are the time of both units after each other."""
+    compared = 0
+    for number in range(6):
+        made = compiled(family, number, macs)
+        paths = datapaths_of(made.stream, made.configuration)
+        for operator, operations in operations_by_operator(made).items():
+            row, operation = made.vela["perf_debug_main"].get(operator), operations[0]
+            ofm = _ofm(operation)
+            single = all(part <= size for part, size in zip(ofm.shape, operation.block, strict=True))
+            if row is None or len(operations) > 1 or ofm.is_reordered or not single or not is_whole(made, operation):
+                continue
+            busy = paths[operation.at].output + paths[operation.at].mac
+            assert busy == pytest.approx(int(row["ao_cycles"]), rel=0.03, abs=2), f"{family}-{number}, {operation.name}"
+            compared += 1
+    assert compared
+
+
+@pytest.mark.parametrize("macs", SIZES)
+def test_accesses_take_as_long_as_vela_estimates(macs: int) -> None:
+    compared, speed = 0, MEMORY_SPEEDS[SYSTEM]
+    for family in ("conv2d", "conv2d_pointwise", "depthwise_conv2d", "max_pool2d", "add_sub"):
+        for number in range(8):
+            made = compiled(family, number, macs)
+            paths = datapaths_of(made.stream, made.configuration)
+            for operator, operations in operations_by_operator(made).items():
+                if len(operations) > 1 or not is_comparable(made, operations[0]):
+                    continue
+                row = made.vela["perf"][operator]
+                vela = max(int(row[f"{memory}_ac"]) for memory in ("Sram", "OffChipFlash"))
+                ours = paths[operations[0].at].memory_cycles(NOTHING, PORTS, speed)
+                assert ours == pytest.approx(vela, rel=0.1, abs=3), f"{family}-{number}"
+                compared += 1
+    assert compared > 10
 
 
 @pytest.mark.parametrize("macs", SIZES)
