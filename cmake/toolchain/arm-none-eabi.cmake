@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# GCC for Cortex-M55 with Helium (MVE) and hardware floating point.
+# GCC for Cortex-M55 and Cortex-M85 with Helium (MVE) and hardware floating point.
 
 set(CMAKE_SYSTEM_NAME Generic)
-set(CMAKE_SYSTEM_PROCESSOR cortex-m55)
+# cmake/board.cmake sets the board's core. CMake's own test programs, and a project that names this file
+# itself, do not know the board; every core here runs code for a Cortex-M55.
+set(pilotlight_core cortex-m55)
+if(PILOTLIGHT_BOARD_CORE)
+  set(pilotlight_core "${PILOTLIGHT_BOARD_CORE}")
+endif()
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES PILOTLIGHT_BOARD_CORE)
+set(CMAKE_SYSTEM_PROCESSOR ${pilotlight_core})
 
 find_program(PILOTLIGHT_ARM_GXX arm-none-eabi-g++)
 if(NOT PILOTLIGHT_ARM_GXX)
@@ -16,8 +23,17 @@ set(CMAKE_C_COMPILER "${pilotlight_arm_bin}/arm-none-eabi-gcc")
 set(CMAKE_ASM_COMPILER "${pilotlight_arm_bin}/arm-none-eabi-gcc")
 set(CMAKE_CXX_COMPILER "${pilotlight_arm_bin}/arm-none-eabi-g++")
 
+# GCC knows the Cortex-M85 from version 13 on. Its instructions are those of the Cortex-M55, and pointer
+# authentication, which we do not use. Only the order of instructions differs.
+if(NOT pilotlight_core STREQUAL "cortex-m55")
+  execute_process(COMMAND "${CMAKE_C_COMPILER}" -mcpu=${pilotlight_core} -E -x c /dev/null
+    RESULT_VARIABLE pilotlight_unknown_core OUTPUT_QUIET ERROR_QUIET)
+  if(pilotlight_unknown_core)
+    set(pilotlight_core cortex-m55)
+  endif()
+endif()
 # -mcpu=cortex-m55 alone selects Armv8.1-M with MVE integer and float, half and double precision.
-set(pilotlight_cpu_flags "-mcpu=cortex-m55 -mthumb -mfloat-abi=hard")
+set(pilotlight_cpu_flags "-mcpu=${pilotlight_core} -mthumb -mfloat-abi=hard")
 set(CMAKE_C_FLAGS_INIT "${pilotlight_cpu_flags} -ffunction-sections -fdata-sections")
 set(CMAKE_ASM_FLAGS_INIT "${pilotlight_cpu_flags}")
 # Destructors of static objects never run, and the guards of static locals need no locks.

@@ -109,22 +109,18 @@ Error EthosUBackend::execute(BackendExecutionContext& context, DelegateHandle* o
   const Handle& handle = *static_cast<const Handle*>(opaque);
 
   const Program& program = handle.program;
-  const std::size_t sizes[] = {0, WholeLines(program.scratch_size_bytes), 0,
-                               WholeLines(program.input_size_bytes),
-                               WholeLines(program.output_size_bytes)};
-  const std::size_t size = sizes[kScratchRegion] + sizes[kInputRegion] + sizes[kOutputRegion];
-  auto* memory = static_cast<std::byte*>(context.allocate(size, kCacheLineBytes));
-  if (memory == nullptr) {
-    return FailAt(Status::kNoMemory, "temp pool is too small for the NPU's scratch; bytes needed",
-                  size);
-  }
-  Region regions[std::size(sizes)];
+  Region regions[kOutputRegion + 1];
   if (!program.weights.empty()) regions[0] = Region::ReadOnly(program.weights);
   if (!fast_scratch_.empty()) regions[kFastScratchRegion] = Region::Written(fast_scratch_);
-  // The other regions are next to each other.
-  for (std::size_t i = 0; i < std::size(sizes); ++i) {
-    if (sizes[i] != 0) regions[i] = Region::Written({memory, sizes[i]});
-    memory += sizes[i];
+  for (std::size_t i = 0; i < std::size(kMemoryRegions); ++i) {
+    const std::size_t size = WholeLines(program.memory_bytes[i]);
+    if (size == 0) continue;
+    void* const memory = context.allocate(size, kCacheLineBytes);
+    if (memory == nullptr) {
+      return FailAt(Status::kNoMemory, "temp pool is too small for the NPU's scratch; bytes needed",
+                    size);
+    }
+    regions[kMemoryRegions[i]] = Region::Written({static_cast<std::byte*>(memory), size});
   }
   return Run(handle, regions, args);
 }

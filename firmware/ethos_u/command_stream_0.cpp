@@ -11,9 +11,12 @@ constexpr std::uint32_t kTableSlotBytes = 256;
 
 class Verifier final : public StreamVerifier<Verifier> {
  public:
-  using StreamVerifier::StreamVerifier;
+  Verifier(Span<const std::byte> stream, const NpuIdentity& npu, const RegionSizes& regions,
+           Failure& failure)
+      : StreamVerifier(stream, npu, regions, failure) {}
 
   static constexpr bool kHasIllegalValues = false;
+  static constexpr bool kHasBranches = false;
 
   // Why a command with a payload is refused that sets no register; null if it sets one.
   static const char* Refusal(std::uint32_t) { return nullptr; }

@@ -6,8 +6,6 @@
 namespace pilotlight::ethos_u {
 namespace {
 
-constexpr std::uint32_t kBranch = kHasPayload | 0x100;
-
 // OP_CONV's parameter: the weights are the feature map IFM2.
 constexpr std::uint32_t kWeightsFromIfm2 = 1;
 constexpr std::uint32_t kNullPool = 4;  // Its only input is the accumulator.
@@ -16,8 +14,12 @@ constexpr std::uint32_t kNot = 36;
 // The upper two bits of a feature map's precision.
 enum Storage : std::uint32_t { kTiled, kTiledThreeRows, kChained, kNoStorage };
 
-// ACC_FORMAT: where the accumulator starts, and whether it is kept instead of written.
+constexpr std::uint32_t kStorageShift = 14;
+constexpr std::uint32_t kReordered = 0x3E00;  // OFM_PRECISION: fields `reverse` and `transpose`.
+
+// ACC_FORMAT: where the accumulator starts, and whether it is kept and nothing is written.
 enum AccumulatorStart : std::uint32_t { kFromZero, kFromKept, kFromIfm2 };
+constexpr std::uint32_t kKeepAccumulator = 0x40;
 
 // A mode of IFM_BROADCAST or IFM2_BROADCAST: OP_SCALAR, and no feature map.
 constexpr std::uint32_t kScalar = 8;
@@ -31,6 +33,9 @@ constexpr std::uint32_t kChannelsOfDecoder = 4;
 constexpr std::uint32_t kRegionMask = 7, kIndexed = 0x800;
 
 constexpr std::uint32_t kChainBuffers = 8;
+
+// The most branches of a stream.
+constexpr std::uint32_t kMostBranches = 32;
 
 // Extents of a stored feature map from those of the result, by OFM_PRECISION.transpose: the axes
 // (0: height, 1: width, 2: depth) of the stored height, width and depth.
@@ -46,8 +51,8 @@ Extent Transposed(const Extent& size, std::uint32_t transpose) {
   return {sizes[axes.height], sizes[axes.width], sizes[axes.depth]};
 }
 
-bool Covers(const Extent& filled, const Extent& read) {
-  return read.height <= filled.height && read.width <= filled.width && read.depth <= filled.depth;
+bool Equal(const Extent& a, const Extent& b) {
+  return a.height == b.height && a.width == b.width && a.depth == b.depth;
 }
 
 Extent Broadcast(const Extent& size, std::uint32_t mode) {
@@ -71,19 +76,58 @@ constexpr std::uint16_t kTableBytes[] = {0,
 
 class Verifier final : public StreamVerifier<Verifier> {
  public:
-  using StreamVerifier::StreamVerifier;
+  Verifier(Span<const std::byte> stream, const NpuIdentity& npu, const RegionSizes& regions,
+           Failure& failure)
+      : StreamVerifier(stream, npu, regions, failure) {}
 
   static constexpr bool kHasIllegalValues = true;
+  static constexpr bool kHasBranches = true;
 
-  // Why a command with a payload is refused that sets no register; null if it sets one.
-  static const char* Refusal(std::uint32_t opcode) {
-    return opcode == kBranch ? "is a branch, which this driver does not follow" : nullptr;
+  // Notes where the branches up to OP_STOP lead: a loop leads to a place before its branch.
+  Status FindTargets(Span<const std::byte> stream) {
+    for (std::size_t at = 0; at + 4 <= stream.size();) {
+      const std::uint32_t opcode = LoadU32(stream.data() + at) & kOpcodeMask;
+      if (opcode == kStop) break;
+      if (opcode == kBranch && at + 8 <= stream.size()) {
+        if (target_count_ == kMostBranches)
+          return Bad("has more branches than this driver follows");
+        targets_[target_count_++] = LoadU32(stream.data() + at + 4);
+      }
+      at += opcode >= kHasPayload ? 8 : 4;
+    }
+    return Status::kOk;
+  }
+
+  // Where a branch leads, the registers are those of one way or another. So none of them counts as
+  // set, and the same holds for what the NPU keeps between operations.
+  void Arrive(std::uint32_t at) {
+    for (std::uint32_t i = 0; i < target_count_; ++i) {
+      if (targets_[i] != at) continue;
+      reached_ |= 1u << i;
+      Forget();
+    }
+  }
+
+  Status Branch(std::uint32_t param, std::uint32_t target, std::size_t stream_bytes) {
+    if (param > 1) return Bad(kReservedValue);
+    if (target >= stream_bytes || target % 4 != 0)
+      return Bad("branches to a place outside the stream, or into a word");
+    Forget();
+    return Status::kOk;
+  }
+
+  // At OP_STOP: whether each branch leads to a command before it.
+  Status CheckTargets() {
+    const std::uint64_t all = (std::uint64_t{1} << target_count_) - 1;
+    return reached_ == all ? Status::kOk
+                           : Bad("ends a stream in which a branch leads to no command before it");
   }
 
   Status Operate(std::uint32_t opcode, std::uint32_t param) {
     if (opcode == kDmaStart) return Copy();
     const Extent output = {registers_.Get(kOfmHeight) + 1, registers_.Get(kOfmWidth) + 1,
                            registers_.Get(kOfmDepth) + 1};
+    const bool scaled_by_channel = (registers_.Get(kOfmPrecision) & kScaledByRegister) == 0;
     if (opcode == kElementwise) {
       PILOTLIGHT_TRY(AccessOperand(kIfmMap, output, registers_.Get(kIfmBroadcast)));
       const bool unary = (param >= kLrelu && param <= kClz) || param == kNot;
@@ -91,18 +135,25 @@ class Verifier final : public StreamVerifier<Verifier> {
     } else {
       PILOTLIGHT_TRY(AccessInputs(opcode, param, output));
     }
-    const bool keeps =
-        opcode != kElementwise && opcode != kResize && (registers_.Get(kAccFormat) & 0x40) != 0;
-    kept_ = keeps ? output : Extent{};
-    if (!keeps) PILOTLIGHT_TRY(AccessOutput(output));
+    const bool product = opcode == kConv && param == kWeightsFromIfm2;
+    const bool weights = (opcode == kConv && !product) || opcode == kDepthwise;
+    if (product && scaled_by_channel) return Bad("is a matrix product with a scale per channel");
+    if (weights || scaled_by_channel) PILOTLIGHT_TRY(AccessScales(output.depth));
+    if (weights) PILOTLIGHT_TRY(AccessWeights(output.depth));
+    PILOTLIGHT_TRY(Accumulate(opcode, product, output));
     return CheckTable();
   }
 
  private:
-  // The inputs of any operation but an elementwise one.
+  void Forget() {
+    registers_.Forget();
+    kept_ = {};
+    for (std::uint64_t& bytes : chains_) bytes = 0;
+  }
+
+  // The input of any operation but an elementwise one, and a second input in place of weights.
   Status AccessInputs(std::uint32_t opcode, std::uint32_t param, const Extent& output) {
-    const bool convolution = opcode == kConv || opcode == kDepthwise;
-    const bool product = opcode == kConv && param == kWeightsFromIfm2;
+    if (opcode == kPool && param == kNullPool) return Status::kOk;
     const bool sum = opcode == kPool && param == kReduceSum;
     Extent input = output;
     if (opcode == kConv || sum) input.depth = registers_.Get(kIfmDepth) + 1;
@@ -112,24 +163,29 @@ class Verifier final : public StreamVerifier<Verifier> {
     } else if (!sum) {
       PILOTLIGHT_TRY(Accept(ToInputSize(registers_, input)));
     }
-    if (opcode != kPool || param != kNullPool) PILOTLIGHT_TRY(AccessStored(kIfmMap, input));
-    if (product) PILOTLIGHT_TRY(AccessStored(kIfm2Map, {1, output.depth, input.depth}));
-    if (opcode != kResize) PILOTLIGHT_TRY(StartAccumulator(output, product));
-
-    const bool scaled_by_channel = (registers_.Get(kOfmPrecision) & kScaledByRegister) == 0;
-    const bool weights = convolution && !product;
-    if (weights || scaled_by_channel) PILOTLIGHT_TRY(AccessScales(output.depth));
-    return weights ? AccessWeights(output.depth) : Status::kOk;
+    PILOTLIGHT_TRY(AccessStored(kIfmMap, input));
+    if (opcode != kConv || param != kWeightsFromIfm2) return Status::kOk;
+    return AccessStored(kIfm2Map, {1, output.depth, input.depth});
   }
 
-  Status StartAccumulator(const Extent& output, bool ifm2_is_weights) {
-    const std::uint32_t start = registers_.Get(kAccFormat) >> 4 & 3;
-    if (start == kFromKept && (kept_.depth == 0 || !Covers(kept_, output))) {
+  // Where the accumulator starts, and where the result goes.
+  Status Accumulate(std::uint32_t opcode, bool ifm2_is_weights, const Extent& output) {
+    const std::uint32_t format = registers_.Get(kAccFormat);
+    const std::uint32_t start = format >> 4 & 3;
+    const bool keeps = (format & kKeepAccumulator) != 0;
+    const bool accumulates = opcode != kElementwise && opcode != kResize;
+    if (!accumulates && (start != kFromZero || keeps)) {
+      return Bad("continues or keeps an accumulator, which it does not have");
+    }
+    if (start == kFromKept && !Equal(kept_, output)) {
       return Bad("continues with an accumulator that the operation before it did not keep");
     }
-    if (start != kFromIfm2) return Status::kOk;
-    if (ifm2_is_weights) return Bad("uses IFM2 as weights and as accumulator");
-    return AccessStored(kIfm2Map, output);
+    if (start == kFromIfm2) {
+      if (ifm2_is_weights) return Bad("uses IFM2 as weights and as accumulator");
+      PILOTLIGHT_TRY(AccessStored(kIfm2Map, output));
+    }
+    kept_ = keeps ? output : Extent{};
+    return keeps ? Status::kOk : AccessOutput(output);
   }
 
   Status AccessOperand(const FeatureMap& map, const Extent& output, std::uint32_t mode) {
@@ -138,21 +194,30 @@ class Verifier final : public StreamVerifier<Verifier> {
 
   // An input in memory, or in a chain buffer that an earlier operation has filled.
   Status AccessStored(const FeatureMap& map, const Extent& size) {
-    const std::uint32_t storage = registers_.Get(map.precision) >> 14;
+    const std::uint32_t storage = registers_.Get(map.precision) >> kStorageShift;
     if (storage == kTiled) return AccessMap(map, size);
     if (storage != kChained) return Bad(kUnknownStorage);
-    // A buffer that is not filled has no depth.
-    if (Covers(chains_[registers_.Get(map.first + kRegion)], size)) return Status::kOk;
-    return Bad("reads more of a chain buffer than this stream has written");
+    if (ChainBuffer(map) == ChainBytes(map, size)) return Status::kOk;
+    return Bad("reads a chain buffer that this stream has not filled with a map of this size");
   }
 
   Status AccessOutput(const Extent& size) {
     const std::uint32_t precision = registers_.Get(kOfmPrecision);
-    const std::uint32_t storage = precision >> 14;
+    const std::uint32_t storage = precision >> kStorageShift;
     if (storage == kTiled) return AccessMap(kOfmMap, Transposed(size, precision >> 11 & 7));
-    if (storage != kChained) return Bad(kUnknownStorage);
-    chains_[registers_.Get(kOfm + kRegion)] = size;
+    if (storage != kChained || (precision & kReordered) != 0) return Bad(kUnknownStorage);
+    ChainBuffer(kOfmMap) = ChainBytes(kOfmMap, size);
     return Status::kOk;
+  }
+
+  // What the chain buffer holds whose number is in a feature map's region; 0: nothing.
+  std::uint64_t& ChainBuffer(const FeatureMap& map) {
+    return chains_[registers_.Get(map.first + kRegion)];
+  }
+
+  std::uint64_t ChainBytes(const FeatureMap& map, const Extent& size) {
+    const std::uint32_t element_bits = registers_.Get(map.precision) >> map.element_bit & 3;
+    return (std::uint64_t{size.height} * size.width * size.depth) << element_bits;
   }
 
   // Biases and scales, in one stream for all decoders.
@@ -195,8 +260,10 @@ class Verifier final : public StreamVerifier<Verifier> {
     const std::uint32_t dimensions = source >> 9 & 3;
     const std::uint32_t rows = dimensions >= 1 ? registers_.Get(kDmaSize0) : 1;
     const std::uint32_t planes = dimensions == 2 ? registers_.Get(kDmaSize1) : 1;
-    if (rows == 0 || planes == 0) return Bad("copies no rows");
-
+    if (rows == 0 || planes == 0 || registers_.Address(kDmaGroup, kLength) == 0) {
+      return Bad("copies nothing");
+    }
+    if ((source & target & kIndexed) != 0) return Bad(kUnknownCopy);
     if (((source | target) & kIndexed) != 0) PILOTLIGHT_TRY(AccessIndices(rows, planes));
     const ByteRange from = CopiedBytes(kSource, kSourceStride0, RowsOf(source, rows), planes);
     PILOTLIGHT_TRY(Access(kDmaReadChannel, source & kRegionMask, from));
@@ -206,7 +273,7 @@ class Verifier final : public StreamVerifier<Verifier> {
     }
     if (registers_.used_unset()) return Bad(kUnsetRegister);
     const bool inside = to.begin >= 0 && to.end <= std::int64_t{build_.internal_kib} * 1024;
-    return inside || to.begin == to.end ? Status::kOk : Bad(kCopyBeyondMemory);
+    return inside ? Status::kOk : Bad(kCopyBeyondMemory);
   }
 
   // The rows that a copy can reach. An index may have any value up to the last one.
@@ -223,7 +290,6 @@ class Verifier final : public StreamVerifier<Verifier> {
     ByteRange bytes = {base, base + length};
     if (rows > 1) Extend(bytes, rows - 1, registers_.Stride(kDmaGroup, stride_place));
     if (planes > 1) Extend(bytes, planes - 1, registers_.Stride(kDmaGroup, stride_place + 1));
-    if (length == 0) bytes.end = bytes.begin;  // Whatever the strides are.
     return bytes;
   }
 
@@ -251,8 +317,11 @@ class Verifier final : public StreamVerifier<Verifier> {
 
   static constexpr char kUnknownStorage[] = "has a feature map without tiles in memory";
 
-  Extent chains_[kChainBuffers] = {};  // What operations have written to the chain buffers.
-  Extent kept_ = {};  // The accumulator that the last operation kept; depth 0: none.
+  std::uint64_t chains_[kChainBuffers] = {};  // Bytes that operations have written to each.
+  std::uint32_t targets_[kMostBranches];
+  std::uint32_t target_count_ = 0;
+  std::uint32_t reached_ = 0;  // A bit for each target that is the place of a command.
+  Extent kept_ = {};           // The accumulator that the last operation kept; depth 0: none.
 };
 
 }  // namespace

@@ -56,8 +56,9 @@ Status ParsePayload(Span<const std::byte> bytes, Payload& payload, Failure& fail
   if (word(0) == kMagic2 && bytes.size() > kFactsAfter + kFactsBytes) {
     for (const FixedWord& fixed : kFixedWords) {
       at = fixed.word * kWordBytes;
-      if (word(fixed.word) != fixed.value)
+      if (word(fixed.word) != fixed.value) {
         return fail(Status::kUnsupported, Cause::kForeignPayload);
+      }
     }
     const std::size_t facts_bytes = word(kFactsSizeWord);
     at = kFactsSizeWord * kWordBytes;

@@ -31,8 +31,12 @@ Status VerifyProgram(Span<const std::byte> bytes, const NpuIdentity& npu,
   std::uint8_t used = 0;
   PILOTLIGHT_TRY(VerifyStream(payload.stream, payload.built_for, blob.sizes, used, failure));
   const std::uint32_t* const sizes = blob.sizes.bytes;
-  program = {payload.stream,       blob.weights, sizes[kScratchRegion], sizes[kInputRegion],
-             sizes[kOutputRegion], used,         blob.inputs,           blob.outputs};
+  program = {payload.stream,
+             blob.weights,
+             {sizes[kScratchRegion], sizes[kInputRegion], sizes[kOutputRegion]},
+             used,
+             blob.inputs,
+             blob.outputs};
   return Status::kOk;
 }
 

@@ -41,6 +41,7 @@ def footprint(console: Console) -> list[Figure]:
     int8, float_io = digits_image(console), digits_image(console, float_io=True)
     return [
         *_runtime(),
+        *_driver(),
         *_code(int8, "int8"),
         *_code(float_io, "float I/O"),
         *_runtime_ram(int8),
@@ -59,6 +60,16 @@ def _runtime() -> list[Figure]:
         Figure("runtime by itself: verifier", sizes.verifier, "bytes", at_most=_VERIFIER_GOAL_BYTES),
         Figure("runtime by itself: messages", sizes.messages, "bytes", note="texts, their formatting, and calls"),
     ]
+
+
+def _driver() -> list[Figure]:
+    from driver_footprint import driver_footprints
+
+    figures = []
+    for sizes in driver_footprints():
+        figures.append(Figure(f"stream verifier for {sizes.npus}", sizes.verifier, "bytes"))
+        figures.append(Figure(f"delegate and driver for {sizes.npus}", sizes.driver, "bytes"))
+    return figures
 
 
 def _runtime_ram(digits: Path) -> list[Figure]:

@@ -21,8 +21,8 @@ from pilotlight.paths import ROOT
 from pilotlight.size.components import component_of
 
 _SOURCE = ROOT / "tests" / "unit" / "firmware" / "executorch" / "footprint"
-_TOOLCHAIN = ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake"
-_SECTIONS = (".text", ".rodata")
+TOOLCHAIN = ROOT / "cmake" / "toolchain" / "arm-none-eabi.cmake"
+SECTIONS = (".text", ".rodata")
 _DEADLINE_S = 600.0
 
 
@@ -49,19 +49,20 @@ def runtime_footprint() -> RuntimeFootprint:
 def _bytes(name: str, *, log_level: str, verifier: str) -> int:
     folder = BENCH / f"runtime-{name}"
     options = (
-        f"-DCMAKE_TOOLCHAIN_FILE={_TOOLCHAIN}",
+        f"-DCMAKE_TOOLCHAIN_FILE={TOOLCHAIN}",
         f"-DPILOTLIGHT_PYTHON={sys.executable}",
         f"-DPILOTLIGHT_EXECUTORCH_LOG_LEVEL={log_level}",
         f"-DPILOTLIGHT_EXECUTORCH_VERIFIER={verifier}",
     )
-    _call(["cmake", "-G", "Ninja", "-S", str(_SOURCE), "-B", str(folder), *options])
-    _call(["cmake", "--build", str(folder), "--target", "footprint"])
+    call(["cmake", "-G", "Ninja", "-S", str(_SOURCE), "-B", str(folder), *options])
+    call(["cmake", "--build", str(folder), "--target", "footprint"])
     sections = parse_map((folder / "footprint.map").read_text(encoding="utf-8"))
-    pieces = (piece for section in _SECTIONS for piece in sections[section].pieces())
+    pieces = (piece for section in SECTIONS for piece in sections[section].pieces())
     return sum(piece.size for piece in pieces if component_of(piece.path) in OF_THE_RUNTIME)
 
 
-def _call(command: list[str]) -> None:
+def call(command: list[str]) -> None:
+    """Run a step of a build. Raises BuildFailed."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE_S, check=False)
     if done.returncode:
         raise BuildFailed(f"{' '.join(command[:3])} failed:\n{(done.stdout + done.stderr)[-2000:]}")

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,21 +19,31 @@ from pilotlight.boards import load_board
 
 # Symbols of image.ld.
 _REGION_END = re.compile("__(?:code|constants|model|ram|arena)_(?:start|end)|__stack_(?:limit|top)")
-# Secure aliases in the memory map of Arm's Corstone-300.
-ITCM, DTCM, SRAM, DDR = 0x1000_0000, 0x3000_0000, 0x3100_0000, 0x7000_0000
+# Secure aliases in the memory maps of Arm's Corstone-300 and Corstone-320. CODE is the SRAM for
+# code of the latter.
+ITCM, CODE, DTCM, SRAM, DDR = 0x1000_0000, 0x1200_0000, 0x3000_0000, 0x3100_0000, 0x7000_0000
+MIB = 2**20
+# (code, data, arena), each as the start and the size of a memory.
+HOMES = {
+    "qemu-corstone300": ((ITCM, MIB // 2), (DTCM, MIB // 2), (DDR, 256 * MIB)),
+    "corstone300-fvp": ((ITCM, MIB // 2), (DTCM, MIB // 2), (SRAM, 2 * MIB)),
+    "corstone320-fvp": ((CODE, 2 * MIB), (SRAM, MIB), (SRAM + MIB, 3 * MIB)),
+}
 
 
-@pytest.mark.parametrize(("board", "arena"), [("qemu-corstone300", DDR), ("corstone300-fvp", SRAM)])
-def test_every_section_lies_where_the_board_says(probe_image: Callable[[str], Path], board: str, arena: int) -> None:
+@pytest.mark.parametrize("board", HOMES)
+def test_every_section_lies_where_the_board_says(probe_image: Callable[[str], Path], board: str) -> None:
     with probe_image(board).open("rb") as file:
-        sections = {s.name: s["sh_addr"] for s in ELFFile(file).iter_sections() if s["sh_addr"]}
-    assert sections[".vectors"] == ITCM
-    homes = {".text": ITCM, ".data": DTCM, ".bss": DTCM, ".stack": DTCM, ".model": DDR, ".tensor_arena": arena}
-    for name, origin in homes.items():
-        assert origin <= sections[name] < origin + 0x0100_0000, name
+        sections = {s.name: (s["sh_addr"], s["sh_size"]) for s in ELFFile(file).iter_sections() if s["sh_addr"]}
+    code, data, arena = HOMES[board]
+    assert sections[".vectors"][0] == code[0]
+    homes = {".text": code, ".data": data, ".bss": data, ".stack": data, ".model": (DDR, 256 * MIB)}
+    for name, (origin, size) in {**homes, ".tensor_arena": arena}.items():
+        start, length = sections[name]
+        assert origin <= start and start + length <= origin + size, name
 
 
-@pytest.mark.parametrize("board", ["qemu-corstone300", "corstone300-fvp"])
+@pytest.mark.parametrize("board", HOMES)
 def test_memory_regions_begin_and_end_at_the_granule_of_the_board(
     probe_image: Callable[[str], Path], board: str
 ) -> None:
@@ -42,12 +55,51 @@ def test_memory_regions_begin_and_end_at_the_granule_of_the_board(
     assert [name for name, address in ends if address % granule] == []
 
 
-def test_the_vector_table_names_the_npu_interrupt_of_the_fvp(probe_image: Callable[[str], Path]) -> None:
-    with probe_image("corstone300-fvp").open("rb") as file:
+@pytest.mark.parametrize(("board", "irq"), [("corstone300-fvp", 56), ("corstone320-fvp", 16)])
+def test_the_vector_table_names_the_npu_interrupt_of_the_fvp(
+    probe_image: Callable[[str], Path], board: str, irq: int
+) -> None:
+    with probe_image(board).open("rb") as file:
         elf = ELFFile(file)
         table = elf.get_section_by_name(".vectors").data()
         (handler,) = elf.get_section_by_name(".symtab").get_symbol_by_name("pilotlight_npu_interrupt")
-    assert int.from_bytes(table[4 * (16 + 56) :][:4], "little") == handler["st_value"]
+    assert int.from_bytes(table[4 * (16 + irq) :][:4], "little") == handler["st_value"]
+
+
+# The compiler of Debian 12 does not know the Cortex-M85. This one does: it stands for GCC 13.
+GCC_13 = """#!/bin/sh
+for word; do
+  shift
+  [ "$word" = -mcpu=cortex-m85 ] && word=-mcpu=cortex-m55
+  set -- "$@" "$word"
+done
+exec {real} "$@"
+"""
+
+
+@pytest.mark.parametrize("knows_m85", [False, True])
+def test_code_for_the_cortex_m85_is_compiled_for_the_best_core_that_the_compiler_knows(
+    tmp_path: Path, knows_m85: bool
+) -> None:
+    for tool in ("gcc", "g++", "ar", "ranlib", "nm", "objcopy", "objdump", "readelf", "strip", "ld"):
+        real = shutil.which(f"arm-none-eabi-{tool}")
+        script = tmp_path / "bin" / f"arm-none-eabi-{tool}"
+        script.parent.mkdir(exist_ok=True)
+        if knows_m85:
+            script.write_text(GCC_13.format(real=real), encoding="utf-8")
+        else:
+            refuse = f'#!/bin/sh\nfor w; do [ "$w" = -mcpu=cortex-m85 ] && exit 1; done\nexec {real} "$@"\n'
+            script.write_text(refuse, encoding="utf-8")
+        script.chmod(0o755)
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    configure = ["cmake", "-S", str(PROBE), "-B", str(tmp_path / "build"), "-G", "Ninja", "-DBOARD=corstone320-fvp"]
+    configure.append("-DCMAKE_EXPORT_COMPILE_COMMANDS=ON")
+    done = subprocess.run(configure, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    commands = json.loads((tmp_path / "build" / "compile_commands.json").read_text(encoding="utf-8"))
+    assert len(commands) > 10
+    core = "cortex-m85" if knows_m85 else "cortex-m55"
+    assert {re.findall(r"-mcpu=(\S+)", command["command"])[-1] for command in commands} == {core}
 
 
 def test_no_image_holds_an_allocator(probe_image: Callable[[str], Path]) -> None:

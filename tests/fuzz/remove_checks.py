@@ -140,12 +140,7 @@ CHECKS = (
         "false",
     ),
     Check("blob: a block ends in the blob", DELEGATE + "blob.cpp", "length > bytes_.size() - at)", "false)"),
-    Check(
-        "blob: a tensor ends in the scratch area",
-        DELEGATE + "blob.cpp",
-        "offset > scratch_size_bytes || size_bytes > scratch_size_bytes - offset",
-        "false",
-    ),
+    Check("blob: a tensor ends in its region", DELEGATE + "blob.cpp", "if (end > limit)", "if (false)"),
     Check(
         "blob: as many tensors as counted",
         DELEGATE + "blob.cpp",

@@ -4,7 +4,9 @@
     python tests/fuzz/seeds.py FOLDER   writes loader/, delegate/, frames/ and a dictionary of each
 
 The programs are the hand-written ones of tests/unit/firmware/executorch and the exports of a CNN
-for the NPU in tests/unit/firmware/ethos_u/data. You can add files to FOLDER/loader.
+for the NPU in tests/unit/firmware/ethos_u/data. Some blobs there are for U85, one of them with the
+second format of the driver payload and with regions of inputs and outputs. You can add files to
+FOLDER/loader.
 """
 
 from __future__ import annotations
@@ -109,7 +111,10 @@ def frames() -> dict[str, bytes]:
 
 
 _BLOCKS = ("vela_bin_stream", "cmd_data", "weight_data", "scratch_size", "inputs", "outputs", "vela_end_stream")
-_WORDS_OF_BLOBS = {"driver_payload": b"COP1", **{f"block_{name}": name.encode().ljust(16, b"\0") for name in _BLOCKS}}
+_WORDS_OF_BLOBS = {
+    **{"driver_payload": b"COP1", "second_payload": b"COP2", "facts": b"VEUM"},
+    **{f"block_{name}": name.encode().ljust(16, b"\0") for name in _BLOCKS},
+}
 _WORDS_OF_PROGRAMS = {
     "identifier": b"ET12",
     "extended_header": b"eh00",

@@ -5,7 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
 from workflow import RESIDUAL, Bench, Outcome, build, copy_of, run
+
+from pilotlight.boards import load_board
+from pilotlight.build_folder import BuildFolder
 
 
 def prove(folder: Path) -> Outcome:
@@ -50,6 +55,8 @@ def test_a_model_from_outside_the_repository_is_bit_identical(tmp_path: Path) ->
         pytest.param("ethos-u55-32", marks=pytest.mark.campaign),
         pytest.param("ethos-u55-64", marks=pytest.mark.campaign),
         "ethos-u55-256",
+        *(pytest.param(f"ethos-u85-{macs}", marks=pytest.mark.campaign) for macs in (128, 512, 1024, 2048)),
+        "ethos-u85-256",
     ],
 )
 def test_digits_are_bit_identical_on_other_sizes_of_the_npu(npu: str) -> None:
@@ -72,8 +79,23 @@ def test_digits_are_bit_identical_on_an_ethos_u65(npu: str) -> None:
     )
 
 
-def test_the_same_image_links_for_the_fvp() -> None:
-    folder = build("digits-fvp", "-b", "corstone300-fvp", "-m", "digits")
+@pytest.mark.parametrize(
+    ("board", "executable", "npu"),
+    [
+        ("corstone300-fvp", "FVP_Corstone_SSE-300_Ethos-U55", "ethos-u55-128"),
+        ("corstone320-fvp", "FVP_Corstone_SSE-320", "ethos-u85-256"),
+    ],
+)
+def test_an_image_links_for_an_fvp_and_fits_its_memories(board: str, executable: str, npu: str) -> None:
+    folder = build(f"digits-{board}", "-b", board, "-m", "digits")
+    regions = load_board(board).memory.values()
+    with (folder / "firmware.elf").open("rb") as file:
+        sections = [s for s in ELFFile(file).iter_sections() if s["sh_flags"] & SH_FLAGS.SHF_ALLOC and s["sh_size"]]
+        assert {".vectors", ".text", ".model", ".tensor_arena", ".stack"} <= {s.name for s in sections}
+        for each in sections:
+            start, end = each["sh_addr"], each["sh_addr"] + each["sh_size"]
+            assert any(region.origin <= start and end <= region.origin + region.size for region in regions), each.name
+    assert BuildFolder(folder).info().npu == npu
     outcome = run("flash", "-d", folder, env={"PILOTLIGHT_FVP": "", "PATH": "/usr/bin:/bin"})
     assert outcome.code == 32
-    assert "FVP_Corstone_SSE-300_Ethos-U55" in outcome.err
+    assert executable in outcome.err

@@ -50,10 +50,10 @@ class Mutation:
     after: str
 
 
-STREAM, ACCESS = "command_stream.cpp", "region_access.cpp"
+STREAM, STREAM1, WALK, ACCESS = "command_stream_0.cpp", "command_stream_1.cpp", "stream_verifier.h", "region_access.cpp"
 REGISTERS, REGISTERS_HEADER = "command_registers.cpp", "command_registers.h"
 GEOMETRY, GEOMETRY_HEADER = "operand_geometry.cpp", "operand_geometry.h"
-BLOB, PAYLOAD, BACKEND, NPU = "blob.cpp", "payload.cpp", "backend.cpp", "npu.cpp"
+BLOB, PAYLOAD, BACKEND, NPU, PROGRAM = "blob.cpp", "payload.cpp", "backend.cpp", "npu.cpp", "program.cpp"
 MUTATIONS = (
     Mutation("access: beyond the end", ACCESS, "begin >= 0 && end <= size", "begin >= 0"),
     Mutation("access: before the begin", ACCESS, "begin >= 0 && end <= size", "end <= size"),
@@ -71,7 +71,7 @@ MUTATIONS = (
         "false",
     ),
     Mutation("copy: of two dimensions", STREAM, "((source | target) & 0x600) != 0 || ", ""),
-    Mutation("copy: from internal memory", STREAM, " || (source & 0x100) != 0", ""),
+    Mutation("copy: from internal memory", STREAM, " || (source & kInternalMemory) != 0", ""),
     Mutation(
         "table: beyond the table memory",
         STREAM,
@@ -115,13 +115,13 @@ MUTATIONS = (
     Mutation(
         "registers: index of a short one",
         REGISTERS,
-        "exists ? commands_.setting_kinds[index] : 0",
-        "commands_.setting_kinds[index]",
+        "exists ? commands_.settings[index] : 0",
+        "commands_.settings[index]",
     ),
     Mutation("registers: index of a long one", REGISTERS, "group >= kGroups || place", "place"),
     Mutation("registers: of U65 alone", REGISTERS, "payload_kind == 0", "false"),
-    Mutation("operations: unknown modes", STREAM, "param > range->last_param", "false"),
-    Mutation("stream: cut off in a command", STREAM, "stream_.size() - next < 4", "false"),
+    Mutation("operations: unknown modes", WALK, "param > range->last_param", "false"),
+    Mutation("stream: cut off in a command", WALK, "stream_.size() - next < 4", "false"),
     Mutation("blob: block longer than the blob", BLOB, "length > bytes_.size() - at)", "false)"),
     Mutation("blob: padding beyond the blob", BLOB, "padding > bytes_.size() - at - length", "false"),
     Mutation("blob: no room for a header", BLOB, "bytes_.size() - at < kHeaderBytes", "false"),
@@ -143,9 +143,10 @@ MUTATIONS = (
     Mutation(
         "blob: product of dimensions", BLOB, 'size_bytes > kMaxBytes) return Bad("tensor', 'false) return Bad("tensor'
     ),
-    Mutation("blob: tensor's region", BLOB, "LoadU32(record + kRegionAt) != kScratchRegion", "false"),
-    Mutation("blob: tensor beyond the scratch", BLOB, "size_bytes > scratch_size_bytes - offset", "false"),
-    Mutation("blob: tensor's offset", BLOB, "offset > scratch_size_bytes || ", ""),
+    Mutation("blob: tensor's region", BLOB, "region != kScratchRegion && region != own_region", "false"),
+    Mutation("blob: tensor beyond its region", BLOB, "if (end > limit)", "if (false)"),
+    Mutation("blob: region of inputs too large", BLOB, " && end <= kMaxBytes", ""),
+    Mutation("blob: inputs in different regions", BLOB, "a.region == b.region && ", ""),
     Mutation(
         "blob: overlapping inputs",
         BLOB,
@@ -157,12 +158,125 @@ MUTATIONS = (
     Mutation("payload: stream beyond the end", PAYLOAD, "length == 0 || length > words_after", "length == 0"),
     Mutation("payload: second stream", PAYLOAD, "if (!payload.stream.empty())", "if (false)"),
     Mutation("payload: stream's alignment", PAYLOAD, "at % kStreamAlignBytes != 0", "false"),
-    Mutation("payload: another NPU", "program.cpp", "!Runs(payload.built_for, npu)", "false"),
+    Mutation("payload: words of COP2", PAYLOAD, "word(fixed.word) != fixed.value", "false"),
+    Mutation("payload: short COP2", PAYLOAD, "bytes.size() > kFactsAfter + kFactsBytes", "true"),
+    Mutation("payload: size of COP2", PAYLOAD, "word(kSizeWord) != bytes.size() - kSizeAfter", "false"),
+    Mutation(
+        "payload: size of COP2's entry", PAYLOAD, "word(kEntrySizeWord) != bytes.size() - kEntrySizeAfter", "false"
+    ),
+    Mutation("payload: COP2 with few facts", PAYLOAD, "facts_bytes < kFactsBytes", "false"),
+    Mutation("payload: COP2 without a stream", PAYLOAD, "facts_bytes >= bytes.size() - kFactsAfter", "false"),
+    Mutation("payload: COP2's alignment", PAYLOAD, "(kFactsAfter + facts_bytes) % kStreamAlignBytes != 0", "false"),
+    Mutation("payload: facts that must match", PAYLOAD, "& product->config_match) != 0", "& 0) != 0"),
+    Mutation("payload: size of the inputs' region", PROGRAM, "sizes[kInputRegion]", "0"),
+    Mutation("payload: another NPU", PROGRAM, "!Runs(payload.built_for, npu)", "false"),
+    Mutation("second: values without a table", WALK, "row->first <= value && value <= row->last", "false"),
+    Mutation("second: branch out of the stream", STREAM1, "target >= stream_bytes ||", "false ||"),
+    Mutation("second: branch into a command", STREAM1, "return reached_ == all ?", "return true ?"),
+    Mutation(
+        "second: registers after a branch", STREAM1, "reached_ |= 1u << i;\n      Forget();", "reached_ |= 1u << i;"
+    ),
+    Mutation("second: too many branches", STREAM1, "if (target_count_ == kMostBranches)", "if (false)"),
+    Mutation("second: IFM", STREAM1, "PILOTLIGHT_TRY(AccessStored(kIfmMap, input));", ""),
+    Mutation(
+        "second: IFM2 of a product",
+        STREAM1,
+        "return AccessStored(kIfm2Map, {1, output.depth, input.depth});",
+        "return Status::kOk;",
+    ),
+    Mutation("second: IFM2 as accumulator", STREAM1, "PILOTLIGHT_TRY(AccessStored(kIfm2Map, output));", ""),
+    Mutation("second: IFM2 twice", STREAM1, "if (ifm2_is_weights)", "if (false)"),
+    Mutation(
+        "second: first operand",
+        STREAM1,
+        "AccessOperand(kIfmMap, output, registers_.Get(kIfmBroadcast))",
+        "Accept(nullptr)",
+    ),
+    Mutation("second: second operand", STREAM1, "if (!unary)", "if (false)"),
+    Mutation("second: storage of an input", STREAM1, "if (storage != kChained) return", "if (false) return"),
+    Mutation("second: storage of the output", STREAM1, "storage != kChained || (precision", "(precision"),
+    Mutation("second: chained and transposed", STREAM1, " || (precision & kReordered) != 0", ""),
+    Mutation("second: chain buffer", STREAM1, "if (ChainBuffer(map) == ChainBytes(map, size))", "if (true)"),
+    Mutation("second: transposed output", STREAM1, "Transposed(size, precision >> 11 & 7)", "size"),
+    Mutation("second: output", STREAM1, "return keeps ? Status::kOk : AccessOutput(output);", "return Status::kOk;"),
+    Mutation("second: kept accumulator", STREAM1, "start == kFromKept && !Equal(kept_, output)", "false"),
+    Mutation("second: accumulator of none", STREAM1, "!accumulates && (start != kFromZero || keeps)", "false"),
+    Mutation("second: scales", STREAM1, "if (weights || scaled_by_channel)", "if (false)"),
+    Mutation("second: scales of a pool", STREAM1, "if (weights || scaled_by_channel)", "if (weights)"),
+    Mutation("second: product with scales", STREAM1, "if (product && scaled_by_channel)", "if (false)"),
+    Mutation("second: fewer scales", STREAM1, "length < kScaleRecordBytes * channels", "false"),
+    Mutation(
+        "second: weights",
+        STREAM1,
+        "if (weights) PILOTLIGHT_TRY(AccessWeights",
+        "if (false) PILOTLIGHT_TRY(AccessWeights",
+    ),
+    Mutation("second: weights of all decoders", STREAM1, "decoder < decoders; ++decoder", "decoder < 1; ++decoder"),
+    Mutation("second: weights of an idle decoder", STREAM1, "idle && !registers_.HasBytes(group, place + 1)", "idle"),
+    Mutation("second: fast weights", STREAM1, "one_stream ? 1 : build_.cores", "build_.cores"),
+    Mutation("second: table", STREAM1, "end <= kTableMemoryBytes ?", "true ?"),
+    Mutation(
+        "second: registers of an operation",
+        STREAM1,
+        "if (registers_.used_unset()) return Bad(kUnsetRegister); const std::uint32_t end",
+        "const std::uint32_t end",
+    ),
+    Mutation("second: copy from internal memory", STREAM1, "(source & kInternalMemory) != 0", "false"),
+    Mutation("second: copy of nothing", STREAM1, "rows == 0 || planes == 0 || ", ""),
+    Mutation("second: copy of no bytes", STREAM1, " || registers_.Address(kDmaGroup, kLength) == 0", ""),
+    Mutation("second: index at both ends", STREAM1, "(source & target & kIndexed) != 0", "false"),
+    Mutation("second: list of indices", STREAM1, "((source | target) & kIndexed) != 0", "false"),
+    Mutation("second: planes of a list", STREAM1, "if (planes > 1) { Extend", "if (false) { Extend"),
+    Mutation(
+        "second: rows that an index reaches", STREAM1, "if ((region & kIndexed) == 0) return rows;", "return rows;"
+    ),
+    Mutation("second: rows", STREAM1, "if (rows > 1) Extend", "if (false) Extend"),
+    Mutation("second: planes", STREAM1, "if (planes > 1) Extend", "if (false) Extend"),
+    Mutation("second: long strides", STREAM1, "is_long && steps > kStepsOfLongStrides", "false"),
+    Mutation("second: strides of either sign", STREAM1, "stride < 0 ? bytes.begin : bytes.end", "bytes.end"),
+    Mutation(
+        "second: copied bytes that are read",
+        STREAM1,
+        "PILOTLIGHT_TRY(Access(kDmaReadChannel, source & kRegionMask, from));",
+        "",
+    ),
+    Mutation(
+        "second: copied bytes that are written",
+        STREAM1,
+        "return Access(kDmaWriteChannel, target & kRegionMask, to);",
+        "return Status::kOk;",
+    ),
+    Mutation(
+        "second: copy beyond internal memory",
+        STREAM1,
+        "to.begin >= 0 && to.end <= std::int64_t{build_.internal_kib} * 1024",
+        "true",
+    ),
+    Mutation("second: copy before internal memory", STREAM1, "to.begin >= 0 && ", ""),
+    Mutation(
+        "second: unset in a copy of tables",
+        STREAM1,
+        "if (registers_.used_unset()) return Bad(kUnsetRegister); const bool inside",
+        "const bool inside",
+    ),
     Mutation("delegate: no data", BACKEND, "processed != nullptr && processed->data() != nullptr", "true"),
     Mutation("delegate: size of a tensor", BACKEND, "tensor.nbytes() != io.size_bytes ||", "false ||"),
     Mutation("delegate: number of arguments", BACKEND, "args.size() != input_count + outputs.size()", "false"),
     Mutation(
         "delegate: fast scratch that shrank", BACKEND, "fast_scratch_.size() < handle.fast_scratch_bytes", "false"
+    ),
+    Mutation(
+        "driver: the product's own fault", NPU, "reg::kStatusAnyFault | product_->own_fault", "reg::kStatusAnyFault"
+    ),
+    Mutation("driver: window of the PMU", NPU, "product_->pmu_window + offset", "offset"),
+    Mutation("driver: memory type", NPU, "if (setup->is_attributes)", "if (false)"),
+    Mutation("driver: memory type in a limit", NPU, "if (setup->is_attributes)", "if (true)"),
+    Mutation("driver: width of an address", NPU, "1} << product_->address_bits", "1} << 48"),
+    Mutation(
+        "driver: product of another image",
+        NPU,
+        "if (product_ == nullptr) return",
+        "if (product_ == nullptr) product_ = pilotlight_npu_products[0]; if (false) return",
     ),
     Mutation("driver: a region not given", NPU, "program.used_regions & ~given", "0"),
     Mutation("driver: out of the NPU's reach", NPU, "if (!Reachable(address, bytes.size()))", "if (false)"),
@@ -237,7 +351,7 @@ class Copy:
         return self._compared()
 
     def _compared(self) -> str:
-        tests = self.folder / "tests" / "npu" / "test_driver_verification.py"
+        tests = sorted((self.folder / "tests" / "npu").glob("test_driver_verification*.py"))
         run = _run(
             sys.executable,
             "-m",
@@ -247,7 +361,7 @@ class Copy:
             "not campaign",
             "-c",
             str(ROOT / "python" / "pyproject.toml"),
-            str(tests),
+            *map(str, tests),
         )
         failed = re.search(r"^FAILED \S+::(\S+)", run.stdout, re.MULTILINE)
         return failed[1] if failed else "" if run.returncode == 0 else run.stdout[-500:]

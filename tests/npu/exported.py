@@ -50,7 +50,9 @@ def export(module: Any, example: tuple[Any, ...], npu: str, calibration: Sequenc
         torch.no_grad(),
         quick_upstream(),
     ):
-        spec = EthosUCompileSpec(npu, system_config="Ethos_U55_High_End_Embedded", memory_mode="Shared_Sram")
+        # ExecuTorch has its own defaults for each product.
+        memory = {"system_config": "Ethos_U55_High_End_Embedded", "memory_mode": "Shared_Sram"} if "u55" in npu else {}
+        spec = EthosUCompileSpec(npu, **memory)
         spec.dump_intermediate_artifacts_to(folder)
         quantizer = EthosUQuantizer(spec)
         quantizer.set_global(get_symmetric_quantization_config())

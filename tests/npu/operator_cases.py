@@ -56,7 +56,7 @@ class Case:
             values = generator.integers(low, high, tensor.shape, endpoint=True)
             if sample % 2:
                 values = np.where(generator.random(tensor.shape) < 0.1, generator.choice([low, high]), values)
-            arrays.append(values.astype(tensor.dtype))
+            arrays.append(values.astype({"int48": "int64"}.get(tensor.dtype, tensor.dtype)))
         return arrays
 
 
@@ -118,12 +118,27 @@ class Maker(TosaGraph):
             shifts.append(31 - int(exponent))
         return multipliers, shifts
 
-    def requantise(self, sums: Tensor, dtype: str, deviation: float, *, rounding: str = "single") -> Tensor:
-        """Scale sums so that they use most of the result's range and some are clipped."""
+    def requantise(
+        self,
+        sums: Tensor,
+        dtype: str,
+        deviation: float,
+        *,
+        rounding: str = "single",
+        per_channel: bool | None = None,
+        zero_point: int | None = None,
+    ) -> Tensor:
+        """Scale sums so that they use most of the result's range and some are clipped.
+
+        per_channel: whether channels have different scales; None for either.
+        zero_point: of the result; None for a random one.
+        """
         span = 60.0 if dtype == "int8" else 15000.0
-        count = sums.shape[-1] if self.chance(0.5) and sums.shape[-1] > 1 else 1
+        if per_channel is None:
+            per_channel = self.chance(0.5) and sums.shape[-1] > 1
+        count = sums.shape[-1] if per_channel else 1
         multipliers, shifts = self.factors(span / max(deviation, 1.0), count)
-        zero = self.zero_point(dtype)
+        zero = self.zero_point(dtype) if zero_point is None else zero_point
         if sums.dtype == "int48":
             multipliers, shifts = [value >> 16 for value in multipliers], [value - 16 for value in shifts]
             return self.rescale(sums, dtype, multipliers, shifts, scale32=False)
@@ -136,7 +151,7 @@ class Maker(TosaGraph):
         return self.clamp(x, low, self.choose(127, low + 20, 100))
 
 
-def _deviation(dtype: str, products: int) -> float:
+def deviation_of(dtype: str, products: float) -> float:
     """Return the deviation of a sum of products of weights and activations, both uniform."""
     return 74.0 * {"int8": 90.0, "int16": 19000.0}[dtype] * products**0.5
 
@@ -176,7 +191,7 @@ def _convolution(make: Maker, dtype: str, x: Tensor | None = None) -> Tensor:
         dilation=dilation,
         zero_point=make.zero_point(dtype),
     )
-    return make.requantise(sums, dtype, _deviation(dtype, kernel[0] * kernel[1] * x.shape[3]))
+    return make.requantise(sums, dtype, deviation_of(dtype, kernel[0] * kernel[1] * x.shape[3]))
 
 
 def conv2d(make: Maker) -> None:
@@ -192,7 +207,7 @@ def conv2d_pointwise(make: Maker) -> None:
     out = make.choose(1, 5, 8, 16, 40, 100)
     sums = make.conv2d(x, make.weights((out, 1, 1, x.shape[3])), make.bias(out), zero_point=make.zero_point())
     rounding = make.choose("single", "double")
-    make.output(make.maybe_clamp(make.requantise(sums, "int8", _deviation("int8", x.shape[3]), rounding=rounding)))
+    make.output(make.maybe_clamp(make.requantise(sums, "int8", deviation_of("int8", x.shape[3]), rounding=rounding)))
 
 
 def conv2d_large_kernel(make: Maker) -> None:
@@ -200,7 +215,7 @@ def conv2d_large_kernel(make: Maker) -> None:
     x = make.activation((1, kernel[0] + make.integer(0, 9), kernel[1] + make.integer(0, 9), make.choose(1, 3, 8)))
     out = make.choose(1, 4, 9)
     sums = make.conv2d(x, make.weights((out, *kernel, x.shape[3])), make.bias(out), zero_point=make.zero_point())
-    make.output(make.requantise(sums, "int8", _deviation("int8", kernel[0] * kernel[1] * x.shape[3])))
+    make.output(make.requantise(sums, "int8", deviation_of("int8", kernel[0] * kernel[1] * x.shape[3])))
 
 
 def fully_connected(make: Maker) -> None:
@@ -209,7 +224,7 @@ def fully_connected(make: Maker) -> None:
     x = make.activation((1, make.choose(1, 1, 6, 33), 1, make.choose(1, 9, 64, 200, 513)), dtype)
     out = make.choose(1, 10, 16, 65, 130)
     sums = make.conv2d(x, make.weights((out, 1, 1, x.shape[3])), make.bias(out), zero_point=make.zero_point(dtype))
-    make.output(make.requantise(sums, dtype, _deviation(dtype, x.shape[3])))
+    make.output(make.requantise(sums, dtype, deviation_of(dtype, x.shape[3])))
 
 
 def depthwise_conv2d(make: Maker) -> None:
@@ -234,7 +249,7 @@ def depthwise_conv2d(make: Maker) -> None:
         dilation=dilation,
         zero_point=make.zero_point(dtype),
     )
-    out = make.requantise(sums, dtype, _deviation(dtype, kernel[0] * kernel[1]))
+    out = make.requantise(sums, dtype, deviation_of(dtype, kernel[0] * kernel[1]))
     make.output(make.maybe_clamp(out) if dtype == "int8" else out)
 
 
@@ -257,7 +272,7 @@ def transpose_conv2d(make: Maker) -> None:
         stride=stride,
         zero_point=make.zero_point(),
     )
-    make.output(make.requantise(sums, "int8", _deviation("int8", kernel[0] * kernel[1] * x.shape[3] // 2)))
+    make.output(make.requantise(sums, "int8", deviation_of("int8", kernel[0] * kernel[1] * x.shape[3] // 2)))
 
 
 def matmul(make: Maker) -> None:
@@ -270,7 +285,9 @@ def matmul(make: Maker) -> None:
     )
     a, b = make.activation((n, rows, inner), dtype), make.activation((n, inner, columns), dtype)
     sums = make.matmul(a, b, make.zero_point(dtype), make.zero_point(dtype))
-    make.output(make.requantise(sums, dtype, _deviation(dtype, inner)))
+    per_channel = make.chance(0.5) and columns > 1
+    make.what = "a scale per channel" if per_channel else "one scale"
+    make.output(make.requantise(sums, dtype, deviation_of(dtype, inner), per_channel=per_channel))
 
 
 def matmul_of_slice(make: Maker) -> None:
@@ -284,7 +301,9 @@ def matmul_of_slice(make: Maker) -> None:
     a = part if operand == "first" else make.activation((1, rows, inner))
     b = part if operand == "second" else make.activation((1, inner, columns))
     sums = make.matmul(a, b, make.zero_point(), make.zero_point())
-    make.output(make.requantise(sums, "int8", _deviation("int8", inner)))
+    per_channel = make.chance(0.5) and columns > 1
+    make.what += ", a scale per channel" if per_channel else ""
+    make.output(make.requantise(sums, "int8", deviation_of("int8", inner), per_channel=per_channel))
 
 
 def avg_pool2d(make: Maker) -> None:
@@ -573,7 +592,7 @@ def _block(make: Maker, x: Tensor, out_channels: int, kernel: int, stride: int =
         stride=(stride, stride),
         zero_point=zero,
     )
-    return make.requantise(sums, "int8", _deviation("int8", kernel * kernel * x.shape[3]))
+    return make.requantise(sums, "int8", deviation_of("int8", kernel * kernel * x.shape[3]))
 
 
 def _sum(make: Maker, a: Tensor, b: Tensor) -> Tensor:
@@ -602,7 +621,7 @@ def inverted_bottleneck(make: Maker) -> None:
         pad=(1, 1, 1, 1),
         zero_point=make.zero_point(),
     )
-    narrow = _block(make, make.requantise(sums, "int8", _deviation("int8", 9)), x.shape[3], 1)
+    narrow = _block(make, make.requantise(sums, "int8", deviation_of("int8", 9)), x.shape[3], 1)
     make.output(_sum(make, x, narrow))
 
 
@@ -701,13 +720,25 @@ FAMILIES: dict[str, Callable[[Maker], None]] = {
 
 def make_case(family: str, number: int, seed: int = 0) -> Case:
     seeds = (seed, zlib.crc32(family.encode()), number)
-    make = Maker(np.random.default_rng(seeds))
-    FAMILIES[family](make)
     # A family's first cases use each configuration once before the options change.
     npu = NPUS[(number + seeds[1]) % len(NPUS)]
     options = _OPTIONS[(number // len(NPUS)) % len(_OPTIONS)]
+    return draw_case(f"{family}-{number}", family, FAMILIES[family], npu, options, seeds)
+
+
+def draw_case(
+    name: str,
+    family: str,
+    draw: Callable[[Maker], None],
+    npu: str,
+    options: tuple[str, ...],
+    seeds: tuple[int, ...],
+) -> Case:
+    """Draw a case of a family. seeds: of all its choices and inputs."""
+    make = Maker(np.random.default_rng(seeds))
+    draw(make)
     return Case(
-        name=f"{family}-{number}",
+        name=name,
         family=family,
         what=make.what,
         npu=npu,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Breaks the simulator, one line at a time, and shows that the fixed cases notice each time.
 
-    python tests/npu/stream_mutations.py
+    python tests/npu/stream_mutations.py [--u85]
 
 Each mutation is made in a copy of the package in a temporary folder. A mutation that does not apply
 is an error: when the simulator's source changes, its mutations must follow.
@@ -9,12 +9,13 @@ is an error: when the simulator's source changes, its mutations must follow.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +29,17 @@ JUDGE_TIMEOUT_S = 180
 
 @dataclass(frozen=True)
 class Mutation:
-    """`before` must occur exactly once in `file`, which lies in npu/ or in one of its folders."""
+    """A change of the simulator.
+
+    `before` must occur exactly once in `file`, which lies in npu/ or in one of its folders.
+    u85: whether the fixed cases of U85 must notice it; otherwise those of U55 and U65.
+    """
 
     what: str
     file: str
     before: str
     after: str
+    u85: bool = False
 
 
 MUTATIONS = (
@@ -147,18 +153,186 @@ MUTATIONS = (
 )
 
 
-def judge() -> int:
+def _u85(what: str, file: str, before: str, after: str) -> Mutation:
+    return Mutation(f"U85, {what}", file, before, after, u85=True)
+
+
+U85_MUTATIONS = (
+    _u85("broadcast: rows and channels exchanged", "decode_second.py", "mode >> axis & 1", "mode >> 2 - axis & 1"),
+    _u85("scalar: with its zero point", "decode_second.py", " - self._read.place(prefix).zero_point", ""),
+    _u85("scalar as first operand: taken for the second", "decode_second.py", '"swapped": True', '"swapped": False'),
+    _u85(
+        "scalar as first operand: scaled like the second",
+        "decode_second.py",
+        "changed = OperandFactors(factors.ifm2, factors.ifm)",
+        "changed = factors",
+    ),
+    _u85("clip: always", "decode_second.py", 'not word["clip_range"]', "True"),
+    _u85("tables: all at the start", "decode_second.py", 'start=word["table"] * table.size_bytes', "start=0"),
+    _u85(
+        "transposed output: WCH and CHW exchanged",
+        "decode_second.py",
+        "3: (1, 2, 0), 6: (2, 0, 1)",
+        "3: (2, 0, 1), 6: (1, 2, 0)",
+    ),
+    _u85("reversed output: axes backwards", "decode_second.py", 'precision["reverse"] - 1', '3 - precision["reverse"]'),
+    _u85(
+        "rounding down: taken for the nearest", "decode_second.py", "    RoundMode.DOWN,\n", "    RoundMode.NATURAL,\n"
+    ),
+    _u85("resize: whole steps only", "decode_second.py", ' + step["one_step_mod"]', ""),
+    _u85("accumulators: all of 32 bits", "decode_second.py", "(32, 48)", "(32, 32)"),
+    _u85("average pool: sums only", "decode_second.py", "divides=mode is PoolingMode.AVERAGE", "divides=False"),
+    _u85(
+        "unary operation: with the second operand's scale",
+        "decode_second.py",
+        '"ifm": first, "operand_scales": factors}',
+        '"ifm": first, "operand_scales": OperandFactors(factors.ifm2, factors.ifm)}',
+    ),
+    _u85("accumulators: start at zero", "accumulators.py", "sums = sums + start", "pass"),
+    _u85("accumulators: kept without the present sums", "accumulators.py", "np.array(sums)", "np.zeros(self._shape)"),
+    _u85(
+        "product of maps: the second zero point left out",
+        "matrix_product.py",
+        "right.bound.read(), right_zero",
+        "right.bound.read(), 0",
+    ),
+    _u85(
+        "argmax: the last maximum",
+        "pooling.py",
+        "windows[:, :, 0].argmax(axis=2)",
+        "(kernel.width - 1 - windows[:, :, 0, ::-1].argmax(axis=2))",
+    ),
+    _u85(
+        "minimum: the maximum", "plans/pool.py", "PoolingMode.MIN: pooling.minimum", "PoolingMode.MIN: pooling.maximum"
+    ),
+    _u85("resize: ties to the lower element", "plans/resize.py", "2 * self._rest >= axis", "2 * self._rest > axis"),
+    _u85(
+        "resize: weights of the neighbours exchanged",
+        "plans/resize.py",
+        "before * (self._denominator - rest) + after * rest",
+        "after * (self._denominator - rest) + before * rest",
+    ),
+    _u85(
+        "elementwise: operands not scaled",
+        "plans/elementwise.py",
+        "unchanged if factor.is_one else _scaling(factor).apply",
+        "unchanged",
+    ),
+    _u85("division: down", "arithmetic/elementwise.py", "return _quotient(a, b)", "return a // np.where(b == 0, 1, b)"),
+    _u85("logical shift: like the arithmetic one", "arithmetic/elementwise.py", "a = a & (1 << bits) - 1", "pass"),
+    _u85("comparison: true is one", "arithmetic/elementwise.py", "(a, b), -1, 0)", "(a, b), 1, 0)"),
+    _u85("AND_NOT: the other operand inverted", "arithmetic/elementwise.py", "a & ~b", "~a & b"),
+    _u85("NOT: a negation", "arithmetic/elementwise.py", "return ~a", "return -a"),
+    _u85(
+        "weights: input blocks never backwards",
+        "weight_order_u85.py",
+        "backwards = number % 2 == 1",
+        "backwards = False",
+    ),
+    _u85("weights: no snake", "weight_order_u85.py", "phase[1::2] = phase[1::2, ::-1].copy()", "pass"),
+    _u85(
+        "weights: sparse blocks as others", "weight_order_u85.py", "128 if g.sparse and g.ifm_bits == 8 else 64", "64"
+    ),
+    _u85(
+        "weights: sparse runs of 8",
+        "weight_order_u85.py",
+        "1 if g.depthwise else 16 if g.sparse else 8",
+        "1 if g.depthwise else 8",
+    ),
+    _u85(
+        "weights: no phases of depthwise strides",
+        "weight_order_u85.py",
+        "g.part_kernel_first or g.depthwise\n",
+        "g.part_kernel_first\n",
+    ),
+    _u85(
+        "weights: depthwise without unused places",
+        "weight_order_u85.py",
+        "return 2 if g.macs <= 512 else 6",
+        "return 0",
+    ),
+    _u85(
+        "weights: part-kernel taps not rounded for 16 bits",
+        "weight_order_u85.py",
+        "10 if g.ifm_bits == 16 or g.sparse else 5",
+        "10 if g.sparse else 5",
+    ),
+    _u85(
+        "weights: cores in blocks",
+        "weight_order_u85.py",
+        "*(deep, quads, g.cores, _CORE_CHANNELS),",
+        "*(deep, g.cores, quads, _CORE_CHANNELS),",
+    ),
+    _u85(
+        "weights: sub-kernels row by row",
+        "weight_order_u85.py",
+        "        for left in range(0, g.width, sub_width):\n            for top in range(0, g.height, sub_height):\n",
+        "        for top in range(0, g.height, sub_height):\n            for left in range(0, g.width, sub_width):\n",
+    ),
+    _u85(
+        "fast weights: the cores' turns are too short",
+        "weight_order_u85.py",
+        "self._core_depth * self._in_step * self._rounding",
+        "self._core_depth * self._in_step",
+    ),
+    _u85(
+        "fast weights: indices of 4 bits only", "weight_codec_fast.py", "width = 2 if small_table else 4", "width = 4"
+    ),
+    _u85("fast weights: signs lost", "weight_codec_fast.py", "-magnitude if bits & 1 else magnitude", "magnitude"),
+    _u85(
+        "fast weights: bytes with the adjustment added",
+        "weight_codec_fast.py",
+        "- np.int16(zero_adjustment)",
+        "+ np.int16(zero_adjustment)",
+    ),
+    _u85(
+        "scales: records of 48-bit accumulators as others",
+        "hardware/output.py",
+        "return U85_INT48_SCALES if",
+        "return U85_INT32_SCALES if",
+    ),
+    _u85(
+        "double rounding: like natural rounding",
+        "scaling.py",
+        "np.where(values >= 0, self._first_half, -self._first_half)",
+        "0",
+    ),
+    _u85("results that do not fit: saturate", "output_stage.py", "if self.wraps:", "if False:"),
+    _u85(
+        "gather: planes of the list overlap",
+        "operand_memory.py",
+        "plane_stride = copy.rows * item + index.plane_gap",
+        "plane_stride = index.plane_gap",
+    ),
+    _u85(
+        "gather: rows in order",
+        "plans/copy.py",
+        "target[...] = source[planes, rows]",
+        "target[...] = source[planes, np.arange(copy.rows)]",
+    ),
+    _u85(
+        "transposed output: stored as computed",
+        "feature_map.py",
+        "values.reshape(self.shape).transpose(self._order)",
+        "values.reshape(self._stored.shape)",
+    ),
+    _u85("chains: columns overlap", "decode_second.py", "stride_x=depth * item", "stride_x=item"),
+)
+
+ALL_MUTATIONS = (*MUTATIONS, *U85_MUTATIONS)
+
+
+def judge(*, u85: bool) -> int:
     """Run the fixed cases on the package on the path. Print the first case that notices."""
     from campaign import Ending, run_case
-    from fixed_cases import FIXED
-    from operator_cases import make_case
+    from fixed_cases import FIXED, FIXED_U85
+    from operator_cases_u85 import case_of
 
     import pilotlight
 
     print(Path(pilotlight.__file__).parent, flush=True)
-    for name in FIXED:
-        family, number = name.rsplit("-", 1)
-        outcome = run_case(make_case(family, int(number)), samples=3)
+    for name in FIXED_U85 if u85 else FIXED:
+        outcome = run_case(case_of(name), samples=3)
         if outcome.ending is not Ending.EQUAL:
             print(f"{name}: {outcome.detail}")
             return 1
@@ -176,10 +350,10 @@ def apply(mutation: Mutation, package: Path) -> Path:
     return path.relative_to(package)
 
 
-def notices(package: Path, *, compiled: bool) -> str:
+def notices(package: Path, *, compiled: bool, u85: bool = False) -> str:
     """Return the case that finds the package wrong, or "" if none does.
 
-    compiled: whether the simulator uses its compiled loops.
+    compiled: whether the simulator uses its compiled loops. u85: which fixed cases are run.
     """
     environment = {
         **os.environ,
@@ -187,7 +361,7 @@ def notices(package: Path, *, compiled: bool) -> str:
         # Without the compiled loops, the definition in NumPy computes everything.
         "PILOTLIGHT_COMPILED_LOOPS": str(package.parent / "loops") if compiled else "off",
     }
-    command = [sys.executable, __file__, "--judge"]
+    command = [sys.executable, __file__, "--judge", *(["--u85"] if u85 else [])]
     try:
         run = bounded.run(command, JUDGE_TIMEOUT_S, env=environment, capture_output=True, text=True)
     except subprocess.TimeoutExpired:
@@ -200,26 +374,29 @@ def notices(package: Path, *, compiled: bool) -> str:
     return lines[1] if len(lines) > 1 else run.stderr.strip().splitlines()[-1]
 
 
-def run_mutations(say: Callable[[str], None] = print) -> list[Mutation]:
+def run_mutations(say: Callable[[str], None] = print, mutations: Sequence[Mutation] = ALL_MUTATIONS) -> list[Mutation]:
     """Return the mutations that no case noticed."""
     survivors = []
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder, "pilotlight")
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PACKAGE, package, ignore=ignore)
-        for compiled in (False, True):
-            if noticed := notices(package, compiled=compiled):
+        for compiled, u85 in itertools.product((False, True), repeat=2):
+            if noticed := notices(package, compiled=compiled, u85=u85):
                 raise ValueError(f"the unbroken simulator fails: {noticed}")
-        for mutation in MUTATIONS:
+        for mutation in mutations:
             changed = apply(mutation, package)
-            noticed = notices(package, compiled=mutation.file == "loops.c")
-            say(f"{mutation.what:55} {noticed[:120] or 'SURVIVES'}")
+            noticed = notices(package, compiled=mutation.file == "loops.c", u85=mutation.u85)
+            say(f"{mutation.what:60} {noticed[:120] or 'SURVIVES'}")
             if not noticed:
                 survivors.append(mutation)
             shutil.copyfile(PACKAGE / changed, package / changed)
-    say(f"{len(MUTATIONS) - len(survivors)} of {len(MUTATIONS)} mutations noticed")
+    say(f"{len(mutations) - len(survivors)} of {len(mutations)} mutations noticed")
     return survivors
 
 
 if __name__ == "__main__":
-    sys.exit(judge() if "--judge" in sys.argv else bool(run_mutations()))
+    only_u85 = "--u85" in sys.argv
+    if "--judge" in sys.argv:
+        sys.exit(judge(u85=only_u85))
+    sys.exit(bool(run_mutations(mutations=U85_MUTATIONS if only_u85 else ALL_MUTATIONS)))

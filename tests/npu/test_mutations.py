@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from stream_mutations import MUTATIONS, PACKAGE, Mutation, apply, run_mutations
+from stream_mutations import ALL_MUTATIONS, PACKAGE, Mutation, apply, run_mutations
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.what)
+@pytest.mark.parametrize("mutation", ALL_MUTATIONS, ids=lambda mutation: mutation.what)
 def test_each_mutation_has_its_place_in_the_simulator(mutation: Mutation, tmp_path: Path) -> None:
     (source,) = (PACKAGE / "npu").rglob(mutation.file)
     copy = tmp_path / source.relative_to(PACKAGE)

@@ -17,10 +17,11 @@ from driver_verdict import Judge, StreamRequest
 from operator_cases import make_case
 from vela_compiler import compile_tosa
 
+from pilotlight.codegen.npu_products import product_list
 from pilotlight.npu.hardware.engine import Engine
 from pilotlight.npu.stream.configurations import CONFIGURATIONS, configuration
 from pilotlight.npu.stream.faults import MalformedStream
-from pilotlight.npu.stream.firmware_tables import product_list, tables
+from pilotlight.npu.stream.firmware_tables import tables
 from pilotlight.npu.stream.isa import RegisterSetup, decode, disassemble
 from pilotlight.npu.stream.memory import MappedMemory
 from pilotlight.npu.stream.operation_decoder import operations_of

@@ -73,7 +73,7 @@ class TosaGraph:
         attribute = ts.TosaSerializerAttribute()
         # The attribute class has the operator's name: AVG_POOL2D -> AvgPool2dAttribute.
         words = "".join(part.capitalize() for part in operator.name.split("_"))
-        method = {"Argmax": "ArgMax", "Matmul": "MatMul"}.get(words, words) + "Attribute"
+        method = {"Argmax": "ArgMax", "Matmul": "MatMul", "Intdiv": "IntDiv"}.get(words, words) + "Attribute"
         getattr(attribute, method)(*settings)
         result = self._serializer.addIntermediate([int(size) for size in shape], _TYPES[dtype])
         names = [tensor.name for tensor in inputs]
@@ -95,11 +95,13 @@ class TosaGraph:
         stride: tuple[int, int] = (1, 1),
         dilation: tuple[int, int] = (1, 1),
         zero_point: int = 0,
+        weight_zero_point: int = 0,
     ) -> Tensor:
         """weights: [out, height, width, in]; pad: top, bottom, left, right."""
         sums = self._sums(x)
         n, height, width = _slide(x, weights.shape[1:3], pad, stride, dilation)
-        inputs = (x, self.constant(weights, "int8"), self.constant(bias, sums), *self._zero_points(x, zero_point))
+        zero_points = self._zero_points(x, zero_point, weight_zero_point)
+        inputs = (x, self.constant(weights, "int8"), self.constant(bias, sums), *zero_points)
         settings = ([*pad], [*stride], [*dilation], False, _TYPES[sums])
         return self._add(ts.Op.CONV2D, inputs, (n, height, width, weights.shape[0]), sums, *settings)
 
@@ -141,8 +143,8 @@ class TosaGraph:
         settings = ([*out_pad], [*stride], False, _TYPES[sums])
         return self._add(ts.Op.TRANSPOSE_CONV2D, inputs, shape, sums, *settings)
 
-    def _zero_points(self, x: Tensor, zero_point: int) -> tuple[Tensor, Tensor]:
-        return self.constant([zero_point], x.dtype), self.constant([0], "int8")
+    def _zero_points(self, x: Tensor, zero_point: int, of_weights: int = 0) -> tuple[Tensor, Tensor]:
+        return self.constant([zero_point], x.dtype), self.constant([of_weights], "int8")
 
     def matmul(self, a: Tensor, b: Tensor, a_zero_point: int = 0, b_zero_point: int = 0) -> Tensor:
         zero_points = (self.constant([a_zero_point], a.dtype), self.constant([b_zero_point], b.dtype))
@@ -173,9 +175,9 @@ class TosaGraph:
         return self._add(ts.Op.AVG_POOL2D, inputs, (n, height, width, x.shape[3]), x.dtype, *settings)
 
     def reduce(self, kind: str, x: Tensor, axis: int) -> Tensor:
-        """kind: sum, max or min."""
+        """kind: sum, max, min, or all or any of bool."""
         shape = [1 if position == axis else size for position, size in enumerate(x.shape)]
-        settings = (axis,) if kind == "sum" else (axis, _NAN)
+        settings = (axis, _NAN) if kind in ("max", "min") else (axis,)
         return self._add(ts.Op.__members__[f"REDUCE_{kind.upper()}"], (x,), shape, x.dtype, *settings)
 
     def argmax(self, x: Tensor, axis: int) -> Tensor:
@@ -188,6 +190,15 @@ class TosaGraph:
         """kind: add, sub, maximum, minimum, logical_left_shift, ...; the operands broadcast."""
         settings = (_NAN,) if kind in ("maximum", "minimum") else ()
         return self._add(ts.Op.__members__[kind.upper()], (a, b), _broadcast(a, b), a.dtype, *settings)
+
+    def compare(self, kind: str, a: Tensor, b: Tensor) -> Tensor:
+        """kind: equal, greater or greater_equal; the operands broadcast."""
+        return self._add(ts.Op.__members__[kind.upper()], (a, b), _broadcast(a, b), "bool")
+
+    def select(self, condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """The operands broadcast."""
+        shape = tuple(max(sizes) for sizes in zip(condition.shape, a.shape, b.shape, strict=True))
+        return self._add(ts.Op.SELECT, (condition, a, b), shape, a.dtype)
 
     def mul(self, a: Tensor, b: Tensor, shift: int = 0) -> Tensor:
         return self._add(ts.Op.MUL, (a, b, self.constant([shift], "int8")), _broadcast(a, b), "int32")
@@ -226,7 +237,9 @@ class TosaGraph:
         out_zero_point: int = 0,
         rounding: str = "single",
         scale32: bool = True,
+        unsigned: tuple[bool, bool] = (False, False),
     ) -> Tensor:
+        """unsigned: whether the input and the output have elements without a sign."""
         inputs = (
             x,
             self.constant(multipliers, "int32" if scale32 else "int16"),
@@ -234,7 +247,7 @@ class TosaGraph:
             self.constant([zero_point], x.dtype),
             self.constant([out_zero_point], dtype),
         )
-        settings = (scale32, _ROUNDING[rounding], len(multipliers) > 1, False, False)
+        settings = (scale32, _ROUNDING[rounding], len(multipliers) > 1, *unsigned)
         return self._add(ts.Op.RESCALE, inputs, x.shape, dtype, *settings)
 
     # -- data movement -----------------------------------------------------------------------------
@@ -265,6 +278,18 @@ class TosaGraph:
 
     def reverse(self, x: Tensor, axis: int) -> Tensor:
         return self._add(ts.Op.REVERSE, (x,), x.shape, x.dtype, axis)
+
+    def gather(self, values: Tensor, indices: Tensor) -> Tensor:
+        """values: [batch, rows, channels]; indices: [batch, rows of the result]."""
+        n, _, channels = values.shape
+        return self._add(ts.Op.GATHER, (values, indices), (n, indices.shape[1], channels), values.dtype)
+
+    def scatter(self, values: Tensor, indices: Tensor, rows: Tensor) -> Tensor:
+        """Replace rows of `values`.
+
+        values: [batch, rows, channels]; indices: [batch, rows to write], no row twice.
+        """
+        return self._add(ts.Op.SCATTER, (values, indices, rows), values.shape, values.dtype)
 
     def resize(
         self, x: Tensor, scale: tuple[int, int, int, int], offset: tuple[int, int], border: tuple[int, int], mode: str

@@ -13,7 +13,9 @@ namespace pilotlight::platform::corstone300 {
 #if PILOTLIGHT_BOARD_CPU_DATA_CACHE
 namespace {
 
-constexpr std::uintptr_t kLineBytes = 32;  // Cortex-M55 TRM, "L1 data cache"
+// Cortex-M55 TRM and Cortex-M85 TRM, "L1 data cache".
+constexpr std::uintptr_t kLineBytes = 32;
+constexpr std::uint32_t kSetShift = 5;  // log2(kLineBytes)
 
 // The tags are random at power-up, so every line must be invalidated before the cache is used.
 void InvalidateAllLines() {
@@ -22,8 +24,12 @@ void InvalidateAllLines() {
   const std::uint32_t ccsidr = Register(kCcsidr);
   const std::uint32_t sets = ((ccsidr >> 13) & 0x7FFF) + 1;
   const std::uint32_t ways = ((ccsidr >> 3) & 0x3FF) + 1;
+  // The number of the way is in the upper bits, as many as it needs (Armv8-M ARM, "DCISW").
+  const int way_shift = ways > 1 ? __builtin_clz(ways - 1) : 0;
   for (std::uint32_t set = 0; set < sets; ++set) {
-    for (std::uint32_t way = 0; way < ways; ++way) Register(kDcisw) = (way << 30) | (set << 5);
+    for (std::uint32_t way = 0; way < ways; ++way) {
+      Register(kDcisw) = (way << way_shift) | (set << kSetShift);
+    }
   }
   DataSyncBarrier();
 }

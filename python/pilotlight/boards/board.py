@@ -146,6 +146,8 @@ class Board:
     timer: Timer | None
     shared_memory: SharedMemory | None
     emulator: Emulator | None
+    never_run: bool = False
+    """Images for the board were only built and linked so far."""
 
     @property
     def clock(self) -> str:

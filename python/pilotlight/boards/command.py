@@ -29,7 +29,8 @@ def _run(args: argparse.Namespace) -> int:
         return 0
     width = max(len(board["name"]) for board in boards)
     for board in boards:
-        print(f"{board['name']:{width}}  {board['cpu']}, {', '.join(board['npus'])}; {board['emulator'] or 'real'}")
+        kind = f"{board['emulator'] or 'real'}{', never run' if board['never_run'] else ''}"
+        print(f"{board['name']:{width}}  {board['cpu']}, {', '.join(board['npus'])}; {kind}")
     return 0
 
 
@@ -37,7 +38,7 @@ def describe(board: Board) -> dict[str, Any]:
     """Return what the command prints about a board, as plain data for JSON.
 
     npus: the board's own NPU, then those that its emulator can have instead. emulator: its kind,
-        None for a real board.
+        None for a real board. never_run: images were only built and linked so far.
     """
     others = [npu for npu in board.npu.configurable if npu != board.npu.config]
     return {
@@ -45,5 +46,6 @@ def describe(board: Board) -> dict[str, Any]:
         "cpu": board.cpu.core,
         "npus": [board.npu.config, *others],
         "emulator": board.emulator.kind if board.emulator else None,
+        "never_run": board.never_run,
         "folder": str(board.folder),
     }

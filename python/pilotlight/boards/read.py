@@ -41,7 +41,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-CORES = ("cortex-m55", HOST_CORE)
+CORES = ("cortex-m55", "cortex-m85", HOST_CORE)
 # Each folder with such a file is a chip that the firmware knows.
 PLATFORMS = tuple(sorted(file.parent.name for file in (ROOT / "firmware/platform").glob("*/platform.cmake")))
 # Each of these files defines one way to run a board's image.
@@ -102,6 +102,7 @@ def _parse(top: Table, folder: Path) -> Board:
         timer=_timer(top.table("timer")) if bare_metal else None,
         shared_memory=_shared_memory(top.table("shared_memory")) if "shared_memory" in top else None,
         emulator=_emulator(top.table("emulator")) if "emulator" in top else None,
+        never_run=top.flag("never_run") if "never_run" in top else False,
     )
     top.done()
     check_placement(top, board)

@@ -4,7 +4,8 @@
 Writes, beside what `pilotlight.codegen` generates, files whose names CMake can know before the
 models are exported:
 
-    linked_models.c    the models' descriptors, and the table of all models of the image
+    linked_models.c    the models' descriptors, the table of all models of the image, and the NPU
+                       products that its driver supports
     linked_models.S    the embedded programs, their memory, and the place of the build id
     operators.txt      operators that any of the programs calls on the CPU, one a line with the
                        dtypes of its tensors
@@ -26,6 +27,7 @@ from pilotlight.boards import load_board
 from pilotlight.build_folder import read_options
 from pilotlight.cli import run_command
 from pilotlight.codegen.generate import RUNTIMES, SHARED_ARENA, GeneratedModel, generate_models, union_of_operators
+from pilotlight.codegen.npu_products import product_list, product_number
 from pilotlight.errors import ConfigError
 from pilotlight.files import write_if_changed
 from pilotlight.kernels.registration import write_registration
@@ -43,7 +45,8 @@ const pilotlight_model_descriptor_t* const pilotlight_models[] = {{
 {rows}}};
 const uint32_t pilotlight_model_count = PILOTLIGHT_MODEL_COUNT;
 _Static_assert(PILOTLIGHT_MODEL_COUNT == {count}, "cmake/model.cmake counts the models differently");
-"""
+
+{products}"""
 
 _ASSEMBLY = """\
 /* SPDX-License-Identifier: Apache-2.0 */
@@ -88,13 +91,15 @@ def _run(args: argparse.Namespace) -> int:
             f"an image of {len(args.bundle)} models: the check protocol numbers at most {_MOST_MODELS}",
             hint="spread the models over several images",
         )
-    shared_arena = read_options(args.options).shared_arena
+    options = read_options(args.options)
+    shared_arena = options.shared_arena
     models = generate_models(args.bundle, board, args.runtime, args.out, shared_arena=shared_arena)
     table = _TABLE.format(
         digest=_digest(*(file for model in models for file in (model.source, model.header))),
         includes=_includes(model.source for model in models),
         rows="".join(f"    &pilotlight_model_{model.name},\n" for model in models),
         count=len(models),
+        products=product_list(_products(models, options.npu or board.npu.config)),
     )
     write_if_changed(args.out / "linked_models.c", table)
     assembly = _ASSEMBLY.format(
@@ -113,6 +118,11 @@ def _run(args: argparse.Namespace) -> int:
     write_if_changed(args.out / "operators.txt", "".join(lines))
     write_registration(args.out / "operators.txt", args.out)
     return 0
+
+
+def _products(models: Sequence[GeneratedModel], npu: str) -> Iterable[int]:
+    """Return the NPU products of the models. Without a model for an NPU, that of `npu`."""
+    return map(product_number, {model.npu for model in models if model.npu} or {npu})
 
 
 def _shared_arena(models: Sequence[GeneratedModel]) -> str:

@@ -10,7 +10,7 @@ from pilotlight.codegen.method_pool import method_pool_bytes
 from pilotlight.codegen.state import carries_over, find_state
 from pilotlight.errors import UnsupportedOperator
 from pilotlight.pte import DelegateCall, JumpFalseCall, KernelCall, Method, Tensor
-from pilotlight.pte.ethos_u import BACKEND, SCRATCH_REGION, parse_blob
+from pilotlight.pte.ethos_u import BACKEND, INPUT_REGION, OUTPUT_REGION, SCRATCH_REGION, EthosUBlob, parse_blob
 
 # The driver requires whole data cache lines (firmware/ethos_u/include/pilotlight/ethos_u/npu.h).
 CACHE_LINE_BYTES = 32
@@ -122,11 +122,16 @@ def plan_arenas(method: Method, runtime: str, pointer_bytes: int) -> Arenas:
 def _temp_pool(method: Method) -> int:
     """Return the most that one instruction needs; the runtime resets the pool after each.
 
-    A delegate needs its scratch, rounded up to whole cache lines. Our kernels need nothing. A test
-    checks that; a kernel that needs memory must be added here.
+    A delegate needs its scratch, and the regions of its inputs and outputs if it has them, each
+    rounded up to whole cache lines. Our kernels need nothing. A test checks that; a kernel that
+    needs memory must be added here.
     """
-    sizes = (parse_blob(delegate.blob).scratch_size_bytes for delegate in method.delegates)
-    return max((_round_up(size, CACHE_LINE_BYTES) for size in sizes), default=0)
+    return max((_delegate_bytes(parse_blob(delegate.blob)) for delegate in method.delegates), default=0)
+
+
+def _delegate_bytes(blob: EthosUBlob) -> int:
+    sizes = (blob.scratch_size_bytes, blob.io_bytes(INPUT_REGION), blob.io_bytes(OUTPUT_REGION))
+    return sum(_round_up(size, CACHE_LINE_BYTES) for size in sizes)
 
 
 def _is_in_place(method: Method) -> bool:

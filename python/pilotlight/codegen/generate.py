@@ -50,6 +50,7 @@ class GeneratedModel:
     operators: dict[str, tuple[str, ...]]  # Operator -> dtypes of its tensor arguments.
     arenas: Arenas
     shares_arena: bool
+    npu: str  # "": the model has no delegate.
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,12 @@ def _load(bundle: Path) -> tuple[ModelInfo, Method, int]:
 def _write(bundle: Path, info: ModelInfo, model: LinkedModel, out: Path) -> GeneratedModel:
     symbol = f"pilotlight_model_{info.name}"
     operators = model.method.kernel_dtypes
+    npu = info.npu if model.method.delegates else ""
     values = {
         "name": info.name,
         "prefix": f"PILOTLIGHT_{info.name.upper()}",
         "symbol": symbol,
-        "npu": info.npu if model.method.delegates else "",
+        "npu": npu,
         "inputs": [_c_tensor(tensor) for tensor in info.inputs],
         "outputs": [_c_tensor(tensor) for tensor in info.outputs],
         "labels": info.labels,
@@ -164,7 +166,8 @@ def _write(bundle: Path, info: ModelInfo, model: LinkedModel, out: Path) -> Gene
     files = {suffix: out / f"model_{info.name}.{suffix}" for suffix in ("h", "c", "S")}
     for suffix, path in files.items():
         write_if_changed(path, _templates().get_template(f"model.{suffix}.jinja").render(values))
-    return GeneratedModel(info.name, files["h"], files["c"], files["S"], operators, model.arenas, model.shares_arena)
+    sources = (files["h"], files["c"], files["S"])
+    return GeneratedModel(info.name, *sources, operators, model.arenas, model.shares_arena, npu)
 
 
 def _templates() -> Environment:

@@ -16,15 +16,21 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pilotlight.boards import MAILBOX_ROLE, Board, load_board
 from pilotlight.deadline import Alarm
 from pilotlight.errors import TargetDied
-from pilotlight.fvp_shim.parameters import Parameters
+from pilotlight.fvp_shim.parameters import EOT, Parameters
 from pilotlight.targets.child import how_it_ended, start_child
 from pilotlight.targets.mailbox import RESET, Page, PostedWrite
 from pilotlight.targets.runners import Descriptors, runner_of
+
+if TYPE_CHECKING:
+    from pilotlight.npu import Device
+    from pilotlight.npu.stream.memory import MappedMemory
 
 BOARD = "qemu-corstone300"
 EXIT_TIME_LIMIT = 3
@@ -52,6 +58,14 @@ def semihosting_option(command_line: tuple[str, ...]) -> str:
     return ",".join(["enable=on,target=native", *(f"arg={word.replace(',', ',,')}" for word in command_line)])
 
 
+def data_options(parameters: Parameters) -> list[str]:
+    """Return QEMU's options that load the files of --data. Commas in names are doubled."""
+    files = ((str(data.file).replace(",", ",,"), data.address) for data in parameters.data)
+    return [
+        word for name, address in files for word in ("-device", f"loader,file={name},addr={address:#x},force-raw=on")
+    ]
+
+
 class _Machine:
     def __init__(self, board: Board, parameters: Parameters) -> None:
         assert board.shared_memory is not None
@@ -68,11 +82,14 @@ class _Machine:
         self._line, emulator_line = socket.socketpair()
         self._console, emulator_console = socket.socketpair()
         self._log = os.memfd_create("pilotlight-emulator-log")
+        self._ended_itself = False
+        self._write_trace: Callable[[], None] = lambda: None
         os.chdir(parameters.folder)
         inherited = Descriptors(emulator_console.fileno(), emulator_line.fileno(), self._shared)
         self._emulator: subprocess.Popen[bytes] = start_child(
             [
                 *runner_of(board).command(parameters.image, parameters.npu, inherited),
+                *data_options(parameters),
                 *("-semihosting-config", semihosting_option(parameters.command_line)),
             ],
             log=Path(f"/proc/self/fd/{self._log}"),
@@ -86,8 +103,11 @@ class _Machine:
         printer = threading.Thread(target=self._print_console, daemon=True)
         printer.start()
         self._be_the_npu()
+        self._write_trace()
         printer.join(_END_DEADLINE_S)
         code = self._emulator.wait(_END_DEADLINE_S)
+        if self._ended_itself:
+            return 0
         said = os.pread(self._log, 4096, 0).decode(errors="replace").strip()
         if code < 0 or (code and said):
             raise TargetDied(f"the emulator ended: {how_it_ended(code)}" + (f": {said}" if said else ""))
@@ -97,6 +117,7 @@ class _Machine:
         # This is not an exception, because only _exit() stops a simulator that runs in another
         # thread.
         self._emulator.kill()
+        self._write_trace()
         os.write(1, f"E pilotlight: still running after {self._parameters.time_limit_s:g} s\n".encode())
         os._exit(EXIT_TIME_LIMIT)
 
@@ -106,16 +127,30 @@ class _Machine:
 
         regions = {name: self._board.memory[name] for name in self._board.npu.visible}
         windows = [Window(name, region.origin, region.size) for name, region in regions.items()]
-        how = serve_board(self._parameters.npu, self._shared, self._memory.origin, self._page, self._line, windows)
+        place = (self._shared, self._memory.origin, self._page, self._line)
+        watch = self._watch if self._parameters.pmu_trace else lambda device, memory: None
+        how = serve_board(self._parameters.npu, *place, windows, watch=watch)
         if how != "closed":
             self._emulator.kill()
+
+    def _watch(self, device: Device, memory: MappedMemory) -> None:
+        from pilotlight.fvp_shim.pmu_trace import PmuTrace
+
+        trace, file = PmuTrace(device, memory), self._parameters.pmu_trace
+        assert file is not None
+        self._write_trace = lambda: trace.write(file)
 
     def _print_console(self) -> None:
         console = self._parameters.console
         descriptor = 1 if console is None else os.open(console, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         while text := self._receive():
+            text, eot, _ = text.partition(EOT) if self._parameters.ends_at_eot else (text, b"", b"")
             while text:
                 text = text[os.write(descriptor, text) :]
+            if eot:
+                self._ended_itself = True
+                self._emulator.kill()
+                return
 
     def _receive(self) -> bytes:
         try:

@@ -26,6 +26,8 @@ _REGIONS = 8
 
 # Region of the scratch area, where the NPU reads inputs and writes outputs.
 SCRATCH_REGION = 1
+# Regions of inputs and outputs if Vela was told to separate them.
+INPUT_REGION, OUTPUT_REGION = 3, 4
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,11 @@ class EthosUBlob:
     scratch_size_bytes: int
     inputs: tuple[IoTensor, ...]
     outputs: tuple[IoTensor, ...]
+
+    def io_bytes(self, region: int) -> int:
+        """Return the size of the region of inputs or outputs, which ends with its last tensor."""
+        tensors = (*self.inputs, *self.outputs)
+        return max((tensor.offset + tensor.size_bytes for tensor in tensors if tensor.region == region), default=0)
 
 
 def parse_blob(blob: bytes, named_data: Mapping[str, bytes] | None = None) -> EthosUBlob:

@@ -16,14 +16,18 @@ import sys
 import threading
 import traceback
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from pilotlight.npu_names import family_of
 from pilotlight.targets.mailbox import CMD, CMD_RUN, RESET, STATUS, STATUS_RUNNING, Page
+
+if TYPE_CHECKING:
+    from pilotlight.npu import Device as SimulatedNpu
+    from pilotlight.npu.stream.memory import MappedMemory
 
 # Registers that are copied to the page after every batch of writes (MAILBOX.md, "Registers").
 _MIRRORED = (
@@ -35,6 +39,9 @@ _MIRRORED = (
     *range(0xFC0, 0x1000, 4),
 )
 _MIRRORED_U85 = (*range(0x1180, 0x11B8, 4), *range(0x1300, 0x1320, 4), *range(0x1380, 0x13A0, 4))
+
+# What precedes the reason of a fault that ended a run, on standard error.
+FAULT_PREFIX = "NPU fault: "
 
 # Faults that tests can cause, to prove that none of them passes for a result.
 #   drop-interrupt       the interrupt line never rises
@@ -48,6 +55,9 @@ class Device(Protocol):
 
     @property
     def irq(self) -> bool: ...
+
+    @property
+    def last_fault(self) -> str: ...
 
     def read(self, offset: int) -> int: ...
 
@@ -140,6 +150,9 @@ class Server:
             # so that the firmware does not wait.
             traceback.print_exc()
             os._exit(70)
+        # STATUS has no room for the reason.
+        if self._device.last_fault:
+            print(f"{FAULT_PREFIX}{self._device.last_fault}", file=sys.stderr, flush=True)
         self._run_over_writer.send(b"\0")
 
     def _publish(self) -> None:
@@ -178,8 +191,11 @@ def serve_board(
     windows: Sequence[Window],
     *,
     faults: tuple[str, ...] = (),
+    watch: Callable[[SimulatedNpu, MappedMemory], object] = lambda device, memory: None,
 ) -> str:
     """Serve as the NPU `config` of a board whose memory is the file `shared`.
+
+    watch: called with the device and its memory before the first register access.
 
     Returns "closed" or "restart", as Server.serve() does.
     """
@@ -191,8 +207,10 @@ def serve_board(
     for window in windows:
         block = mmap.mmap(shared, window.size_bytes, offset=window.address - shared_origin)
         memory.add(window.address, np.frombuffer(block, dtype=np.uint8), writable=True, name=window.name)
+    device = SimulatedNpu(config, memory)
+    watch(device, memory)
     mirrored = _MIRRORED + (_MIRRORED_U85 if family_of(config).name == "ethos-u85" else ())
-    return Server(page, line, SimulatedNpu(config, memory), mirrored, faults=faults).serve()
+    return Server(page, line, device, mirrored, faults=faults).serve()
 
 
 def main(arguments: list[str]) -> int:

@@ -4,6 +4,7 @@
 The plug-in selects the cases and records each result. PILOTLIGHT_UPSTREAM_BATCH names a file with
 one node id per line. PILOTLIGHT_UPSTREAM_RESULTS names a file that gets one JSON line when a case
 starts and one when it ends. A case that only started has ended its process.
+PILOTLIGHT_UPSTREAM_COMMIT goes into each line.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Recorder:
 
     def _write(self, **record: object) -> None:
         with self._results.open("a", encoding="utf-8") as results:
-            results.write(json.dumps(record) + "\n")
+            results.write(json.dumps({**record, "commit": os.environ["PILOTLIGHT_UPSTREAM_COMMIT"]}) + "\n")
 
 
 def _classify(report: pytest.TestReport) -> tuple[str, str]:

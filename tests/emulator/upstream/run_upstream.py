@@ -2,6 +2,7 @@
 """Runs ExecuTorch's own test suite for Arm, from the wheel, on our firmware and simulator.
 
     python tests/emulator/upstream/run_upstream.py                      every u55_INT operator case
+    python tests/emulator/upstream/run_upstream.py --family u85         every u85_INT operator case
     python tests/emulator/upstream/run_upstream.py --sample 40 --seed 1 some of them
     python tests/emulator/upstream/run_upstream.py models/test_ds_cnn.py models/test_resnet8.py
     python tests/emulator/upstream/run_upstream.py models/test_mobilenet_v2_arm.py \
@@ -9,8 +10,10 @@
     python tests/emulator/upstream/run_upstream.py --resume             continue a stopped run
 
 Each case exports a small model, starts "Arm's FVP" (python/pilotlight/fvp_shim) with the executor
-runner's image, and compares the outputs. Each result is appended to <out>/results.jsonl. At the
-end, and at any time with --table, <out>/table.txt and table.json summarise them.
+runner's image, and compares the outputs. The cases choose the NPU: ethos-u55-128, ethos-u65-256 or
+ethos-u85-128, for U85 with the memory mode Shared_Sram. Each result is appended to
+<out>/results.jsonl with the commit of the checkout. At the end, and at any time with --table,
+<out>/table.txt and table.json summarise them; XPASS are listed by themselves.
 
 Exit code 1: a case failed, or did not run.
 """
@@ -45,7 +48,7 @@ OUTCOMES = ("passed", "failed", "xfailed", "xpassed", "skipped")
 # _elf_path_candidates).
 RUNNER_FOLDERS = tuple(
     f"arm_test/arm_semihosting_executor_runner_{operators}{board}"
-    for board in ("corstone-300", "corstone-300-u65")
+    for board in ("corstone-300", "corstone-300-u65", "corstone-320")
     for operators in ("", "portable-ops_")
 )
 # Cases per process. PyTorch keeps some memory of each graph.
@@ -58,6 +61,7 @@ class Campaign:
     suite: Path
     environment: dict[str, str]
     case_limit_s: float
+    commit: str
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -103,7 +107,15 @@ def set_up(out: Path, image: Path, case_limit_s: float) -> Campaign:
         # One thread per process: the cases are small, and several run at a time.
         "OMP_NUM_THREADS": "1",
     }
-    return Campaign(out, suite_folder(), environment, case_limit_s)
+    return Campaign(out, suite_folder(), environment, case_limit_s, present_commit())
+
+
+def present_commit() -> str:
+    """Return the commit of the checkout, with a "+" if files differ from it; "" outside Git."""
+    git = ["git", "-C", str(ROOT)]
+    done = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
+    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
 def pytest_command(campaign: Campaign, *arguments: str) -> list[str]:
@@ -166,6 +178,7 @@ def run_batch(campaign: Campaign, cases: list[str], name: str) -> None:
             **campaign.environment,
             "PILOTLIGHT_UPSTREAM_BATCH": str(batch),
             "PILOTLIGHT_UPSTREAM_RESULTS": str(own),
+            "PILOTLIGHT_UPSTREAM_COMMIT": campaign.commit,
         }
         limit = f"--time-limit={campaign.case_limit_s:g}"
         plugins = ("-p", "recorder", "-p", "time_limit", limit)
@@ -177,7 +190,7 @@ def run_batch(campaign: Campaign, cases: list[str], name: str) -> None:
         records = read_results(own)
         for case, record in records.items():
             if record["outcome"] == "started" and not campaign.stop.is_set():
-                records[case] = {"case": case, "outcome": "failed", "seconds": 0, "reason": how}
+                records[case] = {**record, "outcome": "failed", "seconds": 0, "reason": how}
         done = finish(campaign, records)
         if not done:
             if not campaign.stop.is_set():
@@ -236,13 +249,15 @@ def operator(case: str) -> str:
 
 
 def explain(reason: str) -> str:
-    """Return the image's own message, or else the beginning of the exception.
+    """Return the image's own message and the simulator's, or else the beginning of the exception.
 
     >>> said = "Stdout: E runner: No kernel for a\\nE runner: loading"
     >>> explain(f"RuntimeError: Failed running command x\\n{said}")
     'runner: No kernel for a; runner: loading'
+    >>> explain("RuntimeError\\nStderr: NPU fault: no memory there\\nStdout: E runner: bus fault")
+    'no memory there; runner: bus fault'
     """
-    said = dict.fromkeys(re.findall(r"(?:^|^Stdout: )[EF] (.*)", reason, re.MULTILINE))
+    said = dict.fromkeys(re.findall(r"(?:^|^Std(?:out|err): )(?:[EF]|NPU fault:) (.*)", reason, re.MULTILINE))
     return "; ".join(said) if said else " ".join(reason.split())[:300]
 
 
@@ -265,6 +280,8 @@ def summarise(records: dict[str, dict[str, object]], expected: int) -> tuple[str
         f"\n{len(records)} of {expected} cases ran; {total['passed']} of {judged} that upstream expects to pass"
     )
     lines[-1] += f" did: {share:.1f} %"
+    commits = Counter(str(record.get("commit", "")) for record in records.values())
+    lines.append(", ".join(f"{count} from commit {commit or 'unknown'}" for commit, count in commits.most_common()))
     for outcome in ("failed", "xpassed"):
         chosen = [record for _, record in sorted(records.items()) if record["outcome"] == outcome]
         if chosen:
@@ -275,6 +292,7 @@ def summarise(records: dict[str, dict[str, object]], expected: int) -> tuple[str
         "cases": expected,
         "ran": len(records),
         "total": dict(total),
+        "commits": dict(commits),
         "passed_of_expected_percent": round(share, 2),
         "operators": {name: {**counts, "seconds": round(seconds[name], 1)} for name, counts in by_operator.items()},
         "results": list(records.values()),
@@ -304,7 +322,8 @@ def run(campaign: Campaign, args: argparse.Namespace) -> tuple[list[str], dict[s
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", default=["ops"], help="files or folders of the suite (default: ops)")
-    parser.add_argument("--match", default="u55_INT", help="pytest's -k (default: u55_INT)")
+    parser.add_argument("--family", default="u55", choices=["u55", "u65", "u85"], help="NPU (default: u55)")
+    parser.add_argument("--match", help="pytest's -k (default: <family>_INT)")
     parser.add_argument("--sample", type=int, help="run so many cases, chosen by --seed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-n", "--workers", type=int, default=2)
@@ -314,19 +333,21 @@ def main() -> int:
         action="store_true",
         help="MobileNetV2 with random weights, for cases that want torchvision's",
     )
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "upstream")
+    parser.add_argument("--out", type=Path, help="default: build/upstream, or build/upstream-<family>")
     parser.add_argument("--resume", action="store_true", help="keep the results there are, run the rest")
     parser.add_argument("--rerun-failed", action="store_true", help="with --resume: the failed ones, too")
     parser.add_argument("--table", action="store_true", help="only sum up the results so far")
     args = parser.parse_args()
 
-    out: Path = args.out.absolute()
+    args.match = args.match or f"{args.family}_INT"
+    own = "upstream" if args.family == "u55" else f"upstream-{args.family}"
+    out: Path = (args.out or ROOT / "build" / own).absolute()
     if args.table:
         cases = (out / "cases.txt").read_text(encoding="utf-8").splitlines()
         # Only read the files, because a campaign may be running.
         records = read_results(out / "results.jsonl")
-        for own in sorted(out.glob("results-*.jsonl")):
-            records |= {case: each for case, each in read_results(own).items() if each["outcome"] != "started"}
+        for file in sorted(out.glob("results-*.jsonl")):
+            records |= {case: each for case, each in read_results(file).items() if each["outcome"] != "started"}
     else:
         campaign = set_up(out, build_runner(out / "runner"), args.case_limit)
         if args.without_torchvision:

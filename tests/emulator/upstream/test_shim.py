@@ -7,6 +7,7 @@ behind.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -18,9 +19,12 @@ import pytest
 from bounded import wait_until
 
 from pilotlight.fvp_shim.command import install_executables
+from pilotlight.npu.simulation import Simulator
+from pilotlight.npu.trace import trace_events
 from pilotlight.targets.state import process_ended
 
 U55 = "FVP_Corstone_SSE-300_Ethos-U55"
+U85 = "FVP_Corstone_SSE-320"
 
 
 @pytest.fixture
@@ -28,19 +32,26 @@ def start(runner_image: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[
     install_executables(tmp_path / "bin")
     (tmp_path / "work").mkdir()
 
-    def start(*inputs: str, limit_s: str = "60", macs: int = 128) -> subprocess.Popen[str]:
+    def start(
+        *inputs: str, limit_s: str = "60", macs: int = 128, executable: str = U55, extra: str = "--fast"
+    ) -> subprocess.Popen[str]:
         line = "executor_runner -m program.pte -o out" + "".join(f" -i {name}" for name in inputs)
-        command = [str(tmp_path / "bin" / U55), "-C", f"ethosu.num_macs={macs}", "-a", str(runner_image)]
-        command += ["-C", f"cpu0.semihosting-cwd={tmp_path / 'work'}", "-C", f"cpu0.semihosting-cmd_line='{line}'"]
-        command += ["--timelimit", limit_s]
+        part = "mps4_board.subsystem." if executable == U85 else ""
+        parameters = [
+            f"{part}ethosu.num_macs={macs}",
+            f"{part}ethosu.extra_args='{extra}'",
+            f"{part}cpu0.semihosting-cwd={tmp_path / 'work'}",
+            f"{part}cpu0.semihosting-cmd_line='{line}'",
+        ]
+        command = [str(tmp_path / "bin" / executable), "-a", str(runner_image), "--timelimit", limit_s]
+        command += [word for parameter in parameters for word in ("-C", parameter)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     return start
 
 
-@pytest.fixture(scope="session")
-def addition(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A program for ethos-u55-128 that adds its float32[16] input to itself."""
+def double(npu: str, system_config: str) -> bytes:
+    """Return a program for `npu` that adds its float32[16] input to itself."""
     import torch
     from executorch.backends.arm.ethosu import EthosUCompileSpec, EthosUPartitioner
     from executorch.backends.arm.quantizer import EthosUQuantizer, get_symmetric_quantization_config
@@ -52,13 +63,23 @@ def addition(tmp_path_factory: pytest.TempPathFactory) -> bytes:
             return x + x
 
     example = (torch.linspace(-1, 1, 16),)
-    spec = EthosUCompileSpec("ethos-u55-128", system_config="Ethos_U55_High_End_Embedded", memory_mode="Shared_Sram")
+    spec = EthosUCompileSpec(npu, system_config=system_config, memory_mode="Shared_Sram")
     quantizer = EthosUQuantizer(spec)
     quantizer.set_global(get_symmetric_quantization_config())
     prepared = prepare_pt2e(torch.export.export(Double(), example).module(check_guards=False), quantizer)
     prepared(*example)
     program = torch.export.export(convert_pt2e(prepared), example)
     return bytes(to_edge_transform_and_lower(program, partitioner=[EthosUPartitioner(spec)]).to_executorch().buffer)
+
+
+@pytest.fixture(scope="session")
+def addition() -> bytes:
+    return double("ethos-u55-128", "Ethos_U55_High_End_Embedded")
+
+
+@pytest.fixture(scope="session")
+def addition_u85() -> bytes:
+    return double("ethos-u85-256", "Ethos_U85_SYS_DRAM_Mid")
 
 
 def children(pid: int) -> list[int]:
@@ -79,6 +100,40 @@ def test_program_is_run_and_its_output_written(
     assert "1 NPU runs" in said
     output = np.fromfile(tmp_path / "work" / "out-0.bin", np.float32)
     np.testing.assert_allclose(output, 2 * data, atol=4 / 255)
+
+
+def test_program_for_the_u85_is_run_and_its_commands_are_traced(
+    start: Callable[..., subprocess.Popen[str]], addition_u85: bytes, tmp_path: Path
+) -> None:
+    data = np.linspace(-1, 1, 16, dtype=np.float32)
+    (tmp_path / "work" / "program.pte").write_bytes(addition_u85)
+    (tmp_path / "work" / "i0.bin").write_bytes(data.tobytes())
+    trace = tmp_path / "trace.json"
+
+    run = start("i0.bin", executable=U85, macs=256, extra=f"--fast --pmu-trace {trace}")
+    said, _ = run.communicate()
+
+    assert run.returncode == 0, said
+    output = np.fromfile(tmp_path / "work" / "out-0.bin", np.float32)
+    np.testing.assert_allclose(output, 2 * data, atol=4 / 255)
+    events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+    assert next(event for event in events if event["ph"] == "M")["args"]["name"].startswith("ethos-u85-256")
+    slices = [event for event in events if event["ph"] == "X"]
+    # Vela reports two NPU operators: the input's rescaling and the addition.
+    assert [event["name"] for event in slices] == ["POOL SUM", "ELEMENTWISE ADD"]
+    # The same commands with the same estimates follow from the program without firmware.
+    assert events == trace_events(Simulator(addition_u85).run([data]).statistics)["traceEvents"]
+
+
+def test_no_trace_is_written_if_nobody_asks_for_one(
+    start: Callable[..., subprocess.Popen[str]], addition: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "work" / "program.pte").write_bytes(addition)
+    (tmp_path / "work" / "i0.bin").write_bytes(bytes(64))
+    run = start("i0.bin")
+    said, _ = run.communicate()
+    assert run.returncode == 0, said
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["i0.bin", "out-0.bin", "program.pte"]
 
 
 def test_program_for_another_npu_is_refused(

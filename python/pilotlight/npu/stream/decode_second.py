@@ -142,11 +142,12 @@ class SecondDecoder:
     def _elementwise(self, mode: ElementwiseMode, shape: Shape) -> dict[str, Any]:
         """Return the operands. If the first one is a scalar, the operands change places."""
         factors = OperandFactors(self._factor("IFM_SCALE"), self._factor("IFM2_SCALE"))
-        first, second = self._factor_or_scalar("IFM", shape), self._factor_or_scalar("IFM2", shape)
-        if mode.unary:
+        first = self._map_or_scalar("IFM", shape)
+        if mode.unary:  # The registers of IFM2 hold what an earlier operation needed.
             if isinstance(first, int):
                 raise MalformedStream(f"{mode.name} of a scalar")
             return {"ifm": first, "operand_scales": factors}
+        second = self._map_or_scalar("IFM2", shape)
         if isinstance(first, Operand):
             kind = "constant" if isinstance(second, int) else "ifm2"
             return {"ifm": first, kind: second, "operand_scales": factors}
@@ -155,7 +156,7 @@ class SecondDecoder:
         changed = OperandFactors(factors.ifm2, factors.ifm)
         return {"ifm": second, "constant": first, "swapped": True, "operand_scales": changed}
 
-    def _factor_or_scalar(self, prefix: str, shape: Shape) -> Operand | int:
+    def _map_or_scalar(self, prefix: str, shape: Shape) -> Operand | int:
         """Return an elementwise operand: a map, or a number minus its zero point."""
         mode = self._read.value(f"{prefix}_BROADCAST")
         if mode == _SCALAR:

@@ -4,7 +4,7 @@
     python -m pilotlight.npu.stream.firmware_tables --out FOLDER
 
 firmware/ethos_u/CMakeLists.txt runs this at build time. The linker takes only the products that an
-image names (`product_list`). The logic of the firmware's verifier is not
+image names (pilotlight.codegen.npu_products). The logic of the firmware's verifier is not
 generated. Tests compare the verifier's verdict with the accesses of the simulator. This comparison
 can find errors only as long as both are written independently.
 """
@@ -15,6 +15,7 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
+from pilotlight.codegen.npu_products import product_list
 from pilotlight.files import write_if_changed
 from pilotlight.npu.stream.configurations import CONFIGURATIONS, Configuration
 from pilotlight.npu.stream.isa import Command, Field, Generation, Product
@@ -233,37 +234,12 @@ def tables(products: Iterable[Product], configurations: Iterable[Configuration])
     )
 
 
-def product_list(numbers: Iterable[int]) -> str:
-    """Return C, also C++, that defines the products of an image. numbers: values of CONFIG.product."""
-    numbers = sorted(set(numbers))
-    return _LIST.format(
-        declarations="".join(
-            f"extern const struct pilotlight_npu_product pilotlight_npu_product_{n};\n" for n in numbers
-        ),
-        rows="".join(f"    &pilotlight_npu_product_{n},\n" for n in numbers),
-    )
-
-
 def write_tables(folder: Path, products: Iterable[Product], configurations: Iterable[Configuration]) -> None:
     """Write npu_products.cpp, and all_products.cpp with the list of all products."""
     products = tuple(products)
     write_if_changed(folder / "npu_products.cpp", tables(products, configurations))
     write_if_changed(folder / "all_products.cpp", _ALL.format(list=product_list(range(len(products)))))
 
-
-_LIST = """\
-#include "pilotlight/ethos_u/products.h"
-
-#ifdef __cplusplus
-extern "C" {{
-#endif
-{declarations}
-const struct pilotlight_npu_product* const pilotlight_npu_products[] = {{
-{rows}    0}};
-#ifdef __cplusplus
-}}
-#endif
-"""
 
 _ALL = """\
 // SPDX-License-Identifier: Apache-2.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,17 @@ CHAINS = 16
 
 _WIDE_TABLE_BYTES = 2048
 _NARROW_TABLE_ENTRIES = 256
+
+
+def memory_name(number: int) -> str:
+    """Return what a memory is called in tables and messages. number: as in FeatureMap.region.
+
+    >>> memory_name(1), memory_name(INTERNAL), memory_name(CHAINS + 2)
+    ('region 1', 'table memory', 'chain 2')
+    """
+    if number >= CHAINS:
+        return f"chain {number - CHAINS}"
+    return "table memory" if number == INTERNAL else f"region {number}"
 
 
 class Kind(Enum):
@@ -72,6 +84,12 @@ class Operand:
     @property
     def is_chained(self) -> bool:
         return self.map.region >= CHAINS
+
+    def as_computed(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Return the stored map in the order of `shape`."""
+        if self.flipped is not None:
+            stored = np.flip(stored, self.flipped)
+        return stored.transpose(np.argsort(self.order))
 
     def offsets(self, box: Box) -> NDArray[np.int64]:
         """Return the offsets of all bytes of a box of the operation's axes.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pilotlight.deadline import Deadline
 from pilotlight.errors import EmulatorMissing, TargetError
-from pilotlight.npu_names import macs_of
+from pilotlight.npu_names import family_of, macs_of
 from pilotlight.targets.child import how_it_ended, last_line
 from pilotlight.targets.runner import Descriptors, Runner
 
@@ -40,9 +40,11 @@ class Fvp(Runner):
         return path
 
     def how_to_install(self) -> str:
+        npu = self.board.npu.config
+        here = "-b qemu-corstone300" + (f" --npu {npu}" if family_of(npu).name == "ethos-u85" else "")
         return (
-            "install Arm's Corstone-300 Ecosystem FVP (free of charge, from Arm's developer site) and put it on "
-            "PATH, or name it in PILOTLIGHT_FVP; without it: -b qemu-corstone300"
+            f"install Arm's Ecosystem FVP {self.emulator.executable} (free of charge, from Arm's developer site) and "
+            f"put it on PATH, or name it in PILOTLIGHT_FVP; without it: {here}"
         )
 
     def command(self, image: Path, npu: str, inherited: Descriptors) -> list[str]:

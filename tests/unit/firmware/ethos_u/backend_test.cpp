@@ -57,12 +57,13 @@ class BackendTest : public testing::Test {
     return handle.error();
   }
 
-  Error Execute(std::size_t arg_count = 2) {
+  Error Execute(std::size_t arg_count = 2) { return Execute(arg_count, temp_pool_); }
+  Error Execute(std::size_t arg_count, MemoryAllocator& pool) {
     TensorImpl input(ScalarType::Char, 4, input_sizes_, input_.data());
     TensorImpl output(ScalarType::Char, 2, output_sizes_, output_.data());
     EValue input_value{Tensor(&input)}, output_value{Tensor(&output)};
     EValue* args[] = {&input_value, &output_value, &output_value};
-    BackendExecutionContext context(nullptr, &temp_pool_);
+    BackendExecutionContext context(nullptr, &pool);
     return backend_.execute(context, handle_, {args, arg_count});
   }
 
@@ -93,6 +94,32 @@ TEST_F(BackendTest, CopiesInputsInAndOutputsOutAtTheBlobsOffsets) {
   ASSERT_EQ(Execute(), Error::Ok) << backend_.failure().text;
   EXPECT_EQ(seen, input_);
   EXPECT_EQ(output_, (std::vector<std::int8_t>{100, 101, 102, 103, 104, 105, 106, 107, 108, 109}));
+}
+
+TEST_F(BackendTest, InputsAndOutputsMayHaveRegionsOfTheirOwn) {
+  // The input at 32 of region 3, the output at 16 of region 4 (data/README.md has the offsets).
+  const auto put = [](std::size_t at, std::uint32_t word) {
+    std::memcpy(npu_memory + at, &word, 4);
+  };
+  const std::size_t input_at = 4288 - 112 + 4, output_at = 4368 - 112 + 4;
+  put(input_at + 28, 32);
+  put(input_at + 32, 3);
+  put(output_at + 28, 16);
+  put(output_at + 32, 4);
+  std::vector<std::int8_t> seen(64);
+  port_.compute = [&](FakeNpu& npu) {
+    std::memcpy(seen.data(), npu.Pointer(0x098) + 32, seen.size());  // BASEP3
+    for (int i = 0; i < 10; ++i) npu.Pointer(0x0A0)[16 + i] = static_cast<std::byte>(10 * i);  // 4
+  };
+  ASSERT_EQ(Init(), Error::Ok) << backend_.failure().text;
+  EXPECT_EQ(Execute(), Error::MemoryAllocationFailed);  // The pool has room for the scratch alone.
+  MemoryAllocator pool(kScratchBytes + 96 + 32,
+                       reinterpret_cast<std::uint8_t*>(npu_memory) + kTempPoolAt);
+  ASSERT_EQ(Execute(2, pool), Error::Ok) << backend_.failure().text;
+  EXPECT_EQ(seen, input_);
+  EXPECT_EQ(output_, (std::vector<std::int8_t>{0, 10, 20, 30, 40, 50, 60, 70, 80, 90}));
+  EXPECT_EQ(port_.written[0x098], port_.written[0x088] + kScratchBytes);
+  EXPECT_EQ(port_.written[0x0A0], port_.written[0x098] + 96);
 }
 
 TEST_F(BackendTest, WeightsAndStreamAreUsedWhereTheyLieWithinTheDeadline) {

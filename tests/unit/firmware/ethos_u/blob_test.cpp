@@ -34,7 +34,7 @@ TEST_F(BlobTest, ReadsWhatTheExporterWrote) {
   EXPECT_EQ(blob_.payload.size(), 1356u);
   EXPECT_EQ(blob_.weights.size(), 2640u);
   EXPECT_EQ(blob_.weights.data(), bytes_.data() + 1568 - 112);
-  EXPECT_EQ(blob_.scratch_size_bytes, 1280u);
+  EXPECT_EQ(blob_.sizes.bytes[kScratchRegion], 1280u);
   ASSERT_EQ(blob_.inputs.size(), 1u);
   EXPECT_EQ(blob_.inputs[0].offset, 1024u);
   EXPECT_EQ(blob_.inputs[0].size_bytes, 64u);
@@ -121,9 +121,38 @@ TEST_F(BlobTest, ZeroAndNegativeDimensionsAreRefused) {
   EXPECT_EQ(Parse(), Status::kBadModel);
 }
 
-TEST_F(BlobTest, TensorOutsideTheScratchRegionIsUnsupported) {
+TEST_F(BlobTest, TensorInARegionOfAnotherKindIsUnsupported) {
+  for (const std::uint32_t region : {0u, 2u, 4u, 5u, 0xFFFFFFFFu}) {
+    PutInput(8, region);
+    EXPECT_EQ(Parse(), Status::kUnsupported) << region;
+  }
+  PutInput(8, 1);
+  for (const std::uint32_t region : {0u, 2u, 3u, 5u, 0x80000000u}) {
+    Put(kOutputsAt + 4 + 4 * 8, region);
+    EXPECT_EQ(Parse(), Status::kUnsupported) << region;
+  }
+}
+
+TEST_F(BlobTest, RegionsOfInputsAndOutputsEndWithTheirLastTensor) {
+  PutInput(7, 4096);  // Beyond the scratch.
   PutInput(8, 3);
-  EXPECT_EQ(Parse(), Status::kUnsupported);
+  Put(kOutputsAt + 4 + 4 * 7, 32);
+  Put(kOutputsAt + 4 + 4 * 8, 4);
+  ASSERT_EQ(Parse(), Status::kOk) << error_.reason;
+  EXPECT_EQ(blob_.inputs.region(0), 3u);
+  EXPECT_EQ(blob_.sizes.bytes[kInputRegion], 4096u + 64);
+  EXPECT_EQ(blob_.sizes.bytes[kOutputRegion], 32u + 10);
+  EXPECT_EQ(blob_.sizes.bytes[kScratchRegion], 1280u);
+}
+
+TEST_F(BlobTest, RegionOfInputsOfImpossibleSizeIsRefused) {
+  PutInput(8, 3);
+  PutInput(7, (1u << 30) - 64);
+  EXPECT_EQ(Parse(), Status::kOk) << error_.reason;
+  for (const std::uint32_t offset : {(1u << 30) - 63, 0xFFFFFFC0u, 0xFFFFFFFFu}) {
+    PutInput(7, offset);
+    EXPECT_EQ(Parse(), Status::kBadModel) << offset;
+  }
 }
 
 TEST_F(BlobTest, ScratchSizeSmallerThanItsTensorsIsRefused) {
@@ -188,6 +217,10 @@ TEST_F(BlobTest, OverlappingInputsAreRefused) {
   EXPECT_STREQ(error_.reason, "two inputs overlap");
 
   Put(kInputsAt + 40 + 4 * 7, 1024 + 64);  // Adjacent inputs are allowed.
+  EXPECT_EQ(Parse(), Status::kOk) << error_.reason;
+
+  Put(kInputsAt + 40 + 4 * 7, 1024);  // So are inputs at the same place of different regions.
+  Put(kInputsAt + 40 + 4 * 8, 3);
   EXPECT_EQ(Parse(), Status::kOk) << error_.reason;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A fake Ethos-U55-128. The fake stores its registers, executes nothing, and fails as a test asks.
-// Time passes only when code reads the clock.
+// A fake NPU, by default an Ethos-U55-128. The fake stores its registers, executes nothing, and
+// fails as a test asks. Time passes only when code reads the clock.
 #pragma once
 
 #include <algorithm>
@@ -30,12 +30,15 @@ alignas(64) inline std::byte npu_memory[kMemoryBytes];
 
 inline constexpr std::uint32_t kConfigU55_128 = 0x00001807;
 inline constexpr std::uint32_t kIdU55 = 0x10066001;
+inline constexpr std::uint32_t kConfigU85_256 = 0x20000118;
+inline constexpr std::uint32_t kIdU85 = 0x20007001;
 
 class FakeNpu final : public platform::NpuPort {
  public:
   // Behaviour, set by the test.
   std::uint32_t config = kConfigU55_128;
   std::uint32_t id = kIdU55;
+  std::uint32_t pmu_window = 0;      // Added to the offsets of the PMU's registers.
   std::uint32_t polls_in_reset = 2;  // Reads of STATUS that still show the reset.
   std::uint32_t status_after_run = reg::kStatusIrqRaised | reg::kStatusEndReached;
   int interrupts_before_end = 0;  // Interrupts while the stream is still running.
@@ -84,13 +87,15 @@ class FakeNpu final : public platform::NpuPort {
         return status_;
       case reg::kQRead:
         return written[reg::kQSize];
-      case reg::kPmCcntrLow:
-        return 0x00000010;
-      case reg::kPmCcntrHigh:
-        return 0xABCD0002;
       default:
-        return offset >= reg::PmEvCntr(0) && offset < reg::PmEvCntr(4) ? 100 + offset : 0;
+        return ReadCounter(offset - pmu_window);
     }
+  }
+
+  void BecomeU85() {
+    config = kConfigU85_256;
+    id = kIdU85;
+    pmu_window = 0x1000;
   }
 
   void Write(std::uint32_t offset, std::uint32_t value) override {
@@ -149,6 +154,13 @@ class FakeNpu final : public platform::NpuPort {
   void InvalidateDCache(Span<std::byte>) override { events.push_back("invalidate"); }
 
  private:
+  // Of the PMU: 0 for any other register.
+  static std::uint32_t ReadCounter(std::uint32_t offset) {
+    if (offset == reg::kPmCcntrLow) return 0x00000010;
+    if (offset == reg::kPmCcntrHigh) return 0xABCD0002;
+    return offset >= reg::PmEvCntr(0) && offset < reg::PmEvCntr(4) ? 100 + offset : 0;
+  }
+
   bool alive_ = true;
   std::uint64_t simulator_us_ = 0;
   std::uint32_t status_ = 0;
@@ -167,6 +179,29 @@ inline Span<const std::byte> PutWords(const std::vector<std::uint32_t>& words,
 inline std::vector<std::uint32_t> PayloadAround(const std::vector<std::uint32_t>& stream) {
   std::vector<std::uint32_t> words = {0x31504F43, 0x00100001, kConfigU55_128, kIdU55, 5, 5, 5};
   words.push_back(static_cast<std::uint32_t>(stream.size()) << 16 | 2);
+  words.insert(words.end(), stream.begin(), stream.end());
+  return words;
+}
+
+// The same in the format COP2, with Vela's padding before the stream.
+inline std::vector<std::uint32_t> Payload2Around(const std::vector<std::uint32_t>& stream) {
+  const auto stream_bytes = static_cast<std::uint32_t>(4 * stream.size());
+  std::vector<std::uint32_t> words = {0x32504F43,
+                                      1,
+                                      48 + stream_bytes,
+                                      0,
+                                      1,
+                                      40 + stream_bytes,
+                                      36,
+                                      0x4D554556,
+                                      1,
+                                      20,
+                                      kConfigU55_128,
+                                      kIdU55,
+                                      1,
+                                      0,
+                                      0,
+                                      0xFFFFFFFF};
   words.insert(words.end(), stream.begin(), stream.end());
   return words;
 }

@@ -90,9 +90,106 @@ TEST_F(NpuTest, NpuThatKeepsAnotherSecurityStateIsRefused) {
 }
 
 TEST_F(NpuTest, UnknownProductIsRefusedByName) {
-  port_.config = 0x20000118;
-  EXPECT_EQ(npu_.Open(), Status::kUnsupported);
-  EXPECT_NE(Text().find("ethos-u85-256"), std::string::npos) << Text();
+  port_.config = 0x30000118;
+  EXPECT_EQ(npu_.Open(), Status::kWrongNpu);
+  EXPECT_NE(Text().find("unknown product-256 (CONFIG 0x30000118"), std::string::npos) << Text();
+}
+
+TEST_F(NpuTest, MemoryTypeOfThePlatformIsInEveryAttributeSet) {
+  NpuOptions options;
+  options.memory_type = 2;
+  Npu npu(port_, options);
+  ASSERT_EQ(npu.Open(), Status::kOk);
+  for (std::uint32_t offset = 0x040; offset < 0x050; offset += 4) {
+    EXPECT_EQ(port_.written[offset], 31u << 16 | 15u << 24 | 2u << 4);
+  }
+}
+
+class U85Test : public NpuTest {
+ protected:
+  void SetUp() override {
+    NpuTest::SetUp();
+    port_.BecomeU85();
+  }
+};
+
+TEST_F(U85Test, OpenReadsWhichNpuThisIs) {
+  ASSERT_EQ(npu_.Open(), Status::kOk);
+  EXPECT_STREQ(npu_.identity().family(), "ethos-u85");
+  EXPECT_EQ(npu_.identity().macs(), 256u);
+}
+
+TEST_F(U85Test, OpenSetsMemoryAttributesAndTheLimitsOfBothPorts) {
+  ASSERT_EQ(npu_.Open(), Status::kOk);
+  const std::map<std::uint32_t, std::uint32_t> expected = {
+      {0x008, 0},
+      {0x00C, 1},  // CMD, RESET
+      {0x038, 0},  // POWER_CTRL
+      {0x040, 0},
+      {0x044, 0},  // MEM_ATTR0, 1: SRAM port
+      {0x048, 1u << 2},
+      {0x04C, 1u << 2},
+      {0x050, 11 | 15u << 8 | 2u << 16},  // AXI_SRAM: 12 reads, 16 writes, 256 bytes
+      {0x054, 63 | 31u << 8 | 2u << 16}};
+  EXPECT_EQ(port_.written, expected);
+}
+
+TEST_F(U85Test, MemoryTypeOfThePlatformIsInEveryAttributeSetAndInNoLimit) {
+  NpuOptions options;
+  options.memory_type = 2;
+  Npu npu(port_, options);
+  ASSERT_EQ(npu.Open(), Status::kOk);
+  EXPECT_EQ(port_.written[0x040], 0x20u);
+  EXPECT_EQ(port_.written[0x044], 0x20u);
+  EXPECT_EQ(port_.written[0x048], 0x24u);
+  EXPECT_EQ(port_.written[0x04C], 0x24u);
+  EXPECT_EQ(port_.written[0x050], 11u | 15u << 8 | 2u << 16);
+}
+
+TEST_F(U85Test, CountsInItsOwnWindow) {
+  Result<RunStats> stats = Run();
+  ASSERT_TRUE(stats.ok());
+  EXPECT_EQ(stats.value().cycles, 0x0002'00000010u);
+  EXPECT_EQ(stats.value().events[3], 100u + 0x30C);
+  EXPECT_EQ(port_.written[0x1380], 35u);
+  EXPECT_EQ(port_.written[0x1184], 0x8000000Fu);
+  EXPECT_EQ(port_.written.count(0x1180), 1u);
+  for (const auto& [offset, value] : port_.written) {
+    EXPECT_TRUE(offset < 0x100 || offset >= 0x1000) << offset << ": " << value;
+  }
+}
+
+TEST_F(U85Test, ReachesAddressesOf40Bits) {
+  port_.device_base = std::uint64_t{0xFE} << 32;
+  ASSERT_TRUE(Run().ok()) << Text();
+  EXPECT_EQ(port_.written[0x010], kStreamAt);
+  EXPECT_EQ(port_.written[0x014], 0xFEu);
+  EXPECT_EQ(port_.written[0x080], 1024u);
+  EXPECT_EQ(port_.written[0x084], 0xFEu);
+  port_.device_base = std::uint64_t{1} << 40;
+  EXPECT_EQ(RunOnly().status(), Status::kBadArgument);
+}
+
+TEST_F(U85Test, BranchFaultHasItsCauseAndTheBitOfAnotherProductHasNone) {
+  port_.status_after_run = reg::kStatusIrqRaised | reg::kStatusEndReached | 1u << 9;
+  EXPECT_EQ(Run().status(), Status::kDeviceFault);
+  EXPECT_EQ(npu_.failure().cause, Cause::kBranchFault);
+  EXPECT_NE(Text().find("the NPU refused a branch at stream offset"), std::string::npos) << Text();
+  port_.status_after_run = reg::kStatusIrqRaised | reg::kStatusEndReached | 1u << 7;
+  EXPECT_TRUE(RunOnly().ok());
+}
+
+TEST_F(U85Test, BranchFaultOfARunningNpuIsNotWaitedFor) {
+  port_.status_after_run = reg::kStatusRunning | reg::kStatusIrqRaised | 1u << 9;
+  EXPECT_EQ(Run().status(), Status::kDeviceFault);
+}
+
+TEST_F(U85Test, SetsEverythingAgainAfterAFault) {
+  port_.status_after_run = reg::kStatusIrqRaised | reg::kStatusBusFault | 1u << 11 | 9u << 12;
+  EXPECT_EQ(Run().status(), Status::kDeviceFault);
+  EXPECT_NE(Text().find("DMA write channel of AXI port 1"), std::string::npos) << Text();
+  EXPECT_EQ(port_.written[0x04C], 1u << 2);
+  EXPECT_EQ(port_.written[0x054], 63u | 31u << 8 | 2u << 16);
 }
 
 TEST_F(NpuTest, CleansBeforeTheRunAndInvalidatesOnlyTheWrittenRegionAfterIt) {

@@ -12,7 +12,8 @@ import pytest
 
 from pilotlight import boards
 from pilotlight.boards.__main__ import main
-from pilotlight.boards.build_files import generate
+from pilotlight.boards.board import Uart
+from pilotlight.boards.build_files import device_windows, generate
 from pilotlight.errors import ConfigError
 from pilotlight.paths import BOARDS
 
@@ -53,6 +54,31 @@ def test_the_fvp_differs_from_the_emulated_board_only_where_it_must() -> None:
     assert qemu.console == fvp.console
     assert qemu.budget == fvp.budget
     assert (fvp.npu.base, fvp.npu.irq) == (0x5810_2000, 56)
+
+
+def test_the_corstone_320_has_its_npu_console_and_clock_where_other_ports_have_them() -> None:
+    # Zephyr, boards/arm/mps4 (mps4_corstone320_fvp.dts, board.cmake), and Trusted Firmware-M,
+    # platform/ext/target/arm/mps4 (platform_base_address.h, platform_irq.h).
+    board = boards.load_board("corstone320-fvp")
+    assert (board.cpu.core, board.npu.base, board.npu.irq) == ("cortex-m85", 0x5000_4000, 16)
+    assert board.console and board.uart[board.console.uart] == Uart(0x5820_3000, 25_000_000, 33)
+    assert board.timer and (board.timer.base, board.timer.counter_base, board.timer.irq) == (
+        0x5800_0000,
+        0x5810_0000,
+        3,
+    )
+    assert board.emulator is not None
+    reset_vectors = board.emulator.parameters["mps4_board.subsystem.iotss3_systemcontrol.INITSVTOR_RST"]
+    assert int(reset_vectors, 0) == board.cpu.boot_address == board.region_of("vectors")[1].origin
+    memories = {"sram": (0x1200_0000, 2), "isram": (0x3100_0000, 4), "ddr": (0x7000_0000, 256)}
+    for name, region in board.memory.items():
+        origin, size_mib = memories[name.partition("_")[0]]
+        assert origin <= region.origin and region.end <= origin + size_mib * 2**20, name
+
+
+def test_the_registers_of_the_u85_take_two_pages_of_their_own() -> None:
+    windows = device_windows(boards.load_board("corstone320-fvp"))
+    assert windows == ((0x5000_4000, 0x2000), (0x5800_0000, 0x1000), (0x5810_0000, 0x1000), (0x5820_3000, 0x1000))
 
 
 def test_an_unknown_board_is_answered_with_those_there_are() -> None:

@@ -18,7 +18,11 @@ def test_each_board_has_a_line_with_its_own_npu_first(capsys: pytest.CaptureFixt
     lines = capsys.readouterr().out.splitlines()
     assert tuple(line.split()[0] for line in lines) == boards.board_names()
     (line,) = [line for line in lines if line.startswith("corstone300-fvp ")]
-    assert line.split("  ")[-1].strip() == ("cortex-m55, ethos-u55-128, ethos-u55-32, ethos-u55-64, ethos-u55-256; fvp")
+    assert line.split("  ")[-1].strip() == (
+        "cortex-m55, ethos-u55-128, ethos-u55-32, ethos-u55-64, ethos-u55-256; fvp, never run"
+    )
+    never_run = {line.split()[0] for line in lines if line.endswith(", never run")}
+    assert never_run == {"corstone300-fvp", "corstone320-fvp"}
 
 
 def test_the_folders_in_the_json_are_boards(capsys: pytest.CaptureFixture[str]) -> None:

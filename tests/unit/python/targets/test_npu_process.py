@@ -36,6 +36,7 @@ class RememberingDevice:
         self.written: list[tuple[int, int]] = []
         self.registers = {STATUS: 0, CMD: 0, LOCK: 0}
         self.irq = False
+        self.last_fault = ""
         self.finish = threading.Event()
 
     def read(self, offset: int) -> int:
@@ -105,6 +106,15 @@ def cpu() -> Iterator[Cpu]:
     cpu = Cpu()
     yield cpu
     cpu.end()
+
+
+def test_the_reason_of_a_fault_is_printed(cpu: Cpu, capfd: pytest.CaptureFixture[str]) -> None:
+    cpu.device.last_fault = "no memory at 0x12"
+    cpu.post(CMD, 1)
+    cpu.flush()
+    cpu.device.finish.set()
+    cpu.wait_until(lambda: cpu.word(COMPUTING) == 0)
+    assert capfd.readouterr().err == "NPU fault: no memory at 0x12\n"
 
 
 def test_posted_writes_are_executed_in_order_and_shown(cpu: Cpu) -> None:

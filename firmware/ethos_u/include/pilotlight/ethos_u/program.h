@@ -14,16 +14,15 @@
 
 namespace pilotlight::ethos_u {
 
-// The parts of the blob that a run needs. Region 0 is `weights`, region 1 is a scratch area of
-// `scratch_size_bytes`, region 2 is fast scratch. Inputs and outputs are in region 1, or in regions
-// 3 and 4, of `input_size_bytes` and `output_size_bytes`.
+// The regions that a run needs memory for. Those of inputs and outputs may have no bytes.
+inline constexpr std::uint8_t kMemoryRegions[] = {kScratchRegion, kInputRegion, kOutputRegion};
+
+// The parts of the blob that a run needs. Region 0 is `weights`, and region 2 is fast scratch.
 struct Program {
   Span<const std::byte> stream;
-  Span<const std::byte> weights;  // May be empty.
-  std::uint32_t scratch_size_bytes = 0;
-  std::uint32_t input_size_bytes = 0;
-  std::uint32_t output_size_bytes = 0;
-  std::uint8_t used_regions = 0;  // Bit i: the stream accesses region i.
+  Span<const std::byte> weights;       // May be empty.
+  std::uint32_t memory_bytes[3] = {};  // Of kMemoryRegions.
+  std::uint8_t used_regions = 0;       // Bit i: the stream accesses region i.
   IoTable inputs;
   IoTable outputs;
 };

@@ -12,6 +12,7 @@ from pilotlight.npu.hardware.operand_memory import OperandMemory, PlacedOperand
 from pilotlight.npu.hardware.output import stage_source
 from pilotlight.npu.hardware.plans.plan import Plan, check_work
 from pilotlight.npu.stream.faults import MalformedStream
+from pilotlight.npu.stream.isa import Upscale
 from pilotlight.npu.stream.operations import Operation
 
 # Below this magnitude, float32 holds every integer.
@@ -21,8 +22,8 @@ _FLOAT32_EXACT = 1 << 24
 def plan_matrix_product(memory: OperandMemory, operation: Operation) -> Plan:
     kernel, ofm = operation.kernel, operation.ofm
     assert kernel is not None and ofm is not None and operation.ifm is not None and operation.ifm2 is not None
-    if not kernel.pointwise:
-        raise MalformedStream("a product of two feature maps with a kernel, a stride or padding")
+    if not kernel.pointwise or operation.upscale is not Upscale.NONE:
+        raise MalformedStream("a product of two feature maps with a kernel, a stride, padding or upscaling")
     in_depth = operation.ifm.shape[2]
     macs = prod(ofm.shape) * in_depth
     check_work(macs)
