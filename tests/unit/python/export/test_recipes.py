@@ -176,6 +176,16 @@ def test_residual_sums_are_those_of_two_values_with_one_origin() -> None:
     assert chosen == ["add", "add_1"]
 
 
+def test_what_settings_can_reach_is_listed() -> None:
+    captured = capture(spec_of(Block(), "int8"))
+    choices = Choices(Recipe(), captured.graph, captured.operators)
+    reached = ("linear", "matmul", "add", "softmax", "norms", "activations", "residuals", "inputs", "outputs")
+    assert choices.words == reached
+    assert choices.modules == ("before", "mixing", "after", "out")
+    for word in reached:
+        assert Choices(Recipe(settings={word: "a16"}), captured.graph, captured.operators).notes() == []
+
+
 def test_a_sum_of_two_inputs_is_no_residual() -> None:
     class Sum(nn.Module):
         def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
