@@ -39,6 +39,11 @@ const char* CommandRegisters::SetLong(std::uint32_t opcode, std::uint32_t param,
   return nullptr;
 }
 
+void CommandRegisters::Forget() {
+  for (std::uint32_t& word : settings_) word = 0;
+  for (std::uint64_t& word : longs_) word = 0;
+}
+
 std::int64_t CommandRegisters::Stride(std::uint32_t group, std::uint32_t place) {
   const std::int64_t sign = std::int64_t{1} << 39;
   return (Address(group, place) ^ sign) - sign;

@@ -123,6 +123,9 @@ class CommandRegisters {
   const char* Set(std::uint32_t opcode, std::uint32_t param);
   const char* SetLong(std::uint32_t opcode, std::uint32_t param, std::uint32_t payload);
 
+  // No register counts as set any more.
+  void Forget();
+
   // Read a register. A register that was never set reads as 0, and used_unset() becomes true.
   std::uint32_t Get(std::uint32_t setting) {
     const std::uint32_t word = settings_[setting];

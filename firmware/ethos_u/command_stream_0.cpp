@@ -16,6 +16,7 @@ class Verifier final : public StreamVerifier<Verifier> {
       : StreamVerifier(stream, npu, regions, failure) {}
 
   static constexpr bool kHasIllegalValues = false;
+  static constexpr bool kHasBranches = false;
 
   // Why a command with a payload is refused that sets no register; null if it sets one.
   static const char* Refusal(std::uint32_t) { return nullptr; }

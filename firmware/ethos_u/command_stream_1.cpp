@@ -6,8 +6,6 @@
 namespace pilotlight::ethos_u {
 namespace {
 
-constexpr std::uint32_t kBranch = kHasPayload | 0x100;
-
 // OP_CONV's parameter: the weights are the feature map IFM2.
 constexpr std::uint32_t kWeightsFromIfm2 = 1;
 constexpr std::uint32_t kNullPool = 4;  // Its only input is the accumulator.
@@ -35,6 +33,9 @@ constexpr std::uint32_t kChannelsOfDecoder = 4;
 constexpr std::uint32_t kRegionMask = 7, kIndexed = 0x800;
 
 constexpr std::uint32_t kChainBuffers = 8;
+
+// The most branches of a stream.
+constexpr std::uint32_t kMostBranches = 32;
 
 // Extents of a stored feature map from those of the result, by OFM_PRECISION.transpose: the axes
 // (0: height, 1: width, 2: depth) of the stored height, width and depth.
@@ -80,10 +81,45 @@ class Verifier final : public StreamVerifier<Verifier> {
       : StreamVerifier(stream, npu, regions, failure) {}
 
   static constexpr bool kHasIllegalValues = true;
+  static constexpr bool kHasBranches = true;
 
-  // Why a command with a payload is refused that sets no register; null if it sets one.
-  static const char* Refusal(std::uint32_t opcode) {
-    return opcode == kBranch ? "is a branch, which this driver does not follow" : nullptr;
+  // Notes where the branches up to OP_STOP lead: a loop leads to a place before its branch.
+  Status FindTargets(Span<const std::byte> stream) {
+    for (std::size_t at = 0; at + 4 <= stream.size();) {
+      const std::uint32_t opcode = LoadU32(stream.data() + at) & kOpcodeMask;
+      if (opcode == kStop) break;
+      if (opcode == kBranch && at + 8 <= stream.size()) {
+        if (target_count_ == kMostBranches)
+          return Bad("has more branches than this driver follows");
+        targets_[target_count_++] = LoadU32(stream.data() + at + 4);
+      }
+      at += opcode >= kHasPayload ? 8 : 4;
+    }
+    return Status::kOk;
+  }
+
+  // Where a branch leads, the registers are those of one way or another. So none of them counts as
+  // set, and the same holds for what the NPU keeps between operations.
+  void Arrive(std::uint32_t at) {
+    for (std::uint32_t i = 0; i < target_count_; ++i) {
+      if (targets_[i] != at) continue;
+      reached_ |= 1u << i;
+      Forget();
+    }
+  }
+
+  Status Branch(std::uint32_t param, std::uint32_t target, std::size_t stream_bytes) {
+    if (param > 1) return Bad(kReservedValue);
+    if (target >= stream_bytes) return Bad("branches to a place outside the stream");
+    Forget();
+    return Status::kOk;
+  }
+
+  // At OP_STOP: whether each branch leads to a command before it.
+  Status CheckTargets() {
+    const std::uint64_t all = (std::uint64_t{1} << target_count_) - 1;
+    return reached_ == all ? Status::kOk
+                           : Bad("ends a stream in which a branch leads to no command before it");
   }
 
   Status Operate(std::uint32_t opcode, std::uint32_t param) {
@@ -108,6 +144,12 @@ class Verifier final : public StreamVerifier<Verifier> {
   }
 
  private:
+  void Forget() {
+    registers_.Forget();
+    kept_ = {};
+    for (std::uint64_t& bytes : chains_) bytes = 0;
+  }
+
   // The input of any operation but an elementwise one, and a second input in place of weights.
   Status AccessInputs(std::uint32_t opcode, std::uint32_t param, const Extent& output) {
     if (opcode == kPool && param == kNullPool) return Status::kOk;
@@ -275,7 +317,10 @@ class Verifier final : public StreamVerifier<Verifier> {
   static constexpr char kUnknownStorage[] = "has a feature map without tiles in memory";
 
   std::uint64_t chains_[kChainBuffers] = {};  // Bytes that operations have written to each.
-  Extent kept_ = {};  // The accumulator that the last operation kept; depth 0: none.
+  std::uint32_t targets_[kMostBranches];
+  std::uint32_t target_count_ = 0;
+  std::uint32_t reached_ = 0;  // A bit for each target that is the place of a command.
+  Extent kept_ = {};           // The accumulator that the last operation kept; depth 0: none.
 };
 
 }  // namespace

@@ -28,6 +28,7 @@ enum Opcode : std::uint32_t {
 constexpr std::uint32_t kOpcodeMask = 0xFFFF;
 constexpr std::uint32_t kHasPayload = 0x4000;
 constexpr std::uint32_t kFirstSetting = 0x100;
+constexpr std::uint32_t kBranch = kHasPayload | 0x100;
 
 constexpr std::int64_t kScaleRecordBytes = 10;
 constexpr std::uint32_t kTableMemoryBytes = 2048, kTableEntries = 256;
@@ -45,12 +46,15 @@ inline constexpr char kTableBeyondMemory[] = "has a table beyond the table memor
 inline constexpr char kCopyBeyondMemory[] = "copies beyond the NPU's internal memory";
 
 // Self: the derived class. It has kHasIllegalValues: whether a product has values that are illegal
-// though their bits are legal.
+// though their bits are legal; and kHasBranches: whether a stream may branch. If it may, the class
+// also has FindTargets(), Arrive(), Branch() and CheckTargets().
 template <typename Self>
 class StreamVerifier {
  public:
   Status Verify(std::uint8_t& used_regions) {
-    const Status status = Walk();
+    Status status = Status::kOk;
+    if constexpr (Self::kHasBranches) status = self().FindTargets(stream_);
+    if (status == Status::kOk) status = Walk();
     if (status != Status::kOk) failure_.offset = static_cast<std::uint32_t>(at_);
     used_regions = regions_.used_regions();
     return status;
@@ -93,6 +97,8 @@ class StreamVerifier {
   CommandRegisters registers_;
 
  private:
+  Self& self() { return *static_cast<Self*>(this); }
+
   friend Self;
 
   StreamVerifier(Span<const std::byte> stream, const NpuIdentity& npu, const RegionSizes& regions,
@@ -121,16 +127,24 @@ class StreamVerifier {
       const std::uint32_t param = word >> 16;
       const std::uint32_t opcode = word & kOpcodeMask;
       std::size_t next = at_ + 4;
+      if constexpr (Self::kHasBranches) self().Arrive(static_cast<std::uint32_t>(at_));
       if constexpr (Self::kHasIllegalValues) PILOTLIGHT_TRY(CheckValues(opcode, param));
       if (opcode >= kHasPayload) {
         if (stream_.size() - next < 4) return Bad("is cut off");
         const std::uint32_t payload = LoadU32(stream_.data() + next);
-        PILOTLIGHT_TRY(Accept(Self::Refusal(opcode)));
-        PILOTLIGHT_TRY(Accept(registers_.SetLong(opcode - kHasPayload, param, payload)));
+        bool sets_register = true;
+        if constexpr (Self::kHasBranches) {
+          sets_register = opcode != kBranch;
+          if (!sets_register) PILOTLIGHT_TRY(self().Branch(param, payload, stream_.size()));
+        }
+        if (sets_register) {
+          PILOTLIGHT_TRY(Accept(registers_.SetLong(opcode - kHasPayload, param, payload)));
+        }
         next += 4;
       } else if (opcode >= kFirstSetting) {
         PILOTLIGHT_TRY(Accept(registers_.Set(opcode, param)));
       } else if (opcode == kStop) {
+        if constexpr (Self::kHasBranches) return self().CheckTargets();
         return Status::kOk;
       } else {
         PILOTLIGHT_TRY(StartOperation(opcode, param));
@@ -147,7 +161,7 @@ class StreamVerifier {
     if (range == end) return Bad(kUnknownCommand);
     if (param > range->last_param) return Bad(kReservedValue);
     if (opcode == kIrq || opcode > kDmaStart) return Status::kOk;
-    return static_cast<Self*>(this)->Operate(opcode, param);
+    return self().Operate(opcode, param);
   }
 
   Status CheckValues(std::uint32_t code, std::uint32_t param) {

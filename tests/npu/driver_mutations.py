@@ -171,7 +171,12 @@ MUTATIONS = (
     Mutation("payload: size of the inputs' region", PROGRAM, "sizes[kInputRegion]", "0"),
     Mutation("payload: another NPU", PROGRAM, "!Runs(payload.built_for, npu)", "false"),
     Mutation("second: values without a table", WALK, "row->first <= value && value <= row->last", "false"),
-    Mutation("second: branch", STREAM1, "opcode == kBranch ?", "false ?"),
+    Mutation("second: branch out of the stream", STREAM1, "if (target >= stream_bytes)", "if (false)"),
+    Mutation("second: branch into a command", STREAM1, "return reached_ == all ?", "return true ?"),
+    Mutation(
+        "second: registers after a branch", STREAM1, "reached_ |= 1u << i;\n      Forget();", "reached_ |= 1u << i;"
+    ),
+    Mutation("second: too many branches", STREAM1, "if (target_count_ == kMostBranches)", "if (false)"),
     Mutation("second: IFM", STREAM1, "PILOTLIGHT_TRY(AccessStored(kIfmMap, input));", ""),
     Mutation(
         "second: IFM2 of a product",

@@ -335,6 +335,6 @@ def test_lookup_table_copied_by_dma_is_applied() -> None:
 def test_only_the_plans_of_the_last_streams_are_kept() -> None:
     kept = Bench(END).device._engine
     for address in range(100):
-        kept._sequence(END, (address,) * 8)
-    kept._sequence(END, (70,) * 8)
-    assert [bases[0] for _, bases, _ in kept._sequences] == [*range(68, 70), *range(71, 100), 70]
+        kept._block(END, (address,) * 8, 0)
+    kept._block(END, (70,) * 8, 0)
+    assert [bases[0] for _, bases, _, _ in kept._sequences] == [*range(68, 70), *range(71, 100), 70]

@@ -15,7 +15,7 @@ from driver_verdict import BlobRequest, Judge, StreamRequest
 from fixed_cases import FIXED
 from operator_cases import make_case
 from operator_cases_u85 import ALL_FAMILIES, U85_FAMILIES, make_u85_case
-from program_writer import long, word
+from program_writer import long, summing_pool, word
 from random_states import REGION_BYTES, State
 from test_driver_verification import FAST_SCRATCH_BYTES, UNSET, Compiled, check_ends, compare, judge
 from vela_compiler import Refused, compile_tosa
@@ -338,11 +338,47 @@ def test_rounding_that_does_not_exist_is_refused(judge: Judge) -> None:
     assert [verdict.accepted for verdict in verdicts] == [True] * 6 + [False] * 2
 
 
-def test_a_branch_is_refused_by_name(judge: Judge) -> None:
-    for target in (0, 8, 0xFFFF_FFFC):
-        stream = word(0x13) + long(0x100, target) + word(0, 0xFFFF)
-        (verdict,) = judge.judge([StreamRequest(configuration("ethos-u85-256"), {}, stream)])
-        assert verdict.text == "command at stream offset 4 is a branch, which this driver does not follow"
+BRANCH_BYTES = 8
+
+
+def branched(target: int, *, condition: int = 0, again: bool = True) -> bytes:
+    """Return a sum, a branch, and another sum. again: whether its registers are set again."""
+    first = summing_pool(1, 1, 1)
+    second = first if again else first[-4:]
+    return first + long(0x100, target, param=condition) + second + word(0, 0xFFFF)
+
+
+SECOND = len(summing_pool(1, 1, 1)) + BRANCH_BYTES
+
+
+@pytest.mark.parametrize("condition", [0, 1])
+@pytest.mark.parametrize("target", [0, SECOND, SECOND - BRANCH_BYTES])
+def test_a_branch_to_a_command_is_followed(target: int, condition: int, judge: Judge) -> None:
+    request = StreamRequest(configuration("ethos-u85-256"), {1: 16, 2: 16}, branched(target, condition=condition))
+    (verdict,) = judge.judge([request])
+    assert verdict.accepted, verdict.text
+
+
+@pytest.mark.parametrize(
+    ("stream", "reason"),
+    [
+        (branched(SECOND, again=False), "uses a register that the stream did not set"),
+        (branched(0, condition=1, again=False), "uses a register that the stream did not set"),
+        (branched(SECOND + 2), "leads to no command before it"),
+        (branched(SECOND - 4), "leads to no command before it"),
+        (branched(0xFFFF_FFFC), "branches to a place outside the stream"),
+        (branched(SECOND, condition=2), "has a reserved bit or value"),
+        (long(0x100, 0) * 33 + word(0, 0xFFFF), "has more branches than this driver follows"),
+        (branched(SECOND) + summing_pool(1, 1, 1) + long(0x100, 0) + word(0, 0xFFFF), ""),
+        (branched(2 * SECOND) + summing_pool(1, 1, 1) + word(0, 0xFFFF), "leads to no command before it"),
+    ],
+    ids=["registers of before", "registers of a loop", "half a word", "payload", "outside", "condition", "too many",
+         "behind the end", "to behind the end"],
+)  # fmt: skip
+def test_a_branch_that_cannot_be_followed_is_refused(stream: bytes, reason: str, judge: Judge) -> None:
+    (verdict,) = judge.judge([StreamRequest(configuration("ethos-u85-256"), {1: 16, 2: 16}, stream)])
+    assert verdict.accepted == (not reason), verdict.text
+    assert reason in verdict.text
 
 
 @pytest.mark.parametrize(("macs", "decoders"), [(128, 1), (256, 1), (512, 2), (1024, 4), (2048, 4)])

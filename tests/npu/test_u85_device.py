@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from program_writer import long, word
+from program_writer import long, summing_pool, word
 from test_device import CONFIG, END, HEIGHT, ID, POWER_BITS, QREAD, REGIONCFG, RUN, STATUS, STOP, WIDTH, Bench
 
 from pilotlight.npu import Device, MappedMemory
-from pilotlight.npu.stream import command_state
+from pilotlight.npu.hardware import engine
 
 NPU = "ethos-u85-256"
 DEPTH = 5
@@ -18,20 +18,6 @@ PMCR, PMCNTENSET, PMCCNTR, PMEVCNTR0, PMEVTYPER0 = 0x1180, 0x1184, 0x11A0, 0x130
 POWER_CTRL, MEM_ATTR0, AXI_SRAM = 0x038, 0x040, 0x050
 EXT_PORT = 1 << 2
 PARSE_ERROR, BRANCH_FAULT, BUS_FAULT, EXT_INTERFACE = 1 << 4, 1 << 9, 1 << 2, 1 << 11
-
-
-def summing_pool(height: int = HEIGHT, width: int = WIDTH, depth: int = DEPTH) -> bytes:
-    """Return a 1x1 sum from region 1 to region 2: int8, NHWC, scale one."""
-    settings = [
-        *(word(0x10F, 1), word(0x11F, 2)),
-        *(long(0x004, depth), long(0x005, depth * width), long(0x014, depth), long(0x015, depth * width)),
-        *(word(0x10A, width - 1), word(0x10B, height - 1), word(0x10C, height - 1), word(0x104, depth - 1)),
-        *(word(0x11A, width - 1), word(0x11B, height - 1), word(0x11C, height - 1)),
-        *(word(0x111, width - 1), word(0x112, height - 1), word(0x113, depth - 1)),
-        *(word(0x105, 0x0001), word(0x114, 0x0101), long(0x024, 1)),
-        *(word(0x126, -128), word(0x127, 127), word(0x124, 1 << 8)),
-    ]
-    return b"".join(settings) + word(0x005, 3)
 
 
 def branch(target: int, condition: int = 0) -> bytes:
@@ -54,13 +40,13 @@ def test_identity_tells_the_configuration(config: str, config_word: int) -> None
 
 
 def test_a_pool_copies_its_input() -> None:
-    bench = Bench(summing_pool() + END, NPU)
+    bench = Bench(summing_pool(HEIGHT, WIDTH, DEPTH) + END, NPU)
     assert bench.run() == STOP | 0x22
     np.testing.assert_array_equal(bench.ofm, bench.ifm)
 
 
 def test_the_pmu_has_eight_counters_a_page_higher() -> None:
-    bench = Bench(summing_pool() + END, NPU)
+    bench = Bench(summing_pool(HEIGHT, WIDTH, DEPTH) + END, NPU)
     device = bench.device
     assert device.read(PMCR) == 8 << 11
     device.write(PMCR, 1)
@@ -86,7 +72,7 @@ def test_registers_of_its_own_read_as_written_until_a_reset_and_the_lock_of_u55_
 
 
 def test_the_memory_attributes_of_a_region_select_its_port() -> None:
-    stream = summing_pool() + END
+    stream = summing_pool(HEIGHT, WIDTH, DEPTH) + END
     for attributes, interface in ((0, 0), (EXT_PORT, EXT_INTERFACE)):
         bench = Bench(stream, NPU)
         bench.device.write(MEM_ATTR0 + 4, attributes)
@@ -103,7 +89,7 @@ def test_the_mirrors_of_two_copy_registers_are_above_the_others() -> None:
 
 def test_a_branch_skips_what_lies_between() -> None:
     skipped = word(0x004)  # No such command.
-    stream = branch(8 + len(skipped)) + skipped + summing_pool() + END
+    stream = branch(8 + len(skipped)) + skipped + summing_pool(HEIGHT, WIDTH, DEPTH) + END
     bench = Bench(stream, NPU)
     assert bench.run() == STOP | 0x22
     assert bench.device.read(QREAD) == len(stream)
@@ -120,21 +106,34 @@ def test_a_branch_that_leads_nowhere_is_a_branch_fault(target: int) -> None:
 
 
 def test_a_loop_ends_in_a_fault_that_is_called_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command_state, "_MOST_BRANCHES", 5)
-    bench = Bench(summing_pool() + branch(0), NPU)
+    monkeypatch.setattr(engine, "MOST_WORK", 5 << 16)
+    bench = Bench(branch(0), NPU)
     assert bench.run() & (BRANCH_FAULT | PARSE_ERROR) == PARSE_ERROR
-    assert "more than 5 branches are beyond this simulator" in bench.device.last_fault
+    assert "word 0: OP_BRANCH: the work of this stream is beyond this simulator" in bench.device.last_fault
 
 
-def test_a_branch_on_a_condition_is_refused() -> None:
-    bench = Bench(branch(8, 1) + END, NPU)
-    assert bench.run() & PARSE_ERROR
-    assert "condition" in bench.device.last_fault
+@pytest.mark.parametrize(("compared", "taken"), [(0, False), (1, True)])
+def test_a_branch_on_a_condition_follows_the_last_comparison(compared: int, taken: bool) -> None:
+    """The stream copies its input only if the input's last element is greater than the scalar."""
+    scalar = HEIGHT * WIDTH * DEPTH - 1 - compared
+    last = HEIGHT * WIDTH * DEPTH - 1
+    comparison = (
+        summing_pool(1, 1, 1)[:-4]
+        + long(0x000, last) + word(0x189, 0) + word(0x180, 8) + word(0x185, 0xC001) + long(0x027, scalar)
+        + long(0x025, 1) + long(0x026, 1) + word(0x006, 19)
+    )  # fmt: skip
+    copy = long(0x000, 0) + summing_pool(HEIGHT, WIDTH, DEPTH)
+    start = len(comparison) + len(branch(0) + branch(0))
+    stream = comparison + branch(start, 1) + branch(start + len(copy)) + copy + END
+    bench = Bench(stream, NPU)
+    assert bench.run() == STOP | 0x22
+    assert bench.device.read(0x030) == taken
+    assert np.array_equal(bench.ofm, bench.ifm) == taken
 
 
 def test_damaged_weights_are_a_parse_error_because_there_is_no_bit_for_them() -> None:
     streams = long(0x020, 0) + long(0x021, 16) + long(0x022, 0) + long(0x023, 16) + word(0x128, 1) + word(0x129, 1)
-    stream = summing_pool(depth=1)[:-4] + streams + word(0x002) + END
+    stream = summing_pool(HEIGHT, WIDTH, 1)[:-4] + streams + word(0x002) + END
     bench = Bench(stream, NPU)
     assert bench.run() & 0xFFBF == 0x12, "cmd_parse_error, irq_raised"
     assert "weight" in bench.device.last_fault

@@ -17,6 +17,7 @@ import argparse
 import json
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ _BATCH = 20
 _LIMIT_S = 120
 # SQNR below which the loss is called one of quantisation.
 _GOOD_DB = 20.0
+_REASON_LENGTH = 90
+_WIDTH = 100
 
 
 def measured(path: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
@@ -68,7 +71,7 @@ def verdict(results: Iterable[Mapping[str, Any]]) -> str:
     results = list(results)
     for result in results:
         if result["error"]:
-            return f"no program: {result['error']}"
+            return f"no program: {result['error'][:_REASON_LENGTH]}"
     first = results[0]
     if not first["delegates"]:
         return "not delegated"
@@ -156,7 +159,8 @@ def main() -> int:
             print(f"{args.npu}, {mode}: {at} of {len(left)} measured", flush=True)
             run_batch(args.npu, mode, left[at : at + _BATCH], args.results)
     results = measured(args.results)
-    text = f"{table(results, args.npu, modes)}\n\n{summary(results, args.npu, modes)}\n"
+    total = "\n".join(textwrap.wrap(summary(results, args.npu, modes), _WIDTH))
+    text = f"{table(results, args.npu, modes)}\n\n{total}\n"
     print(text)
     if args.markdown:
         args.markdown.write_text(f"# Operators on {args.npu}\n\n{text}", encoding="utf-8")

@@ -51,6 +51,11 @@ _COMPARISONS = {
 }
 
 
+def compares(mode: ElementwiseMode) -> bool:
+    """Tell whether the results are truth values."""
+    return mode in _COMPARISONS
+
+
 def needs_integers(mode: ElementwiseMode) -> bool:
     """Tell whether `combine` needs its operands as 64-bit integers."""
     return mode in _ON_INTEGERS

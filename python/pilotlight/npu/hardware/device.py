@@ -182,6 +182,8 @@ class Device:
             Reg.CURRENT_QREAD: self._position(),
             PIDR0: self.configuration.product.peripheral_id,
         }
+        if offset == RegU85.COND_STATUS and self._second:
+            return int(self._engine.result_flag)
         if offset in (RegU85.CFG_SRAM_CAP, RegU85.CFG_EXT_CAP) and self._second:
             return PORT_CAPABILITY
         if offset in fixed:

@@ -20,7 +20,7 @@ from pilotlight.npu.arithmetic.weights import WeightCache
 from pilotlight.npu.hardware.operand_memory import Machine, OperandMemory
 from pilotlight.npu.hardware.output import Run
 from pilotlight.npu.hardware.planner import plan
-from pilotlight.npu.stream.command_state import CommandState, Step, steps_of
+from pilotlight.npu.stream.command_state import CommandState, Step, block_of, next_block, steps_of
 from pilotlight.npu.stream.configurations import Configuration
 from pilotlight.npu.stream.faults import MalformedStream
 from pilotlight.npu.stream.isa import Instruction, Product
@@ -37,6 +37,7 @@ _RESET = CommandState()
 # minutes. The unit is an element of output. The numbers below are MACs and bytes moved that take
 # about as long. 15 GMACs are half of the limit.
 MOST_WORK = 1 << 30
+_BRANCH_COST = 1 << 16
 _MACS_OF_AN_ELEMENT = 32
 _BYTES_OF_AN_ELEMENT = 16
 
@@ -96,8 +97,8 @@ def cost_of(work: Work) -> int:
 
 
 @dataclass
-class PlannedStream:
-    """The steps of a stream at fixed base addresses and initial registers.
+class PlannedBlock:
+    """The steps up to a branch or the end, at fixed base addresses and initial registers.
 
     operations: the operations that were planned so far, by index of their step.
     """
@@ -131,7 +132,7 @@ class Engine:
         self._machine = Machine(configuration, memory, self.shram, weights or WeightCache(), Cores(), strict=strict)
         self._on_executed = on_executed
         self._on_interrupt = on_interrupt
-        self._sequences: OrderedDict[Hashable, PlannedStream] = OrderedDict()
+        self._sequences: OrderedDict[Hashable, PlannedBlock] = OrderedDict()
         self.position = 0
         self.pmu_enabled = False
         self.reset()
@@ -140,6 +141,7 @@ class Engine:
         self.state = _RESET
         self.shram[...] = 0
         self._machine.kept.values = None
+        self._machine.flag.value = False
 
     def run(self, stream: bytes, bases: tuple[int, ...]) -> Stopped:
         """Execute a stream up to OP_STOP. bases: the address of each region.
@@ -148,22 +150,43 @@ class Engine:
         """
         if len(stream) % 4 != 0:
             raise MalformedStream(f"a stream of {len(stream)} bytes is not a whole number of words")
+        self._left = MOST_WORK
+        start: int | None = 0
         with OneBlasThread():
-            return self._run(self._sequence(stream, bases))
+            while start is not None:
+                block = self._block(stream, bases, start)
+                stopped = self._run(block)
+                start = self._after(block.steps[-1]) if stopped is None else None
+        assert stopped is not None
+        return stopped
 
-    def _sequence(self, stream: bytes, bases: tuple[int, ...]) -> PlannedStream:
-        key = (stream, bases, self.state.key)
+    def _after(self, branch: Step) -> int:
+        self._spend(_BRANCH_COST, branch.at, branch.name)
+        return next_block(branch, self.result_flag)
+
+    @property
+    def result_flag(self) -> bool:
+        """What a conditional branch looks at: the last result of the last comparison."""
+        return self._machine.flag.value
+
+    def _spend(self, cost: int, at: int, name: str) -> None:
+        self._left -= cost
+        if self._left < 0:
+            raise MalformedStream(f"word {at}: {name}: the work of this stream is beyond this simulator")
+
+    def _block(self, stream: bytes, bases: tuple[int, ...], start: int) -> PlannedBlock:
+        key = (stream, bases, self.state.key, start)
         sequence = self._sequences.get(key)
         if sequence is None:
-            steps = steps_of(stream, self._configuration.product, self.state)
-            sequence = self._sequences[key] = PlannedStream(steps, bases)
+            steps = block_of(stream, self._configuration.product, self.state, start)
+            sequence = self._sequences[key] = PlannedBlock(steps, bases)
             if len(self._sequences) > _KEPT_SEQUENCES:
                 self._sequences.popitem(last=False)
         self._sequences.move_to_end(key)
         return sequence
 
-    def _run(self, sequence: PlannedStream) -> Stopped:
-        left = MOST_WORK
+    def _run(self, sequence: PlannedBlock) -> Stopped | None:
+        """Execute a block. Returns None if it ends with a branch."""
         operations, on_executed = sequence.operations, self._on_executed
         for index, step in enumerate(sequence.steps):
             self.position = step.position
@@ -173,12 +196,7 @@ class Engine:
             if operation is None and isinstance(command, Instruction) and is_operation(step):
                 operation = operations[index] = self._plan(step, command, sequence.bases)
             if operation is not None:
-                left -= operation.cost
-                if left < 0:
-                    executed = operation.executed
-                    raise MalformedStream(
-                        f"word {executed.at}: {executed.name}: the work of this stream is beyond this simulator"
-                    )
+                self._spend(operation.cost, operation.executed.at, operation.executed.name)
                 operation.run()
                 on_executed(operation.executed)
             elif isinstance(command, MalformedStream):
@@ -189,7 +207,7 @@ class Engine:
                 self._on_interrupt(command.fields["mask"])
             elif step.name == "OP_PMU_MASK":
                 self.pmu_enabled = bool(command.fields["enable"])
-        raise AssertionError("a decoded stream ends with OP_STOP or an error")
+        return None
 
     def _plan(self, step: Step, command: Instruction, bases: tuple[int, ...]) -> Planned:
         memory, name = OperandMemory(self._machine, bases), name_of(command)

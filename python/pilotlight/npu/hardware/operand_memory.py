@@ -42,12 +42,20 @@ class KeptAccumulators:
     values: NDArray[Any] | None = None
 
 
+@dataclass
+class ResultFlag:
+    """Whether the last result of the last comparison is true."""
+
+    value: bool = False
+
+
 @dataclass(frozen=True)
 class Machine:
     """What operations work on.
 
     memory: the memory behind the bus. shram: the NPU's internal memory.
     kept: the accumulators that an operation kept.
+    flag: for conditional branches.
     chains: the buffers of chained maps, by number and size in bytes. An operation that was planned
         keeps its views of a buffer, so buffers do not grow.
     written_chains: size of the map that was last written to each buffer.
@@ -60,6 +68,7 @@ class Machine:
     weights: WeightCache
     cores: Cores
     kept: KeptAccumulators = field(default_factory=KeptAccumulators)
+    flag: ResultFlag = field(default_factory=ResultFlag)
     chains: dict[tuple[int, int], Bytes] = field(default_factory=dict)
     written_chains: dict[int, int] = field(default_factory=dict)
     strict: bool = True

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The registers that NPU_SET commands write, and their values at each step of a stream.
 
-The only branches that are followed are unconditional. So the registers at each operation follow
-from the stream and from the registers before it. The content of memory has no effect on them.
+Between two branches, the registers at each operation follow from the stream and from the registers
+before it. The content of memory has no effect on them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pilotlight.npu.stream.isa import Fields, Instruction, Product, decode
 _RESET = Fields()
 
 _WORD_BYTES = 4
-# A limit of this simulator, not of the hardware: a loop must end.
-_MOST_BRANCHES = 256
+_STOP, _BRANCH = "OP_STOP", "OP_BRANCH"
+# A limit of this simulator, not of the hardware: parts of a stream between branches.
+_MOST_BLOCKS = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,11 @@ class Step:
     # What operation_decoder.py made of this step, by name of the configuration.
     operations: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def at(self) -> int:
+        """The command's word index, 0 for an error."""
+        return self.command.at if isinstance(self.command, Instruction) else 0
+
     @cached_property
     def name(self) -> str:
         return self.command.command.name if isinstance(self.command, Instruction) else ""
@@ -79,62 +85,78 @@ class Step:
         return self.command.fields if isinstance(self.command, Instruction) else {}
 
 
-@lru_cache(maxsize=64)
-def decoded(stream: bytes, product: Product) -> tuple[Instruction | MalformedStream, ...]:
-    """Decode a stream up to the first OP_STOP, and follow its branches.
+@lru_cache(maxsize=256)
+def decoded(stream: bytes, product: Product, start: int = 0) -> tuple[Instruction | MalformedStream, ...]:
+    """Decode a stream from word `start` up to the first OP_STOP or OP_BRANCH.
 
     If a command is malformed, the last entry is its error. Execution faults when it reaches it.
     """
     words = struct.unpack_from(f"<{len(stream) // _WORD_BYTES}I", stream)
     found: list[Instruction | MalformedStream] = []
-    at = branches = 0
+    at = start
     while at < len(words):
         try:
             instruction = decode(words, at, product)
+            if instruction.command.name == _BRANCH:
+                _check_target(instruction, len(words))
         except MalformedStream as error:
             found.append(error)
             return tuple(found)
         found.append(instruction)
-        if instruction.command.name == "OP_STOP":
+        if instruction.command.name in (_STOP, _BRANCH):
             return tuple(found)
         at += instruction.size_words
-        if instruction.command.name == "OP_BRANCH":
-            branches += 1
-            try:
-                at = _target(instruction, len(words), branches)
-            except MalformedStream as error:
-                found[-1] = error
-                return tuple(found)
     found.append(MalformedStream(f"word {at}: the stream ends without OP_STOP"))
     return tuple(found)
 
 
-def _target(branch: Instruction, words: int, branches: int) -> int:
-    """Return the word index to which a branch leads. words: length of the stream.
-
-    branches: number of branches up to this one. Raises MalformedStream.
-    """
-    at, target = branch.at, branch.fields["branch_target"]
-    if branch.fields["branch_cond"]:
-        raise MalformedStream(f"word {at}: OP_BRANCH on a condition, which nothing is known to set")
+def _check_target(branch: Instruction, words: int) -> None:
+    target = branch.fields["branch_target"]
     if target % _WORD_BYTES or target >= _WORD_BYTES * words:
-        raise BadBranch(f"word {at}: OP_BRANCH to byte {target} of a stream of {_WORD_BYTES * words} bytes")
-    if branches > _MOST_BRANCHES:
-        raise MalformedStream(f"word {at}: OP_BRANCH: more than {_MOST_BRANCHES} branches are beyond this simulator")
-    return target // _WORD_BYTES
+        raise BadBranch(f"word {branch.at}: OP_BRANCH to byte {target} of a stream of {_WORD_BYTES * words} bytes")
 
 
-@lru_cache(maxsize=64)
-def steps_of(stream: bytes, product: Product, state: CommandState) -> Sequence[Step]:
-    """Return the steps of a stream that starts with the registers of `state`."""
+@lru_cache(maxsize=256)
+def block_of(stream: bytes, product: Product, state: CommandState, start: int = 0) -> Sequence[Step]:
+    """Return the steps from word `start` up to the first OP_STOP, OP_BRANCH or error.
+
+    state: the registers at the start.
+    """
     steps: list[Step] = []
     registers = dict(state.registers)
-    position = 0
-    for command in decoded(stream, product):
+    position = _WORD_BYTES * start
+    for command in decoded(stream, product, start):
         if isinstance(command, Instruction) and not command.command.starts_operation:
             registers[command.command.name] = command
         else:
             steps.append(Step(position, command, CommandState(dict(registers))))
         if isinstance(command, Instruction):
-            position = 4 * (command.at + command.size_words)
+            position = _WORD_BYTES * (command.at + command.size_words)
     return steps
+
+
+def next_block(branch: Step, taken: bool) -> int:
+    """Return the word index at which a stream goes on after OP_BRANCH."""
+    assert isinstance(branch.command, Instruction)
+    if taken or not branch.fields["branch_cond"]:
+        return branch.fields["branch_target"] // _WORD_BYTES
+    return branch.command.at + branch.command.size_words
+
+
+@lru_cache(maxsize=64)
+def steps_of(stream: bytes, product: Product, state: CommandState) -> Sequence[Step]:
+    """Return the steps of all parts of a stream that can be reached, in the order of the stream.
+
+    state: the registers at the start. A part that can be reached in several ways has the registers
+    of the first way that was found. A compiler sets the registers again at the start of a part.
+    """
+    blocks: dict[int, Sequence[Step]] = {}
+    ways = [(0, state)]
+    while ways and len(blocks) < _MOST_BLOCKS:
+        start, before = ways.pop()
+        if start not in blocks:
+            block = blocks[start] = block_of(stream, product, before, start)
+            last = block[-1]
+            if last.name == _BRANCH:
+                ways += [(next_block(last, taken), last.state) for taken in (True, False)]
+    return [step for start in sorted(blocks) for step in blocks[start]]

@@ -220,6 +220,10 @@ class BoundMap:
             part[...] = stored
         return values
 
+    def last(self) -> Any:
+        """Return the last stored element."""
+        return self.read()[-1, -1, -1]
+
     def output(self) -> NDArray[Any]:
         """Return an array to fill with the map's elements and to give to `put`, contiguous."""
         return self._array()[0] if self._direct is None else self._direct
@@ -265,6 +269,10 @@ class ReorderedMap:
 
     def read(self) -> NDArray[Any]:
         raise MalformedStream("an input with other axes")
+
+    def last(self) -> Any:
+        """Return the last stored element."""
+        return self._stored.last()
 
     def output(self) -> NDArray[Any]:
         """Return an array to fill with the map's elements and to give to `put`, contiguous."""

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Verifies command streams before they run. A stream has no branches: those that a product allows
-// are refused. So the stream alone determines the registers at each operation, and with them every
-// byte that the operation accesses.
+// Verifies command streams before they run. Between branches, the stream alone determines the
+// registers at each operation, and with them every byte that the operation accesses.
 #pragma once
 
 #include <cstddef>

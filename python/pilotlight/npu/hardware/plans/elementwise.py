@@ -18,7 +18,7 @@ from pilotlight.npu.hardware.operand_memory import OperandMemory, PlacedOperand
 from pilotlight.npu.hardware.output import Run, fixed, output_stage, per_element, store, unchanged
 from pilotlight.npu.hardware.plans.plan import Plan
 from pilotlight.npu.stream.faults import MalformedStream
-from pilotlight.npu.stream.feature_map import SMALL_BYTES
+from pilotlight.npu.stream.feature_map import SMALL_BYTES, OutputMap
 from pilotlight.npu.stream.isa import ElementwiseMode
 from pilotlight.npu.stream.operations import Factor, OperandFactors, OperandScales, Operation
 
@@ -39,7 +39,7 @@ def plan_elementwise(memory: OperandMemory, operation: Operation) -> Plan:
     elements = prod(ofm.shape)
     if mode.unary:
         function = _unary(mode, operation, factor)
-        return Plan(_repeated(memory, source, operation, function, stage), elements)
+        return Plan(_repeated(source, memory.target(operation), function, stage), elements)
     first, second = _scales(operation, source)
     round_mode, bits = operation.rounding.rounding, 8 * source.where.dtype.itemsize
     swapped = operation.swapped
@@ -50,8 +50,25 @@ def plan_elementwise(memory: OperandMemory, operation: Operation) -> Plan:
         def with_constant(a: NDArray[np.int64]) -> NDArray[Any]:
             return elementwise.combine(mode, first(a), constant, swapped=swapped, round_mode=round_mode, bits=bits)
 
-        return Plan(_repeated(memory, source, operation, with_constant, stage), elements)
-    return Plan(_two_maps(memory, operation, source, (first, second), stage), elements)
+        target = memory.target(operation)
+        run = _repeated(source, target, with_constant, stage)
+    else:
+        other = memory.place(operation.ifm2)
+        target = memory.target(operation)
+        run = _two_maps(operation, (source, other), target, (first, second), stage)
+    return Plan(_with_flag(memory, operation, target, run) if elementwise.compares(mode) else run, elements)
+
+
+def _with_flag(memory: OperandMemory, operation: Operation, target: OutputMap, run: Run) -> Run:
+    """Return a function that executes a comparison and sets the flag for branches."""
+    assert operation.ofm is not None
+    flag, zero_point = memory.machine.flag, operation.ofm.map.zero_point
+
+    def compare() -> None:
+        run()
+        flag.value = int(target.last()) != zero_point
+
+    return compare
 
 
 def _unary(mode: ElementwiseMode, operation: Operation, factor: Factor) -> Callable[[NDArray[np.int64]], NDArray[Any]]:
@@ -91,16 +108,13 @@ def _scales(operation: Operation, source: PlacedOperand) -> tuple[_Scale, _Scale
 
 
 def _repeated(
-    memory: OperandMemory,
     source: PlacedOperand,
-    operation: Operation,
+    target: OutputMap,
     function: Callable[[NDArray[np.int64]], NDArray[Any]],
     stage: OutputStage,
 ) -> Run:
     """Plan an operation on one map, which may be repeated on some axes."""
-    assert operation.ofm is not None
-    shape = operation.ofm.shape
-    target = memory.target(operation)
+    shape = target.shape
     if source.bound.shape == shape:
         return per_element(source, source.bound.read, function, fixed(stage), target)
     return per_element(
@@ -113,17 +127,15 @@ def _repeated(
 
 
 def _two_maps(
-    memory: OperandMemory,
     operation: Operation,
-    source: PlacedOperand,
+    operands: tuple[PlacedOperand, PlacedOperand],
+    target: OutputMap,
     scales: tuple[_Scale, _Scale],
     stage: OutputStage,
 ) -> Run:
     mode, ofm = operation.mode, operation.ofm
-    assert isinstance(mode, ElementwiseMode) and operation.ifm2 is not None and ofm is not None
-    other = memory.place(operation.ifm2)
-    target = memory.target(operation)
-    first, second = scales
+    assert isinstance(mode, ElementwiseMode) and ofm is not None
+    (source, other), (first, second) = operands, scales
     if elementwise.needs_integers(mode):
         read_a, read_b = _integers(source, first), _integers(other, second)
     else:
