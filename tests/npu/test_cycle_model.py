@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pilotlight.npu.analysis.cycle_model import MEMORY_SPEEDS, Datapath, MemorySpeed, Work, datapath, estimate
+from pilotlight.npu.analysis.cycle_model import MEMORY_SPEEDS, Datapath, MemorySpeed, Port, Work, datapath, estimate
 from pilotlight.npu.stream.configurations import configuration
 from pilotlight.npu.stream.faults import Channel
 from pilotlight.npu.stream.feature_map import FeatureMap
@@ -74,14 +74,15 @@ def test_an_operation_takes_no_less_than_its_bytes_take_on_the_busiest_port() ->
     work = Work(macs=0, elements=0, read_bytes={0: 7808, 1: 384}, written_bytes={1: 512})
     path = Datapath(mac=100, output=100, total=2208)
     assert estimate(path, work, (1, 0), MEMORY_SPEEDS["Ethos_U55_High_End_Embedded"]).total == 7808
-    assert estimate(path, work, (1, 0), MemorySpeed(8.0, 8.0)).total == 2208
-    assert estimate(path, work, (1, 0), MemorySpeed(0.125, 8.0)).total == 7168
+    assert estimate(path, work, (1, 0), MemorySpeed(Port(8.0), Port(8.0))).total == 2208
+    assert estimate(path, work, (1, 0), MemorySpeed(Port(0.125), Port(8.0))).total == 7168
 
 
 def test_a_copy_costs_what_the_operation_before_it_does_not_hide() -> None:
     work = Work(macs=0, elements=0, read_bytes={0: 3000}, written_bytes={1: 3000})
     beside = [
-        estimate(Datapath(0, 0, 0, beside=cycles), work, (1, 0), MemorySpeed(8.0, 1.0)) for cycles in (0, 1000, 9000)
+        estimate(Datapath(0, 0, 0, beside=cycles), work, (1, 0), MemorySpeed(Port(8.0), Port(1.0)))
+        for cycles in (0, 1000, 9000)
     ]
     assert [(cycles.total, cycles.hidden) for cycles in beside] == [(3000, 0), (2000, 1000), (1, 3000)]
 

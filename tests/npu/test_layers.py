@@ -17,10 +17,16 @@ import numpy as np
 import pytest
 from exported import Exported
 from numpy.typing import NDArray
+from operator_cases import make_case
+from vela_compiler import compile_tosa
 
 from pilotlight.cli import run_command
 from pilotlight.debug_info import CompiledOperator, DebugInfo, StreamDebug
+from pilotlight.errors import ConfigError
 from pilotlight.npu import Layer, Simulator, simulate, simulate_command
+from pilotlight.npu.delegate_runner import DelegateRunner
+from pilotlight.npu.hardware.engine import Executed
+from pilotlight.npu.layers import layer_records, layer_table
 
 INPUT = np.random.default_rng(7).integers(-128, 128, (1, 1, 49, 10)).astype(np.int8)
 
@@ -155,3 +161,60 @@ def test_the_trace_has_a_slice_per_command_and_counters_without_gaps(model: Path
         moved = sum(args["read_bytes"].values()) + sum(args["written_bytes"].values())
         cycles = slice_["dur"] + args["hidden_cycles"]
         assert sum(event["args"].values()) * cycles == pytest.approx(moved, rel=0.01, abs=1)
+
+
+def layers_of(family: str, number: int, npu: str) -> list[Layer]:
+    """Return the layers of an inference of a case."""
+    case = make_case(family, number)
+    runner = DelegateRunner(compile_tosa(case.tosa, npu), npu)
+    found: list[Layer] = []
+
+    def add(executed: Executed) -> None:
+        found.append(Layer(len(found) + 1, 0, runner.operations[executed.at], executed, None))
+
+    runner.run(case.draw(0), [np.empty(place.size_bytes, np.uint8) for place in runner.blob.outputs], add)
+    return found
+
+
+def test_chains_are_named_in_the_table_and_as_json() -> None:
+    layers = layers_of("residual", 15, "ethos-u85-1024")
+    conv, add = layers[-2:]
+    assert [(layer.executed.name, layer.operation.name) for layer in (conv, add)] == [
+        ("CONV", "CONV"),
+        ("ELEMENTWISE ADD", "ELEMENTWISE ADD"),
+    ]
+    table = layer_table(layers).splitlines()
+    assert table[-3].count("int8 in chain 0") == 1 and table[-2].count("int8 in chain 0") == 1
+    records = layer_records(layers)
+    assert records[-2]["output"]["place"] == "chain 0"
+    assert sorted(item["place"] for item in records[-1]["inputs"]) == ["chain 0", "region 2"]
+    assert not any(name.startswith("chain") for record in records for name in record["read_bytes"])
+
+
+def test_a_matrix_product_is_shown_with_both_inputs() -> None:
+    layers = layers_of("matmul", 25, "ethos-u85-1024")
+    record = next(record for record in layer_records(layers) if record["command"] == "CONV")
+    assert [item.get("role") for item in record["inputs"]] == [None, "weights"]
+    assert " + weights " in layer_table(layers)
+
+
+def test_the_axes_of_a_stored_output_are_named() -> None:
+    (transposed,) = layer_records(layers_of("transpose", 16, "ethos-u85-512"))
+    order = transposed["output"]["axes"]
+    assert sorted(order) == ["C", "H", "W"] and order != "HWC"
+    (reversed_rows,) = layers_of("reverse", 3, "ethos-u85-512")
+    assert "-" in layer_records([reversed_rows])[0]["output"]["axes"]
+    assert f" as {layer_records([reversed_rows])[0]['output']['axes']} " in layer_table([reversed_rows])
+
+
+def test_kept_accumulators_are_the_place_of_an_output() -> None:
+    layers = layers_of("conv2d", 1, "ethos-u85-2048")
+    assert "in accumulators" in layer_table(layers)
+    assert "accumulators" in {record["output"]["place"] for record in layer_records(layers) if record["output"]}
+
+
+def test_an_output_inside_the_npu_cannot_be_dumped() -> None:
+    layers = layers_of("residual", 15, "ethos-u85-1024")
+    dumps = simulate_command._Dumps([(str(len(layers) - 1), "n.npy")])
+    with pytest.raises(ConfigError, match="stays inside the NPU"):
+        dumps(layers[-2], lambda: np.zeros(1))

@@ -10,7 +10,7 @@ from typing import Any
 
 from pilotlight.debug_info import CompiledOperator
 from pilotlight.npu.hardware.engine import Executed
-from pilotlight.npu.stream.operations import Operation
+from pilotlight.npu.stream.operations import Operand, Operation, SecondInput, memory_name
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def _record(layer: Layer, total: int) -> dict[str, Any]:
         "delegate": layer.delegate,
         "command": layer.executed.name,
         "stream_offset": operation.offset,
-        "inputs": [{"shape": list(item.shape), "dtype": item.dtype} for item in operation.inputs],
-        "output": None if operation.ofm is None else {"shape": list(operation.ofm.shape), "dtype": operation.ofm.dtype},
+        "inputs": [_operand_record(operation, item) for item in operation.inputs],
+        "output": None if operation.ofm is None else _operand_record(operation, operation.ofm),
         "macs": work.macs,
         "estimated_cycles": cycles.total,
         "hidden_cycles": cycles.hidden,
@@ -76,6 +76,48 @@ def _record(layer: Layer, total: int) -> dict[str, Any]:
     return record
 
 
+def _operand_record(operation: Operation, operand: Operand) -> dict[str, Any]:
+    """Return an operand as JSON values.
+
+    place: a region, or what keeps the map inside the NPU. role: of a second input that is no
+    operand. axes: the order of the stored axes, with a minus before one that is reversed; only if
+    it differs from height, width, channels.
+    """
+    record: dict[str, Any] = {"shape": list(operand.shape), "dtype": operand.dtype, "place": _place(operation, operand)}
+    if operand is operation.ifm2 and operation.second is not SecondInput.OPERAND:
+        record["role"] = operation.second.value
+    if operand.is_reordered:
+        record["axes"] = _axes(operand)
+    return record
+
+
+def _place(operation: Operation, operand: Operand) -> str:
+    return "accumulators" if operand is operation.ofm and operation.keeps else memory_name(operand.map.region)
+
+
+def _axes(operand: Operand) -> str:
+    """Return the stored axes of a map, such as "WHC", or "H-WC" if columns are reversed."""
+    return "".join("-" * (place == operand.flipped) + "HWC"[axis] for place, axis in enumerate(operand.order))
+
+
+def _shown_inputs(operation: Operation) -> str:
+    """Return the inputs of an operation for the table."""
+    if operation.copy is not None:
+        return f"{operation.copy.total_bytes} bytes"
+    words = {SecondInput.OPERAND: "", SecondInput.WEIGHTS: "weights ", SecondInput.ACCUMULATORS: "sums "}
+    first, *others = (_shown(operation, operand) for operand in operation.inputs)
+    return " + ".join([first, *(words[operation.second] + other for other in others)])
+
+
+def _shown(operation: Operation, operand: Operand) -> str:
+    """Return an operand for the table, with what differs from a map in memory."""
+    place = _place(operation, operand)
+    notes = [] if place.startswith("region") else [f"in {place}"]
+    if operand.is_reordered:
+        notes.append(f"as {_axes(operand)}")
+    return " ".join([str(operand), *notes])
+
+
 def _by_region(sizes: Mapping[int, int]) -> dict[str, int]:
     return {f"region {region}": size for region, size in sorted(sizes.items())}
 
@@ -94,8 +136,8 @@ def layer_table(layers: Sequence[Layer]) -> str:
         row = [
             str(layer.number),
             layer.executed.name,
-            " + ".join(map(str, operation.inputs)) or f"{operation.copy.total_bytes if operation.copy else 0} bytes",
-            str(operation.ofm or ""),
+            _shown_inputs(operation),
+            "" if operation.ofm is None else _shown(operation, operation.ofm),
             f"{layer.executed.work.macs:,}",
             f"{cycles:,}",
             f"{cycles / total:.1%}",

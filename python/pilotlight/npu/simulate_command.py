@@ -106,6 +106,12 @@ class _Dumps:
 
     def __call__(self, layer: Layer, output: Callable[[], NDArray[Any]]) -> None:
         for path in self._wanted.get(layer.number, ()):
+            ofm = layer.operation.ofm
+            if ofm is not None and (ofm.is_chained or layer.operation.keeps):
+                raise ConfigError(
+                    f"--dump-layer {layer.number}: the output of this {layer.executed.name} stays inside the NPU",
+                    hint="dump a later command, which writes to memory",
+                )
             self.taken.append((path, output()))
 
     def check(self, operations: int) -> None:

@@ -12,17 +12,18 @@ stream and records for each byte which operations accessed it last, and whether 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pilotlight.npu.analysis.accesses import Kernel
+from pilotlight.npu.analysis.accesses import ACCUMULATORS, Kernel
 from pilotlight.npu.analysis.unknown_bytes import UnknownBytes
 from pilotlight.npu.analysis.waits import Waits
 from pilotlight.npu.stream.command_state import CommandState, Step, steps_of
 from pilotlight.npu.stream.configurations import Configuration
 from pilotlight.npu.stream.faults import MalformedStream
 from pilotlight.npu.stream.operation_decoder import is_operation, operation_at
-from pilotlight.npu.stream.operations import INTERNAL
+from pilotlight.npu.stream.operations import INTERNAL, Operation
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,13 @@ def find_hazards(
     def report(at: int, command: str, message: str) -> None:
         hazards.append(Hazard(at, command, message))
 
+    steps = steps_of(stream, configuration.product, CommandState())
     sizes = dict(writable) | {INTERNAL: configuration.shram_kib * 1024}
-    unknown, waits = UnknownBytes(sizes, report), Waits(configuration.product, sizes, report)
+    unknown = UnknownBytes(sizes, report, passing=_passing(steps, configuration))
+    waits = Waits(configuration.product, sizes, report)
     for extent in inputs:
         unknown.written(extent.region, extent.offset, extent.end)
-    for step in steps_of(stream, configuration.product, CommandState()):
+    for step in steps:
         if isinstance(step.command, MalformedStream):
             break
         if step.name == "OP_STOP":
@@ -87,6 +90,29 @@ def find_hazards(
         except MalformedStream:
             break
     return sorted(hazards, key=lambda hazard: hazard.at)
+
+
+def _passing(steps: Iterable[Step], configuration: Configuration) -> Mapping[int, int]:
+    """Return the bytes that a stream uses of each chain buffer and of the accumulators."""
+    sizes: dict[int, int] = {}
+    for step in steps:
+        try:
+            operation = operation_at(step, configuration) if is_operation(step) else None
+        except MalformedStream:
+            break
+        for number, size in _passed(operation) if operation is not None else ():
+            sizes[number] = max(size, sizes.get(number, 0))
+    return sizes
+
+
+def _passed(operation: Operation) -> Iterator[tuple[int, int]]:
+    """Yield (number of the memory, bytes) of what an operation gets or passes on inside the NPU."""
+    operands = operation.inputs if operation.ofm is None else (*operation.inputs, operation.ofm)
+    for operand in operands:
+        if operand.is_chained:
+            yield operand.map.region, operand.extent.size
+    if operation.ofm is not None and (operation.keeps or operation.continues):
+        yield ACCUMULATORS, math.prod(operation.ofm.shape)
 
 
 def _follow(step: Step, configuration: Configuration, unknown: UnknownBytes, waits: Waits) -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Follows bytes that no command wrote, and the results that depend on them.
 
+Chain buffers and accumulators are followed like memory (see accesses.py).
+
 Such bytes are unknown, and so are results that a kernel computes from them. Copies may move unknown
 bytes, because Vela rounds copies up to 16 bytes. A hazard is an unknown byte in an output, or in
 weights, scales or a table.
@@ -13,7 +15,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from pilotlight.npu.analysis.accesses import Bytes, Kernel, Offsets
+from pilotlight.npu.analysis.accesses import ACCUMULATORS, Bytes, Kernel, Offsets
 from pilotlight.npu.stream.operations import Copy
 
 # Reports a hazard: word index of the command, its name, the message.
@@ -23,10 +25,15 @@ _READS_UNKNOWN = "reads what nothing wrote before:"
 
 
 class UnknownBytes:
-    """The unknown bytes of each writable region. sizes: their sizes in bytes."""
+    """The unknown bytes of each writable region.
 
-    def __init__(self, sizes: Mapping[int, int], report: Report) -> None:
-        self._sizes = sizes
+    regions: their sizes in bytes. passing: the sizes of memories that only pass data from a
+    kernel to the next ones: chain buffers, and accumulators.
+    """
+
+    def __init__(self, regions: Mapping[int, int], report: Report, *, passing: Mapping[int, int]) -> None:
+        self._sizes = sizes = {**regions, **passing}
+        self._passing = passing
         self._report = report
         self._known = {region: np.zeros(size, np.bool_) for region, size in sizes.items()}
         # For each byte, the number of the first kernel that read unknown bytes for it; 0: none.
@@ -67,6 +74,7 @@ class UnknownBytes:
 
     def kernel(self, kernel: Kernel) -> None:
         self._kernels += 1
+        self._forget(kernel)
         unknown, spoilt_by = self._spoilt_output(kernel)
         for stream in kernel.streams:
             inside = stream.within(self._sizes)
@@ -79,6 +87,19 @@ class UnknownBytes:
             known[target.offsets] = True
             unknown = unknown[(unknown >= 0) & (unknown < len(known))]
             known[unknown], self._spoilt_by[target.region][unknown] = False, spoilt_by
+
+    def _forget(self, kernel: Kernel) -> None:
+        """Make what was passed to earlier kernels unknown.
+
+        A kernel that reads no chain buffer starts a new chain. Accumulators are only kept for the
+        next kernel.
+        """
+        for number in self._passing:
+            if (number == ACCUMULATORS and not kernel.operation.continues) or (
+                number != ACCUMULATORS and not kernel.in_chain
+            ):
+                self._known[number][:] = False
+                self._spoilt_by[number][:] = 0
 
     def output(self, at: int, region: int, begin: int, end: int) -> None:
         """Report unknown bytes of an output. at: word index of OP_STOP."""

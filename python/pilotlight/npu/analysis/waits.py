@@ -5,13 +5,16 @@
     BLOCKDEP b      while job j of a kernel starts (counted from 0), the last b - j blocks of the
                     previous kernel may not be written yet; earlier kernels are done
 
-A kernel may overwrite bytes that the previous kernel reads or writes, because jobs go through the
-pipeline in order. On NPUs with 16 KiB of internal memory, a kernel without a table may put its
-accumulators where tables are.
+Copies may run at the same time as other copies. A kernel may overwrite bytes that the previous
+kernel reads or writes, because jobs go through the pipeline in order. On NPUs with 16 KiB of
+internal memory, a kernel without a table may put its accumulators where tables are.
 
-The order of blocks (depth, width, height) and the number of operations that can be outstanding
-without a wait (`Product.dma_queue`, `Product.kernel_queue`) are inferred from Vela's streams. No
-public document states them.
+On U85, kernels that pass feature maps through chain buffers run in parallel, block by block. They
+count as one kernel, and BLOCKDEP refers to the kernel before the chain.
+
+The order of blocks (depth, width, height), the chains' count and the number of operations that can
+be outstanding without a wait (`Product.dma_queue`, `Product.kernel_queue`) are inferred from Vela.
+No public document states them.
 """
 
 from __future__ import annotations
@@ -67,6 +70,9 @@ class Waits:
         self._regions = {region: _Region(size) for region, size in sizes.items()}
         self._dmas = _Queue(product.dma_queue, "DMA", "DMA_WAIT")
         self._kernels = _Queue(product.kernel_queue, "kernel", "KERNEL_WAIT")
+        self._number = 0
+        # The last kernel so far, and the last one before the present chain.
+        self._last: Kernel | None = None
         self._before: Kernel | None = None
 
     def dma_wait(self, outstanding: int) -> None:
@@ -83,16 +89,24 @@ class Waits:
                 continue
             region = self._regions[source.region]
             self._clash(at, "DMA", source, region.kernel_wrote, self._kernels, "reads", "writes")
-            region.dma_read[source.offsets] = number
+            self._clash(at, "DMA", source, region.dma_wrote, self._dmas, "reads", "writes")
         if target is not None:
             region = self._regions[target.region]
             self._clash(at, "DMA", target, region.kernel_wrote, self._kernels, "overwrites", "writes")
             self._clash(at, "DMA", target, region.kernel_read, self._kernels, "overwrites", "reads")
+            self._clash(at, "DMA", target, region.dma_wrote, self._dmas, "overwrites", "writes")
+            self._clash(at, "DMA", target, region.dma_read, self._dmas, "overwrites", "reads")
             region.dma_wrote[target.offsets] = number
+        for source in reads:
+            if source is not None:
+                self._regions[source.region].dma_read[source.offsets] = number
 
     def kernel(self, kernel: Kernel) -> None:
         at, name, dmas = kernel.at, kernel.name, self._dmas
-        number = self._kernels.issue(at)
+        if not kernel.in_chain:
+            self._before, self._last = self._last, None
+            self._number = self._kernels.issue(at)
+        number = self._number
         for access in (*kernel.maps, *kernel.streams):
             inside = access.within(self._sizes)
             if inside is not None:
@@ -111,7 +125,7 @@ class Waits:
         spoilt.kernel_wrote[kernel.spoils.offsets] = number
         if self._before is not None and self._kernels.done < number - 1:
             self._overlap(self._before, kernel)
-        self._before = kernel
+        self._last = kernel
 
     def _overlap(self, before: Kernel, kernel: Kernel) -> None:
         """Report a job that may read bytes before the previous kernel wrote them."""

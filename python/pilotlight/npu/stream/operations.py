@@ -26,6 +26,17 @@ _WIDE_TABLE_BYTES = 2048
 _NARROW_TABLE_ENTRIES = 256
 
 
+def memory_name(number: int) -> str:
+    """Return what a memory is called in tables and messages. number: as in FeatureMap.region.
+
+    >>> memory_name(1), memory_name(INTERNAL), memory_name(CHAINS + 2)
+    ('region 1', 'table memory', 'chain 2')
+    """
+    if number >= CHAINS:
+        return f"chain {number - CHAINS}"
+    return "table memory" if number == INTERNAL else f"region {number}"
+
+
 class Kind(Enum):
     """The kinds of operation. Values are the names in tables and messages."""
 
