@@ -57,6 +57,18 @@ def test_its_neighbours_are_compiled_right(stride: int, pad: tuple[int, int], ch
     assert_right(far_steps(stride, pad, channels, npu))
 
 
+def test_an_input_of_a_negative_size_is_a_fault() -> None:
+    """With much more padding than input, Vela writes a width of -2. Nothing is known of silicon."""
+    make = Maker(np.random.default_rng(1))
+    x = make.activation((1, 13, 6, 32))
+    weights, bias = make.weights((15, 5, 9, 32)), make.bias(15)
+    sums = make.conv2d(x, weights, bias, pad=(0, 4, 16, 1), stride=(4, 1), dilation=(1, 2))
+    make.output(make.requantise(sums, "int8", deviation_of("int8", 45 * 32), per_channel=False))
+    outcome = run_case(finished(make, "much padding", "ethos-u85-256"), samples=1)
+    assert outcome.ending is Ending.DEVIATING
+    assert "padding leaves an input of 4x-2" in outcome.detail
+
+
 # -- a product that reads a transposed result ------------------------------------------------------
 
 
