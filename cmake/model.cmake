@@ -11,6 +11,7 @@ endif()
 #   BOARD board       name under boards/, or path of a board's folder
 #   [NPU npu]         NPU to compile for, by Arm's name (default: the board's)
 #   [SYSTEM_CONFIG s] [MEMORY_MODE m]   for Vela (default: the board's)
+#   [QUANTISE recipe] how to quantise: a16w8:matmul=int8 (default: as the model file says)
 #   [FLOAT_IO]        float32 inputs and outputs on the device
 #   [REQUIRE_FULL_DELEGATION]           fail if an operator stays on the CPU
 #   [SHARED_ARENA]    the models' planned buffers and scratch overlap
@@ -23,7 +24,7 @@ endif()
 # the folder that added TARGET. A build folder can have one such image.
 function(pilotlight_add_model target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "FLOAT_IO;REQUIRE_FULL_DELEGATION;SHARED_ARENA;NO_HEAP"
-    "BOARD;NPU;SYSTEM_CONFIG;MEMORY_MODE" "MODEL")
+    "BOARD;NPU;SYSTEM_CONFIG;MEMORY_MODE;QUANTISE" "MODEL")
   foreach(required MODEL BOARD)
     if(NOT arg_${required})
       message(FATAL_ERROR "pilotlight_add_model(${target}): ${required} is missing\n"
@@ -56,6 +57,7 @@ function(pilotlight_add_model target)
   \"npu\": \"${arg_NPU}\",
   \"system_config\": \"${arg_SYSTEM_CONFIG}\",
   \"memory_mode\": \"${arg_MEMORY_MODE}\",
+  \"quantise\": \"${arg_QUANTISE}\",
   \"float_io\": ${arg_FLOAT_IO},
   \"require_full_delegation\": ${arg_REQUIRE_FULL_DELEGATION},
   \"shared_arena\": ${arg_SHARED_ARENA}

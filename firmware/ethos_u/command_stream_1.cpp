@@ -110,7 +110,8 @@ class Verifier final : public StreamVerifier<Verifier> {
 
   Status Branch(std::uint32_t param, std::uint32_t target, std::size_t stream_bytes) {
     if (param > 1) return Bad(kReservedValue);
-    if (target >= stream_bytes) return Bad("branches to a place outside the stream");
+    if (target >= stream_bytes || target % 4 != 0)
+      return Bad("branches to a place outside the stream, or into a word");
     Forget();
     return Status::kOk;
   }

@@ -13,6 +13,7 @@ class ExportOptions:
     system_config, memory_mode: for Vela. None takes the model's `npu_options`, then the board's
         default, then that of the NPU's family.
     float_io: None takes the model's `float_io`.
+    quantisation: text of a recipe (recipe.py). None takes the model's `quantisation`.
     board_system_config, board_memory_mode: the board's defaults; None without a board, or for an
         NPU of another family.
     """
@@ -24,3 +25,4 @@ class ExportOptions:
     require_full_delegation: bool = False
     board_system_config: str | None = None
     board_memory_mode: str | None = None
+    quantisation: str | None = None

@@ -12,6 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pilotlight.recipe import Recipe, Setting
+
+__all__ = ["LabelledData", "ModelSpec", "Recipe", "Setting"]
+
 
 @dataclass(frozen=True)
 class LabelledData:
@@ -42,6 +46,8 @@ class ModelSpec:
         forward changes are carried from one sample to the next. If false, each sample starts with
         the values of these buffers in `module`.
     float_io: keep float32 inputs and outputs on the device (quantised by CPU operators there).
+    quantisation: a `Recipe`, or its text ("a16w8:matmul=int8"). None: int8, weights per channel. A
+        model that comes quantised takes no recipe.
     depends_on: files, folders and patterns ("weights/*.bin"), relative to the model file, whose
         change causes a new export. Files that Python opens and files in the model file's folder are
         found without it.
@@ -57,3 +63,4 @@ class ModelSpec:
     float_io: bool = False
     sequence: bool = False
     depends_on: tuple[str, ...] = ()
+    quantisation: Recipe | str | None = None

@@ -171,7 +171,7 @@ MUTATIONS = (
     Mutation("payload: size of the inputs' region", PROGRAM, "sizes[kInputRegion]", "0"),
     Mutation("payload: another NPU", PROGRAM, "!Runs(payload.built_for, npu)", "false"),
     Mutation("second: values without a table", WALK, "row->first <= value && value <= row->last", "false"),
-    Mutation("second: branch out of the stream", STREAM1, "if (target >= stream_bytes)", "if (false)"),
+    Mutation("second: branch out of the stream", STREAM1, "target >= stream_bytes ||", "false ||"),
     Mutation("second: branch into a command", STREAM1, "return reached_ == all ?", "return true ?"),
     Mutation(
         "second: registers after a branch", STREAM1, "reached_ |= 1u << i;\n      Forget();", "reached_ |= 1u << i;"

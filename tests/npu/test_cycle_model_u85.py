@@ -249,6 +249,16 @@ def convolution(**changes: Any) -> Operation:
     return replace(known, **changes)
 
 
+def test_the_output_unit_waits_for_scales_in_slow_memory() -> None:
+    operation = convolution(scales=(Range(0, 0, 16),), block=(2, 2, 64))
+    path = datapath(operation, configuration("ethos-u85-256"))
+    port = Port(1000.0, burst_bytes=16, reads=1000, writes=1000)
+    slow = replace(port, read_latency=100_000)
+    fast, waiting = (path.cycles(NOTHING, PORTS, MemorySpeed(port, second)).total for second in (port, slow))
+    # Each of the 64 blocks waits once for each 256 bytes of its 640 bytes of scales.
+    assert waiting - fast == pytest.approx(64 * 640 * 100_000 / 256, rel=0.02)
+
+
 def test_sparse_weights_take_half_of_the_multiplications() -> None:
     npu = configuration("ethos-u85-256")
     assert datapath(convolution(sparse_weights=True), npu).mac * 2 == datapath(convolution(), npu).mac

@@ -364,7 +364,7 @@ def test_a_branch_to_a_command_is_followed(target: int, condition: int, judge: J
     [
         (branched(SECOND, again=False), "uses a register that the stream did not set"),
         (branched(0, condition=1, again=False), "uses a register that the stream did not set"),
-        (branched(SECOND + 2), "leads to no command before it"),
+        (branched(SECOND + 2), "branches to a place outside the stream, or into a word"),
         (branched(SECOND - 4), "leads to no command before it"),
         (branched(0xFFFF_FFFC), "branches to a place outside the stream"),
         (branched(SECOND, condition=2), "has a reserved bit or value"),

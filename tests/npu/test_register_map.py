@@ -25,7 +25,7 @@ from pilotlight.npu.hardware.registers import (
     Reg,
     Status,
 )
-from pilotlight.npu.stream.products import U65
+from pilotlight.npu.stream.products import U55, U65
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = ROOT / "firmware/ethos_u/include/pilotlight/ethos_u/registers.h"
@@ -73,14 +73,13 @@ BITS_OF_DRIVER = {
     "kPmCntEnCycles": (arm.pmcntenset_r, "cycle_cnt"),
 }
 SHIFTS_OF_DRIVER = {
-    "kAxiLimitReadsShift": (arm.axi_limit0_r, "max_outstanding_read_m1"),
-    "kAxiLimitWritesShift": (arm.axi_limit0_r, "max_outstanding_write_m1"),
+    "kAttributesMemoryTypeShift": (arm.axi_limit0_r, "memtype"),
 }
 # Constants of the driver alone, or of products that Arm's file does not describe. Source of the
 # latter: the public manuals of Ethos-U65 and U85.
 OTHERS = {
-    **{"kAxiLimitCount": 4, "kRegionCount": 8, "kPmEventCounters": 4, "kConfigCustomDma": (27, 1)},
-    "kStatusAnyFault": 1 << 2 | 1 << 4 | 1 << 7 | 1 << 8,
+    **{"kRegionCount": 8, "kPmEventCounters": 4, "kConfigCustomDma": (27, 1)},
+    **{"kStatusAnyFault": 1 << 2 | 1 << 4 | 1 << 8, "kStatusBranchFault": 1 << 9},
 }
 
 
@@ -142,17 +141,24 @@ def test_each_constant_of_the_driver_is_arms(driver: dict[str, tuple[int, ...]])
             event = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.removeprefix("kEvent")).upper()
             event = re.sub(r"(AXI\d)_READ_BEAT", r"\1_RD_DATA_BEAT_RECEIVED", event)
             expected[name] = (arm.pmu_event_type[event].value,)
-        elif series := re.fullmatch(r"(AxiLimit|BasePLow|BasePHigh|PmEvCntr|PmEvTyper)(\d)", name):
+        elif series := re.fullmatch(r"(BasePLow|BasePHigh|PmEvCntr|PmEvTyper)(\d)", name):
             kind, number = series.group(1), int(series.group(2))
             spelled = {
                 "BasePLow": f"BASEP{2 * number}",
                 "BasePHigh": f"BASEP{2 * number + 1}",
-                "AxiLimit": f"AXI_LIMIT{number}",
             }
             expected[name] = (OFFSETS[spelled.get(kind, f"{kind.upper()}{number}")],)
         elif name != "Get":
             expected[name] = (OFFSETS[_spelled(name)],)
     assert driver == expected
+
+
+def test_the_limits_that_the_driver_sets_are_in_arms_fields() -> None:
+    reads, writes = (_field(arm.axi_limit0_r, f"max_outstanding_{kind}_m1")[0] for kind in ("read", "write"))
+    for product, most in ((U55, (32, 16)), (U65, (64, 32))):
+        (setup,) = product.setup
+        assert (setup.offset, setup.count) == (OFFSETS["AXI_LIMIT0"], 4)
+        assert setup.value == most[0] - 1 << reads | most[1] - 1 << writes
 
 
 def test_each_register_of_the_simulator_is_where_arm_has_it() -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from operator_cases import make_case
 from program_writer import long, summing_pool, word
 from test_device import CONFIG, END, HEIGHT, ID, POWER_BITS, QREAD, REGIONCFG, RUN, STATUS, STOP, WIDTH, Bench
+from vela_compiler import compile_tosa
 
 from pilotlight.npu import Device, MappedMemory
+from pilotlight.npu.delegate_runner import DelegateRunner
 from pilotlight.npu.hardware import engine
 
 NPU = "ethos-u85-256"
@@ -159,3 +162,15 @@ def test_a_scatter_is_a_fault_unless_the_device_is_lenient() -> None:
         else:
             assert status == STOP | 0x22
             np.testing.assert_array_equal(bench.ofm[:16], np.roll(bench.ifm[:16], 8))
+
+
+def test_an_output_that_is_stored_with_other_axes_is_shown_as_computed() -> None:
+    """Vela transposes the second operand of a matrix product on its way."""
+    case = make_case("matmul", 4)
+    runner = DelegateRunner(compile_tosa(case.tosa, NPU))
+    inputs = case.draw(0)
+    runner.run(inputs, [np.zeros(tensor.shape, tensor.dtype) for tensor in case.outputs])
+    transposed = next(
+        operation for operation in runner.operations.values() if operation.ofm and operation.ofm.is_reordered
+    )
+    np.testing.assert_array_equal(runner.output_of(transposed), inputs[1])

@@ -26,6 +26,7 @@ class ModelOptions:
     npu: str = ""
     system_config: str = ""
     memory_mode: str = ""
+    quantise: str = ""
     float_io: bool = False
     require_full_delegation: bool = False
     shared_arena: bool = False
@@ -42,6 +43,7 @@ class ModelOptions:
             system_config=self.system_config or None,
             memory_mode=self.memory_mode or None,
             float_io=self.float_io or None,
+            quantisation=self.quantise or None,
             require_full_delegation=self.require_full_delegation,
             board_system_config=board.npu.system_config if same_family else None,
             board_memory_mode=board.npu.memory_mode if same_family else None,

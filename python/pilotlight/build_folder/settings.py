@@ -28,6 +28,7 @@ class Settings:
     system_config: str = ""
     memory_mode: str = ""
     runtime: str = ""
+    quantise: str = ""
     float_io: bool = False
     require_full_delegation: bool = False
     shared_arena: bool = False

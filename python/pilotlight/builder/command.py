@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilotlight.build_folder import BuildFolder, ModelOptions, Settings
 from pilotlight.errors import ConfigError
+from pilotlight.export.command import add_recipe_option
 from pilotlight.paths import named_model
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--system-config", help="Vela system configuration (default: the board's)")
     parser.add_argument("--memory-mode", help="Vela memory mode (default: the board's)")
     parser.add_argument("--runtime", choices=["ours", "package"], help="ExecuTorch runtime (default: ours on Cortex-M)")
+    add_recipe_option(parser)
     parser.add_argument(
         "--float-io",
         action=argparse.BooleanOptionalAction,

@@ -44,6 +44,7 @@ EXPORTER_MODULES = (
     "npu_names.py",
     "paths.py",
     "progress.py",
+    "recipe.py",
     "user_cache.py",
 )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pilotlight.export import ExportOptions, export_model
+from pilotlight.recipe import OBSERVERS, PRECISIONS, PRESETS, WORDS
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -30,10 +31,24 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         default=None,
         help="float32 inputs and outputs on the device (default: int8, or what the model file says)",
     )
+    add_recipe_option(parser)
     parser.add_argument("--require-full-delegation", action="store_true", help="fail when an operator stays on the CPU")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, and no progress")
     parser.set_defaults(handler=_run)
     return parser
+
+
+def add_recipe_option(parser: argparse.ArgumentParser) -> None:
+    """Add --quantise, whose help lists what a recipe can say."""
+    parser.add_argument(
+        "--quantise",
+        metavar="RECIPE",
+        help="how to quantise (default: int8, or what the model file says): a precision "
+        f"({', '.join(PRECISIONS)}), presets ({', '.join(f'+{name}' for name in PRESETS)}), then options and settings "
+        f"after colons: observer={'|'.join(OBSERVERS)}, percentile=99.9, epsilon=2^-20, and WHERE=PRECISION,OBSERVER, "
+        f"where WHERE is an operator (gelu), a word ({', '.join(WORDS)}), type.CLASS or name.PATH of a module with * "
+        'in it. Example: "a16w8:matmul=int8:name.head=int8,mse"',
+    )
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -47,7 +62,14 @@ def _run(args: argparse.Namespace) -> int:
         if not args.json:
             console.print(line, markup=False)
 
-    options = ExportOptions(args.npu, args.system_config, args.memory_mode, args.float_io, args.require_full_delegation)
+    options = ExportOptions(
+        args.npu,
+        args.system_config,
+        args.memory_mode,
+        args.float_io,
+        args.require_full_delegation,
+        quantisation=args.quantise,
+    )
     report = export_model(args.model, options, args.output, progress=tell)
     if args.json:
         print(report.to_json(), end="")

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from pilotlight.errors import ConfigError
 from pilotlight.export.attempts import Attempt, Attempts
 from pilotlight.export.graph.constants import fold_constants
 from pilotlight.export.graph.state import run_once
@@ -18,11 +19,13 @@ from pilotlight.export.lowering.npu_choice import NpuChoice, resolve
 from pilotlight.export.model.model_file import load_model
 from pilotlight.export.model.steps import Steps, counted
 from pilotlight.export.quantising import quantise
+from pilotlight.export.quantising.annotations import Choices
 from pilotlight.export.report.findings import demand_finite
 from pilotlight.export.rewritings.apply import rewrite
 from pilotlight.export.rewritings.softmax import rewrite_softmax
 from pilotlight.export_options import ExportOptions
 from pilotlight.model_spec import ModelSpec
+from pilotlight.recipe import Recipe, as_recipe
 
 # The first sample shows whether the commands compute the model. The second sample shows it for
 # another input.
@@ -38,6 +41,8 @@ class CompiledModel:
     samples: the inputs for golden outputs, each a tuple of tensors.
     state: names of the buffers that forward changes.
     rewritten: one sentence for each kind of rewriting of the captured graph.
+    recipe: what was quantised and how; None if the model came quantised.
+    recipe_notes: sentences on settings without effect.
     """
 
     spec: ModelSpec
@@ -48,12 +53,15 @@ class CompiledModel:
     rewritten: list[str]
     captured: quantise.Captured
     attempt: Attempt
+    recipe: Recipe | None
+    recipe_notes: tuple[str, ...]
 
 
 def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) -> CompiledModel:
     """Load, capture, quantise and compile the model in `file`. Vela's files go below `work`.
 
-    Raises ConfigError for a wrong NPU or option, ModelError for a model that cannot be compiled.
+    Raises ConfigError for a wrong NPU, option or recipe, ModelError for a model that cannot be
+    compiled.
     """
     with steps.step("model"):
         spec = load_model(file)
@@ -76,16 +84,34 @@ def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) 
         if not captured.quantised:
             fold_constants(captured.graph)
             rewritten = [*rewrite(captured, spec.calibration), *rewrite_softmax(captured, spec.calibration)]
+    recipe = _recipe(spec, options, captured)
+    spec = replace(spec, quantisation=recipe)
+    choices = None if recipe is None else Choices(recipe, captured.graph, captured.operators)
+    in_float = {} if choices is None else choices.in_float()
     given = counted(len(spec.calibration), "calibration sample")
-    steps.tell("keeping the ranges of a quantised model" if captured.quantised else f"quantising with {given}")
+    steps.tell("keeping the ranges of a quantised model" if recipe is None else f"quantising to {recipe} with {given}")
     for line in rewritten:
         steps.tell(f"  {line}")
     compile_spec = lower.compile_spec_for(npu)
     steps.tell(f"compiling for {npu.name}, {npu.system_config}, {npu.memory_mode}")
     samples = _samples(spec)
     confirmed = samples[:_CONFIRMED_SAMPLES]
-    attempt = Attempts(captured, spec, compile_spec, float_io, work, steps, confirmed).run()
-    return CompiledModel(spec, npu, compile_spec, samples, state, rewritten, captured, attempt)
+    attempts = Attempts(captured, spec, compile_spec, float_io, work, steps, confirmed, in_float, set(in_float))
+    notes = () if choices is None else tuple(choices.notes())
+    return CompiledModel(spec, npu, compile_spec, samples, state, rewritten, captured, attempts.run(), recipe, notes)
+
+
+def _recipe(spec: ModelSpec, options: ExportOptions, captured: quantise.Captured) -> Recipe | None:
+    """Return the recipe, None for a model that came quantised. Such a model takes no recipe."""
+    given = spec.quantisation if options.quantisation is None else options.quantisation
+    if not captured.quantised:
+        return as_recipe(given)
+    if given is not None:
+        raise ConfigError(
+            f"recipe '{given}': {spec.name} came quantised, and keeps its own ranges",
+            hint="give the float model, or no recipe",
+        )
+    return None
 
 
 def arrays_of(samples: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

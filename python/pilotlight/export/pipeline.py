@@ -30,6 +30,7 @@ from pilotlight.export_options import ExportOptions
 from pilotlight.kernels.kernel_list import exact_operators, read_kernels
 from pilotlight.model_spec import ModelSpec
 from pilotlight.pte import read_program
+from pilotlight.recipe import as_recipe
 
 # The build adds inputs.json.
 BUNDLE_FILES = frozenset(
@@ -50,6 +51,7 @@ def run_export(model: str, out: Path, options: ExportOptions, progress: Callable
         options.system_config or options.board_system_config,
         options.memory_mode or options.board_memory_mode,
     )
+    as_recipe(options.quantisation)  # A wrong text is refused before PyTorch is imported.
     _refuse_foreign_folder(out)
     failed_log = out.with_name(out.name + ".failed.log")
     try:
@@ -131,7 +133,8 @@ def _export(file: Path, folder: Path, options: ExportOptions, steps: Steps, work
     stateful = (_state_note(model.state, spec),) if model.state else ()
     report = replace(
         report,
-        notes=(*report.notes, *came, *model.rewritten, *tolerated, *unconfirmed, *stateful),
+        recipe="" if model.recipe is None else str(model.recipe),
+        notes=(*report.notes, *came, *model.recipe_notes, *model.rewritten, *tolerated, *unconfirmed, *stateful),
         operator_agreement=attempt.comparison.agreement(),
     )
     _write(folder, spec, report, lowered.boundary, answers, pte)
@@ -236,7 +239,7 @@ def _write(folder: Path, spec: ModelSpec, report: ExportReport, boundary: Any, a
 
 
 def _settings_hash(report: ExportReport, boundary: Any) -> str:
-    """Return a hash of NPU, configuration, dtypes at the boundary and package versions.
+    """Return a hash of NPU, configuration, recipe, dtypes at the boundary and package versions.
 
     Two exports of one model with equal hashes were made with the same settings.
     """
@@ -244,6 +247,7 @@ def _settings_hash(report: ExportReport, boundary: Any) -> str:
         "npu": report.npu,
         "system_config": report.system_config,
         "memory_mode": report.memory_mode,
+        "recipe": report.recipe,
         "dtypes": [tensor.dtype for tensor in (*boundary.inputs, *boundary.outputs)],
         "versions": {package: version(package) for package in ("executorch", "torch", "ethos-u-vela")},
     }

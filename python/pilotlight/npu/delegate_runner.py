@@ -146,7 +146,8 @@ class DelegateRunner:
         if target is None:
             raise ConfigError(f"{operation.name} at byte {operation.offset} copies bytes; it has no feature map")
         placed = replace(target.map, region_base=(target.map.region + 1) * _REGION_SPACING)
-        return placed.read(self._memory, target.shape).copy()
+        stored = placed.read(self._memory, target.stored_shape)
+        return target.as_computed(stored).copy()
 
     def region_content(self, region: int) -> NDArray[np.uint8]:
         """Return the memory of a writable region, such as the scratch area (1), to look or to

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pilotlight.errors import ConfigError
+from pilotlight.export.command import add_recipe_option
 
 _SAMPLES = 4
 
@@ -21,6 +22,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("model", help="name under python/models, or path of a model file")
     parser.add_argument("--npu", default="ethos-u55-128", help="NPU (default: ethos-u55-128)")
+    add_recipe_option(parser)
     parser.add_argument(
         "--samples", type=int, default=_SAMPLES, metavar="N", help=f"samples to run (default: {_SAMPLES})"
     )
@@ -50,7 +52,7 @@ def _run(args: argparse.Namespace) -> int:
     # Imported here and not at the top, because this imports PyTorch.
     from pilotlight.export.blame.run import blame_model
 
-    found = blame_model(args.model, ExportOptions(args.npu), args.samples, tell)
+    found = blame_model(args.model, ExportOptions(args.npu, quantisation=args.quantise), args.samples, tell)
     if args.picture is not None:
         draw(found, args.picture)
     if args.json:

@@ -10,7 +10,7 @@ states the bounds and explains them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from torch.utils._pytree import tree_leaves
 from pilotlight.errors import ModelError
 from pilotlight.export.golden.golden import DelegateCall
 from pilotlight.export.golden.layouts import layouts
+from pilotlight.export.golden.wide_steps import Allowed, allowed_steps
 from pilotlight.export.graph.state import InitialState
 from pilotlight.export.graph.user_operators import UserOperators, number_of
 from pilotlight.export.lowering.bounds import bound_of, only_moves
@@ -53,8 +54,10 @@ class Compared:
     """The differences between TOSA and PyTorch at one quantiser, over all samples, in steps of its
     scale.
 
+    bound: the permitted difference. For 16 bits it depends on the element, and this is the largest.
     values, differing, beyond: how many values were compared, differ, and exceed the bound.
-    furthest: the largest difference. worst: PyTorch's value and TOSA's there, and its index.
+    furthest: the largest difference. worst: PyTorch's value and TOSA's there, and its index; at the
+        value furthest beyond its bound, if one is.
     """
 
     counterpart: Counterpart
@@ -64,15 +67,22 @@ class Compared:
     beyond: int = 0
     furthest: int = 0
     worst: tuple[int, int, tuple[int, ...]] = (0, 0, ())
+    _excess: int = -(2**31)
 
-    def add(self, expected: NDArray[Any], got: NDArray[Any]) -> None:
+    def add(self, expected: NDArray[Any], got: NDArray[Any], allowed: Allowed | None = None) -> None:
+        """Compare one sample. allowed: the permitted difference of each element; None: `bound`."""
         distance = np.abs(expected.astype(np.int64) - got.astype(np.int64))
+        excess = distance - (self.bound if allowed is None else allowed)
+        if allowed is not None and allowed.size:
+            self.bound = max(self.bound, int(allowed.max()))
         self.values += distance.size
         self.differing += int(np.count_nonzero(distance))
-        self.beyond += int(np.count_nonzero(distance > self.bound))
-        if distance.size and distance.max() > self.furthest:
-            at = np.unravel_index(int(distance.argmax()), distance.shape)
-            self.furthest = int(distance.max())
+        self.beyond += int(np.count_nonzero(excess > 0))
+        if distance.size:
+            self.furthest = max(self.furthest, int(distance.max()))
+        if distance.size and excess.max() > self._excess:
+            self._excess = int(excess.max())
+            at = np.unravel_index(int(excess.argmax()), distance.shape)
             self.worst = (int(expected[at]), int(got[at]), tuple(map(int, at)))
 
     @property
@@ -159,7 +169,9 @@ class _Forced(torch.fx.Interpreter):  # type: ignore[misc]
     """Runs the quantised module, and replaces its integers by TOSA's."""
 
     def __init__(self, module: Any, results: Sequence[Compared], tensors: dict[int, dict[str, NDArray[Any]]]) -> None:
-        super().__init__(module)
+        # A 16-bit result's bound is computed from the values before it.
+        keeps = any(_is_wide(result.counterpart.quantiser) for result in results)
+        super().__init__(module, garbage_collect_values=not keeps)
         self._results = {result.counterpart.quantiser: result for result in results}
         self._tensors = tensors
 
@@ -170,9 +182,28 @@ class _Forced(torch.fx.Interpreter):  # type: ignore[misc]
             return value
         expected = value.numpy()
         stored = self._tensors[result.counterpart.delegate][result.counterpart.tensor.name]
-        got = nearest(stored, expected, n, result.bound)
-        result.add(expected, got)
+        allowed = self._allowed(result, value) if _is_wide(n) else None
+        got = nearest(stored, expected, n, result.bound if allowed is None else float(allowed.max(initial=0)))
+        result.add(expected, got, allowed)
         return torch.from_numpy(np.ascontiguousarray(got.astype(expected.dtype)))
+
+    def _allowed(self, result: Compared, value: Any) -> Allowed | None:
+        """Return the permitted difference of each element, None if it is the same for all."""
+        if result.bound == 0:
+            return None
+        counterpart = result.counterpart
+        return allowed_steps(
+            counterpart.quantiser,
+            counterpart.island,
+            {**self.env, counterpart.quantiser: value},
+            counterpart.tensor.origin.operator == "TABLE",
+            self._computed,
+        )
+
+    def _computed(self, node: Any, value_of: Callable[[Any], Any]) -> Any:
+        """Return the value of `node`, for other values of its inputs than those in this run."""
+        arguments = torch.fx.node.map_arg((node.args, node.kwargs), value_of)
+        return getattr(self, node.op)(node.target, *arguments)
 
 
 def nearest(stored: NDArray[Any], expected: NDArray[Any], quantiser: Any, within: float) -> NDArray[Any]:
@@ -228,6 +259,10 @@ def arrangements(stored: NDArray[Any], shape: tuple[int, ...]) -> Iterator[NDArr
     for order in itertools.permutations(range(len(wanted))) if len(wanted) <= _LARGEST_RANK else ():
         moved = narrow.reshape([wanted[axis] for axis in order])
         yield moved.transpose(sorted(range(len(order)), key=order.__getitem__)).reshape(shape)
+
+
+def _is_wide(quantiser: Any) -> bool:
+    return bool(quantiser.args[5] == torch.int16)
 
 
 def _island(quantiser: Any) -> tuple[Any, ...]:

@@ -21,12 +21,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pilotlight.errors import ConfigError, ModelError
+from pilotlight.errors import ConfigError, ModelError, PilotlightError
 from pilotlight.export.graph.source_lines import raised_at, raised_inside, within
 from pilotlight.export.model.model_modules import importable
 from pilotlight.files import matching
 from pilotlight.model_spec import ModelSpec
 from pilotlight.paths import MODELS, named_model
+from pilotlight.recipe import as_recipe
 
 _CONVENTIONS = (
     "define one function `def model() -> ModelSpec:` (see python/models/digits/model.py), "
@@ -189,6 +190,10 @@ def _checked(spec: ModelSpec, file: Path) -> ModelSpec:
     for npu, override in spec.npu_options.items():
         unknown = set(override) - {"system_config", "memory_mode"}
         demand(not unknown, f"npu_options[{npu!r}] has unknown keys {sorted(unknown)}", "system_config, memory_mode")
+    try:
+        as_recipe(spec.quantisation)
+    except ConfigError as error:
+        raise ModelError(f"{file}: quantisation: {error}", hint=error.hint) from error
     demand(
         isinstance(spec.depends_on, tuple) and all(isinstance(pattern, str) for pattern in spec.depends_on),
         "depends_on is not a tuple of strings",
@@ -209,7 +214,8 @@ def _raised(file: Path, error: BaseException) -> ModelError:
     message = str(error).strip().splitlines()
     return ModelError(
         f"{where}: {type(error).__name__}: {message[0] if message else '(no message)'}{line}",
-        hint="the model file raised this; run it with python to see all of it",
+        hint=(error.hint if isinstance(error, PilotlightError) else "")
+        or "the model file raised this; run it with python to see all of it",
     )
 
 

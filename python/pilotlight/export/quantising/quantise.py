@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from executorch.backends.arm.quantizer import EthosUQuantizer, get_symmetric_quantization_config
+from executorch.backends.arm.quantizer import EthosUQuantizer
 from executorch.backends.cortex_m.quantizer.node_finders import NodeFinder
 from torch.utils._pytree import tree_leaves
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
@@ -25,9 +25,12 @@ from pilotlight.export.graph.user_operators import (
     numbers_in,
 )
 from pilotlight.export.quantising.activations import separate_activations
+from pilotlight.export.quantising.annotations import Choices, Chosen, configuration
 from pilotlight.export.quantising.prequantised import is_quantised, with_kept_ranges
+from pilotlight.export.quantising.runnable import demand_runnable
 from pilotlight.export.upstream.speed import quick_upstream
 from pilotlight.model_spec import ModelSpec
+from pilotlight.recipe import Recipe, as_recipe
 
 # Folding batch normalisation into a convolution rounds again. A difference of more than this share
 # of an output's range is an error.
@@ -66,11 +69,12 @@ def capture(spec: ModelSpec) -> Captured:
 
 
 def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: Collection[int] = ()) -> Quantised:
-    """Quantise to int8 with the Arm quantiser, weights per channel. Keep existing ranges.
+    """Quantise with the Arm quantiser, as `spec.quantisation` says. Keep existing ranges.
 
     in_float: numbers of the user's operators that must not be quantised.
 
-    Raises ModelError if the quantiser's graph does not compute the same as the model.
+    Raises ModelError if the quantiser's graph does not compute the same as the model, ConfigError
+    if the NPU cannot run the recipe.
     """
     if captured.quantised:
         kept = with_kept_ranges(captured.graph, in_float)
@@ -88,8 +92,12 @@ def observed(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
     The operators of this graph have the same names as in the quantised module. Arguments and
     errors: `quantise`.
     """
-    quantiser = _Quantiser(compile_spec)
-    quantiser.set_global(get_symmetric_quantization_config(is_per_channel=True))
+    recipe = as_recipe(spec.quantisation)
+    quantiser = _Quantiser(compile_spec, recipe, captured.operators)
+    choices = Choices(recipe, captured.graph, captured.operators)
+    quantiser.set_global(configuration(choices.default, recipe))
+    for choice in choices.exceptions:
+        quantiser.set_node_finder(configuration(choice, recipe), Chosen(choices, choice))
     quantiser.set_node_finder(None, _Numbered(in_float))
     with torch.no_grad():
         # The graph is copied, because the quantiser works in place.
@@ -109,8 +117,18 @@ class _Quantiser(EthosUQuantizer):  # type: ignore[misc]
     """Upstream's quantiser. This subclass keeps the user's operator numbers in upstream's
     rewritings.
 
-    This also folds the operators on constants that the rewritings add.
+    This also folds the operators on constants that the rewritings add, and refuses a recipe that
+    the NPU cannot run.
     """
+
+    def __init__(self, compile_spec: Any, recipe: Recipe, operators: UserOperators) -> None:
+        super().__init__(compile_spec)
+        self._npu, self._recipe, self._operators = str(compile_spec.target), recipe, operators
+
+    def annotate(self, model: Any) -> Any:
+        annotated = super().annotate(model)
+        demand_runnable(annotated, self._npu, self._recipe, self._operators)
+        return annotated
 
     def transform_for_annotation(self, model: Any) -> Any:
         before = numbers_in(model)

@@ -182,6 +182,7 @@ class ExportReport:
     warnings: causes of inaccurate outputs, with remedies. weak: reasons why a check could hardly
         fail.
     depends_on: from the ModelSpec, as absolute patterns.
+    recipe: text of the quantisation's recipe (recipe.py); "" if the model came quantised.
     """
 
     model: str
@@ -202,6 +203,7 @@ class ExportReport:
     warnings: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
+    recipe: str = ""
 
     @property
     def on_cpu(self) -> tuple[OperatorReport, ...]:

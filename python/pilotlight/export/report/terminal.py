@@ -106,6 +106,7 @@ def _facts(report: ExportReport) -> Table:
             peak = f"{memory.peak_bytes_per_second / 1e9:.2f} GB/s at most"
             table.add_row(f"  {memory.memory}", Text(f"{memory.used_bytes:,} bytes used; {traffic}; {peak}"))
     sizes = report.sizes
+    table.add_row("quantised", Text(report.recipe or "by the model itself"))
     table.add_row(
         "sizes", f".pte {sizes.pte_bytes:,}, weights {sizes.weight_bytes:,}, commands {sizes.command_bytes:,} bytes"
     )

@@ -15,17 +15,23 @@ from numpy.typing import NDArray
 
 from pilotlight.export.upstream.tosa_origins import TosaOrigin, WrittenGraph
 
+# Of the result of a table of 16 bits (TOSA specification, TABLE).
+_FRACTION_BITS = 7
 _DTYPES = {tosa_serializer.DType.INT8: "int8", tosa_serializer.DType.INT16: "int16"}
 
 
 @dataclass(frozen=True)
 class TosaTensor:
-    """A tensor that an operator computes. elements: their number. origin: of the operator."""
+    """A tensor that an operator computes. elements: their number. origin: of the operator.
+
+    fraction_bits: how many of the lowest bits are a fraction, which `TosaValues.run` rounds away.
+    """
 
     name: str
     dtype: str
     elements: int
     origin: TosaOrigin
+    fraction_bits: int = 0
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,8 @@ class TosaValues:
     """A delegate's graph with its intermediate tensors as additional outputs.
 
     graph: the serialised graph. names: of its outputs.
-    tensors: computed tensors of 8 and 16 bits, in the order of computation.
+    tensors: computed tensors of 8 and 16 bits, in the order of computation. A table of 16 bits
+        gives integers of 32 bits with a fraction, and counts as 16 bits.
     """
 
     graph: bytes
@@ -51,9 +58,12 @@ class TosaValues:
             if origin.operator.startswith("CONST") or origin.tensor not in block.tensors:
                 continue
             tensor = block.tensors[origin.tensor]
-            if tensor.dtype not in _DTYPES:
+            dtype, fraction_bits = _DTYPES.get(tensor.dtype), 0
+            if origin.operator == "TABLE" and tensor.dtype == tosa_serializer.DType.INT32:
+                dtype, fraction_bits = "int16", _FRACTION_BITS
+            if dtype is None:
                 continue
-            tensors.append(TosaTensor(origin.tensor, _DTYPES[tensor.dtype], math.prod(tensor.shape), origin))
+            tensors.append(TosaTensor(origin.tensor, dtype, math.prod(tensor.shape), origin, fraction_bits))
             if origin.tensor not in names:
                 names.append(origin.tensor)
                 written.serializer.addOutputTensor(tensor)
@@ -67,4 +77,10 @@ class TosaValues:
         results, status = tosa_reference_model.run(self.graph, list(map(np.ascontiguousarray, inputs)))
         if status != tosa_reference_model.GraphStatus.TOSA_VALID:
             raise RuntimeError(f"the TOSA reference model did not accept a graph with all its tensors: {status}")
-        return dict(zip(self.names, results, strict=True))
+        found = dict(zip(self.names, results, strict=True))
+        for tensor in self.tensors:
+            if tensor.fraction_bits:
+                half = 1 << (tensor.fraction_bits - 1)
+                rounded = (found[tensor.name].astype(np.int64) + half) >> tensor.fraction_bits
+                found[tensor.name] = rounded.clip(-(2**15), 2**15 - 1).astype(np.int16)
+        return found

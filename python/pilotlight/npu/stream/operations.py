@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,12 @@ class Operand:
     @property
     def is_chained(self) -> bool:
         return self.map.region >= CHAINS
+
+    def as_computed(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Return the stored map in the order of `shape`."""
+        if self.flipped is not None:
+            stored = np.flip(stored, self.flipped)
+        return stored.transpose(np.argsort(self.order))
 
     def offsets(self, box: Box) -> NDArray[np.int64]:
         """Return the offsets of all bytes of a box of the operation's axes.
