@@ -20,6 +20,7 @@ Exit code 1: at least one case deviates.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections import Counter, defaultdict
@@ -63,6 +64,26 @@ class Outcome:
     detail: str = ""
 
 
+def _strides_and_padding(case: Case) -> list[tuple[int, int, int, int]]:
+    """Return stride, both paddings and size of the input of each axis of a convolution."""
+    found = re.search(r"stride \((\d+), (\d+)\), .* padding \[(\d+), (\d+), (\d+), (\d+)\]", case.what)
+    if found is None:
+        return []
+    down, right, top, bottom, left, end = map(int, found.groups())
+    return [(down, top, bottom, case.inputs[0].shape[1]), (right, left, end, case.inputs[0].shape[2])]
+
+
+def _far_steps_over_padding(case: Case) -> bool:
+    """Tell whether a convolution has a stride above 3 on an axis with padding at both ends."""
+    return any(stride > 3 and before and after for stride, before, after, _ in _strides_and_padding(case))
+
+
+def _far_steps_over_much_padding(case: Case) -> bool:
+    """Tell whether a convolution has a stride above 3, and more padding than input on an axis."""
+    axes = _strides_and_padding(case)
+    return any(stride > 3 for stride, *_ in axes) and any(max(pad) > size for _, *pad, size in axes)
+
+
 # Cases that Vela lowers to other arithmetic than TOSA's: (does it apply to a case?, reason).
 EXPLAINED: tuple[tuple[Callable[[Case], bool], str], ...] = (
     (
@@ -72,6 +93,14 @@ EXPLAINED: tuple[tuple[Callable[[Case], bool], str], ...] = (
     (
         lambda case: case.family == "attention" and case.what == "one head",
         "Vela 5.1 gives a convolution another input than its output has, where MATMUL reads its transposed result",
+    ),
+    (
+        lambda case: "u85" in case.npu and _far_steps_over_padding(case),
+        "Vela 5.1 takes rows for padding where a convolution on U85 has a stride above 3",
+    ),
+    (
+        lambda case: "u85" in case.npu and _far_steps_over_much_padding(case),
+        "Vela 5.1 gives a part of a convolution on U85 an input of a negative size",
     ),
     (
         lambda case: "u85" in case.npu and case.family.startswith("matmul") and "a scale per channel" in case.what,

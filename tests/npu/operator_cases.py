@@ -180,7 +180,7 @@ def _convolution(make: Maker, dtype: str, x: Tensor | None = None) -> Tensor:
             after += stride[axis] - surplus
         pad += [before, after]
     out_channels = make.channels()
-    make.what = f"kernel {kernel}, stride {stride}, dilation {dilation}"
+    make.what = f"kernel {kernel}, stride {stride}, dilation {dilation}, padding {pad}"
     weights = make.weights((out_channels, *kernel, x.shape[3]))
     sums = make.conv2d(
         x,

@@ -100,8 +100,8 @@ class TosaGraph:
         """weights: [out, height, width, in]; pad: top, bottom, left, right."""
         sums = self._sums(x)
         n, height, width = _slide(x, weights.shape[1:3], pad, stride, dilation)
-        zero_points = self._zero_points(x, zero_point, weight_zero_point)
-        inputs = (x, self.constant(weights, "int8"), self.constant(bias, sums), *zero_points)
+        constants = (self.constant(weights, "int8"), self.constant(bias, sums))
+        inputs = (x, *constants, *self._zero_points(x, zero_point, weight_zero_point))
         settings = ([*pad], [*stride], [*dilation], False, _TYPES[sums])
         return self._add(ts.Op.CONV2D, inputs, (n, height, width, weights.shape[0]), sums, *settings)
 
