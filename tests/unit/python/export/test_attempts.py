@@ -200,7 +200,8 @@ def test_what_vela_miscompiles_is_found_by_halving_and_stays_on_the_cpu(
     assert kept(attempts) in (["chunk"], ["matmul"])
     (why,) = attempts.kept.values()
     assert why.startswith("Vela's commands for it do not run on the simulator: OFM channel, region 1: ")
-    assert len(attempt.lowered.delegates) == 2
+    # A chunk on the CPU divides what is left, and a product at the end does not.
+    assert len(attempt.lowered.delegates) == (2 if kept(attempts) == ["chunk"] else 1)
     assert any("looking for" in line for line in told)
     assert torch.allclose(attempt.quantised.module(x), module(x), atol=0.1)
 
