@@ -32,7 +32,7 @@ from pilotlight.export.lowering.placement import (
 )
 from pilotlight.export.lowering.reuse import Compiled, CompiledDelegates, key_of
 from pilotlight.export.lowering.tables import quantise_tables
-from pilotlight.export.lowering.tensor_io import Boundary, Int8Boundary
+from pilotlight.export.lowering.tensor_io import QUANTIZE, Boundary, Int8Boundary, target_name
 from pilotlight.export.report.report import OperatorReport
 from pilotlight.export.upstream import reasons
 from pilotlight.export.upstream.speed import quick_upstream
@@ -85,6 +85,7 @@ class ReportingPartitioner(EthosUPartitioner):  # type: ignore[misc]
                 number = number_of(node)
                 why = "" if number is None else self._kept.get(number, "")
                 self.reasons.setdefault(node.name, why or reasons.plain(reason))
+        _quantise_where_computed(result.tagged_exported_program.graph)
         return result
 
     def ops_to_not_decompose(self, ep: Any) -> tuple[list[Any], Callable[[Any], bool] | None]:
@@ -94,6 +95,20 @@ class ReportingPartitioner(EthosUPartitioner):  # type: ignore[misc]
             return number_of(node) not in self._kept and (keep_whole is None or bool(keep_whole(node)))
 
         return operators, keep_whole_unless_kept
+
+
+def _quantise_where_computed(graph: Any) -> None:
+    """Put each quantise into the delegate of the operator before it.
+
+    If the value goes to another delegate, upstream may have counted the quantise as an input of
+    that one, and left it on the CPU. The first delegate then returns integers where the program has
+    a float.
+    """
+    for node in graph.nodes:
+        if target_name(node) == QUANTIZE and "delegation_tag" not in node.meta:
+            tag = node.args[0].meta.get("delegation_tag")
+            if tag is not None and node.args[0].op == "call_function":
+                node.meta["delegation_tag"] = tag
 
 
 class _KeptOff(OperatorSupportBase):  # type: ignore[misc]

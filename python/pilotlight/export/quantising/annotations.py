@@ -97,6 +97,17 @@ class Choices:
             found |= dict.fromkeys([_changed(choice, setting) for choice in found])
         return tuple(choice for choice in found if choice not in (self.default,) and choice.precision != FLOAT)
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of `WORDS` with which a setting reaches something in this model."""
+        facts = self._facts.values()
+        return tuple(word for word in WORDS if word in (INPUTS, OUTPUTS) or any(_applies(word, f, "") for f in facts))
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The paths of the modules that operators are in, in the order of computation."""
+        return tuple(dict.fromkeys(path for facts in self._facts.values() for path in facts.modules if path))
+
     def of(self, node: Any) -> Choice:
         """Return the choice for a node of the captured graph, or of a graph made from it."""
         if node.op in ("placeholder", "output"):

@@ -176,6 +176,16 @@ def test_residual_sums_are_those_of_two_values_with_one_origin() -> None:
     assert chosen == ["add", "add_1"]
 
 
+def test_what_settings_can_reach_is_listed() -> None:
+    captured = capture(spec_of(Block(), "int8"))
+    choices = Choices(Recipe(), captured.graph, captured.operators)
+    reached = ("linear", "matmul", "add", "softmax", "norms", "activations", "residuals", "inputs", "outputs")
+    assert choices.words == reached
+    assert choices.modules == ("before", "mixing", "after", "out")
+    for word in reached:
+        assert Choices(Recipe(settings={word: "a16"}), captured.graph, captured.operators).notes() == []
+
+
 def test_a_sum_of_two_inputs_is_no_residual() -> None:
     class Sum(nn.Module):
         def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -397,7 +407,9 @@ def attempt(tmp_path: Path) -> Run:
         fold_constants(captured.graph)
         compile_spec = lower.compile_spec_for(resolve(npu, None, None))
         steps = Steps(NoiseLog(tmp_path / "log"), lambda _: None)
-        attempts = Attempts(captured, spec, compile_spec, False, tmp_path / "work", steps, data[:1])
+        in_float = Choices(Recipe.parse(recipe), captured.graph, captured.operators).in_float()
+        work = tmp_path / "work"
+        attempts = Attempts(captured, spec, compile_spec, False, work, steps, data[:1], in_float, set(in_float))
         return attempts.run(), attempts
 
     return run
@@ -437,6 +449,39 @@ def test_a_wrong_table_of_16_bits_is_found(attempt: Run, monkeypatch: pytest.Mon
     _, attempts = attempt(nn.Sigmoid(), "a16w8", NPU, ROWS)
     (why,) = attempts.kept.values()
     assert "steps from quantised PyTorch" in why
+
+
+class Heads(nn.Module):
+    """Attention of two heads. Its values go past the softmax, from one delegate to the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.projection = nn.Linear(8, 24)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = (part.reshape(1, 4, 2, 4).transpose(1, 2) for part in self.projection(x).chunk(3, -1))
+        return (q @ k.transpose(-2, -1)).softmax(-1) @ v
+
+
+def test_a_value_that_passes_a_float_operator_is_rounded_by_the_delegate_that_computes_it(attempt: Run) -> None:
+    found, attempts = attempt(Heads(), "int8:softmax=float", NPU, ROWS)
+    assert list(attempts.kept.values()) == ["the recipe keeps it in float"]
+    assert len(found.lowered.delegates) == 2
+
+
+def test_only_the_quantise_after_a_delegated_operator_joins_its_delegate() -> None:
+    """The partitioner's choice differs from run to run, so its result is written by hand here."""
+    graph = torch.fx.Graph()
+    way = (0.5, 0, -128, 127, torch.int8)
+    given = graph.call_function(QUANTISE, (graph.placeholder("x"), *way))
+    computed = graph.call_function(torch.ops.aten.relu.default, (graph.call_function(_PER_TENSOR, (given, *way)),))
+    after = graph.call_function(QUANTISE, (computed, *way))
+    on_cpu = graph.call_function(torch.ops.aten.sort.default, (graph.call_function(_PER_TENSOR, (after, *way)),))
+    after_cpu = graph.call_function(QUANTISE, (on_cpu, *way))
+    computed.meta["delegation_tag"] = "tag0"
+    lower._quantise_where_computed(graph)
+    tags = [node.meta.get("delegation_tag") for node in (given, computed, after, after_cpu)]
+    assert tags == [None, "tag0", "tag0", None]
 
 
 ATTENDS = """\
