@@ -89,8 +89,9 @@ class Verifier final : public StreamVerifier<Verifier> {
       const std::uint32_t opcode = LoadU32(stream.data() + at) & kOpcodeMask;
       if (opcode == kStop) break;
       if (opcode == kBranch && at + 8 <= stream.size()) {
-        if (target_count_ == kMostBranches)
+        if (target_count_ == kMostBranches) {
           return Bad("has more branches than this driver follows");
+        }
         targets_[target_count_++] = LoadU32(stream.data() + at + 4);
       }
       at += opcode >= kHasPayload ? 8 : 4;
@@ -110,8 +111,9 @@ class Verifier final : public StreamVerifier<Verifier> {
 
   Status Branch(std::uint32_t param, std::uint32_t target, std::size_t stream_bytes) {
     if (param > 1) return Bad(kReservedValue);
-    if (target >= stream_bytes || target % 4 != 0)
+    if (target >= stream_bytes || target % 4 != 0) {
       return Bad("branches to a place outside the stream, or into a word");
+    }
     Forget();
     return Status::kOk;
   }
