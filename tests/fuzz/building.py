@@ -18,7 +18,7 @@ from locked import locked
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 # The targets, and the longest input worth giving to each, in bytes.
-MAX_LENGTH = {"loader": 16384, "delegate": 8192, "frames": 512, "kernels": 16384}
+MAX_LENGTH = {"loader": 16384, "delegate": 16384, "frames": 512, "kernels": 16384}
 
 _BUILD_LIMIT_S = 900
 

@@ -76,14 +76,15 @@ def _only_moves(operation: Any) -> bool:
     from pilotlight.npu.stream.operations import Kind
 
     if operation.kind is Kind.COPY:
-        return bool(operation.copy.source.region != _CONSTANTS)
+        return bool(operation.copy.source.piece.region != _CONSTANTS)
     kernel = operation.kernel
     if operation.kind is not Kind.POOL or operation.mode is not PoolingMode.AVERAGE or kernel is None:
         return False
-    multiplier, shift = operation.scale or (0, 0)
+    factor = operation.scale
     return (
         kernel.height == kernel.width == 1
-        and abs(multiplier / (1 << shift) - 1) < _NO_SCALE
+        and factor is not None
+        and abs(factor.multiplier / (1 << factor.shift) - 1) < _NO_SCALE
         and operation.table is None
         and operation.ifm.map.zero_point == operation.ofm.map.zero_point
     )
