@@ -89,7 +89,7 @@ def measure(recipe: Recipe, npu: str, memory_mode: str) -> Measured:
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         expected = _tuple(module(*inputs))
         with contextlib.redirect_stdout(io.StringIO()):
-            quantised, program, graphs = _export(module, inputs, npu, memory_mode, Path(folder))
+            quantised, program, graphs = export(module, inputs, npu, memory_mode, Path(folder))
         answer = _tuple(quantised)
     _describe(found, program)
     found.outputs = sum(value.numel() for value in expected)
@@ -100,7 +100,7 @@ def measure(recipe: Recipe, npu: str, memory_mode: str) -> Measured:
     return found
 
 
-def _export(
+def export(
     module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], npu: str, memory_mode: str, folder: Path
 ) -> tuple[Any, bytes, list[bytes]]:
     """Return quantised PyTorch's outputs, the program, and the TOSA graphs of its delegates."""

@@ -46,6 +46,9 @@ MOST_WORDS_OF_THE_README = 750  # A newcomer reads it in three minutes.
 # Names that documents take from elsewhere, and from where.
 FOREIGN = {
     "FuseQuantizedActivationPass": "a pass of ExecuTorch",
+    "generate_test_models.py": "a file of ExecuTorch's test of all operators",
+    "SSE315_large.ld": "a file of ExecuTorch's test of all operators",
+    "Corstone-320.ld": "a linker script of ExecuTorch",
     "file_data_loader.h": "a header of ExecuTorch that we leave out",
     "mmap_data_loader.h": "a header of ExecuTorch that we leave out",
     "profiler.h": "a header of ExecuTorch that we leave out",
