@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from pilotlight.bundle import Tie
 from pilotlight.errors import ConfigError
 from pilotlight.export.attempts import Attempt, Attempts
 from pilotlight.export.graph.constants import fold_constants
@@ -18,6 +19,7 @@ from pilotlight.export.lowering import lower
 from pilotlight.export.lowering.npu_choice import NpuChoice, resolve
 from pilotlight.export.model.model_file import load_model
 from pilotlight.export.model.steps import Steps, counted
+from pilotlight.export.model.ties import demand_equal_ranges, resolve_ties, tensors_of_graph
 from pilotlight.export.quantising import quantise
 from pilotlight.export.quantising.annotations import Choices
 from pilotlight.export.report.findings import demand_finite
@@ -43,6 +45,7 @@ class CompiledModel:
     rewritten: one sentence for each kind of rewriting of the captured graph.
     recipe: what was quantised and how; None if the model came quantised.
     recipe_notes: sentences on settings without effect.
+    ties: outputs that the next inference takes as inputs.
     """
 
     spec: ModelSpec
@@ -55,6 +58,7 @@ class CompiledModel:
     attempt: Attempt
     recipe: Recipe | None
     recipe_notes: tuple[str, ...]
+    ties: tuple[Tie, ...]
 
 
 def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) -> CompiledModel:
@@ -78,6 +82,7 @@ def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) 
     demand_finite(arrays_of(spec.calibration))
     with steps.step("torch.export"):
         captured = quantise.capture(spec)
+        ties = resolve_ties(spec.tied, *tensors_of_graph(captured.graph), str(file)) if spec.tied else ()
         # A quantised model is not rewritten: a new operator would lie between two of its roundings
         # and would have no range.
         rewritten = []
@@ -98,7 +103,10 @@ def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) 
     confirmed = samples[:_CONFIRMED_SAMPLES]
     attempts = Attempts(captured, spec, compile_spec, float_io, work, steps, confirmed, in_float, set(in_float))
     notes = () if choices is None else tuple(choices.notes())
-    return CompiledModel(spec, npu, compile_spec, samples, state, rewritten, captured, attempts.run(), recipe, notes)
+    attempt = attempts.run()
+    boundary = attempt.lowered.boundary
+    demand_equal_ranges(ties, boundary.inputs, boundary.outputs, str(file))
+    return CompiledModel(spec, npu, compile_spec, samples, state, rewritten, captured, attempt, recipe, notes, ties)
 
 
 def _recipe(spec: ModelSpec, options: ExportOptions, captured: quantise.Captured) -> Recipe | None:
