@@ -21,13 +21,19 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--prompt", required=True, metavar="TEXT", help="text to continue")
     parser.add_argument("-n", "--count", type=int, default=32, metavar="N", help="tokens to sample (default: 32)")
     parser.add_argument(
-        "--temperature", type=float, default=0.0, metavar="T", help="0: always the likeliest token (default); else sample"
+        "--temperature",
+        type=float,
+        default=0.0,
+        metavar="T",
+        help="0: always the likeliest token (default); else sample",
     )
     parser.add_argument("--top-k", type=int, default=0, metavar="K", help="sample among the K likeliest (default: all)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="start of the random numbers (default: 0)")
     parser.add_argument("--stop", metavar="TEXT", help="stop after this token")
     parser.add_argument(
-        "--verify", action="store_true", help="compare all tokens with the same loop on the NPU simulator"
+        "--verify",
+        action="store_true",
+        help="compare all tokens with the same loop over the TOSA reference model; takes as long as an export",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
@@ -48,7 +54,11 @@ def _run(args: argparse.Namespace) -> int:
         print(text, end="", file=sys.stderr if args.json else sys.stdout, flush=True)
 
     request = Request(args.prompt, args.count, args.temperature, args.top_k, args.seed, args.stop)
-    report = generate_text(args.build_dir, request, args.timeout, verify=args.verify, show=show)
+
+    def progress(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    report = generate_text(args.build_dir, request, args.timeout, verify=args.verify, show=show, progress=progress)
     if args.json:
         print(json.dumps(report.to_json(), indent=2))
     else:

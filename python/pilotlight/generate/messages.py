@@ -47,9 +47,7 @@ def history_crc(tokens: Sequence[int]) -> int:
 
 def generate(history: Sequence[int], count: int, stop: int | None, tokens: Sequence[int]) -> bytes:
     """Return the payload of GENERATE: append `tokens` to `history`, then sample `count` tokens."""
-    head = struct.pack(
-        "<IIHH", len(history), history_crc(history), count, NO_TOKEN if stop is None else stop
-    )
+    head = struct.pack("<IIHH", len(history), history_crc(history), count, NO_TOKEN if stop is None else stop)
     return head + struct.pack(f"<{len(tokens)}H", *tokens)
 
 
@@ -73,7 +71,7 @@ class TextDescription:
 
 @dataclass(frozen=True)
 class Step:
-    """One run of the model. sampled: None while the prompt is appended. text: the device's bytes."""
+    """One run of the model. sampled: None inside the prompt. text: of the sampled token."""
 
     position: int
     token: int
@@ -88,7 +86,13 @@ class Step:
         reader = PayloadReader(payload)
         position, token, sampled, npu_cycles, cpu_cycles, duration_us = reader.fields("IHHQQQ")
         return cls(
-            position, token, None if sampled == NO_TOKEN else sampled, npu_cycles, cpu_cycles, duration_us, reader.rest()
+            position,
+            token,
+            None if sampled == NO_TOKEN else sampled,
+            npu_cycles,
+            cpu_cycles,
+            duration_us,
+            reader.rest(),
         )
 
 

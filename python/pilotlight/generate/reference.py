@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same loop on the host, over any engine that computes the exported program."""
+"""The device's loop on the host, over any engine that computes the exported program.
+
+The engines are the TOSA reference model (`export.golden.engine`) and the NPU simulator.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,9 @@ def generate(
 ) -> Iterator[int]:
     """Yield up to `count` tokens after `prompt`; fewer if the context is full."""
     caches = {
-        tie.input: np.full(info.inputs[tie.input].shape, info.inputs[tie.input].zero_point, info.inputs[tie.input].dtype)
+        tie.input: np.full(
+            info.inputs[tie.input].shape, info.inputs[tie.input].zero_point, info.inputs[tie.input].dtype
+        )
         for tie in info.ties
     }
     text = list(prompt)

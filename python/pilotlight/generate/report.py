@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from pilotlight.errors import ConfigError
-from pilotlight.export.report.report import REPORT_NAME
+from pilotlight.export.report.report import load_report
 from pilotlight.generate.messages import End, Generated, Step
-
 
 
 @dataclass(frozen=True)
@@ -76,22 +73,17 @@ class Estimate:
 
 def load_estimate(bundle: Path) -> Estimate:
     """Read Vela's estimate from the bundle's report. Raises ConfigError if it cannot be read."""
-    path = bundle / REPORT_NAME
-    try:
-        delegates = json.loads(path.read_text(encoding="utf-8"))["delegates"]
-        totals: dict[str, list[int]] = {}
-        for delegate in delegates:
-            for memory in delegate["memories"]:
-                total = totals.setdefault(str(memory["memory"]), [0, 0])
-                total[0] += int(memory["read_bytes"])
-                total[1] += int(memory["written_bytes"])
-        return Estimate(
-            macs=sum(int(delegate["macs"]) for delegate in delegates),
-            clock_hz=max((float(delegate["clock_hz"]) for delegate in delegates), default=0.0),
-            traffic=tuple(TokenTraffic(name, *total) for name, total in totals.items()),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: cannot be read as an export report ({error})", hint="west build") from error
+    delegates = load_report(bundle).delegates
+    totals: dict[str, list[int]] = {}
+    for memory in (memory for delegate in delegates for memory in delegate.memories):
+        total = totals.setdefault(memory.memory, [0, 0])
+        total[0] += memory.read_bytes
+        total[1] += memory.written_bytes
+    return Estimate(
+        macs=sum(delegate.macs for delegate in delegates),
+        clock_hz=max((delegate.clock_hz for delegate in delegates), default=0.0),
+        traffic=tuple(TokenTraffic(name, *total) for name, total in totals.items()),
+    )
 
 
 def token_cost(steps: Sequence[Step], estimate: Estimate, copied_bytes: int) -> TokenCost:

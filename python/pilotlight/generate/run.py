@@ -16,7 +16,7 @@ from pilotlight.bundle import ELEMENT_BYTES, ModelInfo, load_model_info
 from pilotlight.deadline import Deadline
 from pilotlight.errors import ConfigError, Mismatch
 from pilotlight.generate.messages import Step
-from pilotlight.generate.reference import generate, simulator_engine
+from pilotlight.generate.reference import generate
 from pilotlight.generate.report import GenerateReport, end_text, load_estimate, token_cost
 from pilotlight.generate.sampler import Sampler, weights_for
 from pilotlight.generate.stream import TextSession, demand_short
@@ -100,11 +100,19 @@ class TextBuild:
 
 
 def generate_text(
-    build_dir: Path, request: Request, timeout_s: float, *, verify: bool = False, show: Callable[[str], None] = lambda text: None
+    build_dir: Path,
+    request: Request,
+    timeout_s: float,
+    *,
+    verify: bool = False,
+    show: Callable[[str], None] = lambda text: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> GenerateReport:
-    """Generate on the powered target of `build_dir`. `show` gets text as it arrives.
+    """Generate on the powered target of `build_dir`.
 
-    verify: compare all tokens with the same loop on the NPU simulator.
+    verify: compare all tokens with the same loop over the TOSA reference model. This compiles the
+        model again.
+    show: gets text as it arrives. progress: gets a line for each step of the comparison.
 
     Raises ConfigError (options, prompt, tables), TargetNotRunning, TargetError, LinkTimeout,
     LinkCorrupted, Mismatch.
@@ -135,7 +143,7 @@ def generate_text(
     finally:
         link.close()
     if verify:
-        _verify(model, request, prompt, sampled)
+        _verify(model, request, prompt, sampled, progress)
     return GenerateReport(
         board=build.board_name,
         npu=session.identity.npu_config,
@@ -153,13 +161,18 @@ def generate_text(
     )
 
 
-def _verify(model: TextBuild, request: Request, prompt: list[int], sampled: list[int]) -> None:
-    engine = simulator_engine((model.bundle / "model.pte").read_bytes())
-    expected = list(generate(engine, model.info, model.tables, model.sampler(request), prompt, len(sampled)))
+def _verify(
+    model: TextBuild, request: Request, prompt: list[int], sampled: list[int], progress: Callable[[str], None]
+) -> None:
+    # Imported here, because it imports PyTorch.
+    from pilotlight.export.golden.engine import golden_engine
+
+    with golden_engine(model.bundle, progress) as engine:
+        expected = list(generate(engine, model.info, model.tables, model.sampler(request), prompt, len(sampled)))
     for number, (token, right) in enumerate(zip(sampled, expected, strict=True), start=1):
         if token != right:
+            on_device, expected_text = (model.text.vocabulary[one] for one in (token, right))
             raise Mismatch(
-                f"token {number} is {model.text.vocabulary[token]!r} on the device, {model.text.vocabulary[right]!r} in "
-                "the reference loop",
+                f"token {number} is {on_device!r} on the device, {expected_text!r} in the reference loop",
                 hint="`west check` compares single inferences; if it passes, the loop differs",
             )

@@ -115,7 +115,9 @@ class TextSession:
         self._next_report += 1
         step = self._decoded(Step.decode, frame.payload)
         if step.sampled is not None and step.text != self._tables.vocabulary[step.sampled]:
-            raise LinkCorrupted(f"{self._link_name}: token {step.sampled} has another text on the device", hint=_REBUILD)
+            raise LinkCorrupted(
+                f"{self._link_name}: token {step.sampled} has another text on the device", hint=_REBUILD
+            )
         self._on_step(step)
 
     def _ask(self, request: AppRequest, payload: bytes, timeout_s: float = CONNECT_TIMEOUT_S) -> bytes:

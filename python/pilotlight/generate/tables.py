@@ -118,7 +118,8 @@ def quantised(values: NDArray[Any], tensor: TensorInfo) -> NDArray[Any]:
     limits = np.iinfo(tensor.dtype)
     # As the quantiser computes it: the reciprocal and the product are float32.
     scaled = np.asarray(values, np.float32) * np.float32(1.0 / tensor.scale)
-    return np.clip(np.rint(scaled) + tensor.zero_point, limits.min, limits.max).astype(tensor.dtype)
+    stored: NDArray[Any] = np.clip(np.rint(scaled) + tensor.zero_point, limits.min, limits.max).astype(tensor.dtype)
+    return stored
 
 
 def _stored(rows: NDArray[Any], count: int, tensor: TensorInfo, where: str) -> NDArray[np.uint8]:

@@ -22,9 +22,7 @@ class Step(nn.Module):
 
     def forward(self, letter, place, mask, keys, values):
         x = letter + place
-        q, k, v = (
-            layer(x).reshape(1, 1, HEADS, WIDTH).transpose(1, 2) for layer in (self.query, self.key, self.value)
-        )
+        q, k, v = (layer(x).reshape(1, 1, HEADS, WIDTH).transpose(1, 2) for layer in (self.query, self.key, self.value))
         all_keys, all_values = torch.cat((keys, k), 2), torch.cat((values, v), 2)
         scores = torch.matmul(q, all_keys.transpose(2, 3)) * WIDTH**-0.5 + mask
         mixed = torch.matmul(torch.softmax(scores, -1), all_values)

@@ -44,8 +44,7 @@ std::uint32_t Pcg32::Next() {
   return (shifted >> turn) | (shifted << ((32 - turn) & 31));
 }
 
-bool Sampler::UseWeights(Span<const std::uint32_t> weights, std::size_t top_k,
-                         std::uint64_t seed) {
+bool Sampler::UseWeights(Span<const std::uint32_t> weights, std::size_t top_k, std::uint64_t seed) {
   if (weights.size() != kWeights || weights[0] == 0) return false;
   if (*std::max_element(weights.begin(), weights.end()) > kMaxWeight) return false;
   std::copy(weights.begin(), weights.end(), weights_);
