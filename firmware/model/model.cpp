@@ -33,6 +33,18 @@ Status ToStatus(Error error) {
   }
 }
 
+// Fills `bytes` with the stored form of 0.
+void FillWithZero(const pilotlight_tensor_info_t& tensor, Span<std::byte> bytes) {
+  const std::int32_t zero = tensor.scale == 0.0F ? 0 : tensor.zero_point;
+  if (tensor.dtype == PILOTLIGHT_INT16) {
+    auto* values = reinterpret_cast<std::int16_t*>(bytes.data());
+    std::fill(values, values + bytes.size() / sizeof(*values), static_cast<std::int16_t>(zero));
+  } else {
+    // Of the wider types none is quantised, so each of their bytes is 0.
+    std::memset(bytes.data(), zero, bytes.size());
+  }
+}
+
 }  // namespace
 
 bool Model::IsState(std::uint32_t planned_buffer) const {
@@ -62,11 +74,61 @@ void Model::Poison(std::byte pattern) {
                 descriptor_->temp_pool.size_bytes);
   }
   for (bool& given : given_) given = false;
+  commit_pending_ = false;
+}
+
+bool Model::IsTied(std::size_t input) const {
+  return std::any_of(descriptor_->ties, descriptor_->ties + descriptor_->tie_count,
+                     [input](const pilotlight_tie_t& tie) { return tie.input == input; });
+}
+
+Status Model::ResetTies() {
+  if (!open_) return Fail(Status::kBadArgument, "the model is not open");
+  for (std::uint32_t i = 0; i < descriptor_->tie_count; ++i) {
+    const std::uint32_t input = descriptor_->ties[i].input;
+    FillWithZero(descriptor_->inputs[input], inputs_[input]);
+    given_[input] = true;
+  }
+  commit_pending_ = false;
+  return Status::kOk;
+}
+
+Status Model::CommitTies(std::uint32_t slot) {
+  failure_text_[0] = '\0';
+  if (!open_) return Fail(Status::kBadArgument, "the model is not open");
+  if (descriptor_->tie_count == 0) return Fail(Status::kBadArgument, "the model has no ties");
+  if (!commit_pending_) {
+    return Fail(Status::kBadArgument,
+                "no outputs to commit: commit once after each run, before the next inputs");
+  }
+  for (std::uint32_t i = 0; i < descriptor_->tie_count; ++i) {
+    const pilotlight_tie_t& tie = descriptor_->ties[i];
+    if (tie.axis >= 0 && slot >= tie.slots) {
+      Text(failure_text_) << "input " << std::uint64_t{tie.input} << " has slots 0 to "
+                          << std::uint64_t{tie.slots - 1} << ", and no slot "
+                          << std::uint64_t{slot};
+      return Status::kBadArgument;
+    }
+  }
+  for (std::uint32_t i = 0; i < descriptor_->tie_count; ++i) {
+    const pilotlight_tie_t& tie = descriptor_->ties[i];
+    const std::byte* source = outputs_[tie.output].data();
+    std::byte* target = inputs_[tie.input].data() + (tie.axis < 0 ? 0 : slot * tie.block_bytes);
+    for (std::uint32_t block = 0; block < tie.block_count; ++block) {
+      std::memcpy(target, source, tie.block_bytes);
+      source += tie.block_bytes;
+      target += tie.slots * tie.block_bytes;
+    }
+    given_[tie.input] = true;
+  }
+  commit_pending_ = false;
+  return Status::kOk;
 }
 
 Span<std::byte> Model::InputBuffer(std::size_t index) {
   if (!open_ || index >= descriptor_->input_count) return {};
   given_[index] = true;
+  commit_pending_ = false;
   return inputs_[index];
 }
 
@@ -81,7 +143,8 @@ Status Model::Run(std::uint64_t deadline_us) {
   if (!AllInputsGiven()) {
     return Fail(Status::kBadArgument, "an input was not filled since the last run");
   }
-  for (bool& given : given_) given = false;
+  commit_pending_ = false;
+  for (std::size_t i = 0; i < descriptor_->input_count; ++i) given_[i] = IsTied(i);
   if (npu_ != nullptr) npu_->BeginInference(deadline_us);
 
   const std::uint64_t start_us = platform::NowUs();
@@ -100,6 +163,8 @@ Status Model::Run(std::uint64_t deadline_us) {
   }
 
   if (error != Error::Ok) return FailRuntime("running method forward", error);
+  for (bool& given : given_) given = false;
+  commit_pending_ = true;
   return Status::kOk;
 }
 

@@ -24,6 +24,15 @@ Span<std::byte> BytesOf(const executorch::aten::Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()};
 }
 
+pilotlight_arena_t ArenaOf(Span<std::byte> bytes) {
+  return {reinterpret_cast<std::uint8_t*>(bytes.data()), static_cast<std::uint32_t>(bytes.size())};
+}
+
+bool Overlap(const pilotlight_arena_t& a, const pilotlight_arena_t& b) {
+  return a.size_bytes != 0 && b.size_bytes != 0 && a.data < b.data + b.size_bytes &&
+         b.data < a.data + a.size_bytes;
+}
+
 }  // namespace
 
 Status Model::Open(const pilotlight_model_descriptor_t& descriptor, ethos_u::EthosUBackend* npu) {
@@ -57,6 +66,7 @@ void Model::Destroy() {
   for (Span<std::byte>& input : inputs_) input = {};
   for (Span<std::byte>& output : outputs_) output = {};
   for (bool& given : given_) given = false;
+  commit_pending_ = false;
   for (auto& buffer : planned_spans_) buffer = {};
   last_inference_ = {};
 }
@@ -86,7 +96,8 @@ Status Model::Load() {
 
   PILOTLIGHT_TRY(BindInputs(meta.get()));
   PILOTLIGHT_TRY(BindOutputs(meta.get()));
-  return CheckState();
+  PILOTLIGHT_TRY(CheckState());
+  return CheckTies();
 }
 
 // The image was checked when it was linked. The flash may have changed since then.
@@ -230,6 +241,39 @@ Status Model::CheckState() {
   if (same) return Status::kOk;
   return Fail(Status::kBadModel,
               "the program's state is not the one described: generate the code again");
+}
+
+// Everything that CommitTies() and Run() rely on: sizes that fit, and memory of the tied inputs
+// that no inference overwrites.
+Status Model::CheckTies() {
+  const std::uint32_t buffer = descriptor_->tied_buffer;
+  bool good = (buffer != 0) == (descriptor_->tie_count != 0) &&
+              buffer <= descriptor_->planned_buffer_count &&
+              (buffer == 0 || buffer != descriptor_->state_buffer);
+  for (std::uint32_t i = 0; good && i < descriptor_->tie_count; ++i) {
+    const pilotlight_tie_t& tie = descriptor_->ties[i];
+    const std::uint64_t row_bytes = std::uint64_t{tie.block_bytes} * tie.block_count;
+    good = tie.output < descriptor_->output_count && tie.input < descriptor_->input_count &&
+           descriptor_->inputs[tie.input].dtype == descriptor_->outputs[tie.output].dtype &&
+           row_bytes == outputs_[tie.output].size() &&
+           row_bytes * tie.slots == inputs_[tie.input].size();
+  }
+  if (good && buffer != 0) {
+    const pilotlight_arena_t& kept = descriptor_->planned_buffers[buffer - 1];
+    good = !Overlap(kept, descriptor_->temp_pool);
+    for (std::uint32_t i = 0; good && i < descriptor_->planned_buffer_count; ++i) {
+      good = i + 1 == buffer || !Overlap(kept, descriptor_->planned_buffers[i]);
+    }
+    for (std::uint32_t i = 0; good && i < descriptor_->input_count; ++i) {
+      good = Overlap(kept, ArenaOf(inputs_[i])) == IsTied(i);
+    }
+    for (std::uint32_t i = 0; good && i < descriptor_->output_count; ++i) {
+      good = !Overlap(kept, ArenaOf(outputs_[i]));
+    }
+  }
+  if (good) return Status::kOk;
+  return Fail(Status::kBadModel,
+              "the program's ties are not the ones described: generate the code again");
 }
 
 }  // namespace pilotlight::model

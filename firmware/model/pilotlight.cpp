@@ -223,6 +223,18 @@ pilotlight_status_t pilotlight_reset_state(pilotlight_model_t* model) {
   return ToC(opened->model.ResetState());
 }
 
+pilotlight_status_t pilotlight_reset_ties(pilotlight_model_t* model) {
+  OpenModel* const opened = Find(model);
+  if (opened == nullptr) return PILOTLIGHT_BAD_ARGUMENT;
+  return ToC(opened->model.ResetTies());
+}
+
+pilotlight_status_t pilotlight_commit_ties(pilotlight_model_t* model, uint32_t slot) {
+  OpenModel* const opened = Find(model);
+  if (opened == nullptr) return PILOTLIGHT_BAD_ARGUMENT;
+  return ToC(opened->model.CommitTies(slot));
+}
+
 const char* pilotlight_failure(const pilotlight_model_t* model) {
   const OpenModel* const opened = Find(model);
   if (opened == nullptr) return "the model was never opened";

@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 SCHEMA = 2
 # NumPy's names of the dtypes.
 _INTEGERS = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
-DTYPES = ("bool", *_INTEGERS, "float16", "float32", "float64")
+ELEMENT_BYTES = {
+    "bool": 1,
+    **{name: int(name.strip("uint")) // 8 for name in _INTEGERS},
+    **{f"float{bits}": bits // 8 for bits in (16, 32, 64)},
+}
+DTYPES = tuple(ELEMENT_BYTES)
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,64 @@ class MetricInfo:
 
 
 @dataclass(frozen=True)
+class Tie:
+    """An output that the next inference takes as an input, or as one slot of it (`ModelSpec.tied`).
+
+    axis: the input's axis along which its slots lie; None: the output replaces the whole input.
+    """
+
+    output: int
+    input: int
+    axis: int | None
+
+
+@dataclass(frozen=True)
+class TieBlocks:
+    """What a step copies in memory: `count` blocks of `bytes` bytes, contiguous in the output.
+
+    In the input they lie `slots * bytes` apart. The first lies at the slot's number times `bytes`.
+    """
+
+    slots: int
+    bytes: int
+    count: int
+
+
+def tie_blocks(tie: Tie, source: TensorInfo, target: TensorInfo) -> TieBlocks:
+    """Return the copy that writes output `source` into one slot of input `target`.
+
+    >>> cache = TensorInfo("k", "int8", (1, 4, 7, 8), 0.5, 0)
+    >>> row = TensorInfo("output_1", "int8", (1, 4, 1, 8), 0.5, 0)
+    >>> tie_blocks(Tie(1, 0, 2), row, cache)
+    TieBlocks(slots=7, bytes=8, count=4)
+
+    Raises ValueError if the shapes do not fit, or if the values are in another order in memory.
+    """
+    if source.dtype != target.dtype or target.dtype not in ELEMENT_BYTES:
+        raise ValueError(f"one is {source.dtype}, the other {target.dtype}")
+    rank = len(target.shape)
+    if tie.axis is not None and not 0 <= tie.axis < rank:
+        raise ValueError(f"axis {tie.axis} is none of the {rank} axes")
+    wanted = tuple(1 if axis == tie.axis else size for axis, size in enumerate(target.shape))
+    if source.shape != wanted:
+        raise ValueError(f"the output is {list(source.shape)}, the input takes {list(wanted)}")
+
+    def moving(order: tuple[int, ...]) -> list[int]:
+        """Return the axes whose order matters."""
+        return [axis for axis in order if wanted[axis] > 1]
+
+    if moving(source.order) != moving(target.order):
+        raise ValueError(f"in memory one has the order {list(source.order)}, the other {list(target.order)}")
+    element = ELEMENT_BYTES[target.dtype]
+    if tie.axis is None:
+        return TieBlocks(1, math.prod(target.shape) * element, 1)
+    place = target.order.index(tie.axis)
+    inner = math.prod(target.shape[axis] for axis in target.order[place + 1 :])
+    outer = math.prod(target.shape[axis] for axis in target.order[:place])
+    return TieBlocks(target.shape[tie.axis], inner * element, outer)
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """The contents of model.json. tolerances: one per output, see `tolerance_of`."""
 
@@ -138,6 +201,8 @@ class ModelInfo:
     weak: tuple[str, ...] = ()
     """The export's reasons why a check can hardly fail, so that equal outputs prove little."""
     metric: MetricInfo | None = None
+    ties: tuple[Tie, ...] = ()
+    """Outputs that the next inference takes as inputs."""
 
     def tolerance_of(self, output: int) -> Tolerance:
         """Return the tolerance of an output; EXACT if the model has none."""
@@ -167,6 +232,25 @@ def _problem(info: ModelInfo) -> str:
         for index, tensor in enumerate(tensors):
             if wrong := _wrong_field(tensor):
                 return f"{side} {index}: {wrong} = {getattr(tensor, wrong)!r} is not possible"
+    for tie in info.ties:
+        if wrong := _wrong_tie(tie, info):
+            return f"{tie}: {wrong}"
+    tied = [tie.input for tie in info.ties]
+    return "two outputs are tied to one input" if len(set(tied)) < len(tied) else ""
+
+
+def _wrong_tie(tie: Tie, info: ModelInfo) -> str:
+    if not all(type(number) is int for number in (tie.output, tie.input, tie.axis or 0)):
+        return "a field is not a whole number"
+    if not (0 <= tie.output < len(info.outputs) and 0 <= tie.input < len(info.inputs)):
+        return "no such output or input"
+    source, target = info.outputs[tie.output], info.inputs[tie.input]
+    if (source.scale, source.zero_point) != (target.scale, target.zero_point):
+        return "the output has another scale or zero point than the input"
+    try:
+        tie_blocks(tie, source, target)
+    except ValueError as error:
+        return str(error)
     return ""
 
 
@@ -219,6 +303,7 @@ def load_model_info(folder: Path) -> ModelInfo:
         raw["labels"] = tuple(raw["labels"])
         for sentences in ("warnings", "weak"):
             raw[sentences] = tuple(raw.get(sentences, ()))
+        raw["ties"] = tuple(Tie(**tie) for tie in raw.get("ties", ()))
         raw["tolerances"] = tuple(Tolerance(**tolerance) for tolerance in raw.get("tolerances", ()))
         raw["metric"] = MetricInfo(**raw["metric"]) if raw.get("metric") else None
         info = ModelInfo(**raw)

@@ -50,6 +50,7 @@ COMMANDS = {
     "check": Command("check.command", "run the model's data set on the powered target and compare bit for bit"),
     "size": Command("size.command", "show flash and RAM of the image by region, component, model and layer"),
     "listen": Command("listen.command", "stream a WAV file to the keyword app and show the words it detects"),
+    "generate": Command("generate.command", "continue a prompt with the text generator on the target"),
     "fault": Command("targets.fault_command", "show the last fault with function and line"),
     "boards": Command("boards.command", "list the boards, their CPUs and NPUs"),
     "fvp-shim": Command("fvp_shim.command", "stand in for Arm's FVP"),

@@ -15,7 +15,7 @@ from typing import Any
 from pilotlight.metrics import Metric
 from pilotlight.recipe import Recipe, Setting
 
-__all__ = ["LabelledData", "Metric", "ModelSpec", "Recipe", "Setting"]
+__all__ = ["LabelledData", "Metric", "ModelSpec", "Recipe", "Setting", "Tied"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,23 @@ class LabelledData:
 
     inputs: Any
     labels: Any | None = None
+
+
+@dataclass(frozen=True)
+class Tied:
+    """An output that the next inference takes as (a part of) an input, such as a cache.
+
+    output, input: index, or name. Inputs have the names of forward's arguments; outputs are
+        "output_0", "output_1", ..., or "output" if there is only one.
+    axis: the output is a row: it has the input's shape, but size 1 along this axis. The app writes
+        it into one slot of the input. None: the output has the input's shape, and replaces it.
+
+    Both have the same scale and zero point, so that the loop only copies. The export proves it.
+    """
+
+    output: int | str
+    input: int | str
+    axis: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,7 @@ class ModelSpec:
     float_io: keep float32 inputs and outputs on the device (quantised by CPU operators there).
     quantisation: a `Recipe`, or its text ("a16w8:matmul=int8"). None: int8, weights per channel. A
         model that comes quantised takes no recipe.
+    tied: outputs that the next inference takes as inputs, each a `Tied`.
     depends_on: files, folders and patterns ("weights/*.bin"), relative to the model file, whose
         change causes a new export. Files that Python opens and files in the model file's folder are
         found without it.
@@ -76,3 +94,4 @@ class ModelSpec:
     depends_on: tuple[str, ...] = ()
     quantisation: Recipe | str | None = None
     metric: str | Callable[[Any, Any], float] | Metric | None = None
+    tied: tuple[Tied, ...] = ()

@@ -41,6 +41,7 @@ protocol::DeviceSession::App Server::SessionApp() {
   static constexpr protocol::Request kRequests[] = {
       {MessageType::kDescribeModel, Calls<&Server::DescribeModel>},
       {MessageType::kDescribeTensor, Calls<&Server::DescribeTensor>},
+      {MessageType::kDescribeTie, Calls<&Server::DescribeTie>},
       {MessageType::kSetInput, Calls<&Server::SetInput>},
       {MessageType::kRun, Calls<&Server::Run>},
       {MessageType::kReadOutput, Calls<&Server::ReadOutput>},
@@ -75,6 +76,7 @@ void Server::DescribeModel(const Frame& frame) {
   answer.U8(static_cast<std::uint8_t>(model->status()));
   answer.U8(static_cast<std::uint8_t>(about.input_count));
   answer.U8(static_cast<std::uint8_t>(about.output_count));
+  answer.U32(about.tie_count);
   answer.U32(about.pte_size_bytes);
   answer.Bytes(digest.bytes);
   answer.String(about.name);
@@ -111,6 +113,32 @@ void Server::DescribeTensor(const Frame& frame) {
     answer.U32(static_cast<std::uint32_t>(tensor.dims[i]));
   }
   answer.String(tensor.name);
+  session_.Send();
+}
+
+void Server::DescribeTie(const Frame& frame) {
+  Reader reader(frame.payload);
+  const std::uint8_t number = reader.U8();
+  const std::uint8_t index = reader.U8();
+  if (!reader.complete()) {
+    return session_.Refuse(frame, ErrorReason::kBadPayload, "DESCRIBE_TIE: length");
+  }
+  const ModelPort* model = FindModel(frame, number);
+  if (model == nullptr) return;
+  const pilotlight_model_descriptor_t& about = model->descriptor();
+  if (index >= about.tie_count) {
+    return session_.Refuse(frame, ErrorReason::kOutOfRange, "no such tie");
+  }
+  const pilotlight_tie_t& tie = about.ties[index];
+  BodyWriter& answer = session_.Answer(frame);
+  answer.U8(number);
+  answer.U8(index);
+  answer.U8(static_cast<std::uint8_t>(tie.output));
+  answer.U8(static_cast<std::uint8_t>(tie.input));
+  answer.U32(static_cast<std::uint8_t>(tie.axis));
+  answer.U32(tie.slots);
+  answer.U32(tie.block_bytes);
+  answer.U32(tie.block_count);
   session_.Send();
 }
 

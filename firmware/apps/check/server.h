@@ -52,6 +52,7 @@ class Server {
   void NewSession();
   void DescribeModel(const protocol::Frame& frame);
   void DescribeTensor(const protocol::Frame& frame);
+  void DescribeTie(const protocol::Frame& frame);
   void SetInput(const protocol::Frame& frame);
   void Run(const protocol::Frame& frame);
   void ReadOutput(const protocol::Frame& frame);

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import math
+from itertools import zip_longest
 from pathlib import Path
 
 from pilotlight.bundle import ModelInfo, TensorInfo, expectations_sha256
 from pilotlight.codegen import Arenas
+from pilotlight.codegen.ties import described_ties
 from pilotlight.errors import (
     ConfigError,
     LinkCorrupted,
@@ -18,7 +20,14 @@ from pilotlight.errors import (
     WrongNpu,
 )
 from pilotlight.link import Session
-from pilotlight.link.answers import Completion, Identity, ModelDescription, Statistics, TensorDescription
+from pilotlight.link.answers import (
+    Completion,
+    Identity,
+    ModelDescription,
+    Statistics,
+    TensorDescription,
+    TieDescription,
+)
 from pilotlight.link.messages import Status
 from pilotlight.stack import StackBound
 
@@ -73,6 +82,26 @@ def demand_this_model(model: ModelDescription, identity: Identity, info: ModelIn
     for side, described, expected in (("input", model.inputs, info.inputs), ("output", model.outputs, info.outputs)):
         if len(described) != len(expected) or any(map(_differs, described, expected)):
             raise TargetError(f"the image's {side}s differ from the bundle's", hint="build and flash again")
+    for index, (tie, expected_tie) in enumerate(zip_longest(model.ties, _ties(info))):
+        if tie != expected_tie:
+            raise TargetError(
+                f"tie {index} of the image differs from the bundle's: {_tie(tie)}, exported {_tie(expected_tie)}",
+                hint="build and flash again",
+            )
+
+
+def _ties(info: ModelInfo) -> list[TieDescription]:
+    return [
+        TieDescription(tie.output, tie.input, tie.axis, blocks.slots, blocks.bytes, blocks.count)
+        for tie, blocks in described_ties(info)
+    ]
+
+
+def _tie(tie: TieDescription | None) -> str:
+    if tie is None:
+        return "none"
+    where = f"axis {tie.axis}, {tie.slots} slots" if tie.axis is not None else "the whole input"
+    return f"output {tie.output} to input {tie.input}, {where}, {tie.block_count} x {tie.block_bytes} bytes"
 
 
 def _differs(described: TensorDescription, expected: TensorInfo) -> bool:

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pilotlight.bundle import Tie
 from pilotlight.codegen.method_pool import method_pool_bytes
 from pilotlight.codegen.state import carries_over, find_state
+from pilotlight.codegen.ties import tied_buffer
 from pilotlight.errors import UnsupportedOperator
 from pilotlight.pte import DelegateCall, JumpFalseCall, KernelCall, Method, Tensor
 from pilotlight.pte.ethos_u import BACKEND, INPUT_REGION, OUTPUT_REGION, SCRATCH_REGION, EthosUBlob, parse_blob
@@ -35,7 +38,8 @@ class Arenas:
     in_place: inputs and outputs lie where the NPU reads and writes them. Planned buffer 1 and the
         temp pool are then the same memory.
     state_buffer: number of the planned buffer that holds the state, from 1; 0 if there is none.
-        This buffer keeps its contents between inferences and is not part of the arena.
+    tied_buffer: number of the planned buffer that holds the tied inputs; 0 if there is none.
+        State and tied inputs keep their contents between inferences and are no part of the arena.
     carries_over: another planned buffer may also keep contents that a later inference reads.
     method_pool_is_exact: if false, `method_pool` is an upper bound.
     temp_pool_is_exact: if false, an inference may use less, because a jump may skip the instruction
@@ -47,6 +51,7 @@ class Arenas:
     temp_pool: int
     in_place: bool = False
     state_buffer: int = 0
+    tied_buffer: int = 0
     carries_over: bool = False
     method_pool_is_exact: bool = True
     temp_pool_is_exact: bool = True
@@ -58,18 +63,23 @@ class Arenas:
 
     @property
     def planned_offsets(self) -> tuple[int, ...]:
-        """Byte offset of each planned buffer in the model's arena; 0 for the state's buffer."""
+        """Byte offset of each planned buffer in the model's arena; 0 for a buffer that is kept."""
         offsets = []
         at = 0
         for number, size in enumerate(self.planned, start=1):
-            offsets.append(0 if number == self.state_buffer else at)
-            at += 0 if number == self.state_buffer else _round_up(size, CACHE_LINE_BYTES)
+            offsets.append(0 if number in self.kept else at)
+            at += 0 if number in self.kept else _round_up(size, CACHE_LINE_BYTES)
         return tuple(offsets)
 
     @property
-    def state_bytes(self) -> int:
-        """Bytes of the state, in whole cache lines, which are not part of the arena."""
-        return _round_up(self.planned[self.state_buffer - 1], CACHE_LINE_BYTES) if self.state_buffer else 0
+    def kept(self) -> tuple[int, ...]:
+        """Numbers of the planned buffers that keep their contents between inferences."""
+        return tuple(number for number in (self.state_buffer, self.tied_buffer) if number)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of state and tied inputs, in whole cache lines, which are no part of the arena."""
+        return sum(_round_up(self.planned[number - 1], CACHE_LINE_BYTES) for number in self.kept)
 
     @property
     def temp_pool_offset(self) -> int:
@@ -85,16 +95,16 @@ class Arenas:
 
     @property
     def _overwritten(self) -> int:
-        return sum(_round_up(size, CACHE_LINE_BYTES) for size in self.planned) - self.state_bytes
+        return sum(_round_up(size, CACHE_LINE_BYTES) for size in self.planned) - self.kept_bytes
 
 
-def plan_arenas(method: Method, runtime: str, pointer_bytes: int) -> Arenas:
+def plan_arenas(method: Method, runtime: str, pointer_bytes: int, ties: Sequence[Tie] = ()) -> Arenas:
     """Return the sizes for `method` with runtime "ours" or "package".
 
-    pointer_bytes: 4 or 8.
+    pointer_bytes: 4 or 8. ties: outputs that the next inference takes as inputs.
 
     Raises UnsupportedOperator if the program needs a backend other than the Ethos-U's, and
-    BadProgram if an inference would overwrite its state.
+    BadProgram if an inference would overwrite its state or a tied input.
     """
     for delegate in method.delegates:
         if delegate.backend != BACKEND:
@@ -107,12 +117,14 @@ def plan_arenas(method: Method, runtime: str, pointer_bytes: int) -> Arenas:
     else:
         method_pool = _method_pool_bound(method, pointer_bytes)
     state = find_state(method)
+    tied = tied_buffer(method, ties)
     return Arenas(
         method_pool=method_pool,
         planned=method.planned_buffer_sizes,
         temp_pool=_temp_pool(method),
-        in_place=_is_in_place(method),
+        in_place=_is_in_place(method, tied),
         state_buffer=state.buffer if state else 0,
+        tied_buffer=tied,
         carries_over=carries_over(method, state),
         method_pool_is_exact=runtime == "ours",
         temp_pool_is_exact=not any(isinstance(step, JumpFalseCall) for chain in method.chains for step in chain),
@@ -134,17 +146,27 @@ def _delegate_bytes(blob: EthosUBlob) -> int:
     return sum(_round_up(size, CACHE_LINE_BYTES) for size in sizes)
 
 
-def _is_in_place(method: Method) -> bool:
-    """Whether the program is one delegate call whose arguments lie at their scratch offsets."""
-    if len(method.chains) != 1 or len(method.chains[0]) != 1 or len(method.planned_buffer_sizes) != 1:
+def _is_in_place(method: Method, tied: int) -> bool:
+    """Whether the program is one delegate call whose arguments lie at their scratch offsets.
+
+    tied: the planned buffer of the arguments that the delegate copies instead; 0: there are none.
+    """
+    if len(method.chains) != 1 or len(method.chains[0]) != 1:
+        return False
+    if len(method.planned_buffer_sizes) != 1 + bool(tied) or tied == 1:
         return False
     (call,) = method.chains[0]
     if not isinstance(call, DelegateCall):
         return False
     blob = parse_blob(method.delegates[call.delegate].blob)
-    wanted = [(1, tensor.offset) for tensor in (*blob.inputs, *blob.outputs) if tensor.region == SCRATCH_REGION]
     values = [method.values[index] for index in call.arguments]
-    return wanted == [value.memory for value in values if isinstance(value, Tensor)] and len(wanted) == len(values)
+    tensors = (*blob.inputs, *blob.outputs)
+    return len(tensors) == len(values) and all(
+        isinstance(value, Tensor)
+        and value.memory is not None
+        and (value.memory[0] == tied or (tensor.region == SCRATCH_REGION and value.memory == (1, tensor.offset)))
+        for tensor, value in zip(tensors, values, strict=True)
+    )
 
 
 def _method_pool_bound(method: Method, pointer_bytes: int) -> int:

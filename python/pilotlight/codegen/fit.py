@@ -38,10 +38,10 @@ class Part:
 
 
 def arena_bytes(models: Sequence[LinkedModel]) -> int:
-    """Return the bytes of .tensor_arena: the largest shared arena, all others, and all state."""
+    """Return the bytes of .tensor_arena: the largest shared arena, all others, and what is kept."""
     shared = max((model.arenas.npu_visible for model in models if model.shares_arena), default=0)
     apart = sum(model.arenas.npu_visible for model in models if not model.shares_arena)
-    return shared + apart + sum(model.arenas.state_bytes for model in models)
+    return shared + apart + sum(model.arenas.kept_bytes for model in models)
 
 
 def needs_by_role(models: Sequence[LinkedModel], board: Board) -> dict[str, int]:
@@ -112,9 +112,9 @@ def _arena_parts(model: LinkedModel) -> list[Part]:
         return parts
     for index, value in enumerate(model.method.values):
         if isinstance(value, Tensor) and value.memory is not None:
-            in_state = value.memory[0] == model.arenas.state_buffer
-            what = "state" if in_state else "tensor"
-            end = "" if in_state else f"{_end(model.method, index)}{shared}"
+            kept = value.memory[0] in model.arenas.kept
+            what = "state" if value.memory[0] == model.arenas.state_buffer else "tensor"
+            end = f"{_end(model.method, index)}{'' if kept else shared}"
             parts.append(Part(f"{model.name}: {what} {index}{end}, {_tensor(value)}", value.size_bytes))
     return parts
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pilotlight.boards import Board
-from pilotlight.bundle import ModelInfo, TensorInfo, load_model_info
+from pilotlight.bundle import ELEMENT_BYTES, ModelInfo, TensorInfo, load_model_info
 from pilotlight.codegen.arenas import Arenas, plan_arenas
 from pilotlight.codegen.fit import LinkedModel, check_fit
 from pilotlight.codegen.state import find_state
+from pilotlight.codegen.ties import described_ties
 from pilotlight.errors import BadProgram, ConfigError
 from pilotlight.files import write_if_changed
 from pilotlight.pte import Method, Tensor, read_program
@@ -101,7 +102,7 @@ def generate_models(
         info, method, pte_bytes = _load(bundle)
         if any(info.name == other.name for _, other, _ in linked):
             raise ConfigError(f"two models of the image are named {info.name}", hint="rename one in its ModelSpec")
-        arenas = plan_arenas(method, runtime, pointer_bytes)
+        arenas = plan_arenas(method, runtime, pointer_bytes, info.ties)
         shares = shared_arena and not arenas.carries_over
         linked.append((bundle, info, LinkedModel(info.name, method, arenas, pte_bytes, shares)))
     check_fit(board, [model for _, _, model in linked])
@@ -149,6 +150,7 @@ def _write(bundle: Path, info: ModelInfo, model: LinkedModel, out: Path) -> Gene
         "labels": info.labels,
         "arenas": model.arenas,
         "state": find_state(model.method),
+        "ties": described_ties(info),
         "shares_arena": model.shares_arena,
         "arena_symbol": SHARED_ARENA if model.shares_arena else f"{symbol}_arena",
         "pte_path": str((bundle / "model.pte").resolve()),
@@ -217,7 +219,6 @@ def _c_tensor(tensor: TensorInfo) -> _CTensor:
     elements = 1
     for size in tensor.shape:
         elements *= size
-    element_bytes = {"bool": 1, "float32": 4}.get(tensor.dtype) or int(re.sub(r"\D", "", tensor.dtype)) // 8
     return _CTensor(
         name=tensor.name,
         dtype=enumerator,
@@ -225,7 +226,7 @@ def _c_tensor(tensor: TensorInfo) -> _CTensor:
         shape=tuple(tensor.shape),
         dim_order=tensor.order,
         elements=elements,
-        size_bytes=elements * element_bytes,
+        size_bytes=elements * ELEMENT_BYTES[tensor.dtype],
         scale=_c_float(tensor.scale),
         zero_point=tensor.zero_point,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pilotlight.bundle import Tie
 from pilotlight.errors import ConfigError
 from pilotlight.export.attempts import Attempt, Attempts
 from pilotlight.export.graph.constants import fold_constants
@@ -17,6 +18,7 @@ from pilotlight.export.model.held_out import HeldOut
 from pilotlight.export.model.model_file import load_model
 from pilotlight.export.model.samples import Samples, Shapes
 from pilotlight.export.model.steps import Steps, counted
+from pilotlight.export.model.ties import demand_equal_ranges, resolve_ties, tensors_of_graph
 from pilotlight.export.quantising import quantise
 from pilotlight.export.quantising.annotations import Choices
 from pilotlight.export.rewritings.apply import rewrite
@@ -41,6 +43,7 @@ class CompiledModel:
     rewritten: one sentence for each kind of rewriting of the captured graph.
     recipe: what was quantised and how; None if the model came quantised.
     recipe_notes: sentences on settings without effect.
+    ties: outputs that the next inference takes as inputs.
     """
 
     spec: ModelSpec
@@ -53,6 +56,7 @@ class CompiledModel:
     attempt: Attempt
     recipe: Recipe | None
     recipe_notes: tuple[str, ...]
+    ties: tuple[Tie, ...]
 
 
 def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) -> CompiledModel:
@@ -75,6 +79,7 @@ def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) 
 
     with steps.step("torch.export"):
         captured = quantise.capture(spec)
+        ties = resolve_ties(spec.tied, *tensors_of_graph(captured.graph), str(file)) if spec.tied else ()
         # A quantised model is not rewritten: a new operator would lie between two of its roundings
         # and would have no range.
         rewritten = []
@@ -97,7 +102,10 @@ def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) 
     confirmed = samples.first(_CONFIRMED_SAMPLES)
     attempts = Attempts(captured, spec, compile_spec, float_io, work, steps, confirmed, in_float, set(in_float))
     notes = () if choices is None else tuple(choices.notes())
-    return CompiledModel(spec, npu, compile_spec, samples, state, rewritten, captured, attempts.run(), recipe, notes)
+    attempt = attempts.run()
+    boundary = attempt.lowered.boundary
+    demand_equal_ranges(ties, boundary.inputs, boundary.outputs, str(file))
+    return CompiledModel(spec, npu, compile_spec, samples, state, rewritten, captured, attempt, recipe, notes, ties)
 
 
 def _recipe(spec: ModelSpec, options: ExportOptions, captured: quantise.Captured) -> Recipe | None:

@@ -106,7 +106,7 @@ def _export(file: Path, folder: Path, options: ExportOptions, steps: Steps, work
     if options.require_full_delegation:
         demand_full_delegation(lowered.on_cpu)
     with steps.step("emit"):
-        pte = emit(lowered)
+        pte = emit(lowered, model.ties)
     kernels = read_kernels()
     (method,) = read_program(pte).methods.values()
     demand_kernels(method.kernel_dtypes, kernels, lowered.on_cpu)
@@ -141,7 +141,7 @@ def _export(file: Path, folder: Path, options: ExportOptions, steps: Steps, work
         notes=(*report.notes, *came, *model.recipe_notes, *model.rewritten, *tolerated, *unconfirmed, *stateful),
         operator_agreement=attempt.comparison.agreement(),
     )
-    _write(folder, spec, report, lowered.boundary, answers, pte)
+    _write(folder, model, report, answers, pte)
     DebugInfo(
         pte_sha256=hashlib.sha256(pte).hexdigest(),
         system_config=model.npu.system_config,
@@ -220,7 +220,8 @@ def _tolerated(outputs: Sequence[TensorInfo], tolerances: Sequence[Tolerance]) -
     return notes
 
 
-def _write(folder: Path, spec: ModelSpec, report: ExportReport, boundary: Any, answers: Any, pte: bytes) -> None:
+def _write(folder: Path, model: Any, report: ExportReport, answers: Any, pte: bytes) -> None:
+    spec, boundary = model.spec, model.attempt.lowered.boundary
     (folder / "model.pte").write_bytes(pte)
     ModelInfo(
         name=report.model,
@@ -239,6 +240,7 @@ def _write(folder: Path, spec: ModelSpec, report: ExportReport, boundary: Any, a
         warnings=report.warnings,
         weak=report.weak,
         metric=MetricInfo.of(spec.metric) if isinstance(spec.metric, Metric) else None,
+        ties=model.ties,
     ).save(folder)
     arrays = answers.arrays()
     if spec.data_set is not None and spec.data_set.labels is not None:

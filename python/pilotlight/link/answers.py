@@ -105,6 +105,7 @@ class ModelHeader:
     pte_sha256: str
     input_count: int
     output_count: int
+    tie_count: int
 
     @classmethod
     def decode(cls, payload: bytes, *, model: int) -> ModelHeader:
@@ -113,20 +114,43 @@ class ModelHeader:
         if echo != model:
             raise Malformed(f"DESCRIBE_MODEL: asked for {model}, answered {echo}")
         status = reader.status()
-        inputs, outputs, size_bytes = reader.fields("BBI")
+        inputs, outputs, ties, size_bytes = reader.fields("BBB3xI")
         digest = reader.take(32).hex()
         name, npu_config, text = (reader.string() for _ in range(3))
         reader.end()
-        return cls(name, status, text, npu_config, size_bytes, digest, inputs, outputs)
+        return cls(name, status, text, npu_config, size_bytes, digest, inputs, outputs, ties)
+
+
+@dataclass(frozen=True)
+class TieDescription:
+    """Answer to DESCRIBE_TIE. axis: None if the output replaces the whole input."""
+
+    output: int
+    input: int
+    axis: int | None
+    slots: int
+    block_bytes: int
+    block_count: int
+
+    @classmethod
+    def decode(cls, payload: bytes, *, model: int, index: int) -> TieDescription:
+        reader = PayloadReader(payload)
+        echo = reader.fields("BB")
+        if echo != (model, index):
+            raise Malformed(f"DESCRIBE_TIE: asked for {(model, index)}, answered {echo}")
+        output, target, axis, slots, block_bytes, block_count = reader.fields("BBb3xIII")
+        reader.end()
+        return cls(output, target, None if axis < 0 else axis, slots, block_bytes, block_count)
 
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """The answers to DESCRIBE_MODEL and all DESCRIBE_TENSOR of a model."""
+    """The answers to DESCRIBE_MODEL and all DESCRIBE_TENSOR and DESCRIBE_TIE of a model."""
 
     header: ModelHeader
     inputs: tuple[TensorDescription, ...]
     outputs: tuple[TensorDescription, ...]
+    ties: tuple[TieDescription, ...] = ()
 
 
 @dataclass(frozen=True)

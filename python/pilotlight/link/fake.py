@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pilotlight.errors import TargetDied
-from pilotlight.link.answers import TensorDescription
+from pilotlight.link.answers import TensorDescription, TieDescription
 from pilotlight.link.fault_dump import FaultDump, FaultKind
 from pilotlight.link.frames import DamagedFrame, Frame, FrameReader, encode_frame
 from pilotlight.link.messages import DTYPE_NAMES, Reason, Request, Status, Unasked
@@ -30,6 +30,7 @@ _REQUEST_LAYOUTS = {
     Request.END: "I",
     Request.RESET: "I",
     Request.READ_FAULT: "I",
+    Request.DESCRIBE_TIE: "BB",
 }
 
 
@@ -80,6 +81,7 @@ class FakeDevice:
     compute: Callable[[Sequence[bytes]], Sequence[bytes]]
     inputs: Sequence[TensorDescription]
     outputs: Sequence[TensorDescription]
+    ties: Sequence[TieDescription] = ()
     pte: bytes = b"program"
     model_name: str = "fake"
     build_id: str = "0123456789abcdef"
@@ -91,7 +93,7 @@ class FakeDevice:
     npu_status: Status = Status.OK
     npu_text: str = ""
     max_chunk: int = 1024
-    protocol_version: int = 3
+    protocol_version: int = 4
     window: int = 2
     faults: Faults = field(default_factory=Faults)
     name: str = "fake"
@@ -184,7 +186,8 @@ class FakeDevice:
     def _describe_model(self, frame: Frame, model: int) -> bytes | Reason:
         if model:
             return Reason.OUT_OF_RANGE
-        head = struct.pack("<BBBBI", 0, self.model_status, len(self.inputs), len(self.outputs), len(self.pte))
+        counts = (len(self.inputs), len(self.outputs), len(self.ties))
+        head = struct.pack("<BBBBB3xI", 0, self.model_status, *counts, len(self.pte))
         names = (self.model_name, self.built_for, self.model_text)
         return head + hashlib.sha256(self.pte).digest() + b"".join(map(_string, names))
 
@@ -198,6 +201,15 @@ class FakeDevice:
             "<BBBBB3xfiI", model, direction, index, dtype, rank, about.scale, about.zero_point, about.size_bytes
         )
         return head + struct.pack(f"<{rank}i", *about.shape) + _string(about.name)
+
+    def _describe_tie(self, frame: Frame, model: int, index: int) -> bytes | Reason:
+        if index >= len(self.ties):
+            return Reason.OUT_OF_RANGE
+        tie = self.ties[index]
+        axis = -1 if tie.axis is None else tie.axis
+        return struct.pack(
+            "<BBBBb3xIII", model, index, tie.output, tie.input, axis, tie.slots, tie.block_bytes, tie.block_count
+        )
 
     def _set_input(self, frame: Frame, model: int, index: int, offset: int) -> bytes | Reason | None:
         if self.model_status is not Status.OK:

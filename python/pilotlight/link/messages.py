@@ -10,7 +10,7 @@ import struct
 from enum import IntEnum
 from typing import Any
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 NONCE_BYTES = 16
 BODY_OVERHEAD_BYTES = 64
 RESET_MAGIC = 0x54455352
@@ -34,6 +34,7 @@ class Request(IntEnum):
     END = 0x08
     RESET = 0x09
     READ_FAULT = 0x0A
+    DESCRIBE_TIE = 0x0B
 
 
 class Unasked(IntEnum):

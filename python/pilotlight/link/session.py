@@ -22,6 +22,7 @@ from pilotlight.link.answers import (
     RunDone,
     Statistics,
     TensorDescription,
+    TieDescription,
 )
 from pilotlight.link.exchange import ANSWER_TIMEOUT_S, REBUILD, Exchange
 from pilotlight.link.frames import DamagedFrame
@@ -97,7 +98,7 @@ class Session(Exchange):
         raise self._silent("IDENTIFY", deadline.seconds)
 
     def describe_model(self, model: int, deadline: Deadline) -> ModelDescription:
-        """Request a model's header and the descriptions of all its tensors."""
+        """Request a model's header and the descriptions of all its tensors and ties."""
         payload = self._ask(Request.DESCRIBE_MODEL, bytes([model]), deadline)
         header = self._decode_bytes(partial(ModelHeader.decode, model=model), payload)
 
@@ -107,8 +108,13 @@ class Session(Exchange):
                 decode = partial(TensorDescription.decode, model=model, direction=direction, index=index)
                 yield self._decode_bytes(decode, payload)
 
+        def ties() -> Iterator[TieDescription]:
+            for index in range(header.tie_count):
+                payload = self._ask(Request.DESCRIBE_TIE, bytes([model, index]), deadline)
+                yield self._decode_bytes(partial(TieDescription.decode, model=model, index=index), payload)
+
         inputs = tuple(tensors(0, header.input_count))
-        return ModelDescription(header, inputs, tuple(tensors(1, header.output_count)))
+        return ModelDescription(header, inputs, tuple(tensors(1, header.output_count)), tuple(ties()))
 
     def set_input(self, model: int, index: int, data: bytes, deadline: Deadline) -> None:
         """Send the bytes of one input, in chunks."""

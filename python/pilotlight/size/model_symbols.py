@@ -6,8 +6,16 @@ from __future__ import annotations
 import re
 
 _PROGRAM = re.compile(r"pilotlight_model_(?P<name>\w+)_pte")
-_MEMORY = re.compile(r"pilotlight_model_(?P<name>\w+)_(?P<what>method_pool|temp_pool|planned|state)(_(?P<number>\d+))?")
-_WORDS = {"method_pool": "method pool", "temp_pool": "NPU scratch", "planned": "planned buffer", "state": "state"}
+_MEMORY = re.compile(
+    r"pilotlight_model_(?P<name>\w+)_(?P<what>method_pool|temp_pool|planned|state|tied)(_(?P<number>\d+))?"
+)
+_WORDS = {
+    "method_pool": "method pool",
+    "temp_pool": "NPU scratch",
+    "planned": "planned buffer",
+    "state": "state",
+    "tied": "tied inputs",
+}
 
 
 def model_of_program(symbol: str) -> str | None:

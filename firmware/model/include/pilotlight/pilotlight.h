@@ -115,7 +115,8 @@ uint32_t pilotlight_input_count(const pilotlight_model_t* model);
 uint32_t pilotlight_output_count(const pilotlight_model_t* model);
 
 /* The memory of input `index`. Call this and fill the memory before each
- * pilotlight_run(), because an inference may overwrite it. info->dim_order gives the
+ * pilotlight_run(), because an inference may overwrite it. Tied inputs are filled by
+ * pilotlight_commit_ties(). info->dim_order gives the
  * memory layout. The model's header has the stride of each dimension,
  * PILOTLIGHT_<NAME>_INPUT_<i>_STRIDE_<d>. All zero if there is no such input. */
 pilotlight_tensor_t pilotlight_input(pilotlight_model_t* model, uint32_t index);
@@ -144,8 +145,25 @@ pilotlight_status_t pilotlight_run(pilotlight_model_t* model, uint32_t timeout_u
  * PILOTLIGHT_BAD_ARGUMENT  the model is not open. */
 pilotlight_status_t pilotlight_reset_state(pilotlight_model_t* model);
 
-/* Why the last pilotlight_open() or pilotlight_run() of this model failed, in one
- * line; "" after success. */
+/* Fills the model's tied inputs, such as the cache of a language model, with zeros (as
+ * real numbers). This counts as filling them. Call it before the first step of a new
+ * sequence. Does nothing if the model has no ties.
+ *
+ * PILOTLIGHT_BAD_ARGUMENT  the model is not open. */
+pilotlight_status_t pilotlight_reset_ties(pilotlight_model_t* model);
+
+/* Copies the tied outputs of the last pilotlight_run() into slot `slot` of their inputs.
+ * An output that is tied as a whole replaces its input, whatever the slot. The tied inputs
+ * then count as filled for the next run, so an app fills only the others. Call it after
+ * pilotlight_run(), before pilotlight_input(). A failed run leaves the tied inputs filled.
+ *
+ * PILOTLIGHT_BAD_ARGUMENT  the model is not open or has no ties, an input has no such
+ *     slot, or there are no outputs to commit: the last run failed, was committed already,
+ *     or pilotlight_input() was called since. */
+pilotlight_status_t pilotlight_commit_ties(pilotlight_model_t* model, uint32_t slot);
+
+/* Why the last pilotlight_open(), pilotlight_run() or pilotlight_commit_ties() of this
+ * model failed, in one line; "" after success. */
 const char* pilotlight_failure(const pilotlight_model_t* model);
 
 /* For tests: fills outputs, inputs and scratch with `pattern`, so that no data of an

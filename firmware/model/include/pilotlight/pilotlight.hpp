@@ -59,6 +59,11 @@ class InferenceModel {
 
   Status ResetState() { return static_cast<Status>(pilotlight_reset_state(&model_)); }
 
+  Status ResetTies() { return static_cast<Status>(pilotlight_reset_ties(&model_)); }
+  Status CommitTies(std::uint32_t slot) {
+    return static_cast<Status>(pilotlight_commit_ties(&model_, slot));
+  }
+
   // Elements of input or output `index`. Empty if there is no such tensor, or if its
   // element type is not T.
   template <typename T>

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Sequence
 
 from executorch.exir import ExecutorchBackendConfig
 
+from pilotlight.bundle import Tie
 from pilotlight.export.lowering.demands import unsupported
 from pilotlight.export.lowering.lower import Lowered
 from pilotlight.export.lowering.memory_plan import InPlaceMemoryPlanning
@@ -20,8 +22,8 @@ from pilotlight.pte.ethos_u import parse_blob
 BLOB_ALIGN_BYTES = 16
 
 
-def emit(lowered: Lowered) -> bytes:
-    """Return the .pte.
+def emit(lowered: Lowered, ties: Sequence[Tie] = ()) -> bytes:
+    """Return the .pte. Inputs of `ties` get memory that an inference does not overwrite.
 
     Raises UnsupportedOperator for an operator without an out variant, RuntimeError for a blob that
     is not aligned.
@@ -29,7 +31,7 @@ def emit(lowered: Lowered) -> bytes:
     config = ExecutorchBackendConfig(
         extract_delegate_segments=False,
         delegate_alignment=BLOB_ALIGN_BYTES,
-        memory_planning_pass=InPlaceMemoryPlanning(),
+        memory_planning_pass=InPlaceMemoryPlanning(tuple(tie.input for tie in ties)),
     )
     try:
         # to_executorch() rewrites the graph in place, and the golden outputs still need the

@@ -17,6 +17,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx.passes.infra.pass_base import PassResult
 
 from pilotlight.bundle import TensorInfo
+from pilotlight.export.model.ties import output_names
 
 QUANTIZE = "quantized_decomposed.quantize_per_tensor.default"
 DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor.default"
@@ -73,7 +74,7 @@ class Int8Boundary:
         inputs = [placeholders[name] for name in _input_names(program)]
         values = program.graph.output_node().args[0]
         outputs = [values[position] for position in _output_positions(program)]
-        names = ["output"] if len(outputs) == 1 else [f"output_{index}" for index in range(len(outputs))]
+        names = output_names(len(outputs))
         return Boundary(
             inputs=tuple(_describe(n, n.name, q) for n, q in zip(inputs, self.input_quantisation, strict=True)),
             outputs=tuple(

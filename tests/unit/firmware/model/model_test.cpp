@@ -143,6 +143,9 @@ class ModelTest : public testing::Test {
                                             nullptr,
                                             0,
                                             nullptr,
+                                            0,
+                                            0,
+                                            nullptr,
                                             0};
   std::vector<std::byte> sample_;
   Model model_;

@@ -272,6 +272,13 @@ TEST_F(CheckServer, InputsAndOutputsAreDescribedEachAsItself) {
   EXPECT_EQ(ReasonOf(Ask(MessageType::kDescribeTensor, {0, 2, 0})), ErrorReason::kBadPayload);
 }
 
+TEST_F(CheckServer, TieThatDoesNotExistIsRefused) {
+  Identify();
+  EXPECT_EQ(ReasonOf(Ask(MessageType::kDescribeTie, {0, 0})), ErrorReason::kOutOfRange);
+  EXPECT_EQ(ReasonOf(Ask(MessageType::kDescribeTie, {1, 0})), ErrorReason::kOutOfRange);
+  EXPECT_EQ(ReasonOf(Ask(MessageType::kDescribeTie, {0})), ErrorReason::kBadPayload);
+}
+
 TEST_F(CheckServer, PieceThatLeavesAGapIsRefused) {
   Identify();
   EXPECT_EQ(ReasonOf(Ask(MessageType::kSetInput, {0, 0, 0, 0, 4, 0, 0, 0, 5, 6, 7, 8})),

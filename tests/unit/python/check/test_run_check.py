@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_bench import SAMPLES, Bench, Rewrite
+from fake_bench import INPUT, SAMPLES, Bench, Rewrite
 
-from pilotlight.bundle import Tolerance, load_model_info
+from pilotlight.bundle import Tie, Tolerance, load_model_info
 from pilotlight.errors import ConfigError, PilotlightError, TargetError
+from pilotlight.link.answers import TieDescription
 from pilotlight.link.messages import Status
 from pilotlight.stack import Chain, StackBound
 from pilotlight.stack.bound import EXCEPTION_FRAME_BYTES
@@ -210,6 +211,28 @@ def test_missing_evidence_is_never_a_pass(bench: Bench, case: str) -> None:
     assert failure.hint
     latest = bench.latest()
     assert (latest["verdict"], latest["exit_code"]) == ("error", code)
+
+
+TIE = TieDescription(0, 0, None, 1, 64, 1)
+
+
+@pytest.mark.parametrize(
+    "ties",
+    [
+        [],
+        [TIE, TIE],
+        *([replace(TIE, **change)] for change in ({"axis": 0}, {"slots": 2}, {"block_bytes": 32}, {"block_count": 2})),
+    ],
+)
+def test_ties_described_otherwise_than_exported_are_refused(
+    bench: Bench, rewrite: Rewrite, ties: list[TieDescription]
+) -> None:
+    images = np.zeros((SAMPLES, 1, 8, 8), np.int8)
+    rewrite(golden_0=images, quantised_0=images, fp32_0=images.astype(np.float32), labels=None)
+    bench.describe(outputs=(INPUT,), labels=(), ties=(Tie(0, 0, None),))
+    output = bench.described("input")
+    with pytest.raises(TargetError, match=r"tie . of the image differs from the bundle's: .*, exported"):
+        bench.check(outputs=output, ties=ties)
 
 
 @pytest.mark.parametrize("side", ["input", "output"])

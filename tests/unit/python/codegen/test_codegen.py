@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from pilotlight.boards import Board, load_board
+from pilotlight.bundle import ModelInfo, TensorInfo, Tie
 from pilotlight.codegen import GeneratedModel, generate_models
 from pilotlight.codegen.arenas import plan_arenas
 from pilotlight.codegen.fit import LinkedModel, arena_bytes, largest_parts
@@ -200,12 +202,82 @@ def test_state_is_counted_but_never_shared(host):
     method = read_program((ROOT / "tests/unit/firmware/model/data/sums.pte").read_bytes()).methods["forward"]
     arenas = plan_arenas(method, "ours", 4)
     assert (arenas.planned, arenas.state_buffer, arenas.carries_over) == ((64, 32), 2, False)
-    assert (arenas.npu_visible, arenas.state_bytes, arenas.planned_offsets) == (64, 32, (0, 0))
+    assert (arenas.npu_visible, arenas.kept_bytes, arenas.planned_offsets) == (64, 32, (0, 0))
     two = [LinkedModel(name, method, arenas, pte_bytes=1696, shares_arena=True) for name in ("one", "two")]
     assert arena_bytes(two) == 64 + 2 * 32
     assert arena_bytes([replace(model, shares_arena=False) for model in two]) == 2 * (64 + 32)
     parts = [part.what for part in largest_parts(two, ["tensor_arena"], host)]
     assert "one: state 0, float32[4]" in parts and "one: tensor 2 (input 0) (shared), float32[4]" in parts
+
+
+MEMORY = ROOT / "tests/unit/firmware/model/data/memory.pte"
+TIES = (Tie(1, 1, 1), Tie(2, 2, None))
+
+
+def memory_bundle(folder: Path) -> Path:
+    """Return a bundle of the program with tied inputs."""
+
+    def tensor(name: str, rows: int) -> TensorInfo:
+        return TensorInfo(name, "float32", (2, rows, 2), 0.0, 0)
+
+    folder.mkdir()
+    pte = MEMORY.read_bytes()
+    (folder / "model.pte").write_bytes(pte)
+    inputs = (tensor("x", 1), tensor("cache", 3), tensor("carry", 1))
+    outputs = (tensor("output_0", 3), tensor("output_1", 1), tensor("output_2", 1))
+    digest = hashlib.sha256(pte).hexdigest()
+    ModelInfo("memory", "model.py", "", "", "", inputs, outputs, (), digest, ties=TIES).save(folder)
+    return folder
+
+
+def test_tied_inputs_have_memory_that_no_model_shares():
+    method = read_program(MEMORY.read_bytes()).methods["forward"]
+    arenas = plan_arenas(method, "ours", 4, TIES)
+    assert (arenas.planned, arenas.tied_buffer, arenas.kept_bytes) == ((80, 64), 2, 64)
+    assert (arenas.npu_visible, arenas.planned_offsets) == (96, (0, 0))
+    two = [LinkedModel(name, method, arenas, pte_bytes=1696, shares_arena=True) for name in ("one", "two")]
+    assert arena_bytes(two) == 96 + 2 * 64
+    assert plan_arenas(method, "ours", 4).kept_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("index", "memory"),
+    [(1, (1, 0)), (1, (2, 4)), (3, (2, 48)), (1, None)],
+    ids=["beside others", "over another", "another beside it", "nowhere"],
+)
+def test_tied_inputs_that_an_inference_overwrites_are_refused(index, memory):
+    method = read_program(MEMORY.read_bytes()).methods["forward"]
+    values = list(method.values)
+    values[index] = replace(values[index], memory=memory)
+    with pytest.raises(BadProgram, match="tied input"):
+        plan_arenas(replace(method, values=tuple(values)), "ours", 4, TIES)
+
+
+def test_an_app_reads_the_ties_from_it(host, tmp_path):
+    generate_model(memory_bundle(tmp_path / "bundle"), host, "ours", tmp_path)
+    (tmp_path / "main.c").write_text(
+        """
+#include <stdio.h>
+#include "model_memory.h"
+int main(void) {
+  const pilotlight_model_descriptor_t* m = &pilotlight_model_memory;
+  for (uint32_t i = 0; i < m->tie_count; ++i) {
+    const pilotlight_tie_t* t = &m->ties[i];
+    printf("%u %u %d %u %u %u\\n", t->output, t->input, t->axis, t->slots, t->block_bytes, t->block_count);
+  }
+  printf("%d %d %d %d %d %d %d\\n", PILOTLIGHT_MEMORY_TIE_0_OUTPUT, PILOTLIGHT_MEMORY_TIE_0_INPUT,
+         PILOTLIGHT_MEMORY_TIE_0_AXIS, PILOTLIGHT_MEMORY_TIE_0_SLOTS, PILOTLIGHT_MEMORY_TIE_0_BLOCK_BYTES,
+         PILOTLIGHT_MEMORY_TIE_0_BLOCK_COUNT, PILOTLIGHT_MEMORY_TIE_0_STRIDE_BYTES);
+  const pilotlight_arena_t tied = m->planned_buffers[m->tied_buffer - 1];
+  const pilotlight_arena_t other = m->planned_buffers[0];
+  printf("%d %d %u\\n", PILOTLIGHT_MEMORY_TIE_COUNT, PILOTLIGHT_MEMORY_TIED_BYTES, tied.size_bytes);
+  return tied.data < other.data + other.size_bytes && other.data < tied.data + tied.size_bytes;
+}
+"""
+    )
+    compile_sources(("gcc", "-std=c11"), tmp_path, "main.c", "model_memory.c", "model_memory.S", "-o", "app")
+    out = subprocess.run([tmp_path / "app"], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert out == ["1 1 1 3 8 2", "2 2 -1 1 16 1", "1 1 1 3 8 2 24", "2 64 64"]
 
 
 def test_inputs_and_outputs_in_place_cost_no_memory_of_their_own(make_bundle):

@@ -57,6 +57,7 @@ class ReversingModel final : public check::ModelPort {
   const pilotlight_tensor_info_t in_ = {"x", PILOTLIGHT_INT8, 2, {50, 100}, {0, 1}, 0.5f,
                                         -3,  kBytes};
   const pilotlight_tensor_info_t out_ = {"y", PILOTLIGHT_UINT8, 1, {5000}, {0}, 0.25f, 7, kBytes};
+  const pilotlight_tie_t tie_ = {1, 2, -1, 0x10203, 0x40506, 0x70809};
   const char pte_[8] = "program";
   const pilotlight_model_descriptor_t descriptor_ = [this] {
     pilotlight_model_descriptor_t about{};
@@ -68,6 +69,8 @@ class ReversingModel final : public check::ModelPort {
     about.input_count = 1;
     about.outputs = &out_;
     about.output_count = 1;
+    about.ties = &tie_;
+    about.tie_count = 1;
     return about;
   }();
 };

@@ -18,7 +18,7 @@ import pytest
 from pilotlight.deadline import Deadline
 from pilotlight.errors import LinkCorrupted, NpuFault
 from pilotlight.link import Session
-from pilotlight.link.answers import LogLine, Statistics, TensorDescription
+from pilotlight.link.answers import LogLine, Statistics, TensorDescription, TieDescription
 from pilotlight.link.frames import Frame, encode_frame
 from pilotlight.link.transport import SocketLink
 from pilotlight.paths import ROOT
@@ -72,6 +72,7 @@ def test_the_whole_conversation(link: SocketLink) -> None:
     assert model.header.pte_sha256 == hashlib.sha256(b"program").hexdigest()
     assert model.inputs == (TensorDescription("x", "int8", (50, 100), 0.5, -3, 5000),)
     assert model.outputs == (TensorDescription("y", "uint8", (5000,), 0.25, 7, 5000),)
+    assert model.ties == (TieDescription(1, 2, None, 0x10203, 0x40506, 0x70809),)
 
     for number in (1, 2):
         done, outputs = talk.infer(0, number, [DATA], [5000], 1, deadline)

@@ -192,7 +192,7 @@ def test_a_log_line_that_never_arrived_shows_at_the_end(device: Devices) -> None
 
 
 def test_an_image_of_another_protocol_version_is_named(device: Devices) -> None:
-    with pytest.raises(TargetError, match="speaks protocol version 1, this host 3"):
+    with pytest.raises(TargetError, match="speaks protocol version 1, this host 4"):
         infer(device(protocol_version=1))
 
 

@@ -59,7 +59,7 @@ class FakeListener:
 
     def _serve(self, frame: Frame) -> None:
         if frame.type == 0x01:
-            head = struct.pack("<HHBBBBIIHH", 3, 1024, self.window, 1, self.npu_status, 0, 7, 32_000_000, 0, 0)
+            head = struct.pack("<HHBBBBIIHH", 4, 1024, self.window, 1, self.npu_status, 0, 7, 32_000_000, 0, 0)
             texts = (BUILD_ID, "here", "ethos-u55-128", "dead" if self.npu_status else "")
             self._answer(frame, head + frame.payload + b"".join(map(_string, texts)))
         elif frame.type == 0x20:

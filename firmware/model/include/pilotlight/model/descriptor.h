@@ -55,6 +55,18 @@ typedef struct pilotlight_initial_value {
   uint32_t pte_offset;
 } pilotlight_initial_value_t;
 
+/* An output that the next inference takes as an input, or as one slot of it. In the output, the
+ * `block_count` blocks of `block_bytes` bytes follow each other. In the input they are
+ * `slots * block_bytes` bytes apart, and the first is at `slot * block_bytes`. */
+typedef struct pilotlight_tie {
+  uint32_t output;
+  uint32_t input;
+  int32_t axis;   /* the input's axis along which its slots lie; -1: the whole input, as 1 slot */
+  uint32_t slots; /* size of the input along the axis */
+  uint32_t block_bytes;
+  uint32_t block_count;
+} pilotlight_tie_t;
+
 typedef struct pilotlight_model_descriptor {
   const char* name;
   const uint8_t* pte; /* 16-byte aligned, where the NPU can read it */
@@ -76,6 +88,10 @@ typedef struct pilotlight_model_descriptor {
                           * else; 0: the model keeps no state */
   const pilotlight_initial_value_t* initial_values; /* of every value in the state buffer */
   uint32_t initial_value_count;
+  uint32_t tied_buffer; /* number, from 1, of the planned buffer that holds the tied inputs and
+                         * nothing else, so that an inference does not overwrite them; 0: none */
+  const pilotlight_tie_t* ties;
+  uint32_t tie_count;
 } pilotlight_model_descriptor_t;
 
 #ifdef __cplusplus

@@ -8,6 +8,8 @@
 //
 // Lifecycle: place a Model in static storage. Call Open() once. Then, for each
 // inference:  Poison() (optional)  InputBuffer()...  Run()  OutputBuffer().
+// A model with tied inputs: ResetTies(), then for each step:  InputBuffer()... of the other inputs
+// Run()  OutputBuffer()...  CommitTies().
 // Several models may be open at the same time; they run one after another.
 // Thread context only, one thread. Design: firmware/model/DESIGN.md
 #pragma once
@@ -90,13 +92,29 @@ class Model {
   // kBadArgument  not open.
   Status ResetState();
 
+  // Fills all tied inputs with zeros, as real numbers. This counts as filling them.
+  //
+  // kBadArgument  not open.
+  Status ResetTies();
+
+  // Copies the tied outputs of the last Run() into slot `slot` of their inputs; an output that is
+  // tied as a whole replaces its input. This counts as filling the tied inputs for the next Run(),
+  // if they were filled for the last one. Call it after Run(), before InputBuffer().
+  //
+  // kBadArgument  not open, the model has no ties, an input has no slot `slot`, or there are no
+  //     outputs to commit: no Run() returned kOk since Open(), Poison(), InputBuffer() or the last
+  //     commit.
+  Status CommitTies(std::uint32_t slot);
+
   // The memory of input `index`, for the caller to fill. Calling this counts as filling the
   // input. Empty if there is no such input.
   Span<std::byte> InputBuffer(std::size_t index);
 
   // Runs the model once. `deadline_us` is a platform::NowUs() value. The deadline bounds only the
   // time on the NPU; CPU operators run to their end. Inputs must be filled for each inference,
-  // because an inference may overwrite its inputs.
+  // because an inference may overwrite its inputs. Tied inputs are not overwritten. They must be
+  // filled too, by CommitTies(), so that no step works on a stale cache. A failed Run() leaves
+  // them filled.
   //
   // kBadArgument  the model is not open, or an input was not filled since the last
   //     Run() or Poison().
@@ -119,8 +137,8 @@ class Model {
   const InferenceStats& last_inference() const { return last_inference_; }
   MemoryStats memory() const;
 
-  // The reason for the last failure; "" if there was none. Open() and Run() clear the text when
-  // they start; ResetState() does not.
+  // The reason for the last failure; "" if there was none. Open(), Run() and CommitTies() clear
+  // the text when they start; ResetState() and ResetTies() do not.
   const char* failure_text() const { return failure_text_; }
 
  private:
@@ -136,6 +154,8 @@ class Model {
                      const pilotlight_tensor_info_t& described, const char* side,
                      std::size_t index);
   Status CheckState();
+  Status CheckTies();
+  bool IsTied(std::size_t input) const;
   bool IsPlanned(Span<std::byte> bytes) const;
 
   // model.cpp
@@ -157,6 +177,7 @@ class Model {
   Span<std::byte> inputs_[kMaxInputs];
   Span<std::byte> outputs_[kMaxOutputs];
   bool given_[kMaxInputs] = {};
+  bool commit_pending_ = false;  // The outputs of the last Run() are there, and not committed.
 
   // Destroyed in reverse order, because the method refers to all members above it.
   std::optional<executorch::extension::BufferDataLoader> loader_;

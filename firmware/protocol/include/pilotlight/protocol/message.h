@@ -10,7 +10,7 @@
 
 namespace pilotlight::protocol {
 
-inline constexpr std::uint16_t kProtocolVersion = 3;
+inline constexpr std::uint16_t kProtocolVersion = 4;
 inline constexpr std::size_t kHeaderBytes = 4;
 inline constexpr std::size_t kCrcBytes = 4;
 inline constexpr std::size_t kNonceBytes = 16;
@@ -37,6 +37,7 @@ enum class MessageType : std::uint8_t {
   kEnd = 0x08,
   kReset = 0x09,
   kReadFault = 0x0A,
+  kDescribeTie = 0x0B,
   kLog = 0xC0,
   kBoot = 0xC1,
   kNak = 0xC2,
