@@ -154,7 +154,7 @@ Error EthosUBackend::Run(const Handle& handle, Span<const Region> regions,
   }
 
   if (fast_scratch_.size() < handle.fast_scratch_bytes) {
-    return FailAt(Status::kNoMemory, "fast scratch shrank since the model was loaded; bytes needed",
+    return FailAt(Status::kNoMemory, "fast scratch shrank since loading; bytes needed",
                   handle.fast_scratch_bytes);
   }
 

@@ -244,9 +244,8 @@ TEST_F(BackendTest, FastScratchThatShrankSinceTheModelWasLoadedIsRefused) {
 
   backend_.SetFastScratch({fast, sizeof(fast) - 32});
   EXPECT_EQ(Execute(), Error::MemoryAllocationFailed);
-  EXPECT_STREQ(
-      backend_.failure().text,
-      "EthosUBackend: fast scratch shrank since the model was loaded; bytes needed (2048)");
+  EXPECT_STREQ(backend_.failure().text,
+               "EthosUBackend: fast scratch shrank since loading; bytes needed (2048)");
   EXPECT_EQ(port_.Order().find("run"), std::string::npos);
 }
 
