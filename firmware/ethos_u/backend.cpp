@@ -130,6 +130,12 @@ Error EthosUBackend::Run(const Handle& handle, Span<const Region> regions,
   const IoTable& inputs = handle.program.inputs;
   const IoTable& outputs = handle.program.outputs;
   const std::size_t input_count = inputs.size();
+  // Vela removes inputs that no operator reads, but the call still passes them. Without any input
+  // left, the arguments before the outputs are such inputs.
+  if (input_count == 0 && args.size() > outputs.size()) {
+    const std::size_t unread = args.size() - outputs.size();
+    args = {args.data() + unread, outputs.size()};
+  }
   if (args.size() != input_count + outputs.size()) {
     return FailAt(Status::kBadModel, "the delegate call's number of arguments is wrong",
                   args.size());

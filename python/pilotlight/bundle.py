@@ -7,7 +7,8 @@ golden.npz     input_<i> [samples, ...]   inputs for the device: its dtype, the 
                golden_<i> [samples, ...]  expected outputs: equal, or within the `Tolerance`
                quantised_<i>              outputs of quantised PyTorch, in the same dtype
                fp32_<i>                   outputs of the float model, float32
-               labels [samples]           int64; absent if the data set has none
+               labels [samples, ...]      the data set's labels, if they are arrays of one shape
+labels.json    the labels, if they are anything else (labels.py); both are absent without labels
 report.json    the export report
 debug.json     operators and source lines behind the NPU's commands, see debug_info.py
 export.log     what upstream libraries printed
@@ -26,6 +27,8 @@ from pilotlight.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from pilotlight.metrics import Metric
 
 SCHEMA = 2
 # NumPy's names of the dtypes.
@@ -95,6 +98,21 @@ class Tolerance:
 
 
 EXACT = Tolerance(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """The model's metric. built_in: the metric of this name; else a function of the model file."""
+
+    name: str
+    higher_is_better: bool
+    built_in: bool
+
+    @classmethod
+    def of(cls, metric: Metric) -> MetricInfo:
+        from pilotlight.metrics import BUILT_IN  # Here, because most users need no metrics.
+
+        return cls(metric.title, metric.higher_is_better, BUILT_IN.get(metric.title) == metric)
 
 
 @dataclass(frozen=True)
@@ -182,6 +200,7 @@ class ModelInfo:
     """The export's findings about problems that ruin this program's outputs."""
     weak: tuple[str, ...] = ()
     """The export's reasons why a check can hardly fail, so that equal outputs prove little."""
+    metric: MetricInfo | None = None
     ties: tuple[Tie, ...] = ()
     """Outputs that the next inference takes as inputs."""
 
@@ -206,6 +225,9 @@ def _problem(info: ModelInfo) -> str:
     texts = (info.name, info.source, info.npu, info.system_config, info.memory_mode, info.pte_sha256)
     if not all(isinstance(text, str) for text in (*texts, *info.labels, *info.warnings, *info.weak)):
         return "a text field is not a string"
+    metric = info.metric
+    if metric is not None and not (isinstance(metric.name, str) and type(metric.built_in) is bool):
+        return "the metric has no name"
     for side, tensors in (("input", info.inputs), ("output", info.outputs)):
         for index, tensor in enumerate(tensors):
             if wrong := _wrong_field(tensor):
@@ -254,7 +276,9 @@ def expectations_sha256(folder: Path) -> str:
     Raises ConfigError if a file cannot be read.
     """
     digest = hashlib.sha256()
-    for name in ("model.json", "golden.npz"):
+    for name in ("model.json", "golden.npz", "labels.json"):
+        if name == "labels.json" and not (folder / name).exists():
+            continue
         try:
             digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
         except OSError as error:
@@ -281,6 +305,7 @@ def load_model_info(folder: Path) -> ModelInfo:
             raw[sentences] = tuple(raw.get(sentences, ()))
         raw["ties"] = tuple(Tie(**tie) for tie in raw.get("ties", ()))
         raw["tolerances"] = tuple(Tolerance(**tolerance) for tolerance in raw.get("tolerances", ()))
+        raw["metric"] = MetricInfo(**raw["metric"]) if raw.get("metric") else None
         info = ModelInfo(**raw)
         if problem := _problem(info):
             raise ConfigError(f"{path}: {problem}", hint=hint)

@@ -8,22 +8,25 @@ does not import torch, so that tools that only need the names start quickly.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pilotlight.metrics import Metric
 from pilotlight.recipe import Recipe, Setting
 
-__all__ = ["LabelledData", "ModelSpec", "Recipe", "Setting", "Tied"]
+__all__ = ["LabelledData", "Metric", "ModelSpec", "Recipe", "Setting", "Tied"]
 
 
 @dataclass(frozen=True)
 class LabelledData:
-    """A held-out data set.
+    """A held-out data set, with its labels apart from its inputs.
 
-    inputs: one array [samples, ...]; each `inputs[i]` has the shape of the model's only input
-        without its batch dimension. float32, as the FP32 model takes them.
-    labels: integer array [samples], the correct class of each, or None.
+    inputs: samples in any form that `ModelSpec.calibration` takes: an array [samples, ...], a tuple
+        or a dict of such arrays for several inputs, a list, a data loader, or a function that
+        yields. As the FP32 model takes them.
+    labels: the right answer of each sample, or None. Integers are classes. A metric may take other
+        labels: texts, arrays, lists of boxes.
     """
 
     inputs: Any
@@ -55,8 +58,16 @@ class ModelSpec:
     module: `torch.nn.Module` in eval mode with loaded weights, or a `torch.export.ExportedProgram`,
         or the result of `convert_pt2e`, whose ranges are kept.
     example_inputs: tuple of tensors, batch size 1; fixes shapes and dtypes.
-    calibration: sequence of input tuples like `example_inputs`; representative of real use.
-    data_set: held-out samples checked on the device; None checks the example inputs alone.
+    calibration: samples that are representative of real use. A sample is a tensor, a tuple of
+        tensors, or a dict by the names of forward's parameters, with or without batch dimension;
+        several samples may come as one batch. The source is an array, a list, a tuple or dict of
+        arrays, a `torch.utils.data` data set or loader, or a function that yields samples, which
+        need not fit into memory. Labels, as in `(inputs, label)`, are left out.
+    data_set: held-out samples checked on the device, as `LabelledData`, or as a source of
+        `(inputs, label)` or of inputs alone; None checks the example inputs alone.
+    metric: the figure for the outputs, given the labels: a name ("top-1", "top-5", "AUC", "mIoU",
+        "mAP@0.5", "word error rate", "perplexity", "RMSE", "correlation"), a function of
+        `(outputs, labels)`, or a `Metric`. None: top-1 if the labels are classes, else nothing.
     class_labels: names of the classes in index order, empty when the model does not classify.
     npu_options: options for Vela per NPU, such as {"ethos-u55-128": {"memory_mode": "Sram_Only"}}.
     sequence: the samples of calibration and data_set follow each other in time. Buffers that
@@ -74,12 +85,13 @@ class ModelSpec:
     name: str
     module: Any
     example_inputs: tuple[Any, ...]
-    calibration: Sequence[tuple[Any, ...]]
-    data_set: LabelledData | None = None
+    calibration: Any
+    data_set: Any | None = None
     class_labels: tuple[str, ...] = ()
     npu_options: dict[str, dict[str, str]] = field(default_factory=dict)
     float_io: bool = False
     sequence: bool = False
     depends_on: tuple[str, ...] = ()
     quantisation: Recipe | str | None = None
+    metric: str | Callable[[Any, Any], float] | Metric | None = None
     tied: tuple[Tied, ...] = ()

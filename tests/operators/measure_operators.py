@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exports operators with upstream's own flow, and compares each stage with the one before it.
 
-    python tests/operators/measure_operators.py NPU MEMORY_MODE KEY...
+    python tests/operators/measure_operators.py NPU MEMORY_MODE IMAGE KEY...
 
-It prints one line of JSON per operator.
+IMAGE is the executor runner's ELF file; "-" leaves the firmware out. It prints one line of JSON per
+operator.
 
-Stages: float PyTorch, quantised PyTorch, TOSA reference, simulated NPU. Only the speed-ups of
-pilotlight.export are used, which change nothing in the program. Inputs and outputs are float32, so
-the program quantises and dequantises on the CPU, as upstream's runner does.
+Stages: float PyTorch, quantised PyTorch, TOSA reference, simulated NPU, firmware. Only the
+speed-ups of pilotlight.export are used, which change nothing in the program. Inputs and outputs are
+float32, so the program quantises and dequantises on the CPU, as upstream's runner does.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from firmware_run import FirmwareError, run_on_firmware
 from operator_recipes import RECIPES, Recipe
 
 # Random integer inputs for the comparison of a delegate with TOSA.
@@ -46,6 +48,8 @@ class Measured:
         integers, and how many differ.
     program_wrong, program_steps: values in which the simulated program differs from quantised
         PyTorch, and the largest difference in steps of the output's scale.
+    firmware_values, firmware_wrong: values of the program on the firmware, and how many differ from
+        the simulated program's in any bit. firmware_error: why the firmware gave none.
     zeros_quantised, zeros_device: values that are zero where float PyTorch's is not.
     ones_deviate, ones_zeros: the same program, if the runner gives it inputs of ones: values that
         differ from float PyTorch's by more than two steps, and values that are zero instead.
@@ -67,6 +71,9 @@ class Measured:
     tosa_wrong: int = 0
     program_wrong: int = 0
     program_steps: float = 0.0
+    firmware_values: int = 0
+    firmware_wrong: int = 0
+    firmware_error: str = ""
     zeros_quantised: int = 0
     zeros_device: int = 0
     ones_deviate: int = 0
@@ -82,7 +89,7 @@ class Measured:
     error: str = ""
 
 
-def measure(recipe: Recipe, npu: str, memory_mode: str) -> Measured:
+def measure(recipe: Recipe, npu: str, memory_mode: str, image: Path | None = None) -> Measured:
     found = Measured(recipe.key, npu, memory_mode)
     inputs = recipe.inputs()
     module = recipe.module()
@@ -97,6 +104,8 @@ def measure(recipe: Recipe, npu: str, memory_mode: str) -> Measured:
     found.zeros_quantised = _lost(expected, answer)
     _compare_delegates(found, program, graphs)
     _compare_program(found, program, inputs, expected, answer)
+    if image is not None and found.delegates and not found.deviations:
+        _compare_firmware(found, program, inputs, image)
     return found
 
 
@@ -164,7 +173,9 @@ def _compared(found: Measured, runner: Any, graph: bytes) -> bool:
 
     places = inputs_of(graph)
     sizes = [int(np.prod(shape)) * dtype.itemsize for shape, dtype in places]
-    if sizes != [place.size_bytes for place in runner.blob.inputs]:
+    # Vela removes inputs that no operator reads.
+    reads = bool(runner.blob.inputs)
+    if reads and sizes != [place.size_bytes for place in runner.blob.inputs]:
         return False
     generator = np.random.default_rng(1)
     for _ in range(_SAMPLES):
@@ -174,11 +185,11 @@ def _compared(found: Measured, runner: Any, graph: bytes) -> bool:
             continue
         golden = [np.asarray(value) for value in golden]
         outputs = [np.zeros_like(value) for value in golden]
-        runner.run(drawn, outputs)
+        runner.run(drawn if reads else [], outputs)
         for output, value in zip(outputs, golden, strict=True):
             found.tosa_values += value.size
             found.tosa_wrong += int((output != value).sum())
-        _without_fast_scratch(found, runner, drawn, golden)
+        _without_fast_scratch(found, runner, drawn if reads else [], golden)
     return True
 
 
@@ -220,6 +231,18 @@ def _compare_program(
             found.program_steps = max(found.program_steps, float(difference.max()) / step)
     found.ones_deviate, found.ones_zeros = _apart(_run(program, tuple(map(torch.ones_like, inputs))), expected, steps)
     found.cleared_deviate, found.cleared_zeros = _apart(_run(program, _cleared(program, inputs)), expected, steps)
+
+
+def _compare_firmware(found: Measured, program: bytes, inputs: tuple[torch.Tensor, ...], image: Path) -> None:
+    try:
+        board = run_on_firmware(image, found.npu, program, [value.numpy() for value in inputs])
+    except FirmwareError as error:
+        found.firmware_error = str(error)[:_REASON_LENGTH]
+        return
+    for value, wanted in zip(board, _run(program, inputs), strict=True):
+        found.firmware_values += value.size
+        same_bits = value.tobytes() == wanted.numpy().tobytes()
+        found.firmware_wrong += 0 if same_bits else max(1, int((value != wanted.numpy()).sum()))
 
 
 def _apart(values: tuple[torch.Tensor, ...], expected: tuple[torch.Tensor, ...], steps: list[float]) -> tuple[int, int]:
@@ -291,10 +314,10 @@ def _tuple(value: Any) -> tuple[torch.Tensor, ...]:
 
 
 def main() -> None:
-    npu, memory_mode, *keys = sys.argv[1:]
+    npu, memory_mode, image, *keys = sys.argv[1:]
     for key in keys:
         try:
-            found = measure(RECIPES[key], npu, memory_mode)
+            found = measure(RECIPES[key], npu, memory_mode, None if image == "-" else Path(image))
         except Exception as error:  # Whatever upstream raises is a result.
             reason = (str(error).splitlines() or [""])[0][:_REASON_LENGTH]
             found = Measured(key, npu, memory_mode, error=f"{type(error).__name__}: {reason}")

@@ -8,7 +8,7 @@
 
 Results are kept in build/operators.jsonl, and operators that are there already are not measured
 again; --fresh removes the file first. An operator that ends its process, or takes too long, is a
-result too. The run takes some ten minutes.
+result too. The run takes some ten minutes, and three more for the firmware on Ethos-U85.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent / "emulator" / "upstream")]
 
 _BATCH = 20
 _LIMIT_S = 120
@@ -46,9 +46,9 @@ def measured(path: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
     return found
 
 
-def run_batch(npu: str, mode: str, keys: list[str], path: Path) -> None:
+def run_batch(npu: str, mode: str, image: str, keys: list[str], path: Path) -> None:
     """Measure operators in one process, and again one by one if the process ends early."""
-    command = [sys.executable, str(HERE / "measure_operators.py"), npu, mode, *keys]
+    command = [sys.executable, str(HERE / "measure_operators.py"), npu, mode, image, *keys]
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S * len(keys))
         output, reason = run.stdout, f"the process ended with {run.returncode}"
@@ -63,7 +63,17 @@ def run_batch(npu: str, mode: str, keys: list[str], path: Path) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in lines)
     for key in left:
-        run_batch(npu, mode, [key], path)
+        run_batch(npu, mode, image, [key], path)
+
+
+def firmware_text(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return how many values the firmware computes differently from the simulated program."""
+    rows = list(rows)
+    for row in rows:
+        if row["firmware_error"]:
+            return str(row["firmware_error"])[:_REASON_LENGTH]
+    wrong, compared = (sum(row[name] for row in rows) for name in ("firmware_wrong", "firmware_values"))
+    return f"{wrong} of {compared:,}" if compared else ""
 
 
 def verdict(results: Iterable[Mapping[str, Any]]) -> str:
@@ -79,6 +89,8 @@ def verdict(results: Iterable[Mapping[str, Any]]) -> str:
         return "Vela"
     if first["deviations"]:
         return "known deviation"
+    if any(result["firmware_wrong"] for result in results):
+        return "firmware"
     if any(result["program_wrong"] for result in results):
         steps = max(result["program_steps"] for result in results)
         return "lowering, one step" if steps <= 1.01 else f"lowering, {steps:.0f} steps"
@@ -91,14 +103,19 @@ def verdict(results: Iterable[Mapping[str, Any]]) -> str:
 def table(results: Mapping[tuple[str, str, str], Mapping[str, Any]], npu: str, modes: list[str]) -> str:
     """Return a Markdown table with one row per operator."""
     head = ["operator", "delegates", "on the CPU", "outputs", "SQNR, dB", "TOSA: wrong of compared"]
-    head += ["program: wrong, steps", "lost zeros: quantised, device", "differs first in"]
+    head += [
+        "program: wrong, steps",
+        "firmware: wrong of compared",
+        "lost zeros: quantised, device",
+        "differs first in",
+    ]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     keys = sorted({key for key, name, mode in results if name == npu and mode in modes})
     for key in keys:
         rows = [results[key, npu, mode] for mode in modes if (key, npu, mode) in results]
         first = rows[0]
         if first["error"]:
-            cells = ["", "", "", "", "", "", "", verdict(rows)]
+            cells = ["", "", "", "", "", "", "", "", verdict(rows)]
         else:
             wrong, compared = (sum(row[name] for row in rows) for name in ("tosa_wrong", "tosa_values"))
             cells = [
@@ -108,6 +125,7 @@ def table(results: Mapping[tuple[str, str, str], Mapping[str, Any]], npu: str, m
                 "exact" if first["quantisation_db"] is None else str(first["quantisation_db"]),
                 f"{wrong} of {compared:,}",
                 f"{max(row['program_wrong'] for row in rows)}, {max(row['program_steps'] for row in rows):.0f}",
+                firmware_text(rows),
                 f"{first['zeros_quantised']}, {max(row['zeros_device'] for row in rows)}",
                 verdict(rows),
             ]
@@ -132,6 +150,9 @@ def summary(results: Mapping[tuple[str, str, str], Mapping[str, Any]], npu: str,
         f"{len(rows)} programs in {' and '.join(modes)}: {len(done)} compile, {len(delegated)} use the NPU, "
         f"{len(whole)} without CPU operators. TOSA: {sum(row['tosa_wrong'] for row in delegated)} of "
         f"{sum(row['tosa_values'] for row in delegated):,} values differ. "
+        f"Firmware: {sum(row['firmware_wrong'] for row in delegated)} of "
+        f"{sum(row['firmware_values'] for row in delegated):,} values differ from the simulated program's, and "
+        f"{sum(bool(row['firmware_error']) for row in delegated)} programs end with an error. "
         f"Zeros where float PyTorch has none: {sum(row['zeros_quantised'] for row in delegated)} of {values:,} in "
         f"quantised PyTorch, {sum(row['zeros_device'] for row in delegated)} on the simulated device. {other}."
     )
@@ -139,6 +160,7 @@ def summary(results: Mapping[tuple[str, str, str], Mapping[str, Any]], npu: str,
 
 def main() -> int:
     from operator_recipes import RECIPES
+    from run_upstream import build_runner
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--npu", default="ethos-u85-256")
@@ -153,18 +175,19 @@ def main() -> int:
     if args.fresh:
         args.results.unlink(missing_ok=True)
     known = measured(args.results)
+    image = str(build_runner(ROOT / "build" / "executor_runner")) if "u85" in args.npu else "-"
     for mode in modes:
         left = [key for key in keys if (key, args.npu, mode) not in known]
         for at in range(0, len(left), _BATCH):
             print(f"{args.npu}, {mode}: {at} of {len(left)} measured", flush=True)
-            run_batch(args.npu, mode, left[at : at + _BATCH], args.results)
+            run_batch(args.npu, mode, image, left[at : at + _BATCH], args.results)
     results = measured(args.results)
     total = "\n".join(textwrap.wrap(summary(results, args.npu, modes), _WIDTH))
     text = f"{table(results, args.npu, modes)}\n\n{total}\n"
     print(text)
     if args.markdown:
         args.markdown.write_text(f"# Operators on {args.npu}\n\n{text}", encoding="utf-8")
-    wrong = [row for row in results.values() if row.get("tosa_wrong")]
+    wrong = [row for row in results.values() if row.get("tosa_wrong") or row.get("firmware_wrong")]
     return 1 if wrong else 0
 
 

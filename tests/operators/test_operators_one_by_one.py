@@ -40,9 +40,27 @@ def test_every_recipe_runs_in_pytorch_and_draws_the_same_inputs_again() -> None:
 
 def result(**changed: Any) -> dict[str, Any]:
     numbers = dict.fromkeys(
-        ("outputs", "tosa_values", "tosa_wrong", "program_wrong", "program_steps", "zeros_quantised", "zeros_device"), 0
+        (
+            "outputs",
+            "tosa_values",
+            "tosa_wrong",
+            "program_wrong",
+            "program_steps",
+            "zeros_quantised",
+            "zeros_device",
+            "firmware_values",
+            "firmware_wrong",
+        ),
+        0,
     )
-    texts = {"key": "portable/abs", "npu": NPU, "memory_mode": "Sram_Only", "error": "", "note": ""}
+    texts = {
+        "firmware_error": "",
+        "key": "portable/abs",
+        "npu": NPU,
+        "memory_mode": "Sram_Only",
+        "error": "",
+        "note": "",
+    }
     return texts | numbers | {"delegates": 1, "on_cpu": [], "deviations": [], "quantisation_db": 40.0} | changed
 
 
@@ -53,6 +71,7 @@ def result(**changed: Any) -> dict[str, Any]:
         ({"error": "RuntimeError: no"}, "no program: RuntimeError: no"),
         ({"delegates": 0}, "not delegated"),
         ({"tosa_wrong": 3}, "Vela"),
+        ({"firmware_wrong": 1, "firmware_values": 6}, "firmware"),
         ({"deviations": ["scatter"]}, "known deviation"),
         ({"program_wrong": 1, "program_steps": 1.0}, "lowering, one step"),
         ({"program_wrong": 1, "program_steps": 7.2}, "lowering, 7 steps"),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pilotlight.bundle import ModelInfo, TensorInfo
 from pilotlight.errors import ConfigError
+from pilotlight.labels import load_labels
 
 Array = NDArray[Any]
 
@@ -22,7 +23,11 @@ _HINT = "export the model again: delete the bundle folder, then build"
 
 @dataclass(frozen=True)
 class DataSet:
-    """One array per input or output, [samples, ...]; see bundle.py."""
+    """One array per input or output, [samples, ...]; see bundle.py.
+
+    labels: class numbers [samples], for pictures and counts; None if the labels are no classes.
+    answers: the labels as the model's metric takes them; None without.
+    """
 
     inputs: tuple[Array, ...]
     golden: tuple[Array, ...]
@@ -30,6 +35,7 @@ class DataSet:
     fp32: tuple[Array, ...]
     labels: Array | None
     samples: int
+    answers: Any = None
 
     def input_bytes(self, sample: int, described: tuple[TensorInfo, ...]) -> list[bytes]:
         """Return the sample's inputs as bytes in the device's layout."""
@@ -58,20 +64,28 @@ def load_data_set(bundle: Path, info: ModelInfo) -> DataSet:
     def take(kind: str, tensors: tuple[TensorInfo, ...], dtype: str | None = None) -> tuple[Array, ...]:
         return tuple(_take(path, arrays, f"{kind}_{i}", about, dtype) for i, about in enumerate(tensors))
 
+    answers = load_labels(bundle, arrays.get("labels"))
     data = DataSet(
         inputs=take("input", info.inputs),
         golden=take("golden", info.outputs),
         quantised=take("quantised", info.outputs),
         fp32=take("fp32", info.outputs, "float32"),
-        labels=arrays.get("labels"),
+        labels=answers if _are_classes(answers, info) else None,
         samples=len(arrays["golden_0"]) if info.outputs else 0,
+        answers=answers,
     )
     if data.samples == 0:
         raise ConfigError(f"{path}: there are no samples, so a check would prove nothing", hint=_HINT)
-    every = (*data.inputs, *data.golden, *data.quantised, *data.fp32, *([] if data.labels is None else [data.labels]))
+    every = (*data.inputs, *data.golden, *data.quantised, *data.fp32, *([] if answers is None else [answers]))
     if any(len(array) != data.samples for array in every):
         raise ConfigError(f"{path}: its arrays have different numbers of samples", hint=_HINT)
     return data
+
+
+def _are_classes(answers: Any, info: ModelInfo) -> bool:
+    """Whether the answer of the model is a class, and labels are the right ones."""
+    by_class = info.metric is None or info.metric.name in ("top-1", "top-5")
+    return by_class and isinstance(answers, np.ndarray) and answers.ndim == 1 and answers.dtype.kind in "iu"
 
 
 def _take(path: Path, arrays: dict[str, Array], name: str, about: TensorInfo, dtype: str | None) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pilotlight.check import record
 from pilotlight.check.compare import Mismatched, accuracy, compare_output, rounding
+from pilotlight.check.measure import measured
 from pilotlight.check.record import Latency, ModelReport, Observations, Spread
 from pilotlight.check.samples import Answers, Subject
 from pilotlight.link.answers import Statistics
@@ -50,6 +51,7 @@ def judge(subject: Subject, answers: Answers, statistics: Statistics) -> ModelRe
         else accuracy(
             data.labels[:count], outputs[0], data.golden[0][:count], data.quantised[0][:count], data.fp32[0][:count]
         ),
+        metric=measured(info, data, outputs),
         rounding=rounding(data.golden, data.quantised),
         latency=Latency(
             device_us=Spread.of([run.duration_us for run in answers.runs]),

@@ -22,6 +22,7 @@ from pilotlight.check.data_set import DataSet
 from pilotlight.errors import Mismatch, PilotlightError, WeakCheck
 from pilotlight.files import write_atomically
 from pilotlight.link.answers import Statistics
+from pilotlight.metrics.changes import Changes
 from pilotlight.stack import StackBound
 
 SCHEMA = 3
@@ -72,6 +73,23 @@ class Observations:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """The model's metric at each stage. changes: of the answers, from FP32 to the device.
+
+    problem: why there are no figures; "" if there are.
+    """
+
+    name: str
+    higher_is_better: bool
+    fp32: float = 0.0
+    quantised: float = 0.0
+    golden: float = 0.0
+    device: float = 0.0
+    changes: Changes | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class ModelReport:
     """The results for one model of the image.
 
@@ -98,6 +116,7 @@ class ModelReport:
     warnings: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
     accuracy: Accuracy | None = None
+    metric: Measured | None = None
     rounding: Rounding | None = None
     latency: Latency | None = None
     memory: Statistics | None = None

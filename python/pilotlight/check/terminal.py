@@ -69,6 +69,8 @@ def _section(report: CheckReport, model: ModelReport) -> Table:
             "accuracy",
             [(who, f"{share}  {points} points") for who, share, points in wording.accuracy_rows(model.accuracy)],
         )
+    if model.metric:
+        _add_metric(table, model)
     if model.rounding:
         table.add_row("rounding", wording.rounding(model.rounding))
     if model.latency:
@@ -85,6 +87,19 @@ def _section(report: CheckReport, model: ModelReport) -> Table:
     if model.mismatched_samples > _MISMATCHES_SHOWN:
         table.add_row("", f"and more: {model.mismatched_samples} samples in all")
     return table
+
+
+def _add_metric(table: Table, model: ModelReport) -> None:
+    found = model.metric
+    assert found is not None
+    if found.problem:
+        table.add_row(found.name, escape(f"not computed: {found.problem}"))
+        return
+    # The accuracy counts the same answers.
+    if not model.accuracy or found.name != "top-1":
+        rows = [(who, f"{value}  {change}") for who, value, change in wording.metric_rows(found)]
+        _add(table, found.name, rows)
+    table.add_row("changed", escape(wording.changes(found)))
 
 
 def _grid() -> Table:

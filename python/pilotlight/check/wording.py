@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from pilotlight.check import record
 from pilotlight.check.compare import Accuracy, Rounding
-from pilotlight.check.record import CheckReport, Latency, ModelReport, Spread
+from pilotlight.check.record import CheckReport, Latency, Measured, ModelReport, Spread
 from pilotlight.link.answers import Statistics
+from pilotlight.metrics.wording import difference, figure, told_changes
 from pilotlight.stack import StackBound
 
 
@@ -61,6 +62,22 @@ def accuracy_rows(accuracy: Accuracy) -> list[tuple[str, str, str]]:
         (who, f"{accuracy.points(n):.2f} %  ({n} of {accuracy.samples})", f"{accuracy.points(n) - reference:+.2f}")
         for who, n in by.items()
     ]
+
+
+def metric_rows(found: Measured) -> list[tuple[str, str, str]]:
+    """Return rows of (origin, value, difference to FP32)."""
+    by = {
+        "device": found.device,
+        "golden (TOSA reference)": found.golden,
+        "quantised PyTorch": found.quantised,
+        "FP32 PyTorch": found.fp32,
+    }
+    return [(who, figure(found.name, value), difference(found.name, value, found.fp32)) for who, value in by.items()]
+
+
+def changes(found: Measured) -> str:
+    """Return a sentence on the samples whose answer changed; "" if it is not known."""
+    return "" if found.changes is None else told_changes(found.changes, "FP32", "the device")
 
 
 def rounding(found: Rounding) -> str:

@@ -14,6 +14,7 @@ import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -171,7 +172,7 @@ class Attempts:
         comparison = Comparison(quantised.module, lowered)
         golden = GoldenModel(lowered, sequence=False)
         ends = []
-        for sample in self.spec.calibration[:_COMPARED_SAMPLES]:
+        for sample in islice(self.spec.calibration, _COMPARED_SAMPLES):
             followed = golden.followed(quantised_values(sample, lowered.boundary.input_quantisation))
             ends.append((followed, *comparison.add(sample, followed.calls)))
         beyond = comparison.first_beyond()

@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from pilotlight.bundle import Tie
 from pilotlight.errors import ConfigError
@@ -17,12 +14,13 @@ from pilotlight.export.graph.constants import fold_constants
 from pilotlight.export.graph.state import run_once
 from pilotlight.export.lowering import lower
 from pilotlight.export.lowering.npu_choice import NpuChoice, resolve
+from pilotlight.export.model.held_out import HeldOut
 from pilotlight.export.model.model_file import load_model
+from pilotlight.export.model.samples import Samples, Shapes
 from pilotlight.export.model.steps import Steps, counted
 from pilotlight.export.model.ties import demand_equal_ranges, resolve_ties, tensors_of_graph
 from pilotlight.export.quantising import quantise
 from pilotlight.export.quantising.annotations import Choices
-from pilotlight.export.report.findings import demand_finite
 from pilotlight.export.rewritings.apply import rewrite
 from pilotlight.export.rewritings.softmax import rewrite_softmax
 from pilotlight.export_options import ExportOptions
@@ -40,7 +38,7 @@ class CompiledModel:
 
     npu: also has the names of Vela's system configuration and memory mode.
     compile_spec: ExecuTorch's description of the NPU.
-    samples: the inputs for golden outputs, each a tuple of tensors.
+    samples: the inputs for golden outputs: the data set, or the example inputs.
     state: names of the buffers that forward changes.
     rewritten: one sentence for each kind of rewriting of the captured graph.
     recipe: what was quantised and how; None if the model came quantised.
@@ -51,7 +49,7 @@ class CompiledModel:
     spec: ModelSpec
     npu: NpuChoice
     compile_spec: Any
-    samples: list[tuple[Any, ...]]
+    samples: HeldOut | Samples
     state: list[str]
     rewritten: list[str]
     captured: quantise.Captured
@@ -79,7 +77,6 @@ def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) 
     )
     float_io = spec.float_io if options.float_io is None else options.float_io
 
-    demand_finite(arrays_of(spec.calibration))
     with steps.step("torch.export"):
         captured = quantise.capture(spec)
         ties = resolve_ties(spec.tied, *tensors_of_graph(captured.graph), str(file)) if spec.tied else ()
@@ -93,14 +90,16 @@ def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) 
     spec = replace(spec, quantisation=recipe)
     choices = None if recipe is None else Choices(recipe, captured.graph, captured.operators)
     in_float = {} if choices is None else choices.in_float()
-    given = counted(len(spec.calibration), "calibration sample")
+    given = counted(spec.calibration.count(), "calibration sample")
     steps.tell("keeping the ranges of a quantised model" if recipe is None else f"quantising to {recipe} with {given}")
     for line in rewritten:
         steps.tell(f"  {line}")
     compile_spec = lower.compile_spec_for(npu)
     steps.tell(f"compiling for {npu.name}, {npu.system_config}, {npu.memory_mode}")
-    samples = _samples(spec)
-    confirmed = samples[:_CONFIRMED_SAMPLES]
+    samples = spec.data_set or Samples(
+        "example_inputs", [spec.example_inputs], Shapes.of(spec.module, spec.example_inputs)
+    )
+    confirmed = samples.first(_CONFIRMED_SAMPLES)
     attempts = Attempts(captured, spec, compile_spec, float_io, work, steps, confirmed, in_float, set(in_float))
     notes = () if choices is None else tuple(choices.notes())
     attempt = attempts.run()
@@ -120,16 +119,3 @@ def _recipe(spec: ModelSpec, options: ExportOptions, captured: quantise.Captured
             hint="give the float model, or no recipe",
         )
     return None
-
-
-def arrays_of(samples: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return samples as NumPy arrays."""
-    return [tuple(value.detach().numpy() for value in sample) for sample in samples]
-
-
-def _samples(spec: ModelSpec) -> list[tuple[Any, ...]]:
-    if spec.data_set is None:
-        return [spec.example_inputs]
-    dtype = spec.example_inputs[0].dtype
-    inputs = torch.as_tensor(spec.data_set.inputs, dtype=dtype)
-    return [(sample.unsqueeze(0),) for sample in inputs]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pilotlight.bundle import EXACT, ModelInfo, TensorInfo, Tolerance
+from pilotlight.bundle import EXACT, MetricInfo, ModelInfo, TensorInfo, Tolerance
 from pilotlight.debug_info import DebugInfo
 from pilotlight.errors import ConfigError, PilotlightError
 from pilotlight.export.lowering.demands import demand_full_delegation, demand_kernels
@@ -28,13 +28,15 @@ from pilotlight.export.report.report import ExportReport, Sizes
 from pilotlight.export.upstream.noise import NoiseLog
 from pilotlight.export_options import ExportOptions
 from pilotlight.kernels.kernel_list import exact_operators, read_kernels
+from pilotlight.labels import save_labels
+from pilotlight.metrics import Metric
 from pilotlight.model_spec import ModelSpec
 from pilotlight.pte import read_program
 from pilotlight.recipe import as_recipe
 
 # The build adds inputs.json.
 BUNDLE_FILES = frozenset(
-    {"model.pte", "model.json", "golden.npz", "report.json", "debug.json", "export.log", "inputs.json"}
+    {"model.pte", "model.json", "golden.npz", "labels.json", "report.json", "debug.json", "export.log", "inputs.json"}
 )
 
 _CAME_QUANTISED = (
@@ -87,12 +89,13 @@ def run_export(model: str, out: Path, options: ExportOptions, progress: Callable
 
 
 def _export(file: Path, folder: Path, options: ExportOptions, steps: Steps, work: Path) -> ExportReport:
-    from pilotlight.export.compiled import arrays_of, compile_model
+    from pilotlight.export.compiled import compile_model
     from pilotlight.export.golden import golden
     from pilotlight.export.graph.state import demand_kept
     from pilotlight.export.lowering.emit import emit
     from pilotlight.export.origins import output_origins
-    from pilotlight.export.report.findings import findings, input_data
+    from pilotlight.export.report.findings import findings
+    from pilotlight.export.report.input_data import InputStatistics
 
     model = compile_model(file, options, steps, work)
     spec, captured, attempt, samples = model.spec, model.captured, model.attempt, model.samples
@@ -108,23 +111,24 @@ def _export(file: Path, folder: Path, options: ExportOptions, steps: Steps, work
     (method,) = read_program(pte).methods.values()
     demand_kernels(method.kernel_dtypes, kernels, lowered.on_cpu)
 
-    steps.tell(f"computing golden outputs of {counted(len(samples), 'sample')}")
+    steps.tell(f"computing golden outputs of {counted(samples.count(), 'sample')}")
     answers = golden.Answers(
         spec.module, quantised.module, lowered, exact=exact_operators(kernels), sequence=spec.sequence
     )
+    statistics = [InputStatistics(info.name) for info in lowered.boundary.inputs]
+    for sample in spec.calibration:
+        for one, value in zip(statistics, sample, strict=True):
+            one.calibrate(value.numpy())
     for done, sample in enumerate(samples, start=1):
         with steps.step("golden"):
             answers.add(sample)
-        steps.tell_sometimes(f"  {done} of {len(samples)}")
+        for one, value in zip(statistics, sample, strict=True):
+            one.add(value.numpy())
+        steps.tell_sometimes(f"  {done} of {samples.count()}")
 
     report = _report(spec, file, model.npu, lowered, answers, len(pte), steps)
     came = (_CAME_QUANTISED,) if captured.quantised else _few_samples(spec)
-    calibrated, asked = arrays_of(spec.calibration), arrays_of(samples)
-    given = tuple(
-        input_data(info.name, [sample[index] for sample in calibrated], [sample[index] for sample in asked])
-        for index, info in enumerate(lowered.boundary.inputs)
-        if calibrated
-    )
+    given = tuple(one.result() for one in statistics)
     origins = output_origins(captured, len(report.outputs))
     found = findings(given, lowered.boundary.outputs, report.outputs, origins, answers.arrays(), answers.tolerances())
     report = replace(report, inputs=given, warnings=found.warnings, weak=found.weak)
@@ -156,6 +160,10 @@ def _report(
     if not delegates:
         notes.append("nothing runs on the NPU")
     labels = None if spec.data_set is None else spec.data_set.labels
+    metric = None
+    if isinstance(spec.metric, Metric):
+        with steps.step("metric", wrap=False):
+            metric = answers.metric(spec.metric, labels, spec.class_labels)
     accuracy = answers.accuracy()
     return ExportReport(
         model=spec.name,
@@ -167,7 +175,7 @@ def _report(
         delegates=delegates,
         samples=answers.samples,
         outputs=accuracy,
-        top_one=None if labels is None else answers.top_one(np.asarray(labels, dtype=np.int64)),
+        metric=metric,
         sizes=Sizes(
             pte_bytes=pte_bytes,
             weight_bytes=sum(delegate.weight_bytes for delegate in delegates),
@@ -181,7 +189,7 @@ def _report(
 
 def _few_samples(spec: ModelSpec) -> tuple[str, ...]:
     few = "calibrated on one sample: ranges may be far from real use; give more to quantise well"
-    return (few,) if len(spec.calibration) == 1 else ()
+    return (few,) if spec.calibration.count() == 1 else ()
 
 
 def _state_note(buffers: Sequence[str], spec: ModelSpec) -> str:
@@ -231,11 +239,12 @@ def _write(folder: Path, model: Any, report: ExportReport, answers: Any, pte: by
         sequence=spec.sequence,
         warnings=report.warnings,
         weak=report.weak,
+        metric=MetricInfo.of(spec.metric) if isinstance(spec.metric, Metric) else None,
         ties=model.ties,
     ).save(folder)
     arrays = answers.arrays()
     if spec.data_set is not None and spec.data_set.labels is not None:
-        arrays["labels"] = np.asarray(spec.data_set.labels, dtype=np.int64)
+        arrays |= save_labels(folder, spec.data_set.labels)
     np.savez_compressed(folder / "golden.npz", **arrays)
     report.save(folder)
 

@@ -226,15 +226,19 @@ class Simulator:
         observer: Observer | None,
     ) -> None:
         delegate = self._delegates[call.delegate]
-        arrays = [values[index] for index in call.arguments]
         input_count = len(delegate.blob.inputs)
         places = [*delegate.blob.inputs, *delegate.blob.outputs]
+        arguments = call.arguments
+        if not input_count:
+            # Vela removes inputs that no operator reads, but the call still passes them.
+            arguments = arguments[max(0, len(arguments) - len(places)) :]
+        arrays = [values[index] for index in arguments]
         if len(arrays) != len(places):
             raise BadProgram(f"delegate {call.delegate} takes {len(places)} tensors, not {len(arrays)}")
         for position, (array, place) in enumerate(zip(arrays, places, strict=True)):
             if not isinstance(array, np.ndarray) or array.nbytes != place.size_bytes:
                 raise BadProgram(f"delegate {call.delegate}: argument {position} must have {place.size_bytes} bytes")
-        flat = [_storage(array, self.method.values[index]) for array, index in zip(arrays, call.arguments, strict=True)]
+        flat = [_storage(array, self.method.values[index]) for array, index in zip(arrays, arguments, strict=True)]
 
         layers, known = statistics.layers, self._layers
 

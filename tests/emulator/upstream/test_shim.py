@@ -13,6 +13,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,21 +53,26 @@ def start(runner_image: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[
 
 def double(npu: str, system_config: str) -> bytes:
     """Return a program for `npu` that adds its float32[16] input to itself."""
+    return exported(lambda x: x + x, npu, system_config)
+
+
+def exported(function: Callable[[Any], Any], npu: str, system_config: str) -> bytes:
+    """Return a program for `npu` that computes a function of a float32[16] input."""
     import torch
     from executorch.backends.arm.ethosu import EthosUCompileSpec, EthosUPartitioner
     from executorch.backends.arm.quantizer import EthosUQuantizer, get_symmetric_quantization_config
     from executorch.exir import to_edge_transform_and_lower
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    class Double(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x + x
+    class Function(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> Any:
+            return function(x)
 
     example = (torch.linspace(-1, 1, 16),)
     spec = EthosUCompileSpec(npu, system_config=system_config, memory_mode="Shared_Sram")
     quantizer = EthosUQuantizer(spec)
     quantizer.set_global(get_symmetric_quantization_config())
-    prepared = prepare_pt2e(torch.export.export(Double(), example).module(check_guards=False), quantizer)
+    prepared = prepare_pt2e(torch.export.export(Function(), example).module(check_guards=False), quantizer)
     prepared(*example)
     program = torch.export.export(convert_pt2e(prepared), example)
     return bytes(to_edge_transform_and_lower(program, partitioner=[EthosUPartitioner(spec)]).to_executorch().buffer)
@@ -123,6 +129,25 @@ def test_program_for_the_u85_is_run_and_its_commands_are_traced(
     assert [event["name"] for event in slices] == ["POOL SUM", "ELEMENTWISE ADD"]
     # The same commands with the same estimates follow from the program without firmware.
     assert events == trace_events(Simulator(addition_u85).run([data]).statistics)["traceEvents"]
+
+
+def test_an_input_that_no_operator_reads_is_passed_over(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    # Vela's delegate has no input, and the program's call of it has one.
+    program = exported(lambda x: x.new_full((16,), 3.0), "ethos-u85-256", "Ethos_U85_SYS_DRAM_Mid")
+    data = np.linspace(-1, 1, 16, dtype=np.float32)
+    (tmp_path / "work" / "program.pte").write_bytes(program)
+    (tmp_path / "work" / "i0.bin").write_bytes(data.tobytes())
+
+    run = start("i0.bin", executable=U85, macs=256)
+    said, _ = run.communicate()
+
+    assert run.returncode == 0, said
+    assert "1 NPU runs" in said
+    np.testing.assert_array_equal(np.fromfile(tmp_path / "work" / "out-0.bin", np.float32), np.full(16, 3, np.float32))
+    (simulated,) = Simulator(program).run([data]).outputs
+    np.testing.assert_array_equal(simulated, np.full(16, 3, np.float32))
 
 
 def test_no_trace_is_written_if_nobody_asks_for_one(

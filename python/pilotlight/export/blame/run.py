@@ -47,7 +47,7 @@ def _blame(file: Path, options: ExportOptions, samples: int, steps: Steps, work:
     compiled = compile_model(file, options, steps, work)
     with steps.step("stages"):
         stages = _stages(compiled)
-    given: Sequence[Sequence[Any]] = compiled.samples[:samples]
+    given: Sequence[Sequence[Any]] = compiled.samples.first(samples)
     with steps.step("blame"):
         return blame(
             compiled.spec.name,

@@ -16,12 +16,15 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils._pytree import tree_leaves
 
 from pilotlight.bundle import EXACT, Tolerance
+from pilotlight.export.golden.row_file import RowFile
 from pilotlight.export.golden.tolerance import Noise, Rounding, Spread
 from pilotlight.export.graph.state import Sampling
 from pilotlight.export.lowering.lower import Lowered
 from pilotlight.export.lowering.tensor_io import Quantisation, dim_order
-from pilotlight.export.report.accuracy import output_accuracy, top_one
-from pilotlight.export.report.report import OutputAccuracy, TopOne
+from pilotlight.export.report.accuracy import output_accuracy, real
+from pilotlight.export.report.report import MetricReport, OutputAccuracy
+from pilotlight.metrics import Metric
+from pilotlight.metrics.changes import changes
 
 # The number of samples whose golden outputs are also computed with noise, and the number of noisy
 # runs for each of these samples.
@@ -86,6 +89,7 @@ class Answers:
         self._quantised = Sampling(quantised_module, sequence=sequence)
         self._golden = GoldenModel(lowered, sequence=sequence)
         self._boundary = lowered.boundary
+        self._inputs: list[RowFile] = []
         self._rows: dict[str, list[NDArray[Any]]] = {}
         self._spreads = [Spread(info) for info in lowered.boundary.outputs]
         rounding = Rounding(exact)
@@ -104,7 +108,10 @@ class Answers:
             quantised = quantised_values(tree_leaves(self._quantised(*sample)), boundary.output_quantisation)
             inputs = quantised_values(sample, boundary.input_quantisation)
             golden = self._golden(inputs)
-        for kind, values in (("input", inputs), ("golden", golden), ("quantised", quantised), ("fp32", fp32)):
+        self._inputs = self._inputs or [RowFile() for _ in inputs]
+        for file, value in zip(self._inputs, inputs, strict=True):
+            file.add(value.detach().numpy())
+        for kind, values in (("golden", golden), ("quantised", quantised), ("fp32", fp32)):
             for index, value in enumerate(values):
                 self._rows.setdefault(f"{kind}_{index}", []).append(value.detach().numpy().copy())
         few = self._noisy_samples is None or self.samples < self._noisy_samples
@@ -122,14 +129,18 @@ class Answers:
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays of golden.npz. A batch dimension of one is left out there."""
-        arrays = {}
+        """Return the arrays of golden.npz. A batch dimension of one is left out there.
+
+        The inputs are read from a file when they are used.
+        """
+        arrays = {f"input_{index}": file.array() for index, file in enumerate(self._inputs)}
         for name, rows in self._rows.items():
             stacked = np.stack(rows)
-            if name.startswith("fp32_"):
-                stacked = stacked.astype(np.float32)
-            arrays[name] = stacked[:, 0] if stacked.ndim > 1 and stacked.shape[1] == 1 else stacked
-        return arrays
+            arrays[name] = stacked.astype(np.float32) if name.startswith("fp32_") else stacked
+        return {
+            name: stacked[:, 0] if stacked.ndim > 1 and stacked.shape[1] == 1 else stacked
+            for name, stacked in arrays.items()
+        }
 
     def accuracy(self) -> tuple[OutputAccuracy, ...]:
         """Return the accuracy of each output against FP32, over all samples."""
@@ -139,10 +150,25 @@ class Answers:
             for i, info in enumerate(self._boundary.outputs)
         )
 
-    def top_one(self, labels: NDArray[np.int64]) -> TopOne:
-        """Return the top-1 accuracy. The first output holds the scores."""
-        arrays = self.arrays()
-        return top_one(labels, arrays["fp32_0"], arrays["quantised_0"], arrays["golden_0"])
+    def metric(self, metric: Metric, labels: Any, class_labels: Sequence[str]) -> MetricReport:
+        """Return the metric of all stages. labels: of all samples."""
+        arrays, infos = self.arrays(), self._boundary.outputs
+
+        def outputs(kind: str) -> tuple[NDArray[Any], ...]:
+            stored = [arrays[f"{kind}_{index}"] for index in range(len(infos))]
+            if kind == "fp32":
+                return tuple(stored)
+            return tuple(real(value, info) for value, info in zip(stored, infos, strict=True))
+
+        fp32, golden = outputs("fp32"), outputs("golden")
+        return MetricReport(
+            name=metric.title,
+            higher_is_better=metric.higher_is_better,
+            fp32=metric.of(fp32, labels, "FP32"),
+            quantised=metric.of(outputs("quantised"), labels, "quantised"),
+            golden=metric.of(golden, labels, "golden"),
+            changes=changes(metric, fp32, golden, labels, class_labels),
+        )
 
 
 def quantised_values(values: Sequence[Any], quantisations: Sequence[Quantisation | None]) -> list[Any]:

@@ -75,5 +75,8 @@ def _pairs(golden: Followed, expected: Sequence[Any], buffers: dict[str, Any], b
         if grid is not None or ours.is_floating_point():
             yield _Pair(f"output {info.name!r}", ours.numpy(), theirs.numpy(), grid is not None)
     for name, value in golden.state.items():
-        if value.is_floating_point() and name in buffers:
+        if name in boundary.state:
+            (theirs,) = quantised_values([buffers[name]], [boundary.state[name]])
+            yield _Pair(f"buffer {name!r}", value.numpy(), theirs.numpy(), True)
+        elif value.is_floating_point() and name in buffers:
             yield _Pair(f"buffer {name!r}", value.numpy(), buffers[name].numpy(), False)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -58,7 +58,7 @@ class Branch:
         return node
 
 
-def evaluate(graph: Any, samples: Sequence[tuple[Any, ...]]) -> Iterator[Mapping[Any, Any]]:
+def evaluate(graph: Any, samples: Iterable[tuple[Any, ...]]) -> Iterator[Mapping[Any, Any]]:
     """Compute each sample, starting from the initial state, and yield the values of all nodes."""
     initial = InitialState(graph)
     for sample in samples:

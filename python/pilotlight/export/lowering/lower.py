@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 from torch.fx.passes.operator_support import OperatorSupportBase
 
 from pilotlight.export.graph.user_operators import UserOperators, number_of
+from pilotlight.export.lowering.integer_state import keep_state_in_integers
 from pilotlight.export.lowering.npu_choice import NpuChoice
 from pilotlight.export.lowering.placement import (
     Delegate,
@@ -187,6 +188,7 @@ def lower(
         except (Exception, SystemExit) as error:
             raise LoweringFailed(tuple(delegate) or tuple(operators)) from error
     quantise_tables(edge.exported_program())
+    state = keep_state_in_integers(edge.exported_program())
     int8_boundary = Int8Boundary(edge.exported_program())
     if not float_io:
         edge = edge.transform([int8_boundary])
@@ -196,7 +198,7 @@ def lower(
         edge=edge,
         delegates=delegates,
         on_cpu=operators_on_cpu(lowered_program, partitioner.reasons, operators),
-        boundary=int8_boundary.boundary(lowered_program),
+        boundary=replace(int8_boundary.boundary(lowered_program), state=state),
         notes=tuple(int8_boundary.notes),
         vela_seconds=sum(compilation.seconds for compilation in compilations),
         needlessly_quantised=needlessly_quantised(lowered_program, partitioner.reasons, delegates),

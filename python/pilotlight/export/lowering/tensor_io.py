@@ -8,7 +8,7 @@ zero point of each input and output.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from executorch.exir.tensor import dim_order_from_stride
@@ -20,7 +20,7 @@ from pilotlight.bundle import TensorInfo
 from pilotlight.export.model.ties import output_names
 
 QUANTIZE = "quantized_decomposed.quantize_per_tensor.default"
-_DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor.default"
+DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor.default"
 
 # Scale, zero point, lowest value, highest value, torch dtype: arguments of both operators.
 Quantisation = tuple[Any, ...]
@@ -28,12 +28,16 @@ Quantisation = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Boundary:
-    """A program's user inputs and outputs, and their quantisation; None for a float."""
+    """A program's user inputs and outputs, and their quantisation; None for a float.
+
+    state: the buffers that the program keeps in integers, by name.
+    """
 
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     input_quantisation: tuple[Quantisation | None, ...]
     output_quantisation: tuple[Quantisation | None, ...]
+    state: dict[str, Quantisation] = field(default_factory=dict)
 
 
 class Int8Boundary:
@@ -96,7 +100,7 @@ class Int8Boundary:
         self.input_quantisation[index] = way
 
     def _give_integers(self, index: int, value: Any) -> Any:
-        if target_name(value) == _DEQUANTIZE:
+        if target_name(value) == DEQUANTIZE:
             self.output_quantisation[index] = tuple(value.args[1:6])
             return value.args[0]
         if value.meta["val"].is_floating_point():
@@ -116,7 +120,7 @@ def is_conversion_at_boundary(node: Any) -> bool:
     """Whether `node` quantises an input directly, or dequantises only for outputs."""
     if target_name(node) == QUANTIZE:
         return bool(node.args[0].op == "placeholder")
-    return target_name(node) == _DEQUANTIZE and all(user.op == "output" for user in node.users)
+    return target_name(node) == DEQUANTIZE and all(user.op == "output" for user in node.users)
 
 
 def dtype_name(dtype: Any) -> str:

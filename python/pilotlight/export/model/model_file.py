@@ -25,6 +25,8 @@ from pilotlight.errors import ConfigError, ModelError, PilotlightError
 from pilotlight.export.graph.source_lines import raised_at, raised_inside, within
 from pilotlight.export.model.model_modules import importable
 from pilotlight.files import matching
+from pilotlight.metrics import Metric, as_metric
+from pilotlight.metrics.labels import is_classes
 from pilotlight.model_spec import ModelSpec
 from pilotlight.paths import MODELS, named_model
 from pilotlight.recipe import as_recipe
@@ -157,10 +159,11 @@ def _from_arm_script(module: ModuleType, file: Path) -> ModelSpec:
 
 
 def _checked(spec: ModelSpec, file: Path) -> ModelSpec:
-    import numpy as np
     import torch
 
+    from pilotlight.export.model.held_out import HeldOut
     from pilotlight.export.model.module_forms import accepted_module
+    from pilotlight.export.model.samples import Samples, Shapes, demand_finite
 
     def demand(condition: bool, complaint: str, hint: str = "") -> None:
         if not condition:
@@ -169,24 +172,21 @@ def _checked(spec: ModelSpec, file: Path) -> ModelSpec:
     demand(bool(re.fullmatch(r"[A-Za-z]\w*", spec.name)), f"name {spec.name!r} is not a C identifier")
     spec = replace(spec, module=accepted_module(spec.module, str(file)))
     demand(isinstance(spec.example_inputs, tuple) and bool(spec.example_inputs), "example_inputs is not a tuple")
-    for sample in (spec.example_inputs, *spec.calibration):
-        demand(all(isinstance(value, torch.Tensor) for value in sample), "an input sample holds more than tensors")
-        shapes = [(tuple(value.shape), value.dtype) for value in sample]
-        expected = [(tuple(value.shape), value.dtype) for value in spec.example_inputs]
-        demand(shapes == expected, f"calibration sample {shapes} differs from example inputs {expected}")
-    demand(len(spec.calibration) > 0, "calibration is empty", "give some real input samples")
-    if spec.data_set is not None:
-        demand(len(spec.example_inputs) == 1, "a data set needs a model with one input")
-        example = spec.example_inputs[0]
-        inputs = np.asarray(spec.data_set.inputs)
-        demand(
-            inputs.ndim > 0 and len(inputs) > 0 and (1, *inputs.shape[1:]) == tuple(example.shape),
-            f"data set of shape {inputs.shape} does not hold samples of shape {tuple(example.shape[1:])}",
-            "a data set is [samples, ...] for a model whose batch size is 1",
-        )
-        labels = spec.data_set.labels
-        count = len(inputs) if labels is None else len(labels)
-        demand(count == len(inputs), f"the data set has {count} labels for {len(inputs)} inputs")
+    tensors = all(isinstance(value, torch.Tensor) for value in spec.example_inputs)
+    demand(tensors, "example_inputs holds more than tensors")
+    shapes = Shapes.of(spec.module, spec.example_inputs)
+    try:
+        calibration = Samples("calibration", spec.calibration, shapes)
+        demand_finite(calibration)
+        demand(calibration.count() > 0, "calibration is empty", "give some real input samples")
+        held_out = None if spec.data_set is None else HeldOut(spec.data_set, shapes)
+        metric = _metric(spec, None if held_out is None else held_out.labels)
+    except ModelError as error:
+        message = str(error)
+        raise ModelError(message if message.startswith(str(file)) else f"{file}: {message}", hint=error.hint) from error
+    except Exception as error:
+        raise _raised(file, error) from error
+    spec = replace(spec, calibration=calibration, data_set=held_out, metric=metric)
     for npu, override in spec.npu_options.items():
         unknown = set(override) - {"system_config", "memory_mode"}
         demand(not unknown, f"npu_options[{npu!r}] has unknown keys {sorted(unknown)}", "system_config, memory_mode")
@@ -202,6 +202,19 @@ def _checked(spec: ModelSpec, file: Path) -> ModelSpec:
         found = bool(matching(str(file.parent / pattern)))
         demand(found, f"depends_on: nothing matches {pattern!r}", f"it is relative to {file.parent}")
     return replace(spec, depends_on=tuple(str(file.parent / pattern) for pattern in spec.depends_on))
+
+
+def _metric(spec: ModelSpec, labels: Any) -> Metric | None:
+    """Return the metric of a model; top-1 without one, if the labels are classes."""
+    if spec.metric is None:
+        return as_metric("top-1") if is_classes(labels) else None
+    metric = as_metric(spec.metric)
+    if labels is None:
+        raise ModelError(
+            f"metric {metric.title!r} needs a data set with labels",
+            hint="data_set=LabelledData(inputs, labels), or a source of (inputs, label)",
+        )
+    return metric
 
 
 def _raised(file: Path, error: BaseException) -> ModelError:

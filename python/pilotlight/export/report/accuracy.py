@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.bundle import TensorInfo
-from pilotlight.export.report.report import SQNR_LIMIT_DB, Agreement, OutputAccuracy, SliceAccuracy, TopOne
+from pilotlight.export.report.report import SQNR_LIMIT_DB, Agreement, OutputAccuracy, SliceAccuracy
 
 Array = NDArray[Any]
 
@@ -150,12 +150,3 @@ def output_accuracy(info: TensorInfo, fp32: Array, quantised: Array, golden: Arr
         agreement=agreement(golden, quantised),
         worst_slices=worst_slices(info, fp32, golden_real),
     )
-
-
-def top_one(labels: Array, fp32: Array, quantised: Array, golden: Array) -> TopOne:
-    """Return the share of samples whose largest score is at the label. Scores: [samples, ...]."""
-
-    def share(scores: Array) -> float:
-        return float(np.mean(scores.reshape(len(labels), -1).argmax(axis=1) == labels))
-
-    return TopOne(fp32=share(fp32), quantised=share(quantised), golden=share(golden))

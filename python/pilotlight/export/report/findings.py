@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilotlight.bundle import EXACT, TensorInfo, Tolerance
-from pilotlight.errors import ModelError
 from pilotlight.export.report.accuracy import lost_rows, real
 from pilotlight.export.report.report import SQNR_LIMIT_DB, InputData, OutputAccuracy
 
@@ -51,53 +50,6 @@ class Findings:
 
     warnings: tuple[str, ...]
     weak: tuple[str, ...]
-
-
-def demand_finite(calibration: Sequence[Sequence[Array]]) -> None:
-    """Raise ModelError for NaN or infinity in a calibration sample, because no range holds it."""
-    for index, sample in enumerate(calibration):
-        for position, value in enumerate(sample):
-            if not np.issubdtype(value.dtype, np.floating) or np.isfinite(value).all():
-                continue
-            what = "NaN" if np.isnan(value).any() else "infinite values"
-            raise ModelError(
-                f"calibration sample {index} has {int((~np.isfinite(value)).sum()):,} {what} in input {position}, and "
-                "a range cannot include it",
-                hint="a mask may have the lowest finite number instead of -inf: torch.finfo(torch.float32).min"
-                if what != "NaN"
-                else "leave the sample out, or correct its source",
-            )
-
-
-def input_data(name: str, calibration: Sequence[Array], samples: Sequence[Array]) -> InputData:
-    """Compare the samples of one input with its calibration samples.
-
-    >>> asked = [np.array([1.0, 4.0]), np.array([0.0, np.nan])]
-    >>> found = input_data("x", [np.array([0.0, 2.0])], asked)
-    >>> found.outside, found.farthest, found.not_finite
-    (1, 1.0, 1)
-    """
-    seen = [value[np.isfinite(value)] for value in calibration]
-    # The range of a quantised tensor always includes zero.
-    lowest = min((float(value.min(initial=0.0)) for value in seen), default=0.0)
-    highest = max((float(value.max(initial=0.0)) for value in seen), default=0.0)
-    counts = np.issubdtype(samples[0].dtype, np.floating) and highest > lowest
-    span = highest - lowest
-    beyond = [
-        np.maximum(value - highest, lowest - value)[np.isfinite(value)] if counts else np.zeros(0) for value in samples
-    ]
-    half_step = span / 510
-    return InputData(
-        name=name,
-        samples=len(samples),
-        values=int(sum(value.size for value in samples)),
-        lowest=lowest,
-        highest=highest,
-        outside=int(sum((value > half_step).sum() for value in beyond)),
-        farthest=max((float(value.max(initial=0.0)) for value in beyond), default=0.0) / (span or 1.0),
-        not_finite=sum(not bool(np.isfinite(value).all()) for value in samples),
-        zero=sum(not value.any() for value in samples),
-    )
 
 
 def findings(

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pilotlight.errors import ConfigError
+from pilotlight.metrics.changes import Changes
 
 REPORT_NAME = "report.json"
 # An output or a slice below this gets a warning. At 10 dB the error is a third of the signal.
@@ -159,12 +160,15 @@ class OperatorAgreement:
 
 
 @dataclass(frozen=True)
-class TopOne:
-    """Share of samples whose largest score is at the label."""
+class MetricReport:
+    """The metric of the outputs at each stage. changes: of the answers, from FP32 to golden."""
 
+    name: str
+    higher_is_better: bool
     fp32: float
     quantised: float
     golden: float
+    changes: Changes
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,7 @@ class ExportReport:
     delegates: tuple[DelegateReport, ...]
     samples: int
     outputs: tuple[OutputAccuracy, ...]
-    top_one: TopOne | None
+    metric: MetricReport | None
     sizes: Sizes
     seconds: dict[str, float]
     notes: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from pilotlight.export.report.report import (
     OperatorReport,
     OutputAccuracy,
 )
+from pilotlight.metrics.wording import figure, told_changes
 
 _LISTED_MODULES = 3
 
@@ -120,10 +121,11 @@ def _facts(report: ExportReport) -> Table:
             table.add_row(given.name, Text(_outside(given)))
     if report.operator_agreement is not None and report.operator_agreement.compared:
         table.add_row("operators", Text(_operator_agreement(report.operator_agreement)))
-    if report.top_one is not None:
-        top = report.top_one
-        shares = f"FP32 {top.fp32:.2%}, quantised {top.quantised:.2%}, golden {top.golden:.2%}"
-        table.add_row("top-1", f"{shares} of {report.samples} samples")
+    if report.metric is not None:
+        stages = {"FP32": report.metric.fp32, "quantised": report.metric.quantised, "golden": report.metric.golden}
+        told = ", ".join(f"{stage} {figure(report.metric.name, value)}" for stage, value in stages.items())
+        table.add_row(report.metric.name, f"{told} of {report.samples} samples")
+        table.add_row("", Text(told_changes(report.metric.changes, "FP32", "golden")))
     longest = sorted(report.seconds.items(), key=lambda part: -part[1])
     parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in longest if seconds >= 0.05)
     table.add_row("export time", f"{report.total_seconds:.1f} s ({parts})")

@@ -8,7 +8,7 @@ rewriting.py defines a rewriting; rewritings/ has the others, by subject.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -26,7 +26,7 @@ _aten = torch.ops.aten
 _ROUNDING = 1e-5
 
 
-def rewrite(captured: Captured, samples: Sequence[tuple[Any, ...]]) -> list[str]:
+def rewrite(captured: Captured, samples: Iterable[tuple[Any, ...]]) -> list[str]:
     """Rewrite the graph in place. Returns one sentence for each kind of rewriting that was done."""
     candidates = {
         node: (rewriting, function)
@@ -54,7 +54,7 @@ def rewrite(captured: Captured, samples: Sequence[tuple[Any, ...]]) -> list[str]
 
 
 def _differing(
-    graph: Any, candidates: dict[Any, tuple[Rewriting, Function]], samples: Sequence[tuple[Any, ...]]
+    graph: Any, candidates: dict[Any, tuple[Rewriting, Function]], samples: Iterable[tuple[Any, ...]]
 ) -> set[Any]:
     """Return the nodes for which a rewriting gives another result on any sample."""
     different: set[Any] = set()

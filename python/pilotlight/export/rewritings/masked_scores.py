@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ class _Range:
 
 
 def masked_scores(
-    graph: Any, samples: Sequence[tuple[Any, ...]], softmax: Collection[Any]
+    graph: Any, samples: Iterable[tuple[Any, ...]], softmax: Collection[Any]
 ) -> Iterator[tuple[Any, Masked]]:
     """Yield each softmax of masked scores in the graph, with its scores and masks.
 
@@ -225,7 +225,7 @@ def _has_product(node: Any) -> bool:
     return False
 
 
-def _observe(graph: Any, samples: Sequence[tuple[Any, ...]]) -> tuple[dict[Any, _Range], dict[Any, Any]]:
+def _observe(graph: Any, samples: Iterable[tuple[Any, ...]]) -> tuple[dict[Any, _Range], dict[Any, Any]]:
     """Return the range of each float value over all samples, and the values that never change."""
     ranges: dict[Any, _Range] = {}
     constants: dict[Any, Any] = {}
@@ -252,7 +252,7 @@ def _unexpanded(value: Any) -> Any:
     return value.detach().clone(memory_format=torch.contiguous_format)
 
 
-def _lowest_peaks(graph: Any, samples: Sequence[tuple[Any, ...]], found: dict[Any, _Finder]) -> dict[Any, float]:
+def _lowest_peaks(graph: Any, samples: Iterable[tuple[Any, ...]], found: dict[Any, _Finder]) -> dict[Any, float]:
     """Return, for each softmax, the lowest of all rows' highest entries.
 
     Rows without an unmasked entry do not count.

@@ -12,7 +12,7 @@ samples. The replacement is used only if no value differs by more than its `tole
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,7 @@ class _Replacement:
     said: str
 
 
-def rewrite_softmax(captured: Captured, samples: Sequence[tuple[Any, ...]]) -> list[str]:
+def rewrite_softmax(captured: Captured, samples: Iterable[tuple[Any, ...]]) -> list[str]:
     """Rewrite the graph in place. Returns sentences on what was rewritten or could not be."""
     graph = captured.graph
     replacements = [*_logarithms(graph), *_masked(graph, samples)]
@@ -81,7 +81,7 @@ def _left(replacement: _Replacement) -> str:
     )
 
 
-def _fitting(graph: Any, replacements: list[_Replacement], samples: Sequence[tuple[Any, ...]]) -> set[Branch]:
+def _fitting(graph: Any, replacements: list[_Replacement], samples: Iterable[tuple[Any, ...]]) -> set[Branch]:
     """Return the branches that are within their tolerance on all samples."""
     fitting = {branch for replacement in replacements for branch in replacement.branches}
     for values in evaluate(graph, samples):
@@ -131,7 +131,7 @@ def _logarithms(graph: Any) -> Iterator[_Replacement]:
         )
 
 
-def _masked(graph: Any, samples: Sequence[tuple[Any, ...]]) -> Iterator[_Replacement]:
+def _masked(graph: Any, samples: Iterable[tuple[Any, ...]]) -> Iterator[_Replacement]:
     """Find softmax of scores whose mask is so low that few int8 steps are left for the scores."""
     for node, masked in masked_scores(graph, samples, SOFTMAX):
         branches = []

@@ -16,9 +16,10 @@ from rich.console import Console
 from pilotlight.check import command, pictures, run, terminal
 from pilotlight.check.compare import Mismatched
 from pilotlight.check.html import write_html
-from pilotlight.check.record import CheckReport
+from pilotlight.check.record import CheckReport, Measured
 from pilotlight.cli import run_command
 from pilotlight.errors import LinkCorrupted
+from pilotlight.metrics.changes import ChangedSample, Changes
 
 Reports = Callable[..., CheckReport]
 WRONG = Mismatched(2, 0, 1, 2, (0, 1), -3.0, 4.0, 7.0)
@@ -192,3 +193,26 @@ def test_warnings_of_the_export_stand_in_a_pass(report: Reports, tmp_path: Path)
     write_html(warned, tmp_path / "check.html")
     assert "y: SQNR 3.0 dB" in text_of(warned) and "y: SQNR 3.0 dB" in (tmp_path / "check.html").read_text()
     assert text_of(warned).splitlines()[-1].startswith("PASS")
+
+
+CHANGED = Changes("word error rate", 4, 1, (ChangedSample(2, "0", "0.5", "<one> two"),))
+MEASURED = Measured("word error rate", False, 0.1, 0.12, 0.13, 0.14, CHANGED)
+
+
+def test_the_metric_of_every_stage_stands_beside_the_samples_that_changed(report: Reports, tmp_path: Path) -> None:
+    made = report(accuracy=None, metric=MEASURED)
+    write_html(made, tmp_path / "check.html")
+    text, page = text_of(made), (tmp_path / "check.html").read_text()
+    assert re.search(r"word error rate +device +14\.00 % +\+4\.00 points", text)
+    assert "word error rate changes from FP32 to the device in 1 of 4: sample 2: 0 -> 0.5 (label <one> two)" in text
+    assert "lower is better" in page and "<td>14.00 %</td><td>+4.00 points</td>" in page
+    assert "<td>0</td><td>0.5</td><td>&lt;one&gt; two</td>" in page
+    (model,) = made.to_json()["models"]
+    assert model["metric"]["device"] == 0.14 and model["metric"]["changes"]["worst"][0]["sample"] == 2
+
+
+def test_a_metric_that_was_not_computed_says_why(report: Reports, tmp_path: Path) -> None:
+    made = report(metric=Measured("mine", True, problem="net.py is not there"))
+    write_html(made, tmp_path / "check.html")
+    assert "not computed: net.py is not there" in text_of(made)
+    assert "Not computed: net.py is not there" in (tmp_path / "check.html").read_text()

@@ -9,13 +9,14 @@ from pilotlight.export.report.report import (
     ExportReport,
     InputData,
     MemoryTraffic,
+    MetricReport,
     OperatorAgreement,
     OperatorReport,
     OutputAccuracy,
     Sizes,
     SliceAccuracy,
-    TopOne,
 )
+from pilotlight.metrics.changes import ChangedSample, Changes
 
 REPORT = ExportReport(
     model="net",
@@ -27,7 +28,7 @@ REPORT = ExportReport(
     delegates=(DelegateReport(4, 16, 32, 1, 9, 5e8, 10, 12, (MemoryTraffic("SRAM", 1, 2, 3, 4, 4e9),)),),
     samples=2,
     outputs=(OutputAccuracy("y", None, 30.5, 0.1, 0.2, Agreement(8, 1, 1.0), (SliceAccuracy(1, 0, 9.5, 2.0, 4, 1),)),),
-    top_one=TopOne(1.0, 0.5, 0.5),
+    metric=MetricReport("top-1", True, 1.0, 0.5, 0.5, Changes("class", 2, 1, (ChangedSample(1, "cat", "dog", "cat"),))),
     sizes=Sizes(100, 16, 4),
     seconds={"import": 1.5},
     notes=("a note",),

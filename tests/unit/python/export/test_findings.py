@@ -21,10 +21,12 @@ from pilotlight.bundle import TensorInfo, Tolerance, load_model_info
 from pilotlight.errors import ModelError
 from pilotlight.export import ExportOptions, export_model
 from pilotlight.export.model.model_file import load_model
+from pilotlight.export.model.samples import Samples, Shapes, demand_finite
 from pilotlight.export.origins import output_origins
 from pilotlight.export.quantising.quantise import capture
 from pilotlight.export.report.accuracy import output_accuracy, sqnr_db, worst_slices
-from pilotlight.export.report.findings import Findings, Origin, demand_finite, findings, input_data
+from pilotlight.export.report.findings import Findings, Origin, findings
+from pilotlight.export.report.input_data import InputStatistics
 from pilotlight.export.report.terminal import render
 
 SAMPLES = 20
@@ -169,7 +171,12 @@ CALIBRATION = [np.array([[0.0, 1.0]], np.float32), np.array([[0.5, 0.9]], np.flo
 )
 def test_the_data_set_is_held_against_calibration(samples: list[list[float]], warning: str, weak: str) -> None:
     asked = [np.array([sample], np.float32) for sample in samples]
-    given = input_data("x", CALIBRATION, asked)
+    statistics = InputStatistics("x")
+    for value in CALIBRATION:
+        statistics.calibrate(value)
+    for value in asked:
+        statistics.add(value)
+    given = statistics.result()
     result = findings([given], [], [], [], {"input_0": np.stack(asked)})
     for texts, said in ((result.warnings, warning), (result.weak, weak)):
         assert len(texts) == bool(said) and all(said in text for text in texts)
@@ -177,11 +184,12 @@ def test_the_data_set_is_held_against_calibration(samples: list[list[float]], wa
 
 @pytest.mark.parametrize(
     ("value", "said", "hint"),
-    [(np.nan, "has 1 NaN in input 0", "correct its source"), (-np.inf, "1 infinite values", "finfo")],
+    [(np.nan, "1 NaN", "correct its source"), (-np.inf, "1 infinite values", "finfo")],
 )
 def test_calibration_that_no_range_holds_is_refused_with_its_place(value: float, said: str, hint: str) -> None:
-    with pytest.raises(ModelError, match=f"calibration sample 1 has .*{said.split(maxsplit=1)[-1]}") as caught:
-        demand_finite([(CALIBRATION[0],), (np.array([value, 1.0], np.float32),)])
+    with pytest.raises(ModelError, match=f"calibration, sample 1: input 'x' has {said}") as caught:
+        rows = np.stack([CALIBRATION[0].reshape(-1)[:2], np.array([value, 1.0], np.float32)])
+        demand_finite(Samples("calibration", rows, Shapes((torch.zeros(1, 2),), ("x",))))
     assert hint in caught.value.hint
 
 

@@ -571,10 +571,7 @@ def test_the_trained_model_keeps_its_own_ranges_of_4_bits(tmp_path: Path) -> Non
     assert largest == [7, 7, 7, 7]
     assert spec.data_set is not None and spec.data_set.labels is not None
     with torch.no_grad():
-        found = [
-            int(spec.module(torch.from_numpy(sample[np.newaxis])).argmax())
-            for sample in np.asarray(spec.data_set.inputs)
-        ]
+        found = [int(spec.module(x).argmax()) for (x,) in spec.data_set]
     assert np.mean(np.array(found) == spec.data_set.labels) > 0.99
 
 
