@@ -37,8 +37,9 @@ Status ToStatus(Error error) {
 void FillWithZero(const pilotlight_tensor_info_t& tensor, Span<std::byte> bytes) {
   const std::int32_t zero = tensor.scale == 0.0F ? 0 : tensor.zero_point;
   if (tensor.dtype == PILOTLIGHT_INT16) {
-    auto* values = reinterpret_cast<std::int16_t*>(bytes.data());
-    std::fill(values, values + bytes.size() / sizeof(*values), static_cast<std::int16_t>(zero));
+    constexpr std::size_t kElementBytes = sizeof(std::int16_t);
+    std::fill_n(reinterpret_cast<std::int16_t*>(bytes.data()), bytes.size() / kElementBytes,
+                static_cast<std::int16_t>(zero));
   } else {
     // Of the wider types none is quantised, so each of their bytes is 0.
     std::memset(bytes.data(), zero, bytes.size());
@@ -113,11 +114,13 @@ Status Model::CommitTies(std::uint32_t slot) {
   for (std::uint32_t i = 0; i < descriptor_->tie_count; ++i) {
     const pilotlight_tie_t& tie = descriptor_->ties[i];
     const std::byte* source = outputs_[tie.output].data();
-    std::byte* target = inputs_[tie.input].data() + (tie.axis < 0 ? 0 : slot * tie.block_bytes);
+    const std::size_t stride = std::size_t{tie.slots} * tie.block_bytes;
+    const std::size_t first = tie.axis < 0 ? 0 : std::size_t{slot} * tie.block_bytes;
+    std::byte* target = inputs_[tie.input].data() + first;
     for (std::uint32_t block = 0; block < tie.block_count; ++block) {
       std::memcpy(target, source, tie.block_bytes);
       source += tie.block_bytes;
-      target += tie.slots * tie.block_bytes;
+      target += stride;
     }
     given_[tie.input] = true;
   }

@@ -160,8 +160,6 @@ def test_an_image_with_crossed_ties_writes_another_text(
         ("generator.cpp", "pilotlight_commit_ties(&model_, position_)", "pilotlight_commit_ties(&model_, 0)"),
         ("generator.cpp", "table.by_token ? token : position_", "table.by_token ? token : 0"),
         ("generator.cpp", "  pilotlight_reset_ties(&model_);", ""),
-        ("sampling/sampler.cpp", "sum > aim", "sum >= aim"),
-        ("sampling/sampler.cpp", "logits[i] < kept.lowest ||", "false ||"),
     ],
 )
 def test_an_app_with_a_fault_writes_another_text(
@@ -246,7 +244,7 @@ def test_the_command_shows_text_and_cost(powered: Path, model: TextBuild, engine
     cost = report["cost"]
     assert cost["tokens_per_second"] == pytest.approx(500e6 / cost["npu_cycles"])
     assert cost["copied_bytes"] == 2 * 2 * 15 * 8
-    assert cost["cpu_instructions"] > 1000 and cost["macs"] > 0 and cost["traffic"]
+    assert report["is_emulated"] and cost["cpu_cycles"] > 1000 and cost["macs"] > 0 and cost["traffic"]
     stopped = run("generate", "-d", powered, *arguments, "--stop", text[3], "--json").json
     assert (stopped["text"], stopped["end"]) == (text[: text.index(text[3]) + 1], "stop token")
 

@@ -114,19 +114,18 @@ void ConsoleText::Generate(const Frame& frame) {
   const std::uint32_t history_crc = reader.U32();
   const std::uint16_t count = reader.U16();
   const std::uint16_t stop = reader.U16();
-  const std::size_t bytes = frame.payload.size() - 12;
-  if (!reader.ok() || bytes == 0 || bytes % 2 != 0 || bytes / 2 > kMaxTokens) {
+  const std::size_t bytes = frame.payload.size() - kGenerateHeadBytes;
+  const std::size_t prompt = bytes / 2;
+  if (!reader.ok() || prompt == 0 || bytes % 2 != 0 || prompt > kMaxTokens) {
     return session_.Refuse(frame, ErrorReason::kBadPayload, "GENERATE: length");
   }
   if (open_status_ != PILOTLIGHT_OK) {
     return session_.Refuse(frame, ErrorReason::kNotOpen, generator_->failure(),
                            static_cast<Status>(open_status_));
   }
-  if (RefusedAt(frame, position, history_crc, bytes / 2)) return;
-  // Copied, because the frame's buffer is the session's. All tokens are checked before the first
-  // step, so that a refused request leaves the text as it was.
-  std::uint16_t tokens[kMaxTokens];
-  const std::size_t prompt = bytes / 2;
+  if (RefusedAt(frame, position, history_crc, prompt)) return;
+  // All tokens are checked before the first step, so that a refused request changes nothing.
+  std::uint16_t tokens[kMaxTokens] = {};
   for (std::size_t i = 0; i < prompt; ++i) {
     tokens[i] = reader.U16();
     if (tokens[i] >= description::kVocabulary) {
@@ -134,52 +133,48 @@ void ConsoleText::Generate(const Frame& frame) {
                              "GENERATE: a token is not in the vocabulary");
     }
   }
-  const protocol::MessageType type = frame.type;
-  const std::uint16_t sequence = frame.sequence;
   if (position == 0) generator_->Forget();
-
-  End end = End::kCount;
-  std::uint16_t sampled = 0;
-  std::uint16_t token = tokens[0];
-  for (std::size_t i = 0; end == End::kCount; ++i) {
-    if (!Step(token)) {
-      end = End::kFailed;
-      break;
-    }
-    if (i + 1 < prompt) {
-      SendStep(token, kNoToken);
-      token = tokens[i + 1];
-      continue;
-    }
-    if (sampled == count) {  // Only without tokens to sample: the prompt is in the cache.
-      SendStep(token, kNoToken);
-      break;
-    }
-    const auto next = static_cast<std::uint16_t>(sampler_.Next(generator_->logits()));
-    ++sampled;
-    SendStep(token, next);
-    token = next;
-    if (next == stop) end = End::kStopToken;
-    if (end != End::kCount || sampled == count) break;
-    if (generator_->position() == description::kContext) end = End::kContextFull;
-  }
-  BodyWriter& answer = session_.Answer(type, sequence);
+  const Written written = Write({tokens, prompt}, count, stop);
+  BodyWriter& answer = session_.Answer(frame);
   answer.U32(generator_->position());
   answer.U32(generator_->history_crc());
-  answer.U16(sampled);
-  answer.U8(static_cast<std::uint8_t>(end));
+  answer.U16(written.sampled);
+  answer.U8(static_cast<std::uint8_t>(written.end));
   answer.U8(0);
   answer.U32(static_cast<std::uint32_t>(platform::StackHighWaterBytes()));
   answer.U32(static_cast<std::uint32_t>(platform::StackSizeBytes()));
   answer.U32(platform::ConsoleOverruns());
   answer.U16(report_sequence_);
   answer.U16(0);
-  answer.String(end == End::kFailed ? generator_->failure() : "");
+  answer.String(written.end == End::kFailed ? generator_->failure() : "");
   session_.Send();
-  if (end == End::kFailed) generator_->Forget();
+  if (written.end == End::kFailed) generator_->Forget();
 }
 
-bool ConsoleText::Step(std::uint16_t token) { return generator_->Step(token) == PILOTLIGHT_OK; }
+// The prompt fits the context, because RefusedAt() checked it.
+ConsoleText::Written ConsoleText::Write(Span<const std::uint16_t> prompt, std::uint16_t count,
+                                        std::uint16_t stop) {
+  Written written;
+  std::uint16_t token = 0;
+  for (std::size_t i = 0; i < prompt.size(); ++i) {
+    token = prompt[i];
+    if (generator_->Step(token) != PILOTLIGHT_OK) return {0, End::kFailed};
+    if (i + 1 < prompt.size() || count == 0) SendStep(token, kNoToken);
+  }
+  while (written.sampled < count) {
+    const auto next = static_cast<std::uint16_t>(sampler_.Next(generator_->logits()));
+    ++written.sampled;
+    SendStep(token, next);
+    token = next;
+    if (token == stop) return {written.sampled, End::kStopToken};
+    if (written.sampled == count) break;
+    if (generator_->position() == description::kContext) {
+      return {written.sampled, End::kContextFull};
+    }
+    if (generator_->Step(token) != PILOTLIGHT_OK) return {written.sampled, End::kFailed};
+  }
+  return written;
+}
 
 void ConsoleText::SendStep(std::uint16_t token, std::uint16_t sampled) {
   const StepCost& cost = generator_->cost();

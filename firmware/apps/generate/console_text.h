@@ -42,7 +42,14 @@ class ConsoleText {
 
   bool RefusedAt(const protocol::Frame& frame, std::uint32_t position, std::uint32_t history_crc,
                  std::size_t tokens);
-  bool Step(std::uint16_t token);
+
+  // What one GENERATE wrote.
+  struct Written {
+    std::uint16_t sampled = 0;
+    End end = End::kCount;
+  };
+  // Appends `prompt` and samples up to `count` tokens, with a report for each step.
+  Written Write(Span<const std::uint16_t> prompt, std::uint16_t count, std::uint16_t stop);
   void SendStep(std::uint16_t token, std::uint16_t sampled);
 
   Generator* generator_ = nullptr;

@@ -21,6 +21,7 @@ inline constexpr std::uint16_t kNoToken = 0xFFFF;
 // Why a GENERATE ended.
 enum class End : std::uint8_t { kCount = 0, kStopToken = 1, kContextFull = 2, kFailed = 3 };
 
+inline constexpr std::size_t kGenerateHeadBytes = 12;
 inline constexpr std::uint16_t kMaxTokens = 480;  // In one GENERATE.
 inline constexpr std::uint16_t kMaxChunkBytes = 1040;
 inline constexpr std::uint8_t kWindow = 1;

@@ -26,8 +26,8 @@ class TokenTraffic:
 class TokenCost:
     """The cost of one token: the mean over all steps, prompt included.
 
-    tokens_per_second: of the NPU alone, at `npu_clock_hz`. cpu_instructions: of the whole step; on
-        a real board these are cycles.
+    tokens_per_second: of the NPU alone, at `npu_clock_hz`. cpu_cycles: of the whole step; an
+        emulator counts instructions instead.
     copied_bytes: bytes of tied inputs that the CPU copies into the NPU's scratch.
     """
 
@@ -36,16 +36,20 @@ class TokenCost:
     tokens_per_second: float
     macs: int
     traffic: tuple[TokenTraffic, ...]
-    cpu_instructions: float
+    cpu_cycles: float
     copied_bytes: int
 
 
 @dataclass(frozen=True)
 class GenerateReport:
-    """The report of `west generate`. verified: equal to the reference loop; None: not compared."""
+    """The report of `west generate`.
+
+    is_emulated: the board is an emulator. verified: equal to the reference; None: not compared.
+    """
 
     board: str
     npu: str
+    is_emulated: bool
     prompt: str
     prompt_tokens: int
     tokens: tuple[int, ...]
@@ -95,7 +99,7 @@ def token_cost(steps: Sequence[Step], estimate: Estimate, copied_bytes: int) -> 
         tokens_per_second=estimate.clock_hz / cycles if cycles else 0.0,
         macs=estimate.macs,
         traffic=estimate.traffic,
-        cpu_instructions=mean(step.cpu_cycles for step in steps),
+        cpu_cycles=mean(step.cpu_cycles for step in steps),
         copied_bytes=copied_bytes,
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pilotlight import targets
+from pilotlight.boards import load_board
 from pilotlight.build_folder import BuildFolder
 from pilotlight.bundle import ELEMENT_BYTES, ModelInfo, load_model_info
 from pilotlight.deadline import Deadline
@@ -147,6 +148,7 @@ def generate_text(
     return GenerateReport(
         board=build.board_name,
         npu=session.identity.npu_config,
+        is_emulated=load_board(build.board).emulator is not None,
         prompt=request.prompt,
         prompt_tokens=len(prompt),
         tokens=tuple(sampled),

@@ -23,7 +23,8 @@ def render(console: Console, report: GenerateReport) -> None:
         f"{cost.tokens_per_second:,.1f} tokens/s by NPU cycles at {cost.npu_clock_hz / 1e6:,.0f} MHz, the clock of "
         f"Vela's configuration: {cost.npu_cycles:,.0f} cycles a token",
     )
-    table.add_row("a token", f"{cost.macs:,} MACs, {cost.cpu_instructions:,.0f} CPU instructions")
+    unit = "instructions" if report.is_emulated else "cycles"
+    table.add_row("a token", f"{cost.macs:,} MACs, {cost.cpu_cycles:,.0f} CPU {unit}")
     for memory in cost.traffic:
         table.add_row(f"  {memory.memory}", f"{memory.read_bytes:,} bytes read, {memory.written_bytes:,} written")
     table.add_row("  cache", f"{cost.copied_bytes:,} bytes copied by the CPU")

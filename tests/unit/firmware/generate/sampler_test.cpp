@@ -56,6 +56,24 @@ TEST(Sampler, DrawsInProportionToTheWeights) {
   EXPECT_EQ(drawn.count(2), 0u);
 }
 
+TEST(Sampler, SmallWeightsReachEachTokenAlike) {
+  const std::vector<std::uint32_t> weights(Sampler::kWeights, 1);
+  Sampler sampler;
+  ASSERT_TRUE(sampler.UseWeights({weights.data(), weights.size()}, 0, 4));
+  const std::int8_t logits[] = {-128, 127, 0, 5};
+  std::map<std::size_t, int> drawn;
+  for (int i = 0; i < 4000; ++i) ++drawn[sampler.Next(logits)];
+  for (std::size_t token = 0; token < 4; ++token) EXPECT_NEAR(drawn[token], 1000, 120) << token;
+}
+
+TEST(Sampler, LogitsBelowTheTopAreNeverDrawn) {
+  const std::vector<std::uint32_t> weights(Sampler::kWeights, 1);
+  Sampler sampler;
+  ASSERT_TRUE(sampler.UseWeights({weights.data(), weights.size()}, 2, 4));
+  const std::int8_t logits[] = {1, 3, 0, 2};
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(sampler.Next(logits) % 2, 1u);
+}
+
 TEST(Sampler, KeepsTheFirstOfEqualLogits) {
   const std::vector<std::uint32_t> weights(Sampler::kWeights, Sampler::kMaxWeight);
   Sampler sampler;

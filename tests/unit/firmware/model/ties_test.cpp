@@ -195,6 +195,7 @@ TEST_F(TiesTest, AFailedRunLeavesTheTiedInputsFilledAndHasNothingToCommit) {
   EXPECT_EQ(model_.CommitTies(2), Status::kBadArgument);
   kernel_fails = false;
   EXPECT_EQ(Tied(), before);
+  EXPECT_EQ(model_.Run(1), Status::kBadArgument) << "x may have been overwritten";
   EXPECT_EQ(Step({10, 0, 0, 10}, 2), Status::kOk) << model_.failure_text();
 }
 

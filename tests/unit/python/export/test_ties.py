@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from executorch.exir import ExecutorchBackendConfig, to_edge
 
 from pilotlight.bundle import TensorInfo, Tie, load_model_info
 from pilotlight.codegen import plan_arenas
 from pilotlight.errors import ModelError
 from pilotlight.export import ExportOptions, export_model
+from pilotlight.export.lowering.memory_plan import InPlaceMemoryPlanning
 from pilotlight.export.model.ties import demand_equal_ranges, resolve_ties
 from pilotlight.model_spec import Tied
 from pilotlight.npu import Simulator
@@ -55,6 +57,30 @@ def test_tied_inputs_alone_have_a_planned_buffer_of_their_own(bundle: Path) -> N
     # All others lie where the NPU reads and writes them.
     arenas = plan_arenas(method, "ours", 4, load_model_info(bundle).ties)
     assert (arenas.in_place, arenas.tied_buffer) == (True, 2)
+
+
+class _Both(torch.nn.Module):
+    """Keeps state, and takes a tied input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("sum", torch.ones(4))
+
+    def forward(self, x: torch.Tensor, carry: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        self.sum.add_(x)
+        return self.sum * carry, x + carry
+
+
+def test_state_and_tied_inputs_have_planned_buffers_of_their_own() -> None:
+    sample = (torch.zeros(4), torch.zeros(4))
+    planning = InPlaceMemoryPlanning((1,))
+    edge = to_edge(torch.export.export(_Both(), sample))
+    program = edge.to_executorch(ExecutorchBackendConfig(memory_planning_pass=planning))
+    method = read_program(bytes(program.buffer)).methods["forward"]
+    arenas = plan_arenas(method, "ours", 4, (Tie(1, 1, None),))
+    assert (arenas.state_buffer, arenas.tied_buffer, arenas.kept) == (2, 3, (2, 3))
+    assert arenas.planned[1:] == (16, 16) and arenas.kept_bytes == 2 * 32
+    assert not arenas.carries_over
 
 
 @pytest.mark.parametrize(("shift", "agrees"), [(0, True), (1, False)])
