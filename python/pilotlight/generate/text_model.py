@@ -8,7 +8,6 @@ without arguments that returns a `TextModel`. It does not need PyTorch.
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from pilotlight.errors import ConfigError, PilotlightError
+from pilotlight.export.model.model_modules import importable
 
 FILE_NAME = "text.py"
 
@@ -56,16 +56,15 @@ def load_text_model(model_file: Path) -> TextModel:
     if not path.is_file() or spec is None or spec.loader is None:
         raise ConfigError(f"{path} does not exist", hint=hint)
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.parent))
     try:
-        spec.loader.exec_module(module)
-        text = module.text_model()
+        # Another text model may have modules of the same names.
+        with importable(path.parent):
+            spec.loader.exec_module(module)
+            text = module.text_model()
     except PilotlightError:
         raise
     except Exception as error:
         raise ConfigError(f"{path}: {type(error).__name__}: {error}", hint=hint) from error
-    finally:
-        sys.path.remove(str(path.parent))
     if not isinstance(text, TextModel):
         raise ConfigError(f"{path}: text_model() returned {type(text).__name__}, not a TextModel", hint=hint)
     return text
