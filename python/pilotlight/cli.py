@@ -41,6 +41,7 @@ class Command:
 COMMANDS = {
     "export": Command("export.command", "quantise and compile a model, and compute its golden outputs"),
     "blame": Command("export.blame.command", "show where a model loses accuracy, operator by operator"),
+    "tune": Command("tune.command", "find the cheapest recipe within a tolerance and a budget"),
     "inspect": Command("pte.command", "show the contents of a .pte"),
     "simulate": Command("npu.simulate_command", "run a .pte on the simulated NPU, without firmware"),
     "disassemble": Command("npu.disassemble_command", "show the NPU command streams of a .pte"),

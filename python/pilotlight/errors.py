@@ -54,6 +54,12 @@ class DoesNotFit(ModelError):
     exit_code = 13
 
 
+class NoRecipeFits(ModelError):
+    """No recipe that was tried is within the tolerance and the budget."""
+
+    exit_code = 14
+
+
 class ConfigError(PilotlightError):
     """A file or an option of the user is wrong. Names file, key and value."""
 

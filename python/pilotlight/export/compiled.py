@@ -59,11 +59,26 @@ class CompiledModel:
     ties: tuple[Tie, ...]
 
 
-def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) -> CompiledModel:
-    """Load, capture, quantise and compile the model in `file`. Vela's files go below `work`.
+@dataclass(frozen=True)
+class CapturedModel:
+    """The result of `capture_model`: a model before it is quantised. Fields: see `CompiledModel`.
+
+    spec: its `quantisation` is the recipe that applies, None if the model came quantised.
+    """
+
+    spec: ModelSpec
+    npu: NpuChoice
+    state: list[str]
+    rewritten: list[str]
+    captured: quantise.Captured
+    ties: tuple[Tie, ...]
+
+
+def capture_model(file: Path, options: ExportOptions, steps: Steps) -> CapturedModel:
+    """Load the model in `file`, capture its graph, and rewrite what the NPU would not take.
 
     Raises ConfigError for a wrong NPU, option or recipe, ModelError for a model that cannot be
-    compiled.
+    captured.
     """
     with steps.step("model"):
         spec = load_model(file)
@@ -75,8 +90,6 @@ def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) 
         options.system_config or override.get("system_config") or options.board_system_config,
         options.memory_mode or override.get("memory_mode") or options.board_memory_mode,
     )
-    float_io = spec.float_io if options.float_io is None else options.float_io
-
     with steps.step("torch.export"):
         captured = quantise.capture(spec)
         ties = resolve_ties(spec.tied, *tensors_of_graph(captured.graph), str(file)) if spec.tied else ()
@@ -86,8 +99,20 @@ def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) 
         if not captured.quantised:
             fold_constants(captured.graph)
             rewritten = [*rewrite(captured, spec.calibration), *rewrite_softmax(captured, spec.calibration)]
-    recipe = _recipe(spec, options, captured)
-    spec = replace(spec, quantisation=recipe)
+    spec = replace(spec, quantisation=_recipe(spec, options, captured))
+    return CapturedModel(spec, npu, state, rewritten, captured, ties)
+
+
+def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) -> CompiledModel:
+    """Load, capture, quantise and compile the model in `file`. Vela's files go below `work`.
+
+    Raises ConfigError for a wrong NPU, option or recipe, ModelError for a model that cannot be
+    compiled.
+    """
+    model = capture_model(file, options, steps)
+    spec, npu, captured, rewritten = model.spec, model.npu, model.captured, model.rewritten
+    float_io = spec.float_io if options.float_io is None else options.float_io
+    recipe = None if spec.quantisation is None else as_recipe(spec.quantisation)
     choices = None if recipe is None else Choices(recipe, captured.graph, captured.operators)
     in_float = {} if choices is None else choices.in_float()
     given = counted(spec.calibration.count(), "calibration sample")
@@ -96,16 +121,16 @@ def compile_model(file: Path, options: ExportOptions, steps: Steps, work: Path) 
         steps.tell(f"  {line}")
     compile_spec = lower.compile_spec_for(npu)
     steps.tell(f"compiling for {npu.name}, {npu.system_config}, {npu.memory_mode}")
-    samples = spec.data_set or Samples(
-        "example_inputs", [spec.example_inputs], Shapes.of(spec.module, spec.example_inputs)
-    )
+    samples = samples_of(spec)
     confirmed = samples.first(_CONFIRMED_SAMPLES)
     attempts = Attempts(captured, spec, compile_spec, float_io, work, steps, confirmed, in_float, set(in_float))
     notes = () if choices is None else tuple(choices.notes())
     attempt = attempts.run()
     boundary = attempt.lowered.boundary
-    demand_equal_ranges(ties, boundary.inputs, boundary.outputs, str(file))
-    return CompiledModel(spec, npu, compile_spec, samples, state, rewritten, captured, attempt, recipe, notes, ties)
+    demand_equal_ranges(model.ties, boundary.inputs, boundary.outputs, str(file))
+    return CompiledModel(
+        spec, npu, compile_spec, samples, model.state, rewritten, captured, attempt, recipe, notes, model.ties
+    )
 
 
 def _recipe(spec: ModelSpec, options: ExportOptions, captured: quantise.Captured) -> Recipe | None:
@@ -119,3 +144,10 @@ def _recipe(spec: ModelSpec, options: ExportOptions, captured: quantise.Captured
             hint="give the float model, or no recipe",
         )
     return None
+
+
+def samples_of(spec: ModelSpec) -> HeldOut | Samples:
+    """Return the inputs for golden outputs: the data set, or the example inputs."""
+    if isinstance(spec.data_set, HeldOut):
+        return spec.data_set
+    return Samples("example_inputs", [spec.example_inputs], Shapes.of(spec.module, spec.example_inputs))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pilotlight.export.blame.record import FP32, Blame, ResultBlame, StageAgreement
 from pilotlight.export.blame.stages import Results, Stage
-from pilotlight.export.golden.comparison import Comparison
+from pilotlight.export.golden.comparison import Compared
 from pilotlight.export.graph.user_operators import UserOperators, number_of, short_name
 from pilotlight.export.quantising.activations import is_separation
 
@@ -21,13 +21,15 @@ def blame(
     npu: str,
     stages: Sequence[Stage],
     samples: Sequence[Sequence[Any]],
-    comparison: Comparison,
+    module: Any,
+    compared: Sequence[Compared],
     operators: UserOperators,
     progress: Callable[[int], None],
 ) -> Blame:
     """Run `samples` on all stages and compare the results.
 
-    samples: each a sequence of input tensors. comparison: of the export, has the bounds.
+    samples: each a sequence of input tensors. module: the quantised module. compared: the results
+        that the export compared, with their bounds; empty if nothing was lowered.
     progress: called after each sample with the number of samples done.
     """
     sums: dict[tuple[str, str], _Difference] = {}
@@ -41,7 +43,7 @@ def blame(
             before = {**(before or {}), **results}
         progress(done)
     names = tuple(stage.name for stage in stages)
-    return Blame(model, npu, len(samples), names, tuple(_rows(names, sums, comparison, operators)))
+    return Blame(model, npu, len(samples), names, tuple(_rows(names, sums, module, compared, operators)))
 
 
 class _Difference:
@@ -65,12 +67,16 @@ class _Difference:
 
 
 def _rows(
-    stages: Sequence[str], sums: dict[tuple[str, str], _Difference], comparison: Comparison, operators: UserOperators
+    stages: Sequence[str],
+    sums: dict[tuple[str, str], _Difference],
+    module: Any,
+    compared: Sequence[Compared],
+    operators: UserOperators,
 ) -> list[ResultBlame]:
-    compared = {result.counterpart.quantiser.name: result for result in comparison.results}
+    bounds = {result.counterpart.quantiser.name: result for result in compared}
     rows: list[ResultBlame] = []
     ratios: dict[str, float] = {}
-    for quantiser in comparison.module.graph.nodes:
+    for quantiser in module.graph.nodes:
         here = [stage for stage in stages if (stage, quantiser.name) in sums]
         if not here:
             continue
@@ -86,7 +92,7 @@ def _rows(
         source = quantiser.args[0]
         number = number_of(source)
         user = operators.get(number) if number is not None else None
-        result = compared.get(quantiser.name)
+        result = bounds.get(quantiser.name)
         rows.append(
             ResultBlame(
                 result=quantiser.name,

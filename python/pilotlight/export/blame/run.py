@@ -54,7 +54,8 @@ def _blame(file: Path, options: ExportOptions, samples: int, steps: Steps, work:
             options.npu,
             stages,
             given,
-            compiled.attempt.comparison,
+            compiled.attempt.comparison.module,
+            compiled.attempt.comparison.results,
             compiled.captured.operators,
             lambda done: steps.tell(f"  sample {done} of {len(given)}"),
         )

@@ -104,6 +104,11 @@ class Choices:
         return tuple(word for word in WORDS if word in (INPUTS, OUTPUTS) or any(_applies(word, f, "") for f in facts))
 
     @property
+    def names(self) -> frozenset[str]:
+        """The names of the model's operators."""
+        return frozenset(facts.name for facts in self._facts.values())
+
+    @property
     def modules(self) -> tuple[str, ...]:
         """The paths of the modules that operators are in, in the order of computation."""
         return tuple(dict.fromkeys(path for facts in self._facts.values() for path in facts.modules if path))

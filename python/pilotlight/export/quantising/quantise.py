@@ -80,10 +80,17 @@ def quantise(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: C
         kept = with_kept_ranges(captured.graph, in_float)
         separate_activations(kept)
         return Quantised(kept, torch.export.export(kept, _example(spec)))
+    module = quantised_module(captured, spec, compile_spec, in_float)
+    with torch.no_grad(), quick_upstream():
+        return Quantised(module, torch.export.export(module, _example(spec)))
+
+
+def quantised_module(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: Collection[int] = ()) -> Any:
+    """Return the quantised graph that runs in PyTorch. Arguments and errors: `quantise`."""
     with torch.no_grad(), quick_upstream():
         converted = convert_pt2e(observed(captured, spec, compile_spec, in_float))
         separate_activations(converted)
-        return Quantised(converted, torch.export.export(converted, _example(spec)))
+        return converted
 
 
 def observed(captured: Captured, spec: ModelSpec, compile_spec: Any, in_float: Collection[int] = ()) -> Any:

@@ -40,12 +40,17 @@ class Rule:
     instead: tuple[str, ...]
     elsewhere: str = ""
 
+    @property
+    def is_about_weights(self) -> bool:
+        """Whether 4-bit weights are what cannot run, and not 16-bit values."""
+        return self.what.startswith("4-bit")
+
     def applies(self, node: Any, annotation: Any) -> bool:
         """Whether an annotated node is what this rule is about, on its families."""
         if operator_name(node) not in self.operators:
             return False
         specs = [spec for spec in annotation.input_qspec_map.values() if spec is not None]
-        if self.what.startswith("4-bit"):
+        if self.is_about_weights:
             return any(_is_narrow_per_channel(spec) for spec in specs)
         return any(getattr(spec, "dtype", None) == torch.int16 for spec in specs)
 
@@ -74,14 +79,17 @@ RULES = (
 )
 
 
+def rules_for(npu: str) -> list[Rule]:
+    """Return what `npu` cannot run."""
+    return [rule for rule in RULES if npu.startswith(rule.families)]
+
+
 def demand_runnable(annotated: Any, npu: str, recipe: Recipe, operators: UserOperators) -> None:
     """Raise ConfigError if an annotated graph has an operator that `npu` cannot run so.
 
     The message names the operators, and the hint names recipes and NPUs that work.
     """
-    for rule in RULES:
-        if not npu.startswith(rule.families):
-            continue
+    for rule in rules_for(npu):
         found = list(dict.fromkeys(_found(annotated, rule, operators)))
         if found:
             raise _refused(rule, npu, recipe, found)
