@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workflow import build, run
+from workflow import ROOT, build, run
 
 from pilotlight.generate.run import TextBuild
 
 pytestmark = pytest.mark.campaign
 
-PROJECT = Path(__file__).with_name("lm_text")
+PROJECT = ROOT / "firmware" / "apps" / "generate"
 
 
 @pytest.fixture(scope="module")
 def powered() -> Iterator[Path]:
-    built = build("lm-text", "-b", "qemu-corstone300", "-s", PROJECT)
+    built = build("generate", "-b", "qemu-corstone300", "-s", PROJECT)
     outcome = run("flash", "-d", built)
     assert outcome.code == 0, outcome.err
     yield built

@@ -102,6 +102,7 @@ PACKAGE: dict[str, tuple[Stage, ...]] = {
     "elf": (_pytest("tests/hil/test_size.py"), _pytest("tests/emulator/test_faults.py")),
     "fault": _BOARD,
     "fvp_shim": (_pytest("tests/emulator/upstream/test_shim.py"),),
+    "generate": (_pytest("tests/hil/test_generate.py"),),
     "kernels": (_pytest("tests/unit/python/kernels"),),
     "link": _BOARD,
     "listen": (_pytest("tests/hil/test_keyword_spotting.py"),),

@@ -41,10 +41,12 @@ class TextSession:
         self._tables = tables
         self._link_name = link.name
         self._next_report = 0
+        self._begun = False
         self.text: list[int] = []
         self._newest: list[int] = []
         self._session = Session(link, on_report=self._take)
         self.identity = self._session.identify(secrets.token_bytes(NONCE_BYTES), deadline.within(CONNECT_TIMEOUT_S))
+        self._begun = True
         demand_this_build(self.identity, build_id, board)
         if self.identity.npu_status is not Status.OK:
             raise TargetError(
@@ -108,7 +110,8 @@ class TextSession:
             raise TargetError(f"the device logged an error: {self._session.errors[0].text}", hint="see the log")
 
     def _take(self, frame: Frame) -> None:
-        if frame.type != Report.STEP:
+        # A report before the answer to IDENTIFY belongs to a host that was interrupted.
+        if frame.type != Report.STEP or not self._begun:
             return
         if frame.sequence != self._next_report & 0xFFFF:
             raise LinkCorrupted(f"{self._link_name}: a report of the device was lost", hint="run it again")

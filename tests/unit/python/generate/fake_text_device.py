@@ -33,6 +33,7 @@ class FakeTextDevice:
     forgets: bool = False  # The device loses its cache after each request.
     lost_bytes: int = 0
     error_log: str = ""
+    stale_reports: int = 0  # Reports of an interrupted host that arrive before the first answer.
     other_token: bool = False  # The device appends another token than it reports.
     samplers: list[bytes] = field(default_factory=list)
     requests: list[int] = field(default_factory=list)
@@ -58,6 +59,8 @@ class FakeTextDevice:
     def _serve(self, frame: Frame) -> None:
         self.requests.append(frame.type)
         if frame.type == 0x01:
+            for number in range(self.stale_reports):
+                self._send(0xD0, 40 + number, struct.pack("<IHHQQQ", 9, 1, 1, 1, 1, 1) + VOCABULARY[1])
             head = struct.pack("<HHBBBBIIHH", 4, 1040, 1, 1, self.npu_status, 0, 7, 32_000_000, 0, 0)
             texts = (BUILD_ID, "here", "ethos-u55-128", "dead" if self.npu_status else "")
             self._answer(frame, head + frame.payload + b"".join(map(_string, texts)))

@@ -124,6 +124,11 @@ def test_what_spoils_a_text_is_an_error(faults: dict[str, Any], error: type[Pilo
     assert caught.value.hint
 
 
+def test_reports_for_a_host_that_was_interrupted_are_not_taken_for_its_own() -> None:
+    _, session = connect(stale_reports=2)
+    assert session.generate([1, 4], 3)[0] == following([1, 4], 3)
+
+
 def test_another_build_other_tables_and_a_dead_npu_are_refused() -> None:
     with pytest.raises(TargetNotRunning):
         connect(build_id="fedcba9876543210")
