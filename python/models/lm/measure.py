@@ -48,8 +48,8 @@ class Compiled:
 
 
 @contextmanager
-def compiled(npu: str, recipe: str) -> Iterator[Compiled]:
-    """Yield the model, quantised to `recipe` and compiled for `npu`."""
+def compiled(npu: str, recipe: str | None = None) -> Iterator[Compiled]:
+    """Yield the model, compiled for `npu` with a recipe. None: the model's own."""
     import_upstream()
     from pilotlight.export.compiled import compile_model
 
@@ -85,7 +85,7 @@ def _golden(golden: GoldenModel, boundary: Any) -> StepFunction:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--npu", default="ethos-u55-128")
-    parser.add_argument("--quantise", default="int8", metavar="RECIPE")
+    parser.add_argument("--quantise", metavar="RECIPE", help="default: the model's own")
     parser.add_argument("--paragraphs", type=int, default=60, help="held-out paragraphs for quantised PyTorch")
     parser.add_argument("--golden", type=int, default=10, help="held-out paragraphs for the TOSA reference model")
     arguments = parser.parse_args()

@@ -53,5 +53,7 @@ def lm() -> ModelSpec:
         calibration=calibration,
         data_set=samples(paragraphs("heldout")[:_CHECKED_PARAGRAPHS]),
         metric="perplexity",
+        # The default's histogram cuts the tails of the residual stream, and loses 1.5 %.
+        quantisation="int8:observer=minmax",
         tied=tuple(Tied(1 + index, first_cache + index, axis=2) for index in range(2 * LAYERS)),
     )

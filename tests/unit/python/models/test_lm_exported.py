@@ -28,12 +28,14 @@ PARAGRAPHS = 12
 @pytest.mark.parametrize(
     ("npu", "recipe", "most_percent"),
     [
-        ("ethos-u55-128", "int8", 1.0),
-        ("ethos-u85-256", "int8", 1.0),
+        ("ethos-u55-128", None, 1.0),
+        ("ethos-u85-256", None, 1.0),
         ("ethos-u85-256", "a16w8", 0.3),
     ],
 )
-def test_the_step_is_one_delegate_that_is_hardly_more_perplexed(npu: str, recipe: str, most_percent: float) -> None:
+def test_the_step_is_one_delegate_that_is_hardly_more_perplexed(
+    npu: str, recipe: str | None, most_percent: float
+) -> None:
     with importable(LM):
         import measure
         import model
