@@ -42,7 +42,8 @@ function(pilotlight_add_model target)
   # As EXPORTER_MODULES in python/pilotlight/builder/exports.py.
   set(package ${root}/python/pilotlight)
   file(GLOB_RECURSE exporter CONFIGURE_DEPENDS ${package}/export/*.py ${package}/npu/*.py ${package}/pte/*.py)
-  file(GLOB shared CONFIGURE_DEPENDS ${package}/*.py ${package}/kernels/kernel_list.py)
+  file(GLOB shared CONFIGURE_DEPENDS ${package}/*.py ${package}/kernels/kernel_list.py
+       ${package}/metrics/*.py)
   list(APPEND exporter ${shared})
   file(GLOB generator CONFIGURE_DEPENDS ${root}/python/pilotlight/codegen/*)
 

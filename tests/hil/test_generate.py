@@ -21,7 +21,7 @@ from pilotlight.build_folder import BuildFolder
 from pilotlight.bundle import ModelInfo, Tie
 from pilotlight.deadline import Deadline
 from pilotlight.errors import TargetError
-from pilotlight.export.golden.engine import Engine, golden_engine
+from pilotlight.export.golden_engine import Engine, golden_engine
 from pilotlight.generate.reference import generate
 from pilotlight.generate.run import Request, TextBuild
 from pilotlight.generate.sampler import Sampler

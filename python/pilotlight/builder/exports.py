@@ -40,6 +40,8 @@ EXPORTER_MODULES = (
     "export_options.py",
     "files.py",
     "kernels/kernel_list.py",
+    "labels.py",
+    "metrics/*.py",
     "model_spec.py",
     "npu_names.py",
     "paths.py",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The device's loop on the host, over any engine that computes the exported program.
 
-The engines are the TOSA reference model (`export.golden.engine`) and the NPU simulator.
+The engines are the TOSA reference model (`export.golden_engine`) and the NPU simulator.
 """
 
 from __future__ import annotations

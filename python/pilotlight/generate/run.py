@@ -167,7 +167,7 @@ def _verify(
     model: TextBuild, request: Request, prompt: list[int], sampled: list[int], progress: Callable[[str], None]
 ) -> None:
     # Imported here, because it imports PyTorch.
-    from pilotlight.export.golden.engine import golden_engine
+    from pilotlight.export.golden_engine import golden_engine
 
     with golden_engine(model.bundle, progress) as engine:
         expected = list(generate(engine, model.info, model.tables, model.sampler(request), prompt, len(sampled)))

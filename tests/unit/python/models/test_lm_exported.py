@@ -10,7 +10,7 @@ import pytest
 
 from pilotlight.bundle import load_model_info
 from pilotlight.export import export_model
-from pilotlight.export.golden.engine import golden_engine
+from pilotlight.export.golden_engine import golden_engine
 from pilotlight.export.model.model_modules import importable
 from pilotlight.export_options import ExportOptions
 from pilotlight.generate.reference import generate, simulator_engine
