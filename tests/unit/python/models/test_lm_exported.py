@@ -23,6 +23,7 @@ pytestmark = pytest.mark.campaign
 
 LM = MODELS / "lm"
 PARAGRAPHS = 12
+_SAMPLE = 3
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_what_an_empty_slot_holds_changes_no_bit_on_the_npu(bundle: Path) -> Non
     info = load_model_info(bundle)
     simulator = simulator_engine((bundle / "model.pte").read_bytes())
     with np.load(bundle / "golden.npz") as arrays:
-        inputs = [arrays[f"input_{i}"].reshape(tensor.shape) for i, tensor in enumerate(info.inputs)]
+        inputs = [arrays[f"input_{i}"][_SAMPLE].reshape(tensor.shape) for i, tensor in enumerate(info.inputs)]
     caches = {tie.input for tie in info.ties}
     (mask,) = (i for i, tensor in enumerate(info.inputs) if tensor.name == "mask")
     empty = np.flatnonzero(inputs[mask][0] == inputs[mask].min())
